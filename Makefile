@@ -1,0 +1,82 @@
+# GloboLatte. `make demo` and `make test` are all a newcomer needs; the first one that runs makes the environment in .venv.
+# PYTHON=python3.12 make … picks an interpreter (3.11 to 3.13).
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+MANIFEST := dbt_project/target/manifest.json
+PACKAGES := definitions.py globolatte_assets globolatte_cli globolatte_ml resources sensors simulator
+DBT_SOURCES := $(shell find dbt_project -type f -not -path '*/target/*' -not -path '*/logs/*' 2>/dev/null)
+# Hash-checked, compiled once: half of every later start-up.
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode
+
+export DO_NOT_TRACK := 1
+export DBT_SEND_ANONYMOUS_USAGE_STATS := false
+
+.PHONY: help setup demo dev test lint format bench clean lock
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(MANIFEST) ## Make the environment (only what changed since the last time)
+	@$(BIN)/python -m compileall -q $(PACKAGES)
+
+demo: setup ## Simulate two years, run everything, say what to open
+	$(BIN)/globolatte demo
+
+dev: setup ## The Dagster UI with sensors and automation on
+	$(BIN)/globolatte dev
+
+test: $(DEV_STAMP) setup ## Every test, with what it needs
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: $(DEV_STAMP) $(MANIFEST) ## Formatting, lint, types, import rules, SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models dbt_project/tests
+
+format: $(DEV_STAMP) ## Mend formatting and what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup ## Measure us and the reference side by side; prints ratios
+	$(BIN)/globolatte bench
+
+clean: ## Remove the environment and build products; your data in .globolatte stay
+	rm -rf $(VENV) dbt_project/target dbt_project/logs .pytest_cache .mypy_cache .ruff_cache
+
+lock: $(VENV)/.uv ## Resolve the dependencies anew into the lock files
+	printf 'hatchling\nuv\n' | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--quiet - -o requirements-bootstrap.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+		--extra dev pyproject.toml -o requirements-dev.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+		-c requirements-dev.lock pyproject.toml -o requirements.lock
+
+$(VENV)/.uv: requirements-bootstrap.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+		{ echo "$(PYTHON) is no Python 3.11, 3.12 or 3.13: install one, then run make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "$(PYTHON) cannot make virtual environments: install its venv package (Debian: apt install python3-venv)"; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bootstrap.lock
+	@touch $@
+
+$(STAMP): requirements.lock pyproject.toml $(VENV)/.uv
+	@echo "Installing GloboLatte into $(VENV)"
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV_STAMP): requirements-dev.lock $(STAMP)
+	@echo "Installing what tests and lint need"
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+$(MANIFEST): $(STAMP) $(DBT_SOURCES)
+	$(BIN)/globolatte prepare
+	@touch $@
