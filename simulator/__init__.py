@@ -1,0 +1,38 @@
+"""GloboLatte's coffee-chain simulator: a seeded chain whose customers' true preferences are known.
+
+Belongs here: the names that others may use. Everything else of this package is private to it.
+Does not belong here: anything that reads landing files, and anything of the platform (warehouse, assets, models).
+
+    >>> simulation = simulate(orders=10_000, customers=1_000, seed=7)
+    >>> written = write(simulation, Path("data"))                 # data/landing, data/truth
+    >>> Truth.load(written.truth).true_preferences("C0001", "BU_CA", date(2024, 1, 15), "Snowy")
+    {'P001': 0.02, ...}
+    >>> further = continue_into(Path("data"), Scenario.PRODUCT_LAUNCH, days=28)   # four more weeks of files
+"""
+
+from simulator.arguments import Continuation, Scenario, SimulationArguments
+from simulator.chain import Simulation, simulate
+from simulator.continued_files import continue_into, write_continuation
+from simulator.files import WrittenDataset, write
+from simulator.oracle import history_oracle
+from simulator.parameters import BusinessUnit, ChainParameters, Product
+from simulator.scenarios import continue_chain
+from simulator.truth import Truth
+
+__all__ = [
+    "BusinessUnit",
+    "ChainParameters",
+    "Continuation",
+    "Product",
+    "Scenario",
+    "Simulation",
+    "SimulationArguments",
+    "Truth",
+    "WrittenDataset",
+    "continue_chain",
+    "continue_into",
+    "history_oracle",
+    "simulate",
+    "write",
+    "write_continuation",
+]
