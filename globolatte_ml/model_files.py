@@ -1,0 +1,109 @@
+"""How a fitted `PreferenceModel` is kept: one JSON document for words and numbers, one npz for arrays; no pickle.
+
+Belongs here: the file format and its version.
+Does not belong here: what the numbers mean.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from globolatte_ml.columns import InvalidDataError
+from globolatte_ml.features import FeatureSpace, feature_names
+from globolatte_ml.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from globolatte_ml.model import PreferenceModel
+
+SCHEMA = "globolatte-preference-model/1"
+DOCUMENT_NAME = "preference_model.json"
+ARRAYS_NAME = "preference_model.npz"
+
+
+def save(model: PreferenceModel, folder: Path) -> None:
+    """Write the two files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    document = json.dumps(_words_and_numbers(model), indent=2, sort_keys=True)
+    (folder / DOCUMENT_NAME).write_text(document + "\n", encoding="utf-8")
+    arrays: dict[str, Any] = _arrays(model)
+    np.savez(folder / ARRAYS_NAME, **arrays)
+
+
+def restore(model: PreferenceModel, folder: Path) -> None:
+    """Fill `model` with what `folder` holds; raises InvalidDataError when that cannot be used."""
+    document, arrays = _read_document(folder / DOCUMENT_NAME), _read_arrays(folder / ARRAYS_NAME)
+    vocabulary = Vocabulary(*(tuple(document[name]) for name in ("products", "business_units", "weathers")))
+    model.penalties, model.random_state = tuple(document["penalties"]), document["random_state"]
+    model.space_ = FeatureSpace(
+        vocabulary=vocabulary,
+        popularity=arrays["popularity"],
+        concentration=document["concentration"],
+        daypart_mix=arrays["daypart_mix"],
+        lines_per_order=document["lines_per_order"],
+        first_date=np.datetime64(document["first_date"], "D"),
+        last_date=np.datetime64(document["last_date"], "D"),
+    )
+    model.classes_ = np.array(vocabulary.products)
+    model.sold_, model.coef_, model.intercept_ = arrays["sold"], arrays["coef"], arrays["intercept"]
+    model.floor_, model.penalty_, model.n_orders_ = document["floor"], document["penalty"], document["n_orders"]
+    model.validation_log_loss_ = {float(key): value for key, value in document["validation_log_loss"].items()}
+    if tuple(document["features"]) != feature_names(model.space_):
+        raise InvalidDataError(f"{folder}: the model was fitted on other features than this code computes; train again")
+
+
+def as_document(model: PreferenceModel) -> dict[str, Any]:
+    """Every learnt number and word as JSON values: what the content hash is taken over."""
+    return _words_and_numbers(model) | {name: array.tolist() for name, array in _arrays(model).items()}
+
+
+def _words_and_numbers(model: PreferenceModel) -> dict[str, Any]:
+    space = model.space_
+    return {
+        "schema": SCHEMA,
+        "products": list(space.vocabulary.products),
+        "business_units": list(space.vocabulary.business_units),
+        "weathers": list(space.vocabulary.weathers),
+        "features": list(feature_names(space)),
+        "concentration": space.concentration,
+        "lines_per_order": space.lines_per_order,
+        "first_date": str(space.first_date),
+        "last_date": str(space.last_date),
+        "floor": model.floor_,
+        "penalty": model.penalty_,
+        "validation_log_loss": {str(key): round(value, 10) for key, value in model.validation_log_loss_.items()},
+        "n_orders": model.n_orders_,
+        "penalties": list(model.penalties),
+        "random_state": model.random_state,
+    }
+
+
+def _arrays(model: PreferenceModel) -> dict[str, np.ndarray]:
+    return {
+        "popularity": model.space_.popularity,
+        "daypart_mix": model.space_.daypart_mix,
+        "sold": model.sold_,
+        "coef": model.coef_,
+        "intercept": model.intercept_,
+    }
+
+
+def _read_document(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise InvalidDataError(f"{path}: the file is missing; this is not a saved preference model, train one")
+    document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if document.get("schema") != SCHEMA:
+        raise InvalidDataError(f"{path}: format {document.get('schema')!r} is not {SCHEMA!r}; train the model again")
+    return document
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, zipfile.BadZipFile) as error:
+        raise InvalidDataError(f"{path}: missing or damaged ({error}); train the model again") from error

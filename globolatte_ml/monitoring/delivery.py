@@ -1,0 +1,92 @@
+"""What was delivered on some days, and whether so much of it was unusable that nothing may be concluded from the rest.
+
+Belongs here: counts of delivered, quarantined and refused data, and the limits of what is still sound.
+Does not belong here: values of columns (`drift.py` guards them).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True)
+class DeliveryLimits:
+    """Shares above which a delivery is broken. `silent_days`: a unit that sent no file for longer is taken as closed."""
+
+    quarantined: float = 0.05
+    failed_days: float = 0.4
+    silent_days: int = 28
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Counts over the days of a unit (or the chain) up to `date`: orders and rows loaded, rows quarantined.
+
+    Attributes:
+        orders: orders that can be judged. rows_loaded, rows_quarantined: lines of files.
+        days_expected: how many files were to be expected, one a unit and day; days_missing of them did not come,
+            days_refused came and could not be read.
+    """
+
+    unit: str
+    date: dt.date
+    orders: int = 0
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    days_expected: int = 1
+    days_missing: int = 0
+    days_refused: int = 0
+
+    @classmethod
+    def nothing(cls, unit: str, date: dt.date) -> Delivery:
+        """The sum of no days."""
+        return cls(unit, date, days_expected=0)
+
+    @classmethod
+    def missing(cls, unit: str, date: dt.date) -> Delivery:
+        """A day without a file."""
+        return cls(unit, date, days_missing=1)
+
+    @property
+    def rows(self) -> int:
+        """All rows of readable files."""
+        return self.rows_loaded + self.rows_quarantined
+
+    @property
+    def quarantined_share(self) -> float:
+        """Rows quarantined of all rows."""
+        return self.rows_quarantined / self.rows if self.rows else 0.0
+
+    @property
+    def share_of_days_failed(self) -> float:
+        """Files missing or refused of all files expected."""
+        return (self.days_missing + self.days_refused) / self.days_expected if self.days_expected else 0.0
+
+    def plus(self, other: Delivery) -> Delivery:
+        """Both together; unit and date are those of `self` and the later one."""
+        return replace(
+            self,
+            date=max(self.date, other.date),
+            orders=self.orders + other.orders,
+            rows_loaded=self.rows_loaded + other.rows_loaded,
+            rows_quarantined=self.rows_quarantined + other.rows_quarantined,
+            days_expected=self.days_expected + other.days_expected,
+            days_missing=self.days_missing + other.days_missing,
+            days_refused=self.days_refused + other.days_refused,
+        )
+
+    def faults(self, limits: DeliveryLimits | None = None) -> tuple[str, ...]:
+        """Why the delivery is broken, one sentence each; empty if it is sound."""
+        limits, found = limits or DeliveryLimits(), []
+        if self.quarantined_share > limits.quarantined:
+            found.append(
+                f"{self.quarantined_share:.0%} of {self.rows:,} delivered rows were quarantined "
+                f"(limit {limits.quarantined:.0%}); see sales_data.quarantine"
+            )
+        if self.share_of_days_failed > limits.failed_days:
+            found.append(
+                f"{self.days_missing} of {self.days_expected} daily files are missing and {self.days_refused} were refused "
+                f"(limit {limits.failed_days:.0%}); see sales_data.load_ledger"
+            )
+        return tuple(found)

@@ -1,0 +1,151 @@
+"""Drift: a window's orders against the champion's snapshot, column by column, by Evidently.
+
+Belongs here: guarding columns against what would crash or mislead a comparison, running the report, reading its verdicts.
+Does not belong here: which columns and thresholds (`policies.py`), which reference (`references.py`), pictures (`plots.py`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from globolatte_ml.monitoring.delivery import DeliveryLimits
+from globolatte_ml.monitoring.policies import POLICIES, ColumnPolicy, Reference
+from globolatte_ml.monitoring.references import ReferenceOrders, reference_orders
+from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
+from globolatte_ml.monitoring.windows import Window
+
+if TYPE_CHECKING:
+    from evidently.core.report import Snapshot as EvidentlySnapshot
+
+FEWEST_VALUES = 100
+"""A column with fewer values than this, in window or reference, is not compared."""
+
+
+@dataclass(frozen=True)
+class DriftJudgement:
+    """A verdict, and the Evidently report behind it; none where nothing could be compared."""
+
+    verdict: DriftVerdict
+    report: EvidentlySnapshot | None
+
+    def html(self) -> str | None:
+        """The report as one self-contained page that opens without a network."""
+        return None if self.report is None else str(self.report.get_html_str(as_iframe=False))
+
+
+def judge_drift(
+    window: Window,
+    orders: pd.DataFrame,
+    snapshot: pd.DataFrame,
+    policies: Sequence[ColumnPolicy] = POLICIES,
+    limits: DeliveryLimits | None = None,
+) -> DriftJudgement:
+    """Compare the window's orders with the snapshot's ones of the same time of year.
+
+    Broken data (too much in quarantine, a column that lost its values) make the window `BROKEN`, whatever else drifted.
+
+    Args:
+        orders: the window's orders, columns as from `orders.order_columns`.
+        snapshot: all orders of the champion's snapshot, the same columns, in time order.
+    """
+    reference = reference_orders(snapshot, window)
+    faults = list(window.delivery.faults(limits))
+    guarded = {policy: _guard(policy, orders, reference) for policy in policies if policy.applies_to(window.scope)}
+    faults += [verdict.note for verdict in guarded.values() if verdict and verdict.status is Status.BROKEN]
+    compared = [policy for policy, verdict in guarded.items() if verdict is None]
+    report = _report(compared, orders, reference) if compared else None
+    found = _column_verdicts(report, compared) if report is not None else {}
+    columns = tuple(verdict or found[policy.column] for policy, verdict in guarded.items())
+    drifted = any(column.status is Status.DRIFTED for column in columns)
+    status = Status.BROKEN if faults else Status.DRIFTED if drifted else Status.OK
+    verdict = DriftVerdict(
+        window, status, columns, reference.description, len(reference.seasonal), tuple(dict.fromkeys(faults))
+    )
+    return DriftJudgement(verdict, report)
+
+
+def _guard(policy: ColumnPolicy, orders: pd.DataFrame, reference: ReferenceOrders) -> ColumnVerdict | None:
+    """Why a column cannot be compared, or none if it can: missing, empty or half empty, too few values, constant in both."""
+
+    def verdict(status: Status, note: str) -> ColumnVerdict:
+        return ColumnVerdict(policy.column, policy.method, None, policy.threshold, status, note)
+
+    base = _base(policy, reference)
+    if policy.column not in base:
+        return verdict(Status.LEFT_OUT, "the snapshot lacks the column")
+    if policy.column not in orders:
+        return verdict(Status.BROKEN, f"column {policy.column} is missing")
+    now, then = orders[policy.column], base[policy.column]
+    if len(now) and len(then) and now.isna().mean() > then.isna().mean() + policy.most_missing:
+        return verdict(
+            Status.BROKEN,
+            f"{now.isna().mean():.0%} of {policy.column} is empty ({then.isna().mean():.0%} in the snapshot)",
+        )
+    if min(now.notna().sum(), then.notna().sum()) < FEWEST_VALUES:
+        return verdict(Status.LEFT_OUT, f"fewer than {FEWEST_VALUES} values")
+    if pd.concat([now, then]).nunique() < 2:
+        return verdict(Status.LEFT_OUT, "one value alone, in window and snapshot")
+    return None
+
+
+def _base(policy: ColumnPolicy, reference: ReferenceOrders) -> pd.DataFrame:
+    return reference.recent if policy.reference is Reference.RECENT else reference.seasonal
+
+
+def _report(policies: Sequence[ColumnPolicy], orders: pd.DataFrame, reference: ReferenceOrders) -> EvidentlySnapshot:
+    """Evidently knows one reference: columns with one of their own are repeated to its length, which moves no distribution."""
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    length = len(reference.seasonal)
+    names = [policy.column for policy in policies]
+    base = {p.column: _values(np.resize(_base(p, reference)[p.column].to_numpy(), length), p) for p in policies}
+    now = {p.column: _values(orders[p.column].to_numpy(), p) for p in policies}
+    definition = DataDefinition(
+        categorical_columns=[p.column for p in policies if p.is_categorical],
+        numerical_columns=[p.column for p in policies if not p.is_categorical],
+    )
+    preset = DataDriftPreset(
+        columns=names,
+        per_column_method={p.column: p.method.value for p in policies},
+        per_column_threshold={p.column: p.threshold for p in policies},
+    )
+    return Report([preset], include_tests=True).run(
+        Dataset.from_pandas(pd.DataFrame(now), data_definition=definition),
+        Dataset.from_pandas(pd.DataFrame(base), data_definition=definition),
+    )
+
+
+def _values(values: np.ndarray, policy: ColumnPolicy) -> pd.Series:
+    return pd.Series(values, dtype="object" if policy.is_categorical else "float64")
+
+
+def _column_verdicts(report: EvidentlySnapshot, policies: Sequence[ColumnPolicy]) -> dict[str, ColumnVerdict]:
+    """Evidently has no drifted flag: the statistic is the metric's value, the verdict is the status of its test."""
+    document: dict[str, Any] = json.loads(report.json())
+    statistic = {
+        metric["config"]["column"]: float(metric["value"])
+        for metric in document["metrics"]
+        if metric["config"]["type"].endswith("ValueDrift")
+    }
+    failed = {
+        test["metric_config"]["params"]["column"]
+        for test in document["tests"]
+        if test["metric_config"]["params"]["type"].endswith("ValueDrift") and test["status"] == "FAIL"
+    }
+    return {
+        p.column: ColumnVerdict(
+            p.column,
+            p.method,
+            statistic[p.column],
+            p.threshold,
+            Status.DRIFTED if p.column in failed else Status.OK,
+        )
+        for p in policies
+    }

@@ -1,0 +1,122 @@
+"""Windows: runs of business dates that hold enough orders to be judged, for the whole chain and for each business unit.
+
+Belongs here: where a window starts and ends. Does not belong here: what is in it (`drift.py`, `performance.py`).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from globolatte_ml.monitoring.delivery import Delivery, DeliveryLimits
+
+CHAIN = "chain"
+"""The scope of a window over all business units; any other scope is a business unit's id."""
+
+
+@dataclass(frozen=True)
+class WindowRules:
+    """When a window is complete: it holds at least `orders` orders and `days` business dates.
+
+    Days matter where sales are many: weather and offers are shared by a day's orders, so a few days say little however many
+    orders they bring.
+    """
+
+    orders: int = 300
+    days: int = 21
+
+
+@dataclass(frozen=True)
+class Window:
+    """Whole business dates from `first` to `last`, both included, of a scope: `CHAIN` or a business unit's id."""
+
+    scope: str
+    first: dt.date
+    last: dt.date
+    delivery: Delivery
+
+    @property
+    def window_id(self) -> str:
+        """`<scope>_<first>_<last>`: unique, sorts in time within its scope, fit for a file name."""
+        return f"{self.scope}_{self.first}_{self.last}"
+
+    @property
+    def orders(self) -> int:
+        """Orders loaded."""
+        return self.delivery.orders
+
+
+def complete_windows(
+    days: Iterable[Delivery],
+    after: dt.date,
+    rules: WindowRules | None = None,
+    limits: DeliveryLimits | None = None,
+    judged_until: Mapping[str, dt.date] | None = None,
+) -> list[Window]:
+    """All complete windows after the date `after`, of the chain first, then of each unit; each scope's in time order.
+
+    Windows of a scope follow one another without gap. Where so much was quarantined that the delivery is broken, rows that
+    were delivered count instead of orders: a till that sends nothing but blanks must not escape for want of orders.
+
+    Args:
+        days: one delivery per business unit and date, in any sequence.
+        after: the last business date that is not to be judged, such as the last one the champion learned from.
+        judged_until: by scope, where the last window that was judged already ended.
+    """
+    rules, limits, judged = rules or WindowRules(), limits or DeliveryLimits(), judged_until or {}
+    by_scope: dict[str, dict[dt.date, Delivery]] = {}
+    for day in days:
+        if day.date > after:
+            by_scope.setdefault(day.unit, {})[day.date] = day
+    units = sorted(by_scope)
+    chain = _chain_days([by_scope[unit] for unit in units], limits)
+    scopes = {CHAIN: chain} if len(units) > 1 else {}
+    found: list[Window] = []
+    for scope, delivered in (scopes | {unit: by_scope[unit] for unit in units}).items():
+        begun = judged.get(scope, after)
+        found += _windows(scope, {date: day for date, day in delivered.items() if date > begun}, rules, limits)
+    return found
+
+
+def _chain_days(units: list[dict[dt.date, Delivery]], limits: DeliveryLimits) -> dict[dt.date, Delivery]:
+    """The chain's dates, as far as every unit that still delivers has delivered."""
+    if not units:
+        return {}
+    latest = [max(unit) for unit in units]
+    delivering = [last for last in latest if (max(latest) - last).days <= limits.silent_days]
+    settled = min(delivering)
+    dates = sorted({date for unit in units for date in unit if date <= settled})
+    spans = [(unit, min(unit), max(unit) + dt.timedelta(days=limits.silent_days)) for unit in units]
+    return {
+        date: _all_units([unit.get(date) for unit, opened, closed in spans if opened <= date <= closed], date)
+        for date in dates
+    }
+
+
+def _all_units(parts: list[Delivery | None], date: dt.date) -> Delivery:
+    total = Delivery.nothing(CHAIN, date)
+    for part in parts:
+        total = total.plus(part or Delivery.missing(CHAIN, date))
+    return total
+
+
+def _windows(scope: str, days: dict[dt.date, Delivery], rules: WindowRules, limits: DeliveryLimits) -> Iterator[Window]:
+    if not days:
+        return
+    first = min(days)
+    total, date = Delivery.nothing(scope, first), first
+    while date <= max(days):
+        total = total.plus(days.get(date) or Delivery.missing(scope, date))
+        long = (date - first).days + 1 >= rules.days
+        if long and (total.orders >= rules.orders or _broken_and_full(total, rules, limits)):
+            yield Window(scope, first, date, total)
+            first = date + dt.timedelta(days=1)
+            total = Delivery.nothing(scope, first)
+        date += dt.timedelta(days=1)
+
+
+def _broken_and_full(total: Delivery, rules: WindowRules, limits: DeliveryLimits) -> bool:
+    return (
+        total.rows >= rules.orders and bool(total.faults(limits))
+    ) or total.share_of_days_failed > limits.failed_days

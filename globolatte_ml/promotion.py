@@ -1,0 +1,128 @@
+"""The promotion decision: a pure function from two evaluations to a verdict with its reasons.
+
+Belongs here: the gates and their limits.
+Does not belong here: acting on the verdict (the platform does).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from globolatte_ml.baselines import POPULARITY
+from globolatte_ml.evaluation import Evaluation
+from globolatte_ml.metrics import Metrics
+
+
+@dataclass(frozen=True)
+class Gates:
+    """Limits of the gates. Log losses are nats per order.
+
+    Attributes:
+        minimum_holdout_orders: below, a holdout proves nothing.
+        minimum_gain_over_champion: a smaller gain in log loss counts as a draw, and a draw keeps the champion.
+        maximum_calibration_error: highest acceptable expected calibration error on a large holdout.
+        calibration_noise: added to that limit, divided by the root of the number of holdout orders: about what a perfectly
+            calibrated model shows on so few orders (mean absolute deviation of a binomial share in ten bins).
+        tie: how far apart two log losses may be and still be called equal, where nothing can beat popularity.
+    """
+
+    minimum_holdout_orders: int = 100
+    minimum_gain_over_champion: float = 0.0005
+    maximum_calibration_error: float = 0.05
+    calibration_noise: float = 0.4
+    tie: float = 0.001
+
+
+GATES = Gates()
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether the challenger becomes champion; one sentence per gate, passed or failed."""
+
+    promoted: bool
+    reasons: tuple[str, ...]
+
+    def as_metadata(self) -> dict[str, Any]:
+        """The verdict as plain values, the reasons as a Markdown list."""
+        return {"promoted": self.promoted, "reasons": "\n".join(f"- {reason}" for reason in self.reasons)}
+
+
+@dataclass(frozen=True)
+class _Finding:
+    passed: bool
+    sentence: str
+
+
+def promotion_verdict(challenger: Evaluation, champion: Evaluation | None, gates: Gates = GATES) -> Verdict:
+    """Promote a challenger that passes every gate.
+
+    A first model without enough holdout orders is promoted for want of any other, and the reasons say so.
+    """
+    if champion is not None and champion.model_version == challenger.model_version:
+        return Verdict(False, (f"Failed: same model ({challenger.model_version[:12]}), nothing to promote.",))
+    if challenger.model is None or challenger.holdout_orders < gates.minimum_holdout_orders:
+        return _unproven(challenger, champion, gates)
+    findings = [
+        _enough_orders(challenger, gates),
+        _beats_popularity(challenger.model, challenger.baselines[POPULARITY], gates),
+        _is_calibrated(challenger.model, challenger.holdout_orders, gates),
+        _beats_champion(challenger, champion, gates),
+    ]
+    reasons = tuple(f"{'Passed' if finding.passed else 'Failed'}: {finding.sentence}" for finding in findings)
+    return Verdict(all(finding.passed for finding in findings), reasons)
+
+
+def _unproven(challenger: Evaluation, champion: Evaluation | None, gates: Gates) -> Verdict:
+    count = (
+        f"{challenger.holdout_orders} holdout orders, at least {gates.minimum_holdout_orders} are needed for a proof"
+    )
+    if champion is None:
+        promoted_for_want = "Passed: there is no champion yet, so this first model serves, unproven."
+        return Verdict(True, (f"Not judged: {count}.", promoted_for_want))
+    return Verdict(False, (f"Failed: {count}; the champion stays.",))
+
+
+def _enough_orders(challenger: Evaluation, gates: Gates) -> _Finding:
+    sentence = f"{challenger.holdout_orders} holdout orders (at least {gates.minimum_holdout_orders})."
+    return _Finding(True, sentence)
+
+
+def _beats_popularity(model: Metrics, popularity: Metrics, gates: Gates) -> _Finding:
+    ours, theirs = model.log_loss, popularity.log_loss
+    if popularity.hit_rate_at_1 == 1.0 and abs(ours - theirs) <= gates.tie:
+        return _Finding(
+            True, f"every holdout order is the most popular product; log loss {ours:.4f} ties {theirs:.4f}."
+        )
+    if ours < theirs:
+        return _Finding(True, f"log loss {ours:.4f} is below the {theirs:.4f} of the popularity baseline.")
+    return _Finding(False, f"log loss {ours:.4f} is not below the {theirs:.4f} of the popularity baseline.")
+
+
+def _is_calibrated(model: Metrics, holdout_orders: int, gates: Gates) -> _Finding:
+    error = model.expected_calibration_error
+    limit = gates.maximum_calibration_error + gates.calibration_noise / math.sqrt(holdout_orders)
+    passed = error <= limit
+    return _Finding(
+        passed, f"expected calibration error {error:.4f} is {'within' if passed else 'above'} the limit of {limit:.4f}."
+    )
+
+
+def _beats_champion(challenger: Evaluation, champion: Evaluation | None, gates: Gates) -> _Finding:
+    if champion is None:
+        return _Finding(True, "there is no champion to beat.")
+    if champion.holdout_id != challenger.holdout_id or champion.model is None or challenger.model is None:
+        return _Finding(
+            False,
+            f"the champion was judged on another holdout ({champion.holdout_id[:8]}, not {challenger.holdout_id[:8]}); "
+            "evaluate it on the challenger's.",
+        )
+    ours, theirs, needed = challenger.model.log_loss, champion.model.log_loss, gates.minimum_gain_over_champion
+    passed = theirs - ours >= needed
+    return _Finding(
+        passed,
+        f"log loss {ours:.4f} against the champion's {theirs:.4f}: a gain of {theirs - ours:.4f}, "
+        f"{'at least' if passed else 'less than'} the required {needed:.4f}.",
+    )

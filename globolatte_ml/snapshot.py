@@ -1,0 +1,84 @@
+"""Reading a training snapshot: the exported orders that a model learns from and is judged on.
+
+Belongs here: the folder's format and its checks.
+Does not belong here: exporting it (the platform does), splitting it (`time_split.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from globolatte_ml import columns
+from globolatte_ml.columns import InvalidDataError
+from globolatte_ml.contexts import CONTEXT_COLUMNS, Contexts
+from globolatte_ml.states import CUSTOMER_LEVEL_COLUMNS, PRODUCT_LEVEL_COLUMNS, CustomerStates
+
+EXAMPLE_COLUMNS = (
+    "order_key",
+    "order_id",
+    "customer_id",
+    "ordered_at",
+    "main_product_id",
+    *CONTEXT_COLUMNS,
+    *CUSTOMER_LEVEL_COLUMNS,
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """n orders in time order, each with its customer's state as of the order's business date.
+
+    Attributes:
+        products: the K ids of the catalogue and of everything ever chosen, sorted.
+        y: main product ids, str, shape (n,). chosen: their positions in `products`, int64, shape (n,).
+        order_keys, order_ids, customer_ids: str, shape (n,); only the key is unique.
+        ordered_at: datetime64[us], shape (n,), local time of the business unit.
+    """
+
+    products: tuple[str, ...]
+    states: CustomerStates
+    contexts: Contexts
+    y: np.ndarray
+    order_keys: np.ndarray
+    order_ids: np.ndarray
+    customer_ids: np.ndarray
+    ordered_at: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    @property
+    def chosen(self) -> np.ndarray:
+        """Positions of `y` in `products`."""
+        return np.searchsorted(np.array(self.products), self.y)
+
+
+def read_snapshot(folder: Path) -> Snapshot:
+    """Read examples.parquet, example_products.parquet and products.parquet of `folder`.
+
+    Raises:
+        InvalidDataError: a file or column is missing, there are no orders, or an order lacks its product or time.
+    """
+    examples = columns.read_table(folder / "examples.parquet", EXAMPLE_COLUMNS)
+    pairs = columns.read_table(folder / "example_products.parquet", ("order_key", "product_id", *PRODUCT_LEVEL_COLUMNS))
+    catalogue = columns.read_table(folder / "products.parquet", ("product_id",))
+    if examples.num_rows == 0:
+        raise InvalidDataError(f"{folder / 'examples.parquet'}: no orders; load sales and export the snapshot again")
+    for name in ("main_product_id", "ordered_at", "business_date"):
+        if examples.column(name).null_count:
+            raise InvalidDataError(f"{folder / 'examples.parquet'}: column {name!r} has empty values; export it again")
+    y = columns.strings(examples, "main_product_id")
+    products = tuple(sorted({*columns.strings(catalogue, "product_id").tolist(), *np.unique(y).tolist()}))
+    return Snapshot(
+        products=products,
+        states=CustomerStates.from_tables(examples, pairs, "order_key", products),
+        contexts=Contexts.from_table(examples),
+        y=y,
+        order_keys=columns.strings(examples, "order_key"),
+        order_ids=columns.strings(examples, "order_id"),
+        customer_ids=columns.strings(examples, "customer_id"),
+        ordered_at=columns.timestamps(examples, "ordered_at"),
+    )

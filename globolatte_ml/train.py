@@ -1,0 +1,90 @@
+"""The training job: `python -m globolatte_ml.train --snapshot DIR --out DIR [--seed N]`.
+
+Belongs here: the command line, the thread limit, telling Dagster (through Pipes, when it started us) how it goes.
+Does not belong here: what training is (`training.py`). Nothing is imported before the thread limit is set.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from globolatte_ml.training import Training
+
+PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+FAULT_IN_THE_INPUT = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train and write; 0 when done, 2 when the input cannot be used (the message says what to do)."""
+    options = _parser().parse_args(arguments)
+    for variable in THREAD_VARIABLES:  # shared cores: threads that wait for each other cost more than they bring
+        os.environ[variable] = "1"
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a training job tells nobody but its caller
+    from globolatte_ml.columns import InvalidDataError
+
+    try:
+        if PIPES_VARIABLE in os.environ:
+            _run_under_dagster(options)
+        else:
+            run(options.snapshot, options.out, options.seed, _say)
+    except InvalidDataError as error:
+        sys.stderr.write(f"{error}\n")
+        return FAULT_IN_THE_INPUT
+    return 0
+
+
+def run(snapshot_folder: Path, out: Path, seed: int, say: Callable[[str], object]) -> Training:
+    """Read, train, judge, write; `say` receives a sentence after each step."""
+    from globolatte_ml.snapshot import read_snapshot
+    from globolatte_ml.training import train, write
+
+    snapshot = read_snapshot(snapshot_folder)
+    say(f"{len(snapshot)} orders, {len(snapshot.products)} products read from {snapshot_folder}")
+    training = train(snapshot, seed)
+    model, judged = training.model, training.evaluation
+    say(f"fitted on {model.n_orders_} orders up to {model.space_.last_date}, penalty {model.penalty_}")
+    if judged.model is None:
+        say("no holdout is possible: all orders have the same time; the model is not judged")
+    else:
+        say(
+            f"log loss {judged.model.log_loss:.4f} on {judged.holdout_orders} holdout orders "
+            f"({judged.holdout_from} to {judged.holdout_to})"
+        )
+    write(training, snapshot, out)
+    say(f"model {model.content_hash()[:12]} written to {out}")
+    return training
+
+
+def _run_under_dagster(options: argparse.Namespace) -> None:
+    from dagster_pipes import open_dagster_pipes
+
+    with open_dagster_pipes() as pipes:
+        training = run(options.snapshot, options.out, options.seed, pipes.log.info)
+        if pipes.is_asset_step:
+            parameters = training.parameters()
+            metadata: dict[str, Any] = {**training.metrics(), **parameters, "penalties": str(parameters["penalties"])}
+            pipes.report_asset_materialization(metadata=metadata, data_version=training.model.content_hash())
+
+
+def _say(sentence: str) -> None:
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m globolatte_ml.train", description="Train the preference model.")
+    parser.add_argument("--snapshot", type=Path, required=True, help="folder of the exported snapshot")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model and its evaluation")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the solver and the bootstrap (default 0)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The words a model knows: product ids, business units, weather types, dayparts, seasons.
+
+Belongs here: the fixed words of the calendar, the learnt `Vocabulary`, and their encodings as numbers.
+Does not belong here: anything about customers, and prices or names of products (those are reference data).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+DAYPARTS = ("morning", "midday", "afternoon", "evening")
+SEASONS = ("winter", "spring", "summer", "autumn")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What was seen at fit, each in sorted order. Nothing in the code knows how many there are of each."""
+
+    products: tuple[str, ...]
+    business_units: tuple[str, ...]
+    weathers: tuple[str, ...]
+
+    @classmethod
+    def learn(cls, products: Iterable[str], business_units: Iterable[str], weathers: Iterable[str]) -> Vocabulary:
+        """The distinct words; raises ValueError when there is no product at all."""
+        vocabulary = cls(_distinct(products), _distinct(business_units), _distinct(weathers))
+        if not vocabulary.products:
+            raise ValueError("the catalogue is empty; a model needs at least one product")
+        return vocabulary
+
+
+def encode(values: np.ndarray, words: Sequence[str]) -> np.ndarray:
+    """Position of each value in `words`, int64 of the shape of `values`; -1 for a word never seen."""
+    codes = np.full(values.shape, -1, dtype=np.int64)
+    for position, word in enumerate(words):
+        codes[values == word] = position
+    return codes
+
+
+def one_hot(codes: np.ndarray, width: int) -> np.ndarray:
+    """Indicator matrix of shape (n, width), float64; a negative code gives a row of zeros."""
+    return (codes[:, None] == np.arange(width)).astype(np.float64)
+
+
+def months(dates: np.ndarray) -> np.ndarray:
+    """Month of each date, 1..12."""
+    return dates.astype("datetime64[M]").astype(np.int64) % 12 + 1
+
+
+def season_codes(dates: np.ndarray) -> np.ndarray:
+    """Position in SEASONS: winter is December to February, spring March to May, and so on."""
+    return months(dates) % 12 // 3
+
+
+def _distinct(words: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({str(word) for word in words}))

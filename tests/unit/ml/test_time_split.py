@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from globolatte_ml.time_split import time_split
+
+NEW_YEAR = np.datetime64("2022-01-01T00:00:00", "us")
+
+
+def days(*offsets):
+    return NEW_YEAR + (np.array(offsets, dtype=float) * 86400e6).astype("timedelta64[us]")
+
+
+@pytest.mark.parametrize(("span", "holdout_days"), [(8, 1), (15, 1), (16, 2), (80, 10), (730, 91)])
+def test_the_holdout_is_the_last_eighth_in_whole_days(span, holdout_days):
+    assert time_split(days(*range(span))).tolist() == [False] * (span - holdout_days) + [True] * holdout_days
+
+
+def test_a_business_date_is_never_divided():
+    ordered_at = days(0, 9.01, 9.5, 9.99)
+    assert time_split(ordered_at).tolist() == [False, True, True, True]
+
+
+def test_a_short_span_is_cut_at_a_point_of_time():
+    assert time_split(days(0, 0.5, 0.874, 0.876, 1)).tolist() == [False, False, False, True, True]
+
+
+def test_the_sequence_of_orders_does_not_matter():
+    assert time_split(days(79, 0, 40, 75)).tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize("ordered_at", [days(3), days(3, 3, 3), days()])
+def test_without_a_span_there_is_no_holdout(ordered_at):
+    assert not time_split(ordered_at).any()
+
+
+def test_two_orders_are_one_to_learn_from_and_one_to_judge_by():
+    assert time_split(days(0, 0.1)).tolist() == [False, True]
