@@ -1,0 +1,100 @@
+"""Picks the resources of a world. The one place that asks which world this is; only the chosen world's libraries are imported."""
+
+import os
+import sys
+from pathlib import Path
+
+from resources.clock import Clock
+from resources.endpoint import Endpoint
+from resources.landing import LandingZone
+from resources.ml import MLPlatform
+from resources.settings import PROJECT_ROOT, LandingKind, MLKind, NotInThisReleaseError, Settings, WarehouseKind
+from resources.warehouse import Warehouse
+
+DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
+DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
+"""The dbt of this very environment, whatever is on the path."""
+
+
+def clock_of(settings: Settings) -> Clock:
+    """The clock: the real one unless `GLOBOLATTE_NOW` fixes it."""
+    return Clock(fixed_at=settings.now.isoformat() if settings.now else None)
+
+
+def landing_of(settings: Settings) -> LandingZone:
+    """The landing zone. Raises `NotInThisReleaseError` for a kind that is not there yet."""
+    if settings.landing is LandingKind.FOLDER:
+        from resources.landing_folder import FolderLandingZone
+
+        return FolderLandingZone(folder=str(settings.landing_folder))
+    raise NotInThisReleaseError("GLOBOLATTE_LANDING", str(settings.landing), "folder")
+
+
+def warehouse_of(settings: Settings) -> Warehouse:
+    """The warehouse. Raises `NotInThisReleaseError` for a kind that is not there yet."""
+    if settings.warehouse is WarehouseKind.DUCKDB:
+        from resources.warehouse_duckdb import DuckDBWarehouse
+
+        return DuckDBWarehouse(file=str(settings.warehouse_file), wait_seconds=settings.warehouse_wait_seconds)
+    raise NotInThisReleaseError("GLOBOLATTE_WAREHOUSE", str(settings.warehouse), "duckdb")
+
+
+LONGEST_TICK_WAIT_SECONDS = 2.0
+
+
+def impatient_warehouse_of(settings: Settings) -> Warehouse:
+    """The warehouse for whoever would rather look again later than wait: a sensor's tick has a minute in all."""
+    return warehouse_of(settings.model_copy(update={"warehouse_wait_seconds": LONGEST_TICK_WAIT_SECONDS}))
+
+
+def ml_of(settings: Settings) -> MLPlatform:
+    """The ML platform. Raises `NotInThisReleaseError` for a kind that is not there yet."""
+    if settings.ml is MLKind.LOCAL:
+        from resources.ml_local import LocalMLPlatform
+
+        return LocalMLPlatform(folder=str(settings.mlflow_folder))
+    raise NotInThisReleaseError("GLOBOLATTE_ML", str(settings.ml), "local")
+
+
+def endpoint_of(settings: Settings) -> Endpoint:
+    """The online endpoint. Raises `NotInThisReleaseError` for a kind that is not there yet."""
+    if settings.ml is MLKind.LOCAL:
+        from resources.local_endpoint.endpoint import LocalEndpoint
+
+        return LocalEndpoint(
+            folder=str(settings.endpoints_folder),
+            port=settings.endpoint_port,
+            log_seconds=settings.prediction_log_seconds,
+            wait_seconds=settings.endpoint_wait_seconds,
+        )
+    raise NotInThisReleaseError("GLOBOLATTE_ML", str(settings.ml), "local")
+
+
+def export(settings: Settings) -> None:
+    """Hands the settings on to this process' children: dbt, training jobs, Dagster's own processes."""
+    os.environ.update(settings.environment_variables())
+    # A build of some models runs the tests whose tables are all there: not those that compare with models not yet built.
+    os.environ.setdefault("DBT_INDIRECT_SELECTION", "buildable")
+
+
+def resources_of(settings: Settings) -> dict[str, object]:
+    """The resources that assets and sensors ask for, by name."""
+    from resources.dbt_cli import DbtOfThisEnvironment
+    from resources.prediction_files import PredictionFiles
+    from resources.serving_state import ServingStates
+
+    return {
+        "clock": clock_of(settings),
+        "landing": landing_of(settings),
+        "warehouse": warehouse_of(settings),
+        "ml": ml_of(settings),
+        "states": ServingStates(folder=str(settings.endpoints_folder)),
+        "endpoint": endpoint_of(settings),
+        "predictions": PredictionFiles(folder=str(settings.endpoints_folder / "prediction_log")),
+        "dbt": DbtOfThisEnvironment(
+            project_dir=str(DBT_PROJECT_FOLDER),
+            profiles_dir=str(DBT_PROJECT_FOLDER),
+            dbt_executable=str(DBT_EXECUTABLE),
+            artifacts_dir=str(settings.home / "dbt"),
+        ),
+    }

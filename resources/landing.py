@@ -1,0 +1,51 @@
+"""The landing zone: where business units drop their files. The protocol and the words every implementation shares.
+
+Implementations live in modules of their own (`landing_folder`). What a path means (unit, date, reference file) is not
+decided here but in `globolatte_assets.raw`.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+SALES_PREFIX = "sales/"
+REFERENCE_PREFIX = "reference/"
+
+
+@dataclass(frozen=True, order=True)
+class LandedFile:
+    """One version of one file in the landing zone.
+
+    `path` is relative to the landing zone, with `/`. `etag` changes whenever the content may have changed. `size` is in bytes.
+    """
+
+    path: str
+    etag: str
+    size: int
+
+
+class SupersededError(Exception):
+    """The file's content changed, or the file went away, since it was listed. List again."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            f"{path}: was replaced or removed while it was being read; it will be picked up at the next look"
+        )
+        self.path = path
+
+
+class LandingZone(Protocol):
+    """Where business units drop their files. Implementations: `FolderLandingZone`."""
+
+    def files(self, prefix: str = "") -> Iterator[LandedFile]:
+        """The files whose path starts with `prefix`, in path order."""
+        ...
+
+    def open(self, file: LandedFile) -> AbstractContextManager[BinaryIO]:
+        """The file's bytes. Raises `SupersededError` if the content is not the listed version, at opening or at closing."""
+        ...
+
+    def describe(self) -> str:
+        """Where this landing zone is, for people; no secret in it."""
+        ...

@@ -1,0 +1,91 @@
+"""The ML platform: where training runs, and where models are kept. The protocol every implementation keeps.
+
+What a model is and how it is judged is `globolatte_ml`'s business; which one serves is decided by
+`globolatte_assets.models.promotion`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import dagster as dg
+
+MODEL_NAME = "preference_model"
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """An immutable training snapshot: `name` is the hash of its content, `folder` holds its files."""
+
+    name: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a training job left behind: an MLflow-format model folder, metrics, parameters."""
+
+    folder: Path
+    content_hash: str
+    snapshot: str
+    job_id: str
+    metrics: Mapping[str, float]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One registered version of the preference model."""
+
+    version: str
+    content_hash: str
+    snapshot: str
+    job_id: str
+    folder: Path
+    """Where the MLflow-format model folder can be read on this machine."""
+
+
+class MLPlatform(Protocol):
+    """Where models are trained and registered. Implementations: `LocalMLPlatform`."""
+
+    def snapshot_staging(self, name: str) -> Path:
+        """An empty folder to write a snapshot into."""
+        ...
+
+    def keep_snapshot(self, staging: Path, name: str) -> Snapshot:
+        """Takes over a finished snapshot folder under its content's name and makes it the latest.
+
+        A name that is already there is left as it is.
+        """
+        ...
+
+    def latest_snapshot(self) -> Snapshot:
+        """The snapshot kept last. Raises `FileNotFoundError` with the remedy if there is none."""
+        ...
+
+    def snapshot(self, name: str) -> Snapshot:
+        """A kept snapshot. Raises `FileNotFoundError` with the remedy if there is none of that name."""
+        ...
+
+    def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
+        """Runs the training job on a snapshot and waits for it. Raises `dagster.Failure` with the job's error."""
+        ...
+
+    def register(self, trained: TrainedModel) -> ModelVersion:
+        """Registers a trained model as challenger. The same content gives the same version again."""
+        ...
+
+    def model(self, alias: str) -> ModelVersion | None:
+        """The version that bears an alias (`champion`, `challenger`), or none."""
+        ...
+
+    def promote(self, version: ModelVersion) -> None:
+        """Makes a version the champion."""
+        ...
+
+    def describe(self) -> str:
+        """Where this platform is, for people; no secret in it."""
+        ...

@@ -1,0 +1,78 @@
+"""The warehouse: where tables live. The protocol every implementation keeps.
+
+SQL belongs in dbt. Python sends SQL to the warehouse in two places only: here in `resources.warehouse*`, and in
+`globolatte_assets.raw`, which loads files inside one transaction. Everything else reads and replaces whole tables.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class WarehouseBusyError(RuntimeError):
+    """Another process kept the warehouse for longer than the bounded wait."""
+
+
+class Transaction(Protocol):
+    """One warehouse transaction: all of it or none."""
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """Runs one statement; `?` marks a bound parameter."""
+        ...
+
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
+        """Runs one query and returns all of its rows."""
+        ...
+
+    def stage(self, name: str, data: "pa.Table") -> None:
+        """Makes `data` a temporary table called `name`, gone with the transaction."""
+        ...
+
+
+class Warehouse(Protocol):
+    """Where tables live. Implementations: `DuckDBWarehouse`.
+
+    Tables are named `schema.table`. The tables that Python owns exist, at the current schema version, whenever a
+    connection is given out.
+    """
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Commits on leaving, rolls back on an exception. Raises `WarehouseBusyError` if it cannot be had in time."""
+        ...
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Makes the calls within it cheaper where opening the warehouse costs something. Keep it short: others wait meanwhile."""
+        ...
+
+    def read(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        where: Mapping[str, object] | None = None,
+        order_by: Sequence[str] = (),
+    ) -> "pa.Table":
+        """The rows of `table` in which each column of `where` equals its value; all columns unless named."""
+        ...
+
+    def replace(self, table: str, data: "pa.Table", where: Mapping[str, object] | None = None) -> int:
+        """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
+
+        Columns are matched by name.
+        """
+        ...
+
+    def unload(self, table: str, file: Path, order_by: Sequence[str]) -> None:
+        """Writes `table` as one Parquet file, rows in `order_by`: the same rows always give the same bytes."""
+        ...
+
+    def has(self, table: str) -> bool:
+        """Whether `table` exists."""
+        ...
+
+    def describe(self) -> str:
+        """Where this warehouse is, for people; no secret in it."""
+        ...

@@ -1,0 +1,200 @@
+"""The warehouse as one DuckDB file: the embedded default.
+
+DuckDB lets one process at a time use a file, readers included. So connections are short, opened late, and waited for
+within bounds; nothing here keeps one open.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from resources.warehouse import Transaction, WarehouseBusyError
+from resources.warehouse_schema import MIGRATIONS, statements
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
+FIRST_WAIT_SECONDS = 0.02
+LONGEST_WAIT_SECONDS = 1.0
+
+
+def _checked(*identifiers: str) -> None:
+    for identifier in identifiers:
+        if not IDENTIFIER.fullmatch(identifier):
+            raise ValueError(f"{identifier!r} is not a table or column name; use lower-case letters, digits and '_'")
+
+
+class DuckDBTransaction:
+    """One transaction on an open DuckDB connection."""
+
+    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """Runs one statement; `?` marks a bound parameter."""
+        self._connection.execute(sql, list(parameters))
+
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
+        """Runs one query and returns all of its rows."""
+        return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
+
+    def stage(self, name: str, data: "pa.Table") -> None:
+        """Makes `data` a temporary table called `name`, gone with the connection."""
+        _checked(name)
+        self._connection.register("staged_arrow", data.combine_chunks())
+        try:
+            self._connection.execute(f"create or replace temp table {name} as from staged_arrow")
+        finally:
+            self._connection.unregister("staged_arrow")
+
+
+def _schema_version(connection: "duckdb.DuckDBPyConnection") -> int:
+    """The schema version of an open file; a new file gets its version table, at 0."""
+    import duckdb
+
+    try:
+        return int(connection.execute("select max(version) from sales_data.schema_versions").fetchall()[0][0] or 0)
+    except duckdb.CatalogException:
+        connection.execute("create schema if not exists sales_data")
+        connection.execute("create table sales_data.schema_versions (version integer not null)")
+        return 0
+
+
+class DuckDBWarehouse(dg.ConfigurableResource):
+    """One DuckDB file. `wait_seconds` bounds the wait for another process that has the file open."""
+
+    file: str
+    wait_seconds: float = 300.0
+
+    @contextmanager
+    def _connection(self) -> Iterator["duckdb.DuckDBPyConnection"]:
+        import duckdb
+
+        Path(self.file).parent.mkdir(parents=True, exist_ok=True)
+        connection = self._connect()
+        try:
+            self._migrate(connection)
+            yield connection
+        except duckdb.OutOfMemoryException as full:
+            raise RuntimeError(
+                f"{self.file}: DuckDB ran out of memory or disk ({full}); free some and run again"
+            ) from full
+        finally:
+            connection.close()
+
+    def _connect(self) -> "duckdb.DuckDBPyConnection":
+        import duckdb
+
+        deadline = time.monotonic() + self.wait_seconds
+        wait = FIRST_WAIT_SECONDS
+        while True:
+            try:
+                return duckdb.connect(self.file)
+            except duckdb.IOException as error:
+                if "lock" not in str(error).lower():
+                    raise
+                if time.monotonic() + wait > deadline:
+                    raise WarehouseBusyError(self._busy_message(str(error))) from error
+            time.sleep(wait)
+            wait = min(wait * 1.5, LONGEST_WAIT_SECONDS)
+
+    def _busy_message(self, error: str) -> str:
+        holder = re.search(r"PID (\d+)", error)
+        who = f"process {holder[1]}" if holder else "another process"
+        return (
+            f"{self.file}: {who} has had the warehouse file open for {self.wait_seconds:g} seconds. DuckDB allows one process "
+            "at a time: let it finish or end it, then run again (GLOBOLATTE_WAREHOUSE_WAIT_SECONDS sets the wait)"
+        )
+
+    def _migrate(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        version = _schema_version(connection)
+        if version > len(MIGRATIONS):
+            raise RuntimeError(
+                f"{self.file}: was written by a newer release (schema version {version}, this one knows {len(MIGRATIONS)}); "
+                "upgrade GloboLatte or point GLOBOLATTE_HOME elsewhere"
+            )
+        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+            connection.execute("begin")
+            for statement in statements(migration):
+                connection.execute(statement)
+            connection.execute("insert into sales_data.schema_versions values (?)", [number])
+            connection.execute("commit")
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Commits on leaving, rolls back on an exception. Raises `WarehouseBusyError` if the file cannot be had in time."""
+        with self._connection() as connection:
+            connection.execute("begin")
+            try:
+                yield DuckDBTransaction(connection)
+            except BaseException:
+                connection.execute("rollback")
+                raise
+            connection.execute("commit")
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Keeps the file open meanwhile: further connections of this process then cost next to nothing."""
+        with self._connection():
+            yield
+
+    def read(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        where: Mapping[str, object] | None = None,
+        order_by: Sequence[str] = (),
+    ) -> "pa.Table":
+        """The rows of `table` in which each column of `where` equals its value; all columns unless named."""
+        where = where or {}
+        _checked(table, *columns, *where, *order_by)
+        sql = f"select {', '.join(columns) or '*'} from {table}"
+        if where:
+            sql += " where " + " and ".join(f"{column} = ?" for column in where)
+        if order_by:
+            sql += f" order by {', '.join(order_by)}"
+        with self._connection() as connection:
+            return connection.sql(sql, params=list(where.values())).to_arrow_table()
+
+    def replace(self, table: str, data: "pa.Table", where: Mapping[str, object] | None = None) -> int:
+        """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written."""
+        where = where or {}
+        _checked(table, *where, *data.column_names)
+        condition = " and ".join(f"{column} = ?" for column in where) or "true"
+        columns = ", ".join(data.column_names)
+        with self.transaction() as transaction:
+            transaction.stage("replacement", data)
+            transaction.execute(f"delete from {table} where {condition}", list(where.values()))
+            transaction.execute(f"insert into {table} ({columns}) select {columns} from replacement")
+        return data.num_rows
+
+    def unload(self, table: str, file: Path, order_by: Sequence[str]) -> None:
+        """Writes `table` as one Parquet file, rows in `order_by`: the same rows always give the same bytes."""
+        _checked(table, *order_by)
+        target = str(file).replace("'", "''")
+        with self._connection() as connection:
+            connection.execute("set threads = 1")  # one writer: row groups fall the same way every time
+            connection.execute(
+                f"copy (select * from {table} order by {', '.join(order_by)}) to '{target}' (format parquet, compression zstd)"
+            )
+
+    def has(self, table: str) -> bool:
+        """Whether `table` exists."""
+        _checked(table)
+        schema, _, name = table.partition(".")
+        with self._connection() as connection:
+            found = connection.execute(
+                "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
+            )
+            return bool(found.fetchall())
+
+    def describe(self) -> str:
+        """The file's path."""
+        return f"DuckDB file {self.file}"

@@ -1,0 +1,100 @@
+"""The tables that Python owns, as numbered migrations. Tables that dbt builds are not here.
+
+A migration is never edited once released: a change is a new migration. Tables are migrated, never dropped. The statements
+use only what DuckDB and Snowflake both understand.
+"""
+
+RAW_SALES = """
+create schema if not exists sales_data;
+create schema if not exists ml;
+create schema if not exists serving;
+create table sales_data.business_units (
+    business_unit_id varchar not null, country varchar not null, unit_name varchar not null, folder varchar not null,
+    time_zone varchar not null
+);
+create table sales_data.products (
+    product_id varchar not null, product_name varchar not null, category varchar, price decimal(18, 2) not null, stock_quantity bigint
+);
+create table sales_data.customers (
+    customer_id varchar not null, customer_name varchar, email varchar, location varchar, marketing_opt_out boolean not null
+);
+create table sales_data.holidays (country varchar not null, date date not null, name varchar not null);
+create table sales_data.sales_transactions (
+    business_unit varchar not null, business_date date not null, transaction_id varchar not null, order_id varchar not null,
+    product_id varchar not null, customer_id varchar not null, quantity bigint not null, total_price decimal(18, 2) not null,
+    transaction_date timestamp not null, payment_method varchar, weather varchar not null,
+    load_id varchar not null, row_number bigint not null
+);
+create table sales_data.load_ledger (
+    load_id varchar not null, sequence bigint not null, path varchar not null, etag varchar not null, sha256 varchar not null,
+    size_bytes bigint not null, business_unit varchar, business_date date, status varchar not null, reason varchar,
+    rows_in_file bigint, rows_loaded bigint, rows_quarantined bigint, extra_columns varchar,
+    attempt integer not null, run_id varchar not null, recorded_at timestamp not null, superseded_by varchar
+);
+create table sales_data.quarantine (
+    load_id varchar not null, row_number bigint not null, reason varchar not null, detail varchar,
+    business_unit varchar, business_date date,
+    transaction_id varchar, order_id varchar, business_unit_text varchar, product_id varchar, customer_id varchar,
+    quantity_text varchar, total_price_text varchar, transaction_date_text varchar, payment_method varchar, weather_text varchar,
+    raw_text varchar
+);
+create table sales_data.load_attempts (
+    path varchar not null, etag varchar not null, attempt integer not null, run_id varchar not null, started_at timestamp not null
+);
+create table sales_data.announcements (
+    run_id varchar not null, business_unit varchar not null, first_date date not null, last_date date not null,
+    recorded_at timestamp not null, settled_at timestamp
+);
+create table ml.holdout_predictions (
+    model_version varchar not null, order_id varchar not null, product_id varchar not null, probability double not null
+);
+create table ml.evaluations (
+    model_version varchar not null, snapshot varchar not null, holdout_orders bigint not null, log_loss double,
+    hit_rate_at_1 double, hit_rate_at_3 double, expected_calibration_error double, evaluation varchar not null,
+    evaluated_at timestamp not null
+);
+create table serving.recommendations (
+    prediction_id varchar not null, customer_id varchar not null, business_unit varchar not null, as_of_date date not null,
+    weather varchar not null, is_expected_weather boolean not null, rank integer not null, product_id varchar not null,
+    probability double not null, model_version varchar not null, state_version varchar not null
+);
+"""
+
+PREDICTION_LOG = """
+create schema if not exists monitoring;
+create table monitoring.prediction_log (
+    log_file varchar not null, line bigint not null, prediction_id varchar not null, answered_at timestamp not null,
+    request_id varchar, deployment varchar not null, mirrored boolean not null, model_version varchar not null,
+    state_version varchar not null, customer_id varchar not null, known_customer boolean not null, business_unit varchar not null,
+    date date not null, weather varchar not null, daypart varchar, top_product varchar not null, probabilities varchar not null
+);
+create table monitoring.prediction_log_files (
+    log_file varchar not null, sha256 varchar not null, lines bigint not null, rows_ingested bigint not null,
+    rows_rejected bigint not null, run_id varchar not null, ingested_at timestamp not null
+);
+create table monitoring.prediction_log_rejects (
+    log_file varchar not null, line bigint not null, reason varchar not null, raw_text varchar
+);
+"""
+
+DRIFT_AND_PERFORMANCE = """
+create schema if not exists monitoring;
+create table monitoring.drift (
+    window_id varchar not null, scope varchar not null, window_from date not null, window_to date not null, orders bigint not null,
+    model_version varchar not null, snapshot varchar not null, window_status varchar not null, faults varchar,
+    reference varchar not null, reference_orders bigint not null, column_name varchar not null, method varchar not null,
+    statistic double, threshold double not null, status varchar not null, note varchar, recorded_at timestamp not null
+);
+create table monitoring.performance (
+    window_id varchar not null, scope varchar not null, window_from date not null, window_to date not null, orders bigint not null,
+    model_version varchar not null, snapshot varchar not null, status varchar not null, log_loss double, hit_rate_at_1 double,
+    highest_log_loss double not null, lowest_hit_rate double not null, recorded_at timestamp not null
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (RAW_SALES, DRIFT_AND_PERFORMANCE, PREDICTION_LOG)
+
+
+def statements(migration: str) -> list[str]:
+    """The single statements of a migration."""
+    return [statement.strip() for statement in migration.split(";") if statement.strip()]

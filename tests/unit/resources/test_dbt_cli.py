@@ -1,0 +1,43 @@
+"""dbt starts without preparations that cost more than the build, and hands on what it parsed."""
+
+from pathlib import Path
+
+from dagster_dbt import DbtCliResource
+
+from resources.dbt_cli import KEPT_BUILDS, PARTIAL_PARSE, DbtOfThisEnvironment
+from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
+
+
+def dbt_in(folder: Path) -> DbtOfThisEnvironment:
+    return DbtOfThisEnvironment(
+        project_dir=str(DBT_PROJECT_FOLDER),
+        profiles_dir=str(DBT_PROJECT_FOLDER),
+        dbt_executable=str(DBT_EXECUTABLE),
+        artifacts_dir=str(folder),
+    )
+
+
+def test_what_is_overridden_still_exists_in_dagster_dbt() -> None:
+    for name in ("_cli_version", "_initialize_dbt_core_adapter"):
+        assert hasattr(DbtCliResource, name)
+
+
+def test_the_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
+    assert dbt_in(tmp_path)._cli_version.major == 1
+
+
+def test_what_one_build_parsed_the_next_one_gets(tmp_path: Path) -> None:
+    dbt = dbt_in(tmp_path)
+    with dbt.artifacts("first") as target:
+        assert not (target / PARTIAL_PARSE).exists()
+        (target / PARTIAL_PARSE).write_text("parsed")
+    with dbt.artifacts("second") as target:
+        assert (target / PARTIAL_PARSE).read_text() == "parsed"
+
+
+def test_artifacts_of_old_builds_are_dropped(tmp_path: Path) -> None:
+    dbt = dbt_in(tmp_path)
+    for number in range(KEPT_BUILDS + 3):
+        with dbt.artifacts(f"build-{number}"):
+            pass
+    assert sum(path.is_dir() for path in tmp_path.iterdir()) == KEPT_BUILDS
