@@ -1,0 +1,90 @@
+{%- set until_now = 'rows between unbounded preceding and current row' -%}
+{%- set so_far = 'partition by customer_id, product_id order by last_order_date ' ~ until_now -%}
+
+with
+
+orders as (
+
+    select * from {{ ref('fct_orders') }}
+    where main_product_id is not null
+
+),
+
+order_lines as (
+
+    select * from {{ ref('fct_order_lines') }}
+
+),
+
+customer_history as (
+
+    select * from {{ ref('int_customer_state_history') }}
+
+),
+
+-- the order's customer, also where a later line names another one
+days as (
+
+    select
+        orders.customer_id,
+        order_lines.product_id,
+        orders.business_date,
+        sum(case when order_lines.is_main_line then 1 else 0 end) as main_orders,
+        sum(case when order_lines.is_main_line then 0 else 1 end) as addon_lines
+    from order_lines
+    inner join orders on order_lines.order_key = orders.order_key
+    group by orders.customer_id, order_lines.product_id, orders.business_date
+
+),
+
+first_days as (
+
+    select
+        customer_id,
+        product_id,
+        min(business_date) as first_date
+    from days
+    group by customer_id, product_id
+
+),
+
+-- every interval of the customer x every product bought by then: equality joins only, never days x days
+intervals as (
+
+    select
+        customer_history.customer_id,
+        first_days.product_id,
+        customer_history.valid_from,
+        customer_history.valid_to,
+        customer_history.last_order_date,
+        coalesce(days.main_orders, 0) as main_orders,
+        coalesce(days.addon_lines, 0) as addon_lines
+    from customer_history
+    inner join first_days
+        on
+            customer_history.customer_id = first_days.customer_id
+            and customer_history.last_order_date >= first_days.first_date
+    left join days
+        on
+            customer_history.customer_id = days.customer_id
+            and first_days.product_id = days.product_id
+            and customer_history.last_order_date = days.business_date
+
+),
+
+final as (
+
+    select
+        customer_id,
+        product_id,
+        valid_from,
+        valid_to,
+        cast(sum(main_orders) over ({{ so_far }}) as bigint) as main_orders,
+        cast(sum(addon_lines) over ({{ so_far }}) as bigint) as addon_lines,
+        {{ decayed_sum('main_orders', 'last_order_date', 30, so_far) }} as decayed_main_30d,
+        {{ decayed_sum('main_orders', 'last_order_date', 120, so_far) }} as decayed_main_120d
+    from intervals
+
+)
+
+select * from final

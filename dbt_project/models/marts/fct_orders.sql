@@ -1,0 +1,51 @@
+with
+
+order_lines as (
+
+    select * from {{ ref('fct_order_lines') }}
+
+),
+
+first_lines as (
+
+    select * from order_lines
+    where line_number = 1
+
+),
+
+totals as (
+
+    select
+        order_key,
+        count(*) as line_count,
+        sum(quantity) as quantity,
+        sum(total_price) as total_price
+    from order_lines
+    group by order_key
+
+),
+
+final as (
+
+    select
+        first_lines.order_key,
+        first_lines.order_id,
+        first_lines.customer_id,
+        first_lines.business_unit,
+        first_lines.business_date,
+        first_lines.transacted_at as ordered_at,
+        {{ daypart('first_lines.transacted_at') }} as daypart,
+        {{ season('first_lines.business_date') }} as season,
+        first_lines.weather,
+        first_lines.payment_method,
+        case when first_lines.is_main_line then first_lines.product_id end as main_product_id,
+        cast(totals.line_count as bigint) as line_count,
+        cast(totals.quantity as bigint) as quantity,
+        cast(totals.total_price as decimal(18, 2)) as total_price,
+        first_lines.load_id
+    from first_lines
+    inner join totals on first_lines.order_key = totals.order_key
+
+)
+
+select * from final

@@ -1,0 +1,29 @@
+with
+
+source as (
+
+    select * from {{ source('sales_data', 'sales_transactions') }}
+
+),
+
+renamed as (
+
+    select
+        business_unit,
+        business_date,
+        transaction_id,
+        order_id,
+        product_id,
+        customer_id,
+        cast(quantity as bigint) as quantity,
+        cast(total_price as decimal(18, 2)) as total_price,
+        cast(transaction_date as timestamp) as transacted_at,
+        payment_method,
+        weather,
+        load_id,
+        cast(row_number as bigint) as file_row_number
+    from source
+
+)
+
+select * from renamed

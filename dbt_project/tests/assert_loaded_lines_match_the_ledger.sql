@@ -1,0 +1,36 @@
+-- Conservation: a loaded file version has exactly the order lines that the ledger counted; no line is without one.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_order_lines'}}}) }}
+
+with
+
+order_lines as (
+
+    select
+        load_id,
+        count(*) as line_count
+    from {{ ref('fct_order_lines') }}
+    group by load_id
+
+),
+
+loads as (
+
+    select
+        load_id,
+        sum(rows_loaded) as rows_loaded
+    from {{ ref('stg_load_ledger') }}
+    -- reference files are in the ledger, too; they belong to no date
+    where
+        status = 'loaded'
+        and business_date is not null
+    group by load_id
+
+)
+
+select
+    coalesce(loads.load_id, order_lines.load_id) as load_id,
+    loads.rows_loaded,
+    order_lines.line_count
+from loads
+full outer join order_lines on loads.load_id = order_lines.load_id
+where coalesce(loads.rows_loaded, 0) <> coalesce(order_lines.line_count, 0)

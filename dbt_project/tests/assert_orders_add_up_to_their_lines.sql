@@ -1,0 +1,33 @@
+-- The sums over orders are the sums over order lines, order by order, and every line has its order.
+{{ config(meta={'dagster': {'ref': {'name': 'fct_orders'}}}) }}
+
+with
+
+order_lines as (
+
+    select
+        order_key,
+        count(*) as line_count,
+        sum(quantity) as quantity,
+        sum(total_price) as total_price
+    from {{ ref('fct_order_lines') }}
+    group by order_key
+
+),
+
+orders as (
+
+    select * from {{ ref('fct_orders') }}
+
+)
+
+select
+    coalesce(orders.order_key, order_lines.order_key) as order_key,
+    orders.line_count,
+    order_lines.line_count as counted_lines
+from orders
+full outer join order_lines on orders.order_key = order_lines.order_key
+where
+    coalesce(orders.line_count, 0) <> coalesce(order_lines.line_count, 0)
+    or coalesce(orders.quantity, 0) <> coalesce(order_lines.quantity, 0)
+    or coalesce(orders.total_price, 0) <> coalesce(order_lines.total_price, 0)

@@ -1,0 +1,71 @@
+"""The project on the smallest raw tables it can meet, and its alarms on broken ones.
+
+Belongs here: one `dbt build` per kind of warehouse. Each costs seconds, so a new kind needs a reason.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import date
+from random import Random
+
+from tests.unit.dbt.built_warehouse import BuiltWarehouse
+from tests.unit.dbt.random_chain import Chain, add_file, business_unit, customer, product
+
+WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+TABLES = "select table_schema || '.' || table_name as name from information_schema.tables"
+
+
+def one_sale(units: tuple[str, ...]) -> Chain:
+    """One product, one customer, one day: every unit sells one piece under the same order id."""
+    chain = Chain(
+        business_units=[business_unit(unit, unit) for unit in units],
+        products=[product("P001")],
+        customers=[customer("C0001", Random(1))],
+    )
+    for unit in units:
+        add_file(chain, unit, date(2024, 2, 29), [("C0001", ["P001"])], Random(3))
+    return chain
+
+
+def failed_tests(warehouse: BuiltWarehouse) -> set[str]:
+    return set(re.findall(r"FAIL \d+ (\w+)", warehouse.build.stdout))
+
+
+def test_empty_raw_tables_build(build_warehouse: Callable[..., BuiltWarehouse]) -> None:
+    warehouse = build_warehouse(Chain(), *WITHOUT_UNIT_TESTS)
+    assert warehouse.build.returncode == 0, warehouse.build.stdout[-5000:]
+    names = [name for name in warehouse.read(TABLES).name if not name.startswith("sales_data.")]
+    counts = {name: warehouse.read(f"select count(*) as rows from {name}").rows[0] for name in names}
+    assert {"features.feat_customer_state", "marts.mart_monthly_weather", "staging.stg_quarantine"} <= counts.keys()
+    assert set(counts.values()) == {0}
+
+
+def test_one_day_with_one_product_in_two_units_builds(build_warehouse: Callable[..., BuiltWarehouse]) -> None:
+    warehouse = build_warehouse(one_sale(("BU_MX", "BU_US")), *WITHOUT_UNIT_TESTS)
+    assert warehouse.build.returncode == 0, warehouse.build.stdout[-5000:]
+    orders = warehouse.read("select order_key from marts.fct_orders order by order_key")
+    assert list(orders.order_key) == ["BU_MX|2024-02-29|O1", "BU_US|2024-02-29|O1"]
+    examples = warehouse.read("select order_count, season from features.feat_training_examples")
+    assert list(examples.itertuples(index=False, name=None)) == [(0, "winter")] * 2
+    state = warehouse.read("select order_count, recent_product_1, recent_product_3 from features.feat_customer_state")
+    assert list(state.itertuples(index=False, name=None)) == [(2, "P001", None)]
+    products = warehouse.read("select * exclude (addon_lines) from features.feat_customer_product_state")
+    assert list(products.itertuples(index=False, name=None)) == [("C0001", "P001", 2, 2.0, 2.0)]
+    assert warehouse.read("select * from features.feat_training_example_products").empty
+
+
+def test_broken_conservation_and_references_raise_alarms(build_warehouse: Callable[..., BuiltWarehouse]) -> None:
+    chain = one_sale(("BU_MX", "BU_US"))
+    chain.business_units.pop()
+    chain.sales_transactions[0]["weather"] = "Hail"
+    chain.load_ledger[0]["rows_loaded"] += 1
+    chain.products.append(product("P001"))
+    warehouse = build_warehouse(chain, *WITHOUT_UNIT_TESTS)
+    assert warehouse.build.returncode != 0
+    assert {
+        "accepted_values_fct_orders_weather___var_weather_types_",
+        "assert_ledger_counts_add_up",
+        "assert_loaded_lines_match_the_ledger",
+        "relationships_fct_orders_business_unit__business_unit_id__ref_dim_business_unit_",
+        "unique_dim_product_product_id",
+    } <= failed_tests(warehouse), warehouse.build.stdout[-5000:]

@@ -1,0 +1,121 @@
+"""Law 3 (point in time) and law 4 (one definition), held against a replay in plain Python.
+
+Belongs here: comparisons of whole tables with replay.py. Single expressions have their dbt unit tests beside the models.
+"""
+
+from collections.abc import Callable
+from random import Random
+
+import pandas as pd
+import pytest
+
+from tests.unit.dbt import replay
+from tests.unit.dbt.built_warehouse import BuiltWarehouse
+from tests.unit.dbt.random_chain import ledger_entry, random_chain
+
+
+@pytest.fixture(scope="module")
+def warehouse(build_warehouse: Callable[..., BuiltWarehouse]) -> BuiltWarehouse:
+    chain = random_chain(seed=7, orders=2500, customers=120, days=200)
+    superseded = ledger_entry("superseded", "BU_US", chain.load_ledger[0]["business_date"], 9999, rows=5, loaded=5)
+    chain.load_ledger.append(superseded | {"status": "superseded", "superseded_by": "BU_US-2022-01-01"})
+    chain.load_ledger.append(superseded | {"load_id": "products", "business_unit": None, "business_date": None})
+    return build_warehouse(chain)
+
+
+@pytest.fixture(scope="module")
+def orders(warehouse: BuiltWarehouse) -> list[replay.Order]:
+    return replay.orders_with_a_main_product(warehouse.chain)
+
+
+def assert_same_product_states(actual: pd.DataFrame, expected: dict[str, replay.State]) -> None:
+    states = {row.pop("product_id"): row for row in actual.to_dict("records")}
+    assert states.keys() == expected.keys()
+    for product_id, state in expected.items():
+        assert states[product_id] == pytest.approx(state, rel=1e-9, abs=0), product_id
+
+
+def test_the_build_passes_all_its_tests(warehouse: BuiltWarehouse) -> None:
+    assert warehouse.build.returncode == 0, warehouse.build.stdout[-5000:]
+    assert "ERROR=0" in warehouse.build.stdout
+    assert "WARN=0" in warehouse.build.stdout
+
+
+def test_the_chain_is_irregular_enough(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:
+    all_orders = warehouse.read("select * from marts.fct_orders")
+    days = all_orders.groupby(["customer_id", "business_date"]).size()
+    shared_ids = all_orders.groupby(["business_date", "order_id"]).business_unit.nunique()
+    assert len(all_orders) - len(orders) > 50, "too few orders without a main product"
+    assert (days > 1).sum() > 50, "too few days with several orders of one customer"
+    assert (shared_ids > 1).sum() > 50, "too few order ids shared by units"
+
+
+def test_examples_are_the_orders_with_a_main_product(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:
+    columns = "order_key, order_id, customer_id, business_unit, business_date, ordered_at, daypart, weather"
+    examples = warehouse.read(f"select {columns}, main_product_id from features.feat_training_examples")
+    expected = {tuple(getattr(order, name) for name in examples.columns) for order in orders}
+    assert set(examples.itertuples(index=False, name=None)) == expected
+    assert len(examples) == len(orders)
+
+
+def test_example_states_know_exactly_the_earlier_dates(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:
+    sample = Random(1).sample(orders, 700)
+    examples = warehouse.read("select * from features.feat_training_examples").set_index("order_key")
+    products = warehouse.read("select * from features.feat_training_example_products")
+    by_key = dict(list(products.groupby("order_key")))
+    for order in sample:
+        past = replay.history(orders, order.customer_id, before=order.business_date)
+        expected = replay.customer_state(past)
+        assert examples.loc[order.order_key, list(expected)].to_dict() == expected, order.order_key
+        actual = by_key.get(order.order_key, products.iloc[:0]).drop(columns="order_key")
+        assert_same_product_states(actual, replay.product_states(past))
+
+
+def test_current_states_know_everything(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:
+    states = warehouse.read("select * from features.feat_customer_state").to_dict("records")
+    products = warehouse.read("select * from features.feat_customer_product_state")
+    by_customer = dict(list(products.groupby("customer_id")))
+    locations = {row["customer_id"]: row["location"] for row in warehouse.chain.customers}
+    sold_to = {row["customer_id"] for row in warehouse.chain.sales_transactions}
+    assert {state["customer_id"] for state in states} == set(locations) | sold_to
+    for state in states:
+        customer_id = state.pop("customer_id")
+        past = replay.history(orders, customer_id)
+        home = replay.home_business_unit(past, locations.get(customer_id), warehouse.chain, orders)
+        assert state == {"home_business_unit": home} | replay.customer_state(past), customer_id
+        actual = by_customer.get(customer_id, products.iloc[:0]).drop(columns="customer_id")
+        assert_same_product_states(actual, replay.product_states(past))
+
+
+def test_ids_without_reference_have_a_dimension_row(warehouse: BuiltWarehouse) -> None:
+    customers = warehouse.read("select * from marts.dim_customer where not is_in_reference order by customer_id")
+    products = warehouse.read("select * from marts.dim_product where not is_in_reference")
+    assert list(customers.customer_id) == ["W1", "W2"]
+    assert list(customers.marketing_opt_out) == [True, True]
+    assert list(products.product_id) == list(products.product_name) == ["P006"]
+
+
+def test_the_calendar_covers_whole_years_for_every_unit(warehouse: BuiltWarehouse) -> None:
+    calendar = warehouse.read("select * from marts.dim_calendar order by business_unit, date")
+    expected = pd.date_range("2022-01-01", "2022-12-31")
+    for _, unit in calendar.groupby("business_unit"):
+        assert list(unit.date) == list(expected.date)
+        assert list(unit.day_of_week) == list(expected.dayofweek + 1)
+        assert list(unit.month) == list(expected.month)
+    holidays = calendar[calendar.is_holiday.astype(bool)]
+    assert list(zip(holidays.business_unit, holidays.date.astype(str), holidays.holiday_name, strict=True)) == [
+        ("BU_MX", "2022-02-07", "Constitution Day"),
+        ("BU_US", "2022-01-17", "Another Day; Martin Luther King Jr. Day"),
+    ]
+    assert sorted(calendar.business_unit.unique()) == ["BU_CA", "BU_MX", "BU_US"]
+
+
+def test_holidays_reach_the_examples(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:
+    examples = warehouse.read("select order_key from features.feat_training_examples where is_holiday")
+    expected = {
+        order.order_key
+        for order in orders
+        if (order.business_unit, str(order.business_date)) in {("BU_US", "2022-01-17"), ("BU_MX", "2022-02-07")}
+    }
+    assert set(examples.order_key) == expected
+    assert expected
