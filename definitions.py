@@ -1,0 +1,84 @@
+"""The code location: `workspace.yaml` and `[tool.dg.project]` both load `defs` from here.
+
+Nothing heavy is imported at load: assets import what they need when they run.
+"""
+
+import warnings
+
+import dagster as dg
+from dagster_dbt import DbtProject
+
+from globolatte_assets.automation import follow_new_data
+from globolatte_assets.endpoints.recommendations import recommendations_asset
+from globolatte_assets.endpoints.recommender import recommender
+from globolatte_assets.endpoints.serving_state import serving_state_asset
+from globolatte_assets.features.dbt_project import dbt_models
+from globolatte_assets.jobs import jobs
+from globolatte_assets.models.evaluation import evaluation
+from globolatte_assets.models.preference_model import preference_model
+from globolatte_assets.models.promotion import promotion
+from globolatte_assets.models.training_snapshot import training_snapshot
+from globolatte_assets.monitoring.conservation import ledger_conservation
+from globolatte_assets.monitoring.data_drift import data_drift_asset
+from globolatte_assets.monitoring.performance import performance_asset
+from globolatte_assets.monitoring.prediction_log import prediction_log
+from globolatte_assets.partitions import sales_partitions
+from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
+from globolatte_assets.raw.misplaced_files import misplaced_files_asset
+from globolatte_assets.raw.reference_data import reference_assets
+from globolatte_assets.raw.sales_transactions import LoadLimits, sales_transactions_asset
+from resources.environment import DBT_PROJECT_FOLDER, export, resources_of
+from resources.settings import Settings
+from sensors.automation import automation_sensor
+from sensors.landing import landing_sensor
+from sensors.retraining import retraining_rules, retraining_sensor
+from sensors.run_health import run_health_sensor
+
+warnings.filterwarnings("ignore", category=dg.BetaWarning)  # single-run backfills: stable in what we use, and tested
+
+
+def build_definitions(settings: Settings) -> dg.Definitions:
+    """The whole graph for a deployment. Hands the settings on to this process' environment, for dbt and training jobs."""
+    export(settings)
+    condition = follow_new_data()
+    partitions = sales_partitions(settings.business_units, settings.first_business_date)
+    limits = LoadLimits(settings.load_batch_bytes, settings.max_file_bytes)
+    all_jobs = jobs()
+    return dg.Definitions(
+        assets=[
+            *reference_assets(),
+            holiday_calendar_asset(settings.first_business_date.year, condition),
+            sales_transactions_asset(partitions, settings.first_business_date, limits),
+            misplaced_files_asset(settings.business_units, settings.first_business_date),
+            dbt_models(DbtProject(project_dir=DBT_PROJECT_FOLDER), condition),
+            training_snapshot,
+            preference_model,
+            evaluation,
+            promotion,
+            serving_state_asset(condition),
+            recommendations_asset(condition),
+            recommender,
+            prediction_log,
+            data_drift_asset(
+                condition,
+                settings.drift_reports_folder,
+                settings.drift_reports_kept,
+                settings.window_orders,
+                settings.window_days,
+            ),
+            performance_asset(condition, settings.window_orders, settings.window_days),
+        ],
+        asset_checks=[ledger_conservation],
+        jobs=all_jobs,
+        sensors=[
+            landing_sensor(settings, all_jobs),
+            retraining_sensor(all_jobs, retraining_rules(settings)),
+            run_health_sensor(),
+            automation_sensor(),
+        ],
+        resources=resources_of(settings),
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_definitions(Settings())

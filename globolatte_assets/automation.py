@@ -1,0 +1,33 @@
+"""When assets materialize by themselves: the policies, mapped once over the graph, here and nowhere else."""
+
+import dagster as dg
+
+from globolatte_assets.keys import SALES_TRANSACTIONS
+
+RAW_SALES = dg.AssetSelection.assets(SALES_TRANSACTIONS)
+
+
+RETRY_AFTER_A_FAULT = dg.RetryPolicy(max_retries=1, delay=5)
+"""For what follows new data: automation asks once for an update, so a passing fault must not be the end of it."""
+
+
+def follow_new_data() -> dg.AutomationCondition:
+    """An asset follows its inputs: it materializes once after any of them got new data.
+
+    Each clause prevents one failure:
+
+    - `any_deps_updated | newly_missing`, since the last time this was handled: each update is answered once, and an asset that
+      was wiped is made again.
+    - not `any_deps_missing`, raw sales left out: the stock `AutomationCondition.eager()` never fires while any partition of
+      an input is missing, and a day on which a unit delivered nothing is missing for ever. Every other input must be there,
+      or recommendations would be asked for before there is a champion.
+    - not `any_deps_in_progress`: a backlog of three units would build everything three times.
+    - not `in_progress`: a second build of the same asset would wait for the first, then find nothing to do.
+    """
+    changed = (dg.AutomationCondition.newly_missing() | dg.AutomationCondition.any_deps_updated()).since_last_handled()
+    return (
+        changed
+        & ~dg.AutomationCondition.any_deps_missing().ignore(RAW_SALES)
+        & ~dg.AutomationCondition.any_deps_in_progress()
+        & ~dg.AutomationCondition.in_progress()
+    ).with_label("follow_new_data")

@@ -1,0 +1,1 @@
+"""Endpoints: what answers questions. Customer states for serving, batch scoring, recommendations."""

@@ -1,0 +1,101 @@
+"""The asset `endpoints/recommender`: the champion behind the online endpoint, blue/green."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from globolatte_assets.endpoints.blue_green import Rollout, plan_rollout
+from globolatte_assets.endpoints.recommendations import champion_of
+from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDER, SERVING_STATE
+from resources.endpoint import Deployment, Endpoint, EndpointError
+from resources.ml import MLPlatform
+from resources.serving_state import ServingStates
+
+SMOKE_CUSTOMER = "smoke-test"
+"""Nobody's id: the answer is the regional one. It is in the prediction log like any other answer."""
+
+
+@dg.asset(
+    key=RECOMMENDER,
+    deps=[PROMOTION, SERVING_STATE],
+    group_name="endpoints",
+    owners=[OWNER_SCIENCE],
+    kinds={"azureml"},
+    description="The champion on the idle colour of the online endpoint; once it is healthy and has answered a smoke request, it "
+    "gets all the traffic and the other colour ends. If it does not, what served before goes on serving.",
+)
+def recommender(
+    ml: dg.ResourceParam[MLPlatform], states: ServingStates, endpoint: dg.ResourceParam[Endpoint]
+) -> dg.MaterializeResult:
+    """Put the champion behind the endpoint, or leave what is there and say why."""
+    champion = champion_of(ml)
+    wanted = Deployment(str(champion.folder), champion.version, champion.content_hash)
+    try:
+        question = smoke_question(states.current())
+        rollout = plan_rollout(endpoint.desired(), wanted)
+        latency = roll_out(endpoint, rollout, question)
+        state = endpoint.wait_settled()
+    except (EndpointError, FileNotFoundError) as error:
+        raise dg.Failure(description=str(error), allow_retries=False) from error
+    serving = state.named(rollout.colour)
+    return dg.MaterializeResult(
+        metadata={
+            "url": dg.MetadataValue.url(f"{state.url}/score"),
+            "deployment": rollout.colour,
+            "replaced": rollout.replaces or "none",
+            "model_version": champion.version,
+            "content_hash": champion.content_hash,
+            "state_version": str(serving.status.get("state_version")) if serving is not None else "unknown",
+            "traffic": dg.MetadataValue.json(dict(rollout.final.traffic)),
+            "smoke_latency_ms": round(latency, 2),
+            "new_deployment": rollout.needed,
+        },
+        data_version=dg.DataVersion(champion.content_hash[:16]),
+    )
+
+
+def roll_out(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> float:
+    """Brings a rollout about; returns the smoke request's latency in milliseconds.
+
+    Raises `EndpointError`; what was declared before is declared again then.
+    """
+    before = endpoint.desired()
+    endpoint.deploy(rollout.beside)
+    try:
+        endpoint.wait_healthy(rollout.colour)
+        latency = smoke(endpoint, rollout, question)
+    except EndpointError:
+        endpoint.deploy(before)
+        raise
+    if rollout.final != rollout.beside:
+        endpoint.deploy(rollout.final)
+    return latency
+
+
+def smoke(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> float:
+    """Asks the new deployment one question; returns milliseconds. Raises `EndpointError` if another model answers, or nonsense."""
+    wanted = rollout.final.deployments[rollout.colour]
+    started = time.perf_counter()
+    answer = endpoint.score([question], deployment=rollout.colour)
+    latency = 1000 * (time.perf_counter() - started)
+    total = sum(product["probability"] for product in answer["recommendations"][0]["products"])
+    if answer["model_version"] != wanted.model_version or abs(total - 1) > 1e-6:
+        raise EndpointError(
+            f"deployment {rollout.colour} answers with model version {answer['model_version']} and probabilities that sum to "
+            f"{total}; expected version {wanted.model_version} and 1"
+        )
+    return latency
+
+
+def smoke_question(state_folder: Path) -> dict[str, Any]:
+    """A question that the current state can answer: the first unit in the first weather."""
+    from globolatte_ml.state_bundle import read_state_bundle
+
+    bundle = read_state_bundle(state_folder)
+    return {
+        "customer_id": SMOKE_CUSTOMER,
+        "region": next(iter(bundle.business_units)),
+        "weather": bundle.weathers[0],
+    }

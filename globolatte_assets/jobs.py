@@ -1,0 +1,100 @@
+"""The jobs: what sensors start, what `globolatte run` walks through, what a person starts in the UI."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from globolatte_assets.keys import (
+    BUSINESS_UNITS,
+    CONSERVATION,
+    CUSTOMERS,
+    DATA_DRIFT,
+    EVALUATION,
+    HOLIDAYS,
+    MISPLACED_FILES,
+    PERFORMANCE,
+    PREDICTION_LOG,
+    PREFERENCE_MODEL,
+    PRODUCTS,
+    PROMOTION,
+    RECOMMENDATIONS,
+    RECOMMENDER,
+    SALES_TRANSACTIONS,
+    SERVING_STATE,
+    TRAINING_SNAPSHOT,
+)
+
+LOAD_REFERENCE_DATA = "load_reference_data"
+INGEST_SALES = "ingest_sales"
+RECORD_MISPLACED_FILES = "record_misplaced_files"
+BUILD_FEATURES = "build_features"
+TRAIN_MODEL = "train_model"
+RETRAIN = "retrain"
+MONITOR = "monitor"
+RECOMMEND = "recommend"
+DEPLOY = "deploy"
+INGEST_PREDICTION_LOG = "ingest_prediction_log"
+
+DBT_GROUPS = ("staging", "intermediate", "marts", "features")
+
+
+AssetJob = Any
+"""What `dagster.define_asset_job` returns; Dagster has no public name for it."""
+
+
+def _job(name: str, selection: dg.AssetSelection, description: str) -> AssetJob:
+    return dg.define_asset_job(name, selection=selection, description=description, executor_def=dg.in_process_executor)
+
+
+def job_named(jobs: Sequence[AssetJob], name: str) -> AssetJob:
+    """The job of that name. Raises `StopIteration` if there is none."""
+    return next(job for job in jobs if job.name == name)
+
+
+def jobs() -> Sequence[AssetJob]:
+    """All jobs, in the order in which data flows. Steps of a job run in one process: each is small, starting one is not."""
+    reference = dg.AssetSelection.assets(BUSINESS_UNITS, PRODUCTS, CUSTOMERS, HOLIDAYS)
+    training = dg.AssetSelection.assets(TRAINING_SNAPSHOT, PREFERENCE_MODEL, EVALUATION, PROMOTION)
+    return [
+        _job(LOAD_REFERENCE_DATA, reference, "Business units, products, customers and holidays from the landing zone."),
+        _job(
+            INGEST_SALES,
+            dg.AssetSelection.assets(SALES_TRANSACTIONS),
+            "New or changed sales files of a unit's date range.",
+        ),
+        _job(
+            RECORD_MISPLACED_FILES,
+            dg.AssetSelection.assets(MISPLACED_FILES),
+            "Files that belong to no unit or date, put on the record as refused.",
+        ),
+        _job(
+            BUILD_FEATURES,
+            dg.AssetSelection.groups(*DBT_GROUPS) | dg.AssetSelection.checks(CONSERVATION),
+            "Everything dbt builds, with its tests; and the check that no raw row is lost.",
+        ),
+        _job(TRAIN_MODEL, training, "Snapshot, training, evaluation, and the verdict on promotion."),
+        _job(
+            RETRAIN,
+            training | dg.AssetSelection.assets(RECOMMENDER),
+            "As train_model; then whichever model is champion goes behind the online endpoint.",
+        ),
+        _job(
+            MONITOR,
+            dg.AssetSelection.assets(DATA_DRIFT, PERFORMANCE),
+            "New windows of orders against the champion's snapshot and predictions.",
+        ),
+        _job(
+            RECOMMEND,
+            dg.AssetSelection.assets(SERVING_STATE, RECOMMENDATIONS),
+            "Publishes customer states and scores every customer with the champion.",
+        ),
+        _job(
+            DEPLOY, dg.AssetSelection.assets(RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."
+        ),
+        _job(
+            INGEST_PREDICTION_LOG,
+            dg.AssetSelection.assets(PREDICTION_LOG),
+            "Takes what the online endpoint answered into the warehouse.",
+        ),
+    ]

@@ -1,0 +1,35 @@
+"""The asset keys that more than one module names, and the pools that assets share. Nothing else."""
+
+import dagster as dg
+
+SALES_TRANSACTIONS = dg.AssetKey(["raw", "sales_transactions"])
+CONSERVATION = dg.AssetCheckKey(SALES_TRANSACTIONS, "conservation")
+MISPLACED_FILES = dg.AssetKey(["raw", "misplaced_files"])
+BUSINESS_UNITS = dg.AssetKey(["raw", "business_units"])
+PRODUCTS = dg.AssetKey(["raw", "products"])
+CUSTOMERS = dg.AssetKey(["raw", "customers"])
+HOLIDAYS = dg.AssetKey(["raw", "holidays"])
+TRAINING_EXAMPLES = dg.AssetKey(["features", "feat_training_examples"])
+TRAINING_EXAMPLE_PRODUCTS = dg.AssetKey(["features", "feat_training_example_products"])
+CUSTOMER_STATE = dg.AssetKey(["features", "feat_customer_state"])
+CUSTOMER_PRODUCT_STATE = dg.AssetKey(["features", "feat_customer_product_state"])
+ORDERS = dg.AssetKey(["marts", "fct_orders"])
+CATALOGUE = dg.AssetKey(["marts", "dim_product"])
+MONTHLY_WEATHER = dg.AssetKey(["marts", "mart_monthly_weather"])
+TRAINING_SNAPSHOT = dg.AssetKey(["models", "training_snapshot"])
+PREFERENCE_MODEL = dg.AssetKey(["models", "preference_model"])
+EVALUATION = dg.AssetKey(["models", "evaluation"])
+PROMOTION = dg.AssetKey(["models", "promotion"])
+SERVING_STATE = dg.AssetKey(["endpoints", "serving_state"])
+RECOMMENDATIONS = dg.AssetKey(["endpoints", "recommendations"])
+RECOMMENDER = dg.AssetKey(["endpoints", "recommender"])
+PREDICTION_LOG = dg.AssetKey(["monitoring", "prediction_log"])
+DATA_DRIFT = dg.AssetKey(["monitoring", "data_drift"])
+PERFORMANCE = dg.AssetKey(["monitoring", "performance"])
+
+WAREHOUSE_POOL = "warehouse"
+"""Everything that touches the warehouse shares this pool of one: DuckDB lets one process at a time use its file."""
+
+OWNER_DATA = "team:data-platform"
+OWNER_ANALYTICS = "team:analytics"
+OWNER_SCIENCE = "team:data-science"

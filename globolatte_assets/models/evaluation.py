@@ -1,0 +1,154 @@
+"""The asset `models/evaluation`: challenger and champion judged on the same holdout, the challenger's last eighth."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, WAREHOUSE_POOL
+from globolatte_assets.pictures import png
+from resources.clock import Clock
+from resources.ml import CHALLENGER, CHAMPION, MLPlatform, ModelVersion, Snapshot
+from resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from globolatte_ml.evaluation import Evaluation
+
+
+def challenger_of(ml: MLPlatform) -> ModelVersion:
+    """The challenger. Raises `dagster.Failure` if nothing was trained yet."""
+    challenger = ml.model(CHALLENGER)
+    if challenger is None:
+        raise dg.Failure(
+            description=f"no model has been trained yet ({ml.describe()}); materialize models/preference_model",
+            allow_retries=False,
+        )
+    return challenger
+
+
+def evaluation_row(version: ModelVersion, snapshot: str, evaluation: "Evaluation", clock: Clock) -> "pa.Table":
+    """One row of `ml.evaluations`."""
+    import pyarrow as pa
+
+    metrics = evaluation.model
+    return pa.table(
+        {
+            "model_version": [version.version],
+            "snapshot": [snapshot],
+            "holdout_orders": [evaluation.holdout_orders],
+            "log_loss": pa.array([metrics and metrics.log_loss], pa.float64()),
+            "hit_rate_at_1": pa.array([metrics and metrics.hit_rate_at_1], pa.float64()),
+            "hit_rate_at_3": pa.array([metrics and metrics.hit_rate_at_3], pa.float64()),
+            "expected_calibration_error": pa.array([metrics and metrics.expected_calibration_error], pa.float64()),
+            "evaluation": [json.dumps(evaluation.as_dict(), sort_keys=True)],
+            "evaluated_at": pa.array([clock.timestamp()], pa.timestamp("us")),
+        }
+    )
+
+
+def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> "Evaluation":
+    """The kept evaluation of a version on a snapshot's holdout. Raises `dagster.Failure` if there is none."""
+    from globolatte_ml.evaluation import Evaluation
+
+    where = {"model_version": version.version, "snapshot": snapshot}
+    rows = warehouse.read("ml.evaluations", ["evaluation"], where)
+    if not rows.num_rows:
+        raise dg.Failure(
+            description=f"model version {version.version} has not been evaluated on snapshot {snapshot}; "
+            "materialize models/evaluation",
+            allow_retries=False,
+        )
+    return Evaluation.from_dict(json.loads(rows["evaluation"][0].as_py()))
+
+
+def comparison_table(challenger: "Evaluation", champion: "Evaluation | None") -> str:
+    """The models and the baselines as a Markdown table, best first."""
+    rows: dict[str, Any] = {**challenger.baselines}
+    if champion is not None and champion.model is not None:
+        rows["**champion**"] = champion.model
+    if challenger.model is not None:
+        rows["**challenger**"] = challenger.model
+    lines = [
+        f"| {name} | {m.log_loss:.4f} | {m.hit_rate_at_1:.1%} | {m.hit_rate_at_3:.1%} | {m.expected_calibration_error:.4f} |"
+        for name, m in sorted(rows.items(), key=lambda item: item[1].log_loss)
+    ]
+    return "\n".join(["| | log loss | hit@1 | hit@3 | ECE |", "|---|---|---|---|---|", *lines])
+
+
+def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: str, evaluation: "Evaluation") -> None:
+    where = {"model_version": version.version, "snapshot": snapshot}
+    warehouse.replace("ml.evaluations", evaluation_row(version, snapshot, evaluation, clock), where)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A model's evaluation on a snapshot's holdout, and the predictions it rests on: a row per product of each order."""
+
+    evaluation: "Evaluation"
+    predictions: "pa.Table"
+
+
+def judge(version: ModelVersion, snapshot: Snapshot) -> Judgement:
+    """Judges a registered model on a snapshot's holdout."""
+    from globolatte_ml.evaluation import evaluate, holdout_probabilities, time_split
+    from globolatte_ml.model import PreferenceModel
+    from globolatte_ml.scoring import resolve_model_folder
+    from globolatte_ml.snapshot import read_snapshot
+    from globolatte_ml.training import holdout_table
+
+    orders = read_snapshot(snapshot.folder)
+    model = PreferenceModel.load(resolve_model_folder(version.folder))
+    holdout = time_split(orders.ordered_at)
+    probabilities = holdout_probabilities(model, orders, holdout)
+    return Judgement(
+        evaluate(probabilities, orders, holdout, model.content_hash()), holdout_table(orders, holdout, probabilities)
+    )
+
+
+def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predictions: "pa.Table") -> int:
+    import pyarrow as pa
+
+    columns = predictions.select(["order_id", "product_id", "probability"])
+    labelled = columns.append_column("model_version", pa.repeat(pa.scalar(version.version), columns.num_rows))
+    return warehouse.replace("ml.holdout_predictions", labelled, {"model_version": version.version})
+
+
+@dg.asset(
+    key=EVALUATION,
+    deps=[PREFERENCE_MODEL],
+    pool=WAREHOUSE_POOL,
+    group_name="models",
+    owners=[OWNER_SCIENCE],
+    kinds={"python", "table"},
+    description="Challenger, champion and baselines on the same time-ordered holdout: the last eighth of the snapshot's span.",
+)
+def evaluation(
+    warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
+) -> dg.MaterializeResult:
+    """Judge both on the challenger's holdout and keep the judgements."""
+    from globolatte_ml import plots
+
+    challenger = challenger_of(ml)
+    snapshot = ml.snapshot(challenger.snapshot)
+    judgement = judge(challenger, snapshot)
+    of_challenger = judgement.evaluation
+    champion = ml.model(CHAMPION)
+    of_champion = judge(champion, snapshot).evaluation if champion is not None else None
+    _keep(warehouse, clock, challenger, snapshot.name, of_challenger)
+    if champion is not None and of_champion is not None:
+        _keep(warehouse, clock, champion, snapshot.name, of_champion)
+    predictions = _keep_holdout_predictions(warehouse, challenger, judgement.predictions)
+    return dg.MaterializeResult(
+        metadata={
+            "model_version": challenger.version,
+            "holdout": f"{of_challenger.holdout_orders} orders, {of_challenger.holdout_from} to {of_challenger.holdout_to}",
+            "holdout_predictions": predictions,
+            "comparison": dg.MetadataValue.md(comparison_table(of_challenger, of_champion)),
+            "log_loss": png(plots.baseline_chart(of_challenger)),
+            "reliability": png(plots.reliability_diagram(of_challenger)),
+            "groups": png(plots.log_loss_by_group(of_challenger)),
+        }
+    )

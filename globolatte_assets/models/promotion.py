@@ -1,0 +1,42 @@
+"""The asset `models/promotion`: the challenger becomes champion, or the reasons say why not."""
+
+import dagster as dg
+
+from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, PROMOTION, WAREHOUSE_POOL
+from globolatte_assets.models.evaluation import challenger_of, evaluation_of
+from resources.ml import CHAMPION, MLPlatform
+from resources.warehouse import Warehouse
+
+NO_CHAMPION = "none"
+"""What the metadata says in the champion's place while there is none."""
+
+
+@dg.asset(
+    key=PROMOTION,
+    deps=[PREFERENCE_MODEL, EVALUATION],
+    pool=WAREHOUSE_POOL,
+    group_name="models",
+    owners=[OWNER_SCIENCE],
+    kinds={"mlflow"},
+    description="Makes the challenger champion if it passes every gate on the same holdout; each gate's sentence is kept.",
+)
+def promotion(warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform]) -> dg.MaterializeResult:
+    """Make the challenger champion, or say why not."""
+    from globolatte_ml.promotion import promotion_verdict
+
+    challenger, champion = challenger_of(ml), ml.model(CHAMPION)
+    of_challenger = evaluation_of(warehouse, challenger, challenger.snapshot)
+    of_champion = evaluation_of(warehouse, champion, challenger.snapshot) if champion is not None else None
+    verdict = promotion_verdict(of_challenger, of_champion)
+    if verdict.promoted:
+        ml.promote(challenger)
+    serving = ml.model(CHAMPION)
+    return dg.MaterializeResult(
+        metadata={
+            "promoted": verdict.promoted,
+            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
+            "challenger": challenger.version,
+            "champion": serving.version if serving is not None else NO_CHAMPION,
+        },
+        data_version=dg.DataVersion(serving.content_hash[:16] if serving is not None else NO_CHAMPION),
+    )

@@ -1,0 +1,128 @@
+"""When to train. A pure decision; the sensor that acts on it is `sensors.retraining`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+DRIFTED = "drifted"
+BELOW_BAND = "below_band"
+
+
+@dataclass(frozen=True)
+class RetrainingRules:
+    """From when on what monitoring saw is a reason to train.
+
+    Attributes:
+        drifted_windows, of_windows: so many of a scope's last windows drifted, the latest among them.
+        windows_below_band: so many of a scope's windows in a row, up to the latest, were below the performance band.
+        champion_age_days: the champion learned from nothing later than so many days before the latest sales.
+        cooldown_days: not before so many days of sales are new since the last training, whatever came of it.
+    """
+
+    drifted_windows: int = 2
+    of_windows: int = 5
+    windows_below_band: int = 2
+    champion_age_days: int = 180
+    cooldown_days: int = 28
+
+
+RULES = RetrainingRules()
+
+
+@dataclass(frozen=True)
+class TrainingSituation:
+    """What the decision looks at. All ages are in days of business time: from business date to business date.
+
+    Attributes:
+        chain_is_complete: whether the last snapshot was followed through to a verdict; false after a run that died on the way.
+        was_refused: whether a model of these very training examples was refused and there is no other.
+        monitoring_is_current: whether monitoring has looked at the latest training examples; until then nobody knows
+            whether they are broken.
+        broken: why the latest data are broken, one sentence each; empty if they are sound.
+        drift, performance: statuses of the champion's windows by scope, oldest first (see
+            `globolatte_ml.monitoring.verdicts.Status`).
+        champion_age_days: from the last date that the champion learned from to the latest sales; none if unknown.
+        days_since_training: from the last date of the latest snapshot, whatever came of it, to the latest sales.
+    """
+
+    has_examples: bool
+    has_champion: bool
+    chain_is_complete: bool
+    was_refused: bool = False
+    monitoring_is_current: bool = True
+    broken: Sequence[str] = ()
+    drift: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    performance: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    champion_age_days: int | None = None
+    days_since_training: int | None = None
+
+
+@dataclass(frozen=True)
+class RetrainingDecision:
+    """Whether to train, and the reason in one sentence."""
+
+    retrain: bool
+    reason: str
+
+
+def decide_retraining(situation: TrainingSituation, rules: RetrainingRules = RULES) -> RetrainingDecision:
+    """Train for a first champion, to finish what was cut off, or because the champion no longer fits what is sold.
+
+    In this sequence, the first rule that applies decides: nothing to learn from: no; no champion: yes; broken data: no, since
+    a model would learn the fault; a training that was cut off: yes; data that monitoring has not seen: no; too soon after the
+    last training: no; drift, performance, age: yes.
+    """
+    if not situation.has_examples:
+        return RetrainingDecision(False, "There are no training examples yet.")
+    if situation.was_refused:
+        return RetrainingDecision(
+            False, "The first model was refused; new sales are to be waited for (see models/promotion)."
+        )
+    if not situation.has_champion:
+        return RetrainingDecision(True, "There is no champion yet.")
+    if situation.broken:
+        others = f" (and {len(situation.broken) - 1} more faults)" if len(situation.broken) > 1 else ""
+        return RetrainingDecision(False, f"The latest data are broken: {situation.broken[0]}{others}.")
+    if not situation.chain_is_complete:
+        return RetrainingDecision(True, "The last training was cut off before its verdict.")
+    if not situation.monitoring_is_current:
+        return RetrainingDecision(False, "Monitoring has yet to look at the latest data.")
+    return _decide_on_monitoring(situation, rules)
+
+
+def _decide_on_monitoring(situation: TrainingSituation, rules: RetrainingRules) -> RetrainingDecision:
+    reason = _drifted(situation, rules) or _below_band(situation, rules) or _too_old(situation, rules)
+    if reason is None:
+        return RetrainingDecision(False, "The champion still fits what is sold.")
+    days = situation.days_since_training
+    if days is not None and days < rules.cooldown_days:
+        waiting = (
+            f"only {days} days of sales are new since the last training, {rules.cooldown_days} are to be waited for"
+        )
+        return RetrainingDecision(False, f"{reason.removesuffix('.')}, but {waiting}.")
+    return RetrainingDecision(True, reason)
+
+
+def _drifted(situation: TrainingSituation, rules: RetrainingRules) -> str | None:
+    for scope, statuses in situation.drift.items():
+        latest = list(statuses)[-rules.of_windows :]
+        drifted = latest.count(DRIFTED)
+        if latest and latest[-1] == DRIFTED and drifted >= rules.drifted_windows:
+            return f"Data drifted in {drifted} of the last {len(latest)} windows of {scope}, the latest among them."
+    return None
+
+
+def _below_band(situation: TrainingSituation, rules: RetrainingRules) -> str | None:
+    for scope, statuses in situation.performance.items():
+        latest = list(statuses)[-rules.windows_below_band :]
+        if len(latest) == rules.windows_below_band and set(latest) == {BELOW_BAND}:
+            return f"The champion was below its performance band in the last {len(latest)} windows of {scope}."
+    return None
+
+
+def _too_old(situation: TrainingSituation, rules: RetrainingRules) -> str | None:
+    age = situation.champion_age_days
+    if age is None or age <= rules.champion_age_days:
+        return None
+    return (
+        f"Sales go on {age} days after the last that the champion learned from ({rules.champion_age_days} are allowed)."
+    )

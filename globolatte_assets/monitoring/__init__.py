@@ -1,0 +1,1 @@
+"""Monitoring: whether what is loaded and served is still right."""

@@ -1,0 +1,30 @@
+"""The check that no row is lost: over the whole ledger, whatever single loads asserted of themselves."""
+
+import dagster as dg
+
+from globolatte_assets.automation import follow_new_data
+from globolatte_assets.keys import CONSERVATION, SALES_TRANSACTIONS, WAREHOUSE_POOL
+from globolatte_assets.raw.ledger import unbalanced_files
+from resources.warehouse import Warehouse
+
+
+@dg.asset_check(
+    asset=SALES_TRANSACTIONS,
+    name=CONSERVATION.name,
+    automation_condition=follow_new_data(),
+    description="For every loaded file: rows in file = rows loaded + rows quarantined, counted in the tables themselves.",
+    pool=WAREHOUSE_POOL,
+)
+def ledger_conservation(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    """Count every loaded file's rows in the tables and compare them with what the file had."""
+    with warehouse.transaction() as transaction:
+        unbalanced = unbalanced_files(transaction)
+    listing = "\n".join(
+        f"- `{row['path']}`: {row['rows_in_file']} in file, {row['rows_loaded']} loaded, {row['rows_quarantined']} quarantined"
+        for row in unbalanced[:50]
+    )
+    return dg.AssetCheckResult(
+        passed=not unbalanced,
+        description=f"{len(unbalanced)} files do not add up" if unbalanced else "every row is accounted for",
+        metadata={"unbalanced_files": len(unbalanced), "files": dg.MetadataValue.md(listing or "none")},
+    )

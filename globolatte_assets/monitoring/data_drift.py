@@ -1,0 +1,257 @@
+"""The asset `monitoring/data_drift`: every new window of orders against the champion's snapshot, by Evidently."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from globolatte_assets.keys import DATA_DRIFT, ORDERS, OWNER_SCIENCE, PROMOTION, TRAINING_EXAMPLES, WAREHOUSE_POOL
+from globolatte_assets.models.training_snapshot import EXAMPLES_FILE
+from globolatte_assets.monitoring.reports import DriftReports
+from globolatte_assets.monitoring.windows import (
+    BROKEN,
+    DRIFT_TABLE,
+    Champion,
+    Watch,
+    champion_with_snapshot,
+    drop_obsolete,
+    kept_rows,
+    nothing_to_compare,
+    rules_of,
+    watch,
+)
+from globolatte_assets.pictures import png
+from resources.clock import Clock
+from resources.ml import MLPlatform
+from resources.warehouse import Warehouse
+from resources.warehouse_monitoring import examples_between, order_facts_between
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from globolatte_ml.monitoring.drift import DriftJudgement
+    from globolatte_ml.monitoring.verdicts import DriftVerdict
+    from globolatte_ml.monitoring.windows import Window
+
+Row = Mapping[str, Any]
+
+NO_DRIFT = "no_drift"
+DATA_ARE_SOUND = "data_are_sound"
+SITUATION = "situation"
+"""The metadata entry that `sensors.retraining` reads: JSON, see `situation_of`."""
+HISTORY = 10
+
+
+def drift_rows(verdict: "DriftVerdict", champion: Champion, clock: Clock) -> "pa.Table":
+    """The rows of `monitoring.drift` for a window: one per column."""
+    import pyarrow as pa
+
+    window = verdict.window
+    common = {
+        "window_id": window.window_id,
+        "scope": window.scope,
+        "window_from": window.first,
+        "window_to": window.last,
+        "orders": window.orders,
+        "model_version": champion.version.version,
+        "snapshot": champion.snapshot.name,
+        "window_status": str(verdict.status),
+        "faults": "; ".join(verdict.faults) or None,
+        "reference": verdict.reference,
+        "reference_orders": verdict.reference_orders,
+        "recorded_at": clock.timestamp(),
+    }
+    columns = [
+        {
+            **common,
+            "column_name": column.column,
+            "method": str(column.method),
+            "statistic": column.statistic,
+            "threshold": column.threshold,
+            "status": str(column.status),
+            "note": column.note or None,
+        }
+        for column in verdict.columns
+    ]
+    table = pa.Table.from_pylist(columns)
+    for name in ("faults", "note"):
+        table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.string()))
+    place = table.column_names.index("statistic")
+    return table.set_column(place, "statistic", table["statistic"].cast(pa.float64()))
+
+
+def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
+    """The orders of the champion's snapshot with the columns to compare; means of payment and baskets come from the mart."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    from globolatte_ml.monitoring.orders import EXAMPLE_COLUMNS, order_columns
+
+    examples = pq.read_table(champion.snapshot.folder / EXAMPLES_FILE, columns=list(EXAMPLE_COLUMNS))
+    span = pc.min_max(examples["business_date"]).as_py()
+    return order_columns(examples, order_facts_between(warehouse, span["min"], span["max"]))
+
+
+def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse) -> "Iterator[DriftJudgement]":
+    """Each window's judgement; nothing is read for no windows."""
+    if not windows:
+        return
+    from globolatte_ml.monitoring.drift import judge_drift
+    from globolatte_ml.monitoring.orders import order_columns
+    from globolatte_ml.monitoring.windows import CHAIN
+
+    reference = snapshot_orders(champion, warehouse)
+    for window in windows:
+        examples = examples_between(warehouse, window.first, window.last)
+        orders = order_columns(examples, order_facts_between(warehouse, window.first, window.last))
+        if window.scope != CHAIN:
+            orders = orders[orders["business_unit"] == window.scope]
+        yield judge_drift(window, orders, reference)
+
+
+def latest_windows(rows: Sequence[Row], how_many: int) -> dict[str, list[Row]]:
+    """Of each scope the latest windows, oldest first, one row each."""
+    by_scope: dict[str, dict[str, Row]] = {}
+    for row in sorted(rows, key=lambda row: (row["scope"] != "chain", row["scope"], row["window_to"])):
+        by_scope.setdefault(row["scope"], {})[row["window_id"]] = row
+    return {scope: list(windows.values())[-how_many:] for scope, windows in by_scope.items()}
+
+
+def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[str, Any]:
+    """What the retraining decision needs of drift: the latest windows' statuses by scope, and why data are broken."""
+    latest = latest_windows(rows, HISTORY)
+    faults = [f"{unit}: {fault}" for unit, fault in seen.faults.items()]
+    broken = [windows[-1] for windows in latest.values() if windows[-1]["window_status"] == BROKEN]
+    faults += [f"{row['scope']} until {row['window_to']}: {row['faults']}" for row in broken]
+    return {
+        "model_version": champion.version.version,
+        "learned_until": str(champion.learned_until),
+        "data_until": str(seen.data_until) if seen.data_until else None,
+        "broken": faults,
+        "statuses": {scope: [row["window_status"] for row in windows] for scope, windows in latest.items()},
+    }
+
+
+def _table(rows: Sequence[Row], reports: DriftReports) -> str:
+    lines = []
+    for windows in latest_windows(rows, 3).values():
+        for window in windows:
+            mine = [row for row in rows if row["window_id"] == window["window_id"]]
+            moved = ", ".join(
+                f"{row['column_name']} {row['statistic']:.2f}/{row['threshold']:.2f}"
+                for row in mine
+                if row["status"] == "drifted"
+            )
+            page = reports.path(window["window_id"])
+            report = f"[report]({page.as_uri()})" if page.exists() else ""
+            what = window["faults"] or moved
+            dates = f"{window['window_from']} – {window['window_to']}"
+            lines.append(
+                f"| {window['scope']} | {dates} | {window['orders']} | {window['window_status']} | {what} | {report} |"
+            )
+    return "\n".join(["| scope | dates | orders | verdict | what | |", "|---|---|---|---|---|---|", *lines])
+
+
+def _checks(rows: Sequence[Row], situation: Mapping[str, Any]) -> Iterator[dg.AssetCheckResult]:
+    latest = [windows[-1] for windows in latest_windows(rows, 1).values()]
+    drifted = [row["scope"] for row in latest if row["window_status"] == "drifted"]
+    yield dg.AssetCheckResult(
+        check_name=NO_DRIFT,
+        passed=not drifted,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"drifted in the latest window: {', '.join(drifted)}"
+        if drifted
+        else "no drift in the latest windows",
+    )
+    broken = situation.get("broken", [])
+    yield dg.AssetCheckResult(
+        check_name=DATA_ARE_SOUND,
+        passed=not broken,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description="; ".join(broken)[:1000] if broken else "the latest deliveries are sound",
+    )
+
+
+def _judge(
+    windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse, reports: DriftReports, clock: Clock
+) -> None:
+    """Judges windows and keeps each verdict as soon as it is there; pages are made for the latest windows alone."""
+    shown = {window.window_id for window in sorted(windows, key=lambda window: window.last)[-reports.kept :]}
+    for judgement in judgements(windows, champion, warehouse):
+        window_id = judgement.verdict.window.window_id
+        html = judgement.html() if window_id in shown else None
+        if html is not None:
+            reports.keep(window_id, html)
+        where = {"window_id": window_id, "model_version": champion.version.version}
+        warehouse.replace(DRIFT_TABLE, drift_rows(judgement.verdict, champion, clock), where)
+
+
+def data_drift_asset(
+    condition: dg.AutomationCondition, reports_folder: Path, reports_kept: int, window_orders: int, window_days: int
+) -> dg.AssetsDefinition:
+    """Builds the asset. Windows hold at least `window_orders` orders and `window_days` days."""
+    reports = DriftReports(reports_folder, reports_kept)
+
+    @dg.asset(
+        key=DATA_DRIFT,
+        deps=[TRAINING_EXAMPLES, ORDERS, PROMOTION],
+        pool=WAREHOUSE_POOL,
+        group_name="monitoring",
+        owners=[OWNER_SCIENCE],
+        kinds={"evidently", "python"},
+        automation_condition=condition,
+        check_specs=[
+            dg.AssetCheckSpec(NO_DRIFT, asset=DATA_DRIFT, description="No scope's latest window drifted."),
+            dg.AssetCheckSpec(
+                DATA_ARE_SOUND,
+                asset=DATA_DRIFT,
+                description="What was delivered lately is fit to be compared and learned from.",
+            ),
+        ],
+        description="The last orders, window by window, for the chain and for each unit, against the champion's snapshot at the "
+        "same time of year. Each complete window is judged once per champion.",
+    )
+    def data_drift(
+        warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
+    ) -> dg.MaterializeResult:
+        champion = champion_with_snapshot(ml)
+        if champion is None:
+            metadata = nothing_to_compare("there is no champion")
+            return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], {})))
+        seen = watch(warehouse, DRIFT_TABLE, champion, rules_of(window_orders, window_days))
+        drop_obsolete(warehouse, DRIFT_TABLE, champion, seen)
+        _judge(seen.windows, champion, warehouse, reports, clock)
+        rows = kept_rows(warehouse, DRIFT_TABLE, champion, [])
+        situation = situation_of(rows, champion, seen)
+        return dg.MaterializeResult(
+            metadata=_metadata(rows, situation, len(seen.windows), reports),
+            check_results=list(_checks(rows, situation)),
+        )
+
+    return data_drift
+
+
+def _metadata(
+    rows: Sequence[Row], situation: Mapping[str, Any], judged: int, reports: DriftReports
+) -> Mapping[str, dg.MetadataValue]:
+    common: dict[str, dg.MetadataValue] = {
+        SITUATION: dg.MetadataValue.text(json.dumps(situation)),
+        "model_version": dg.MetadataValue.text(situation["model_version"]),
+        "windows_judged": dg.MetadataValue.int(judged),
+    }
+    if not rows:
+        return {**common, **nothing_to_compare(f"no window is complete since {situation['learned_until']}")}
+    from globolatte_ml.monitoring.plots import drift_over_time
+
+    first = next(iter(latest_windows(rows, 1).values()))[-1]
+    page = reports.path(first["window_id"])
+    links = {"report": dg.MetadataValue.url(page.as_uri()), "report_file": dg.MetadataValue.path(str(page))}
+    return {
+        **common,
+        "windows": dg.MetadataValue.md(_table(rows, reports)),
+        "drift_over_time": png(drift_over_time(rows, first["scope"])),
+        **(links if page.exists() else {}),
+    }

@@ -1,0 +1,90 @@
+"""The prediction log's reading side: lines of a finished file as rows, and those that are none with the reason.
+
+Belongs here: the judgement of a line, as a pure function. Does not belong here: files and tables (`prediction_log.py`).
+"""
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from resources.warehouse_predictions import ParsedLog
+
+TEXTS = ("prediction_id", "deployment", "model_version", "state_version", "customer_id", "business_unit", "weather")
+ROWS = pa.schema(
+    [
+        ("log_file", pa.string()),
+        ("line", pa.int64()),
+        ("prediction_id", pa.string()),
+        ("answered_at", pa.timestamp("us")),
+        ("request_id", pa.string()),
+        ("deployment", pa.string()),
+        ("mirrored", pa.bool_()),
+        ("model_version", pa.string()),
+        ("state_version", pa.string()),
+        ("customer_id", pa.string()),
+        ("known_customer", pa.bool_()),
+        ("business_unit", pa.string()),
+        ("date", pa.date32()),
+        ("weather", pa.string()),
+        ("daypart", pa.string()),
+        ("top_product", pa.string()),
+        ("probabilities", pa.string()),
+    ]
+)
+REJECTS = pa.schema(
+    [("log_file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw_text", pa.string())]
+)
+
+
+def parse_log(path: Path) -> ParsedLog:
+    """Every line of a file as a row or as rejected; a last line without its end counts like any other."""
+    content = path.read_bytes()
+    rows: list[dict[str, Any]] = []
+    rejects: list[dict[str, Any]] = []
+    lines = content.removesuffix(b"\n").split(b"\n") if content else []
+    for number, line in enumerate(lines, start=1):
+        place = {"log_file": path.name, "line": number}
+        try:
+            rows.append({**place, **row_of(json.loads(line))})
+        except (ValueError, TypeError, KeyError) as error:
+            rejects.append({**place, "reason": _reason(error), "raw_text": line.decode(errors="replace")})
+    return ParsedLog(
+        path.name,
+        hashlib.sha256(content).hexdigest(),
+        len(lines),
+        pa.Table.from_pylist(rows, ROWS),
+        pa.Table.from_pylist(rejects, REJECTS),
+    )
+
+
+def row_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A line's document as a row. Raises `KeyError`, `TypeError` or `ValueError` for what is no answer."""
+    probabilities = {str(product): float(share) for product, share in document["probabilities"].items()}
+    texts = {name: document[name] for name in TEXTS}
+    wrong = [name for name, value in texts.items() if not isinstance(value, str)]
+    if wrong or not probabilities:
+        raise ValueError(f"{wrong[0]} is no text" if wrong else "there are no probabilities")
+    return {
+        **texts,
+        "answered_at": dt.datetime.fromisoformat(document["answered_at"]).astimezone(dt.UTC).replace(tzinfo=None),
+        "request_id": document.get("request_id"),
+        "mirrored": bool(document["mirrored"]),
+        "known_customer": bool(document["known_customer"]),
+        "date": dt.date.fromisoformat(document["date"]),
+        "daypart": document.get("daypart"),
+        "top_product": min(probabilities, key=lambda product: (-probabilities[product], product)),
+        "probabilities": json.dumps(probabilities),
+    }
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, KeyError):
+        return f"field {error.args[0]} is missing"
+    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+        return "is not JSON (cut off, or damaged)"
+    return str(error)

@@ -1,0 +1,180 @@
+"""The asset `monitoring/performance`: the champion's predictions for every new window of orders against what was bought."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from globolatte_assets.keys import (
+    OWNER_SCIENCE,
+    PERFORMANCE,
+    PROMOTION,
+    TRAINING_EXAMPLE_PRODUCTS,
+    TRAINING_EXAMPLES,
+    WAREHOUSE_POOL,
+)
+from globolatte_assets.monitoring.data_drift import HISTORY, SITUATION, latest_windows
+from globolatte_assets.monitoring.windows import (
+    PERFORMANCE_TABLE,
+    Champion,
+    champion_with_snapshot,
+    drop_obsolete,
+    kept_rows,
+    nothing_to_compare,
+    rules_of,
+    watch,
+)
+from globolatte_assets.pictures import png
+from resources.clock import Clock
+from resources.ml import MLPlatform
+from resources.warehouse import Warehouse
+from resources.warehouse_monitoring import example_products_between, examples_between
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from globolatte_ml.monitoring.verdicts import PerformanceVerdict
+    from globolatte_ml.monitoring.windows import Window
+
+Row = Mapping[str, Any]
+
+WITHIN_BAND = "within_band"
+
+
+def performance_row(verdict: "PerformanceVerdict", champion: Champion, clock: Clock) -> "pa.Table":
+    """One row of `monitoring.performance`."""
+    import pyarrow as pa
+
+    window = verdict.window
+    return pa.table(
+        {
+            "window_id": [window.window_id],
+            "scope": [window.scope],
+            "window_from": [window.first],
+            "window_to": [window.last],
+            "orders": [window.orders],
+            "model_version": [champion.version.version],
+            "snapshot": [champion.snapshot.name],
+            "status": [str(verdict.status)],
+            "log_loss": pa.array([verdict.log_loss], pa.float64()),
+            "hit_rate_at_1": pa.array([verdict.hit_rate_at_1], pa.float64()),
+            "highest_log_loss": [verdict.highest_log_loss],
+            "lowest_hit_rate": [verdict.lowest_hit_rate],
+            "recorded_at": pa.array([clock.timestamp()], pa.timestamp("us")),
+        }
+    )
+
+
+def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse) -> "Iterator[PerformanceVerdict]":
+    """Each window's verdict; none if the champion's snapshot was too short for a holdout."""
+    if not windows:
+        return
+    import pyarrow.compute as pc
+
+    from globolatte_ml.model import PreferenceModel
+    from globolatte_ml.monitoring.performance import holdout_outcomes, judge_performance
+    from globolatte_ml.monitoring.windows import CHAIN
+    from globolatte_ml.scoring import resolve_model_folder
+    from globolatte_ml.snapshot import read_snapshot
+
+    model = PreferenceModel.load(resolve_model_folder(champion.version.folder))
+    holdout = holdout_outcomes(model, read_snapshot(champion.snapshot.folder))
+    if holdout is None:
+        return
+    for window in windows:
+        examples = examples_between(warehouse, window.first, window.last)
+        if window.scope != CHAIN:
+            examples = examples.filter(pc.equal(examples["business_unit"], window.scope))
+        yield judge_performance(
+            window,
+            examples,
+            example_products_between(warehouse, window.first, window.last),
+            model,
+            holdout,
+            model_version=champion.version.version,
+            is_broken=bool(window.delivery.faults()),
+        )
+
+
+def _table(rows: Sequence[Row]) -> str:
+    lines = []
+    for windows in latest_windows(rows, 3).values():
+        for row in windows:
+            loss = "–" if row["log_loss"] is None else f"{row['log_loss']:.3f} (≤ {row['highest_log_loss']:.3f})"
+            hits = (
+                "–" if row["hit_rate_at_1"] is None else f"{row['hit_rate_at_1']:.1%} (≥ {row['lowest_hit_rate']:.1%})"
+            )
+            dates = f"{row['window_from']} – {row['window_to']}"
+            lines.append(f"| {row['scope']} | {dates} | {row['orders']} | {row['status']} | {loss} | {hits} |")
+    return "\n".join(["| scope | dates | orders | verdict | log loss | hit@1 |", "|---|---|---|---|---|---|", *lines])
+
+
+def _check(rows: Sequence[Row]) -> dg.AssetCheckResult:
+    latest = [windows[-1] for windows in latest_windows(rows, 1).values()]
+    below = [row["scope"] for row in latest if row["status"] == "below_band"]
+    return dg.AssetCheckResult(
+        check_name=WITHIN_BAND,
+        passed=not below,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"below the band in the latest window: {', '.join(below)}"
+        if below
+        else "the champion keeps within its band",
+    )
+
+
+def performance_asset(condition: dg.AutomationCondition, window_orders: int, window_days: int) -> dg.AssetsDefinition:
+    """Builds the asset. Windows hold at least `window_orders` orders and `window_days` days."""
+
+    @dg.asset(
+        key=PERFORMANCE,
+        deps=[TRAINING_EXAMPLES, TRAINING_EXAMPLE_PRODUCTS, PROMOTION],
+        pool=WAREHOUSE_POOL,
+        group_name="monitoring",
+        owners=[OWNER_SCIENCE],
+        kinds={"python", "table"},
+        automation_condition=condition,
+        check_specs=[
+            dg.AssetCheckSpec(WITHIN_BAND, asset=PERFORMANCE, description="No scope's latest window is below the band.")
+        ],
+        description="The champion's predictions, each as of its order, against what was bought, window by window, with the band "
+        "that the champion's own holdout gives.",
+    )
+    def performance(
+        warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
+    ) -> dg.MaterializeResult:
+        champion = champion_with_snapshot(ml)
+        if champion is None:
+            return dg.MaterializeResult(metadata=nothing_to_compare("there is no champion"), check_results=[_check([])])
+        seen = watch(warehouse, PERFORMANCE_TABLE, champion, rules_of(window_orders, window_days))
+        drop_obsolete(warehouse, PERFORMANCE_TABLE, champion, seen)
+        judged = 0
+        for verdict in verdicts(seen.windows, champion, warehouse):
+            where = {"window_id": verdict.window.window_id, "model_version": champion.version.version}
+            judged += warehouse.replace(PERFORMANCE_TABLE, performance_row(verdict, champion, clock), where)
+        rows = kept_rows(warehouse, PERFORMANCE_TABLE, champion, [])
+        return dg.MaterializeResult(metadata=_metadata(rows, champion, judged), check_results=[_check(rows)])
+
+    return performance
+
+
+def _metadata(rows: Sequence[Row], champion: Champion, judged: int) -> Mapping[str, dg.MetadataValue]:
+    latest = latest_windows(rows, HISTORY)
+    situation = {
+        "model_version": champion.version.version,
+        "statuses": {scope: [row["status"] for row in windows] for scope, windows in latest.items()},
+    }
+    common: dict[str, dg.MetadataValue] = {
+        SITUATION: dg.MetadataValue.text(json.dumps(situation)),
+        "model_version": dg.MetadataValue.text(champion.version.version),
+        "windows_judged": dg.MetadataValue.int(judged),
+    }
+    if not rows:
+        return {**common, **nothing_to_compare(f"no window is complete since {champion.learned_until}")}
+    from globolatte_ml.monitoring.plots import performance_over_time
+
+    return {
+        **common,
+        "windows": dg.MetadataValue.md(_table(rows)),
+        "performance_over_time": png(performance_over_time(rows)),
+    }

@@ -1,0 +1,74 @@
+"""The asset `monitoring/prediction_log`: what the online endpoint answered, taken from its files exactly once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+
+from globolatte_assets.keys import OWNER_SCIENCE, PREDICTION_LOG, RECOMMENDER, WAREHOUSE_POOL
+from resources.clock import Clock
+from resources.prediction_files import PredictionFiles
+from resources.warehouse import Warehouse
+from resources.warehouse_predictions import ingest
+
+
+@dataclass
+class Ingestion:
+    """What an ingestion did."""
+
+    files: int = 0
+    known_files: int = 0
+    rows: int = 0
+    rejected: int = 0
+    by_deployment: dict[str, int] = field(default_factory=dict)
+
+    def as_metadata(self) -> Mapping[str, dg.MetadataValue]:
+        """For the materialization."""
+        lines = "\n".join(f"| {name} | {rows} |" for name, rows in sorted(self.by_deployment.items()))
+        return {
+            "files": dg.MetadataValue.int(self.files),
+            "files_ingested_before": dg.MetadataValue.int(self.known_files),
+            "rows": dg.MetadataValue.int(self.rows),
+            "rejected_lines": dg.MetadataValue.int(self.rejected),
+            "by_deployment": dg.MetadataValue.md(f"| deployment | answers |\n|---|---|\n{lines}"),
+        }
+
+
+def ingest_file(warehouse: Warehouse, path: Path, run_id: str, clock: Clock, done: Ingestion) -> None:
+    """Takes a file into the warehouse, then removes it. Killed in between, the next time only removes it."""
+    from globolatte_assets.monitoring.log_lines import parse_log
+
+    log = parse_log(path)
+    if ingest(warehouse, log, run_id, clock.timestamp()):
+        done.files += 1
+        done.rows += log.rows.num_rows
+        done.rejected += log.rejects.num_rows
+        for name in log.rows["deployment"].to_pylist():
+            done.by_deployment[name] = done.by_deployment.get(name, 0) + 1
+    else:
+        done.known_files += 1
+    path.unlink()
+
+
+@dg.asset(
+    key=PREDICTION_LOG,
+    deps=[RECOMMENDER],
+    pool=WAREHOUSE_POOL,
+    group_name="monitoring",
+    owners=[OWNER_SCIENCE],
+    kinds={"python", "table"},
+    description="Every answer of the online endpoint: when, by which deployment, model and state, to which question, with which "
+    "probabilities. Lines that are no answer are kept in monitoring.prediction_log_rejects.",
+)
+def prediction_log(
+    context: dg.AssetExecutionContext,
+    warehouse: dg.ResourceParam[Warehouse],
+    predictions: PredictionFiles,
+    clock: Clock,
+) -> dg.MaterializeResult:
+    """Ingest every finished file."""
+    done = Ingestion()
+    for path in predictions.finished():
+        ingest_file(warehouse, path, context.run.run_id, clock, done)
+    return dg.MaterializeResult(metadata=done.as_metadata())

@@ -1,0 +1,135 @@
+"""What both monitoring assets start from: the champion, and the complete windows that nobody judged yet."""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from globolatte_assets.models.training_snapshot import MANIFEST_FILE
+from resources.ml import CHAMPION, MLPlatform, ModelVersion, Snapshot
+from resources.warehouse import Warehouse
+from resources.warehouse_monitoring import delivered_days
+
+if TYPE_CHECKING:
+    from globolatte_ml.monitoring.delivery import Delivery
+    from globolatte_ml.monitoring.windows import Window, WindowRules
+
+DRIFT_TABLE = "monitoring.drift"
+PERFORMANCE_TABLE = "monitoring.performance"
+STATUS_COLUMN = {DRIFT_TABLE: "window_status", PERFORMANCE_TABLE: "status"}
+BROKEN = "broken"
+RECENT_DAYS = 14
+"""The latest days whose delivery is looked at by itself, so that broken data are noticed before a window is complete."""
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The champion and what it learned from."""
+
+    version: ModelVersion
+    snapshot: Snapshot
+    learned_until: dt.date
+    """The last business date of its snapshot."""
+
+
+def champion_with_snapshot(ml: MLPlatform) -> Champion | None:
+    """The champion, or none if no model was promoted yet."""
+    version = ml.model(CHAMPION)
+    if version is None:
+        return None
+    snapshot = ml.snapshot(version.snapshot)
+    manifest = json.loads((snapshot.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    return Champion(version, snapshot, dt.date.fromisoformat(manifest["last_business_date"]))
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is there to be judged.
+
+    windows: complete, and not in the table or to be judged again. obsolete: ids of kept windows that are none any more, since
+    files were corrected. data_until: the last date that was delivered. faults: why the delivery of the latest days is
+    broken, by unit; empty if it is sound.
+    """
+
+    windows: "list[Window]"
+    obsolete: list[str]
+    data_until: dt.date | None
+    faults: Mapping[str, str]
+
+
+def watch(warehouse: Warehouse, table: str, champion: Champion, rules: "WindowRules") -> Watch:
+    """Looks at what was delivered since the champion's snapshot and at what `table` holds of it already.
+
+    A scope's last windows that were broken are looked at again until their files are corrected; all others are judged once.
+    """
+    from globolatte_ml.monitoring.windows import complete_windows
+
+    status = STATUS_COLUMN[table]
+    kept = kept_rows(warehouse, table, champion, ["window_id", "scope", "window_to", status])
+    judged: dict[str, dt.date] = {}
+    for row in kept:
+        if row[status] != BROKEN:
+            judged[row["scope"]] = max(row["window_to"], judged.get(row["scope"], row["window_to"]))
+    again = {row["window_id"] for row in kept if row["window_to"] > judged.get(row["scope"], dt.date.min)}
+    days = _deliveries(warehouse, champion.learned_until)
+    complete = complete_windows(days, champion.learned_until, rules, judged_until=judged)
+    windows = [one for one in complete if one.window_id not in again or not one.delivery.faults()]
+    obsolete = sorted(again - {window.window_id for window in complete})
+    return Watch(windows, obsolete, max((day.date for day in days), default=None), _recent_faults(days))
+
+
+def drop_obsolete(warehouse: Warehouse, table: str, champion: Champion, seen: Watch) -> None:
+    """Removes the rows of windows that are none any more."""
+    for window_id in seen.obsolete:
+        where = {"window_id": window_id, "model_version": champion.version.version}
+        warehouse.replace(table, warehouse.read(table, where={"window_id": ""}), where)
+
+
+def kept_rows(warehouse: Warehouse, table: str, champion: Champion, columns: list[str]) -> list[dict[str, Any]]:
+    """The rows of the champion's windows, without a sequence."""
+    rows: list[dict[str, Any]] = warehouse.read(table, columns, {"model_version": champion.version.version}).to_pylist()
+    return rows
+
+
+def rules_of(orders: int, days: int) -> "WindowRules":
+    """The window rules of a deployment."""
+    from globolatte_ml.monitoring.windows import WindowRules
+
+    return WindowRules(orders, days)
+
+
+def nothing_to_compare(reason: str) -> dict[str, dg.MetadataValue]:
+    """The metadata of a run without a champion or without a complete window."""
+    return {"note": dg.MetadataValue.text(f"Nothing to compare yet: {reason}")}
+
+
+def _deliveries(warehouse: Warehouse, after: dt.date) -> "list[Delivery]":
+    from globolatte_ml.monitoring.delivery import Delivery
+
+    return [
+        Delivery(
+            unit=row["business_unit"],
+            date=row["business_date"],
+            orders=row["orders"],
+            rows_loaded=row["rows_loaded"],
+            rows_quarantined=row["rows_quarantined"],
+            days_refused=int(row["files_refused"] > row["files_loaded"]),
+        )
+        for row in delivered_days(warehouse, after).to_pylist()
+    ]
+
+
+def _recent_faults(days: "list[Delivery]") -> dict[str, str]:
+    from globolatte_ml.monitoring.delivery import Delivery
+
+    latest: dict[str, dt.date] = {}
+    for day in days:
+        latest[day.unit] = max(day.date, latest.get(day.unit, day.date))
+    recent: dict[str, Delivery] = {}
+    for day in days:
+        if (latest[day.unit] - day.date).days < RECENT_DAYS:
+            recent[day.unit] = recent.get(day.unit, Delivery.nothing(day.unit, day.date)).plus(day)
+    return {unit: "; ".join(total.faults()) for unit, total in sorted(recent.items()) if total.faults()}

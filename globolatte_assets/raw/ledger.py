@@ -1,0 +1,224 @@
+"""The load ledger: which version of which file is in which state. Reading it; the writing is part of the load (`loading`).
+
+The ledger, not Dagster's run history, says what is loaded.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from resources.warehouse import Transaction, Warehouse
+
+LOADED = "loaded"
+REFUSED = "refused"
+SUPERSEDED = "superseded"
+MISPLACED = "misplaced: "
+"""How the reason of a refusal starts when the path, not the content, is at fault."""
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """What the ledger knows of a path: its latest version, and how often a load of the next one was started."""
+
+    path: str
+    etag: str
+    status: str
+    reason: str | None
+
+    @property
+    def was_misplaced(self) -> bool:
+        """Whether it was refused for its path: its content has not been looked at."""
+        return (self.reason or "").startswith(MISPLACED)
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """How often loading one file version was started, and when last (UTC without offset)."""
+
+    count: int
+    last_started_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class LoadedDay:
+    """What is loaded of one business unit's one date."""
+
+    folder: str
+    date: dt.date
+    files: tuple[str, ...]
+    rows_loaded: int
+    rows_quarantined: int
+    data_version: str
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """A run that owes Dagster the materializations of a unit's date range, until it is known to have succeeded."""
+
+    run_id: str
+    folder: str
+    first: dt.date
+    last: dt.date
+
+
+LATEST = """
+select path, etag, status, reason
+from sales_data.load_ledger
+qualify row_number() over (partition by path order by sequence desc) = 1
+"""
+
+LATEST_UNDER = """
+select path, etag, status, reason
+from sales_data.load_ledger
+where starts_with(path, ?)
+qualify row_number() over (partition by path order by sequence desc) = 1
+"""
+
+LATEST_AMONG = """
+select path, etag, status, reason
+from sales_data.load_ledger
+inner join asked_paths using (path)
+qualify row_number() over (partition by path order by sequence desc) = 1
+"""
+
+OPEN_ATTEMPTS = f"""
+select attempts.path, attempts.etag, max(attempts.attempt) as count, max(attempts.started_at) as last
+from sales_data.load_attempts as attempts
+left join (
+    select path, etag, max(attempt) as attempt
+    from sales_data.load_ledger
+    where not starts_with(coalesce(reason, ''), '{MISPLACED}')
+    group by path, etag
+) as recorded on attempts.path = recorded.path and attempts.etag = recorded.etag
+where recorded.attempt is null or attempts.attempt > recorded.attempt
+group by attempts.path, attempts.etag
+"""
+
+LOADED_DAYS = """
+select
+    units.folder, ledger.business_date as date, list(ledger.path order by ledger.path) as files,
+    string_agg(ledger.load_id, chr(10) order by ledger.path) as content,
+    sum(ledger.rows_loaded)::bigint as rows_loaded, sum(ledger.rows_quarantined)::bigint as rows_quarantined
+from sales_data.load_ledger as ledger
+inner join sales_data.business_units as units on ledger.business_unit = units.business_unit_id
+where ledger.status = 'loaded' and units.folder = ? and ledger.business_date between ? and ?
+group by units.folder, ledger.business_date
+order by ledger.business_date
+"""
+
+ANNOUNCED = "select run_id, business_unit, first_date, last_date from sales_data.announcements where settled_at is null"
+
+
+def known_files(warehouse: Warehouse) -> dict[str, KnownFile]:
+    """The latest known version of every path, by path."""
+    with warehouse.transaction() as transaction:
+        return _known(transaction, LATEST, ())
+
+
+def known_files_under(transaction: Transaction, prefix: str) -> dict[str, KnownFile]:
+    """The latest known version of every path that starts with `prefix`, by path."""
+    return _known(transaction, LATEST_UNDER, (prefix,))
+
+
+def known_files_among(transaction: Transaction, paths: Iterable[str]) -> dict[str, KnownFile]:
+    """The latest known version of these paths, by path; paths that the ledger does not know are left out."""
+    import pyarrow as pa
+
+    transaction.stage("asked_paths", pa.table({"path": pa.array(list(paths), pa.string())}))
+    return _known(transaction, LATEST_AMONG, ())
+
+
+def _known(transaction: Transaction, query: str, parameters: tuple[object, ...]) -> dict[str, KnownFile]:
+    columns = transaction.fetch(query, parameters).to_pydict()
+    rows = zip(columns["path"], columns["etag"], columns["status"], columns["reason"], strict=True)
+    return {path: KnownFile(path, etag, status, reason) for path, etag, status, reason in rows}
+
+
+def open_attempts(transaction: Transaction) -> dict[tuple[str, str], Attempts]:
+    """Attempts at file versions (path, etag) that ended in no ledger entry: loads that crashed."""
+    rows = transaction.fetch(OPEN_ATTEMPTS).to_pylist()
+    return {(row["path"], row["etag"]): Attempts(row["count"], row["last"]) for row in rows}
+
+
+def loaded_days(transaction: Transaction, folder: str, first: dt.date, last: dt.date) -> list[LoadedDay]:
+    """What is loaded of a unit's dates from `first` through `last`; dates without a loaded file are left out."""
+    return [
+        LoadedDay(
+            folder=row["folder"],
+            date=row["date"],
+            files=tuple(row["files"]),
+            rows_loaded=row["rows_loaded"],
+            rows_quarantined=row["rows_quarantined"],
+            data_version=hashlib.sha256(row["content"].encode()).hexdigest()[:16],
+        )
+        for row in transaction.fetch(LOADED_DAYS, (folder, first, last)).to_pylist()
+    ]
+
+
+def unsettled_announcements(transaction: Transaction) -> list[Announcement]:
+    """Runs that committed loads and are not yet known to have told Dagster so."""
+    rows = transaction.fetch(ANNOUNCED).to_pylist()
+    return [Announcement(row["run_id"], row["business_unit"], row["first_date"], row["last_date"]) for row in rows]
+
+
+def announce(transaction: Transaction, announcement: Announcement, now: dt.datetime) -> None:
+    """Notes that a run owes Dagster a range's materializations."""
+    transaction.execute(
+        "insert into sales_data.announcements values (?, ?, ?, ?, ?, null)",
+        (announcement.run_id, announcement.folder, announcement.first, announcement.last, now),
+    )
+
+
+def take_over(transaction: Transaction, folder: str, first: dt.date, last: dt.date, now: dt.datetime) -> None:
+    """Settles what earlier runs owe within the range: whoever calls this has looked what Dagster knows of every day in it."""
+    transaction.execute(
+        "update sales_data.announcements set settled_at = ? where settled_at is null and business_unit = ? "
+        "and first_date >= ? and last_date <= ?",
+        (now, folder, first, last),
+    )
+
+
+def settle(transaction: Transaction, run_ids: Iterable[str], now: dt.datetime) -> None:
+    """Notes that these runs succeeded: Dagster has their materializations."""
+    for run_id in run_ids:
+        transaction.execute(
+            "update sales_data.announcements set settled_at = ? where settled_at is null and run_id = ?", (now, run_id)
+        )
+
+
+UNBALANCED = """
+with loaded as (
+    select load_id, count(*) as n from sales_data.sales_transactions group by load_id
+),
+
+quarantined as (
+    select load_id, count(*) as n from sales_data.quarantine group by load_id
+)
+
+select
+    ledger.path, ledger.rows_in_file, coalesce(loaded.n, 0) as rows_loaded, coalesce(quarantined.n, 0) as rows_quarantined
+from sales_data.load_ledger as ledger
+left join loaded on ledger.load_id = loaded.load_id
+left join quarantined on ledger.load_id = quarantined.load_id
+where ledger.status = 'loaded' and ledger.business_date is not null
+    and (
+        ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0)
+        or ledger.rows_loaded <> coalesce(loaded.n, 0)
+        or ledger.rows_quarantined <> coalesce(quarantined.n, 0)
+    )
+order by ledger.path
+"""
+
+
+def unbalanced_files(transaction: Transaction) -> list[dict[str, object]]:
+    """Loaded files whose rows, counted in the tables, are not what the ledger and the file say."""
+    return list(transaction.fetch(UNBALANCED).to_pylist())
+
+
+def loaded_references(transaction: Transaction) -> dict[str, str]:
+    """The content hash of the loaded version of each reference file, by path."""
+    columns = transaction.fetch(
+        "select path, sha256 from sales_data.load_ledger where status = 'loaded' and business_date is null"
+    ).to_pydict()
+    return dict(zip(columns["path"], columns["sha256"], strict=True))

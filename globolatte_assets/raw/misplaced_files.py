@@ -1,0 +1,45 @@
+"""The asset `raw/misplaced_files`: files that belong to no business unit or date, put on the record as refused."""
+
+import datetime as dt
+from collections.abc import Sequence
+
+import dagster as dg
+
+from globolatte_assets.keys import MISPLACED_FILES, OWNER_DATA, WAREHOUSE_POOL
+from globolatte_assets.raw.landing_paths import MisplacedFile, PathRules, needs_a_place
+from globolatte_assets.raw.ledger import known_files
+from globolatte_assets.raw.ledger_writing import refuse_misplaced
+from globolatte_assets.raw.pending import new_sales
+from resources.clock import Clock
+from resources.landing import LandingZone
+from resources.warehouse import Warehouse
+
+
+def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) -> dg.AssetsDefinition:
+    """Builds the asset for a deployment's business units."""
+
+    @dg.asset(
+        key=MISPLACED_FILES,
+        pool=WAREHOUSE_POOL,
+        group_name="raw",
+        owners=[OWNER_DATA],
+        kinds={"csv"},
+        description="Files under `sales/` that belong to no partition (unknown folder, no date, wrong file type), and files "
+        "under `reference/` that are no reference data. Each is on the record in the load ledger as refused, with the reason "
+        "and the remedy.",
+    )
+    def misplaced_files(
+        context: dg.AssetExecutionContext,
+        landing: dg.ResourceParam[LandingZone],
+        warehouse: dg.ResourceParam[Warehouse],
+        clock: Clock,
+    ) -> dg.MaterializeResult:
+        rules = PathRules(frozenset(folders), first_business_date, clock.today())
+        listing = (file for file in landing.files() if needs_a_place(file.path))
+        placed = new_sales(listing, known_files(warehouse), rules)
+        found = [item for item in placed if isinstance(item, MisplacedFile)]
+        refuse_misplaced(warehouse, found, context.run.run_id, clock.timestamp())
+        lines = "\n".join(f"- `{item.file.path}`: {item.reason}" for item in found)
+        return dg.MaterializeResult(metadata={"refused": len(found), "files": dg.MetadataValue.md(lines or "none")})
+
+    return misplaced_files

@@ -1,0 +1,53 @@
+"""Warehouse tables as Parquet files for the science: which columns go out, as which types. No decision is taken here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from resources.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Export:
+    """A table and how it leaves the warehouse: all columns unless named, `casts` to the Arrow types of these names."""
+
+    table: str
+    columns: Sequence[str] = ()
+    order_by: Sequence[str] = ()
+    where: Mapping[str, object] = field(default_factory=dict)
+    casts: Mapping[str, str] = field(default_factory=dict)
+
+    def export(self, warehouse: Warehouse, file: Path) -> None:
+        """Writes the table to a Parquet file."""
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        data = warehouse.read(self.table, self.columns, self.where, self.order_by)
+        for name, type_name in self.casts.items():
+            position = data.column_names.index(name)
+            data = data.set_column(position, name, data.column(name).cast(pa.type_for_alias(type_name)))
+        parquet.write_table(data, file, compression="zstd")
+
+
+CATALOGUE_EXPORT = Export(
+    "marts.dim_product",
+    ["product_id", "product_name", "category", "price"],
+    ["product_id"],
+    where={"is_in_reference": True},
+    casts={"price": "float64"},
+)
+STATE_TABLES: Mapping[str, Export] = {
+    "customer_state.parquet": Export("features.feat_customer_state", order_by=["customer_id"]),
+    "customer_product_state.parquet": Export(
+        "features.feat_customer_product_state", order_by=["customer_id", "product_id"]
+    ),
+    "products.parquet": CATALOGUE_EXPORT,
+    "business_units.parquet": Export(
+        "sales_data.business_units",
+        ["business_unit_id", "country", "unit_name", "folder", "time_zone"],
+        ["business_unit_id"],
+    ),
+    "holidays.parquet": Export("sales_data.holidays", ["country", "date", "name"], ["country", "date", "name"]),
+    "monthly_weather.parquet": Export("marts.mart_monthly_weather", order_by=["business_unit", "month", "weather"]),
+}
+"""The files of a serving state."""

@@ -1,0 +1,136 @@
+"""Drift verdicts: what counts as drift, what as broken data, and what Evidently must never be given."""
+
+import pandas as pd
+import pytest
+
+from globolatte_ml.monitoring.drift import judge_drift
+from globolatte_ml.monitoring.policies import POLICIES, ColumnPolicy, Method, Reference
+from globolatte_ml.monitoring.references import reference_orders
+from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
+from tests.unit.monitoring.monitoring_builders import orders, snapshot, window
+
+SNAPSHOT = snapshot()
+
+
+def verdict(now: pd.DataFrame, **of_window: int) -> DriftVerdict:
+    return judge_drift(window(len(now), **of_window), now, SNAPSHOT).verdict
+
+
+def column(found: DriftVerdict, name: str) -> ColumnVerdict:
+    return next(one for one in found.columns if one.column == name)
+
+
+def test_the_same_customers_have_not_drifted() -> None:
+    found = verdict(orders(400))
+    assert found.status is Status.OK
+    assert {one.column for one in found.columns} == {policy.column for policy in POLICIES}
+    assert found.reference_orders > 300
+
+
+def test_another_mix_of_products_has_drifted_and_the_column_is_named() -> None:
+    found = verdict(orders(400, mix={"P001": 0.2, "P002": 0.3, "P003": 0.5}))
+    assert found.status is Status.DRIFTED
+    assert [one.column for one in found.drifted_columns] == ["main_product_id"]
+    assert "drifted in main_product_id" in found.sentence()
+
+
+def test_a_product_that_is_new_has_drifted() -> None:
+    assert verdict(orders(400, mix={"P001": 0.4, "P002": 0.25, "P003": 0.15, "P004": 0.2})).status is Status.DRIFTED
+
+
+def test_a_number_that_moved_has_drifted() -> None:
+    now = orders(400)
+    now["days_since_last_order"] += 40
+    assert column(verdict(now), "days_since_last_order").status is Status.DRIFTED
+
+
+@pytest.mark.parametrize("name", [policy.column for policy in POLICIES])
+def test_an_empty_column_is_broken_data_and_no_drift(name: str) -> None:
+    now = orders(400)
+    now[name] = None
+    found = verdict(now)
+    assert found.status is Status.BROKEN
+    assert f"100% of {name} is empty" in found.faults[0]
+
+
+@pytest.mark.parametrize("name", [policy.column for policy in POLICIES])
+def test_a_missing_column_is_broken_data(name: str) -> None:
+    assert verdict(orders(400).drop(columns=name)).status is Status.BROKEN
+
+
+def test_a_column_that_is_half_empty_is_broken_data() -> None:
+    now = orders(400)
+    now.loc[::3, "payment_method"] = None
+    assert "34% of payment_method is empty" in verdict(now).faults[0]
+
+
+def test_broken_data_that_drifted_are_broken() -> None:
+    found = verdict(orders(400, mix={"P001": 0.1, "P002": 0.1, "P003": 0.8}), quarantined=200)
+    assert found.status is Status.BROKEN
+    assert "33% of 600 delivered rows were quarantined" in found.sentence()
+
+
+def test_a_window_without_any_order_is_judged_by_its_delivery() -> None:
+    found = judge_drift(window(0, quarantined=500), orders(0), SNAPSHOT)
+    assert found.verdict.status is Status.BROKEN
+    assert found.html() is None
+
+
+def test_a_constant_column_is_left_out() -> None:
+    constant = SNAPSHOT.assign(payment_method="Cash")
+    found = judge_drift(window(), orders(400).assign(payment_method="Cash"), constant).verdict
+    assert column(found, "payment_method").status is Status.LEFT_OUT
+    assert found.status is Status.OK
+
+
+def test_a_column_that_the_snapshot_lacks_is_left_out() -> None:
+    found = judge_drift(window(), orders(400), SNAPSHOT.drop(columns="basket_size")).verdict
+    assert column(found, "basket_size").note == "the snapshot lacks the column"
+
+
+def test_the_business_unit_is_compared_for_the_chain_alone() -> None:
+    now = orders(800)
+    found = judge_drift(window(400, scope="BU_US"), now[now["business_unit"] == "BU_US"], SNAPSHOT).verdict
+    assert "business_unit" not in {one.column for one in found.columns}
+
+
+def test_the_report_is_one_page_that_needs_no_network() -> None:
+    page = judge_drift(window(), orders(400), SNAPSHOT).html()
+    assert page is not None
+    assert page.lstrip().lower().startswith("<html") or "<!doctype html" in page[:200].lower()
+    assert 'src="http' not in page
+
+
+def test_thresholds_are_those_of_the_policy() -> None:
+    strict = [ColumnPolicy("weather", Method.JENSEN_SHANNON, 0.0001)]
+    assert judge_drift(window(), orders(400), SNAPSHOT, strict).verdict.status is Status.DRIFTED
+
+
+# References ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_reference_is_of_the_same_time_of_year() -> None:
+    seasonal = reference_orders(SNAPSHOT, window()).seasonal
+    assert set(seasonal["business_date"].dt.month) <= {2, 3, 4}
+    assert set(seasonal["business_date"].dt.year) == {2022, 2023, 2024}
+
+
+def test_a_season_never_seen_is_compared_with_everything() -> None:
+    autumn = SNAPSHOT[SNAPSHOT["business_date"].dt.month.isin([9, 10, 11])]
+    found = reference_orders(autumn, window())
+    assert not found.is_comparable
+    assert len(found.seasonal) == len(autumn)
+
+
+def test_a_thin_season_is_widened() -> None:
+    assert "45 days" in reference_orders(snapshot(1500), window()).description
+
+
+def test_a_units_reference_is_its_own() -> None:
+    assert set(reference_orders(SNAPSHOT, window(scope="BU_CA")).seasonal["business_unit"]) == {"BU_CA"}
+
+
+def test_slow_columns_are_compared_with_the_last_orders() -> None:
+    recent = reference_orders(SNAPSHOT, window()).recent
+    assert recent["business_date"].min() > pd.Timestamp(2023, 9, 1)
+    assert {policy.column for policy in POLICIES if policy.reference is Reference.RECENT} >= {"is_new_customer"}

@@ -1,0 +1,141 @@
+"""What monitoring finds to judge in a real warehouse: new windows once, broken ones again after they were corrected."""
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from globolatte_assets.monitoring.data_drift import drift_rows, situation_of
+from globolatte_assets.monitoring.windows import DRIFT_TABLE, Champion, Watch, drop_obsolete, kept_rows, watch
+from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
+from globolatte_ml.monitoring.windows import Window, WindowRules
+from resources.clock import Clock
+from resources.ml import ModelVersion, Snapshot
+from resources.warehouse import Warehouse
+from resources.warehouse_duckdb import DuckDBWarehouse
+from tests.builders import warehouse_in
+
+FIRST = dt.date(2024, 3, 1)
+CHAMPION = Champion(
+    ModelVersion("4", "hash", "snap", "job", Path()), Snapshot("snap", Path()), FIRST - dt.timedelta(days=1)
+)
+RULES = WindowRules(orders=100, days=10)
+CLOCK = Clock(fixed_at="2024-06-01T00:00:00+00:00")
+
+EXAMPLES = "create table features.feat_training_examples (order_key varchar, business_unit varchar, business_date date)"
+
+
+@pytest.fixture
+def stocked(tmp_path: Path) -> DuckDBWarehouse:
+    made = warehouse_in(tmp_path)
+    with made.transaction() as transaction:
+        transaction.execute("create schema features")
+        transaction.execute(EXAMPLES)
+    return made
+
+
+def deliver(warehouse: Warehouse, day: int, good: int, bad: int = 0, status: str = "loaded", version: int = 1) -> None:
+    """A unit's file of a day: `good` orders of one line, `bad` quarantined rows."""
+    date = FIRST + dt.timedelta(days=day)
+    entry = {
+        "load_id": f"{day}-{version}",
+        "sequence": 100 * version + day,
+        "path": f"sales/usa/{date:%Y/%m/%d}/sales.csv",
+        "etag": str(version),
+        "sha256": "",
+        "size_bytes": 1,
+        "business_unit": "BU_US",
+        "business_date": date,
+        "status": status,
+        "rows_in_file": good + bad,
+        "rows_loaded": good,
+        "rows_quarantined": bad,
+        "attempt": 1,
+        "run_id": "run",
+        "recorded_at": dt.datetime(2024, 3, 1),  # noqa: DTZ001 - as the warehouse holds it
+    }
+    warehouse.replace("sales_data.load_ledger", pa.Table.from_pylist([entry]), {"load_id": entry["load_id"]})
+    orders = [{"order_key": f"{day}-{n}", "business_unit": "BU_US", "business_date": date} for n in range(good)]
+    if orders:
+        where = {"business_date": date}
+        warehouse.replace("features.feat_training_examples", pa.Table.from_pylist(orders), where)
+
+
+def look(warehouse: Warehouse) -> Watch:
+    return watch(warehouse, DRIFT_TABLE, CHAMPION, RULES)
+
+
+def record(warehouse: Warehouse, window: Window, status: Status) -> None:
+    column = ColumnVerdict("weather", "jensenshannon", 0.1, 0.2, Status.OK)
+    faults = window.delivery.faults()
+    verdict = DriftVerdict(window, status, (column,), "same time of year", 500, faults)
+    warehouse.replace(DRIFT_TABLE, drift_rows(verdict, CHAMPION, CLOCK), {"window_id": window.window_id})
+
+
+def test_a_complete_window_is_judged_once(stocked: DuckDBWarehouse) -> None:
+    for day in range(12):
+        deliver(stocked, day, good=20)
+    (window,) = look(stocked).windows
+    assert (window.first, window.orders) == (FIRST, 200)
+    record(stocked, window, Status.OK)
+    assert look(stocked).windows == []
+
+
+def test_the_latest_version_of_a_file_counts(stocked: DuckDBWarehouse) -> None:
+    for day in range(10):
+        deliver(stocked, day, good=20, bad=20)
+        deliver(stocked, day, good=20, version=2)
+    assert look(stocked).windows[0].delivery.rows_quarantined == 0
+
+
+def test_refused_files_are_days_that_failed(stocked: DuckDBWarehouse) -> None:
+    for day in range(10):
+        deliver(stocked, day, good=0, status="refused")
+    assert "10 were refused" in look(stocked).windows[0].delivery.faults()[0]
+
+
+def test_a_broken_window_is_judged_again_once_it_is_corrected(stocked: DuckDBWarehouse) -> None:
+    for day in range(10):
+        deliver(stocked, day, good=20, bad=20)
+    record(stocked, look(stocked).windows[0], Status.BROKEN)
+    assert look(stocked).windows == []
+    for day in range(10):
+        deliver(stocked, day, good=40, version=2)
+    (window,) = look(stocked).windows
+    assert window.orders == 400
+
+
+def test_a_broken_window_that_is_none_any_more_is_dropped(stocked: DuckDBWarehouse) -> None:
+    for day in range(10):
+        deliver(stocked, day, good=0, bad=20)
+    record(stocked, look(stocked).windows[0], Status.BROKEN)
+    for day in range(10):
+        deliver(stocked, day, good=5, version=2)
+    seen = look(stocked)
+    assert seen.obsolete == ["BU_US_2024-03-01_2024-03-10"]
+    drop_obsolete(stocked, DRIFT_TABLE, CHAMPION, seen)
+    assert kept_rows(stocked, DRIFT_TABLE, CHAMPION, []) == []
+
+
+def test_broken_days_are_noticed_before_a_window_is_complete(stocked: DuckDBWarehouse) -> None:
+    for day in range(5):
+        deliver(stocked, day, good=1, bad=3)
+    seen = look(stocked)
+    assert seen.windows == []
+    assert "75% of 20 delivered rows were quarantined" in seen.faults["BU_US"]
+
+
+def test_the_situation_is_json_with_the_windows_in_time_order(stocked: DuckDBWarehouse) -> None:
+    for day in range(30):
+        deliver(stocked, day, good=20)
+    statuses = [Status.OK, Status.DRIFTED, Status.BROKEN]
+    for window, status in zip(look(stocked).windows, statuses, strict=True):
+        record(stocked, window, status)
+    rows = kept_rows(stocked, DRIFT_TABLE, CHAMPION, [])
+    situation = json.loads(json.dumps(situation_of(rows, CHAMPION, look(stocked))))
+    assert situation["statuses"] == {"BU_US": ["ok", "drifted", "broken"]}
+    assert situation["learned_until"] == "2024-02-29"
+    assert situation["data_until"] == "2024-03-30"
+    assert len(situation["broken"]) == 1

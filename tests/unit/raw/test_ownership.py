@@ -1,0 +1,216 @@
+"""Who owns a transaction id: the first file that delivered it within its business unit and date, settled again at every change."""
+
+import datetime as dt
+import itertools
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from globolatte_assets.raw.ledger import unbalanced_files
+from resources.landing_folder import FolderLandingZone
+from resources.warehouse_duckdb import DuckDBWarehouse
+from tests.builders import UNITS, csv, deliver, deliver_and_load, ledger, line, load, quarantine, sales, sales_path
+
+A, B = sales_path("a.csv"), sales_path("b.csv")
+ONE, TWO = "T00000001", "T00000002"
+OTHER_DAY = dt.date(2022, 1, 30)
+
+
+def test_within_a_file_the_first_row_owns_the_transaction(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    deliver_and_load(warehouse, landing, A, line(1, quantity="x"), line(1), line(2), line(1))
+    assert sales(warehouse) == [(A, 2, ONE), (A, 3, TWO)]
+    assert quarantine(warehouse) == [(A, 1, "bad_number"), (A, 4, "duplicate_in_file")]
+
+
+def test_among_files_the_one_delivered_first_owns_the_transaction(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    deliver_and_load(warehouse, landing, B, line(1))
+    deliver_and_load(warehouse, landing, A, line(1), line(2))
+    assert sales(warehouse) == [(A, 2, TWO), (B, 1, ONE)]
+    assert quarantine(warehouse, "path, reason, detail") == [
+        (A, "duplicate_across_files", f"transaction {ONE} was delivered first by another file")
+    ]
+    assert ledger(warehouse, "path, rows_loaded, rows_quarantined") == [(B, 1, 0), (A, 1, 1)]
+
+
+def test_within_a_batch_the_first_path_owns_the_transaction(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    load(warehouse, landing, deliver(landing, A, csv(line(1))), deliver(landing, B, csv(line(1))))
+    assert sales(warehouse) == [(A, 1, ONE)]
+    assert quarantine(warehouse) == [(B, 1, "duplicate_across_files")]
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        (sales_path("a.csv", date=OTHER_DAY), {"transaction_date": f"{OTHER_DAY}T08:15:00"}),
+        (sales_path("a.csv", "canada"), {"business_unit": "BU_CA"}),
+    ],
+    ids=["another-date", "another-unit"],
+)
+def test_the_same_transaction_id_elsewhere_is_no_duplicate(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, path: str, fields: dict[str, str]
+) -> None:
+    deliver_and_load(warehouse, landing, A, line(1))
+    deliver_and_load(warehouse, landing, path, line(1, **fields))
+    assert len(sales(warehouse)) == 2
+    assert quarantine(warehouse) == []
+
+
+def test_a_row_is_released_from_quarantine_with_all_its_values_when_its_owner_is_corrected(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    later = line(
+        1,
+        quantity="2",
+        total_price="7.10",
+        transaction_date="2022-01-31T08:15:00.5",
+        payment_method="",
+        weather="rainy",
+    )
+    deliver_and_load(warehouse, landing, A, line(1))
+    deliver_and_load(warehouse, landing, B, later)
+    everything_of_b = (
+        "row_number, quantity, total_price, transaction_date, payment_method, weather, order_id, customer_id"
+    )
+    deliver_and_load(warehouse, landing, A, line(2))
+    assert sales(warehouse) == [(A, 1, TWO), (B, 1, ONE)]
+    assert quarantine(warehouse) == []
+    released = sales(warehouse, everything_of_b)[1]
+    deliver_and_load(warehouse, landing, A)
+    deliver_and_load(warehouse, landing, B, later)
+    assert sales(warehouse, everything_of_b) == [released]
+
+
+def test_the_ledger_counts_follow_when_ownership_moves(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+    counts = "path, rows_in_file, rows_loaded, rows_quarantined"
+    deliver_and_load(warehouse, landing, A, line(1))
+    deliver_and_load(warehouse, landing, B, line(1), line(3))
+    assert ledger(warehouse, counts)[-1] == (B, 2, 1, 1)
+    deliver_and_load(warehouse, landing, A, line(2))
+    assert ledger(warehouse, counts) == [(A, 1, 1, 0), (B, 2, 2, 0), (A, 1, 1, 0)]
+
+
+def test_an_owner_that_comes_back_owns_again(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+    deliver_and_load(warehouse, landing, A, line(1))
+    deliver_and_load(warehouse, landing, B, line(1), line(1))
+    before = sales(warehouse), quarantine(warehouse)
+    deliver_and_load(warehouse, landing, A, line(2))
+    assert sales(warehouse) == [(A, 1, TWO), (B, 1, ONE)]
+    assert quarantine(warehouse) == [(B, 2, "duplicate_in_file")]
+    deliver_and_load(warehouse, landing, A, line(1))
+    assert (sales(warehouse), quarantine(warehouse)) == before
+
+
+def test_a_refused_file_delivered_nothing_so_it_owns_nothing(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    load(warehouse, landing, deliver(landing, A, b"oh no"))
+    deliver_and_load(warehouse, landing, B, line(1))
+    deliver_and_load(warehouse, landing, A, line(1))
+    assert sales(warehouse) == [(B, 1, ONE)]
+    deliver_and_load(warehouse, landing, B, line(1, total_price="4.00"))
+    assert sales(warehouse) == [(B, 1, ONE)]
+
+
+def test_a_quarantined_row_owns_nothing(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+    deliver_and_load(warehouse, landing, A, line(1, weather="Hail"))
+    deliver_and_load(warehouse, landing, B, line(1))
+    assert sales(warehouse) == [(B, 1, ONE)]
+    assert quarantine(warehouse) == [(A, 1, "unknown_weather")]
+
+
+def test_files_of_equal_content_give_the_same_sales_in_any_order_of_arrival(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    contents = {"a.csv": (1, 2), "b.csv": (2, 3, 3), "c.csv": (3, 4)}
+    orders = {dt.date(2022, 1, day): order for day, order in enumerate(itertools.permutations(contents), start=1)}
+    for turn in range(3):
+        batch = [
+            deliver(
+                landing,
+                sales_path(order[turn], date=date),
+                csv(*(line(number, transaction_date=str(date)) for number in contents[order[turn]])),
+            )
+            for date, order in orders.items()
+        ]
+        load(warehouse, landing, *batch)
+    what = "transaction_id, order_id, product_id, quantity, total_price, payment_method, weather, business_date"
+    by_day = [sorted(row[:-1] for row in sales(warehouse, what) if row[-1] == date) for date in orders]
+    assert [len(rows) for rows in by_day] == [4] * 6
+    assert all(rows == by_day[0] for rows in by_day)
+
+
+# Against a naive model of the law --------------------------------------------------------------------------------------
+
+
+@dataclass
+class Law:
+    """The law in plain Python: what one day of a unit holds after some deliveries."""
+
+    first_delivery: dict[str, int] = field(default_factory=dict)
+    current: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+
+    def deliver(self, path: str, lines: list[dict[str, str]] | None) -> None:
+        if lines is not None:  # a refused file changes nothing
+            self.first_delivery.setdefault(path, len(self.first_delivery))
+            self.current[path] = lines
+
+    def judge(self) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+        loaded, quarantined, owned = [], [], set()
+        for path in sorted(self.current, key=lambda path: self.first_delivery[path]):
+            seen = set()
+            for number, row in enumerate(self.current[path], start=1):
+                transaction = row["transaction_id"]
+                if row["weather"] == "Hail":
+                    quarantined.append((path, number, "unknown_weather"))
+                    continue
+                if transaction in seen:
+                    quarantined.append((path, number, "duplicate_in_file"))
+                elif transaction in owned:
+                    quarantined.append((path, number, "duplicate_across_files"))
+                else:
+                    loaded.append((path, number, transaction, row["payment_method"]))
+                seen.add(transaction)
+            owned |= seen
+        return sorted(loaded), sorted(quarantined)
+
+
+def random_lines(chance: random.Random, **fields: str) -> list[dict[str, str]] | None:
+    """Up to five lines over few transaction ids, now and then a bad one; now and then a file that is refused."""
+    if chance.random() < 0.1:
+        return None
+    weathers = ["Sunny"] * 5 + ["Hail"]
+    return [
+        line(chance.randint(1, 4), payment_method=str(chance.random()), weather=chance.choice(weathers), **fields)
+        for _ in range(chance.randint(0, 5))
+    ]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_deliveries_and_corrections_end_as_the_law_says(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, seed: int
+) -> None:
+    chance = random.Random(seed)
+    days = {(folder, dt.date(2022, 1, day)): Law() for folder, day in itertools.product(("canada", "usa"), range(1, 5))}
+    for _ in range(6):
+        batch = []
+        for (folder, date), law in days.items():
+            for name in sorted(chance.sample(["a.csv", "b.csv", "c.csv"], chance.randint(0, 3))):
+                path = sales_path(name, folder, date)
+                lines = random_lines(chance, business_unit=UNITS[folder], transaction_date=str(date))
+                law.deliver(path, lines)
+                batch.append(deliver(landing, path, b"refused" if lines is None else csv(*lines)))
+        load(warehouse, landing, *batch)
+        judged = [law.judge() for law in days.values()]
+        assert sales(warehouse, "path, row_number, transaction_id, payment_method") == [
+            row for loaded, _ in judged for row in loaded
+        ]
+        assert quarantine(warehouse) == [row for _, quarantined in judged for row in quarantined]
+        with warehouse.transaction() as transaction:
+            assert unbalanced_files(transaction) == []
