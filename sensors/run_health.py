@@ -1,0 +1,158 @@
+"""Runs whose process is gone: found, marked failed, their pool slots freed.
+
+A run that is killed keeps its pool slot, and the next run would wait for it for ever.
+"""
+
+import os
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+PROCESS_TAG = "globolatte/process"
+"""Which process executes a run: `host/pid/start`. Runs started by Dagster's launcher name theirs in an engine event."""
+
+UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+ACTIVE = [*UNFINISHED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process of this or another machine. `started` tells apart two processes that had the same id, one after the other."""
+
+    host: str
+    pid: int
+    started: str
+
+    @classmethod
+    def of(cls, pid: int) -> "Process | None":
+        """The running process `pid` of this machine, or none."""
+        started = start_time(pid)
+        return cls(socket.gethostname(), pid, started) if started is not None else None
+
+    @classmethod
+    def parse(cls, text: str) -> "Process":
+        """Reads what `str` wrote."""
+        host, pid, started = text.rsplit("/", 2)
+        return cls(host, int(pid), started)
+
+    def __str__(self) -> str:
+        return f"{self.host}/{self.pid}/{self.started}"
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether it ran on this machine and runs no more. Of other machines nothing is known, so they count as alive."""
+        return self.host == socket.gethostname() and start_time(self.pid) != self.started
+
+
+def start_time(pid: int) -> str | None:
+    """When the process started, as text that no other process of the machine shares; none if it does not run."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return _start_time_without_proc(pid)
+    return None if fields[0] == "Z" else fields[19]
+
+
+def _start_time_without_proc(pid: int) -> str | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
+    except psutil.NoSuchProcess:
+        return None
+
+
+def this_process() -> Process:
+    """The process that asks."""
+    process = Process.of(os.getpid())
+    if process is None:
+        raise RuntimeError("this process cannot see itself in the process table; run on Linux, macOS or Windows")
+    return process
+
+
+def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Process | None:
+    """The process that executes a run, or none while no process has said so."""
+    tag = run.tags.get(PROCESS_TAG)
+    if tag is not None:
+        return Process.parse(tag)
+    records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
+    for record in records:
+        event = record.event_log_entry.dagster_event
+        metadata = event.engine_event_data.metadata if event is not None else {}
+        if "pid" in metadata:
+            pid = int(str(metadata["pid"].value))
+            return _launched_process(pid, record.event_log_entry.timestamp)
+    return None
+
+
+def _launched_process(pid: int, said_at: float) -> Process:
+    """The process of a launched run: gone, or replaced by a younger one of the same id, counts as dead."""
+    import psutil
+
+    try:
+        started_later = psutil.Process(pid).create_time() > said_at
+    except psutil.NoSuchProcess:
+        started_later = True
+    living = None if started_later else Process.of(pid)
+    return living or Process(socket.gethostname(), pid, "gone")
+
+
+def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Marks runs whose process is gone as failed and frees their pool slots; returns their ids."""
+    dead = [
+        run
+        for run in instance.get_runs(dg.RunsFilter(statuses=[*UNFINISHED, dg.DagsterRunStatus.NOT_STARTED]))
+        if (process := process_of(instance, run)) is not None and process.is_dead
+    ]
+    for run in dead:
+        instance.report_run_failed(run, "The process of this run is gone (killed, or the machine was restarted).")
+    free_slots_of(instance, (run.run_id for run in dead))
+    return [run.run_id for run in dead]
+
+
+def free_slots_of(instance: dg.DagsterInstance, run_ids: Iterable[str]) -> None:
+    """Gives back the pool slots that these runs hold or wait for."""
+    storage = instance.event_log_storage
+    if storage.supports_global_concurrency_limits:
+        for run_id in run_ids:
+            storage.free_concurrency_slots_for_run(run_id)
+
+
+def free_slots_of_finished_runs(instance: dg.DagsterInstance) -> list[str]:
+    """Gives back pool slots that finished runs still hold; returns the ids of those runs."""
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return []
+    holders = {
+        run_id for key in storage.get_concurrency_keys() for run_id in storage.get_concurrency_info(key).active_run_ids
+    }
+    runs = instance.get_runs(dg.RunsFilter(run_ids=list(holders))) if holders else []
+    finished = [run.run_id for run in runs if run.is_finished]
+    free_slots_of(instance, finished)
+    return finished
+
+
+def run_health_sensor() -> dg.SensorDefinition:
+    """Builds the sensor that cleans up after killed runs."""
+
+    @dg.sensor(
+        name="run_health_sensor",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Marks runs whose process is gone as failed and frees their pool slots, so that nothing waits for them.",
+        target=[],
+    )
+    def watch_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        dead = fail_dead_runs(context.instance)
+        freed = free_slots_of_finished_runs(context.instance)
+        if dead or freed:
+            context.log.error(
+                f"Runs whose process was gone, marked failed: {dead}. Runs whose pool slots were freed: {freed}."
+            )
+        return dg.SkipReason(f"{len(dead)} dead runs marked failed, slots of {len(freed)} finished runs freed.")
+
+    return watch_runs

@@ -1,0 +1,213 @@
+"""Runs whose process is gone, told apart from those that live, by real processes."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from sensors.run_health import (
+    PROCESS_TAG,
+    Process,
+    fail_dead_runs,
+    free_slots_of_finished_runs,
+    run_health_sensor,
+    start_time,
+    this_process,
+)
+
+STARTED, FAILURE, SUCCESS = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
+POOL = "warehouse"
+
+
+@dg.op(pool=POOL)
+def touch_the_warehouse() -> None: ...
+
+
+@dg.job
+def any_job() -> None:
+    touch_the_warehouse()
+
+
+@pytest.fixture
+def pooled(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance on disk with a pool of one: only there do pools count their slots."""
+    (tmp_path / "dagster.yaml").write_text("telemetry: {enabled: false}\nconcurrency: {pools: {default_limit: 1}}\n")
+    with dg.DagsterInstance.from_config(str(tmp_path)) as on_disk:
+        on_disk.event_log_storage.initialize_concurrency_limit_to_default(POOL)
+        yield on_disk
+
+
+@pytest.fixture
+def living() -> Iterator[Process]:
+    """A process that lives as long as the test."""
+    with subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
+        process = Process.of(child.pid)
+        assert process is not None
+        yield process
+        assert child.stdin is not None
+        child.stdin.close()
+
+
+@pytest.fixture
+def dead() -> Process:
+    """A process that has lived."""
+    with subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
+        process = Process.of(child.pid)
+        child.communicate()
+    assert process is not None
+    return process
+
+
+def start_run(
+    instance: dg.DagsterInstance, process: Process | None, status: dg.DagsterRunStatus = STARTED
+) -> dg.DagsterRun:
+    tags = {PROCESS_TAG: str(process)} if process is not None else {}
+    return instance.create_run_for_job(any_job, tags=tags, status=status)
+
+
+def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found.status
+
+
+def take_slot(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
+    claim = instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "touch_the_warehouse")
+    assert claim.is_claimed
+
+
+def holders(instance: dg.DagsterInstance) -> set[str]:
+    return set(instance.event_log_storage.get_concurrency_info(POOL).active_run_ids)
+
+
+def test_a_run_whose_process_is_gone_is_marked_failed_and_its_slot_is_freed(
+    pooled: dg.DagsterInstance, dead: Process
+) -> None:
+    run = start_run(pooled, dead)
+    take_slot(pooled, run)
+    assert fail_dead_runs(pooled) == [run.run_id]
+    assert status_of(pooled, run) == FAILURE
+    assert holders(pooled) == set()
+    take_slot(pooled, start_run(pooled, this_process()))
+
+
+def test_a_run_whose_process_lives_is_left_alone(pooled: dg.DagsterInstance, living: Process) -> None:
+    run = start_run(pooled, living)
+    take_slot(pooled, run)
+    assert fail_dead_runs(pooled) == []
+    assert free_slots_of_finished_runs(pooled) == []
+    assert status_of(pooled, run) == STARTED
+    assert holders(pooled) == {run.run_id}
+
+
+def test_this_very_process_lives(instance: dg.DagsterInstance) -> None:
+    run = start_run(instance, this_process())
+    assert fail_dead_runs(instance) == []
+    assert status_of(instance, run) == STARTED
+
+
+def test_another_process_that_got_the_same_id_does_not_count_as_the_first(
+    instance: dg.DagsterInstance, living: Process
+) -> None:
+    run = start_run(instance, Process(living.host, living.pid, "long ago"))
+    assert fail_dead_runs(instance) == [run.run_id]
+
+
+def test_of_another_machine_nothing_is_known_so_its_runs_count_as_alive(
+    instance: dg.DagsterInstance, dead: Process
+) -> None:
+    start_run(instance, Process("another-machine", dead.pid, dead.started))
+    assert fail_dead_runs(instance) == []
+
+
+def test_a_run_of_which_no_process_is_known_yet_is_left_alone(instance: dg.DagsterInstance) -> None:
+    start_run(instance, None)
+    assert fail_dead_runs(instance) == []
+
+
+@pytest.mark.parametrize("status", [SUCCESS, FAILURE, dg.DagsterRunStatus.CANCELED])
+def test_a_run_that_ended_is_left_as_it_is(
+    instance: dg.DagsterInstance, dead: Process, status: dg.DagsterRunStatus
+) -> None:
+    run = start_run(instance, dead, status)
+    assert fail_dead_runs(instance) == []
+    assert status_of(instance, run) == status
+
+
+@pytest.mark.parametrize(
+    "status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+)
+def test_a_run_that_died_while_it_started_or_was_ended_is_marked_failed(
+    instance: dg.DagsterInstance, dead: Process, status: dg.DagsterRunStatus
+) -> None:
+    run = start_run(instance, dead, status)
+    assert fail_dead_runs(instance) == [run.run_id]
+    assert status_of(instance, run) == FAILURE
+
+
+def test_slots_that_finished_runs_still_hold_are_freed(pooled: dg.DagsterInstance, dead: Process) -> None:
+    for status in (SUCCESS, FAILURE):
+        run = start_run(pooled, dead, status)
+        take_slot(pooled, run)
+        assert free_slots_of_finished_runs(pooled) == [run.run_id]
+        assert holders(pooled) == set()
+
+
+RUN = """
+import sys
+import dagster as dg
+
+@dg.op(pool="warehouse")
+def wait() -> None:
+    print("running", flush=True)
+    sys.stdin.read()
+
+@dg.job
+def waiting_job() -> None:
+    wait()
+
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+    waiting_job.execute_in_process(instance=instance)
+"""
+
+
+def test_a_run_that_is_killed_is_found_by_the_process_that_dagster_named(pooled: dg.DagsterInstance) -> None:
+    command = [sys.executable, "-c", RUN, pooled.root_directory]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"running\n"
+        [run] = pooled.get_runs()
+        assert holders(pooled) == {run.run_id}
+        assert fail_dead_runs(pooled) == []
+        child.kill()
+    assert holders(pooled) == {run.run_id}
+    assert fail_dead_runs(pooled) == [run.run_id]
+    assert status_of(pooled, run) == FAILURE
+    assert holders(pooled) == set()
+
+
+def test_the_sensor_cleans_up_and_says_what_it_did(pooled: dg.DagsterInstance, dead: Process) -> None:
+    killed, finished = start_run(pooled, dead), start_run(pooled, dead, SUCCESS)
+    take_slot(pooled, finished)
+    with dg.build_sensor_context(instance=pooled) as context:
+        said = run_health_sensor()(context)
+    assert said == dg.SkipReason("1 dead runs marked failed, slots of 1 finished runs freed.")
+    assert status_of(pooled, killed) == FAILURE
+    assert holders(pooled) == set()
+
+
+def test_a_process_is_written_down_and_read_back() -> None:
+    odd = Process("a/host/with/slashes", 42, "123.5")
+    assert Process.parse(str(odd)) == odd
+    assert Process.parse(str(this_process())) == this_process()
+
+
+def test_this_process_has_one_start_time_and_no_process_has_none() -> None:
+    assert start_time(os.getpid()) == this_process().started
+    assert this_process().host == socket.gethostname()
+    assert start_time(2**22 + 1) is None
