@@ -1,0 +1,129 @@
+"""Ingestion against one bare `read_csv`, and against the same job with an empty body."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+
+from benchmarks.rows import Row, best_of, seconds
+from globolatte_assets.raw.landing_paths import PathRules, SalesFile
+from globolatte_assets.raw.loading import LoadContext, batches, load_batch
+from globolatte_assets.raw.pending import coalesce, new_sales
+from globolatte_assets.raw.reference_data import load_reference
+from globolatte_assets.raw.reference_files import BUSINESS_UNITS_FILE, PRODUCTS_FILE
+from globolatte_assets.raw.sales_transactions import units_by_folder
+from globolatte_cli.instance import open_instance
+from globolatte_cli.output import quiet
+from resources.clock import Clock
+from resources.environment import landing_of, warehouse_of
+from resources.settings import Settings
+
+COLUMNS = (
+    "{'transaction_id': 'VARCHAR', 'order_id': 'VARCHAR', 'business_unit': 'VARCHAR', 'product_id': 'VARCHAR', "
+    "'customer_id': 'VARCHAR', 'quantity': 'BIGINT', 'total_price': 'DECIMAL(18,2)', 'transaction_date': 'TIMESTAMP', "
+    "'payment_method': 'VARCHAR', 'weather': 'VARCHAR'}"
+)
+
+
+def _bare_read(settings: Settings, folder: Path) -> None:
+    """One typed `read_csv` over all files into a table of a new database file."""
+    file = folder / "bare.duckdb"
+    file.unlink(missing_ok=True)
+    pattern = f"{settings.landing_folder}/sales/**/*.csv"
+    with contextlib.closing(duckdb.connect(str(file))) as connection:
+        connection.execute(
+            f"create table sales as from read_csv('{pattern}', header = true, auto_detect = false, columns = {COLUMNS})"
+        )
+
+
+def _our_load(settings: Settings) -> None:
+    """Everything that ingestion does outside Dagster: listing, ledger, hashing, judging, rows, quarantine, checks."""
+    settings.warehouse_file.unlink(missing_ok=True)
+    warehouse, landing, clock = warehouse_of(settings), landing_of(settings), Clock()
+    for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE):
+        load_reference(kind, landing, warehouse, "bench", clock.timestamp())
+    context = LoadContext("bench", clock.timestamp(), units_by_folder(warehouse), settings.max_file_bytes)
+    rules = PathRules(frozenset(context.units_by_folder), settings.first_business_date, clock.today())
+    placed = new_sales(landing.files("sales/"), {}, rules)
+    for load in coalesce([item for item in placed if isinstance(item, SalesFile)]):
+        for batch in batches(load.files, settings.load_batch_bytes):
+            load_batch(warehouse, landing, batch, context)
+
+
+def _empty_job(settings: Settings) -> dg.Definitions:
+    """The ingest job with a body that only reports the partitions."""
+    from globolatte_assets.partitions import sales_partitions
+
+    key = dg.AssetKey(["bench", "nothing"])
+
+    @dg.asset(
+        key=key,
+        partitions_def=sales_partitions(settings.business_units, settings.first_business_date),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        output_required=False,
+    )
+    def nothing(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult]:
+        from resources.event_log import event_log_kept_open
+
+        with event_log_kept_open(context.instance, context.run.run_id):
+            for partition in context.partition_keys:
+                context.log_event(
+                    dg.AssetMaterialization(
+                        asset_key=key,
+                        partition=partition,
+                        metadata={"dagster/partition_row_count": 7, "rows_quarantined": 0, "files": partition},
+                        tags={"dagster/data_version": "0123456789abcdef"},
+                    )
+                )
+        yield from ()
+
+    job = dg.define_asset_job("empty", selection=[key], executor_def=dg.in_process_executor)
+    return dg.Definitions(assets=[nothing], jobs=[job])
+
+
+def _job_seconds(settings: Settings, definitions: dg.Definitions, job: str) -> float:
+    import uuid
+
+    from globolatte_assets.raw.ledger import known_files
+    from resources.event_log import event_log_kept_open
+    from sensors.landing import range_tags
+
+    rules = PathRules(frozenset(settings.business_units), settings.first_business_date, Clock().today())
+    placed = new_sales(landing_of(settings).files("sales/"), known_files(warehouse_of(settings)), rules)
+    ranges = coalesce([item for item in placed if isinstance(item, SalesFile)])
+
+    def work(instance: dg.DagsterInstance) -> None:
+        for load in ranges:
+            run_id = str(uuid.uuid4())
+            with event_log_kept_open(instance, run_id):
+                definitions.resolve_job_def(job).execute_in_process(
+                    instance=instance, run_id=run_id, tags=range_tags(load)
+                )
+
+    with open_instance(settings) as instance, quiet(settings.home / "logs" / "bench.log"):
+        return seconds(lambda: work(instance))
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+    """`settings` names a home with a filled landing zone and nothing loaded yet; it is filled on the way."""
+    os.environ["GLOBOLATTE_HOME"] = str(settings.home)
+    scratch = settings.home / "bench"
+    scratch.mkdir(parents=True, exist_ok=True)
+    reference = best_of(3, lambda: _bare_read(settings, scratch))
+    ours = best_of(3, lambda: _our_load(settings))
+    yield Row("ingest 2,190 files, outside Dagster / one read_csv", ours, reference, limit=2.5)
+
+    from definitions import build_definitions
+
+    settings.warehouse_file.unlink()
+    warehouse, landing, clock = warehouse_of(settings), landing_of(settings), Clock()
+    for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE):
+        load_reference(kind, landing, warehouse, "bench", clock.timestamp())
+    empty = _job_seconds(settings, _empty_job(settings), "empty")
+    whole = _job_seconds(settings, build_definitions(settings), "ingest_sales")
+    yield Row("ingest job, three units / the same job with an empty body", whole, empty, limit=1.5)
+    shutil.rmtree(scratch)

@@ -1,0 +1,72 @@
+"""Whole commands, each in a process of its own: loading definitions, first and later passes, the demo."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from benchmarks.rows import Row, best_of, seconds
+from resources.settings import PROJECT_ROOT, Settings
+
+GLOBOLATTE = str(Path(sys.executable).with_name("globolatte"))
+DEMO_SECONDS, DEMO_BYTES = 180.0, 2 * 1024**3
+
+
+def _run(command: list[str], home: Path) -> None:
+    environment = {**os.environ, "GLOBOLATTE_HOME": str(home)}
+    subprocess.run(command, check=True, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL)
+
+
+def definitions_rows(settings: Settings) -> Iterator[Row]:
+    """Loading `definitions.py` against importing Dagster and its dbt integration alone."""
+    reference = best_of(5, lambda: _run([sys.executable, "-c", "import dagster, dagster_dbt"], settings.home))
+    ours = best_of(5, lambda: _run([sys.executable, "-c", "import definitions"], settings.home))
+    yield Row("import definitions / import dagster, dagster_dbt", ours, reference, limit=1.5)
+
+
+def pass_rows(settings: Settings) -> Iterator[Row]:
+    """The first pass over two years, the pass after one new day, the pass over an untouched landing zone."""
+    last_day = max(settings.landing_folder.glob("sales/*/*/*/*")).relative_to(settings.landing_folder).parts[2:]
+    held = list(settings.landing_folder.glob("sales/*/" + "/".join(last_day) + "/*.csv"))
+    for file in held:
+        file.rename(file.with_name(file.name + ".part"))
+    first = seconds(lambda: _run([GLOBOLATTE, "run"], settings.home))
+    for file in held:
+        file.with_name(file.name + ".part").rename(file)
+    day = seconds(lambda: _run([GLOBOLATTE, "run"], settings.home))
+    idle = seconds(lambda: _run([GLOBOLATTE, "run"], settings.home))
+    yield Row("globolatte run after one new day / first run", day, first, limit=0.25)
+    yield Row("globolatte run on an untouched landing zone / first run", idle, first)
+
+
+def demo_rows(settings: Settings) -> Iterator[Row]:
+    """The demo's time and peak memory against what we promise."""
+    environment = {**os.environ, "GLOBOLATTE_HOME": str(settings.home / "demo")}
+    started, peak = time.perf_counter(), 0
+    with subprocess.Popen(
+        [GLOBOLATTE, "demo"], cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL
+    ) as process:
+        while process.poll() is None:
+            peak = max(peak, _resident_bytes(process.pid))
+            time.sleep(0.1)
+    yield Row("globolatte demo: time / allowed", time.perf_counter() - started, DEMO_SECONDS, limit=1.0)
+    yield Row("globolatte demo: peak memory / allowed", peak / 1024**2, DEMO_BYTES / 1024**2, unit="MiB", limit=1.0)
+
+
+def _resident_bytes(pid: int) -> int:
+    """Memory of a process and everything it started; processes that ended meanwhile count for nothing."""
+    total = 0
+    try:
+        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    for member in family:
+        try:
+            total += member.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total

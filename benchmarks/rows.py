@@ -1,0 +1,39 @@
+"""What a benchmark gives: one row per measurement."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Row:
+    """Ours against the reference, in `unit`; `limit` is the highest ratio that we allow ourselves, if there is one."""
+
+    name: str
+    ours: float
+    reference: float
+    unit: str = "s"
+    limit: float | None = None
+    note: str = ""
+
+    @property
+    def ratio(self) -> float:
+        """Ours over the reference."""
+        return self.ours / self.reference if self.reference else float("nan")
+
+    @property
+    def within_limit(self) -> bool:
+        """Whether the ratio is allowed."""
+        return self.limit is None or self.ratio <= self.limit
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long `work` takes, by the wall clock."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def best_of(rounds: int, work: Callable[[], object]) -> float:
+    """The shortest of several rounds: what the work costs when nothing disturbs it."""
+    return min(seconds(work) for _ in range(rounds))

@@ -1,0 +1,214 @@
+"""The online endpoint against `mlflow models serve` of the same model: CPU per request, and errors under load.
+
+CPU is what the server's processes used, as the system counts it, so that a busy machine does not matter.
+"""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from benchmarks.rows import Row
+from globolatte_ml.contexts import Contexts
+from globolatte_ml.mlflow_loader import flat_rows
+from globolatte_ml.state_bundle import read_state_bundle
+from resources.endpoint import Deployment, DesiredState
+from resources.environment import ml_of
+from resources.local_endpoint.children import listen
+from resources.local_endpoint.client import EndpointClient
+from resources.local_endpoint.files import endpoint_key
+from resources.local_endpoint.supervisor import Options
+from resources.ml import CHAMPION, ModelVersion
+from resources.serving_state import ServingStates
+from resources.settings import PROJECT_ROOT, Settings
+
+REQUESTS, WARM_UP, ROUNDS = 1_500, 200, 3
+CLIENTS, LOAD_SECONDS = 8, 60.0
+DAY, DAYPART, WEATHER = "2024-01-10", "morning", "Sunny"
+
+
+@dataclass
+class Load:
+    """What clients without pause were told."""
+
+    answered: int = 0
+    errors: int = 0
+
+
+def rows(settings: Settings, load_seconds: float = LOAD_SECONDS) -> Iterator[Row]:
+    """`settings` names a home; one without a champion is filled with the reference dataset and run first."""
+    champion = _champion(settings)
+    state = ServingStates(folder=str(settings.endpoints_folder)).current()
+    client = EndpointClient(Options(settings.endpoints_folder))
+    client.declare(
+        DesiredState({"blue": Deployment(str(champion.folder), champion.version, champion.content_hash)}, {"blue": 100})
+    )
+    try:
+        client.ensure_running()
+        client.wait_healthy("blue", 60)
+        server, gateway = _children(client)
+        question = _question(state)
+        direct = _ms_per_request(server[0], server[1], "/score", question, {})
+        with _mlflow(champion.folder) as (pid, port):
+            reference = _ms_per_request(pid, port, "/invocations", _flat_question(state, champion.folder), {})
+        yield Row("CPU per request: inference server / mlflow models serve", direct, reference, unit="ms", limit=1.0)
+        key = {"Authorization": f"Bearer {endpoint_key(client.files)}"}
+        added = _ms_per_request(gateway[0], gateway[1], "/score", question, key)
+        yield Row("CPU per request: gateway alone / inference server", added, direct, unit="ms")
+        load = _load(gateway[1], question, key, load_seconds)
+        name = f"{CLIENTS} clients for {load_seconds:.0f} s: failed / answered"
+        yield Row(name, load.errors, load.answered, unit="requests", limit=0.0)
+    finally:
+        client.stop()
+
+
+def _champion(settings: Settings) -> ModelVersion:
+    from simulator import simulate, write
+
+    champion = ml_of(settings).model(CHAMPION)
+    if champion is None:
+        write(simulate(), settings.home)
+        command = [str(Path(sys.executable).with_name("globolatte")), "run"]
+        environment = {**os.environ, "GLOBOLATTE_HOME": str(settings.home)}
+        subprocess.run(command, check=True, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL)
+        champion = ml_of(settings).model(CHAMPION)
+    assert champion is not None, "the first model was refused"
+    return champion
+
+
+def _children(client: EndpointClient) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Process and port of the inference server and of the gateway."""
+    document: dict[str, Any] = json.loads(client.files.observed.read_text())
+    server, gateway = document["deployments"][0], document["gateway"]
+    return (server["process"][0], server["port"]), (gateway["process"][0], gateway["port"])
+
+
+def _question(state: Path) -> bytes:
+    customer = read_state_bundle(state).customer_ids[0]
+    unit = read_state_bundle(state).home_business_unit[0]
+    document = {"customer_id": customer, "region": unit, "weather": WEATHER, "date": DAY, "daypart": DAYPART}
+    return json.dumps(document).encode()
+
+
+def _flat_question(state: Path, model_folder: Path) -> bytes:
+    """The same question, as MLflow's scoring server wants it: with the customer's state in it."""
+    from globolatte_ml.model import PreferenceModel
+    from globolatte_ml.scoring import resolve_model_folder
+
+    bundle = read_state_bundle(state)
+    model = PreferenceModel.load(resolve_model_folder(model_folder))
+    contexts = Contexts(
+        business_unit=bundle.home_business_unit[:1],
+        date=np.array([DAY], dtype="datetime64[D]"),
+        weather=np.array([WEATHER]),
+        daypart=np.array([DAYPART]),
+        is_holiday=np.array([False]),
+    )
+    states = bundle.states(model.space_.vocabulary.products).take(np.array([0]))
+    frame = flat_rows(states, contexts)
+    return json.dumps({"dataframe_split": json.loads(frame.to_json(orient="split", index=False))}).encode()
+
+
+@contextmanager
+def _mlflow(model_folder: Path) -> Iterator[tuple[int, int]]:
+    """MLflow's scoring server with the model: process and port."""
+    with listen(None) as listener:
+        port = listener.getsockname()[1]
+    command = [str(Path(sys.executable).with_name("mlflow")), "models", "serve", "-m", str(model_folder)]
+    command += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # it looks for uvicorn there
+    environment = {**os.environ, "PATH": path, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    server = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        _wait_for(port, "/ping")
+        yield server.pid, port
+    finally:
+        for process in [*psutil.Process(server.pid).children(recursive=True), psutil.Process(server.pid)]:
+            process.kill()
+        server.wait()
+
+
+def _wait_for(port: int, path: str) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", path)
+            if connection.getresponse().status == http.client.OK:
+                return
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.2)
+        finally:
+            connection.close()
+    raise TimeoutError(f"nothing answers on port {port}")
+
+
+def _ms_per_request(pid: int, port: int, path: str, body: bytes, headers: dict[str, str]) -> float:
+    """CPU milliseconds of a process and its descendants per request: the best of `ROUNDS`, on one open connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    sent = {"Content-Type": "application/json", **headers}
+
+    def ask(count: int) -> None:
+        for _ in range(count):
+            connection.request("POST", path, body, sent)
+            response = connection.getresponse()
+            content = response.read()
+            assert response.status == http.client.OK, content
+
+    ask(WARM_UP)
+    best = min(_cpu_seconds(pid, lambda: ask(REQUESTS)) for _ in range(ROUNDS))
+    connection.close()
+    return 1000 * best / REQUESTS
+
+
+def _cpu_seconds(pid: int, work: Callable[[], None]) -> float:
+    before = _used(pid)
+    work()
+    return _used(pid) - before
+
+
+def _used(pid: int) -> float:
+    family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    times = [member.cpu_times() for member in family]
+    return sum(time.user + time.system for time in times)
+
+
+def _load(port: int, body: bytes, headers: dict[str, str], duration: float) -> Load:
+    load, lock, until = Load(), threading.Lock(), time.monotonic() + duration
+
+    def ask() -> None:
+        answered = errors = 0
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        while time.monotonic() < until:
+            try:
+                connection.request("POST", "/score", body, headers)
+                response = connection.getresponse()
+                response.read()
+                answered, errors = answered + 1, errors + (response.status != http.client.OK)
+            except (OSError, http.client.HTTPException):
+                errors += 1
+                connection.close()
+        connection.close()
+        with lock:
+            load.answered += answered
+            load.errors += errors
+
+    threads = [threading.Thread(target=ask) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return load

@@ -1,0 +1,134 @@
+"""`globolatte doctor`: what is configured, reachable and missing, with remedies. Prints no secret."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+
+from rich.console import Console
+from rich.table import Table
+
+from globolatte_cli.instance import prepare_home
+from globolatte_cli.prepare import manifest_is_current
+from resources import environment
+from resources.landing import REFERENCE_PREFIX, SALES_PREFIX
+from resources.ml import CHAMPION
+from resources.settings import Settings
+from resources.warehouse import WarehouseBusyError
+
+REFERENCE_FILES = ("business_units.csv", "products.csv", "customers.csv")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: fine, or in need of the remedy."""
+
+    name: str
+    fine: bool
+    state: str
+    remedy: str = ""
+
+
+def _python(_: Settings) -> Finding:
+    running = ".".join(map(str, sys.version_info[:3]))
+    return Finding("Python", (3, 11) <= sys.version_info[:2] <= (3, 13), running, "use Python 3.11, 3.12 or 3.13")
+
+
+def _packages(_: Settings) -> Finding:
+    names = ("dagster", "dbt-core", "duckdb", "mlflow", "scikit-learn")
+    return Finding("packages", True, ", ".join(f"{name} {version(name)}" for name in names))
+
+
+def _landing(settings: Settings) -> Finding:
+    landing = environment.landing_of(settings)
+    paths = [file.path for file in landing.files()]
+    sales = sum(path.startswith(SALES_PREFIX) for path in paths)
+    missing = [name for name in REFERENCE_FILES if REFERENCE_PREFIX + name not in paths]
+    state = f"{landing.describe()}: {sales:,} sales files"
+    if missing:
+        return Finding(
+            "landing zone",
+            False,
+            state,
+            f"put {REFERENCE_PREFIX}{', '.join(missing)} into it, or try `globolatte demo`",
+        )
+    return Finding("landing zone", True, f"{state}, reference data complete")
+
+
+def _warehouse(settings: Settings) -> Finding:
+    warehouse = environment.impatient_warehouse_of(settings)
+    try:
+        ledger = warehouse.read("sales_data.load_ledger", ["status"])
+    except WarehouseBusyError as busy:
+        return Finding("warehouse", True, f"in use: {busy}")
+    statuses = ledger["status"].to_pylist()
+    counts = (
+        ", ".join(f"{statuses.count(status):,} {status}" for status in sorted(set(statuses))) or "no file on the record"
+    )
+    return Finding("warehouse", True, f"{warehouse.describe()}: {counts}")
+
+
+def _ml(settings: Settings) -> Finding:
+    ml = environment.ml_of(settings)
+    champion = ml.model(CHAMPION)
+    if champion is None:
+        return Finding("ML platform", False, f"{ml.describe()}: no champion", "run `globolatte run`")
+    return Finding("ML platform", True, f"{ml.describe()}: champion is version {champion.version}")
+
+
+def _manifest(_: Settings) -> Finding:
+    current = manifest_is_current()
+    return Finding(
+        "dbt manifest", current, "current" if current else "missing or out of date", "run `globolatte prepare`"
+    )
+
+
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (_python, _packages, _manifest, _landing, _warehouse, _ml)
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Looks at everything; a check that breaks is a finding, not the end."""
+    prepare_home(settings)
+    for check in CHECKS:
+        try:
+            yield check(settings)
+        except Exception as error:  # noqa: BLE001 - the doctor reports what is broken, whatever it is
+            yield Finding(check.__name__.strip("_"), False, f"{type(error).__name__}: {error}", "see the message")
+
+
+def settings_table(settings: Settings) -> dict[str, tuple[str, str]]:
+    """Each setting's variable with its value and meaning."""
+    return {
+        f"GLOBOLATTE_{name.upper()}": (_shown(getattr(settings, name)), field.description or "")
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def _shown(value: object) -> str:
+    return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
+
+
+def examine(*, as_json: bool) -> int:
+    """Prints settings and findings; returns 0 if nothing is in need of a remedy, else 1."""
+    settings = Settings()
+    found = list(findings(settings))
+    console = Console()
+    if as_json:
+        values = {name: value for name, (value, _) in settings_table(settings).items()}
+        console.print_json(json.dumps({"settings": values, "findings": [asdict(item) for item in found]}))
+    else:
+        _print(console, settings, found)
+    return 0 if all(item.fine for item in found) else 1
+
+
+def _print(console: Console, settings: Settings, found: list[Finding]) -> None:
+    table = Table("setting", "value", "meaning", title="Settings", title_justify="left")
+    for name, (value, meaning) in settings_table(settings).items():
+        table.add_row(name, value, meaning)
+    console.print(table)
+    for item in found:
+        console.print(f"{'[green]✓[/]' if item.fine else '[red]✗[/]'} {item.name}: ", end="")
+        console.print(item.state, markup=False, highlight=False)
+        if not item.fine and item.remedy:
+            console.print(f"  [yellow]remedy:[/] {item.remedy}")

@@ -1,0 +1,148 @@
+"""`globolatte endpoints …`: serve, list, start, stop, logs of the online endpoint."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from globolatte_cli.errors import UserError
+from globolatte_cli.instance import prepare_home
+from resources.endpoint import EndpointError, ObservedDeployment, ObservedState
+from resources.settings import MLKind, Settings
+
+if TYPE_CHECKING:
+    from resources.local_endpoint.client import EndpointClient
+    from resources.local_endpoint.supervisor import Options
+
+NOTHING_DEPLOYED = "Nothing is deployed yet: run the job `deploy` (in the UI, or `dagster job execute -j deploy`)."
+
+
+def options_of(settings: Settings) -> "Options":
+    """What a supervisor of this deployment is started with. Raises `UserError` if its endpoint is not on this machine."""
+    from resources.local_endpoint.supervisor import Options
+
+    if settings.ml is not MLKind.LOCAL:
+        raise UserError(
+            f"GLOBOLATTE_ML={settings.ml}: that endpoint is not kept on this machine; set GLOBOLATTE_ML=local"
+        )
+    return Options(settings.endpoints_folder, settings.endpoint_port, settings.prediction_log_seconds)
+
+
+def client_of(settings: Settings) -> "EndpointClient":
+    """The caller's side of this deployment's endpoint."""
+    from resources.local_endpoint.client import EndpointClient
+
+    return EndpointClient(options_of(settings))
+
+
+def serve() -> None:
+    """Keeps the endpoint running in the foreground."""
+    from resources.local_endpoint.supervisor import AlreadyRunningError, Supervisor
+
+    settings = Settings()
+    prepare_home(settings)
+    try:
+        Supervisor(options_of(settings)).run()
+    except (AlreadyRunningError, OSError) as error:
+        raise UserError(f"cannot serve: {error}") from error
+
+
+def start() -> None:
+    """Starts the endpoint in the background and waits until it answers."""
+    settings, console = Settings(), Console()
+    prepare_home(settings)
+    client = client_of(settings)
+    try:
+        with console.status("Starting"):
+            client.ensure_running()
+            for name, percent in client.desired().traffic.items():
+                if percent:
+                    client.wait_healthy(name, settings.endpoint_wait_seconds)
+    except EndpointError as error:
+        raise UserError(str(error)) from error
+    show(client.observed(), console)
+
+
+def stop() -> None:
+    """Ends the endpoint and every process of it."""
+    settings, console = Settings(), Console()
+    client = client_of(settings)
+    ran = client.supervisor() is not None
+    with console.status("Stopping"):
+        left = client.stop()
+    ended = f"; {left} processes of a killed supervisor ended too" if left else ""
+    console.print(("The endpoint has stopped" if ran or left else "The endpoint was not running") + ended + ".")
+
+
+def list_deployments(*, as_json: bool) -> None:
+    """Prints what runs."""
+    console, state = Console(), client_of(Settings()).observed()
+    if as_json:
+        console.print_json(json.dumps(asdict(state)))
+    else:
+        show(state, console)
+
+
+def show(state: ObservedState, console: Console) -> None:
+    """What runs, as a table."""
+    if not state.running:
+        console.print("The endpoint does not run. Start it with `globolatte endpoints start`.")
+        return
+    console.print(f"{state.url}/score", "[green]up[/]" if state.healthy else "[red]gateway down[/]", highlight=False)
+    if not state.deployments:
+        console.print(NOTHING_DEPLOYED)
+        return
+    table = Table("deployment", "model", "traffic", "phase", "restarts", "answers", "state", box=SIMPLE_HEAD)
+    for item in state.deployments:
+        table.add_row(
+            item.name,
+            item.deployment.model_version,
+            f"{item.traffic} %",
+            f"[green]{item.phase}[/]" if item.healthy else f"[yellow]{item.phase}[/]",
+            str(item.restarts),
+            _answers(item),
+            str(item.status.get("state_version", "")),
+        )
+    console.print(table)
+    for item in state.deployments:
+        for problem in filter(None, (item.last_error, item.status.get("state_error"))):
+            console.print(f"[yellow]{item.name}[/]: ", end="")
+            console.print(problem, markup=False, highlight=False)
+
+
+def _answers(item: ObservedDeployment) -> str:
+    """How many answers were logged since the process started, and how many were not."""
+    log = item.status.get("prediction_log") or {}
+    lost = log.get("dropped", 0) + log.get("failed", 0)
+    return f"{log.get('written', 0):,}" + (f" [red]({lost:,} not logged)[/]" if lost else "")
+
+
+def logs(name: str, lines: int, *, follow: bool) -> None:
+    """Prints the end of a process' log, and what is added to it if asked. Raises `UserError` if there is no such log."""
+    from resources.local_endpoint.files import last_lines
+
+    files = client_of(Settings()).files
+    path = files.log(name)
+    if not path.exists():
+        there = ", ".join(sorted(log.stem for log in path.parent.glob("*.log"))) or "none yet"
+        raise UserError(f"there is no log of {name!r}; there are: {there}")
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console.print(last_lines(path, lines))
+    if follow:
+        _follow(path, console)
+
+
+def _follow(path: Path, console: Console) -> None:
+    with path.open(errors="replace") as stream:
+        stream.seek(0, 2)
+        while True:
+            line = stream.readline()
+            if line:
+                console.print(line, end="")
+            else:
+                time.sleep(0.2)

@@ -1,0 +1,24 @@
+"""Which exceptions are known errors, to be shown as one line, and which are faults of ours, to be shown whole."""
+
+from pydantic import ValidationError
+
+from resources.settings import NotInThisReleaseError
+from resources.warehouse import WarehouseBusyError
+
+
+class UserError(Exception):
+    """Something a person can mend. The message names the thing, the fault and the remedy."""
+
+
+KNOWN_ERRORS = (UserError, ValidationError, WarehouseBusyError, NotInThisReleaseError)
+
+
+def message_of(error: Exception) -> str:
+    """What to print for a known error."""
+    if isinstance(error, ValidationError):
+        wrong = [
+            f"GLOBOLATTE_{'_'.join(map(str, item['loc'])).upper()} {item['msg'].removeprefix('Value error, ')} (is {item['input']!r})"
+            for item in error.errors()
+        ]
+        return "; ".join(wrong) + ". `globolatte doctor` lists every setting"
+    return str(error)

@@ -1,0 +1,232 @@
+"""The command group. Each command's module is imported only when that command runs."""
+
+import datetime as dt
+import gc
+import sys
+from pathlib import Path
+
+import click
+
+GARBAGE_COLLECTION_THRESHOLD = 100_000
+"""Objects between two collections: commands are short, and collecting while libraries are imported takes a tenth of their time."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="globolatte")
+def cli() -> None:
+    """Sales files in, recommendations out.
+
+    Settings come from environment variables GLOBOLATTE_*; `globolatte doctor` lists them.
+    """
+
+
+@cli.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write a new dataset into.")
+@click.option("--orders", type=int, default=None, help="Number of orders; default: 10000, continued: at the same pace.")
+@click.option("--customers", default=1_000, show_default=True, help="Number of customers.")
+@click.option("--products", default=6, show_default=True, help="Number of products in the catalogue.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the random numbers.")
+@click.option(
+    "--start", type=click.DateTime(["%Y-%m-%d"]), default="2022-01-01", show_default=True, help="First business date."
+)
+@click.option(
+    "--end", type=click.DateTime(["%Y-%m-%d"]), default="2023-12-31", show_default=True, help="Last business date."
+)
+@click.option(
+    "--continue",
+    "continued",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of a dataset (or GLOBOLATTE_HOME after `demo`) to add further days to, instead of --out.",
+)
+@click.option(
+    "--scenario",
+    type=click.Choice(["none", "product_launch", "taste_shift", "weather_shift", "broken_upstream"]),
+    default="none",
+    show_default=True,
+    help="What happens in the further days.",
+)
+@click.option("--days", default=28, show_default=True, help="Number of further days.")
+def simulate(
+    out: Path | None,
+    orders: int | None,
+    customers: int,
+    products: int,
+    seed: int,
+    start: dt.datetime,
+    end: dt.datetime,
+    continued: Path | None,
+    scenario: str,
+    days: int,
+) -> None:
+    """Write a coffee chain's sales files, and beside them the truth about its customers.
+
+    OUT/landing/ gets sales and reference files, OUT/truth/ the true probabilities behind each order.
+    """
+    from globolatte_cli.simulate import continue_into, simulate_into
+
+    if (out is None) == (continued is None):
+        raise click.UsageError("give either --out for a new dataset or --continue for further days of one")
+    if continued is not None:
+        continue_into(continued, scenario, days, orders, seed)
+    elif out is not None:
+        simulate_into(out, 10_000 if orders is None else orders, customers, products, seed, start.date(), end.date())
+
+
+@cli.command()
+def run() -> None:
+    """Process whatever lies in the landing zone, once: load, build features, train if needed, recommend."""
+    from globolatte_cli.run_pass import run_pass
+
+    run_pass()
+
+
+@cli.command()
+@click.option("--customer", required=True, help="Customer id, such as C0001.")
+@click.option("--region", required=True, help="Country, unit, folder or id of the business unit, such as Canada.")
+@click.option("--weather", required=True, help="Sunny, Rainy, Snowy or Cloudy.")
+@click.option(
+    "--date", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Business date; default: today in the region."
+)
+@click.option(
+    "--daypart",
+    type=click.Choice(["morning", "midday", "afternoon", "evening"]),
+    default=None,
+    help="Default: as the customer's orders are spread over the day.",
+)
+@click.option("--top", type=click.IntRange(min=1), default=None, help="How many products; default: all.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def recommend(
+    customer: str,
+    region: str,
+    weather: str,
+    date: dt.datetime | None,
+    daypart: str | None,
+    top: int | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Rank the products that a customer will want next."""
+    from globolatte_cli.recommend import recommend_to
+
+    recommend_to(customer, region, weather, date.date() if date else None, daypart, top, as_json=as_json)
+
+
+@cli.command()
+def demo() -> None:
+    """Simulate two years, run everything, and show what came of it."""
+    from globolatte_cli.demo import run_demo
+
+    run_demo()
+
+
+@cli.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the web page.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+def dev(port: int, host: str) -> None:
+    """Start the Dagster UI with sensors and automation on."""
+    from globolatte_cli.dev import start_dagster
+
+    start_dagster(host, port)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(*, as_json: bool) -> None:
+    """Print what is configured, reachable and missing, with remedies. No secret is printed."""
+    from globolatte_cli.doctor import examine
+
+    sys.exit(examine(as_json=as_json))
+
+
+@cli.group()
+def endpoints() -> None:
+    """The online endpoint: POST /score on 127.0.0.1, kept by a supervisor.
+
+    Deploy the champion with the job `deploy`. The key is in endpoints/key, or GLOBOLATTE_ENDPOINT_KEY.
+    """
+
+
+@endpoints.command("serve")
+def endpoints_serve() -> None:
+    """Keep the endpoint running in the foreground, until Ctrl-C."""
+    from globolatte_cli.endpoints import serve
+
+    serve()
+
+
+@endpoints.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def endpoints_list(*, as_json: bool) -> None:
+    """Show what runs: deployments, models, traffic, health."""
+    from globolatte_cli.endpoints import list_deployments
+
+    list_deployments(as_json=as_json)
+
+
+@endpoints.command("start")
+def endpoints_start() -> None:
+    """Start the endpoint in the background and wait until it answers."""
+    from globolatte_cli.endpoints import start
+
+    start()
+
+
+@endpoints.command("stop")
+def endpoints_stop() -> None:
+    """End the endpoint with all of its processes."""
+    from globolatte_cli.endpoints import stop
+
+    stop()
+
+
+@endpoints.command("logs")
+@click.argument("name", default="supervisor")
+@click.option("--lines", default=40, show_default=True, type=click.IntRange(min=1), help="How many lines.")
+@click.option("--follow", is_flag=True, help="Go on printing what is added.")
+def endpoints_logs(name: str, lines: int, *, follow: bool) -> None:
+    """Print what supervisor, gateway or a deployment (blue, green) said last."""
+    from globolatte_cli.endpoints import logs
+
+    logs(name, lines, follow=follow)
+
+
+@cli.command()
+def prepare() -> None:
+    """Prepare dbt's manifest, which the definitions are loaded from. Part of `make setup`."""
+    from globolatte_cli.prepare import prepare_manifest
+
+    prepare_manifest()
+
+
+@cli.command()
+@click.argument("what", type=click.Choice(["definitions", "ingest", "run", "demo", "all"]), default="all")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def bench(what: str, *, as_json: bool) -> None:
+    """Measure us and the reference side by side, in one run, and print the ratios."""
+    from globolatte_cli.bench import run_benchmarks
+
+    sys.exit(run_benchmarks(what, as_json=as_json))
+
+
+def main() -> None:
+    """The console script's entry: known errors become one clear line."""
+    gc.set_threshold(GARBAGE_COLLECTION_THRESHOLD)
+    from globolatte_cli.errors import KNOWN_ERRORS, message_of
+
+    try:
+        cli(standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.Abort:
+        click.secho("Aborted.", fg="red", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except KNOWN_ERRORS as error:
+        click.secho(f"Error: {message_of(error)}", fg="red", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""`globolatte run`: one headless pass over whatever lies in the landing zone, through the same jobs that the sensors start."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+
+from globolatte_cli.errors import UserError
+from globolatte_cli.instance import open_instance
+from globolatte_cli.output import quiet
+from globolatte_cli.prepare import ensure_manifest
+from resources.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+    from globolatte_assets.raw.pending import LoadRange
+    from sensors.backlog import Backlog
+
+QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
+
+
+@dataclass
+class PassReport:
+    """What a pass did."""
+
+    files_loaded: int = 0
+    files_refused: list[tuple[str, str]] = field(default_factory=list)
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    failed_checks: list[str] = field(default_factory=list)
+    verdict: str | None = None
+    complaints: list[str] = field(default_factory=list)
+
+    @property
+    def did_nothing(self) -> bool:
+        """Whether there was nothing to do."""
+        return not self.steps and not self.complaints
+
+
+class Pass:
+    """One pass: it looks, asks the jobs for what is missing, and keeps count."""
+
+    def __init__(self, settings: Settings, instance: "dg.DagsterInstance", console: Console) -> None:
+        from definitions import defs
+        from resources.environment import clock_of, landing_of, ml_of, warehouse_of
+
+        self.settings, self.instance, self.console = settings, instance, console
+        self.definitions = defs
+        self.clock, self.landing = clock_of(settings), landing_of(settings)
+        self.warehouse, self.ml = warehouse_of(settings), ml_of(settings)
+        self.report = PassReport()
+
+    def look(self) -> "Backlog":
+        """What is to be done in the landing zone."""
+        from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look
+
+        listing = listing_of(self.landing)
+        return look(self.instance, self.settings, listing, self.warehouse, self.clock, ASKED_BY_A_PERSON)
+
+    def run(self, backlog: "Backlog") -> PassReport:
+        """Everything that is to be done, in the order in which data flows; `backlog` is what a look found."""
+        from globolatte_assets.jobs import BUILD_FEATURES, LOAD_REFERENCE_DATA, RECOMMEND, RECORD_MISPLACED_FILES
+
+        if backlog.pending.reference or self._is_stale(LOAD_REFERENCE_DATA):
+            self._job(LOAD_REFERENCE_DATA, "Reference data")
+        if backlog.pending.misplaced:
+            self._job(RECORD_MISPLACED_FILES, f"{len(backlog.pending.misplaced)} misplaced files")
+            self.report.files_refused += [(item.file.path, item.reason) for item in backlog.pending.misplaced]
+        if backlog.pending.reference or backlog.pending.misplaced:
+            backlog = self.look()
+        for load in backlog.loads:
+            if load not in backlog.without_reference_data:
+                self._ingest(load)
+        if self._is_stale(BUILD_FEATURES):
+            self._job(BUILD_FEATURES, "Features (dbt)")
+        self._train_if_needed()
+        if self._is_stale(RECOMMEND) and self._has_champion():
+            self._job(RECOMMEND, "Recommendations")
+        if backlog.without_reference_data:
+            folders = ", ".join(load.folder for load in backlog.without_reference_data)
+            self.report.complaints.append(
+                f"the sales of {folders} are not loaded: reference/business_units.csv has no unit of that folder, or "
+                "reference/products.csv is missing; complete them and run again"
+            )
+        return self.report
+
+    def _train_if_needed(self) -> None:
+        from globolatte_assets.jobs import TRAIN_MODEL
+        from globolatte_assets.keys import PROMOTION
+        from globolatte_assets.models.retraining import decide_retraining
+        from sensors.retraining import retraining_rules, training_situation
+
+        decision = decide_retraining(training_situation(self.instance, self.ml), retraining_rules(self.settings))
+        if not decision.retrain:
+            return
+        result = self._job(TRAIN_MODEL, "Training, evaluation, promotion")
+        metadata = result.asset_materializations_for_node(PROMOTION.to_python_identifier())[0].metadata
+        self.report.verdict = str(metadata["reasons"].value)
+
+    def _has_champion(self) -> bool:
+        from sensors.retraining import training_situation
+
+        has_champion = training_situation(self.instance, self.ml).has_champion
+        if not has_champion:
+            reasons = (
+                f":\n{self.report.verdict}"
+                if self.report.verdict
+                else "; see the asset models/promotion for the reasons"
+            )
+            self.report.complaints.append(f"nothing can be recommended: the first model was refused{reasons}")
+        return has_champion
+
+    def _ingest(self, load: "LoadRange") -> None:
+        from globolatte_assets.jobs import INGEST_SALES
+        from sensors.landing import range_tags
+
+        days = (load.last - load.first).days + 1
+        label = (
+            f"Sales {load.folder}: {len(load.files):,} files"
+            if load.files
+            else f"Sales {load.folder}: reporting {days} days"
+        )
+        result = self._job(INGEST_SALES, label, range_tags(load))
+        for check in result.get_asset_check_evaluations():
+            metadata = check.metadata
+            if "files_loaded" in metadata:
+                self.report.files_loaded += int(str(metadata["files_loaded"].value))
+                self.report.files_refused += _refused(str(metadata["refused"].value))
+            if "rows_loaded" in metadata:
+                self.report.rows_loaded += int(str(metadata["rows_loaded"].value))
+                self.report.rows_quarantined += int(str(metadata["rows_quarantined"].value))
+
+    def _is_stale(self, job: str) -> bool:
+        from globolatte_cli.staleness import any_failed, any_stale, latest_places
+
+        graph = self.definitions.resolve_asset_graph()
+        selected = self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys
+        checks = [check for key in selected for check in graph.get(key).check_keys]
+        if any_failed(self.instance, checks):
+            return True
+        inputs = {key: graph.get(key).parent_keys for key in selected}
+        return any_stale(
+            inputs, latest_places(self.instance, {*selected, *(key for keys in inputs.values() for key in keys)})
+        )
+
+    def _job(self, name: str, label: str, tags: dict[str, str] | None = None) -> "dg.ExecuteInProcessResult":
+        from resources.event_log import event_log_kept_open
+        from sensors.run_health import PROCESS_TAG, this_process
+
+        started, run_id = time.monotonic(), str(uuid.uuid4())
+        with self._spinning(label), event_log_kept_open(self.instance, run_id):
+            result = self.definitions.resolve_job_def(name).execute_in_process(
+                instance=self.instance,
+                run_id=run_id,
+                tags={**(tags or {}), PROCESS_TAG: str(this_process())},
+                run_config=QUIET_CONSOLE,
+                raise_on_error=False,
+            )
+        seconds = time.monotonic() - started
+        mark = "[green]✓[/]" if result.success else "[red]✗[/]"
+        self.console.print(f"{mark} {label} [dim]{seconds:.1f} s[/]")
+        if not result.success:
+            raise UserError(_failure(name, result, self.settings))
+        self.report.steps.append((label, seconds))
+        self.report.failed_checks += [
+            f"{check.asset_key.to_user_string()}: {check.check_name}"
+            for check in result.get_asset_check_evaluations()
+            if not check.passed
+        ]
+        return result
+
+    @contextmanager
+    def _spinning(self, label: str) -> Iterator[None]:
+        if self.console.is_terminal:
+            with Live(Spinner("dots", text=label), console=self.console, transient=True):
+                yield
+        else:
+            self.console.print(f"· {label}")
+            yield
+
+
+def _refused(markdown: str) -> list[tuple[str, str]]:
+    lines = [line.removeprefix("- `").split("`: ", 1) for line in markdown.splitlines() if line.startswith("- `")]
+    return [(path, reason) for path, reason in lines]
+
+
+def _failure(job: str, result: "dg.ExecuteInProcessResult", settings: Settings) -> str:
+    """What failed and why, in the words of the first step that failed."""
+    for event in result.all_events:
+        if event.is_step_failure and event.step_failure_data.error is not None:
+            error = event.step_failure_data.error
+            cause = error.cause.message if error.cause is not None else error.message
+            own = event.step_failure_data.user_failure_data
+            text = own.description if own is not None and own.description else cause
+            return f"{job}, step {event.step_key}: {text.strip()}\nThe whole log: {_log_file(settings)}"
+    return f"{job} failed; see {_log_file(settings)}"
+
+
+def _log_file(settings: Settings) -> Path:
+    return settings.home / "logs" / "run.log"
+
+
+def execute_pass(settings: Settings) -> PassReport:
+    """Runs one pass and prints its steps. Raises `UserError` when a step fails or nothing can be done."""
+    from sensors.run_health import fail_dead_runs, free_slots_of_finished_runs
+
+    ensure_manifest()
+    with open_instance(settings) as instance, quiet(_log_file(settings)) as console:
+        dead = fail_dead_runs(instance)
+        free_slots_of_finished_runs(instance)
+        if dead:
+            console.print(
+                f"[yellow]{len(dead)} runs of an earlier process that was killed are marked failed; taking up from there[/]"
+            )
+        one = Pass(settings, instance, console)
+        backlog = one.look()
+        if not backlog.pending.reference and not _has_reference_data(one):
+            raise UserError(
+                f"the landing zone ({one.landing.describe()}) is empty: put reference/business_units.csv, products.csv and "
+                "customers.csv and your sales files into it, or try `globolatte demo`"
+            )
+        return one.run(backlog)
+
+
+def _has_reference_data(one: Pass) -> bool:
+    return bool(one.warehouse.read("sales_data.business_units", ["folder"]).num_rows)
+
+
+def run_pass() -> None:
+    """The command: one pass and its summary."""
+    settings = Settings()
+    started = time.monotonic()
+    report = execute_pass(settings)
+    print_summary(Console(), report, time.monotonic() - started)
+    if report.complaints:
+        raise UserError("\n".join(report.complaints))
+
+
+def print_summary(console: Console, report: PassReport, seconds: float) -> None:
+    """What the pass did, in a few lines."""
+    if report.did_nothing:
+        console.print(f"Nothing to do: everything in the landing zone is on the record. [dim]{seconds:.1f} s[/]")
+        return
+    console.print(
+        f"{report.files_loaded:,} files loaded with {report.rows_loaded:,} rows; {report.rows_quarantined:,} rows quarantined; "
+        f"{len(report.files_refused):,} files refused. [dim]{seconds:.1f} s[/]"
+    )
+    for path, reason in report.files_refused[:10]:
+        console.print(f"  refused: {path}: {reason}", highlight=False, markup=False)
+    if report.verdict:
+        console.print(report.verdict, highlight=False, markup=False)
+    for check in report.failed_checks:
+        console.print(f"  [yellow]check failed:[/] {check}")

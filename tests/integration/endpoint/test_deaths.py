@@ -1,0 +1,128 @@
+"""The online endpoint when its processes die, what it wrote down by then, and the asset that deploys to it."""
+
+import datetime as dt
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from globolatte_assets.monitoring.prediction_log import Ingestion, ingest_file
+from resources.clock import Clock
+from resources.local_endpoint.cleanup import marked, recorded
+from resources.prediction_files import PredictionFiles
+from tests.builders import fetch, warehouse_in
+from tests.endpoint_builders import QUESTION, answers, eventually, kill, process_of
+
+# What dies -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("victim", ["blue", "gateway"])
+def test_what_is_killed_is_started_again(endpoint, caller, victim):
+    before, url = process_of(endpoint, victim), endpoint.observed().url
+    kill(before)
+    eventually(lambda: not before.alive)
+    caller.close()
+    eventually(lambda: answers(caller))
+    eventually(lambda: process_of(endpoint, victim) not in (None, before))
+    assert endpoint.observed().url == url
+
+
+def test_a_killed_supervisor_is_replaced_and_leaves_no_orphan(endpoint, caller):
+    supervisor, children = recorded(endpoint.client.files)
+    kill(supervisor)
+    eventually(lambda: endpoint.client.supervisor() not in (None, supervisor))
+    caller.close()
+    eventually(lambda: answers(caller))
+    endpoint.wait_settled()
+    assert not any(child.alive for child in children)
+    now = {child.pid for child in recorded(endpoint.client.files)[1]}
+    groups = {os.getpgid(process.pid) for process in marked(endpoint.client.files)}
+    assert groups == now
+
+
+def test_only_one_supervisor_runs_for_a_folder(endpoint, caller):
+    second = subprocess.run(
+        [sys.executable, "-m", "resources.local_endpoint.supervisor", endpoint.folder],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert "another supervisor keeps" in second.stdout
+    assert answers(caller)
+
+
+def test_stopping_ends_everything_and_starting_brings_it_back(endpoint, caller):
+    url = endpoint.observed().url
+    endpoint.client.stop()
+    assert not marked(endpoint.client.files)
+    assert not endpoint.observed().running
+    endpoint.client.ensure_running()
+    endpoint.wait_settled()
+    assert endpoint.observed().url == url
+
+
+# What is written down --------------------------------------------------------------------------------------------------
+
+
+def test_every_answer_is_ingested_once_whatever_is_killed(endpoint, caller, tmp_path):
+    warehouse, files = warehouse_in(tmp_path), PredictionFiles(folder=str(endpoint.client.files.prediction_log))
+    for path in files.finished():
+        path.unlink()
+    asked = [caller.post(QUESTION, x_request_id=f"logged-{number}").status for number in range(50)]
+    assert asked == [200] * 50
+    time.sleep(0.5)  # what is written is no longer lost by a kill
+    kill(process_of(endpoint, "blue"))
+    eventually(files.finished)
+    _ingest_and_be_killed_before_removing(tmp_path, endpoint)
+    assert files.finished(), "the file is still there: the process died between commit and removal"
+    done = Ingestion()
+    for path in files.finished():
+        ingest_file(warehouse, path, "again", Clock(), done)
+    assert done.known_files == 1
+    assert files.finished() == []
+    counted = fetch(
+        warehouse,
+        "select count(*), count(distinct request_id) from monitoring.prediction_log where request_id like 'logged-%'",
+    )
+    assert counted == [(50, 50)]
+
+
+def _ingest_and_be_killed_before_removing(home, endpoint):
+    program = f"""
+import os, signal
+from pathlib import Path
+from globolatte_assets.monitoring.prediction_log import Ingestion, ingest_file
+from resources.clock import Clock
+from resources.prediction_files import PredictionFiles
+from resources.warehouse_duckdb import DuckDBWarehouse
+Path.unlink = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+for path in PredictionFiles(folder={str(endpoint.client.files.prediction_log)!r}).finished():
+    ingest_file(DuckDBWarehouse(file={str(home / "warehouse.duckdb")!r}), path, "first", Clock(), Ingestion())
+"""
+    killed = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[3], timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+
+
+def test_the_recommender_asset_deploys_the_champion(endpoint, caller, models, tmp_path):
+    from globolatte_assets.endpoints.recommender import recommender
+    from resources.ml import TrainedModel
+    from resources.ml_local import LocalMLPlatform
+    from resources.serving_state import ServingStates
+
+    ml, model = LocalMLPlatform(folder=str(tmp_path / "mlflow")), models["2"]
+    ml.promote(ml.register(TrainedModel(Path(model.model_folder), model.content_hash, "snapshot", "job", {})))
+    resources = {"ml": ml, "states": ServingStates(folder=endpoint.folder), "endpoint": endpoint}
+    result = dg.materialize([recommender], resources=resources, selection=[recommender.key])
+    metadata = result.asset_materializations_for_node("endpoints__recommender")[0].metadata
+    assert metadata["model_version"].value == "1"  # the registry's first version, whatever its content
+    assert metadata["content_hash"].value == model.content_hash
+    assert metadata["url"].value == f"{endpoint.observed().url}/score"
+    assert metadata["deployment"].value == endpoint.desired().live == "green"
+    assert float(metadata["smoke_latency_ms"].value) > 0
+    assert dt.datetime.fromisoformat(endpoint.wait_healthy("green").since)

@@ -1,0 +1,101 @@
+"""Drift and performance end to end: a small chain is learned, then changes, then breaks."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from globolatte_assets.jobs import INGEST_SALES, MONITOR
+from globolatte_assets.keys import DATA_DRIFT, PERFORMANCE
+from globolatte_assets.models.retraining import decide_retraining
+from globolatte_cli.instance import open_instance
+from resources.environment import clock_of, landing_of, ml_of, warehouse_of
+from resources.settings import Settings
+from resources.warehouse_duckdb import DuckDBWarehouse
+from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look
+from sensors.landing import range_tags
+from sensors.retraining import training_situation
+from simulator import Scenario, continue_into
+from tests.integration.conftest import Home
+
+
+class Monitored:
+    """A home whose monitoring job runs in this process."""
+
+    def __init__(self, home: Home) -> None:
+        from definitions import build_definitions
+
+        self.home, self.settings = home, Settings(home=home.folder)
+        self.definitions = build_definitions(self.settings)
+
+    def monitor(self) -> dict[str, dict[str, Any]]:
+        """Runs the job; the metadata of both assets, by the last part of their key."""
+        with open_instance(self.settings) as instance:
+            result = self.definitions.resolve_job_def(MONITOR).execute_in_process(instance=instance)
+            return {key.path[-1]: metadata(result, key) for key in (DATA_DRIFT, PERFORMANCE)}
+
+    def ingest(self) -> None:
+        """Loads what lies in the landing zone, and nothing more."""
+        settings, job = self.settings, self.definitions.resolve_job_def(INGEST_SALES)
+        with open_instance(settings) as instance:
+            files = listing_of(landing_of(settings))
+            backlog = look(instance, settings, files, warehouse_of(settings), clock_of(settings), ASKED_BY_A_PERSON)
+            for load in backlog.loads:
+                job.execute_in_process(instance=instance, tags=range_tags(load))
+
+    def decision(self) -> tuple[bool, str]:
+        with open_instance(self.settings) as instance:
+            decision = decide_retraining(training_situation(instance, ml_of(self.settings)))
+        return decision.retrain, decision.reason
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = DuckDBWarehouse(file=str(self.settings.warehouse_file)).read(table).to_pylist()
+        return rows
+
+
+def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, Any]:
+    materialization = result.asset_materializations_for_node(key.to_python_identifier())[0]
+    return {name: entry.value for name, entry in materialization.metadata.items()}
+
+
+@pytest.fixture(scope="module")
+def chain(new_home: Callable[[], Home]) -> Monitored:
+    """A chain of two months with a champion."""
+    small = ("--orders", "2000", "--customers", "150", "--start", "2022-01-01", "--end", "2022-02-28")
+    home = new_home().simulate(*small)
+    home.ok("run")
+    return Monitored(home)
+
+
+@pytest.mark.slow
+def test_monitoring_follows_a_chain_through_a_launch_and_a_breakdown(chain: Monitored) -> None:
+    found = chain.monitor()
+    assert "Nothing to compare yet" in found["data_drift"]["note"]
+    assert chain.decision() == (False, "The champion still fits what is sold.")
+
+    continue_into(chain.home.folder, Scenario.PRODUCT_LAUNCH, days=44)
+    chain.home.ok("run")
+    found = chain.monitor()
+    assert found["data_drift"]["windows_judged"] == found["performance"]["windows_judged"] > 2
+    of_chain = [row for row in chain.rows("monitoring.drift") if row["scope"] == "chain"]
+    assert {row["window_status"] for row in of_chain} == {"drifted"}
+    assert {row["column_name"] for row in of_chain if row["status"] == "drifted"} >= {"main_product_id"}
+    assert {row["status"] for row in chain.rows("monitoring.performance") if row["scope"] == "chain"} == {"below_band"}
+    report = Path(found["data_drift"]["report_file"])
+    assert report.stat().st_size > 1_000_000
+    retrain, reason = chain.decision()
+    assert retrain
+    assert "drifted in 2 of the last 2 windows of chain" in reason
+
+    again = chain.monitor()
+    assert again["data_drift"]["windows_judged"] == again["performance"]["windows_judged"] == 0
+
+    continue_into(chain.home.folder, Scenario.BROKEN_UPSTREAM, days=24)
+    chain.ingest()
+    found = chain.monitor()
+    assert "broken" in {row["window_status"] for row in chain.rows("monitoring.drift")}
+    retrain, reason = chain.decision()
+    assert not retrain
+    assert "quarantined" in reason

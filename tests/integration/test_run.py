@@ -1,0 +1,202 @@
+"""`globolatte run` and its neighbours, end to end: what a user does on the first day, on the next ones, and with odd chains."""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from globolatte_assets.keys import CONSERVATION
+from resources.warehouse_duckdb import DuckDBWarehouse
+from simulator import Truth
+from tests.integration.conftest import Home
+
+TWO_MONTHS = ("--start", "2022-01-01", "--end", "2022-02-28")
+SMALL = ("--orders", "2000", "--customers", "150", *TWO_MONTHS)
+
+
+def warehouse(home: Home) -> DuckDBWarehouse:
+    return DuckDBWarehouse(file=str(home.folder / "warehouse.duckdb"))
+
+
+def count(home: Home, table: str) -> int:
+    return warehouse(home).read(table).num_rows
+
+
+@pytest.fixture(scope="module")
+def home(new_home: Callable[[], Home]) -> Home:
+    """A small chain, run once."""
+    home = new_home().simulate(*SMALL)
+    output = home.ok("run")
+    assert "177 files loaded" in output
+    return home
+
+
+def test_every_simulated_line_is_loaded(home: Home) -> None:
+    files = (home.folder / "landing").glob("sales/**/*.csv")
+    lines = sum(len(file.read_text().splitlines()) - 1 for file in files)
+    assert count(home, "sales_data.sales_transactions") == count(home, "marts.fct_order_lines") == lines
+    assert count(home, "marts.fct_orders") == 2000
+    assert count(home, "sales_data.quarantine") == 0
+
+
+def test_the_check_over_the_whole_ledger_is_really_evaluated(home: Home) -> None:
+    with dg.DagsterInstance.from_config(str(home.folder / "dagster")) as instance:
+        latest = instance.event_log_storage.get_latest_asset_check_execution_by_key([CONSERVATION])
+    evaluation = latest[CONSERVATION].event.dagster_event.asset_check_evaluation_data
+    assert evaluation.passed
+    assert evaluation.metadata["unbalanced_files"].value == 0
+
+
+def test_every_customer_has_a_ranking_for_each_weather(home: Home) -> None:
+    rows = warehouse(home).read("serving.recommendations")
+    assert rows.num_rows == 150 * 4 * 6
+    expected = rows.filter(rows["is_expected_weather"]).to_pylist()
+    assert len(expected) == 150 * 6
+    totals: dict[str, float] = {}
+    for row in expected:
+        totals[row["customer_id"]] = totals.get(row["customer_id"], 0.0) + row["probability"]
+    assert all(abs(total - 1) < 1e-9 for total in totals.values())
+
+
+def test_each_holdout_order_has_one_prediction_per_product(home: Home) -> None:
+    rows = warehouse(home).read("ml.holdout_predictions")
+    assert rows.column_names == ["model_version", "order_id", "product_id", "probability"]
+    orders = set(rows["order_id"].to_pylist())
+    assert rows.num_rows == len(orders) * 6
+    last = warehouse(home).read("features.feat_training_examples", ["order_id", "business_date"]).to_pylist()
+    dates = sorted(row["business_date"] for row in last)
+    whole_days = ((dates[-1] - dates[0]).days + 1) // 8
+    held = {row["order_id"] for row in last if row["business_date"] > dates[-1] - dt.timedelta(days=whole_days)}
+    assert held == orders
+
+
+def test_an_untouched_landing_zone_is_left_alone(home: Home) -> None:
+    before = count(home, "sales_data.load_ledger")
+    assert home.ok("run").startswith("Nothing to do")
+    assert count(home, "sales_data.load_ledger") == before
+
+
+def test_a_recommendation_is_the_one_in_the_table(home: Home) -> None:
+    row = warehouse(home).read("serving.recommendations", where={"customer_id": "C0001", "rank": 1}).to_pylist()[0]
+    asked = ("recommend", "--customer", "C0001", "--region", row["business_unit"], "--weather", row["weather"])
+    answer = json.loads(home.ok(*asked, "--json", "--date", row["as_of_date"].isoformat()))
+    assert answer["prediction_id"] == row["prediction_id"]
+    assert answer["products"][0]["product_id"] == row["product_id"]
+    assert answer["products"][0]["probability"] == pytest.approx(row["probability"], abs=1e-12)
+
+
+def test_a_stranger_gets_the_regional_answer_flagged_as_such(home: Home) -> None:
+    answer = json.loads(home.ok("recommend", "--customer", "X9", "--region", "Canada", "--weather", "snowy", "--json"))
+    assert answer["known_customer"] is False
+    assert len(answer["products"]) == 6
+    said = home.ok("recommend", "--customer", "X9", "--region", "Canada", "--weather", "snowy")
+    assert "not a known customer" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--region", "Brazil", "--weather", "Sunny"), ["Brazil", "Canada", "Mexico", "USA"]),
+        (("--region", "USA", "--weather", "Windy"), ["Windy", "Sunny", "Rainy", "Snowy", "Cloudy"]),
+    ],
+)
+def test_an_unknown_region_or_weather_is_answered_with_the_known_ones(
+    home: Home, arguments: tuple[str, ...], words: list[str]
+) -> None:
+    done = home.command("recommend", "--customer", "C0001", *arguments)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert all(word in done.stderr for word in words)
+
+
+def test_predictions_come_close_to_the_truth(home: Home) -> None:
+    """Not a benchmark: only that the first choice of regulars is usually among their two true favourites."""
+    truth = Truth.load(home.folder / "truth")
+    rows = warehouse(home).read("serving.recommendations", where={"rank": 1, "is_expected_weather": True}).to_pylist()
+    hits = []
+    for row in rows:
+        own = truth.true_preferences(row["customer_id"], row["business_unit"], row["as_of_date"], row["weather"])
+        hits.append(row["product_id"] in sorted(own, key=lambda product: -own[product])[:2])
+    assert sum(hits) / len(hits) > 0.7  # guessing two of six products gives 0.33
+
+
+def test_a_correction_flows_through_to_marts_and_recommendations(new_home: Callable[[], Home]) -> None:
+    home = new_home().simulate("--orders", "400", "--customers", "40", "--start", "2022-01-01", "--end", "2022-01-20")
+    home.ok("run")
+    file = max((home.folder / "landing").glob("sales/usa/**/*.csv"), key=lambda file: len(file.read_text()))
+    header, *lines = file.read_text().splitlines()
+    broken = header.replace(",quantity", ",amount")
+    file.write_text("\n".join([broken, *lines]) + "\n")
+    assert "column 'quantity' is missing" in home.ok("run")
+    before = count(home, "marts.fct_order_lines")
+    file.write_text("\n".join([header, *lines[1:], "bad,row"]) + "\n")
+    output = home.ok("run")
+    assert "1 rows quarantined" in output or "1 row quarantined" in output
+    assert count(home, "marts.fct_order_lines") == before - 1
+    assert home.ok("run").startswith("Nothing to do")
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        ("--seed", "11", "--orders", "1500", "--customers", "100", "--start", "2022-01-01", "--end", "2022-02-15"),
+        ("--products", "9", "--customers", "50", "--orders", "1500", "--start", "2022-01-01", "--end", "2022-02-15"),
+        ("--products", "1", "--customers", "30", "--orders", "300", "--start", "2022-01-01", "--end", "2022-01-20"),
+        ("--orders", "40", "--customers", "20", "--start", "2022-03-05", "--end", "2022-03-05"),
+    ],
+    ids=["another seed", "nine products", "one product", "a single day"],
+)
+def test_it_works_unchanged_on_another_chain(new_home: Callable[[], Home], chain: tuple[str, ...]) -> None:
+    home = new_home().simulate(*chain)
+    home.ok("run")
+    customers = int(chain[chain.index("--customers") + 1])
+    products = int(chain[chain.index("--products") + 1]) if "--products" in chain else 6
+    assert count(home, "serving.recommendations") == customers * 4 * products
+    answer = json.loads(home.ok("recommend", "--customer", "C0001", "--region", "USA", "--weather", "Sunny", "--json"))
+    assert len(answer["products"]) == products
+
+
+def test_without_anything_in_the_landing_zone_the_remedy_is_named(new_home: Callable[[], Home]) -> None:
+    home = new_home()
+    done = home.command("run")
+    assert done.returncode == 1
+    assert "reference/business_units.csv" in done.stderr
+    asked = home.command("recommend", "--customer", "C0001", "--region", "USA", "--weather", "Sunny")
+    assert asked.returncode == 1
+    assert "globolatte run" in asked.stderr
+
+
+def test_without_reference_data_the_missing_file_is_named(new_home: Callable[[], Home]) -> None:
+    home = new_home().simulate("--orders", "20", "--customers", "5", "--start", "2022-01-01", "--end", "2022-01-02")
+    (home.folder / "landing" / "reference" / "products.csv").unlink()
+    done = home.command("run")
+    assert done.returncode == 1
+    assert "reference/products.csv is not in the landing zone" in done.stderr
+
+
+def test_the_doctor_names_what_is_missing_and_prints_no_secret(home: Home, new_home: Callable[[], Home]) -> None:
+    assert "champion is version 1" in home.ok("doctor")
+    sick = new_home().command("doctor", "--json", GLOBOLATTE_ENDPOINT_KEY="hidden-value")
+    assert sick.returncode == 1
+    assert "hidden-value" not in sick.stdout
+    findings = {finding["name"]: finding for finding in json.loads(sick.stdout)["findings"]}
+    assert "products.csv" in findings["landing zone"]["remedy"]
+    assert findings["ML platform"]["remedy"]
+
+
+def test_a_wrong_setting_is_named_with_its_value(new_home: Callable[[], Home]) -> None:
+    done = new_home().command("run", GLOBOLATTE_WAREHOUSE="oracle")
+    assert done.returncode == 1
+    assert re.search(r"GLOBOLATTE_WAREHOUSE.*oracle", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_simulate_refuses_a_chain_that_cannot_be(tmp_path: Path, new_home: Callable[[], Home]) -> None:
+    done = new_home().command("simulate", "--out", str(tmp_path), "--orders", "0")
+    assert done.returncode == 1
+    assert "orders" in done.stderr
+    assert "Traceback" not in done.stderr
