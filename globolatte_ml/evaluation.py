@@ -29,7 +29,6 @@ from globolatte_ml.metrics import (
 )
 from globolatte_ml.model import PreferenceModel
 from globolatte_ml.snapshot import Snapshot
-from globolatte_ml.time_split import time_split
 from globolatte_ml.vocabulary import SEASONS, season_codes
 
 __all__ = [
@@ -44,7 +43,6 @@ __all__ = [
     "hit_rate",
     "log_loss",
     "paired_bootstrap",
-    "time_split",
 ]
 
 HISTORY_LENGTHS = {"no orders": (0, 0), "1-4 orders": (1, 4), "5-19 orders": (5, 19), "20+ orders": (20, 2**62)}
@@ -120,7 +118,7 @@ def evaluate_model(model: PreferenceModel | Path, snapshot: Snapshot, seed: int 
     """
     if isinstance(model, Path):
         model = PreferenceModel.load(model)
-    holdout = time_split(snapshot.ordered_at)
+    holdout = snapshot.holdout
     probabilities = holdout_probabilities(model, snapshot, holdout)
     return evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)
 

@@ -7,6 +7,7 @@ Does not belong here: feature definitions (`features.py`), file formats (`model_
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,9 @@ from globolatte_ml.time_split import time_split
 
 PENALTIES = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 CAUTIOUS_PENALTY = 0.01
+HALF_LIVES_IN_DAYS = (None, 60.0)
+FLOOR_OF_WEIGHTS = 0.1
+"""What the oldest order still counts: seasons come back."""
 MINIMUM_VALIDATION_ORDERS = 30
 SIGNIFICANT_DIGITS = 10
 MAXIMUM_ITERATIONS = 500
@@ -34,8 +38,11 @@ class PreferenceModel:
 
     Args:
         penalties: candidate inverse regularisation strengths (scikit-learn's C); the one with the lowest log loss on the
-            last eighth of the training span is taken, and the model is then fitted on the whole of it. With fewer than 30
-            validation orders the cautious 0.01 is taken without a search.
+            validation orders (`time_split` of the training span) is taken, and the model is then fitted on the whole of it.
+            With fewer than 30 validation orders the cautious 0.01 is taken without a search.
+        half_lives: candidate half-lives in days of an order's weight, None for equal weights; searched together with the
+            penalties where the caller says what is new to the champion, else the first is taken. Only then have the
+            validation orders something to tell about forgetting: with stationary customers equal weights are best.
         random_state: handed to scikit-learn.
 
     Attributes:
@@ -45,12 +52,19 @@ class PreferenceModel:
         coef_, intercept_: shapes (S, d), (S,). Rounded to 10 significant digits, so that the last bits of linear algebra
             do not make a new model.
         floor_: the probability given to each product never sold as main: 1 / (n + K), as Laplace smoothing gives.
-        penalty_: the C taken. validation_log_loss_: by candidate, empty without a search.
+        penalty_: the C taken. half_life_: the half-life taken. validation_log_loss_: by candidate, empty without a search;
+            keys are (penalty, half-life).
         n_orders_: training orders.
     """
 
-    def __init__(self, penalties: Sequence[float] = PENALTIES, random_state: int = 0) -> None:
+    def __init__(
+        self,
+        penalties: Sequence[float] = PENALTIES,
+        half_lives: Sequence[float | None] = HALF_LIVES_IN_DAYS,
+        random_state: int = 0,
+    ) -> None:
         self.penalties = tuple(penalties)
+        self.half_lives = tuple(half_lives)
         self.random_state = random_state
 
     classes_: np.ndarray
@@ -60,15 +74,21 @@ class PreferenceModel:
     intercept_: np.ndarray
     floor_: float
     penalty_: float
-    validation_log_loss_: dict[float, float]
+    half_life_: float | None
+    validation_log_loss_: dict[tuple[float, float | None], float]
     n_orders_: int
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
         """The constructor's arguments."""
-        return {"penalties": self.penalties, "random_state": self.random_state}
+        return {"penalties": self.penalties, "half_lives": self.half_lives, "random_state": self.random_state}
 
     def fit(
-        self, states: CustomerStates, contexts: Contexts, y: np.ndarray, products: Sequence[str] | None = None
+        self,
+        states: CustomerStates,
+        contexts: Contexts,
+        y: np.ndarray,
+        products: Sequence[str] | None = None,
+        fresh_from: np.datetime64 | None = None,
     ) -> PreferenceModel:
         """Learn from n orders in any sequence.
 
@@ -77,15 +97,17 @@ class PreferenceModel:
             contexts: n contexts.
             y: main product ids, shape (n,), n >= 1.
             products: the catalogue; ids found only in `y` are added. Default: the products of `states`.
+            fresh_from: the first date that is new to the model that this one is to replace; None if there is none.
         """
         if len(y) == 0:
             raise ValueError("no orders to learn from; load sales before training")
         catalogue = tuple(sorted({*map(str, products or states.products), *map(str, np.unique(y))}))
         chosen = np.searchsorted(np.array(catalogue), y)
-        self.validation_log_loss_ = self._search(states, contexts, chosen, catalogue)
-        scores = self.validation_log_loss_
-        self.penalty_ = min(scores, key=lambda penalty: scores[penalty]) if scores else CAUTIOUS_PENALTY
-        self._fit_once(states, contexts, chosen, catalogue, self.penalty_)
+        scores = self.validation_log_loss_ = self._search(states, contexts, chosen, catalogue, fresh_from)
+        cautious = (CAUTIOUS_PENALTY, self.half_lives[0])
+        self.penalty_, self.half_life_ = min(scores, key=lambda one: scores[one]) if scores else cautious
+        inputs = self._learn_features(states, contexts, chosen, catalogue)
+        self._regress(inputs, chosen, self.penalty_, recency_weights(contexts.date, self.half_life_))
         return self
 
     def predict_proba(
@@ -126,42 +148,51 @@ class PreferenceModel:
         return model
 
     def _search(
-        self, states: CustomerStates, contexts: Contexts, chosen: np.ndarray, catalogue: tuple[str, ...]
-    ) -> dict[float, float]:
-        later = time_split(contexts.date)
-        if later.sum() < MINIMUM_VALIDATION_ORDERS or len(np.unique(chosen[~later])) < 2:
-            return {}
-        earlier = ~later
-        trial = PreferenceModel(random_state=self.random_state)
-        scores = {}
-        for penalty in self.penalties:
-            trial._fit_once(states.take(earlier), contexts.take(earlier), chosen[earlier], catalogue, penalty)
-            scores[penalty] = log_loss(trial.predict_proba(states.take(later), contexts.take(later)), chosen[later])
-        return scores
-
-    def _fit_once(
         self,
         states: CustomerStates,
         contexts: Contexts,
         chosen: np.ndarray,
         catalogue: tuple[str, ...],
-        penalty: float,
-    ) -> None:
+        fresh_from: np.datetime64 | None,
+    ) -> dict[tuple[float, float | None], float]:
+        later = time_split(contexts.date, fresh_from)
+        if later.sum() < MINIMUM_VALIDATION_ORDERS or len(np.unique(chosen[~later])) < 2:
+            return {}
+        earlier = ~later
+        trial = PreferenceModel(random_state=self.random_state)
+        inputs = trial._learn_features(states.take(earlier), contexts.take(earlier), chosen[earlier], catalogue)
+        inputs_later = features(states.take(later), contexts.take(later), trial.space_)
+        half_lives = self.half_lives if fresh_from is not None else self.half_lives[:1]
+        scores = {}
+        for penalty, half_life in itertools.product(self.penalties, half_lives):
+            trial._regress(inputs, chosen[earlier], penalty, recency_weights(contexts.date[earlier], half_life))
+            scores[penalty, half_life] = log_loss(trial._probabilities(inputs_later), chosen[later])
+        return scores
+
+    def _learn_features(
+        self, states: CustomerStates, contexts: Contexts, chosen: np.ndarray, catalogue: tuple[str, ...]
+    ) -> np.ndarray:
+        """Learns everything but the regression; the model inputs of these orders, (n, d)."""
         self.space_ = learn_feature_space(states, contexts, chosen, catalogue)
-        inputs = features(states, contexts, self.space_)
         self.classes_ = np.array(catalogue)
         self.n_orders_ = len(chosen)
         self.floor_ = 1.0 / (len(chosen) + len(catalogue))
         self.sold_ = np.unique(chosen)
-        self.coef_, self.intercept_ = np.zeros((len(self.sold_), inputs.shape[1])), np.zeros(len(self.sold_))
-        if len(self.sold_) > 1:
-            self._regress(inputs, chosen, penalty)
+        return features(states, contexts, self.space_)
 
-    def _regress(self, inputs: np.ndarray, chosen: np.ndarray, penalty: float) -> None:
+    def _regress(self, inputs: np.ndarray, chosen: np.ndarray, penalty: float, weights: np.ndarray | None) -> None:
+        import warnings
+
+        from sklearn.exceptions import ConvergenceWarning
         from sklearn.linear_model import LogisticRegression
 
+        if len(self.sold_) == 1:
+            self.coef_, self.intercept_ = np.zeros((1, inputs.shape[1])), np.zeros(1)
+            return
         regression = LogisticRegression(C=penalty, max_iter=MAXIMUM_ITERATIONS, random_state=self.random_state)
-        regression.fit(inputs, chosen)
+        with warnings.catch_warnings():  # a candidate that did not converge is taken for what it scores
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            regression.fit(inputs, chosen, sample_weight=weights)
         coef, intercept = regression.coef_, regression.intercept_
         if len(self.sold_) == 2:  # scikit-learn keeps one row of log odds for two classes
             coef, intercept = np.vstack([np.zeros_like(coef), coef]), np.concatenate([[0.0], intercept])
@@ -177,6 +208,18 @@ class PreferenceModel:
         probabilities = probabilities.clip(min=np.finfo(np.float64).tiny)
         normalised: np.ndarray = probabilities / probabilities.sum(axis=1, keepdims=True)
         return normalised
+
+
+def recency_weights(dates: np.ndarray, half_life: float | None) -> np.ndarray | None:
+    """What each order counts: 1 on the last date, halving its part above `FLOOR_OF_WEIGHTS` every `half_life` days.
+
+    `dates` is datetime64[D] of shape (n,); so is the answer, float64. None for equal weights.
+    """
+    if half_life is None:
+        return None
+    age = (dates.max() - dates).astype(np.int64)
+    weights: np.ndarray = FLOOR_OF_WEIGHTS + (1.0 - FLOOR_OF_WEIGHTS) * np.exp2(-age / half_life)
+    return weights
 
 
 def round_significant(values: np.ndarray, digits: int = SIGNIFICANT_DIGITS) -> np.ndarray:

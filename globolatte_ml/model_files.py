@@ -20,7 +20,7 @@ from globolatte_ml.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from globolatte_ml.model import PreferenceModel
 
-SCHEMA = "globolatte-preference-model/1"
+SCHEMA = "globolatte-preference-model/2"
 DOCUMENT_NAME = "preference_model.json"
 ARRAYS_NAME = "preference_model.npz"
 
@@ -38,7 +38,8 @@ def restore(model: PreferenceModel, folder: Path) -> None:
     """Fill `model` with what `folder` holds; raises InvalidDataError when that cannot be used."""
     document, arrays = _read_document(folder / DOCUMENT_NAME), _read_arrays(folder / ARRAYS_NAME)
     vocabulary = Vocabulary(*(tuple(document[name]) for name in ("products", "business_units", "weathers")))
-    model.penalties, model.random_state = tuple(document["penalties"]), document["random_state"]
+    model.penalties, model.half_lives = tuple(document["penalties"]), tuple(document["half_lives"])
+    model.random_state, model.half_life_ = document["random_state"], document["half_life"]
     model.space_ = FeatureSpace(
         vocabulary=vocabulary,
         popularity=arrays["popularity"],
@@ -51,7 +52,7 @@ def restore(model: PreferenceModel, folder: Path) -> None:
     model.classes_ = np.array(vocabulary.products)
     model.sold_, model.coef_, model.intercept_ = arrays["sold"], arrays["coef"], arrays["intercept"]
     model.floor_, model.penalty_, model.n_orders_ = document["floor"], document["penalty"], document["n_orders"]
-    model.validation_log_loss_ = {float(key): value for key, value in document["validation_log_loss"].items()}
+    model.validation_log_loss_ = {(penalty, half): loss for penalty, half, loss in document["validation_log_loss"]}
     if tuple(document["features"]) != feature_names(model.space_):
         raise InvalidDataError(f"{folder}: the model was fitted on other features than this code computes; train again")
 
@@ -75,9 +76,13 @@ def _words_and_numbers(model: PreferenceModel) -> dict[str, Any]:
         "last_date": str(space.last_date),
         "floor": model.floor_,
         "penalty": model.penalty_,
-        "validation_log_loss": {str(key): round(value, 10) for key, value in model.validation_log_loss_.items()},
+        "half_life": model.half_life_,
+        "validation_log_loss": [
+            [*candidate, round(loss, 10)] for candidate, loss in model.validation_log_loss_.items()
+        ],
         "n_orders": model.n_orders_,
         "penalties": list(model.penalties),
+        "half_lives": list(model.half_lives),
         "random_state": model.random_state,
     }
 

@@ -1,11 +1,12 @@
 """Reading a training snapshot: the exported orders that a model learns from and is judged on.
 
 Belongs here: the folder's format and its checks.
-Does not belong here: exporting it (the platform does), splitting it (`time_split.py`).
+Does not belong here: exporting it (the platform does), the rule of the split (`time_split.py`).
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from globolatte_ml import columns
 from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.contexts import CONTEXT_COLUMNS, Contexts
 from globolatte_ml.states import CUSTOMER_LEVEL_COLUMNS, PRODUCT_LEVEL_COLUMNS, CustomerStates
+from globolatte_ml.time_split import time_split
+
+SPLIT_FILE = "split.json"
+"""Says from which date on the orders are new to the champion: `{"fresh_from": "2024-01-01"}`. A first snapshot has none."""
 
 EXAMPLE_COLUMNS = (
     "order_key",
@@ -36,6 +41,7 @@ class Snapshot:
         y: main product ids, str, shape (n,). chosen: their positions in `products`, int64, shape (n,).
         order_keys, order_ids, customer_ids: str, shape (n,); only the key is unique.
         ordered_at: datetime64[us], shape (n,), local time of the business unit.
+        fresh_from: the first date that the champion of the time of the export knows nothing of; None without a champion.
     """
 
     products: tuple[str, ...]
@@ -46,6 +52,7 @@ class Snapshot:
     order_ids: np.ndarray
     customer_ids: np.ndarray
     ordered_at: np.ndarray
+    fresh_from: np.datetime64 | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -55,9 +62,14 @@ class Snapshot:
         """Positions of `y` in `products`."""
         return np.searchsorted(np.array(self.products), self.y)
 
+    @property
+    def holdout(self) -> np.ndarray:
+        """Which orders no model of this snapshot learns from: bool of shape (n,)."""
+        return time_split(self.ordered_at, self.fresh_from)
+
 
 def read_snapshot(folder: Path) -> Snapshot:
-    """Read examples.parquet, example_products.parquet and products.parquet of `folder`.
+    """Read examples.parquet, example_products.parquet, products.parquet and, if there is one, split.json of `folder`.
 
     Raises:
         InvalidDataError: a file or column is missing, there are no orders, or an order lacks its product or time.
@@ -81,4 +93,13 @@ def read_snapshot(folder: Path) -> Snapshot:
         order_ids=columns.strings(examples, "order_id"),
         customer_ids=columns.strings(examples, "customer_id"),
         ordered_at=columns.timestamps(examples, "ordered_at"),
+        fresh_from=fresh_from(folder),
     )
+
+
+def fresh_from(folder: Path) -> np.datetime64 | None:
+    """The first date of a snapshot folder that is new to the champion; None if the folder does not say."""
+    file = folder / SPLIT_FILE
+    if not file.is_file():
+        return None
+    return np.datetime64(json.loads(file.read_text(encoding="utf-8"))["fresh_from"], "D")

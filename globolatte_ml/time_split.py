@@ -1,4 +1,4 @@
-"""The split in time: train on the past, judge on the last eighth.
+"""The split in time: train on the past, judge on what came last.
 
 Belongs here: the one rule by which orders become training or holdout.
 Does not belong here: metrics and models.
@@ -9,10 +9,12 @@ from __future__ import annotations
 import numpy as np
 
 HOLDOUT_FRACTION = 8
+FEWEST_FRESH_ORDERS = 100
+"""A holdout of fresh orders that has fewer proves nothing; the last eighth is taken then."""
 _DAY = np.timedelta64(1, "D")
 
 
-def time_split(ordered_at: np.ndarray) -> np.ndarray:
+def time_split(ordered_at: np.ndarray, fresh_from: np.datetime64 | None = None) -> np.ndarray:
     """Which of n orders are holdout: bool of shape (n,).
 
     The holdout is the last eighth of the span from the first to the last order. From 8 days on it consists of whole
@@ -20,8 +22,13 @@ def time_split(ordered_at: np.ndarray) -> np.ndarray:
     time. The first order is always training. When all orders have the same time (a single order, for instance) no
     holdout is possible and the mask is all False.
 
+    Where a champion learned from everything before `fresh_from`, the holdout is the later half of the dates from then on, if
+    that is shorter than an eighth and has at least `FEWEST_FRESH_ORDERS`: the challenger learns from the earlier half what
+    changed since, which it could not if the whole change were in the holdout, and neither model has seen the later half.
+
     Args:
         ordered_at: datetime64 of any unit, shape (n,).
+        fresh_from: the first date that the champion knows nothing of; none for a first model.
     """
     if len(ordered_at) == 0:
         return np.zeros(0, bool)
@@ -29,8 +36,18 @@ def time_split(ordered_at: np.ndarray) -> np.ndarray:
     days = int((dates.max() - dates.min()) / _DAY) + 1
     if days >= HOLDOUT_FRACTION:
         holdout: np.ndarray = dates > dates.max() - (days // HOLDOUT_FRACTION) * _DAY
-        return holdout
+        fresh = _later_half(dates, fresh_from)
+        return fresh if fresh is not None and fresh.sum() < holdout.sum() else holdout
     times = ordered_at.astype("datetime64[us]").astype(np.int64)
     elapsed = times - times.min()
     late: np.ndarray = elapsed * HOLDOUT_FRACTION > elapsed.max() * (HOLDOUT_FRACTION - 1)
     return late
+
+
+def _later_half(dates: np.ndarray, fresh_from: np.datetime64 | None) -> np.ndarray | None:
+    """The later half of the fresh dates, or none if there is none worth judging on."""
+    if fresh_from is None or fresh_from > dates.max():
+        return None
+    fresh_days = int((dates.max() - fresh_from.astype("datetime64[D]")) / _DAY) + 1
+    later: np.ndarray = dates > dates.max() - (fresh_days // 2) * _DAY
+    return later if later.sum() >= FEWEST_FRESH_ORDERS else None

@@ -22,7 +22,6 @@ from globolatte_ml.evaluation import Evaluation, evaluate, holdout_probabilities
 from globolatte_ml.mlflow_loader import MODEL_NAME, flat_rows, save_mlflow_model
 from globolatte_ml.model import PreferenceModel
 from globolatte_ml.snapshot import Snapshot
-from globolatte_ml.time_split import time_split
 
 EXAMPLE_ROWS = 3
 
@@ -54,6 +53,7 @@ class Training:
             "seed": self.seed,
             "penalty": model.penalty_,
             "penalties": list(model.penalties),
+            "half_life_days": model.half_life_,
             "training_orders": model.n_orders_,
             "training_from": str(space.first_date),
             "training_to": str(space.last_date),
@@ -65,10 +65,14 @@ class Training:
 
 def train(snapshot: Snapshot, seed: int = 0) -> Training:
     """Fit on everything before the holdout (on everything when no holdout is possible) and judge on the holdout."""
-    holdout = time_split(snapshot.ordered_at)
+    holdout = snapshot.holdout
     past = ~holdout
     model = PreferenceModel(random_state=seed).fit(
-        snapshot.states.take(past), snapshot.contexts.take(past), snapshot.y[past], snapshot.products
+        snapshot.states.take(past),
+        snapshot.contexts.take(past),
+        snapshot.y[past],
+        snapshot.products,
+        fresh_from=snapshot.fresh_from,
     )
     probabilities = holdout_probabilities(model, snapshot, holdout)
     evaluation = evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)

@@ -1,4 +1,4 @@
-"""The asset `models/evaluation`: challenger and champion judged on the same holdout, the challenger's last eighth."""
+"""The asset `models/evaluation`: challenger and champion judged on the same holdout, the challenger's."""
 
 import json
 from dataclasses import dataclass
@@ -93,7 +93,7 @@ class Judgement:
 
 def judge(version: ModelVersion, snapshot: Snapshot) -> Judgement:
     """Judges a registered model on a snapshot's holdout."""
-    from globolatte_ml.evaluation import evaluate, holdout_probabilities, time_split
+    from globolatte_ml.evaluation import evaluate, holdout_probabilities
     from globolatte_ml.model import PreferenceModel
     from globolatte_ml.scoring import resolve_model_folder
     from globolatte_ml.snapshot import read_snapshot
@@ -101,7 +101,7 @@ def judge(version: ModelVersion, snapshot: Snapshot) -> Judgement:
 
     orders = read_snapshot(snapshot.folder)
     model = PreferenceModel.load(resolve_model_folder(version.folder))
-    holdout = time_split(orders.ordered_at)
+    holdout = orders.holdout
     probabilities = holdout_probabilities(model, orders, holdout)
     return Judgement(
         evaluate(probabilities, orders, holdout, model.content_hash()), holdout_table(orders, holdout, probabilities)
@@ -123,7 +123,8 @@ def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predi
     group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
-    description="Challenger, champion and baselines on the same time-ordered holdout: the last eighth of the snapshot's span.",
+    description="Challenger, champion and baselines on the same time-ordered holdout: the last eighth of the snapshot's "
+    "span, or of what is new to the champion the later half.",
 )
 def evaluation(
     warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock

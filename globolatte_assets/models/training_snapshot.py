@@ -1,8 +1,11 @@
 """The asset `models/training_snapshot`: training examples exported once, named by the hash of their content, never changed."""
 
+import datetime as dt
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -16,13 +19,49 @@ from globolatte_assets.keys import (
 )
 from globolatte_assets.tables import CATALOGUE_EXPORT
 from resources.clock import Clock
-from resources.ml import MLPlatform
+from resources.ml import CHAMPION, MLPlatform, ModelVersion, Snapshot
 from resources.warehouse import Warehouse
 
 EXAMPLES_FILE = "examples.parquet"
 EXAMPLE_PRODUCTS_FILE = "example_products.parquet"
 PRODUCTS_FILE = "products.parquet"
 MANIFEST_FILE = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The champion and what it learned from."""
+
+    version: ModelVersion
+    snapshot: Snapshot
+    learned_until: dt.date
+    """The last business date of its snapshot."""
+    fresh_from: dt.date | None
+    """The first date of its snapshot that was new to the champion before it; none if it was the first."""
+
+
+def champion_with_snapshot(ml: MLPlatform) -> Champion | None:
+    """The champion, or none if no model was promoted yet."""
+    version = ml.model(CHAMPION)
+    if version is None:
+        return None
+    from globolatte_ml.snapshot import fresh_from
+
+    snapshot = ml.snapshot(version.snapshot)
+    manifest = json.loads((snapshot.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    fresh = fresh_from(snapshot.folder)
+    learned_until = dt.date.fromisoformat(manifest["last_business_date"])
+    return Champion(version, snapshot, learned_until, dt.date.fromisoformat(str(fresh)) if fresh is not None else None)
+
+
+def first_fresh_date(champion: Champion | None, last: dt.date) -> dt.date | None:
+    """The first date of a snapshot until `last` that is new to the champion; none without a champion.
+
+    With nothing new it is the champion's own, so that the same orders give the same snapshot before and after a promotion.
+    """
+    if champion is None:
+        return None
+    return champion.learned_until + dt.timedelta(days=1) if last > champion.learned_until else champion.fresh_from
 
 
 def content_hash(folder: Path) -> str:
@@ -50,14 +89,15 @@ def training_snapshot(
     ml: dg.ResourceParam[MLPlatform],
     clock: Clock,
 ) -> dg.MaterializeResult:
-    """Export the examples, name them by content, keep them."""
+    """Export the examples and what of them is new to the champion, name it all by content, keep it."""
+    from globolatte_ml.snapshot import SPLIT_FILE
+
     staging = ml.snapshot_staging(context.run.run_id)
     warehouse.unload("features.feat_training_examples", staging / EXAMPLES_FILE, ["ordered_at", "order_key"])
     warehouse.unload(
         "features.feat_training_example_products", staging / EXAMPLE_PRODUCTS_FILE, ["order_key", "product_id"]
     )
     CATALOGUE_EXPORT.export(warehouse, staging / PRODUCTS_FILE)
-    name = content_hash(staging)
     orders = warehouse.read("features.feat_training_examples", ["business_date"])
     if not orders.num_rows:
         raise dg.Failure(
@@ -67,7 +107,11 @@ def training_snapshot(
         )
     from pyarrow import compute
 
-    span = compute.min_max(orders["business_date"]).as_py()
+    span: dict[str, Any] = compute.min_max(orders["business_date"]).as_py()
+    fresh_from = first_fresh_date(champion_with_snapshot(ml), span["max"])
+    if fresh_from is not None:
+        (staging / SPLIT_FILE).write_text(json.dumps({"fresh_from": fresh_from.isoformat()}), encoding="utf-8")
+    name = content_hash(staging)
     manifest = {
         "snapshot": name,
         "orders": orders.num_rows,
@@ -83,6 +127,7 @@ def training_snapshot(
             "orders": orders.num_rows,
             "business_dates": f"{span['min']} to {span['max']}",
             "last_business_date": span["max"].isoformat(),
+            "new_to_the_champion": f"{fresh_from} to {span['max']}" if fresh_from else "everything: there is none",
             "snapshot": name,
             "folder": dg.MetadataValue.path(str(snapshot.folder)),
         },

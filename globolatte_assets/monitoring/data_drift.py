@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from globolatte_assets.keys import DATA_DRIFT, ORDERS, OWNER_SCIENCE, PROMOTION, TRAINING_EXAMPLES, WAREHOUSE_POOL
-from globolatte_assets.models.training_snapshot import EXAMPLES_FILE
+from globolatte_assets.models.training_snapshot import EXAMPLES_FILE, Champion, champion_with_snapshot
 from globolatte_assets.monitoring.reports import DriftReports
 from globolatte_assets.monitoring.windows import (
     BROKEN,
     DRIFT_TABLE,
-    Champion,
     Watch,
-    champion_with_snapshot,
     drop_obsolete,
     kept_rows,
     nothing_to_compare,
@@ -109,7 +107,7 @@ def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Wareh
         orders = order_columns(examples, order_facts_between(warehouse, window.first, window.last))
         if window.scope != CHAIN:
             orders = orders[orders["business_unit"] == window.scope]
-        yield judge_drift(window, orders, reference)
+        yield judge_drift(window, orders, reference, fresh_from=champion.fresh_from)
 
 
 def latest_windows(rows: Sequence[Row], how_many: int) -> dict[str, list[Row]]:

@@ -14,11 +14,10 @@ from globolatte_assets.keys import (
     TRAINING_EXAMPLES,
     WAREHOUSE_POOL,
 )
+from globolatte_assets.models.training_snapshot import Champion, champion_with_snapshot
 from globolatte_assets.monitoring.data_drift import HISTORY, SITUATION, latest_windows
 from globolatte_assets.monitoring.windows import (
     PERFORMANCE_TABLE,
-    Champion,
-    champion_with_snapshot,
     drop_obsolete,
     kept_rows,
     nothing_to_compare,

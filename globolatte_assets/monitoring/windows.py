@@ -1,15 +1,13 @@
 """What both monitoring assets start from: the champion, and the complete windows that nobody judged yet."""
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from globolatte_assets.models.training_snapshot import MANIFEST_FILE
-from resources.ml import CHAMPION, MLPlatform, ModelVersion, Snapshot
+from globolatte_assets.models.training_snapshot import Champion
 from resources.warehouse import Warehouse
 from resources.warehouse_monitoring import delivered_days
 
@@ -23,26 +21,6 @@ STATUS_COLUMN = {DRIFT_TABLE: "window_status", PERFORMANCE_TABLE: "status"}
 BROKEN = "broken"
 RECENT_DAYS = 14
 """The latest days whose delivery is looked at by itself, so that broken data are noticed before a window is complete."""
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The champion and what it learned from."""
-
-    version: ModelVersion
-    snapshot: Snapshot
-    learned_until: dt.date
-    """The last business date of its snapshot."""
-
-
-def champion_with_snapshot(ml: MLPlatform) -> Champion | None:
-    """The champion, or none if no model was promoted yet."""
-    version = ml.model(CHAMPION)
-    if version is None:
-        return None
-    snapshot = ml.snapshot(version.snapshot)
-    manifest = json.loads((snapshot.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    return Champion(version, snapshot, dt.date.fromisoformat(manifest["last_business_date"]))
 
 
 @dataclass(frozen=True)

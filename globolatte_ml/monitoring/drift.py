@@ -6,9 +6,10 @@ Does not belong here: which columns and thresholds (`policies.py`), which refere
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,22 +46,31 @@ def judge_drift(
     snapshot: pd.DataFrame,
     policies: Sequence[ColumnPolicy] = POLICIES,
     limits: DeliveryLimits | None = None,
+    fresh_from: dt.date | None = None,
 ) -> DriftJudgement:
     """Compare the window's orders with the snapshot's ones of the same time of year.
+
+    What differs from them and yet is as in the orders that were new when the champion learned has not drifted: a champion
+    that was trained after a change has learned it, though the years before look different.
 
     Broken data (too much in quarantine, a column that lost its values) make the window `BROKEN`, whatever else drifted.
 
     Args:
         orders: the window's orders, columns as from `orders.order_columns`.
         snapshot: all orders of the champion's snapshot, the same columns, in time order.
+        fresh_from: from which date on the orders were new when the champion learned; none for a first champion.
     """
-    reference = reference_orders(snapshot, window)
+    reference = reference_orders(snapshot, window, fresh_from)
     faults = list(window.delivery.faults(limits))
-    guarded = {policy: _guard(policy, orders, reference) for policy in policies if policy.applies_to(window.scope)}
+    base = {policy: _base(policy, reference) for policy in policies if policy.applies_to(window.scope)}
+    guarded = {policy: _guard(policy, orders, rows) for policy, rows in base.items()}
     faults += [verdict.note for verdict in guarded.values() if verdict and verdict.status is Status.BROKEN]
     compared = [policy for policy, verdict in guarded.items() if verdict is None]
-    report = _report(compared, orders, reference) if compared else None
+    report = _report(compared, orders, base, len(reference.seasonal)) if compared else None
     found = _column_verdicts(report, compared) if report is not None else {}
+    found |= _as_learned(
+        [policy for policy in compared if found[policy.column].status is Status.DRIFTED], orders, reference
+    )
     columns = tuple(verdict or found[policy.column] for policy, verdict in guarded.items())
     drifted = any(column.status is Status.DRIFTED for column in columns)
     status = Status.BROKEN if faults else Status.DRIFTED if drifted else Status.OK
@@ -70,13 +80,26 @@ def judge_drift(
     return DriftJudgement(verdict, report)
 
 
-def _guard(policy: ColumnPolicy, orders: pd.DataFrame, reference: ReferenceOrders) -> ColumnVerdict | None:
+def _as_learned(
+    drifted: Sequence[ColumnPolicy], orders: pd.DataFrame, reference: ReferenceOrders
+) -> dict[str, ColumnVerdict]:
+    """Of the columns that differ from their season, those that are as in the orders that were new when the champion learned."""
+    seasonal = [policy for policy in drifted if policy.reference is Reference.SEASON]
+    compared = [policy for policy in seasonal if _guard(policy, orders, reference.fresh) is None]
+    if not compared:
+        return {}
+    report = _report(compared, orders, dict.fromkeys(compared, reference.fresh), len(reference.fresh))
+    note = "unlike the same time of year, but as in the orders that were new when the champion learned"
+    again = _column_verdicts(report, compared)
+    return {name: replace(verdict, note=note) for name, verdict in again.items() if verdict.status is Status.OK}
+
+
+def _guard(policy: ColumnPolicy, orders: pd.DataFrame, base: pd.DataFrame) -> ColumnVerdict | None:
     """Why a column cannot be compared, or none if it can: missing, empty or half empty, too few values, constant in both."""
 
     def verdict(status: Status, note: str) -> ColumnVerdict:
         return ColumnVerdict(policy.column, policy.method, None, policy.threshold, status, note)
 
-    base = _base(policy, reference)
     if policy.column not in base:
         return verdict(Status.LEFT_OUT, "the snapshot lacks the column")
     if policy.column not in orders:
@@ -98,14 +121,15 @@ def _base(policy: ColumnPolicy, reference: ReferenceOrders) -> pd.DataFrame:
     return reference.recent if policy.reference is Reference.RECENT else reference.seasonal
 
 
-def _report(policies: Sequence[ColumnPolicy], orders: pd.DataFrame, reference: ReferenceOrders) -> EvidentlySnapshot:
+def _report(
+    policies: Sequence[ColumnPolicy], orders: pd.DataFrame, base: Mapping[ColumnPolicy, pd.DataFrame], length: int
+) -> EvidentlySnapshot:
     """Evidently knows one reference: columns with one of their own are repeated to its length, which moves no distribution."""
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    length = len(reference.seasonal)
     names = [policy.column for policy in policies]
-    base = {p.column: _values(np.resize(_base(p, reference)[p.column].to_numpy(), length), p) for p in policies}
+    then = {p.column: _values(np.resize(base[p][p.column].to_numpy(), length), p) for p in policies}
     now = {p.column: _values(orders[p.column].to_numpy(), p) for p in policies}
     definition = DataDefinition(
         categorical_columns=[p.column for p in policies if p.is_categorical],
@@ -118,7 +142,7 @@ def _report(policies: Sequence[ColumnPolicy], orders: pd.DataFrame, reference: R
     )
     return Report([preset], include_tests=True).run(
         Dataset.from_pandas(pd.DataFrame(now), data_definition=definition),
-        Dataset.from_pandas(pd.DataFrame(base), data_definition=definition),
+        Dataset.from_pandas(pd.DataFrame(then), data_definition=definition),
     )
 
 

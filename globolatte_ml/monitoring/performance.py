@@ -19,7 +19,6 @@ from globolatte_ml.monitoring.verdicts import PerformanceVerdict, Status
 from globolatte_ml.monitoring.windows import CHAIN, Window
 from globolatte_ml.snapshot import Snapshot
 from globolatte_ml.states import CustomerStates
-from globolatte_ml.time_split import time_split
 
 BOOTSTRAP_ROUNDS = 400
 BAND_WIDTH = 3.0
@@ -57,7 +56,7 @@ class Band:
 
 def holdout_outcomes(model: PreferenceModel, snapshot: Snapshot) -> Outcomes | None:
     """The champion on the holdout of its own snapshot, which it never saw; none if the snapshot has no holdout."""
-    holdout = time_split(snapshot.ordered_at)
+    holdout = snapshot.holdout
     if not holdout.any():
         return None
     contexts = snapshot.contexts.take(holdout)

@@ -5,6 +5,7 @@ Belongs here: the choice of reference rows. Does not belong here: the comparison
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,18 +24,19 @@ YEAR = 365.25
 
 @dataclass(frozen=True)
 class ReferenceOrders:
-    """Rows of the snapshot: of the window's time of year, and the last ones.
+    """Rows of the snapshot: of the window's time of year, the last ones, and those that were new when the champion learned.
 
     `description` says which rows `seasonal` holds; `is_comparable` is false when they are of another time of year.
     """
 
     seasonal: pd.DataFrame
     recent: pd.DataFrame
+    fresh: pd.DataFrame
     description: str
     is_comparable: bool
 
 
-def reference_orders(snapshot: pd.DataFrame, window: Window) -> ReferenceOrders:
+def reference_orders(snapshot: pd.DataFrame, window: Window, fresh_from: dt.date | None = None) -> ReferenceOrders:
     """The snapshot's orders of the window's scope and time of year (any year), and its last `RECENT_ORDERS`.
 
     With fewer than `FEWEST_ORDERS` of them within 15 days of the window's days of the year, those within 45 days are taken; with
@@ -42,14 +44,18 @@ def reference_orders(snapshot: pd.DataFrame, window: Window) -> ReferenceOrders:
 
     Args:
         snapshot: orders in time order, with columns business_unit and business_date (datetime64).
+        fresh_from: from which date on the orders were new when the champion learned; none for a first champion.
     """
     scope = snapshot if window.scope == CHAIN else snapshot[snapshot["business_unit"] == window.scope]
     recent = scope.tail(RECENT_ORDERS)
+    fresh = scope[scope["business_date"] >= pd.Timestamp(fresh_from)] if fresh_from else scope.iloc[:0]
     for margin in MARGINS_IN_DAYS:
         near = scope[_within(scope["business_date"], window, margin)]
         if len(near) >= FEWEST_ORDERS:
-            return ReferenceOrders(_thinned(near), recent, f"same time of year, {margin} days around", True)
-    return ReferenceOrders(_thinned(scope), recent, "the whole snapshot: it holds too little of this season", False)
+            return ReferenceOrders(_thinned(near), recent, fresh, f"same time of year, {margin} days around", True)
+    return ReferenceOrders(
+        _thinned(scope), recent, fresh, "the whole snapshot: it holds too little of this season", False
+    )
 
 
 def _within(dates: pd.Series, window: Window, margin: int) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.features import CustomerStates
 from globolatte_ml.metrics import log_loss
-from globolatte_ml.model import PreferenceModel, round_significant
+from globolatte_ml.model import PreferenceModel, recency_weights, round_significant
 from globolatte_ml.priors import chain_popularity
 from globolatte_ml.time_split import time_split
 
@@ -148,3 +148,21 @@ def test_a_missing_file_is_named(model, tmp_path, name):
 def test_rounding_keeps_ten_significant_digits():
     values = np.array([0.0, 1.0, -123456.78901234567, 1.23456789012345e-8])
     np.testing.assert_array_equal(round_significant(values), [0.0, 1.0, -123456.789, 1.234567890e-8])
+
+
+def test_older_orders_count_less_and_never_nothing():
+    dates = np.array(["2024-01-01", "2024-03-01", "2024-04-30"], "datetime64[D]")
+    assert recency_weights(dates, None) is None
+    weights = recency_weights(dates, 60.0)
+    assert weights[2] == 1.0
+    assert weights[1] == pytest.approx(0.55)
+    assert weights[0] == pytest.approx(0.325)
+    assert recency_weights(np.array(["1924-01-01", "2024-01-01"], "datetime64[D]"), 60.0)[0] == pytest.approx(0.1)
+
+
+def test_forgetting_is_only_tried_where_something_is_new(snapshot):
+    assert {half_life for _, half_life in fitted(snapshot).validation_log_loss_} == {None}
+    fresh_from = np.datetime64("2022-06-01")
+    model = PreferenceModel().fit(snapshot.states, snapshot.contexts, snapshot.y, snapshot.products, fresh_from)
+    assert {half_life for _, half_life in model.validation_log_loss_} == {None, 60.0}
+    assert (model.penalty_, model.half_life_) == min(model.validation_log_loss_, key=model.validation_log_loss_.get)

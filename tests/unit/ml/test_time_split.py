@@ -37,3 +37,32 @@ def test_without_a_span_there_is_no_holdout(ordered_at):
 
 def test_two_orders_are_one_to_learn_from_and_one_to_judge_by():
     assert time_split(days(0, 0.1)).tolist() == [False, True]
+
+
+def with_fresh(fresh_days, per_day, old_days=400):
+    """Old days with one order each, then fresh ones with `per_day`."""
+    fresh = np.repeat(np.arange(old_days, old_days + fresh_days), per_day)
+    return days(*np.concatenate([np.arange(old_days), fresh])), (NEW_YEAR + np.timedelta64(old_days, "D"))
+
+
+@pytest.mark.parametrize(
+    ("fresh_days", "per_day", "holdout_days"),
+    [(30, 20, 15), (31, 20, 15), (30, 6, 53), (200, 20, 75)],
+    ids=[
+        "half of a month",
+        "the earlier part is the longer",
+        "too few orders: the eighth",
+        "never more than the eighth",
+    ],
+)
+def test_what_is_new_to_a_champion_is_halved(fresh_days, per_day, holdout_days):
+    ordered_at, fresh_from = with_fresh(fresh_days, per_day)
+    dates = ordered_at.astype("datetime64[D]")
+    holdout = time_split(ordered_at, fresh_from)
+    assert len(np.unique(dates[holdout])) == holdout_days
+    assert dates[holdout].min() > dates[~holdout].max()
+
+
+def test_with_nothing_new_the_last_eighth_is_held_out():
+    ordered_at = days(*range(80))
+    np.testing.assert_array_equal(time_split(ordered_at, np.datetime64("2023-01-01")), time_split(ordered_at))

@@ -1,5 +1,7 @@
 """Drift verdicts: what counts as drift, what as broken data, and what Evidently must never be given."""
 
+import datetime as dt
+
 import pandas as pd
 import pytest
 
@@ -7,7 +9,7 @@ from globolatte_ml.monitoring.drift import judge_drift
 from globolatte_ml.monitoring.policies import POLICIES, ColumnPolicy, Method, Reference
 from globolatte_ml.monitoring.references import reference_orders
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
-from tests.unit.monitoring.monitoring_builders import orders, snapshot, window
+from tests.unit.monitoring.monitoring_builders import FIRST, orders, snapshot, window
 
 SNAPSHOT = snapshot()
 
@@ -134,3 +136,32 @@ def test_slow_columns_are_compared_with_the_last_orders() -> None:
     recent = reference_orders(SNAPSHOT, window()).recent
     assert recent["business_date"].min() > pd.Timestamp(2023, 9, 1)
     assert {policy.column for policy in POLICIES if policy.reference is Reference.RECENT} >= {"is_new_customer"}
+
+
+LAUNCHED = {"P001": 0.35, "P002": 0.2, "P003": 0.15, "P004": 0.3}
+
+
+def after_a_launch(now: pd.DataFrame, fresh_days: int = 30, fresh_orders: int = 400) -> DriftVerdict:
+    """The verdict where the champion's snapshot ends with orders after a launch."""
+    fresh_from = FIRST - dt.timedelta(days=fresh_days)
+    fresh = orders(fresh_orders, fresh_from, fresh_days, seed=5, mix=LAUNCHED)
+    learned = pd.concat([SNAPSHOT[SNAPSHOT["business_date"] < pd.Timestamp(fresh_from)], fresh], ignore_index=True)
+    return judge_drift(window(len(now)), now, learned, fresh_from=fresh_from).verdict
+
+
+def test_a_change_that_the_champion_learned_is_no_drift() -> None:
+    found = after_a_launch(orders(400, mix=LAUNCHED, seed=6))
+    assert found.status is Status.OK
+    assert "new when the champion learned" in column(found, "main_product_id").note
+
+
+def test_a_further_change_is_drift_again() -> None:
+    assert after_a_launch(orders(400, mix={"P001": 0.1, "P002": 0.1, "P004": 0.8})).status is Status.DRIFTED
+
+
+def test_too_few_new_orders_prove_nothing() -> None:
+    assert after_a_launch(orders(400, mix=LAUNCHED, seed=6), fresh_orders=90).status is Status.DRIFTED
+
+
+def test_going_back_to_how_it_was_last_year_is_no_drift() -> None:
+    assert after_a_launch(orders(400, seed=6)).status is Status.OK

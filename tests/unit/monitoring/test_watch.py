@@ -7,8 +7,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from globolatte_assets.models.training_snapshot import Champion
 from globolatte_assets.monitoring.data_drift import drift_rows, situation_of
-from globolatte_assets.monitoring.windows import DRIFT_TABLE, Champion, Watch, drop_obsolete, kept_rows, watch
+from globolatte_assets.monitoring.windows import DRIFT_TABLE, Watch, drop_obsolete, kept_rows, watch
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
 from globolatte_ml.monitoring.windows import Window, WindowRules
 from resources.clock import Clock
@@ -19,7 +20,7 @@ from tests.builders import warehouse_in
 
 FIRST = dt.date(2024, 3, 1)
 CHAMPION = Champion(
-    ModelVersion("4", "hash", "snap", "job", Path()), Snapshot("snap", Path()), FIRST - dt.timedelta(days=1)
+    ModelVersion("4", "hash", "snap", "job", Path()), Snapshot("snap", Path()), FIRST - dt.timedelta(days=1), None
 )
 RULES = WindowRules(orders=100, days=10)
 CLOCK = Clock(fixed_at="2024-06-01T00:00:00+00:00")
