@@ -31,6 +31,7 @@ from resources.environment import DBT_PROJECT_FOLDER, export, resources_of
 from resources.settings import Settings
 from sensors.automation import automation_sensor
 from sensors.landing import landing_sensor
+from sensors.prediction_log import prediction_log_sensor
 from sensors.retraining import retraining_rules, retraining_sensor
 from sensors.run_health import run_health_sensor
 
@@ -73,6 +74,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         sensors=[
             landing_sensor(settings, all_jobs),
             retraining_sensor(all_jobs, retraining_rules(settings)),
+            prediction_log_sensor(all_jobs),
             run_health_sensor(),
             automation_sensor(),
         ],

@@ -1,4 +1,7 @@
-"""`globolatte demo`: two simulated years through the whole graph, and what becomes of a corrected and of a broken file."""
+"""`globolatte demo`: two simulated years through the whole graph, and what becomes of a corrected and of a broken file.
+
+The chapters with the online endpoint are in `demo_online.py`.
+"""
 
 import csv
 import io
@@ -10,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.errors import UserError
+from globolatte_cli.instance import prepare_home
 from globolatte_cli.run_pass import execute_pass, print_summary
 from globolatte_cli.simulate import write_dataset
 from resources.environment import clock_of, landing_of, warehouse_of
@@ -35,10 +39,13 @@ class Redelivery:
 
 
 def run_demo() -> None:
-    """Simulates, runs, recommends, corrects, breaks; then says what to open."""
+    """Simulates, runs, recommends, corrects, breaks, goes online, changes the customers; then says what to open."""
+    from globolatte_cli.demo_online import customers_change, go_offline, go_online
+
     settings, console, started = Settings(), Console(), time.monotonic()
     if settings.landing is not LandingKind.FOLDER:
         raise UserError("the demo writes files into a landing folder; set GLOBOLATTE_LANDING=folder")
+    prepare_home(settings)
     _simulate(settings, console)
     _heading(console, "Running the graph over it")
     first = time.monotonic()
@@ -46,10 +53,19 @@ def run_demo() -> None:
     _show_recommendations(settings, console)
     _correct_a_file(settings, console)
     _break_a_file(settings, console)
+    question = _question(settings)
+    try:
+        _heading(console, "The champion goes online")
+        go_online(settings, console, question)
+        _heading(console, "The customers change, and the models follow")
+        customers_change(settings, console, question)
+    finally:
+        go_offline(settings)
     _heading(console, "What to open")
     console.print(
         "`make dev` opens the Dagster UI: the lineage graph, each day's load, the evaluation's plots, every check.\n"
-        "`.venv/bin/globolatte recommend --customer C0001 --region Canada --weather Snowy` asks for a customer of your choice."
+        "`.venv/bin/globolatte recommend --customer C0001 --region Canada --weather Snowy` asks for a customer of your choice.\n"
+        "`.venv/bin/globolatte endpoints start` brings the endpoint back; it was stopped, so that nothing is left running."
     )
     console.print(f"State: {settings.home}   [dim]{time.monotonic() - started:.0f} s in all[/]", highlight=False)
 
@@ -95,6 +111,14 @@ def _regulars(truth: "Truth") -> list[tuple[str, str]]:
             segments.add(int(truth.segment[others[0]]))
             found.append((names[others[0]], truth.parameters.business_units[unit].business_unit_id))
     return found[:CUSTOMERS_SHOWN]
+
+
+def _question(settings: Settings) -> dict[str, str]:
+    """What the endpoint is asked: the first regular's next order."""
+    from simulator import Truth
+
+    customer, unit = _regulars(Truth.load(settings.home / "truth"))[0]
+    return {"customer_id": customer, "region": unit, "weather": WEATHERS[0]}
 
 
 def _show_recommendations(settings: Settings, console: Console) -> None:

@@ -37,6 +37,7 @@ class PassReport:
     rows_quarantined: int = 0
     steps: list[tuple[str, float]] = field(default_factory=list)
     failed_checks: list[str] = field(default_factory=list)
+    training_reason: str | None = None
     verdict: str | None = None
     complaints: list[str] = field(default_factory=list)
 
@@ -51,12 +52,13 @@ class Pass:
 
     def __init__(self, settings: Settings, instance: "dg.DagsterInstance", console: Console) -> None:
         from definitions import defs
-        from resources.environment import clock_of, landing_of, ml_of, warehouse_of
+        from resources.environment import clock_of, endpoint_of, landing_of, ml_of, predictions_of, warehouse_of
 
         self.settings, self.instance, self.console = settings, instance, console
         self.definitions = defs
         self.clock, self.landing = clock_of(settings), landing_of(settings)
         self.warehouse, self.ml = warehouse_of(settings), ml_of(settings)
+        self.endpoint, self.predictions = endpoint_of(settings), predictions_of(settings)
         self.report = PassReport()
 
     def look(self) -> "Backlog":
@@ -68,12 +70,18 @@ class Pass:
 
     def run(self, backlog: "Backlog") -> PassReport:
         """Everything that is to be done, in the order in which data flows; `backlog` is what a look found."""
-        from globolatte_assets.jobs import BUILD_FEATURES, LOAD_REFERENCE_DATA, RECOMMEND, RECORD_MISPLACED_FILES
+        from globolatte_assets.jobs import (
+            BUILD_FEATURES,
+            INGEST_PREDICTION_LOG,
+            LOAD_REFERENCE_DATA,
+            RECOMMEND,
+            RECORD_MISPLACED_FILES,
+        )
 
         if backlog.pending.reference or self._is_stale(LOAD_REFERENCE_DATA):
-            self._job(LOAD_REFERENCE_DATA, "Reference data")
+            self.job(LOAD_REFERENCE_DATA, "Reference data")
         if backlog.pending.misplaced:
-            self._job(RECORD_MISPLACED_FILES, f"{len(backlog.pending.misplaced)} misplaced files")
+            self.job(RECORD_MISPLACED_FILES, f"{len(backlog.pending.misplaced)} misplaced files")
             self.report.files_refused += [(item.file.path, item.reason) for item in backlog.pending.misplaced]
         if backlog.pending.reference or backlog.pending.misplaced:
             backlog = self.look()
@@ -81,10 +89,15 @@ class Pass:
             if load not in backlog.without_reference_data:
                 self._ingest(load)
         if self._is_stale(BUILD_FEATURES):
-            self._job(BUILD_FEATURES, "Features (dbt)")
-        self._train_if_needed()
+            self.job(BUILD_FEATURES, "Features (dbt)")
+        self._watch_the_champion()
+        if self._train_if_needed():
+            self._watch_the_champion()
         if self._is_stale(RECOMMEND) and self._has_champion():
-            self._job(RECOMMEND, "Recommendations")
+            self.job(RECOMMEND, "Recommendations")
+        self._serve_the_champion()
+        if self.predictions.finished():
+            self.job(INGEST_PREDICTION_LOG, "Prediction log")
         if backlog.without_reference_data:
             folders = ", ".join(load.folder for load in backlog.without_reference_data)
             self.report.complaints.append(
@@ -93,7 +106,15 @@ class Pass:
             )
         return self.report
 
-    def _train_if_needed(self) -> None:
+    def _watch_the_champion(self) -> None:
+        from globolatte_assets.jobs import MONITOR
+        from resources.ml import CHAMPION
+
+        if self.ml.model(CHAMPION) is not None and self._is_stale(MONITOR):
+            self.job(MONITOR, "Drift and performance")
+
+    def _train_if_needed(self) -> bool:
+        """Trains if the decision says so; whether it did."""
         from globolatte_assets.jobs import TRAIN_MODEL
         from globolatte_assets.keys import PROMOTION
         from globolatte_assets.models.retraining import decide_retraining
@@ -101,10 +122,23 @@ class Pass:
 
         decision = decide_retraining(training_situation(self.instance, self.ml), retraining_rules(self.settings))
         if not decision.retrain:
-            return
-        result = self._job(TRAIN_MODEL, "Training, evaluation, promotion")
+            return False
+        self.report.training_reason = decision.reason
+        result = self.job(TRAIN_MODEL, "Training, evaluation, promotion")
         metadata = result.asset_materializations_for_node(PROMOTION.to_python_identifier())[0].metadata
         self.report.verdict = str(metadata["reasons"].value)
+        return True
+
+    def _serve_the_champion(self) -> None:
+        """An endpoint that serves another model than the champion gets it; one that is empty or stopped is left alone."""
+        from globolatte_assets.jobs import DEPLOY
+        from resources.ml import CHAMPION
+
+        desired, champion = self.endpoint.desired(), self.ml.model(CHAMPION)
+        if desired.live is None or champion is None or not self.endpoint.observed().running:
+            return
+        if desired.deployments[desired.live].content_hash != champion.content_hash:
+            self.job(DEPLOY, "Champion behind the endpoint")
 
     def _has_champion(self) -> bool:
         from sensors.retraining import training_situation
@@ -129,7 +163,7 @@ class Pass:
             if load.files
             else f"Sales {load.folder}: reporting {days} days"
         )
-        result = self._job(INGEST_SALES, label, range_tags(load))
+        result = self.job(INGEST_SALES, label, range_tags(load))
         for check in result.get_asset_check_evaluations():
             metadata = check.metadata
             if "files_loaded" in metadata:
@@ -152,7 +186,8 @@ class Pass:
             inputs, latest_places(self.instance, {*selected, *(key for keys in inputs.values() for key in keys)})
         )
 
-    def _job(self, name: str, label: str, tags: dict[str, str] | None = None) -> "dg.ExecuteInProcessResult":
+    def job(self, name: str, label: str, tags: dict[str, str] | None = None) -> "dg.ExecuteInProcessResult":
+        """Runs a job to its end, with progress. Raises `UserError` with what failed and why."""
         from resources.event_log import event_log_kept_open
         from sensors.run_health import PROCESS_TAG, this_process
 
@@ -231,6 +266,14 @@ def execute_pass(settings: Settings) -> PassReport:
         return one.run(backlog)
 
 
+def deploy(settings: Settings) -> None:
+    """Puts the champion behind the online endpoint, with progress. Raises `UserError` if that fails."""
+    from globolatte_assets.jobs import DEPLOY
+
+    with open_instance(settings) as instance, quiet(_log_file(settings)) as console:
+        Pass(settings, instance, console).job(DEPLOY, "Champion behind the endpoint")
+
+
 def _has_reference_data(one: Pass) -> bool:
     return bool(one.warehouse.read("sales_data.business_units", ["folder"]).num_rows)
 
@@ -257,6 +300,7 @@ def print_summary(console: Console, report: PassReport, seconds: float) -> None:
     for path, reason in report.files_refused[:10]:
         console.print(f"  refused: {path}: {reason}", highlight=False, markup=False)
     if report.verdict:
+        console.print(f"Trained: {report.training_reason}", highlight=False, markup=False)
         console.print(report.verdict, highlight=False, markup=False)
     for check in report.failed_checks:
         console.print(f"  [yellow]check failed:[/] {check}")

@@ -8,6 +8,7 @@ from resources.clock import Clock
 from resources.endpoint import Endpoint
 from resources.landing import LandingZone
 from resources.ml import MLPlatform
+from resources.prediction_files import PredictionFiles
 from resources.settings import PROJECT_ROOT, LandingKind, MLKind, NotInThisReleaseError, Settings, WarehouseKind
 from resources.warehouse import Warehouse
 
@@ -70,6 +71,11 @@ def endpoint_of(settings: Settings) -> Endpoint:
     raise NotInThisReleaseError("GLOBOLATTE_ML", str(settings.ml), "local")
 
 
+def predictions_of(settings: Settings) -> PredictionFiles:
+    """The files in which the endpoint's deployments log their answers."""
+    return PredictionFiles(folder=str(settings.endpoints_folder / "prediction_log"))
+
+
 def export(settings: Settings) -> None:
     """Hands the settings on to this process' children: dbt, training jobs, Dagster's own processes."""
     os.environ.update(settings.environment_variables())
@@ -80,7 +86,6 @@ def export(settings: Settings) -> None:
 def resources_of(settings: Settings) -> dict[str, object]:
     """The resources that assets and sensors ask for, by name."""
     from resources.dbt_cli import DbtOfThisEnvironment
-    from resources.prediction_files import PredictionFiles
     from resources.serving_state import ServingStates
 
     return {
@@ -90,7 +95,7 @@ def resources_of(settings: Settings) -> dict[str, object]:
         "ml": ml_of(settings),
         "states": ServingStates(folder=str(settings.endpoints_folder)),
         "endpoint": endpoint_of(settings),
-        "predictions": PredictionFiles(folder=str(settings.endpoints_folder / "prediction_log")),
+        "predictions": predictions_of(settings),
         "dbt": DbtOfThisEnvironment(
             project_dir=str(DBT_PROJECT_FOLDER),
             profiles_dir=str(DBT_PROJECT_FOLDER),

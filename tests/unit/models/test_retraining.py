@@ -93,7 +93,15 @@ def test_windows_of_different_scopes_do_not_add_up() -> None:
         (["below_band", "broken", "below_band"], False),
     ],
 )
-def test_the_last_two_windows_must_be_below_the_band(windows: list[str], expected: bool) -> None:
+def test_so_many_windows_in_a_row_must_be_below_the_band(windows: list[str], expected: bool) -> None:
+    situation = replace(CALM, performance={"chain": windows})
+    assert decide_retraining(situation, RetrainingRules(windows_below_band=2)).retrain is expected
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"), [(["below_band"], True), (["below_band", "ok"], False), (["below_band", "broken"], False)]
+)
+def test_the_latest_window_below_the_band_is_enough(windows: list[str], expected: bool) -> None:
     assert retrains(performance={"chain": windows}) is expected
 
 

@@ -1,0 +1,153 @@
+"""The demo's last chapters: the champion goes online, the customers change, and a new champion takes over while it is asked."""
+
+import json
+import threading
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from globolatte_cli.endpoints import client_of
+from globolatte_cli.run_pass import deploy, execute_pass, print_summary
+from resources.endpoint import EndpointError
+from resources.environment import ml_of, warehouse_of
+from resources.local_endpoint.client import EndpointClient
+from resources.local_endpoint.files import endpoint_key
+from resources.ml import CHAMPION
+from resources.settings import Settings
+
+CHANGED_DAYS = 30
+SECONDS_BETWEEN_QUESTIONS = 0.1
+ANSWERS_SHOWN = 3
+
+
+def go_online(settings: Settings, console: Console, question: dict[str, Any]) -> None:
+    """Deploys the champion and asks it one question, as any program would."""
+    deploy(settings)
+    client = client_of(settings)
+    url = f"{client.observed().url}/score"
+    console.print(f"POST {url} {json.dumps(question)}", highlight=False, soft_wrap=True)
+    document = _ask_over_http(url, endpoint_key(client.files), question)
+    answer = document["recommendations"][0]
+    ranked = ", ".join(
+        f"{item['product_name']} {item['probability']:.0%}" for item in answer["products"][:ANSWERS_SHOWN]
+    )
+    console.print(
+        f"{ranked} … [dim]prediction {answer['prediction_id']}, deployment {document['deployment']}, model version "
+        f"{document['model_version']}[/]"
+    )
+
+
+def _ask_over_http(url: str, key: str, question: dict[str, Any]) -> dict[str, Any]:
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(question).encode(), headers)  # noqa: S310 - our own endpoint
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
+        document: dict[str, Any] = json.load(response)
+        return document
+
+
+@dataclass
+class Asked:
+    """What became of many questions: answers by model version, and what went wrong."""
+
+    answers: Counter[str] = field(default_factory=Counter)
+    failures: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def asking(client: EndpointClient, question: dict[str, Any]) -> Iterator[Asked]:
+    """Asks again and again in the background until the block ends."""
+    asked, done = Asked(), threading.Event()
+
+    def ask() -> None:
+        while not done.wait(SECONDS_BETWEEN_QUESTIONS):
+            try:
+                asked.answers[client.score([question])["model_version"]] += 1
+            except EndpointError as error:
+                asked.failures.append(str(error))
+
+    thread = threading.Thread(target=ask, name="demo-questions")
+    thread.start()
+    try:
+        yield asked
+    finally:
+        done.set()
+        thread.join()
+
+
+def customers_change(settings: Settings, console: Console, question: dict[str, Any]) -> None:
+    """A month with a new product, delivered at once; the pass finds it out, retrains, and the endpoint follows under load."""
+    from simulator import Scenario, continue_into
+
+    before = ml_of(settings).model(CHAMPION)
+    written = continue_into(settings.home, Scenario.PRODUCT_LAUNCH, days=CHANGED_DAYS)
+    console.print(
+        f"A product is launched, and {CHANGED_DAYS} days of sales with it are delivered: {written.orders:,} orders in "
+        f"{written.sales_files:,} files. Meanwhile the endpoint is asked {1 / SECONDS_BETWEEN_QUESTIONS:.0f} times a second.",
+        highlight=False,
+    )
+    started = time.monotonic()
+    with asking(client_of(settings), question) as asked:
+        print_summary(console, execute_pass(settings), time.monotonic() - started)
+    if before is not None:
+        console.print(_windows(settings, before.version))
+    versions = ", ".join(f"{count:,} by version {version}" for version, count in sorted(asked.answers.items()))
+    console.print(
+        f"{asked.answers.total():,} questions answered while that went on: {versions}; {len(asked.failures)} failed."
+    )
+    for failure in sorted(set(asked.failures))[:ANSWERS_SHOWN]:
+        console.print(f"  {failure}", markup=False, highlight=False)
+
+
+def _windows(settings: Settings, version: str) -> Table:
+    """What monitoring said of the old champion."""
+    warehouse = warehouse_of(settings)
+    where = {"model_version": version}
+    drift = warehouse.read(
+        "monitoring.drift",
+        ["window_id", "scope", "window_from", "window_to", "orders", "window_status", "column_name", "status"],
+        where,
+    ).to_pylist()
+    judged = {
+        row["window_id"]: row
+        for row in warehouse.read(
+            "monitoring.performance", ["window_id", "log_loss", "highest_log_loss", "status"], where
+        ).to_pylist()
+    }
+    table = Table(
+        "window",
+        "dates",
+        "orders",
+        "data",
+        "log loss (band)",
+        title="Monitoring said of the old champion",
+        title_justify="left",
+    )
+    for window_id in dict.fromkeys(row["window_id"] for row in drift):
+        rows = [row for row in drift if row["window_id"] == window_id]
+        first, performance = rows[0], judged.get(window_id)
+        moved = ", ".join(row["column_name"] for row in rows if row["status"] == "drifted")
+        loss = (
+            f"{performance['log_loss']:.2f} (≤ {performance['highest_log_loss']:.2f}) {performance['status'].replace('_', ' ')}"
+            if performance and performance["log_loss"] is not None
+            else ""
+        )
+        table.add_row(
+            first["scope"],
+            f"{first['window_from']} – {first['window_to']}",
+            str(first["orders"]),
+            f"{first['window_status']}: {moved}" if moved else first["window_status"],
+            loss,
+        )
+    return table
+
+
+def go_offline(settings: Settings) -> None:
+    """Stops the endpoint: a demo leaves no process behind."""
+    client_of(settings).stop()

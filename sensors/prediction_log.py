@@ -1,0 +1,32 @@
+"""The prediction log's sensor: what the online endpoint answered goes into the warehouse as soon as a file of it is finished."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from globolatte_assets.jobs import INGEST_PREDICTION_LOG, AssetJob, job_named
+from resources.prediction_files import PredictionFiles
+from sensors.run_health import ACTIVE
+
+
+def prediction_log_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
+    """Builds the sensor. One run takes all finished files; exactly once is the asset's business, not the sensor's."""
+
+    @dg.sensor(
+        name="prediction_log_sensor",
+        job=job_named(jobs, INGEST_PREDICTION_LOG),
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Takes the online endpoint's finished log files into monitoring.prediction_log.",
+    )
+    def look_for_finished_files(
+        context: dg.SensorEvaluationContext, predictions: PredictionFiles
+    ) -> dg.RunRequest | dg.SkipReason:
+        files = predictions.finished()
+        if not files:
+            return dg.SkipReason("The endpoint has finished no log file since the last time.")
+        if context.instance.get_runs_count(dg.RunsFilter(job_name=INGEST_PREDICTION_LOG, statuses=ACTIVE)):
+            return dg.SkipReason("An ingestion is under way.")
+        return dg.RunRequest(tags={"globolatte/files": str(len(files))})
+
+    return look_for_finished_files
