@@ -45,7 +45,26 @@ def _demo(settings: Settings) -> "Iterator[Row]":
     return demo_rows(settings)
 
 
-BENCHMARKS: dict[str, Benchmark] = {"definitions": _definitions, "ingest": _ingest, "run": _run, "demo": _demo}
+def _serving(settings: Settings) -> "Iterator[Row]":
+    from benchmarks.serving import rows
+
+    return rows(settings)
+
+
+def _drift(settings: Settings) -> "Iterator[Row]":  # noqa: ARG001 - needs no home
+    from benchmarks.drift import rows
+
+    return rows()
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "definitions": _definitions,
+    "ingest": _ingest,
+    "run": _run,
+    "serving": _serving,
+    "drift": _drift,
+    "demo": _demo,
+}
 
 
 def _simulate(settings: Settings) -> None:
