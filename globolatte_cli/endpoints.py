@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from resources.local_endpoint.client import EndpointClient
     from resources.local_endpoint.supervisor import Options
 
-NOTHING_DEPLOYED = "Nothing is deployed yet: run the job `deploy` (in the UI, or `dagster job execute -j deploy`)."
+NOTHING_DEPLOYED = "Nothing is deployed yet: `globolatte endpoints deploy`, or the job `deploy` in the UI."
 
 
 def options_of(settings: Settings) -> "Options":
@@ -50,6 +50,15 @@ def serve() -> None:
         Supervisor(options_of(settings)).run()
     except (AlreadyRunningError, OSError) as error:
         raise UserError(f"cannot serve: {error}") from error
+
+
+def deploy_champion() -> None:
+    """Puts the champion behind the endpoint by the job `deploy`, and prints what runs then."""
+    from globolatte_cli.run_pass import deploy
+
+    settings = Settings()
+    deploy(settings)
+    show(client_of(settings).observed(), Console())
 
 
 def start() -> None:

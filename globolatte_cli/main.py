@@ -142,7 +142,7 @@ def doctor(*, as_json: bool) -> None:
 def endpoints() -> None:
     """The online endpoint: POST /score on 127.0.0.1, kept by a supervisor.
 
-    Deploy the champion with the job `deploy`. The key is in endpoints/key, or GLOBOLATTE_ENDPOINT_KEY.
+    The key is in endpoints/key, or GLOBOLATTE_ENDPOINT_KEY.
     """
 
 
@@ -161,6 +161,14 @@ def endpoints_list(*, as_json: bool) -> None:
     from globolatte_cli.endpoints import list_deployments
 
     list_deployments(as_json=as_json)
+
+
+@endpoints.command("deploy")
+def endpoints_deploy() -> None:
+    """Put the champion behind the endpoint, blue/green: the job `deploy`."""
+    from globolatte_cli.endpoints import deploy_champion
+
+    deploy_champion()
 
 
 @endpoints.command("start")

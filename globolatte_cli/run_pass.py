@@ -270,6 +270,7 @@ def deploy(settings: Settings) -> None:
     """Puts the champion behind the online endpoint, with progress. Raises `UserError` if that fails."""
     from globolatte_assets.jobs import DEPLOY
 
+    ensure_manifest()
     with open_instance(settings) as instance, quiet(_log_file(settings)) as console:
         Pass(settings, instance, console).job(DEPLOY, "Champion behind the endpoint")
 
