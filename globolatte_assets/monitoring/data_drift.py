@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from globolatte_assets.keys import DATA_DRIFT, ORDERS, OWNER_SCIENCE, PROMOTION, TRAINING_EXAMPLES, WAREHOUSE_POOL
 from globolatte_assets.models.training_snapshot import EXAMPLES_FILE
+from globolatte_assets.monitoring.drift_in_words import why_drifted, windows_table
 from globolatte_assets.monitoring.reports import DriftReports
 from globolatte_assets.monitoring.windows import (
     BROKEN,
@@ -18,6 +18,7 @@ from globolatte_assets.monitoring.windows import (
     champion_with_snapshot,
     drop_obsolete,
     kept_rows,
+    latest_windows,
     nothing_to_compare,
     rules_of,
     watch,
@@ -43,6 +44,13 @@ DATA_ARE_SOUND = "data_are_sound"
 SITUATION = "situation"
 """The metadata entry that `sensors.retraining` reads: JSON, see `situation_of`."""
 HISTORY = 10
+DRIFT_REMEDY = (
+    "Nothing is to be done by hand: retraining_sensor retrains when drift lasts (see its ticks). The Evidently report shows "
+    "each column's distribution then and now."
+)
+BROKEN_REMEDY = (
+    "Correct the files and deliver them again under the same paths. No model is trained on broken data meanwhile."
+)
 
 
 def drift_rows(verdict: "DriftVerdict", champion: Champion, clock: Clock) -> "pa.Table":
@@ -112,14 +120,6 @@ def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Wareh
         yield judge_drift(window, orders, reference)
 
 
-def latest_windows(rows: Sequence[Row], how_many: int) -> dict[str, list[Row]]:
-    """Of each scope the latest windows, oldest first, one row each."""
-    by_scope: dict[str, dict[str, Row]] = {}
-    for row in sorted(rows, key=lambda row: (row["scope"] != "chain", row["scope"], row["window_to"])):
-        by_scope.setdefault(row["scope"], {})[row["window_id"]] = row
-    return {scope: list(windows.values())[-how_many:] for scope, windows in by_scope.items()}
-
-
 def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[str, Any]:
     """What the retraining decision needs of drift: the latest windows' statuses by scope, and why data are broken."""
     latest = latest_windows(rows, HISTORY)
@@ -135,43 +135,24 @@ def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[s
     }
 
 
-def _table(rows: Sequence[Row], reports: DriftReports) -> str:
-    lines = []
-    for windows in latest_windows(rows, 3).values():
-        for window in windows:
-            mine = [row for row in rows if row["window_id"] == window["window_id"]]
-            moved = ", ".join(
-                f"{row['column_name']} {row['statistic']:.2f}/{row['threshold']:.2f}"
-                for row in mine
-                if row["status"] == "drifted"
-            )
-            page = reports.path(window["window_id"])
-            report = f"[report]({page.as_uri()})" if page.exists() else ""
-            what = window["faults"] or moved
-            dates = f"{window['window_from']} – {window['window_to']}"
-            lines.append(
-                f"| {window['scope']} | {dates} | {window['orders']} | {window['window_status']} | {what} | {report} |"
-            )
-    return "\n".join(["| scope | dates | orders | verdict | what | |", "|---|---|---|---|---|---|", *lines])
-
-
-def _checks(rows: Sequence[Row], situation: Mapping[str, Any]) -> Iterator[dg.AssetCheckResult]:
-    latest = [windows[-1] for windows in latest_windows(rows, 1).values()]
-    drifted = [row["scope"] for row in latest if row["window_status"] == "drifted"]
+def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: DriftReports) -> Iterator[dg.AssetCheckResult]:
+    drifted = why_drifted(rows)
     yield dg.AssetCheckResult(
         check_name=NO_DRIFT,
         passed=not drifted,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"drifted in the latest window: {', '.join(drifted)}"
+        description=" ".join(drifted) if drifted else "No scope drifted in its latest window.",
+        metadata={"windows": dg.MetadataValue.md(windows_table(rows, reports, 1)), "remedy": DRIFT_REMEDY}
         if drifted
-        else "no drift in the latest windows",
+        else {},
     )
     broken = situation.get("broken", [])
     yield dg.AssetCheckResult(
         check_name=DATA_ARE_SOUND,
         passed=not broken,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(broken)[:1000] if broken else "the latest deliveries are sound",
+        description="; ".join(broken)[:1000] if broken else "The latest deliveries are sound.",
+        metadata={"remedy": BROKEN_REMEDY} if broken else {},
     )
 
 
@@ -190,10 +171,9 @@ def _judge(
 
 
 def data_drift_asset(
-    condition: dg.AutomationCondition, reports_folder: Path, reports_kept: int, window_orders: int, window_days: int
+    condition: dg.AutomationCondition, reports: DriftReports, window_orders: int, window_days: int
 ) -> dg.AssetsDefinition:
     """Builds the asset. Windows hold at least `window_orders` orders and `window_days` days."""
-    reports = DriftReports(reports_folder, reports_kept)
 
     @dg.asset(
         key=DATA_DRIFT,
@@ -201,7 +181,7 @@ def data_drift_asset(
         pool=WAREHOUSE_POOL,
         group_name="monitoring",
         owners=[OWNER_SCIENCE],
-        kinds={"evidently", "python"},
+        kinds={"evidently", "python", "table"},
         automation_condition=condition,
         check_specs=[
             dg.AssetCheckSpec(NO_DRIFT, asset=DATA_DRIFT, description="No scope's latest window drifted."),
@@ -220,7 +200,7 @@ def data_drift_asset(
         champion = champion_with_snapshot(ml)
         if champion is None:
             metadata = nothing_to_compare("there is no champion")
-            return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], {})))
+            return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], {}, reports)))
         seen = watch(warehouse, DRIFT_TABLE, champion, rules_of(window_orders, window_days))
         drop_obsolete(warehouse, DRIFT_TABLE, champion, seen)
         _judge(seen.windows, champion, warehouse, reports, clock)
@@ -228,7 +208,7 @@ def data_drift_asset(
         situation = situation_of(rows, champion, seen)
         return dg.MaterializeResult(
             metadata=_metadata(rows, situation, len(seen.windows), reports),
-            check_results=list(_checks(rows, situation)),
+            check_results=list(_checks(rows, situation, reports)),
         )
 
     return data_drift
@@ -248,10 +228,13 @@ def _metadata(
 
     first = next(iter(latest_windows(rows, 1).values()))[-1]
     page = reports.path(first["window_id"])
-    links = {"report": dg.MetadataValue.url(page.as_uri()), "report_file": dg.MetadataValue.path(str(page))}
+    links = {
+        "report": dg.MetadataValue.url(reports.url(first["window_id"])),
+        "report_file": dg.MetadataValue.path(str(page)),
+    }
     return {
-        **common,
-        "windows": dg.MetadataValue.md(_table(rows, reports)),
+        "windows": dg.MetadataValue.md(windows_table(rows, reports)),
         "drift_over_time": png(drift_over_time(rows, first["scope"])),
         **(links if page.exists() else {}),
+        **common,
     }

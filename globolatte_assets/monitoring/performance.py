@@ -14,13 +14,14 @@ from globolatte_assets.keys import (
     TRAINING_EXAMPLES,
     WAREHOUSE_POOL,
 )
-from globolatte_assets.monitoring.data_drift import HISTORY, SITUATION, latest_windows
+from globolatte_assets.monitoring.data_drift import HISTORY, SITUATION
 from globolatte_assets.monitoring.windows import (
     PERFORMANCE_TABLE,
     Champion,
     champion_with_snapshot,
     drop_obsolete,
     kept_rows,
+    latest_windows,
     nothing_to_compare,
     rules_of,
     watch,

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,6 +92,14 @@ def kept_rows(warehouse: Warehouse, table: str, champion: Champion, columns: lis
     """The rows of the champion's windows, without a sequence."""
     rows: list[dict[str, Any]] = warehouse.read(table, columns, {"model_version": champion.version.version}).to_pylist()
     return rows
+
+
+def latest_windows(rows: Sequence[Mapping[str, Any]], how_many: int) -> dict[str, list[Mapping[str, Any]]]:
+    """Of each scope the latest windows, oldest first, one row each."""
+    by_scope: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: (row["scope"] != "chain", row["scope"], row["window_to"])):
+        by_scope.setdefault(row["scope"], {})[row["window_id"]] = row
+    return {scope: list(windows.values())[-how_many:] for scope, windows in by_scope.items()}
 
 
 def rules_of(orders: int, days: int) -> "WindowRules":
