@@ -1,6 +1,7 @@
 """`globolatte dev`: the Dagster UI and daemon, on this deployment's state."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from resources.settings import PROJECT_ROOT, Settings
 
 def start_dagster(host: str, port: int) -> None:
     """Becomes `dagster dev`: the web server, the daemon, and the sensors that are on by default; drift reports are served beside it."""
+    # A script starts what runs in the background with interrupts ignored. Dagster would take over that for SIGTERM, and not end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings = Settings()
     prepare_home(settings)
     ensure_manifest()

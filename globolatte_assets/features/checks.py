@@ -24,7 +24,7 @@ GENERIC: Mapping[str, Callable[[Arguments], str]] = {
     "unique": lambda its: f"No value of {its['column_name']} stands twice.",
     "not_null": lambda its: f"No row is without {its['column_name']}.",
     "accepted_values": lambda its: f"Every {its['column_name']} is one of: {_values(its)}.",
-    "relationships": lambda its: f"Every {its['column_name']} is a {its['field']} of {_other_model(its)}.",
+    "relationships": lambda its: f"Every {its['column_name']} stands in {_other_model(its)} as {its['field']}.",
     "unique_combination": lambda its: f"No two rows share the values of {', '.join(its['columns'])}.",
 }
 """dbt's generic tests and ours, by name."""

@@ -55,12 +55,21 @@ class Translator(DagsterDbtTranslator):
             tags["pii"] = "true"
         return tags
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The description alone: lists show its beginning, and the SQL is an entry of its own."""
+        return str(dbt_resource_props.get("description", "")).strip()
+
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What dagster-dbt says, and the columns with their constraints."""
+        """What dagster-dbt says, the columns with their constraints, and the SQL."""
         common = super().get_metadata(dbt_resource_props)
-        if not dbt_resource_props.get("columns"):
+        if dbt_resource_props["resource_type"] != "model":
             return common
-        return {**common, COLUMN_SCHEMA: schema_of_model(dbt_resource_props)}
+        return {
+            **common,
+            COLUMN_SCHEMA: schema_of_model(dbt_resource_props),
+            "sql_file": f"dbt_project/{dbt_resource_props['original_file_path']}",
+            "sql": dg.MetadataValue.md(f"```sql\n{dbt_resource_props['raw_code'].strip()}\n```"),
+        }
 
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None

@@ -8,7 +8,7 @@ import dagster as dg
 
 from globolatte_assets.keys import DATA_DRIFT, ORDERS, OWNER_SCIENCE, PROMOTION, TRAINING_EXAMPLES, WAREHOUSE_POOL
 from globolatte_assets.models.training_snapshot import EXAMPLES_FILE
-from globolatte_assets.monitoring.drift_in_words import why_drifted, windows_table
+from globolatte_assets.monitoring.drift_in_words import drifted_windows, why_drifted, windows_table
 from globolatte_assets.monitoring.reports import DriftReports
 from globolatte_assets.monitoring.windows import (
     BROKEN,
@@ -28,6 +28,7 @@ from resources.clock import Clock
 from resources.ml import MLPlatform
 from resources.warehouse import Warehouse
 from resources.warehouse_monitoring import examples_between, order_facts_between
+from resources.warehouse_tables import row_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,16 +136,32 @@ def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[s
     }
 
 
+def _report_links(window: Row, reports: DriftReports) -> dict[str, dg.MetadataValue]:
+    """A window's page, by address and as a file; nothing if it is no longer kept."""
+    page = reports.path(window["window_id"])
+    links = {
+        "report": dg.MetadataValue.url(reports.url(window["window_id"])),
+        "report_file": dg.MetadataValue.path(str(page)),
+    }
+    return links if page.exists() else {}
+
+
+def _what_to_do(rows: Sequence[Row], reports: DriftReports) -> Mapping[str, dg.MetadataValue]:
+    return {
+        **_report_links(drifted_windows(rows)[0], reports),
+        "remedy": dg.MetadataValue.text(DRIFT_REMEDY),
+        "windows": dg.MetadataValue.md(windows_table(rows, reports)),
+    }
+
+
 def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: DriftReports) -> Iterator[dg.AssetCheckResult]:
-    drifted = why_drifted(rows)
+    drifted = drifted_windows(rows)
     yield dg.AssetCheckResult(
         check_name=NO_DRIFT,
         passed=not drifted,
         severity=dg.AssetCheckSeverity.WARN,
-        description=" ".join(drifted) if drifted else "No scope drifted in its latest window.",
-        metadata={"windows": dg.MetadataValue.md(windows_table(rows, reports, 1)), "remedy": DRIFT_REMEDY}
-        if drifted
-        else {},
+        description=why_drifted(rows) if drifted else "No scope drifted in its latest window.",
+        metadata={"drifted_scopes": len(drifted), **(_what_to_do(rows, reports) if drifted else {})},
     )
     broken = situation.get("broken", [])
     yield dg.AssetCheckResult(
@@ -152,7 +169,7 @@ def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: DriftRep
         passed=not broken,
         severity=dg.AssetCheckSeverity.ERROR,
         description="; ".join(broken)[:1000] if broken else "The latest deliveries are sound.",
-        metadata={"remedy": BROKEN_REMEDY} if broken else {},
+        metadata={"faults": len(broken), **({"remedy": BROKEN_REMEDY} if broken else {})},
     )
 
 
@@ -207,7 +224,10 @@ def data_drift_asset(
         rows = kept_rows(warehouse, DRIFT_TABLE, champion, [])
         situation = situation_of(rows, champion, seen)
         return dg.MaterializeResult(
-            metadata=_metadata(rows, situation, len(seen.windows), reports),
+            metadata={
+                "dagster/row_count": dg.MetadataValue.int(row_count(warehouse, DRIFT_TABLE)),
+                **_metadata(rows, situation, len(seen.windows), reports),
+            },
             check_results=list(_checks(rows, situation, reports)),
         )
 
@@ -227,14 +247,10 @@ def _metadata(
     from globolatte_ml.monitoring.plots import drift_over_time
 
     first = next(iter(latest_windows(rows, 1).values()))[-1]
-    page = reports.path(first["window_id"])
-    links = {
-        "report": dg.MetadataValue.url(reports.url(first["window_id"])),
-        "report_file": dg.MetadataValue.path(str(page)),
-    }
     return {
-        "windows": dg.MetadataValue.md(windows_table(rows, reports)),
+        "latest_windows": dg.MetadataValue.md(windows_table(rows, reports)),
         "drift_over_time": png(drift_over_time(rows, first["scope"])),
-        **(links if page.exists() else {}),
+        **_report_links(first, reports),
+        "all_windows": dg.MetadataValue.md(windows_table(rows, reports, HISTORY)),
         **common,
     }

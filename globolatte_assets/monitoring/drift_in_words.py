@@ -4,14 +4,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from globolatte_assets.monitoring.reports import DriftReports
-from globolatte_assets.monitoring.windows import BROKEN, latest_windows
+from globolatte_assets.monitoring.windows import NO_BREAK, dates_of, latest_windows, marked
 
 Row = Mapping[str, Any]
 
 DRIFTED = "drifted"
-COLUMNS_NAMED = 4
-MARKS = {"ok": "✅ ok", DRIFTED: "⚠️ drifted", BROKEN: "❌ broken", "left_out": "– left out"}
-"""A verdict as it stands in a table."""
+COLUMNS_NAMED = 2
+
+
+# The UI shows Markdown at once that is shorter than 1,000 characters, and longer texts after a click: the latest windows of a
+# chain of four units fit.
 
 
 def moved_columns(rows: Sequence[Row], window_id: str) -> list[Row]:
@@ -22,33 +24,38 @@ def moved_columns(rows: Sequence[Row], window_id: str) -> list[Row]:
 
 def _moved(rows: Sequence[Row], window_id: str) -> str:
     moved = moved_columns(rows, window_id)
-    named = [f"{row['column_name']} {row['statistic']:.2f} (limit {row['threshold']:.2f})" for row in moved]
+    named = [f"{row['column_name']} {row['statistic']:.2f} > {row['threshold']:.2f}" for row in moved]
     others = [f"and {len(named) - COLUMNS_NAMED} more"] if len(named) > COLUMNS_NAMED else []
     return ", ".join([*named[:COLUMNS_NAMED], *others])
 
 
-def windows_table(rows: Sequence[Row], reports: DriftReports, how_many: int = 3) -> str:
+def windows_table(rows: Sequence[Row], reports: DriftReports, how_many: int = 1) -> str:
     """The latest windows of each scope as Markdown, each with its report if there still is one."""
     lines = [
-        "| scope | dates | orders | verdict | what moved, or is broken | Evidently |",
+        "| scope | dates | orders | verdict | what | |",
         "|---|---|---:|---|---|---|",
     ]
     for windows in latest_windows(rows, how_many).values():
         for window in windows:
-            what = window["faults"] or _moved(rows, window["window_id"])
+            what = window["faults"] or _moved(rows, window["window_id"]).replace(" > ", f"{NO_BREAK}>{NO_BREAK}")
             kept = reports.path(window["window_id"]).exists()
             report = f"[report]({reports.url(window['window_id'])})" if kept else ""
-            dates = f"{window['window_from']} – {window['window_to']}"
-            verdict = MARKS.get(window["window_status"], window["window_status"])
-            lines.append(f"| {window['scope']} | {dates} | {window['orders']:,} | {verdict} | {what} | {report} |")
+            lines.append(
+                f"| {window['scope']} | {dates_of(window)} | {window['orders']:,} | {marked(window['window_status'])} | {what} | {report} |"
+            )
     return "\n".join(lines)
 
 
-def why_drifted(rows: Sequence[Row]) -> list[str]:
-    """For each scope whose latest window drifted, which columns moved how far: one sentence each."""
-    latest = [windows[-1] for windows in latest_windows(rows, 1).values()]
-    return [
+def drifted_windows(rows: Sequence[Row]) -> list[Row]:
+    """Of the scopes whose latest window drifted, that window; the chain first."""
+    latest = (windows[-1] for windows in latest_windows(rows, 1).values())
+    return [row for row in latest if row["window_status"] == DRIFTED]
+
+
+def why_drifted(rows: Sequence[Row]) -> str:
+    """For each scope whose latest window drifted, which columns moved how far over their limit: one sentence each."""
+    sentences = (
         f"{row['scope']} drifted from {row['window_from']} to {row['window_to']}: {_moved(rows, row['window_id'])}."
-        for row in latest
-        if row["window_status"] == DRIFTED
-    ]
+        for row in drifted_windows(rows)
+    )
+    return " ".join(sentences)
