@@ -139,7 +139,7 @@ def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[s
 def _report_links(window: Row, reports: DriftReports) -> dict[str, dg.MetadataValue]:
     """A window's page, by address and as a file; nothing if it is no longer kept."""
     page = reports.path(window["window_id"])
-    links = {
+    links: dict[str, dg.MetadataValue] = {
         "report": dg.MetadataValue.url(reports.url(window["window_id"])),
         "report_file": dg.MetadataValue.path(str(page)),
     }

@@ -112,11 +112,11 @@ def _table(rows: Sequence[Row], how_many: int = 1) -> str:
         "| scope | dates | orders | verdict | log loss | at most | hit@1 | at least |",
         "|---|---|---:|---|---:|---:|---:|---:|",
     ]
-    for windows in latest_windows(rows, how_many).values():
-        for row in windows:
-            lines.append(
-                f"| {row['scope']} | {dates_of(row)} | {row['orders']:,} | {marked(row['status'])} | {_numbers(row)} |"
-            )
+    lines += [
+        f"| {row['scope']} | {dates_of(row)} | {row['orders']:,} | {marked(row['status'])} | {_numbers(row)} |"
+        for windows in latest_windows(rows, how_many).values()
+        for row in windows
+    ]
     return "\n".join(lines)
 
 

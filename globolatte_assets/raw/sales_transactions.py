@@ -119,7 +119,7 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
                 metadata={
                     "dagster/partition_row_count": day.rows_loaded,
                     "rows_quarantined": day.rows_quarantined,
-                    "files": dg.MetadataValue.md("\n".join(f"- `{file}`" for file in day.files)),
+                    "files": dg.MetadataValue.text(", ".join(day.files)),
                 },
                 tags={DATA_VERSION_TAG: day.data_version},
             )
@@ -198,7 +198,7 @@ def _check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
         metadata={
             "rows_loaded": report.rows_loaded,
             "rows_quarantined": report.rows_quarantined,
-            "reasons": dg.MetadataValue.md(f"| reason | rows |\n|---|---:|\n{reasons}" if reasons else "none"),
+            "reasons": dg.MetadataValue.md(f"| reason | rows |\n|---|---|\n{reasons}"),
             "ignored_columns": ", ".join(report.extra_columns) or "none",
             "not_read": ", ".join(report.not_read) or "none",
         },
