@@ -13,7 +13,7 @@ from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 from urllib.parse import urlsplit
 
 THIS_MACHINE = ("127.0.0.1", "localhost")
@@ -56,7 +56,8 @@ def start_beside_this_process(folder: Path, url: str) -> str | None:
         return f"reports are linked to {url}, which is not served from here; see docs/ui.md"
     command = [sys.executable, "-m", __name__, str(folder), parts.hostname, str(parts.port or 80), str(os.getpid())]
     started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    said = started.stdout.readline().strip() if started.stdout else ""
+    with cast("IO[str]", started.stdout) as answer:
+        said = answer.readline().strip()
     return said.removeprefix("ready") or None
 
 

@@ -24,7 +24,12 @@ from simulator import Scenario, continue_into
 GLOBOLATTE = str(Path(sys.executable).with_name("globolatte"))
 SMALL_CHAIN = ("--orders", "2000", "--customers", "150", "--start", "2022-01-01", "--end", "2022-02-28")
 DAYS_AFTER_LAUNCH = 44
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -84,7 +89,9 @@ def browser_path() -> str:
     for name in BROWSERS:
         if found := shutil.which(name):
             return found
-    pytest.skip("no Chromium on the path: install it (Debian: apt-get install chromium) and run again")
+    pytest.skip(
+        "no Chromium on the path: install it (Debian: `apt-get install chromium`; `make browser` tries) and run again"
+    )
 
 
 @pytest.fixture(scope="module")
