@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from globolatte_assets.monitoring.reports import DriftReports
-from globolatte_assets.monitoring.windows import NO_BREAK, dates_of, latest_windows, marked
+from globolatte_assets.monitoring.windows import latest_windows, marked
 
 Row = Mapping[str, Any]
 
@@ -30,19 +30,15 @@ def _moved(rows: Sequence[Row], window_id: str) -> str:
 
 
 def windows_table(rows: Sequence[Row], reports: DriftReports, how_many: int = 1) -> str:
-    """The latest windows of each scope as Markdown, each with its report if there still is one."""
-    lines = [
-        "| scope | dates | orders | verdict | what | |",
-        "|---|---|---:|---|---|---|",
-    ]
+    """The latest windows of each scope as Markdown; the verdict leads to the report if there still is one."""
+    lines = ["| scope | until | orders | verdict | what moved, or is broken |", "|---|---|---:|---|---|"]
     for windows in latest_windows(rows, how_many).values():
         for window in windows:
-            what = window["faults"] or _moved(rows, window["window_id"]).replace(" > ", f"{NO_BREAK}>{NO_BREAK}")
-            kept = reports.path(window["window_id"]).exists()
-            report = f"[report]({reports.url(window['window_id'])})" if kept else ""
-            lines.append(
-                f"| {window['scope']} | {dates_of(window)} | {window['orders']:,} | {marked(window['window_status'])} | {what} | {report} |"
-            )
+            what = window["faults"] or _moved(rows, window["window_id"])
+            verdict = marked(window["window_status"])
+            if reports.path(window["window_id"]).exists():
+                verdict = f"[{verdict}]({reports.url(window['window_id'])})"
+            lines.append(f"| {window['scope']} | {window['window_to']} | {window['orders']:,} | {verdict} | {what} |")
     return "\n".join(lines)
 
 

@@ -19,7 +19,6 @@ from globolatte_assets.monitoring.windows import (
     PERFORMANCE_TABLE,
     Champion,
     champion_with_snapshot,
-    dates_of,
     drop_obsolete,
     kept_rows,
     latest_windows,
@@ -109,11 +108,11 @@ def _numbers(row: Row) -> str:
 
 def _table(rows: Sequence[Row], how_many: int = 1) -> str:
     lines = [
-        "| scope | dates | orders | verdict | log loss | at most | hit@1 | at least |",
+        "| scope | until | orders | verdict | log loss | at most | hit@1 | at least |",
         "|---|---|---:|---|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row['scope']} | {dates_of(row)} | {row['orders']:,} | {marked(row['status'])} | {_numbers(row)} |"
+        f"| {row['scope']} | {row['window_to']} | {row['orders']:,} | {marked(row['status'])} | {_numbers(row)} |"
         for windows in latest_windows(rows, how_many).values()
         for row in windows
     ]

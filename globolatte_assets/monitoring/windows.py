@@ -21,8 +21,7 @@ DRIFT_TABLE = "monitoring.drift"
 PERFORMANCE_TABLE = "monitoring.performance"
 STATUS_COLUMN = {DRIFT_TABLE: "window_status", PERFORMANCE_TABLE: "status"}
 BROKEN = "broken"
-NO_BREAK = "\N{NO-BREAK SPACE}"
-MARKS = {"ok": "✅", "drifted": f"⚠️{NO_BREAK}drifted", "below_band": f"⚠️{NO_BREAK}below", BROKEN: f"❌{NO_BREAK}broken"}
+MARKS = {"ok": "✅ ok", "drifted": "⚠️ drifted", "below_band": "⚠️ below", BROKEN: "❌ broken"}
 RECENT_DAYS = 14
 """The latest days whose delivery is looked at by itself, so that broken data are noticed before a window is complete."""
 
@@ -107,11 +106,6 @@ def latest_windows(rows: Sequence[Mapping[str, Any]], how_many: int) -> dict[str
 def marked(status: str) -> str:
     """A verdict as it stands in a table for people."""
     return MARKS.get(status, status)
-
-
-def dates_of(row: Mapping[str, Any]) -> str:
-    """A window's dates as they stand in a table for people: `22 Mar – 11 Apr 2022`, on one line."""
-    return f"{row['window_from']:%d %b} – {row['window_to']:%d %b %Y}".replace(" ", NO_BREAK)
 
 
 def rules_of(orders: int, days: int) -> "WindowRules":

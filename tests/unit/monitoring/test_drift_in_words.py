@@ -67,11 +67,11 @@ def test_the_latest_windows_of_a_chain_of_three_units_are_shown_at_once(tmp_path
         kept.keep(row["window_id"], "<html>")
     table = windows_table(history, kept)
     assert len(table) < SHOWN_AT_ONCE
-    assert table.count("[report](http://127.0.0.1:3030/drift/") == len(scopes)
+    assert table.count("[⚠️ drifted](http://127.0.0.1:3030/drift/") == len(scopes)
 
 
 def test_a_page_that_is_gone_is_not_linked(tmp_path: Path) -> None:
-    assert "report" not in windows_table(rows("chain", JUNE, **MOVED), reports(tmp_path))
+    assert "](" not in windows_table(rows("chain", JUNE, **MOVED), reports(tmp_path))
 
 
 def test_a_broken_window_says_what_is_broken(tmp_path: Path) -> None:
