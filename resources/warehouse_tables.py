@@ -50,4 +50,4 @@ def row_count(warehouse: Warehouse, table: str) -> int:
     if table not in owned_tables():
         raise ValueError(f"{table} is no table that Python owns; see resources/warehouse_schema.py")
     with warehouse.transaction() as transaction:
-        return int(transaction.fetch(f"select count(*) as row_count from {table}")["row_count"][0].as_py())
+        return int(transaction.fetch(f"select count(*) as row_count from {table}").column(0)[0].as_py())
