@@ -16,7 +16,7 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-byteco
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo dev test lint format bench clean lock
+.PHONY: help setup demo dev test browser lint format bench clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -30,8 +30,15 @@ demo: setup ## Simulate two years, run everything, say what to open
 dev: setup ## The Dagster UI with sensors and automation on
 	$(BIN)/globolatte dev
 
-test: $(DEV_STAMP) setup ## Every test, with what it needs
+test: $(DEV_STAMP) setup browser ## Every test, with what it needs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+browser: ## Chromium for the tests of the UI, where apt-get and the right to use it are there; else those tests skip
+	@command -v chromium chromium-browser google-chrome "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" >/dev/null || { \
+		run=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+		command -v apt-get >/dev/null && $$run true 2>/dev/null && echo "Installing Chromium" \
+		&& $$run apt-get update -qq && $$run apt-get install -qq -y --no-install-recommends chromium >/dev/null; \
+	} || echo "No Chromium: the tests of the UI will be skipped. Install it (Debian: apt-get install chromium)."
 
 lint: $(DEV_STAMP) $(MANIFEST) ## Formatting, lint, types, import rules, SQL
 	$(BIN)/ruff check .

@@ -9,10 +9,11 @@ import dagster as dg
 from dagster_dbt import DbtProject
 
 from globolatte_assets.automation import follow_new_data
+from globolatte_assets.documentation import with_tables_described
 from globolatte_assets.endpoints.recommendations import recommendations_asset
 from globolatte_assets.endpoints.recommender import recommender
 from globolatte_assets.endpoints.serving_state import serving_state_asset
-from globolatte_assets.features.dbt_project import dbt_models
+from globolatte_assets.features.dbt_project import dbt_models, manifest_of
 from globolatte_assets.jobs import jobs
 from globolatte_assets.models.evaluation import evaluation
 from globolatte_assets.models.preference_model import preference_model
@@ -22,6 +23,7 @@ from globolatte_assets.monitoring.conservation import ledger_conservation
 from globolatte_assets.monitoring.data_drift import data_drift_asset
 from globolatte_assets.monitoring.performance import performance_asset
 from globolatte_assets.monitoring.prediction_log import prediction_log
+from globolatte_assets.monitoring.reports import DriftReports
 from globolatte_assets.partitions import sales_partitions
 from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
@@ -45,30 +47,35 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     partitions = sales_partitions(settings.business_units, settings.first_business_date)
     limits = LoadLimits(settings.load_batch_bytes, settings.max_file_bytes)
     all_jobs = jobs()
+    project = DbtProject(project_dir=DBT_PROJECT_FOLDER)
+    manifest = manifest_of(project)
     return dg.Definitions(
-        assets=[
-            *reference_assets(),
-            holiday_calendar_asset(settings.first_business_date.year, condition),
-            sales_transactions_asset(partitions, settings.first_business_date, limits),
-            misplaced_files_asset(settings.business_units, settings.first_business_date),
-            dbt_models(DbtProject(project_dir=DBT_PROJECT_FOLDER), condition),
-            training_snapshot,
-            preference_model,
-            evaluation,
-            promotion,
-            serving_state_asset(condition),
-            recommendations_asset(condition),
-            recommender,
-            prediction_log,
-            data_drift_asset(
-                condition,
-                settings.drift_reports_folder,
-                settings.drift_reports_kept,
-                settings.window_orders,
-                settings.window_days,
-            ),
-            performance_asset(condition, settings.window_orders, settings.window_days),
-        ],
+        assets=with_tables_described(
+            [
+                *reference_assets(),
+                holiday_calendar_asset(settings.first_business_date.year, condition),
+                sales_transactions_asset(partitions, settings.first_business_date, limits),
+                misplaced_files_asset(settings.business_units, settings.first_business_date),
+                dbt_models(project, manifest, condition),
+                training_snapshot,
+                preference_model,
+                evaluation,
+                promotion,
+                serving_state_asset(condition),
+                recommendations_asset(condition),
+                recommender,
+                prediction_log,
+                data_drift_asset(
+                    condition,
+                    DriftReports(settings.drift_reports_folder, settings.drift_reports_kept, settings.reports_url),
+                    settings.window_orders,
+                    settings.window_days,
+                ),
+                performance_asset(condition, settings.window_orders, settings.window_days),
+            ],
+            manifest,
+            str(settings.warehouse),
+        ),
         asset_checks=[ledger_conservation],
         jobs=all_jobs,
         sensors=[

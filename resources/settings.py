@@ -5,6 +5,7 @@ resource; nothing else in the project reads the environment for configuration.
 """
 
 import datetime as dt
+import re
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -119,6 +120,11 @@ class Settings(BaseSettings):
     drift_reports_kept: int = Field(
         default=24, ge=1, description="How many Evidently reports (HTML, 4 MB each) are kept; the latest ones stay."
     )
+    reports_url: str = Field(
+        default="http://127.0.0.1:3030",
+        description="Where a browser finds the folder `reports` of the home; links in the UI begin with it. `globolatte dev` serves the "
+        "folder there if the host is this machine's; anywhere else, let a web server of yours do it.",
+    )
     retraining_age_days: int = Field(
         default=180,
         ge=1,
@@ -164,6 +170,13 @@ class Settings(BaseSettings):
             raise ValueError(f"has {wrong or value}; use distinct folder names of letters, digits, '-' and '_'")
         return value
 
+    @field_validator("reports_url")
+    @classmethod
+    def _reports_url_is_one(cls, value: str) -> str:
+        if not re.fullmatch(r"https?://[^/\s?#]+(/[^\s?#]*)?", value):
+            raise ValueError("is no http address; write it like http://127.0.0.1:3030")
+        return value.rstrip("/")
+
     @field_validator("now")
     @classmethod
     def _now_has_an_offset(cls, value: dt.datetime | None) -> dt.datetime | None:
@@ -204,9 +217,14 @@ class Settings(BaseSettings):
         return self.home / "mlflow"
 
     @property
+    def reports_folder(self) -> Path:
+        """Pages for people, served at `reports_url`."""
+        return self.home / "reports"
+
+    @property
     def drift_reports_folder(self) -> Path:
         """Evidently's reports, one HTML page a window."""
-        return self.home / "reports" / "drift"
+        return self.reports_folder / "drift"
 
     @property
     def dagster_folder(self) -> Path:

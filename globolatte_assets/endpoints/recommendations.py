@@ -1,5 +1,9 @@
 """The asset `endpoints/recommendations`: every customer scored by the champion for today, in each weather."""
 
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
@@ -8,6 +12,12 @@ from resources.clock import Clock
 from resources.ml import CHAMPION, MLPlatform, ModelVersion
 from resources.serving_state import ServingStates
 from resources.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PRODUCTS_SHOWN = 8
+BAR_LENGTH = 12
 
 
 def champion_of(ml: MLPlatform) -> ModelVersion:
@@ -20,6 +30,31 @@ def champion_of(ml: MLPlatform) -> ModelVersion:
             allow_retries=False,
         )
     return champion
+
+
+def first_choices(rows: "pa.Table") -> dict[str, Counter[str]]:
+    """Of each product, how many customers of each unit have it at rank 1 in the expected weather."""
+    import pyarrow.compute as pc
+
+    first = rows.filter(pc.and_(rows["is_expected_weather"], pc.equal(rows["rank"], 1)))
+    counted = first.group_by(["product_id", "business_unit"]).aggregate([("customer_id", "count")])
+    choices: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in counted.to_pylist():
+        choices[row["product_id"]][row["business_unit"]] += row["customer_id_count"]
+    return choices
+
+
+def favourites_table(choices: Mapping[str, Counter[str]], product_names: Mapping[str, str]) -> str:
+    """The products that most customers will want first, by unit, as Markdown with a bar for the whole chain."""
+    units = sorted({unit for by_unit in choices.values() for unit in by_unit})
+    ranked = sorted(choices.items(), key=lambda item: (-item[1].total(), item[0]))[:PRODUCTS_SHOWN]
+    most = max((by_unit.total() for _, by_unit in ranked), default=1)
+    lines = [f"| first choice | {' | '.join(units)} | customers | |", f"|---|{'---:|' * len(units)}---:|---|"]
+    for product, by_unit in ranked:
+        counts = " | ".join(f"{by_unit[unit]:,}" for unit in units)
+        bar = "█" * max(1, round(BAR_LENGTH * by_unit.total() / most))
+        lines.append(f"| {product_names.get(product, product)} | {counts} | {by_unit.total():,} | {bar} |")
+    return "\n".join(lines)
 
 
 def recommendations_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:
@@ -51,15 +86,8 @@ def recommendations_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinit
         scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
         rows = pa.concat_tables(scorer.batch(clock.today()))
         warehouse.replace("serving.recommendations", rows)
-        expected = rows.filter(rows["is_expected_weather"])
-        first = expected.filter(pa.compute.equal(expected["rank"], 1))
-        favourites = first.group_by(["business_unit", "product_id"]).aggregate([("customer_id", "count")])
-        table = "\n".join(
-            f"| {row['business_unit']} | {row['product_id']} | {row['customer_id_count']} |"
-            for row in favourites.sort_by(
-                [("business_unit", "ascending"), ("customer_id_count", "descending")]
-            ).to_pylist()
-        )
+        names = warehouse.read("marts.dim_product", ["product_id", "product_name"]).to_pydict()
+        product_names = dict(zip(names["product_id"], names["product_name"], strict=True))
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows.num_rows,
@@ -67,7 +95,7 @@ def recommendations_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinit
                 "as_of_date": str(clock.today()),
                 "model_version": champion.version,
                 "state_version": states.current().name,
-                "first_choices": dg.MetadataValue.md(f"| unit | first choice | customers |\n|---|---|---|\n{table}"),
+                "first_choices": dg.MetadataValue.md(favourites_table(first_choices(rows), product_names)),
             }
         )
 

@@ -1,7 +1,7 @@
 """The dbt models as assets: `staging`, `intermediate`, `marts` and `features`, with dbt tests as asset checks."""
 
+import json
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -13,6 +13,8 @@ from dagster_dbt import (
 )
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
+from globolatte_assets.documentation import COLUMN_SCHEMA, schema_of_model
+from globolatte_assets.features.checks import meaning_of_test
 from globolatte_assets.keys import OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUSE_POOL
 from resources.dbt_cli import DbtOfThisEnvironment
 
@@ -53,19 +55,52 @@ class Translator(DagsterDbtTranslator):
             tags["pii"] = "true"
         return tags
 
+    def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
+        """The description alone: lists show its beginning, and the SQL is an entry of its own."""
+        return str(dbt_resource_props.get("description", "")).strip()
 
-def manifest_file(project_folder: Path) -> Path:
-    """dbt's manifest, written by `globolatte prepare` (`make setup` runs it)."""
-    return project_folder / "target" / "manifest.json"
+    def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What dagster-dbt says, the columns with their constraints, and the SQL."""
+        common = super().get_metadata(dbt_resource_props)
+        if dbt_resource_props["resource_type"] != "model":
+            return common
+        return {
+            **common,
+            COLUMN_SCHEMA: schema_of_model(dbt_resource_props),
+            "sql_file": f"dbt_project/{dbt_resource_props['original_file_path']}",
+            "sql": dg.MetadataValue.md(f"```sql\n{dbt_resource_props['raw_code'].strip()}\n```"),
+        }
+
+    def get_asset_check_spec(
+        self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
+    ) -> dg.AssetCheckSpec | None:
+        """A dbt test as a check that says what it holds."""
+        check = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
+        return check and dg.AssetCheckSpec(
+            check.name,
+            asset=check.asset_key,
+            description=meaning_of_test(manifest["nodes"][unique_id]),
+            additional_deps=check.additional_deps,
+            blocking=check.blocking,
+            metadata=check.metadata,
+        )
 
 
-def dbt_models(project: DbtProject, condition: dg.AutomationCondition) -> dg.AssetsDefinition:
-    """All dbt models as assets. Raises `FileNotFoundError` when the manifest has not been prepared."""
+def manifest_of(project: DbtProject) -> Mapping[str, Any]:
+    """dbt's manifest, written by `globolatte prepare`. Raises `FileNotFoundError` when it has not been prepared."""
     if not project.manifest_path.exists():
         raise FileNotFoundError(f"{project.manifest_path} is missing: run `globolatte prepare` (`make setup` does)")
+    manifest: Mapping[str, Any] = json.loads(project.manifest_path.read_bytes())
+    return manifest
+
+
+def dbt_models(
+    project: DbtProject, manifest: Mapping[str, Any], condition: dg.AutomationCondition
+) -> dg.AssetsDefinition:
+    """All dbt models as assets."""
 
     @dbt_assets(
-        manifest=project.manifest_path,
+        manifest=manifest,
         project=project,
         dagster_dbt_translator=Translator(),
         name="dbt_models",

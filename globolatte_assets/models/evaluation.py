@@ -11,6 +11,7 @@ from globolatte_assets.pictures import png
 from resources.clock import Clock
 from resources.ml import CHALLENGER, CHAMPION, MLPlatform, ModelVersion, Snapshot
 from resources.warehouse import Warehouse
+from resources.warehouse_tables import row_count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,7 +76,7 @@ def comparison_table(challenger: "Evaluation", champion: "Evaluation | None") ->
         f"| {name} | {m.log_loss:.4f} | {m.hit_rate_at_1:.1%} | {m.hit_rate_at_3:.1%} | {m.expected_calibration_error:.4f} |"
         for name, m in sorted(rows.items(), key=lambda item: item[1].log_loss)
     ]
-    return "\n".join(["| | log loss | hit@1 | hit@3 | ECE |", "|---|---|---|---|---|", *lines])
+    return "\n".join(["| | log loss | hit@1 | hit@3 | ECE |", "|---|---:|---:|---:|---:|", *lines])
 
 
 def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: str, evaluation: "Evaluation") -> None:
@@ -144,6 +145,7 @@ def evaluation(
     predictions = _keep_holdout_predictions(warehouse, challenger, judgement.predictions)
     return dg.MaterializeResult(
         metadata={
+            "dagster/row_count": row_count(warehouse, "ml.evaluations"),
             "model_version": challenger.version,
             "holdout": f"{of_challenger.holdout_orders} orders, {of_challenger.holdout_from} to {of_challenger.holdout_to}",
             "holdout_predictions": predictions,

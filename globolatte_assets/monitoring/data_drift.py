@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from globolatte_assets.keys import DATA_DRIFT, ORDERS, OWNER_SCIENCE, PROMOTION, TRAINING_EXAMPLES, WAREHOUSE_POOL
 from globolatte_assets.models.training_snapshot import EXAMPLES_FILE, Champion, champion_with_snapshot
+from globolatte_assets.monitoring.drift_in_words import drifted_windows, why_drifted, windows_table
 from globolatte_assets.monitoring.reports import DriftReports
 from globolatte_assets.monitoring.windows import (
     BROKEN,
@@ -16,6 +16,7 @@ from globolatte_assets.monitoring.windows import (
     Watch,
     drop_obsolete,
     kept_rows,
+    latest_windows,
     nothing_to_compare,
     rules_of,
     watch,
@@ -25,6 +26,7 @@ from resources.clock import Clock
 from resources.ml import MLPlatform
 from resources.warehouse import Warehouse
 from resources.warehouse_monitoring import examples_between, order_facts_between
+from resources.warehouse_tables import row_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,6 +43,13 @@ DATA_ARE_SOUND = "data_are_sound"
 SITUATION = "situation"
 """The metadata entry that `sensors.retraining` reads: JSON, see `situation_of`."""
 HISTORY = 10
+DRIFT_REMEDY = (
+    "Nothing is to be done by hand: retraining_sensor retrains when drift lasts (see its ticks). The Evidently report shows "
+    "each column's distribution then and now."
+)
+BROKEN_REMEDY = (
+    "Correct the files and deliver them again under the same paths. No model is trained on broken data meanwhile."
+)
 
 
 def drift_rows(verdict: "DriftVerdict", champion: Champion, clock: Clock) -> "pa.Table":
@@ -110,14 +119,6 @@ def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Wareh
         yield judge_drift(window, orders, reference, fresh_from=champion.fresh_from)
 
 
-def latest_windows(rows: Sequence[Row], how_many: int) -> dict[str, list[Row]]:
-    """Of each scope the latest windows, oldest first, one row each."""
-    by_scope: dict[str, dict[str, Row]] = {}
-    for row in sorted(rows, key=lambda row: (row["scope"] != "chain", row["scope"], row["window_to"])):
-        by_scope.setdefault(row["scope"], {})[row["window_id"]] = row
-    return {scope: list(windows.values())[-how_many:] for scope, windows in by_scope.items()}
-
-
 def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[str, Any]:
     """What the retraining decision needs of drift: the latest windows' statuses by scope, and why data are broken."""
     latest = latest_windows(rows, HISTORY)
@@ -133,43 +134,40 @@ def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[s
     }
 
 
-def _table(rows: Sequence[Row], reports: DriftReports) -> str:
-    lines = []
-    for windows in latest_windows(rows, 3).values():
-        for window in windows:
-            mine = [row for row in rows if row["window_id"] == window["window_id"]]
-            moved = ", ".join(
-                f"{row['column_name']} {row['statistic']:.2f}/{row['threshold']:.2f}"
-                for row in mine
-                if row["status"] == "drifted"
-            )
-            page = reports.path(window["window_id"])
-            report = f"[report]({page.as_uri()})" if page.exists() else ""
-            what = window["faults"] or moved
-            dates = f"{window['window_from']} – {window['window_to']}"
-            lines.append(
-                f"| {window['scope']} | {dates} | {window['orders']} | {window['window_status']} | {what} | {report} |"
-            )
-    return "\n".join(["| scope | dates | orders | verdict | what | |", "|---|---|---|---|---|---|", *lines])
+def _report_links(window: Row, reports: DriftReports) -> dict[str, dg.MetadataValue]:
+    """A window's page, by address and as a file; nothing if it is no longer kept."""
+    page = reports.path(window["window_id"])
+    links: dict[str, dg.MetadataValue] = {
+        "report": dg.MetadataValue.url(reports.url(window["window_id"])),
+        "report_file": dg.MetadataValue.path(str(page)),
+    }
+    return links if page.exists() else {}
 
 
-def _checks(rows: Sequence[Row], situation: Mapping[str, Any]) -> Iterator[dg.AssetCheckResult]:
-    latest = [windows[-1] for windows in latest_windows(rows, 1).values()]
-    drifted = [row["scope"] for row in latest if row["window_status"] == "drifted"]
+def _what_to_do(rows: Sequence[Row], reports: DriftReports) -> Mapping[str, dg.MetadataValue]:
+    return {
+        **_report_links(drifted_windows(rows)[0], reports),
+        "remedy": dg.MetadataValue.text(DRIFT_REMEDY),
+        "windows": dg.MetadataValue.md(windows_table(rows, reports)),
+    }
+
+
+def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: DriftReports) -> Iterator[dg.AssetCheckResult]:
+    drifted = drifted_windows(rows)
     yield dg.AssetCheckResult(
         check_name=NO_DRIFT,
         passed=not drifted,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"drifted in the latest window: {', '.join(drifted)}"
-        if drifted
-        else "no drift in the latest windows",
+        description=why_drifted(rows) if drifted else "No scope drifted in its latest window.",
+        metadata={"drifted_scopes": len(drifted), **(_what_to_do(rows, reports) if drifted else {})},
     )
     broken = situation.get("broken", [])
     yield dg.AssetCheckResult(
         check_name=DATA_ARE_SOUND,
         passed=not broken,
         severity=dg.AssetCheckSeverity.ERROR,
-        description="; ".join(broken)[:1000] if broken else "the latest deliveries are sound",
+        description="; ".join(broken)[:1000] if broken else "The latest deliveries are sound.",
+        metadata={"faults": len(broken), **({"remedy": BROKEN_REMEDY} if broken else {})},
     )
 
 
@@ -188,10 +186,9 @@ def _judge(
 
 
 def data_drift_asset(
-    condition: dg.AutomationCondition, reports_folder: Path, reports_kept: int, window_orders: int, window_days: int
+    condition: dg.AutomationCondition, reports: DriftReports, window_orders: int, window_days: int
 ) -> dg.AssetsDefinition:
     """Builds the asset. Windows hold at least `window_orders` orders and `window_days` days."""
-    reports = DriftReports(reports_folder, reports_kept)
 
     @dg.asset(
         key=DATA_DRIFT,
@@ -199,7 +196,7 @@ def data_drift_asset(
         pool=WAREHOUSE_POOL,
         group_name="monitoring",
         owners=[OWNER_SCIENCE],
-        kinds={"evidently", "python"},
+        kinds={"evidently", "python", "table"},
         automation_condition=condition,
         check_specs=[
             dg.AssetCheckSpec(NO_DRIFT, asset=DATA_DRIFT, description="No scope's latest window drifted."),
@@ -218,15 +215,18 @@ def data_drift_asset(
         champion = champion_with_snapshot(ml)
         if champion is None:
             metadata = nothing_to_compare("there is no champion")
-            return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], {})))
+            return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], {}, reports)))
         seen = watch(warehouse, DRIFT_TABLE, champion, rules_of(window_orders, window_days))
         drop_obsolete(warehouse, DRIFT_TABLE, champion, seen)
         _judge(seen.windows, champion, warehouse, reports, clock)
         rows = kept_rows(warehouse, DRIFT_TABLE, champion, [])
         situation = situation_of(rows, champion, seen)
         return dg.MaterializeResult(
-            metadata=_metadata(rows, situation, len(seen.windows), reports),
-            check_results=list(_checks(rows, situation)),
+            metadata={
+                "dagster/row_count": dg.MetadataValue.int(row_count(warehouse, DRIFT_TABLE)),
+                **_metadata(rows, situation, len(seen.windows), reports),
+            },
+            check_results=list(_checks(rows, situation, reports)),
         )
 
     return data_drift
@@ -245,11 +245,10 @@ def _metadata(
     from globolatte_ml.monitoring.plots import drift_over_time
 
     first = next(iter(latest_windows(rows, 1).values()))[-1]
-    page = reports.path(first["window_id"])
-    links = {"report": dg.MetadataValue.url(page.as_uri()), "report_file": dg.MetadataValue.path(str(page))}
     return {
-        **common,
-        "windows": dg.MetadataValue.md(_table(rows, reports)),
+        "latest_windows": dg.MetadataValue.md(windows_table(rows, reports)),
         "drift_over_time": png(drift_over_time(rows, first["scope"])),
-        **(links if page.exists() else {}),
+        **_report_links(first, reports),
+        "all_windows": dg.MetadataValue.md(windows_table(rows, reports, HISTORY)),
+        **common,
     }

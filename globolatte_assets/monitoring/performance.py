@@ -15,11 +15,13 @@ from globolatte_assets.keys import (
     WAREHOUSE_POOL,
 )
 from globolatte_assets.models.training_snapshot import Champion, champion_with_snapshot
-from globolatte_assets.monitoring.data_drift import HISTORY, SITUATION, latest_windows
+from globolatte_assets.monitoring.data_drift import HISTORY, SITUATION
 from globolatte_assets.monitoring.windows import (
     PERFORMANCE_TABLE,
     drop_obsolete,
     kept_rows,
+    latest_windows,
+    marked,
     nothing_to_compare,
     rules_of,
     watch,
@@ -29,6 +31,7 @@ from resources.clock import Clock
 from resources.ml import MLPlatform
 from resources.warehouse import Warehouse
 from resources.warehouse_monitoring import example_products_between, examples_between
+from resources.warehouse_tables import row_count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -96,29 +99,41 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
         )
 
 
-def _table(rows: Sequence[Row]) -> str:
-    lines = []
-    for windows in latest_windows(rows, 3).values():
-        for row in windows:
-            loss = "–" if row["log_loss"] is None else f"{row['log_loss']:.3f} (≤ {row['highest_log_loss']:.3f})"
-            hits = (
-                "–" if row["hit_rate_at_1"] is None else f"{row['hit_rate_at_1']:.1%} (≥ {row['lowest_hit_rate']:.1%})"
-            )
-            dates = f"{row['window_from']} – {row['window_to']}"
-            lines.append(f"| {row['scope']} | {dates} | {row['orders']} | {row['status']} | {loss} | {hits} |")
-    return "\n".join(["| scope | dates | orders | verdict | log loss | hit@1 |", "|---|---|---|---|---|---|", *lines])
+def _numbers(row: Row) -> str:
+    if row["log_loss"] is None or row["hit_rate_at_1"] is None:
+        return "– | | – |"
+    return f"{row['log_loss']:.3f} | {row['highest_log_loss']:.3f} | {row['hit_rate_at_1']:.1%} | {row['lowest_hit_rate']:.1%}"
+
+
+def _table(rows: Sequence[Row], how_many: int = 1) -> str:
+    lines = [
+        "| scope | until | orders | verdict | log loss | at most | hit@1 | at least |",
+        "|---|---|---:|---|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {row['scope']} | {row['window_to']} | {row['orders']:,} | {marked(row['status'])} | {_numbers(row)} |"
+        for windows in latest_windows(rows, how_many).values()
+        for row in windows
+    ]
+    return "\n".join(lines)
 
 
 def _check(rows: Sequence[Row]) -> dg.AssetCheckResult:
     latest = [windows[-1] for windows in latest_windows(rows, 1).values()]
-    below = [row["scope"] for row in latest if row["status"] == "below_band"]
+    below = [
+        f"{row['scope']} from {row['window_from']} to {row['window_to']}: log loss {row['log_loss']:.3f} (at most "
+        f"{row['highest_log_loss']:.3f}), hit@1 {row['hit_rate_at_1']:.1%} (at least {row['lowest_hit_rate']:.1%})."
+        for row in latest
+        if row["status"] == "below_band"
+    ]
     return dg.AssetCheckResult(
         check_name=WITHIN_BAND,
         passed=not below,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"below the band in the latest window: {', '.join(below)}"
+        description=f"The champion is below its band: {' '.join(below)}"
         if below
-        else "the champion keeps within its band",
+        else "The champion keeps within its band.",
+        metadata={"scopes_below": len(below), **({"windows": dg.MetadataValue.md(_table(rows))} if below else {})},
     )
 
 
@@ -152,7 +167,9 @@ def performance_asset(condition: dg.AutomationCondition, window_orders: int, win
             where = {"window_id": verdict.window.window_id, "model_version": champion.version.version}
             judged += warehouse.replace(PERFORMANCE_TABLE, performance_row(verdict, champion, clock), where)
         rows = kept_rows(warehouse, PERFORMANCE_TABLE, champion, [])
-        return dg.MaterializeResult(metadata=_metadata(rows, champion, judged), check_results=[_check(rows)])
+        total = dg.MetadataValue.int(row_count(warehouse, PERFORMANCE_TABLE))
+        metadata = {"dagster/row_count": total, **_metadata(rows, champion, judged)}
+        return dg.MaterializeResult(metadata=metadata, check_results=[_check(rows)])
 
     return performance
 
@@ -173,7 +190,8 @@ def _metadata(rows: Sequence[Row], champion: Champion, judged: int) -> Mapping[s
     from globolatte_ml.monitoring.plots import performance_over_time
 
     return {
-        **common,
-        "windows": dg.MetadataValue.md(_table(rows)),
+        "latest_windows": dg.MetadataValue.md(_table(rows)),
         "performance_over_time": png(performance_over_time(rows)),
+        "all_windows": dg.MetadataValue.md(_table(rows, HISTORY)),
+        **common,
     }

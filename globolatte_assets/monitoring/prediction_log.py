@@ -10,7 +10,8 @@ from globolatte_assets.keys import OWNER_SCIENCE, PREDICTION_LOG, RECOMMENDER, W
 from resources.clock import Clock
 from resources.prediction_files import PredictionFiles
 from resources.warehouse import Warehouse
-from resources.warehouse_predictions import ingest
+from resources.warehouse_predictions import LOG, ingest
+from resources.warehouse_tables import row_count
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Ingestion:
             "files_ingested_before": dg.MetadataValue.int(self.known_files),
             "rows": dg.MetadataValue.int(self.rows),
             "rejected_lines": dg.MetadataValue.int(self.rejected),
-            "by_deployment": dg.MetadataValue.md(f"| deployment | answers |\n|---|---|\n{lines}"),
+            "by_deployment": dg.MetadataValue.md(f"| deployment | answers |\n|---|---:|\n{lines}"),
         }
 
 
@@ -71,4 +72,5 @@ def prediction_log(
     done = Ingestion()
     for path in predictions.finished():
         ingest_file(warehouse, path, context.run.run_id, clock, done)
-    return dg.MaterializeResult(metadata=done.as_metadata())
+    total = dg.MetadataValue.int(row_count(warehouse, LOG))
+    return dg.MaterializeResult(metadata={"dagster/row_count": total, **done.as_metadata()})

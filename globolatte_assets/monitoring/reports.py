@@ -2,18 +2,28 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 
 @dataclass(frozen=True)
 class DriftReports:
-    """Pages `<window id>.html` in `folder`; not more than `kept` of them stay."""
+    """Pages `<window id>.html` in `folder`; not more than `kept` of them stay.
+
+    `base_url`: where a browser finds the parent of `folder`. A file's own address is of no use in a page that came over http:
+    browsers do not follow it.
+    """
 
     folder: Path
     kept: int
+    base_url: str
 
     def path(self, window_id: str) -> Path:
         """Where a window's page is, or would be."""
         return self.folder / f"{window_id}.html"
+
+    def url(self, window_id: str) -> str:
+        """Where a browser finds a window's page."""
+        return f"{self.base_url}/{quote(self.folder.name)}/{quote(self.path(window_id).name)}"
 
     def keep(self, window_id: str, html: str) -> Path:
         """Writes a page whole or not at all, then removes the oldest ones over the limit."""

@@ -1,7 +1,7 @@
 """What both monitoring assets start from: the champion, and the complete windows that nobody judged yet."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ DRIFT_TABLE = "monitoring.drift"
 PERFORMANCE_TABLE = "monitoring.performance"
 STATUS_COLUMN = {DRIFT_TABLE: "window_status", PERFORMANCE_TABLE: "status"}
 BROKEN = "broken"
+MARKS = {"ok": "✅ ok", "drifted": "⚠️ drifted", "below_band": "⚠️ below", BROKEN: "❌ broken"}
 RECENT_DAYS = 14
 """The latest days whose delivery is looked at by itself, so that broken data are noticed before a window is complete."""
 
@@ -70,6 +71,19 @@ def kept_rows(warehouse: Warehouse, table: str, champion: Champion, columns: lis
     """The rows of the champion's windows, without a sequence."""
     rows: list[dict[str, Any]] = warehouse.read(table, columns, {"model_version": champion.version.version}).to_pylist()
     return rows
+
+
+def latest_windows(rows: Sequence[Mapping[str, Any]], how_many: int) -> dict[str, list[Mapping[str, Any]]]:
+    """Of each scope the latest windows, oldest first, one row each."""
+    by_scope: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: (row["scope"] != "chain", row["scope"], row["window_to"])):
+        by_scope.setdefault(row["scope"], {})[row["window_id"]] = row
+    return {scope: list(windows.values())[-how_many:] for scope, windows in by_scope.items()}
+
+
+def marked(status: str) -> str:
+    """A verdict as it stands in a table for people."""
+    return MARKS.get(status, status)
 
 
 def rules_of(orders: int, days: int) -> "WindowRules":

@@ -56,7 +56,7 @@ def load_reference(
         ) from refused
     record_reference(warehouse, file, sha256, run_id, now, table=kind.table, data=data)
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": data.num_rows, "file": file.path, "sha256": sha256},
+        metadata={"dagster/row_count": data.num_rows, "file": dg.MetadataValue.path(file.path), "sha256": sha256},
         data_version=dg.DataVersion(sha256[:16]),
     )
 

@@ -172,13 +172,18 @@ def _load_folder(
     return report
 
 
+def _most_frequent(reasons: Mapping[str, int], how_many: int = 3) -> str:
+    named = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:how_many]
+    return ", ".join(f"{reason}: {rows}" for reason, rows in named)
+
+
 def _check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
     refused = "\n".join(f"- `{path}`: {reason}" for path, reason in report.refused)
     yield dg.AssetCheckResult(
         check_name=NO_FILE_REFUSED,
         passed=not report.refused,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(report.refused)} refused"
+        description=f"{len(report.refused)} refused, such as {report.refused[0][0]}: {report.refused[0][1]}"
         if report.refused
         else f"{len(report.loaded)} files loaded, none refused",
         metadata={"refused": dg.MetadataValue.md(refused or "none"), "files_loaded": len(report.loaded)},
@@ -188,7 +193,8 @@ def _check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
         check_name=NO_ROW_QUARANTINED,
         passed=not report.rows_quarantined,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{report.rows_loaded} rows loaded, {report.rows_quarantined} quarantined",
+        description=f"{report.rows_loaded} rows loaded, {report.rows_quarantined} quarantined"
+        + (f" ({_most_frequent(report.reasons)}); their text is in sales_data.quarantine" if report.reasons else ""),
         metadata={
             "rows_loaded": report.rows_loaded,
             "rows_quarantined": report.rows_quarantined,

@@ -137,6 +137,7 @@ def _report(
     )
     preset = DataDriftPreset(
         columns=names,
+        drift_share=1 / len(policies),  # the page's headline says what the verdict says: one column is enough
         per_column_method={p.column: p.method.value for p in policies},
         per_column_threshold={p.column: p.threshold for p in policies},
     )

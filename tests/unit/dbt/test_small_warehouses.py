@@ -6,12 +6,18 @@ Belongs here: one `dbt build` per kind of warehouse. Each costs seconds, so a ne
 import re
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from random import Random
+
+import pytest
+import yaml
 
 from tests.unit.dbt.built_warehouse import BuiltWarehouse
 from tests.unit.dbt.random_chain import Chain, add_file, business_unit, customer, product
 
 WITHOUT_UNIT_TESTS = ("--exclude-resource-type", "unit_test")
+MODELS = Path(__file__).parents[3] / "dbt_project" / "models"
+COLUMNS = "select table_schema || '.' || table_name as model, column_name, lower(data_type) as type from information_schema.columns"
 TABLES = "select table_schema || '.' || table_name as name from information_schema.tables"
 
 
@@ -31,8 +37,34 @@ def failed_tests(warehouse: BuiltWarehouse) -> set[str]:
     return set(re.findall(r"FAIL \d+ (\w+)", warehouse.build.stdout))
 
 
-def test_empty_raw_tables_build(build_warehouse: Callable[..., BuiltWarehouse]) -> None:
-    warehouse = build_warehouse(Chain(), *WITHOUT_UNIT_TESTS)
+@pytest.fixture(scope="module")
+def empty(build_warehouse: Callable[..., BuiltWarehouse]) -> BuiltWarehouse:
+    """A chain to which nothing was delivered yet."""
+    return build_warehouse(Chain(), *WITHOUT_UNIT_TESTS)
+
+
+def declared_columns() -> dict[str, dict[str, str]]:
+    """Of each model with its schema, the columns and types that its YAML declares."""
+    files = [file for file in MODELS.glob("*/*.yml") if file.with_suffix(".sql").exists()]
+    models = {file: yaml.safe_load(file.read_text())["models"][0] for file in files}
+    return {
+        f"{file.parent.name}.{model['name']}": {
+            column["name"]: column["data_type"].replace(" ", "") for column in model["columns"]
+        }
+        for file, model in models.items()
+    }
+
+
+def test_every_column_is_declared_with_its_type(empty: BuiltWarehouse) -> None:
+    rows = empty.read(COLUMNS).itertuples()
+    real: dict[str, dict[str, str]] = {}
+    for row in rows:
+        real.setdefault(row.model, {})[row.column_name] = row.type
+    assert declared_columns() == {model: columns for model, columns in real.items() if "sales_data." not in model}
+
+
+def test_empty_raw_tables_build(empty: BuiltWarehouse) -> None:
+    warehouse = empty
     assert warehouse.build.returncode == 0, warehouse.build.stdout[-5000:]
     names = [name for name in warehouse.read(TABLES).name if not name.startswith("sales_data.")]
     counts = {name: warehouse.read(f"select count(*) as rows from {name}").rows[0] for name in names}

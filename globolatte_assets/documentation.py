@@ -1,0 +1,103 @@
+"""What the UI says of tables: their names, columns and where they live, mapped once over all assets, here and nowhere else.
+
+Columns are not written down here: names and types come from the migrations of the tables that Python owns, or from dbt's
+YAML; what a column means always from dbt's YAML, by the manifest.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+
+from globolatte_assets.keys import (
+    BUSINESS_UNITS,
+    CUSTOMERS,
+    DATA_DRIFT,
+    EVALUATION,
+    HOLIDAYS,
+    MISPLACED_FILES,
+    PERFORMANCE,
+    PREDICTION_LOG,
+    PRODUCTS,
+    RECOMMENDATIONS,
+    SALES_TRANSACTIONS,
+)
+from resources.warehouse_tables import owned_tables
+
+TABLES: Mapping[dg.AssetKey, str] = {
+    BUSINESS_UNITS: "sales_data.business_units",
+    PRODUCTS: "sales_data.products",
+    CUSTOMERS: "sales_data.customers",
+    HOLIDAYS: "sales_data.holidays",
+    SALES_TRANSACTIONS: "sales_data.sales_transactions",
+    MISPLACED_FILES: "sales_data.load_ledger",
+    EVALUATION: "ml.evaluations",
+    RECOMMENDATIONS: "serving.recommendations",
+    PREDICTION_LOG: "monitoring.prediction_log",
+    DATA_DRIFT: "monitoring.drift",
+    PERFORMANCE: "monitoring.performance",
+}
+"""The table that an asset of ours writes; dbt names its own."""
+
+COLUMN_SCHEMA = "dagster/column_schema"
+TABLE_NAME = "dagster/table_name"
+TABLE_KIND = "table"
+"""The kind that stands for the warehouse, whichever it is."""
+
+Node = Mapping[str, Any]
+
+
+def _column(name: str, declared: str, told: Node, nullable: bool) -> dg.TableColumn:
+    return dg.TableColumn(
+        name,
+        declared,
+        told.get("description") or None,
+        dg.TableColumnConstraints(nullable=nullable),
+        tags=dict.fromkeys(told.get("tags", []), ""),
+    )
+
+
+def schema_of_model(model: Node) -> dg.TableSchema:
+    """The columns of a dbt model, as its YAML declares them. `model`: its entry in dbt's manifest."""
+    columns = [
+        _column(
+            name,
+            told.get("data_type") or "?",
+            told,
+            all(one["type"] != "not_null" for one in told.get("constraints", [])),
+        )
+        for name, told in model["columns"].items()
+    ]
+    return dg.TableSchema(columns)
+
+
+def schemas_of_owned_tables(manifest: Node) -> Mapping[str, dg.TableSchema]:
+    """The columns of each table (`schema.table`) that Python owns, described by the dbt sources of that name."""
+    sources = {f"{source['schema']}.{source['name']}": source["columns"] for source in manifest["sources"].values()}
+    return {
+        table: dg.TableSchema(
+            [
+                _column(column.name, column.type, sources.get(table, {}).get(column.name, {}), column.nullable)
+                for column in columns
+            ]
+        )
+        for table, columns in owned_tables().items()
+    }
+
+
+def with_tables_described(
+    assets: Iterable[dg.AssetsDefinition], manifest: Node, warehouse_kind: str
+) -> list[dg.AssetsDefinition]:
+    """The same assets; those of `TABLES` say which table they write, in which warehouse, with which columns."""
+    schemas = schemas_of_owned_tables(manifest)
+
+    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+        table = TABLES.get(spec.key)
+        if table is None:
+            return spec
+        return spec.replace_attributes(
+            metadata={**spec.metadata, TABLE_NAME: table, COLUMN_SCHEMA: schemas[table]},
+            kinds={warehouse_kind if kind == TABLE_KIND else kind for kind in spec.kinds},
+        )
+
+    return [made.map_asset_specs(described) for made in assets]

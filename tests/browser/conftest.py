@@ -1,0 +1,173 @@
+"""A deployment with its UI really running, and a browser to look at it. What is started here is ended here."""
+
+import datetime as dt
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+from simulator import Scenario, continue_into
+
+GLOBOLATTE = str(Path(sys.executable).with_name("globolatte"))
+SMALL_CHAIN = ("--orders", "2000", "--customers", "150", "--start", "2022-01-01", "--end", "2022-02-28")
+DAYS_AFTER_LAUNCH = 44
+BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+SENSORS = """query ($where: RepositorySelector!) { sensorsOrError(repositorySelector: $where) {
+  __typename ... on Sensors { results { id name } } } }"""
+STOP_SENSOR = "mutation ($id: String!) { stopSensor(id: $id) { __typename } }"
+START_SECONDS = 90
+STOP_SECONDS = 60
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True)
+class Ui:
+    """A deployment whose UI runs."""
+
+    home: Path
+    url: str
+    reports_url: str
+
+    def graphql(self, query: str, **variables: Any) -> dict[str, Any]:
+        """The data of a GraphQL answer."""
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            data: dict[str, Any] = json.load(answer)["data"]
+        return data
+
+    def stop_sensors(self) -> None:
+        """From now on only clicks start something."""
+        where = {"repositoryName": "__repository__", "repositoryLocationName": "globolatte"}
+        sensors = self.graphql(SENSORS, where=where)["sensorsOrError"]["results"]
+        assert {sensor["name"] for sensor in sensors} >= {"landing_sensor", "automation_sensor", "retraining_sensor"}
+        for sensor in sensors:
+            stopped = self.graphql(STOP_SENSOR, id=sensor["id"])
+            assert stopped["stopSensor"]["__typename"] == "StopSensorMutationResult", stopped
+
+    def landing_file(self, folder: str, date: dt.date) -> Path:
+        """Where a unit's sales of a day land."""
+        return self.home / "landing" / "sales" / folder / f"{date:%Y/%m/%d}" / "sales.csv"
+
+
+@pytest.fixture(scope="session")
+def browser_path() -> str:
+    """The machine's Chromium. Skips where there is none."""
+    for name in BROWSERS:
+        if found := shutil.which(name):
+            return found
+    pytest.skip(
+        "no Chromium on the path: install it (Debian: `apt-get install chromium`; `make browser` tries) and run again"
+    )
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A home of its own, in which drift starts no training: a click does."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GLOBOLATTE_", "DAGSTER_"))}
+    return {
+        **clean,
+        "GLOBOLATTE_HOME": str(tmp_path_factory.mktemp("home")),
+        "GLOBOLATTE_REPORTS_URL": f"http://127.0.0.1:{free_port()}",
+        "GLOBOLATTE_RETRAINING_COOLDOWN_DAYS": "10000",
+    }
+
+
+def _ok(environment: dict[str, str], *arguments: str) -> None:
+    done = subprocess.run(
+        [GLOBOLATTE, *arguments], env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/server_info", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"the UI did not start:\n{log.read_text()[-4000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ends `globolatte dev` as a person would, and holds it to leaving nothing behind."""
+    family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+        _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
+        assert not left, f"still running: {left}"
+    finally:
+        for one in [process, *family]:
+            if one.is_running() if isinstance(one, psutil.Process) else one.poll() is None:
+                one.kill()
+
+
+@pytest.fixture(scope="module")
+def ui(environment: dict[str, str], browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+    """Two months that a model has learned, weeks after them in which a product was launched, and the UI over it."""
+    home = Path(environment["GLOBOLATTE_HOME"])
+    _ok(environment, "simulate", "--out", str(home), *SMALL_CHAIN)
+    _ok(environment, "run")
+    continue_into(home, Scenario.PRODUCT_LAUNCH, days=DAYS_AFTER_LAUNCH)
+    _ok(environment, "run")
+    url = f"http://127.0.0.1:{free_port()}"
+    log = tmp_path_factory.mktemp("log") / "dev.log"
+    with log.open("wb") as stream:
+        command = [GLOBOLATTE, "dev", "--port", url.rpartition(":")[2]]
+        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
+        try:
+            _wait_for(url, process, log)
+            started = Ui(home, url, environment["GLOBOLATTE_REPORTS_URL"])
+            started.stop_sensors()
+            yield started
+        finally:
+            _stop(process)
+
+
+@pytest.fixture
+def page(ui: Ui, browser_path: str) -> Iterator[Page]:
+    """An empty page of a browser with a fresh profile."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, headless=True, args=FLAGS)
+        opened = browser.new_page(viewport={"width": 1920, "height": 1080}, base_url=ui.url)
+        opened.set_default_timeout(30_000)
+        try:
+            yield opened
+        finally:
+            browser.close()
