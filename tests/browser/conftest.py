@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, expect, sync_playwright
 
 from simulator import Scenario, continue_into
 
@@ -44,6 +44,8 @@ SENSORS = """query ($where: RepositorySelector!) { sensorsOrError(repositorySele
 STOP_SENSOR = "mutation ($id: String!) { stopSensor(id: $id) { __typename } }"
 START_SECONDS = 90
 STOP_SECONDS = 60
+PATIENCE_MILLISECONDS = 60_000
+"""A click or a text is waited for so long at the most: machines are shared."""
 
 
 def free_port() -> int:
@@ -166,7 +168,8 @@ def page(ui: Ui, browser_path: str) -> Iterator[Page]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, headless=True, args=FLAGS)
         opened = browser.new_page(viewport={"width": 1920, "height": 1080}, base_url=ui.url)
-        opened.set_default_timeout(30_000)
+        opened.set_default_timeout(PATIENCE_MILLISECONDS)
+        expect.set_options(timeout=PATIENCE_MILLISECONDS)
         try:
             yield opened
         finally:
