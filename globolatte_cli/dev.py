@@ -8,6 +8,7 @@ from rich.console import Console
 
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.prepare import ensure_manifest
+from resources.environment import landing_of
 from resources.settings import PROJECT_ROOT, Settings
 
 
@@ -18,7 +19,8 @@ def start_dagster(host: str, port: int) -> None:
     ensure_manifest()
     console = Console(stderr=True)
     console.print(
-        f"Dagster UI: http://{host}:{port}\nDrop sales files into {settings.landing_folder}/sales/. Ctrl-C stops everything."
+        f"Dagster UI: http://{host}:{port}\n"
+        f"Drop sales files into sales/ of {landing_of(settings).describe()}. Ctrl-C stops everything."
     )
     os.chdir(PROJECT_ROOT)
     dagster = str(Path(sys.executable).with_name("dagster"))

@@ -8,7 +8,15 @@ from resources.clock import Clock
 from resources.endpoint import Endpoint
 from resources.landing import LandingZone
 from resources.ml import MLPlatform
-from resources.settings import PROJECT_ROOT, LandingKind, MLKind, NotInThisReleaseError, Settings, WarehouseKind
+from resources.settings import (
+    PROJECT_ROOT,
+    LandingKind,
+    MLKind,
+    NotInThisReleaseError,
+    Settings,
+    WarehouseKind,
+    required,
+)
 from resources.warehouse import Warehouse
 
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
@@ -22,12 +30,18 @@ def clock_of(settings: Settings) -> Clock:
 
 
 def landing_of(settings: Settings) -> LandingZone:
-    """The landing zone. Raises `NotInThisReleaseError` for a kind that is not there yet."""
+    """The landing zone. Raises `MissingSettingError` if the kind needs a setting that is not there."""
     if settings.landing is LandingKind.FOLDER:
         from resources.landing_folder import FolderLandingZone
 
         return FolderLandingZone(folder=str(settings.landing_folder))
-    raise NotInThisReleaseError("GLOBOLATTE_LANDING", str(settings.landing), "folder")
+    from resources.landing_blob import BlobLandingZone
+
+    return BlobLandingZone(
+        account_url=required(settings.blob_account_url, "GLOBOLATTE_BLOB_ACCOUNT_URL", "GLOBOLATTE_LANDING=blob"),
+        container=settings.blob_container,
+        credential=settings.blob_credential,
+    )
 
 
 def warehouse_of(settings: Settings) -> Warehouse:

@@ -1,6 +1,6 @@
 """The landing zone: where business units drop their files. The protocol and the words every implementation shares.
 
-Implementations live in modules of their own (`landing_folder`). What a path means (unit, date, reference file) is not
+Implementations live in modules of their own (`landing_folder`, `landing_blob`). What a path means (unit, date, reference file) is not
 decided here but in `globolatte_assets.raw`.
 """
 
@@ -35,15 +35,27 @@ class SupersededError(Exception):
         self.path = path
 
 
+class LandingUnreachableError(OSError):
+    """The landing zone, or a file of it, could not be reached or did not let us in. Holds no secret."""
+
+    def __init__(self, where: str, fault: str) -> None:
+        super().__init__(
+            f"{where}: {fault}. Check the address, the network and the credential (`globolatte doctor`), then try again"
+        )
+
+
 class LandingZone(Protocol):
-    """Where business units drop their files. Implementations: `FolderLandingZone`."""
+    """Where business units drop their files. Implementations: `FolderLandingZone`, `BlobLandingZone`."""
 
     def files(self, prefix: str = "") -> Iterator[LandedFile]:
         """The files whose path starts with `prefix`, in path order."""
         ...
 
     def open(self, file: LandedFile) -> AbstractContextManager[BinaryIO]:
-        """The file's bytes. Raises `SupersededError` if the content is not the listed version, at opening or at closing."""
+        """The listed version's bytes.
+
+        Raises `SupersededError` if the content is not the listed version: at opening, or, where only then it shows, at closing.
+        """
         ...
 
     def describe(self) -> str:

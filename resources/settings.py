@@ -31,6 +31,14 @@ class LandingKind(StrEnum):
     BLOB = "blob"
 
 
+class CredentialKind(StrEnum):
+    """How a storage account is entered: by its key, a shared access signature, or whatever identity the machine has."""
+
+    KEY = "key"
+    SAS = "sas"
+    DEFAULT = "default"
+
+
 class WarehouseKind(StrEnum):
     """Where tables live."""
 
@@ -50,6 +58,20 @@ class NotInThisReleaseError(RuntimeError):
 
     def __init__(self, variable: str, value: str, instead: str) -> None:
         super().__init__(f"{variable}={value}: this release has no such world yet; set {variable}={instead}")
+
+
+class MissingSettingError(RuntimeError):
+    """A chosen world needs a setting that is not there."""
+
+    def __init__(self, variable: str, why: str) -> None:
+        super().__init__(f"{variable} is not set, but {why} needs it; set it (see docs/settings.md)")
+
+
+def required(value: str | None, variable: str, why: str) -> str:
+    """A setting's value. Raises `MissingSettingError` if there is none."""
+    if not value:
+        raise MissingSettingError(variable, why)
+    return value
 
 
 class Settings(BaseSettings):
@@ -109,6 +131,18 @@ class Settings(BaseSettings):
     )
     landing_poll_seconds: int = Field(
         default=15, ge=1, description="Least time between two looks of the landing sensor, in seconds."
+    )
+    blob_account_url: str | None = Field(
+        default=None,
+        description="Address of the storage account whose container is the landing zone, such as "
+        "https://<account>.blob.core.windows.net; no SAS in it.",
+    )
+    blob_container: str = Field(default="landing", description="The container that is the landing zone.")
+    blob_credential: CredentialKind = Field(
+        default=CredentialKind.DEFAULT,
+        description="How the storage account is entered: key (GLOBOLATTE_BLOB_KEY), sas (GLOBOLATTE_BLOB_SAS) or default "
+        "(Azure's DefaultAzureCredential: managed identity, environment, Azure CLI). The two secrets are read from the "
+        "environment only and are no settings.",
     )
     window_orders: int = Field(
         default=300,
@@ -170,6 +204,15 @@ class Settings(BaseSettings):
         if value is not None and value.tzinfo is None:
             raise ValueError("has no time zone; write it like 2024-01-01T06:00:00+00:00")
         return value
+
+    @field_validator("blob_account_url")
+    @classmethod
+    def _address_without_secret(cls, value: str | None) -> str | None:
+        if value is not None and ("?" in value or "@" in value or not value.startswith(("https://", "http://"))):
+            raise ValueError(
+                "is no plain address; write https://<account>.blob.core.windows.net and put a SAS into GLOBOLATTE_BLOB_SAS"
+            )
+        return value.rstrip("/") if value is not None else None
 
     @model_validator(mode="before")
     @classmethod
