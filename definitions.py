@@ -30,7 +30,7 @@ from globolatte_assets.raw.sales_transactions import LoadLimits, sales_transacti
 from resources.environment import DBT_PROJECT_FOLDER, export, resources_of
 from resources.settings import Settings
 from sensors.automation import automation_sensor
-from sensors.landing import landing_sensor
+from sensors.landing import file_sensors
 from sensors.retraining import retraining_rules, retraining_sensor
 from sensors.run_health import run_health_sensor
 
@@ -71,7 +71,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=[ledger_conservation],
         jobs=all_jobs,
         sensors=[
-            landing_sensor(settings, all_jobs),
+            *file_sensors(settings, all_jobs),
             retraining_sensor(all_jobs, retraining_rules(settings)),
             run_health_sensor(),
             automation_sensor(),

@@ -57,6 +57,22 @@ def _landing(settings: Settings) -> Finding:
     return Finding("landing zone", True, f"{state}, reference data complete")
 
 
+def _event_queue(settings: Settings) -> Finding:
+    if settings.landing is LandingKind.FOLDER:
+        return Finding("event queue", True, "none: a folder is looked at")
+    if not environment.has_event_queue(settings):
+        return Finding(
+            "event queue",
+            False,
+            "none: new blobs are found late, by looking",
+            "set GLOBOLATTE_BLOB_QUEUE (docs/azure-landing.md)",
+        )
+    events = environment.event_queue_of(settings)
+    waiting, poisoned = events.lengths()
+    state = f"{events.describe()}: about {waiting:,} messages, {poisoned:,} in its poison queue"
+    return Finding("event queue", poisoned == 0, state, "read their reasons, mend the cause, then delete them")
+
+
 def _warehouse(settings: Settings) -> Finding:
     warehouse = environment.impatient_warehouse_of(settings)
     try:
@@ -85,7 +101,15 @@ def _manifest(_: Settings) -> Finding:
     )
 
 
-CHECKS: tuple[Callable[[Settings], Finding], ...] = (_python, _packages, _manifest, _landing, _warehouse, _ml)
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (
+    _python,
+    _packages,
+    _manifest,
+    _landing,
+    _event_queue,
+    _warehouse,
+    _ml,
+)
 
 
 def findings(settings: Settings) -> Iterator[Finding]:

@@ -137,6 +137,7 @@ def faults_in_plain_words(where: str) -> Iterator[None]:
 def fault_of(error: Exception) -> str:
     """What an error of Azure's libraries says, in one line without secrets."""
     code = getattr(error, "error_code", None)
+    code = getattr(code, "value", code)
     status = getattr(error, "status_code", None)
     said = without_secrets(str(error)).strip().splitlines()
     parts = [f"{status} {code}" if status else "", said[0].rstrip(".") if said else type(error).__name__]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from resources.clock import Clock
 from resources.endpoint import Endpoint
+from resources.event_queue import EventQueue
 from resources.landing import LandingZone
 from resources.ml import MLPlatform
 from resources.settings import (
@@ -41,6 +42,21 @@ def landing_of(settings: Settings) -> LandingZone:
         account_url=required(settings.blob_account_url, "GLOBOLATTE_BLOB_ACCOUNT_URL", "GLOBOLATTE_LANDING=blob"),
         container=settings.blob_container,
         credential=settings.blob_credential,
+    )
+
+
+def has_event_queue(settings: Settings) -> bool:
+    """Whether a queue tells of new files: the landing zone is a container, and a queue is named."""
+    return settings.landing is LandingKind.BLOB and bool(settings.blob_queue)
+
+
+def event_queue_of(settings: Settings) -> EventQueue:
+    """The queue that tells of new blobs. Raises `MissingSettingError` if a setting that it needs is not there."""
+    return EventQueue(
+        account_url=settings.queue_account_url,
+        queue=required(settings.blob_queue, "GLOBOLATTE_BLOB_QUEUE", "the blob event sensor"),
+        credential=settings.blob_credential,
+        hidden_seconds=settings.blob_queue_hidden_seconds,
     )
 
 
@@ -100,6 +116,7 @@ def resources_of(settings: Settings) -> dict[str, object]:
     return {
         "clock": clock_of(settings),
         "landing": landing_of(settings),
+        **({"events": event_queue_of(settings)} if has_event_queue(settings) else {}),
         "warehouse": warehouse_of(settings),
         "ml": ml_of(settings),
         "states": ServingStates(folder=str(settings.endpoints_folder)),

@@ -10,7 +10,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from resources.azure_storage import blob_service, faults_in_plain_words, request_options
-from resources.landing import LandedFile, SupersededError
+from resources.landing import LandedFile, LandingUnreachableError, SupersededError
 from resources.settings import CredentialKind
 
 if TYPE_CHECKING:
@@ -74,6 +74,11 @@ class BlobLandingZone(dg.ConfigurableResource):
         from azure.core import MatchConditions
         from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError
 
+        if {".", ".."} & set(file.path.split("/")):
+            raise LandingUnreachableError(
+                f"{file.path} in {self.describe()}",
+                "a name with '.' or '..' between slashes would lead to another blob",
+            )
         with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as content:
             with faults_in_plain_words(f"{file.path} in {self.describe()}"):
                 try:

@@ -144,6 +144,20 @@ class Settings(BaseSettings):
         "(Azure's DefaultAzureCredential: managed identity, environment, Azure CLI). The two secrets are read from the "
         "environment only and are no settings.",
     )
+    blob_queue: str | None = Field(
+        default=None,
+        description="The storage queue that Event Grid tells of new blobs. Default: none; new blobs are then found by looking.",
+    )
+    blob_queue_account_url: str | None = Field(
+        default=None,
+        description="Address of the account that has the queue. Default: GLOBOLATTE_BLOB_ACCOUNT_URL with .queue. for .blob.",
+    )
+    blob_queue_hidden_seconds: int = Field(
+        default=300,
+        ge=1,
+        le=604800,
+        description="How long a message of the queue that was given out stays hidden before it comes again, in seconds.",
+    )
     window_orders: int = Field(
         default=300,
         ge=100,
@@ -205,7 +219,7 @@ class Settings(BaseSettings):
             raise ValueError("has no time zone; write it like 2024-01-01T06:00:00+00:00")
         return value
 
-    @field_validator("blob_account_url")
+    @field_validator("blob_account_url", "blob_queue_account_url")
     @classmethod
     def _address_without_secret(cls, value: str | None) -> str | None:
         if value is not None and ("?" in value or "@" in value or not value.startswith(("https://", "http://"))):
@@ -235,6 +249,13 @@ class Settings(BaseSettings):
     def landing_folder(self) -> Path:
         """Where business units drop files when the landing zone is a folder."""
         return self.home / "landing"
+
+    @property
+    def queue_account_url(self) -> str:
+        """Address of the account that has the event queue; raises `MissingSettingError` if it follows from nothing."""
+        derived = (self.blob_account_url or "").replace(".blob.", ".queue.", 1)
+        found = self.blob_queue_account_url or (derived if derived != self.blob_account_url else None)
+        return required(found, "GLOBOLATTE_BLOB_QUEUE_ACCOUNT_URL", "GLOBOLATTE_BLOB_QUEUE")
 
     @property
     def warehouse_file(self) -> Path:
