@@ -25,6 +25,17 @@ class LandedFile:
     size: int
 
 
+@dataclass(frozen=True)
+class Level:
+    """What lies directly in one place: the prefixes of folders, each ending with `/`, and files; at most `MOST_OF_A_LEVEL`."""
+
+    folders: tuple[str, ...] = ()
+    files: tuple[LandedFile, ...] = ()
+
+
+MOST_OF_A_LEVEL = 5000
+
+
 class SupersededError(Exception):
     """The file's content changed, or the file went away, since it was listed. List again."""
 
@@ -49,6 +60,10 @@ class LandingZone(Protocol):
 
     def files(self, prefix: str = "") -> Iterator[LandedFile]:
         """The files whose path starts with `prefix`, in path order."""
+        ...
+
+    def level(self, prefix: str = "") -> Level:
+        """What lies directly under `prefix`, which is empty or ends with `/`; what is deeper is not looked at."""
         ...
 
     def open(self, file: LandedFile) -> AbstractContextManager[BinaryIO]:

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, cast
 
@@ -10,17 +11,25 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from resources.azure_storage import blob_service, faults_in_plain_words, request_options
-from resources.landing import LandedFile, LandingUnreachableError, SupersededError
+from resources.landing import MOST_OF_A_LEVEL, LandedFile, LandingUnreachableError, Level, SupersededError
 from resources.settings import CredentialKind
 
 if TYPE_CHECKING:
-    from azure.storage.blob import ContainerClient
+    from azure.storage.blob import BlobProperties, ContainerClient
 
 IN_MEMORY_BYTES = 32 * 1024 * 1024
 """A larger blob is read by way of a temporary file."""
 
 FOLDER_MARK = "hdi_isfolder"
 """Metadata by which an account with a hierarchical namespace tells a folder from a blob of no bytes."""
+
+
+def _is_folder(blob: "BlobProperties") -> bool:
+    return bool((blob.metadata or {}).get(FOLDER_MARK) == "true")
+
+
+def _landed(blob: "BlobProperties") -> LandedFile:
+    return LandedFile(blob.name, str(blob.etag).strip('"'), blob.size)
 
 
 class BlobLandingZone(dg.ConfigurableResource):
@@ -57,12 +66,21 @@ class BlobLandingZone(dg.ConfigurableResource):
             listed = self._container().list_blobs(
                 prefix or None, include=["metadata"], results_per_page=self.page_size, **request_options(self.retries)
             )
-            found = [
-                LandedFile(blob.name, str(blob.etag).strip('"'), blob.size)
-                for blob in listed
-                if (blob.metadata or {}).get(FOLDER_MARK) != "true"
-            ]
+            found = [_landed(blob) for blob in listed if not _is_folder(blob)]
         yield from sorted(found)
+
+    def level(self, prefix: str = "") -> Level:
+        """What lies directly under `prefix`. Raises `LandingUnreachableError`."""
+        from azure.storage.blob import BlobPrefix
+
+        with faults_in_plain_words(self.describe()):
+            walked = self._container().walk_blobs(
+                prefix or None, include=["metadata"], delimiter="/", **request_options(self.retries)
+            )
+            entries = list(islice(walked, MOST_OF_A_LEVEL))
+        folders = [entry.name for entry in entries if isinstance(entry, BlobPrefix)]
+        files = [_landed(entry) for entry in entries if not isinstance(entry, BlobPrefix) and not _is_folder(entry)]
+        return Level(tuple(sorted(folders)), tuple(sorted(files)))
 
     @contextmanager
     def open(self, file: LandedFile) -> Iterator[BinaryIO]:

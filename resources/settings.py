@@ -158,6 +158,17 @@ class Settings(BaseSettings):
         le=604800,
         description="How long a message of the queue that was given out stays hidden before it comes again, in seconds.",
     )
+    reconcile_seconds: int = Field(
+        default=60,
+        ge=1,
+        description="Least time between two ticks of the reconciliation of a container with the ledger, in seconds.",
+    )
+    reconcile_days: int = Field(
+        default=7,
+        ge=1,
+        le=92,
+        description="How many business dates of every unit each tick of the reconciliation looks at; older ones come in turn.",
+    )
     window_orders: int = Field(
         default=300,
         ge=100,

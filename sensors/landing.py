@@ -12,6 +12,7 @@ from resources.settings import LandingKind, Settings
 from resources.warehouse import WarehouseBusyError
 from sensors.backlog import listing_of, look, path_rules, retry_policy
 from sensors.blob_events import blob_event_sensor
+from sensors.reconciliation import reconciliation_sensor
 from sensors.requests import listing_digest, requests_for
 
 
@@ -70,4 +71,4 @@ def file_sensors(settings: Settings, jobs: Sequence[AssetJob]) -> list[dg.Sensor
     if settings.landing is LandingKind.FOLDER:
         return [landing_sensor(settings, jobs)]
     events = [blob_event_sensor(settings, jobs)] if has_event_queue(settings) else []
-    return [*events]
+    return [*events, reconciliation_sensor(settings, jobs)]

@@ -107,6 +107,33 @@ def test_a_prefix_is_the_beginning_of_the_path(shore: Shore, prefix: str, expect
     assert paths(shore.zone, prefix) == expected
 
 
+@pytest.mark.parametrize(
+    ("prefix", "folders", "files"),
+    [
+        ("", ["reference/", "sales/"], ["a.csv"]),
+        ("sales/", ["sales/usa/", "sales/☕ usa/"], ["sales/b.csv"]),
+        ("sales/usa/", ["sales/usa/2022/"], []),
+        ("sales/usa/2022/01/31/", [], ["sales/usa/2022/01/31/a.csv", "sales/usa/2022/01/31/b.csv"]),
+        ("sales/nowhere/", [], []),
+    ],
+)
+def test_a_level_is_what_lies_directly_in_a_place(
+    shore: Shore, prefix: str, folders: list[str], files: list[str]
+) -> None:
+    for path in (
+        "a.csv",
+        "reference/products.csv",
+        "sales/b.csv",
+        "sales/usa/2022/01/31/b.csv",
+        "sales/usa/2022/01/31/a.csv",
+        "sales/☕ usa/2022/01/31/a.csv",
+    ):
+        shore.put(path, b"x")
+    level = shore.zone.level(prefix)
+    assert (list(level.folders), [file.path for file in level.files]) == (folders, files)
+    assert set(level.files) <= set(shore.zone.files(prefix))
+
+
 def test_an_untouched_file_keeps_its_etag_and_a_replaced_one_gets_another(shore: Shore) -> None:
     first = shore.put("a.csv", b"one")
     assert list(shore.zone.files()) == [first]
