@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from resources.alerts import Alerts
 from resources.clock import Clock
 from resources.endpoint import Endpoint
 from resources.event_queue import EventQueue
@@ -115,6 +116,7 @@ def resources_of(settings: Settings) -> dict[str, object]:
 
     return {
         "clock": clock_of(settings),
+        "alerts": Alerts(),
         "landing": landing_of(settings),
         **({"events": event_queue_of(settings)} if has_event_queue(settings) else {}),
         "warehouse": warehouse_of(settings),

@@ -39,6 +39,15 @@ class CredentialKind(StrEnum):
     DEFAULT = "default"
 
 
+class MissingDelivery(StrEnum):
+    """How much it matters that a unit has not delivered: nothing, a warning, an error, or that what follows waits for it."""
+
+    OFF = "off"
+    WARN = "warn"
+    ERROR = "error"
+    BLOCK = "block"
+
+
 class WarehouseKind(StrEnum):
     """Where tables live."""
 
@@ -168,6 +177,18 @@ class Settings(BaseSettings):
         ge=1,
         le=92,
         description="How many business dates of every unit each tick of the reconciliation looks at; older ones come in turn.",
+    )
+    missing_delivery: MissingDelivery = Field(
+        default=MissingDelivery.WARN,
+        description="What a missing delivery is: off, warn, error, or block (an error, and features and recommendations wait).",
+    )
+    delivery_hours: float = Field(
+        default=12.0,
+        ge=0,
+        description="How many hours after a business date has ended, by the unit's time zone, its file must be there.",
+    )
+    delivery_days: int = Field(
+        default=14, ge=1, le=366, description="How many business dates back missing deliveries are watched."
     )
     window_orders: int = Field(
         default=300,
