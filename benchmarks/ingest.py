@@ -90,7 +90,7 @@ def _job_seconds(settings: Settings, definitions: dg.Definitions, job: str) -> f
 
     from globolatte_assets.raw.ledger import known_files
     from resources.event_log import event_log_kept_open
-    from sensors.landing import range_tags
+    from sensors.requests import range_tags
 
     rules = PathRules(frozenset(settings.business_units), settings.first_business_date, Clock().today())
     placed = new_sales(landing_of(settings).files("sales/"), known_files(warehouse_of(settings)), rules)

@@ -11,7 +11,7 @@ RETRY_AFTER_A_FAULT = dg.RetryPolicy(max_retries=1, delay=5)
 """For what follows new data: automation asks once for an update, so a passing fault must not be the end of it."""
 
 
-def follow_new_data() -> dg.AutomationCondition:
+def follow_new_data(*, waits_for_checks: bool = False) -> dg.AutomationCondition:
     """An asset follows its inputs: it materializes once after any of them got new data.
 
     Each clause prevents one failure:
@@ -23,11 +23,25 @@ def follow_new_data() -> dg.AutomationCondition:
       or recommendations would be asked for before there is a champion.
     - not `any_deps_in_progress`: a backlog of three units would build everything three times.
     - not `in_progress`: a second build of the same asset would wait for the first, then find nothing to do.
+    - with `waits_for_checks`, its inputs' blocking checks have passed: within a run Dagster sees to that itself, across runs it
+      does not, and raw sales are a run of their own.
     """
     changed = (dg.AutomationCondition.newly_missing() | dg.AutomationCondition.any_deps_updated()).since_last_handled()
-    return (
+    condition = (
         changed
         & ~dg.AutomationCondition.any_deps_missing().ignore(RAW_SALES)
         & ~dg.AutomationCondition.any_deps_in_progress()
         & ~dg.AutomationCondition.in_progress()
-    ).with_label("follow_new_data")
+    )
+    if waits_for_checks:
+        condition &= dg.AutomationCondition.all_deps_blocking_checks_passed()
+    return condition.with_label("follow_new_data")
+
+
+def hourly_and_after_new_data() -> dg.AutomationCondition:
+    """A check of what should have come: every hour, since nothing arrives when something is missing, and after each arrival."""
+    every_hour: dg.AutomationCondition = dg.AutomationCondition.cron_tick_passed("5 * * * *")
+    asked = (dg.AutomationCondition.any_deps_updated() | every_hour).since_last_handled()
+    return (asked & ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()).with_label(
+        "hourly_and_after_new_data"
+    )

@@ -10,6 +10,7 @@ from rich.console import Console
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.prepare import ensure_manifest
 from globolatte_cli.report_pages import start_beside_this_process
+from resources.environment import landing_of
 from resources.settings import PROJECT_ROOT, Settings
 
 
@@ -22,7 +23,8 @@ def start_dagster(host: str, port: int) -> None:
     ensure_manifest()
     console = Console(stderr=True)
     console.print(
-        f"Dagster UI: http://{host}:{port}\nDrop sales files into {settings.landing_folder}/sales/. Ctrl-C stops everything."
+        f"Dagster UI: http://{host}:{port}\n"
+        f"Drop sales files into sales/ of {landing_of(settings).describe()}. Ctrl-C stops everything."
     )
     complaint = start_beside_this_process(settings.reports_folder, settings.reports_url)
     console.print(f"[yellow]{complaint}[/]" if complaint else f"Drift reports: {settings.reports_url}", highlight=False)

@@ -2,7 +2,8 @@
 
 from pydantic import ValidationError
 
-from resources.settings import NotInThisReleaseError
+from resources.landing import LandingUnreachableError
+from resources.settings import MissingSettingError, NotInThisReleaseError
 from resources.warehouse import WarehouseBusyError
 
 
@@ -10,7 +11,14 @@ class UserError(Exception):
     """Something a person can mend. The message names the thing, the fault and the remedy."""
 
 
-KNOWN_ERRORS = (UserError, ValidationError, WarehouseBusyError, NotInThisReleaseError)
+KNOWN_ERRORS = (
+    UserError,
+    ValidationError,
+    WarehouseBusyError,
+    NotInThisReleaseError,
+    MissingSettingError,
+    LandingUnreachableError,
+)
 
 
 def message_of(error: Exception) -> str:

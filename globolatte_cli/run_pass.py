@@ -155,7 +155,7 @@ class Pass:
 
     def _ingest(self, load: "LoadRange") -> None:
         from globolatte_assets.jobs import INGEST_SALES
-        from sensors.landing import range_tags
+        from sensors.requests import range_tags
 
         days = (load.last - load.first).days + 1
         label = (

@@ -4,12 +4,22 @@ import os
 import sys
 from pathlib import Path
 
+from resources.alerts import Alerts
 from resources.clock import Clock
 from resources.endpoint import Endpoint
+from resources.event_queue import EventQueue
 from resources.landing import LandingZone
 from resources.ml import MLPlatform
 from resources.prediction_files import PredictionFiles
-from resources.settings import PROJECT_ROOT, LandingKind, MLKind, NotInThisReleaseError, Settings, WarehouseKind
+from resources.settings import (
+    PROJECT_ROOT,
+    LandingKind,
+    MLKind,
+    NotInThisReleaseError,
+    Settings,
+    WarehouseKind,
+    required,
+)
 from resources.warehouse import Warehouse
 
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
@@ -23,12 +33,33 @@ def clock_of(settings: Settings) -> Clock:
 
 
 def landing_of(settings: Settings) -> LandingZone:
-    """The landing zone. Raises `NotInThisReleaseError` for a kind that is not there yet."""
+    """The landing zone. Raises `MissingSettingError` if the kind needs a setting that is not there."""
     if settings.landing is LandingKind.FOLDER:
         from resources.landing_folder import FolderLandingZone
 
         return FolderLandingZone(folder=str(settings.landing_folder))
-    raise NotInThisReleaseError("GLOBOLATTE_LANDING", str(settings.landing), "folder")
+    from resources.landing_blob import BlobLandingZone
+
+    return BlobLandingZone(
+        account_url=required(settings.blob_account_url, "GLOBOLATTE_BLOB_ACCOUNT_URL", "GLOBOLATTE_LANDING=blob"),
+        container=settings.blob_container,
+        credential=settings.blob_credential,
+    )
+
+
+def has_event_queue(settings: Settings) -> bool:
+    """Whether a queue tells of new files: the landing zone is a container, and a queue is named."""
+    return settings.landing is LandingKind.BLOB and bool(settings.blob_queue)
+
+
+def event_queue_of(settings: Settings) -> EventQueue:
+    """The queue that tells of new blobs. Raises `MissingSettingError` if a setting that it needs is not there."""
+    return EventQueue(
+        account_url=settings.queue_account_url,
+        queue=required(settings.blob_queue, "GLOBOLATTE_BLOB_QUEUE", "the blob event sensor"),
+        credential=settings.blob_credential,
+        hidden_seconds=settings.blob_queue_hidden_seconds,
+    )
 
 
 def warehouse_of(settings: Settings) -> Warehouse:
@@ -90,7 +121,9 @@ def resources_of(settings: Settings) -> dict[str, object]:
 
     return {
         "clock": clock_of(settings),
+        "alerts": Alerts(),
         "landing": landing_of(settings),
+        **({"events": event_queue_of(settings)} if has_event_queue(settings) else {}),
         "warehouse": warehouse_of(settings),
         "ml": ml_of(settings),
         "states": ServingStates(folder=str(settings.endpoints_folder)),

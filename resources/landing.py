@@ -1,6 +1,6 @@
 """The landing zone: where business units drop their files. The protocol and the words every implementation shares.
 
-Implementations live in modules of their own (`landing_folder`). What a path means (unit, date, reference file) is not
+Implementations live in modules of their own (`landing_folder`, `landing_blob`). What a path means (unit, date, reference file) is not
 decided here but in `globolatte_assets.raw`.
 """
 
@@ -25,6 +25,17 @@ class LandedFile:
     size: int
 
 
+@dataclass(frozen=True)
+class Level:
+    """What lies directly in one place: the prefixes of folders, each ending with `/`, and files; at most `MOST_OF_A_LEVEL`."""
+
+    folders: tuple[str, ...] = ()
+    files: tuple[LandedFile, ...] = ()
+
+
+MOST_OF_A_LEVEL = 5000
+
+
 class SupersededError(Exception):
     """The file's content changed, or the file went away, since it was listed. List again."""
 
@@ -35,15 +46,31 @@ class SupersededError(Exception):
         self.path = path
 
 
+class LandingUnreachableError(OSError):
+    """The landing zone, or a file of it, could not be reached or did not let us in. Holds no secret."""
+
+    def __init__(self, where: str, fault: str) -> None:
+        super().__init__(
+            f"{where}: {fault}. Check the address, the network and the credential (`globolatte doctor`), then try again"
+        )
+
+
 class LandingZone(Protocol):
-    """Where business units drop their files. Implementations: `FolderLandingZone`."""
+    """Where business units drop their files. Implementations: `FolderLandingZone`, `BlobLandingZone`."""
 
     def files(self, prefix: str = "") -> Iterator[LandedFile]:
         """The files whose path starts with `prefix`, in path order."""
         ...
 
+    def level(self, prefix: str = "") -> Level:
+        """What lies directly under `prefix`, which is empty or ends with `/`; what is deeper is not looked at."""
+        ...
+
     def open(self, file: LandedFile) -> AbstractContextManager[BinaryIO]:
-        """The file's bytes. Raises `SupersededError` if the content is not the listed version, at opening or at closing."""
+        """The listed version's bytes.
+
+        Raises `SupersededError` if the content is not the listed version: at opening, or, where only then it shows, at closing.
+        """
         ...
 
     def describe(self) -> str:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import dagster as dg
 
-from resources.landing import LandedFile, SupersededError
+from resources.landing import MOST_OF_A_LEVEL, LandedFile, Level, SupersededError
 
 PARTIAL_SUFFIXES = (".part", ".tmp", ".crdownload", "~")
 
@@ -62,6 +62,18 @@ class FolderLandingZone(dg.ConfigurableResource):
             if stat.S_ISREG(status.st_mode):
                 found.append(LandedFile(path, _etag(status), status.st_size))
         yield from sorted(found)
+
+    def level(self, prefix: str = "") -> Level:
+        """What lies directly under `prefix`."""
+        folders: set[str] = set()
+        files: list[LandedFile] = []
+        for file in self.files(prefix):
+            inner, is_deeper, _ = file.path[len(prefix) :].partition("/")
+            if is_deeper:
+                folders.add(f"{prefix}{inner}/")
+            else:
+                files.append(file)
+        return Level(tuple(sorted(folders)[:MOST_OF_A_LEVEL]), tuple(files[:MOST_OF_A_LEVEL]))
 
     @contextmanager
     def open(self, file: LandedFile) -> Iterator[BinaryIO]:

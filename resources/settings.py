@@ -32,6 +32,23 @@ class LandingKind(StrEnum):
     BLOB = "blob"
 
 
+class CredentialKind(StrEnum):
+    """How a storage account is entered: by its key, a shared access signature, or whatever identity the machine has."""
+
+    KEY = "key"
+    SAS = "sas"
+    DEFAULT = "default"
+
+
+class MissingDelivery(StrEnum):
+    """How much it matters that a unit has not delivered: nothing, a warning, an error, or that what follows waits for it."""
+
+    OFF = "off"
+    WARN = "warn"
+    ERROR = "error"
+    BLOCK = "block"
+
+
 class WarehouseKind(StrEnum):
     """Where tables live."""
 
@@ -51,6 +68,20 @@ class NotInThisReleaseError(RuntimeError):
 
     def __init__(self, variable: str, value: str, instead: str) -> None:
         super().__init__(f"{variable}={value}: this release has no such world yet; set {variable}={instead}")
+
+
+class MissingSettingError(RuntimeError):
+    """A chosen world needs a setting that is not there."""
+
+    def __init__(self, variable: str, why: str) -> None:
+        super().__init__(f"{variable} is not set, but {why} needs it; set it (see docs/settings.md)")
+
+
+def required(value: str | None, variable: str, why: str) -> str:
+    """A setting's value. Raises `MissingSettingError` if there is none."""
+    if not value:
+        raise MissingSettingError(variable, why)
+    return value
 
 
 class Settings(BaseSettings):
@@ -110,6 +141,55 @@ class Settings(BaseSettings):
     )
     landing_poll_seconds: int = Field(
         default=15, ge=1, description="Least time between two looks of the landing sensor, in seconds."
+    )
+    blob_account_url: str | None = Field(
+        default=None,
+        description="Address of the storage account whose container is the landing zone, such as "
+        "https://<account>.blob.core.windows.net; no SAS in it.",
+    )
+    blob_container: str = Field(default="landing", description="The container that is the landing zone.")
+    blob_credential: CredentialKind = Field(
+        default=CredentialKind.DEFAULT,
+        description="How the storage account is entered: key (GLOBOLATTE_BLOB_KEY), sas (GLOBOLATTE_BLOB_SAS) or default "
+        "(Azure's DefaultAzureCredential: managed identity, environment, Azure CLI). The two secrets are read from the "
+        "environment only and are no settings.",
+    )
+    blob_queue: str | None = Field(
+        default=None,
+        description="The storage queue that Event Grid tells of new blobs. Default: none; new blobs are then found by looking.",
+    )
+    blob_queue_account_url: str | None = Field(
+        default=None,
+        description="Address of the account that has the queue. Default: GLOBOLATTE_BLOB_ACCOUNT_URL with .queue. for .blob.",
+    )
+    blob_queue_hidden_seconds: int = Field(
+        default=300,
+        ge=1,
+        le=604800,
+        description="How long a message of the queue that was given out stays hidden before it comes again, in seconds.",
+    )
+    reconcile_seconds: int = Field(
+        default=60,
+        ge=1,
+        description="Least time between two ticks of the reconciliation of a container with the ledger, in seconds.",
+    )
+    reconcile_days: int = Field(
+        default=7,
+        ge=1,
+        le=92,
+        description="How many business dates of every unit each tick of the reconciliation looks at; older ones come in turn.",
+    )
+    missing_delivery: MissingDelivery = Field(
+        default=MissingDelivery.WARN,
+        description="What a missing delivery is: off, warn, error, or block (an error, and features and recommendations wait).",
+    )
+    delivery_hours: float = Field(
+        default=12.0,
+        ge=0,
+        description="How many hours after a business date has ended, by the unit's time zone, its file must be there.",
+    )
+    delivery_days: int = Field(
+        default=14, ge=1, le=366, description="How many business dates back missing deliveries are watched."
     )
     window_orders: int = Field(
         default=300,
@@ -184,6 +264,15 @@ class Settings(BaseSettings):
             raise ValueError("has no time zone; write it like 2024-01-01T06:00:00+00:00")
         return value
 
+    @field_validator("blob_account_url", "blob_queue_account_url")
+    @classmethod
+    def _address_without_secret(cls, value: str | None) -> str | None:
+        if value is not None and ("?" in value or "@" in value or not value.startswith(("https://", "http://"))):
+            raise ValueError(
+                "is no plain address; write https://<account>.blob.core.windows.net and put a SAS into GLOBOLATTE_BLOB_SAS"
+            )
+        return value.rstrip("/") if value is not None else None
+
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_world(cls, values: dict[str, object]) -> dict[str, object]:
@@ -205,6 +294,13 @@ class Settings(BaseSettings):
     def landing_folder(self) -> Path:
         """Where business units drop files when the landing zone is a folder."""
         return self.home / "landing"
+
+    @property
+    def queue_account_url(self) -> str:
+        """Address of the account that has the event queue; raises `MissingSettingError` if it follows from nothing."""
+        derived = (self.blob_account_url or "").replace(".blob.", ".queue.", 1)
+        found = self.blob_queue_account_url or (derived if derived != self.blob_account_url else None)
+        return required(found, "GLOBOLATTE_BLOB_QUEUE_ACCOUNT_URL", "GLOBOLATTE_BLOB_QUEUE")
 
     @property
     def warehouse_file(self) -> Path:

@@ -9,6 +9,7 @@ import dagster as dg
 from globolatte_assets.raw.landing_paths import PathRules
 from globolatte_assets.raw.ledger import (
     Announcement,
+    known_files_among,
     known_files_under,
     loaded_references,
     open_attempts,
@@ -35,6 +36,8 @@ class Backlog:
     """Landing folders whose sales can be judged: their unit is in the reference data, and so are products."""
     is_settled: bool = True
     """Whether no run still owes Dagster the materializations of rows that it committed."""
+    is_partial: bool = False
+    """Whether only a part of the landing zone was looked at."""
 
     @property
     def loads(self) -> tuple[LoadRange, ...]:
@@ -86,12 +89,21 @@ def look(
     warehouse: Warehouse,
     clock: Clock,
     policy: RetryPolicy,
+    *,
+    is_partial: bool = False,
 ) -> Backlog:
-    """Compares a listing with the ledger, and the ledger with Dagster's runs; `policy` says which crashed loads are due."""
+    """Compares a listing with the ledger, and the ledger with Dagster's runs; `policy` says which crashed loads are due.
+
+    `is_partial` says that the listing is of a part of the landing zone only, so that the ledger is asked for that part alone.
+    """
     now = clock.timestamp()
     listing = list(listing)
     with warehouse.transaction() as transaction:
-        known = known_files_under(transaction, "")
+        known = (
+            known_files_among(transaction, (file.path for file in listing))
+            if is_partial
+            else known_files_under(transaction, "")
+        )
         attempts = open_attempts(transaction)
         announced = unsettled_announcements(transaction)
         succeeded, lost = _sort_announcements(instance, announced)
@@ -100,7 +112,8 @@ def look(
     pending = find_pending(listing, known, attempts, path_rules(settings, clock), policy, now)
     pending = replace(pending, reference=tuple(sorted({*pending.reference, *_untold(instance, listing, references)})))
     unreported = tuple(LoadRange(item.folder, item.first, item.last) for item in lost)
-    return Backlog(pending, unreported, _ready_folders(warehouse), len(succeeded) == len(announced))
+    is_settled = len(succeeded) == len(announced)
+    return Backlog(pending, unreported, _ready_folders(warehouse), is_settled, is_partial)
 
 
 def _untold(

@@ -1,78 +1,19 @@
 """The landing sensor: asks for exactly the partitions with new or changed files, a backlog as one range per business unit."""
 
-import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
-from globolatte_assets.partitions import partition_key
-from globolatte_assets.raw.pending import LoadRange
 from resources.clock import Clock
-from resources.environment import impatient_warehouse_of
-from resources.landing import LandedFile, LandingZone
-from resources.settings import Settings
+from resources.environment import has_event_queue, impatient_warehouse_of
+from resources.landing import LandingZone
+from resources.settings import LandingKind, Settings
 from resources.warehouse import WarehouseBusyError
-from sensors.backlog import Backlog, listing_of, look, path_rules, retry_policy
-from sensors.run_health import ACTIVE
-
-BATCH_TAG = "globolatte/batch"
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
-
-
-def range_tags(load: LoadRange) -> dict[str, str]:
-    """The tags that make a run of the ingest job load one range."""
-    return {
-        RANGE_START: partition_key(load.folder, load.first),
-        RANGE_END: partition_key(load.folder, load.last),
-        BATCH_TAG: load.digest,
-    }
-
-
-def listing_digest(listing: Iterable[LandedFile]) -> str:
-    """A name for the state of the landing zone."""
-    content = "\n".join(f"{file.path} {file.etag}" for file in listing)
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
-def _request(
-    instance: dg.DagsterInstance, job: str, batch: str, tags: dict[str, str], most_failures: int
-) -> dg.RunRequest | None:
-    """Asks for a batch, unless a run is at it or it failed too often. The run key counts earlier runs: Dagster takes a key once."""
-    earlier = instance.get_runs(dg.RunsFilter(job_name=job, tags={BATCH_TAG: batch}))
-    failures = sum(run.is_finished and not run.is_success for run in earlier)
-    if failures >= most_failures or any(run.status in ACTIVE for run in earlier):
-        return None
-    return dg.RunRequest(run_key=f"{job}:{batch}:{len(earlier)}", job_name=job, tags=tags)
-
-
-def requests_for(instance: dg.DagsterInstance, backlog: Backlog, most_failures: int) -> Iterator[dg.RunRequest]:
-    """The runs to ask for. Reference data goes first: sales cannot be judged without it.
-
-    A batch whose runs failed `most_failures` times is asked for no more; for reference data, sales then go on with what was
-    loaded before.
-    """
-    pending = backlog.pending
-    if pending.reference:
-        batch = listing_digest(pending.reference)
-        request = _request(instance, LOAD_REFERENCE_DATA, batch, {BATCH_TAG: batch}, most_failures)
-        if request is not None:
-            yield request
-            return
-    if instance.get_runs_count(dg.RunsFilter(job_name=LOAD_REFERENCE_DATA, statuses=ACTIVE)):
-        return
-    if pending.misplaced:
-        batch = listing_digest(item.file for item in pending.misplaced)
-        request = _request(instance, RECORD_MISPLACED_FILES, batch, {BATCH_TAG: batch}, most_failures)
-        if request is not None:
-            yield request
-    for load in backlog.loads:
-        if load in backlog.without_reference_data:
-            continue
-        request = _request(instance, INGEST_SALES, load.digest, range_tags(load), most_failures)
-        if request is not None:
-            yield request
+from sensors.backlog import listing_of, look, path_rules, retry_policy
+from sensors.blob_events import blob_event_sensor
+from sensors.reconciliation import reconciliation_sensor
+from sensors.requests import listing_digest, requests_for
 
 
 def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
@@ -94,14 +35,13 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         digest = f"{listing_digest(listing)} {path_rules(settings, clock)}"
         if digest == context.cursor:
             return dg.SkipReason("The landing zone is as it was, and everything in it is on the record.")
+        policy = retry_policy(settings)
         try:
-            backlog = look(
-                context.instance, settings, listing, impatient_warehouse_of(settings), clock, retry_policy(settings)
-            )
+            backlog = look(context.instance, settings, listing, impatient_warehouse_of(settings), clock, policy)
         except WarehouseBusyError as busy:
             return dg.SkipReason(f"{busy}. Looking again in {settings.landing_poll_seconds} seconds.")
         pending = backlog.pending
-        requests = list(requests_for(context.instance, backlog, settings.max_load_attempts))
+        requests = [request for _, request in requests_for(context.instance, backlog, policy)]
         if requests:
             return dg.SensorResult(run_requests=requests)
         if pending.exhausted:
@@ -124,3 +64,11 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         )
 
     return look_into_landing_zone
+
+
+def file_sensors(settings: Settings, jobs: Sequence[AssetJob]) -> list[dg.SensorDefinition]:
+    """What watches this deployment's landing zone: a look at the folder, or a container's events and what reconciles them."""
+    if settings.landing is LandingKind.FOLDER:
+        return [landing_sensor(settings, jobs)]
+    events = [blob_event_sensor(settings, jobs)] if has_event_queue(settings) else []
+    return [*events, reconciliation_sensor(settings, jobs)]

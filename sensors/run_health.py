@@ -3,6 +3,7 @@
 A run that is killed keeps its pool slot, and the next run would wait for it for ever.
 """
 
+import datetime as dt
 import os
 import socket
 from collections.abc import Iterable
@@ -101,13 +102,24 @@ def _launched_process(pid: int, said_at: float) -> Process:
     return living or Process(socket.gethostname(), pid, "gone")
 
 
-def fail_dead_runs(instance: dg.DagsterInstance) -> list[str]:
-    """Marks runs whose process is gone as failed and frees their pool slots; returns their ids."""
-    dead = [
-        run
-        for run in instance.get_runs(dg.RunsFilter(statuses=[*UNFINISHED, dg.DagsterRunStatus.NOT_STARTED]))
-        if (process := process_of(instance, run)) is not None and process.is_dead
-    ]
+START_PATIENCE_SECONDS = 300.0
+"""How long a run may be starting before any process has said that it executes it. Starting one takes seconds, a container minutes."""
+
+
+def never_started(record: dg.RunRecord, patience_seconds: float) -> bool:
+    """Whether the run's launch was cut off before there was a process: it would be starting for ever, and others would wait."""
+    if record.dagster_run.status is not dg.DagsterRunStatus.STARTING:
+        return False
+    return (dt.datetime.now(dt.UTC) - record.update_timestamp).total_seconds() >= patience_seconds
+
+
+def fail_dead_runs(instance: dg.DagsterInstance, patience_seconds: float = START_PATIENCE_SECONDS) -> list[str]:
+    """Marks runs whose process is gone, or never came, as failed and frees their pool slots; returns their ids."""
+    dead = []
+    for record in instance.get_run_records(dg.RunsFilter(statuses=[*UNFINISHED, dg.DagsterRunStatus.NOT_STARTED])):
+        process = process_of(instance, record.dagster_run)
+        if process.is_dead if process is not None else never_started(record, patience_seconds):
+            dead.append(record.dagster_run)
     for run in dead:
         instance.report_run_failed(run, "The process of this run is gone (killed, or the machine was restarted).")
     free_slots_of(instance, (run.run_id for run in dead))

@@ -11,6 +11,7 @@ import pytest
 from resources.landing_folder import FolderLandingZone
 from resources.warehouse_duckdb import DuckDBWarehouse
 from tests.builders import Deployment, deployment, landing_in, put_reference_data, warehouse_in
+from tests.emulators.azurite_server import Azurite, why_not
 
 
 @pytest.fixture(autouse=True)
@@ -29,6 +30,19 @@ def _environment_of_its_own() -> Iterator[None]:
 def landing(tmp_path: Path) -> FolderLandingZone:
     """An empty landing zone."""
     return landing_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """Azure's blob and queue storage, emulated; one for all tests of a process, each of which makes containers of its own."""
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    server = Azurite(tmp_path_factory.mktemp("azurite") / "azurite.log")
+    try:
+        yield server.start()
+    finally:
+        server.kill()
 
 
 @pytest.fixture(scope="session")

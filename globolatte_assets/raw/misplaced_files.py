@@ -1,18 +1,32 @@
 """The asset `raw/misplaced_files`: files that belong to no business unit or date, put on the record as refused."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
+from pydantic import Field
 
 from globolatte_assets.keys import MISPLACED_FILES, OWNER_DATA, WAREHOUSE_POOL
 from globolatte_assets.raw.landing_paths import MisplacedFile, PathRules, needs_a_place
-from globolatte_assets.raw.ledger import known_files
+from globolatte_assets.raw.ledger import known_files_among
 from globolatte_assets.raw.ledger_writing import refuse_misplaced
 from globolatte_assets.raw.pending import new_sales
 from resources.clock import Clock
-from resources.landing import LandingZone
+from resources.landing import LandedFile, LandingZone
 from resources.warehouse import Warehouse
+
+
+class MisplacedPaths(dg.Config):
+    """Where to look: at these paths, or, where none is named, at the whole landing zone."""
+
+    paths: list[str] = Field(default_factory=list)
+
+
+def _listing(landing: LandingZone, paths: Sequence[str]) -> Iterator[LandedFile]:
+    if not paths:
+        yield from landing.files()
+    for path in paths:
+        yield from (file for file in landing.files(path) if file.path == path)
 
 
 def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) -> dg.AssetsDefinition:
@@ -30,13 +44,16 @@ def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) 
     )
     def misplaced_files(
         context: dg.AssetExecutionContext,
+        config: MisplacedPaths,
         landing: dg.ResourceParam[LandingZone],
         warehouse: dg.ResourceParam[Warehouse],
         clock: Clock,
     ) -> dg.MaterializeResult:
         rules = PathRules(frozenset(folders), first_business_date, clock.today())
-        listing = (file for file in landing.files() if needs_a_place(file.path))
-        placed = new_sales(listing, known_files(warehouse), rules)
+        listing = [file for file in _listing(landing, config.paths) if needs_a_place(file.path)]
+        with warehouse.transaction() as transaction:
+            known = known_files_among(transaction, (file.path for file in listing))
+        placed = new_sales(listing, known, rules)
         found = [item for item in placed if isinstance(item, MisplacedFile)]
         refuse_misplaced(warehouse, found, context.run.run_id, clock.timestamp())
         lines = "\n".join(f"- `{item.file.path}`: {item.reason}" for item in found)

@@ -15,7 +15,7 @@ from resources.ml import CHAMPION
 from resources.settings import Settings
 from resources.warehouse_duckdb import DuckDBWarehouse
 from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look
-from sensors.landing import range_tags
+from sensors.requests import range_tags
 from sensors.retraining import training_situation
 from simulator import Scenario, continue_into
 from tests.integration.conftest import Home

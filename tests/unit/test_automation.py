@@ -160,3 +160,38 @@ def test_an_asset_that_is_added_to_the_graph_is_made_without_waiting_for_new_dat
     ticks.follow()
     ticks.definitions = small(added=True)
     assert ticks.follow() == {"report"}
+
+
+# Blocking checks across runs -------------------------------------------------------------------------------------------
+
+
+def test_what_follows_waits_for_a_blocking_check_only_where_it_is_told_to(instance: dg.DagsterInstance) -> None:
+    """As when a unit has not delivered and the policy says block: raw data and what follows are different runs."""
+
+    def graph(*, waits: bool) -> dg.Definitions:
+        @dg.asset
+        def data() -> None: ...
+
+        @dg.asset_check(asset=data, blocking=True)
+        def delivered() -> dg.AssetCheckResult:
+            return dg.AssetCheckResult(passed=True)
+
+        @dg.asset(deps=[data], automation_condition=follow_new_data(waits_for_checks=waits))
+        def model() -> None: ...
+
+        return dg.Definitions([data, model], asset_checks=[delivered])
+
+    def checked(passed: bool) -> None:
+        evaluation = dg.AssetCheckEvaluation(asset_key=dg.AssetKey("data"), check_name="delivered", passed=passed)
+        instance.report_runless_asset_event(evaluation)
+
+    patient, hasty = Ticks(graph(waits=True), instance), Ticks(graph(waits=False), instance)
+    patient.tick()
+    hasty.tick()
+    patient.materialize(["data"])
+    checked(passed=False)
+    assert hasty.tick() == {"model"}
+    assert patient.tick() == set()
+    checked(passed=True)
+    assert patient.tick() == {"model"}
+    assert patient.tick() == set()

@@ -10,7 +10,7 @@ from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_assets.raw.ledger import unsettled_announcements
 from globolatte_assets.raw.pending import LoadRange
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG, prefixes, wanted_dates
-from sensors.landing import range_tags
+from sensors.requests import range_tags
 from tests.builders import (
     DAY,
     Deployment,

@@ -74,6 +74,19 @@ def test_a_replaced_file_is_refused_before_a_byte_is_read(landing: FolderLanding
         pytest.fail("the file was opened")
 
 
+def test_a_file_that_grows_while_it_is_read_is_not_taken(landing: FolderLandingZone) -> None:
+    listed = deliver(landing, "a.csv", b"one")
+
+    def read_while_it_grows() -> None:
+        with landing.open(listed) as stream:
+            stream.read()
+            with Path(landing.folder, "a.csv").open("ab") as more:
+                more.write(b" and a half")
+
+    with pytest.raises(SupersededError):
+        read_while_it_grows()
+
+
 def test_a_file_whose_folder_became_a_file_is_superseded(landing: FolderLandingZone) -> None:
     listed = deliver(landing, "b/a.csv", b"x")
     Path(landing.folder, "b/a.csv").unlink()

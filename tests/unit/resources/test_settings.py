@@ -10,7 +10,15 @@ import pytest
 from pydantic import ValidationError
 
 from resources.environment import NotInThisReleaseError, export, landing_of, ml_of, resources_of, warehouse_of
-from resources.settings import PROJECT_ROOT, Environment, LandingKind, MLKind, Settings, WarehouseKind
+from resources.settings import (
+    PROJECT_ROOT,
+    Environment,
+    LandingKind,
+    MissingSettingError,
+    MLKind,
+    Settings,
+    WarehouseKind,
+)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +154,6 @@ def test_settings_reach_a_child_process_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("made_by", "settings", "message"),
     [
-        (landing_of, {"landing": "blob"}, "GLOBOLATTE_LANDING=blob: .*set GLOBOLATTE_LANDING=folder"),
         (warehouse_of, {"warehouse": "snowflake"}, "GLOBOLATTE_WAREHOUSE=snowflake: .*set GLOBOLATTE_WAREHOUSE=duckdb"),
         (ml_of, {"ml": "azureml"}, "GLOBOLATTE_ML=azureml: .*set GLOBOLATTE_ML=local"),
     ],
@@ -156,6 +163,28 @@ def test_a_world_that_is_not_there_yet_is_refused_with_the_one_that_is(
 ) -> None:
     with pytest.raises(NotInThisReleaseError, match=message):
         made_by(Settings(**settings))
+
+
+def test_a_container_as_landing_zone_needs_its_account() -> None:
+    with pytest.raises(
+        MissingSettingError, match="GLOBOLATTE_BLOB_ACCOUNT_URL is not set, but GLOBOLATTE_LANDING=blob"
+    ):
+        landing_of(Settings(landing="blob"))
+
+
+@pytest.mark.parametrize(
+    "address", ["https://a.blob.core.windows.net/?sv=1&sig=x", "a.blob.core.windows.net", "https://k@a"]
+)
+def test_the_account_s_address_is_plain_and_holds_no_secret(address: str) -> None:
+    with pytest.raises(ValidationError, match="GLOBOLATTE_BLOB_SAS"):
+        Settings(blob_account_url=address)
+
+
+def test_the_secrets_of_the_account_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("GLOBOLATTE_BLOB_KEY", "GLOBOLATTE_BLOB_SAS"):
+        monkeypatch.setenv(variable, "s3cr3t")
+    settings = Settings(landing="blob", blob_account_url="https://a.blob.core.windows.net")
+    assert "s3cr3t" not in str(settings.environment_variables()) + repr(settings)
 
 
 def test_the_resources_of_a_deployment_lie_under_its_home(tmp_path: Path) -> None:

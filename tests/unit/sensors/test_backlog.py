@@ -15,7 +15,7 @@ from globolatte_assets.raw.reference_files import PRODUCTS_FILE
 from resources.environment import clock_of
 from resources.landing import LandedFile
 from sensors.backlog import ASKED_BY_A_PERSON, Backlog, listing_of, look
-from sensors.landing import range_tags
+from sensors.requests import range_tags
 from tests.builders import NOW, Deployment, csv, deliver, line, sales_path
 
 PATIENT = RetryPolicy(max_attempts=5, base_seconds=30.0)

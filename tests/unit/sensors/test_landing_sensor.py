@@ -10,7 +10,7 @@ import pytest
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
 from globolatte_assets.raw.ledger import Announcement, announce
 from globolatte_assets.raw.pending import LoadRange
-from sensors.landing import range_tags
+from sensors.requests import range_tags
 from tests.builders import (
     NOW,
     Deployment,
@@ -154,16 +154,40 @@ def test_a_range_that_a_run_is_at_is_not_asked_for_twice(ready: Deployment, stat
     assert "1 files are being loaded" in str(result.skip_message)
 
 
-def test_a_failed_run_is_asked_for_again_under_a_new_run_key(ready: Deployment) -> None:
+def hasty(deployed: Deployment, **settings: object) -> Deployment:
+    """The same deployment, which does not wait before it asks again."""
+    return deployment(deployed.settings.home, deployed.instance, retry_base_seconds=1e-9, **settings)
+
+
+def test_a_failed_run_is_asked_for_again_under_a_new_run_key_and_given_up_after_its_attempts(ready: Deployment) -> None:
     """Dagster takes a run key once, failed or not."""
-    sell(ready, 3)
+    impatient = hasty(ready, max_load_attempts=3)
+    sell(impatient, 3)
     keys = []
     for _ in range(3):
-        [request] = asked(ready)
+        [request] = asked(impatient)
         keys.append(request.run_key)
-        note(ready, request, FAILURE)
+        note(impatient, request, FAILURE)
     assert len(set(keys)) == 3
-    assert asked(ready)[0].run_key not in keys
+    assert asked(impatient) == []
+
+
+def test_a_run_that_failed_just_now_is_not_asked_for_again_at_once(ready: Deployment) -> None:
+    sell(ready, 3)
+    note(ready, asked(ready)[0], FAILURE)
+    assert asked(ready) == []
+    assert len(asked(hasty(ready))) == 1
+
+
+def test_sales_wait_while_reference_data_whose_load_failed_waits_for_its_next_attempt(ready: Deployment) -> None:
+    deliver_reference_data(ready.landing)
+    sell(ready, 3)
+    [request] = asked(ready)
+    for _ in range(ready.settings.max_load_attempts - 1):
+        note(ready, request, FAILURE)
+    assert asked(ready) == []
+    note(ready, request, FAILURE)
+    assert jobs(asked(ready)) == [INGEST_SALES]
 
 
 def test_the_same_look_asks_under_the_same_run_key(ready: Deployment) -> None:
@@ -217,7 +241,7 @@ def test_an_announcement_is_asked_for_again_when_no_living_run_will_keep_it(
     load_range = LoadRange("usa", dt.date(2022, 1, 1), dt.date(2022, 1, 9))
     request = dg.RunRequest(job_name=INGEST_SALES, tags=range_tags(load_range))
     promise(ready, note(ready, request, status) if status is not None else "a run that Dagster has forgotten")
-    assert ranges(asked(ready)) == ([("usa|2022-01-01", "usa|2022-01-09")] if ask else [])
+    assert ranges(asked(hasty(ready))) == ([("usa|2022-01-01", "usa|2022-01-09")] if ask else [])
 
 
 def test_an_announcement_that_was_not_kept_is_made_good_once(ready: Deployment) -> None:

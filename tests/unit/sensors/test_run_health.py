@@ -211,3 +211,18 @@ def test_this_process_has_one_start_time_and_no_process_has_none() -> None:
     assert start_time(os.getpid()) == this_process().started
     assert this_process().host == socket.gethostname()
     assert start_time(2**22 + 1) is None
+
+
+def test_a_run_whose_launch_was_cut_off_is_marked_failed_when_patience_is_over(pooled: dg.DagsterInstance) -> None:
+    """Killed between Dagster's note that it starts the run and the start of its process."""
+    cut_off = start_run(pooled, None, dg.DagsterRunStatus.STARTING)
+    queued = start_run(pooled, None, dg.DagsterRunStatus.NOT_STARTED)
+    assert fail_dead_runs(pooled) == []
+    assert fail_dead_runs(pooled, patience_seconds=0) == [cut_off.run_id]
+    assert status_of(pooled, cut_off) is FAILURE
+    assert status_of(pooled, queued) is dg.DagsterRunStatus.NOT_STARTED
+
+
+def test_a_run_that_is_starting_in_a_living_process_is_let_be(pooled: dg.DagsterInstance, living: Process) -> None:
+    start_run(pooled, living, dg.DagsterRunStatus.STARTING)
+    assert fail_dead_runs(pooled, patience_seconds=0) == []

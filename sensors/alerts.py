@@ -1,0 +1,114 @@
+"""The alert sensor: tells people once of what does not mend itself, and again when it happens again."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator, Mapping
+
+import dagster as dg
+
+from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
+from globolatte_assets.raw.crashed_loads import crashed_loads, given_up
+from globolatte_assets.raw.deliveries import DeliveryPolicy, missing_of_units
+from globolatte_assets.raw.pending import RetryPolicy
+from resources.alerts import AlertNotTakenError, Alerts
+from resources.clock import Clock
+from resources.environment import event_queue_of, has_event_queue, impatient_warehouse_of
+from resources.landing import LandingUnreachableError
+from resources.settings import MissingDelivery, Settings
+from resources.warehouse import Warehouse, WarehouseBusyError
+from sensors.backlog import retry_policy
+from sensors.requests import BATCH_TAG, Batch, Turn, runs_of, turn_of
+
+FAILURES_LOOKED_BACK = dt.timedelta(days=1)
+FAILED_RUNS_LOOKED_AT = 100
+
+
+def delivery_policy(settings: Settings) -> DeliveryPolicy:
+    """When this deployment's units must have delivered."""
+    return DeliveryPolicy(
+        settings.first_business_date, settings.delivery_hours, settings.delivery_days, settings.missing_delivery
+    )
+
+
+def troubles(
+    instance: dg.DagsterInstance, settings: Settings, warehouse: Warehouse, clock: Clock
+) -> Iterator[tuple[str, str]]:
+    """What is wrong now and needs a person: a name that stays the same while it lasts, and what to say of it."""
+    policy, delivery = retry_policy(settings), delivery_policy(settings)
+    with warehouse.transaction() as transaction:
+        crashed = given_up(crashed_loads(transaction, clock.timestamp()), policy)
+        watched = delivery.severity is not MissingDelivery.OFF
+        missing = (
+            missing_of_units(transaction, sorted(settings.business_units), delivery, clock.now()) if watched else []
+        )
+    for item in crashed:
+        yield (
+            f"crashed {item.path} {item.etag}",
+            f"{item.path}: {item.attempts.count} loads of it crashed, and it is no longer asked for; see the failed ingest_sales "
+            "runs, then materialize its partition by hand or deliver it again",
+        )
+    for unit in missing:
+        if unit.dates:
+            yield f"missing {unit.folder} {unit.dates[-1]}", str(unit)
+    yield from _given_up_runs(instance, policy)
+    if has_event_queue(settings):
+        events = event_queue_of(settings)
+        _, poisoned = events.lengths()
+        if poisoned:
+            yield (
+                f"poison {poisoned}",
+                f"{events.describe()}: {poisoned} messages in its poison queue; read their reasons",
+            )
+
+
+def _given_up_runs(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator[tuple[str, str]]:
+    failed = instance.get_run_records(
+        dg.RunsFilter(
+            statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+            updated_after=dt.datetime.now(dt.UTC) - FAILURES_LOOKED_BACK,  # of Dagster's clock
+        ),
+        limit=FAILED_RUNS_LOOKED_AT,
+    )
+    runs = [record.dagster_run for record in failed]
+    jobs = (INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES)
+    for job, name in sorted({(run.job_name, run.tags[BATCH_TAG]) for run in runs if BATCH_TAG in run.tags}):
+        of_batch = runs_of(instance, Batch(job, name, ())) if job in jobs else []
+        succeeded = any(record.dagster_run.is_success for record in of_batch)
+        if of_batch and not succeeded and turn_of(of_batch, policy) is Turn.GIVEN_UP:
+            latest = of_batch[0].dagster_run.run_id
+            yield (
+                f"given up {job} {name}",
+                f"{job}: {len(of_batch)} runs of one batch failed, the last one {latest}; no more are asked for",
+            )
+
+
+def newly_told(now: Mapping[str, str], told: set[str]) -> list[str]:
+    """What to say of the troubles that were not told of yet."""
+    return [text for name, text in now.items() if name not in told]
+
+
+def alert_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Builds the sensor. Its cursor names the troubles that were told of and last; a process that dies may tell of one twice."""
+
+    @dg.sensor(
+        name="alert_sensor",
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Tells people, in the log and by webhook, of loads given up, poison messages and missing deliveries.",
+        target=[],
+    )
+    def alert(context: dg.SensorEvaluationContext, alerts: Alerts, clock: Clock) -> dg.SensorResult | dg.SkipReason:
+        try:
+            now = dict(troubles(context.instance, settings, impatient_warehouse_of(settings), clock))
+        except (WarehouseBusyError, LandingUnreachableError) as fault:
+            return dg.SkipReason(f"{fault} Looking again in a minute.")
+        news = newly_told(now, set(json.loads(context.cursor or "[]")))
+        try:
+            alerts.send(news)
+        except AlertNotTakenError as fault:
+            return dg.SkipReason(f"{fault}. What is to be told is in the log; telling it again in a minute.")
+        return dg.SensorResult(
+            cursor=json.dumps(sorted(now)), skip_reason=dg.SkipReason(f"{len(now)} troubles, {len(news)} of them new.")
+        )
+
+    return alert

@@ -1,0 +1,184 @@
+"""The blob event sensor: Event Grid's messages about the landing container become the runs that load what was written.
+
+A message is deleted only when the run that takes up its file exists: a tick's requests and its cursor are written together by
+Dagster, after the tick, so whatever a tick itself does is lost or done twice when the process dies before that. The cursor names
+the messages handed out by the last tick; the next one deletes those whose run exists. All others come again by themselves.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
+from globolatte_assets.raw.blob_events import UnreadableEventError, blob_written
+from resources.clock import Clock
+from resources.environment import impatient_warehouse_of
+from resources.event_queue import EventQueue, Message
+from resources.landing import LandedFile
+from resources.settings import Settings
+from resources.warehouse import WarehouseBusyError
+from sensors.backlog import Backlog, look, retry_policy
+from sensors.requests import Turn, batches_of, is_running, requests_for, runs_of, turn_of
+
+MOST_MESSAGES_OF_ONE_TICK = 1024
+LONGEST_RECEIVING_SECONDS = 15.0
+"""A tick has a minute in all."""
+MOST_TRIES = 5
+"""A message that was given out so often, and has no run to show for it, goes to the poison queue."""
+
+RUN_KEY_TAG = "dagster/run_key"
+
+
+@dataclass
+class HandedOut:
+    """The messages that a tick turned into run requests, by run key: what its cursor holds."""
+
+    by_run_key: dict[str, list[Message]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> "HandedOut":
+        """Reads what `str` wrote; no cursor is nothing handed out."""
+        found: dict[str, list[tuple[str, str]]] = json.loads(cursor) if cursor else {}
+        return cls({key: [Message(name, receipt) for name, receipt in pairs] for key, pairs in found.items()})
+
+    def __str__(self) -> str:
+        return json.dumps({key: [[m.id, m.receipt] for m in held] for key, held in self.by_run_key.items()})
+
+
+@dataclass(frozen=True)
+class Mail:
+    """Received messages, by what they say."""
+
+    by_file: Mapping[LandedFile, list[Message]]
+    irrelevant: Sequence[Message] = ()
+    unreadable: Sequence[tuple[Message, str]] = ()
+
+
+def sorted_mail(messages: Iterable[Message], container: str) -> Mail:
+    """Opens messages. Those of other containers and of other events are irrelevant."""
+    by_file: dict[LandedFile, list[Message]] = defaultdict(list)
+    irrelevant, unreadable = [], []
+    for message in messages:
+        try:
+            written = blob_written(message.text)
+        except UnreadableEventError as fault:
+            unreadable.append((message, str(fault)))
+            continue
+        if written is None or written.container != container:
+            irrelevant.append(message)
+        else:
+            by_file[written.file].append(message)
+    return Mail(by_file, irrelevant, unreadable)
+
+
+def acknowledge(instance: dg.DagsterInstance, events: EventQueue, handed_out: HandedOut) -> int:
+    """Deletes the messages whose run exists; returns how many."""
+    done = [
+        message
+        for key, messages in handed_out.by_run_key.items()
+        if instance.get_runs_count(dg.RunsFilter(tags={RUN_KEY_TAG: key}))
+        for message in messages
+    ]
+    events.delete(done)
+    return len(done)
+
+
+@dataclass
+class Delivery:
+    """What becomes of a tick's mail."""
+
+    requests: list[dg.RunRequest] = field(default_factory=list)
+    handed_out: HandedOut = field(default_factory=HandedOut)
+    done: list[Message] = field(default_factory=list)
+    """On the record, or taken up by a run that exists."""
+    stuck: list[tuple[Message, str]] = field(default_factory=list)
+    """Can be given to no run now, and why."""
+
+
+def deliver(instance: dg.DagsterInstance, mail: Mail, backlog: Backlog, settings: Settings) -> Delivery:
+    """Turns mail into run requests; a backlog of any size becomes one for each business unit."""
+    policy = retry_policy(settings)
+    result = Delivery(done=list(mail.irrelevant), stuck=list(mail.unreadable))
+    left = dict(mail.by_file)
+
+    def taken(files: Iterable[LandedFile]) -> list[Message]:
+        return [message for file in files for message in left.pop(file, [])]
+
+    for batch, request in requests_for(instance, backlog, policy):
+        result.requests.append(request)
+        result.handed_out.by_run_key[str(request.run_key)] = taken(batch.files)
+    for batch in batches_of(backlog):
+        turn = turn_of(runs_of(instance, batch), policy)
+        if turn is Turn.RUNNING:
+            result.done += taken(batch.files)
+        else:
+            result.stuck += [(message, f"its load {turn.value}") for message in taken(batch.files)]
+    for file, reason in _waiting(backlog).items():
+        result.stuck += [(message, reason) for message in taken([file])]
+    result.done += taken(list(left))  # the ledger has this very version, or the path is none that is ever loaded
+    return result
+
+
+def _waiting(backlog: Backlog) -> dict[LandedFile, str]:
+    """Files that no run can take up now, and why."""
+    crashed = [item.file for item in (*backlog.pending.waiting, *backlog.pending.exhausted)]
+    unknown = [item.file for load in backlog.without_reference_data for item in load.files]
+    return {
+        **dict.fromkeys(crashed, "its load crashed; the reconciliation sensor asks for it again"),
+        **dict.fromkeys(
+            unknown, "reference/business_units.csv has no unit with that folder, or reference/products.csv is missing"
+        ),
+    }
+
+
+def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
+    """Builds the sensor."""
+
+    @dg.sensor(
+        name="blob_event_sensor",
+        jobs=[job_named(jobs, name) for name in (LOAD_REFERENCE_DATA, INGEST_SALES, RECORD_MISPLACED_FILES)],
+        minimum_interval_seconds=settings.landing_poll_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for the load of every blob that Event Grid tells of, a backlog as one range per business unit. A message "
+        "is deleted when its run exists; one that cannot be handled goes to the poison queue after five tries.",
+    )
+    def take_blob_events(
+        context: dg.SensorEvaluationContext, events: dg.ResourceParam[EventQueue], clock: Clock
+    ) -> dg.SensorResult:
+        acknowledged = acknowledge(context.instance, events, HandedOut.parse(context.cursor))
+        said = f"{acknowledged} messages acknowledged"
+
+        def nothing(why: str) -> dg.SensorResult:
+            return dg.SensorResult(cursor=str(HandedOut()), skip_reason=dg.SkipReason(f"{said}; {why}"))
+
+        if is_running(context.instance, LOAD_REFERENCE_DATA):
+            return nothing("reference data is being loaded; sales wait for it")
+        warehouse = impatient_warehouse_of(settings)
+        try:
+            with warehouse.kept_open():
+                messages = events.receive(MOST_MESSAGES_OF_ONE_TICK, LONGEST_RECEIVING_SECONDS)
+                mail = sorted_mail(messages, settings.blob_container)
+                policy = retry_policy(settings)
+                backlog = look(context.instance, settings, mail.by_file, warehouse, clock, policy, is_partial=True)
+        except WarehouseBusyError as busy:
+            return nothing(str(busy))
+        delivery = deliver(context.instance, mail, backlog, settings)
+        events.delete(delivery.done)
+        poison = [(message, reason) for message, reason in delivery.stuck if message.tries >= MOST_TRIES]
+        for message, reason in poison:
+            context.log.error(f"message {message.id} goes to the poison queue after {message.tries} tries: {reason}")
+            events.poison(message, reason)
+        said += (
+            f"; {len(messages)} received: {sum(map(len, delivery.handed_out.by_run_key.values()))} handed out, "
+            f"{len(delivery.done)} with nothing to do, {len(delivery.stuck)} stuck, {len(poison)} poisoned"
+        )
+        return dg.SensorResult(
+            run_requests=delivery.requests,
+            cursor=str(delivery.handed_out),
+            skip_reason=None if delivery.requests else dg.SkipReason(said),
+        )
+
+    return take_blob_events

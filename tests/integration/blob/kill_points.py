@@ -1,0 +1,90 @@
+"""A code location with the real assets, jobs and sensors of the landing zone, that kills itself once at a named point.
+
+The daemon loads it. `KILL_AT` names the point, `KILL_MARK` a file: when the point is reached and the file is not there yet, it is
+written and the whole process group (daemon, code server, runs) gets SIGKILL.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from azure.storage.queue import QueueClient
+
+import sensors.blob_events
+import sensors.reconciliation
+from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, job_named, jobs
+from globolatte_assets.partitions import sales_partitions
+from globolatte_assets.raw import loading, sales_transactions
+from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
+from globolatte_assets.raw.misplaced_files import misplaced_files_asset
+from globolatte_assets.raw.reference_data import reference_assets
+from resources.environment import clock_of, event_queue_of, landing_of, warehouse_of
+from resources.event_queue import EventQueue
+from resources.settings import Settings
+from sensors.landing import file_sensors
+
+
+def die_at(point: str) -> None:
+    """The end, if this is the point and it was not reached before."""
+    mark = Path(os.environ["KILL_MARK"])
+    if os.environ.get("KILL_AT") == point and not mark.exists():
+        mark.write_text(point)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def around(owner: Any, name: str, before: str | None = None, after: str | None = None, nth: int = 1) -> None:
+    """Makes points of the moments before and after a call; `nth` is which call counts."""
+    inner: Callable[..., Any] = getattr(owner, name)
+    calls = 0
+
+    def called(*arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if before and calls >= nth:
+            die_at(before)
+        result = inner(*arguments, **options)
+        if after and calls >= nth:
+            die_at(after)
+        return result
+
+    setattr(owner, name, called)
+
+
+around(EventQueue, "receive", "event tick: before receiving", "event tick: received")
+around(sensors.blob_events, "deliver", after="event tick: requests made")
+around(EventQueue, "_delete", "acknowledging: before the first deletion", "acknowledging: after the first deletion")
+around(sensors.blob_events, "acknowledge", after="acknowledging: done, cursor not written")
+around(QueueClient, "send_message", after="poison: in both queues")
+around(sensors.reconciliation, "listing_of", after="reconciliation: listed")
+around(sensors.reconciliation, "requests_for", after="reconciliation: requests made")
+around(sales_transactions, "units_by_folder", "run: started")
+around(loading, "_note_attempts", after="run: attempt noted")
+around(loading, "fetch", after="run: file fetched")
+around(loading, "_load", after="run: before the commit")
+around(sales_transactions, "load_batch", after="run: committed")
+around(sales_transactions, "_log_materializations", after="run: reported")
+
+settings = Settings()
+partitions = sales_partitions(settings.business_units, settings.first_business_date)
+limits = sales_transactions.LoadLimits(settings.load_batch_bytes, settings.max_file_bytes)
+own_jobs = [job_named(jobs(), name) for name in (LOAD_REFERENCE_DATA, INGEST_SALES, RECORD_MISPLACED_FILES)]
+defs = dg.Definitions(
+    assets=[
+        *reference_assets(),
+        holiday_calendar_asset(settings.first_business_date.year, dg.AutomationCondition.eager()),
+        sales_transactions.sales_transactions_asset(partitions, settings.first_business_date, limits),
+        misplaced_files_asset(settings.business_units, settings.first_business_date),
+    ],
+    jobs=own_jobs,
+    sensors=file_sensors(settings, own_jobs),
+    resources={
+        "clock": clock_of(settings),
+        "landing": landing_of(settings),
+        "warehouse": warehouse_of(settings),
+        "events": event_queue_of(settings),
+    },
+    executor=dg.in_process_executor,
+)

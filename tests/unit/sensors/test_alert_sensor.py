@@ -1,0 +1,127 @@
+"""The alert sensor tells of each trouble once, and of what is told again only when it happens again."""
+
+import datetime as dt
+import logging
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from globolatte_assets.jobs import INGEST_SALES
+from resources.alerts import WEBHOOK_VARIABLE, Alerts
+from resources.environment import clock_of
+from tests.blob_builders import BlobDeployment
+from tests.builders import NOW, Deployment, csv, deliver, deployment, line, load, put_reference_data, sales_path
+from tests.emulators.azurite_server import Azurite
+
+
+@pytest.fixture
+def ready(tmp_path: Path, instance: dg.DagsterInstance) -> Deployment:
+    """Units that owe nothing: the first business date is today."""
+    made = deployment(tmp_path, instance, first_business_date=NOW.date(), max_load_attempts=2, retry_base_seconds=1e-9)
+    put_reference_data(made.warehouse)
+    return made
+
+
+def tick(
+    deployed: Deployment, caplog: pytest.LogCaptureFixture, cursor: str | None = None
+) -> tuple[list[str], str | None]:
+    """What a tick tells, and its cursor."""
+    caplog.clear()
+    caplog.set_level(logging.ERROR, "globolatte.alerts")
+    context = dg.build_sensor_context(
+        instance=deployed.instance,
+        cursor=cursor,
+        definitions=deployed.definitions,
+        resources={"alerts": Alerts(), "clock": clock_of(deployed.settings)},
+    )
+    result = deployed.definitions.resolve_sensor_def("alert_sensor")(context)
+    told = [r.getMessage().removeprefix("ALERT ") for r in caplog.records if r.name == "globolatte.alerts"]
+    return told, result.cursor if isinstance(result, dg.SensorResult) else None
+
+
+def test_nothing_wrong_is_nothing_told(ready: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+    assert tick(ready, caplog) == ([], "[]")
+
+
+def test_a_load_that_crashed_as_often_as_allowed_is_told_of_once(
+    ready: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash(attempt: int) -> None:
+        with ready.warehouse.transaction() as transaction:
+            transaction.execute(
+                "insert into sales_data.load_attempts values (?, 'etag', ?, 'run', ?)", (sales_path(), attempt, NOW)
+            )
+
+    crash(1)
+    told, cursor = tick(ready, caplog)
+    assert told == []
+    crash(2)
+    told, cursor = tick(ready, caplog, cursor)
+    assert len(told) == 1
+    assert told[0].startswith(f"{sales_path()}: 2 loads of it crashed")
+    assert tick(ready, caplog, cursor) == ([], cursor)
+
+
+def test_a_batch_whose_runs_failed_as_often_as_allowed_is_told_of(
+    ready: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = ready.definitions.resolve_job_def(INGEST_SALES)
+    for _ in range(2):
+        assert tick(ready, caplog)[0] == []
+        ready.instance.create_run_for_job(job, tags={"globolatte/batch": "b"}, status=dg.DagsterRunStatus.FAILURE)
+    told, _ = tick(ready, caplog)
+    assert len(told) == 1
+    assert "ingest_sales: 2 runs of one batch failed" in told[0]
+    ready.instance.create_run_for_job(job, tags={"globolatte/batch": "b"}, status=dg.DagsterRunStatus.SUCCESS)
+    assert tick(ready, caplog)[0] == []
+
+
+def test_a_missing_delivery_is_told_of_and_told_of_again_when_another_day_is_missing(
+    tmp_path: Path, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = NOW.date() - dt.timedelta(days=1)
+    made = deployment(tmp_path, instance, first_business_date=first, delivery_hours=1)
+    put_reference_data(made.warehouse)
+    for folder, unit in (("usa", "BU_US"), ("mexico", "BU_MX")):
+        path = sales_path(folder=folder, date=first)
+        load(
+            made.warehouse,
+            made.landing,
+            deliver(made.landing, path, csv(line(business_unit=unit, transaction_date=str(first)))),
+        )
+    told, cursor = tick(made, caplog)
+    assert told == ["canada has not delivered 2022-02-09"]
+    assert tick(made, caplog, cursor) == ([], cursor)
+    tomorrow = deployment(
+        tmp_path,
+        instance,
+        first_business_date=first,
+        delivery_hours=1,
+        now=NOW.replace(tzinfo=dt.UTC) + dt.timedelta(days=1),
+    )
+    assert len(tick(tomorrow, caplog, cursor)[0]) == 3
+
+
+def test_messages_in_the_poison_queue_are_told_of(
+    azurite: Azurite, tmp_path: Path, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = BlobDeployment.new(azurite, tmp_path, instance, first_business_date=NOW.date())
+    put_reference_data(made.deployed.warehouse)
+    made.events.say("no event")
+    made.events.queue.poison(made.events.queue.receive(1, 1)[0], "is no event")
+    told, _ = tick(made.deployed, caplog)
+    assert ["1 messages in its poison queue" in line for line in told] == [True]
+
+
+def test_an_alert_that_the_webhook_does_not_take_is_told_again(
+    ready: Deployment, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = ready.definitions.resolve_job_def(INGEST_SALES)
+    for _ in range(2):
+        ready.instance.create_run_for_job(job, tags={"globolatte/batch": "b"}, status=dg.DagsterRunStatus.FAILURE)
+    monkeypatch.setenv(WEBHOOK_VARIABLE, "http://127.0.0.1:1/hook")
+    told, cursor = tick(ready, caplog)
+    assert (len(told), cursor) == (1, None)
+    monkeypatch.delenv(WEBHOOK_VARIABLE)
+    assert len(tick(ready, caplog, cursor)[0]) == 1

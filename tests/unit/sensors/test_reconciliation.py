@@ -1,0 +1,174 @@
+"""The reconciliation sensor: what no event told of is found all the same, and what failed is asked for again."""
+
+import datetime as dt
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from globolatte_assets.jobs import LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
+from resources.landing import LandedFile
+from tests.blob_builders import BlobDeployment
+from tests.builders import NOW, csv, ledger, line, put_reference_data, sales, sales_path
+from tests.emulators.azurite_server import Azurite
+
+UNITS = {"usa": "BU_US", "canada": "BU_CA", "mexico": "BU_MX"}
+SENSOR = "reconciliation_sensor"
+TODAY = NOW.date()
+
+
+@pytest.fixture
+def ready(azurite: Azurite, tmp_path: Path, instance: dg.DagsterInstance) -> BlobDeployment:
+    made = BlobDeployment.new(
+        azurite, tmp_path, instance, first_business_date=dt.date(2021, 6, 15), reconcile_days=3, max_load_attempts=3
+    )
+    put_reference_data(made.deployed.warehouse)
+    return made
+
+
+def put(deployed: BlobDeployment, date: dt.date, folder: str = "usa", name: str = "sales.csv") -> LandedFile:
+    """A blob of which no event tells."""
+    content = csv(line(date.toordinal(), business_unit=UNITS[folder], transaction_date=str(date)))
+    return deployed.bay.put(sales_path(name, folder, date), content)
+
+
+def ranges(result: dg.SensorResult) -> list[tuple[str, str]]:
+    names = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+    return [(request.tags[names[0]], request.tags[names[1]]) for request in result.run_requests or []]
+
+
+def rounds(deployed: BlobDeployment, count: int) -> None:
+    """Ticks, each with the runs it asks for."""
+    cursor = None
+    for _ in range(count):
+        result = deployed.tick(SENSOR, cursor)
+        for request in result.run_requests or []:
+            assert deployed.execute(request).success
+        cursor = result.cursor
+
+
+def test_a_recent_file_that_no_event_told_of_is_found_at_once(ready: BlobDeployment) -> None:
+    put(ready, TODAY)
+    put(ready, TODAY - dt.timedelta(days=2), "canada")
+    result = ready.tick(SENSOR)
+    assert ranges(result) == [("canada|2022-02-08", "canada|2022-02-08"), ("usa|2022-02-10", "usa|2022-02-10")]
+    for request in result.run_requests or []:
+        assert ready.execute(request).success
+    assert not ready.tick(SENSOR).run_requests
+
+
+def test_an_old_file_is_found_when_its_month_has_its_turn(ready: BlobDeployment) -> None:
+    put(ready, dt.date(2021, 7, 4))
+    seen = []
+    cursor = None
+    for _ in range(9):  # February 2022 back to June 2021
+        result = ready.tick(SENSOR, cursor)
+        cursor = result.cursor
+        seen.append((cursor, len(result.run_requests or [])))
+    assert seen == [
+        ("2022-02", 0), ("2022-01", 0), ("2021-12", 0), ("2021-11", 0), ("2021-10", 0), ("2021-09", 0), ("2021-08", 0),
+        ("2021-07", 1), ("2021-06", 0),
+    ]  # fmt: skip
+    assert ready.tick(SENSOR, cursor).cursor == "2022-02"
+
+
+def test_reference_data_without_an_event_is_found_and_goes_first(
+    azurite: Azurite, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    bare = BlobDeployment.new(azurite, tmp_path, instance)
+    from tests.builders import BUSINESS_UNITS_CSV, CUSTOMERS_CSV, PRODUCTS_CSV
+
+    for name, content in (
+        ("business_units", BUSINESS_UNITS_CSV),
+        ("products", PRODUCTS_CSV),
+        ("customers", CUSTOMERS_CSV),
+    ):
+        bare.bay.put(f"reference/{name}.csv", content)
+    put(bare, TODAY)
+    result = bare.tick(SENSOR)
+    assert [request.job_name for request in result.run_requests or []] == [LOAD_REFERENCE_DATA]
+    rounds(bare, 3)
+    assert len(sales(bare.deployed.warehouse)) == 1
+
+
+def test_misplaced_files_are_found_without_going_through_the_others(ready: BlobDeployment) -> None:
+    strays = [
+        "sales/stray.csv",
+        "sales/france/2022/01/03/a.csv",
+        "sales/usa/latest/a.csv",
+        "sales/usa/2022/13/01/a.csv",
+        "sales/usa/2022/02/31/a.csv",
+        "reference/notes.txt",
+    ]
+    for path in strays:
+        ready.bay.put(path, b"x")
+    result = ready.tick(SENSOR)
+    assert [request.job_name for request in result.run_requests or []] == [RECORD_MISPLACED_FILES]
+    rounds(ready, 2)
+    assert {path for path, _ in ledger(ready.deployed.warehouse)} == set(strays)
+    assert not ready.tick(SENSOR).run_requests
+
+
+def test_what_an_event_told_of_is_not_asked_for_again(ready: BlobDeployment) -> None:
+    file = put(ready, TODAY)
+    ready.events.tell(file)
+    ready.work()
+    assert not ready.tick(SENSOR).run_requests
+
+
+def note(deployed: BlobDeployment, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
+    job = deployed.deployed.definitions.resolve_job_def(str(request.job_name))
+    tags = {**request.tags, "dagster/run_key": str(request.run_key)}
+    deployed.deployed.instance.create_run_for_job(job, tags=tags, status=status)
+
+
+def test_a_run_that_died_before_the_ledger_knew_of_it_is_asked_for_again_and_given_up_in_the_end(
+    ready: BlobDeployment,
+) -> None:
+    """Its message is gone, its month has no turn for long: nothing else would."""
+    ready.events.tell(put(ready, dt.date(2021, 7, 4)))
+    [request] = ready.tick().run_requests or []
+    keys = {request.run_key}
+    for _ in range(2):
+        note(ready, request, dg.DagsterRunStatus.FAILURE)
+        [request] = ready.tick(SENSOR, "2021-12").run_requests or []
+        assert request.run_key not in keys
+        keys.add(request.run_key)
+    note(ready, request, dg.DagsterRunStatus.FAILURE)
+    assert not ready.tick(SENSOR, "2021-12").run_requests
+
+
+def test_a_run_that_failed_and_succeeded_since_is_let_be(ready: BlobDeployment) -> None:
+    ready.events.tell(put(ready, dt.date(2021, 7, 4)))
+    [request] = ready.tick().run_requests or []
+    note(ready, request, dg.DagsterRunStatus.FAILURE)
+    [again] = ready.tick(SENSOR, "2021-12").run_requests or []
+    assert ready.execute(again).success
+    assert len(sales(ready.deployed.warehouse)) == 1
+    assert not ready.tick(SENSOR, "2021-12").run_requests
+
+
+def test_a_load_that_crashed_is_asked_for_again_wherever_its_file_lies(ready: BlobDeployment) -> None:
+    file = put(ready, dt.date(2021, 7, 4))
+    with ready.deployed.warehouse.transaction() as transaction:
+        transaction.execute(
+            "insert into sales_data.load_attempts values (?, ?, 1, 'run', ?)",
+            (file.path, file.etag, NOW - dt.timedelta(hours=1)),
+        )
+    result = ready.tick(SENSOR, "2021-12")
+    assert ranges(result) == [("usa|2021-07-04", "usa|2021-07-04")]
+    assert ready.execute(result.run_requests[0]).success
+    assert ledger(ready.deployed.warehouse, "attempt") == [(2,)]
+    assert not ready.tick(SENSOR, "2021-12").run_requests
+
+
+def test_an_unreachable_container_fails_the_tick_and_changes_nothing(
+    azurite: Azurite, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    from resources.landing import LandingUnreachableError
+
+    ready = BlobDeployment.new(azurite, tmp_path, instance)
+    put_reference_data(ready.deployed.warehouse)
+    ready.bay.container.delete_container()
+    with pytest.raises(LandingUnreachableError, match="Container"):
+        ready.tick(SENSOR)
