@@ -42,7 +42,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     export(settings)
     condition = follow_new_data()
     partitions = sales_partitions(settings.business_units, settings.first_business_date)
-    limits = LoadLimits(settings.load_batch_bytes, settings.max_file_bytes)
+    limits = LoadLimits(
+        settings.load_batch_bytes, settings.max_file_bytes, settings.max_compression_ratio, settings.max_bad_share
+    )
     all_jobs = jobs()
     return dg.Definitions(
         assets=[

@@ -29,7 +29,7 @@ class Transaction(Protocol):
         ...
 
     def stage(self, name: str, data: "pa.Table") -> None:
-        """Makes `data` a temporary table called `name`, gone with the transaction."""
+        """Makes `data` a relation called `name`, to be read only, gone with the transaction."""
         ...
 
 

@@ -46,13 +46,9 @@ class DuckDBTransaction:
         return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     def stage(self, name: str, data: "pa.Table") -> None:
-        """Makes `data` a temporary table called `name`, gone with the connection."""
+        """Makes `data` readable under `name` on this connection, without copying it."""
         _checked(name)
-        self._connection.register("staged_arrow", data.combine_chunks())
-        try:
-            self._connection.execute(f"create or replace temp table {name} as from staged_arrow")
-        finally:
-            self._connection.unregister("staged_arrow")
+        self._connection.register(name, data.combine_chunks())
 
 
 def _schema_version(connection: "duckdb.DuckDBPyConnection") -> int:
