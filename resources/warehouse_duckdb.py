@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 FIRST_WAIT_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 1.0
+ROWS_SCANNED_AT_ONCE = 122_880
 
 
 def _checked(*identifiers: str) -> None:
@@ -46,9 +47,13 @@ class DuckDBTransaction:
         return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     def stage(self, name: str, data: "pa.Table") -> None:
-        """Makes `data` readable under `name` on this connection, without copying it."""
+        """Makes `data` readable under `name` on this connection, without copying it once it is in few pieces."""
+        import pyarrow as pa
+
         _checked(name)
-        self._connection.register(name, data.combine_chunks())
+        # A piece is scanned by one thread, and costs something: neither one nor thousands of them.
+        pieces = data.combine_chunks().to_batches(max_chunksize=ROWS_SCANNED_AT_ONCE)
+        self._connection.register(name, pa.Table.from_batches(pieces, data.schema))
 
 
 def _schema_version(connection: "duckdb.DuckDBPyConnection") -> int:

@@ -101,9 +101,9 @@ alter table sales_data.business_units add column date_format varchar;
 alter table sales_data.load_ledger add column reason_code varchar;
 alter table sales_data.quarantine add column line_number bigint;
 create table sales_data.ledger_steps (
-    step_id varchar not null, sequence bigint not null, step varchar not null,
-    path varchar not null, etag varchar not null, sha256 varchar not null, folder varchar not null, business_date date not null, asked_by varchar not null, note varchar, asked_at timestamp not null,
-    settled_at timestamp, run_id varchar, load_id varchar, outcome varchar
+    step_id varchar not null, sequence bigint not null, step varchar not null, path varchar not null, etag varchar not null,
+    sha256 varchar not null, folder varchar not null, business_date date not null, asked_by varchar not null, note varchar,
+    asked_at timestamp not null, settled_at timestamp, run_id varchar, load_id varchar, outcome varchar
 );
 create table sales_data.row_corrections (
     step_id varchar not null, sequence bigint not null, path varchar not null, sha256 varchar not null, row_number bigint not null,

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from globolatte_assets.raw.delimited import BYTE_ORDER_MARK, UnreadableRow, holds_odd_characters, read_delimited
+from globolatte_assets.raw.delimited import BYTE_ORDER_MARK, WRONG_FIELD_COUNT, UnreadableRow, read_delimited
 from globolatte_assets.raw.file_format import FileFormat
 from globolatte_assets.raw.refusals import RefusedError
 from globolatte_assets.raw.sales_columns import as_sales_columns, required_columns
@@ -26,7 +26,7 @@ def shape(path: str, content: bytes | None, unit_format: FileFormat) -> bytes | 
     if content is None or unit_format.encoding not in (None, "utf-8") or unit_format.delimiter not in (None, ","):
         return None
     plain = path.endswith(".csv") and 0 < len(content) <= LARGEST_ALIKE_FILE and not content.startswith(b"\n")
-    if not plain or any(mark in content for mark in TELLTALES) or holds_odd_characters(content):
+    if not plain or any(mark in content for mark in TELLTALES):
         return None
     return content.partition(b"\n")[0]
 
@@ -63,6 +63,8 @@ def _read_group(header: bytes, texts: Sequence[bytes]) -> list[ReadSales]:
         text = read_delimited(b"\n".join((header, b"".join(ended))))
         names, extra = required_columns(text.header)
     except RefusedError:
+        return []
+    if any(row.reason != WRONG_FIELD_COUNT for row in text.unreadable):
         return []
     ends = np.cumsum([body.count(b"\n") for body in ended])
     starts = ends - np.diff(ends, prepend=0)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LARGEST_BLOCK = 1 << 30
 """Bytes that the CSV reader looks at as one piece: a row must fit into it."""
 
-CHUNK_BYTES = 16 * 1024 * 1024
+CHUNK_BYTES = 32 * 1024 * 1024
 """Bytes that are parsed at a time; more where a row would be cut."""
 
 LONGEST_STRETCH = 8
@@ -34,8 +34,10 @@ END_MARK = "-end-of-file-"
 WRONG_FIELD_COUNT = "wrong_field_count"
 UNPARSEABLE_ROW = "unparseable_row"
 
-CONTROL_CHARACTERS = bytes(code for code in range(32) if code not in b"\t\n\r") + b"\x7f"
 LOST_CHARACTER = "\ufffd".encode()
+OTHER_BLANKS = (b"\xc2\xa0", b"\xe1\x9a\x80", b"\xe2\x80", b"\xe2\x81\x9f", b"\xe3\x80\x80")
+"""How the blanks beyond ASCII begin."""
+
 CONTROL_PATTERN = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\x{FFFD}"
 
 
@@ -73,6 +75,8 @@ class Chunk:
     table: "pa.Table"
     row_numbers: "np.ndarray"
     unreadable: list[UnreadableRow]
+    is_padded: bool = True
+    """Whether values may have blanks around them."""
 
     @property
     def row_count(self) -> int:
@@ -144,8 +148,10 @@ def _next_chunk(text: Content, offset: int, row: int, line: int, how: tuple[str,
             except (UnclosedQuoteError, pa.ArrowInvalid) as error:
                 fault = error
             else:
-                chunk = _checked(Chunk(offset, cut, row, line, table, *_numbered(table, skipped, row)), part, delimiter)
-                return chunk, count_lines(part)
+                numbers, unreadable = _numbered(table, skipped, row)
+                padded = may_be_padded(part, delimiter)
+                chunk = Chunk(offset, cut, row, line, table, numbers, unreadable, padded)
+                return _checked(chunk, part, delimiter), count_lines(part)
     if isinstance(fault, pa.ArrowInvalid):
         raise RefusedError(
             Refusal.UNREADABLE_CSV, f"cannot be read as CSV ({fault}); export it again and upload that"
@@ -213,9 +219,31 @@ def _numbered(
     return kept, [UnreadableRow(row.row_number + first_row - 1, row.detail, row.raw_text) for row in skipped]
 
 
+def may_be_padded(text: bytes, delimiter: str) -> bool:
+    """Whether a value may begin or end with a blank, of ASCII or not."""
+    import numpy as np
+
+    if not text.isascii() and any(blank in text for blank in OTHER_BLANKS):
+        return True
+    if b" " not in text:
+        return False
+    data = np.frombuffer(text, np.uint8)
+    blanks = np.flatnonzero(data == 32)
+    if blanks[0] == 0 or blanks[-1] == len(data) - 1:
+        return True
+    is_edge = np.isin(np.arange(256), np.frombuffer(b' \n\r"' + delimiter.encode(), np.uint8))
+    return bool(is_edge[data[blanks - 1]].any() or is_edge[data[blanks + 1]].any())
+
+
 def holds_odd_characters(text: bytes) -> bool:
     """Whether there are control characters, or marks of characters that were lost before the file was written."""
-    return LOST_CHARACTER in text or len(text.translate(None, CONTROL_CHARACTERS)) != len(text)
+    import numpy as np
+
+    if b"\x7f" in text or (not text.isascii() and LOST_CHARACTER in text):
+        return True
+    data = np.frombuffer(text, np.uint8)
+    low = data[data < 32]
+    return not bool(((low == 10) | (low == 13) | (low == 9)).all())
 
 
 def _checked(chunk: Chunk, part: bytes, delimiter: str) -> Chunk:
@@ -244,7 +272,7 @@ def _checked(chunk: Chunk, part: bytes, delimiter: str) -> Chunk:
     ]  # fmt: skip
     return Chunk(
         chunk.offset, chunk.length, chunk.first_row, chunk.first_line, chunk.table.filter(kept), chunk.row_numbers[kept],
-        sorted([*chunk.unreadable, *wrong], key=lambda row: row.row_number),
+        sorted([*chunk.unreadable, *wrong], key=lambda row: row.row_number), chunk.is_padded,
     )  # fmt: skip
 
 

@@ -1,13 +1,12 @@
 """Judging rows: which are certain enough to be loaded, and why the others are not. SQL over staged text columns.
 
-`judged_rows` works on two staged tables of a load transaction: `incoming` (text rows with `load_number`, `row_number`) and
-`batch_loads` (one row per file). Nothing is written to a permanent table here.
+The queries work on two staged tables of a load transaction: `incoming` (text rows with `load_number`, `row_number`) and
+`batch_loads` (one row per file). Bad rows are found first, with all checks; the good ones are then written without.
 """
 
 import re
 from collections.abc import Collection
-
-from resources.warehouse import Transaction
+from dataclasses import dataclass
 
 WEATHER_TYPES = ("Sunny", "Rainy", "Snowy", "Cloudy")
 
@@ -72,38 +71,55 @@ def moment(formats: Collection[str]) -> str:
     return f"case when date_format is null then {usual} {' '.join(branches)} end"
 
 
-def typed(number_formats: Collection[str], date_formats: Collection[str]) -> str:
-    """The query that types the incoming rows' text, NULL where a value is not what it should be."""
-    weathers = " ".join(f"when '{w.lower()}' then '{w}'" for w in WEATHER_TYPES)
+@dataclass(frozen=True)
+class Writing:
+    """How the incoming rows are written: the declared formats among them, and whether values may have blanks around them."""
+
+    number_formats: Collection[str] = ()
+    date_formats: Collection[str] = ()
+    is_padded: bool = True
+
+
+def trimmed(is_padded: bool) -> str:
+    """The incoming rows without blanks around values, beside what their file says of them: a common table expression."""
+    trim = "trim" if is_padded else ""
     return f"""
 with trimmed as (
     select
-        incoming.load_number, incoming.row_number,
-        trim(transaction_id) as transaction_id, trim(order_id) as order_id, trim(incoming.business_unit) as business_unit_text,
-        trim(product_id) as product_id, trim(customer_id) as customer_id, trim(quantity) as quantity_text,
-        trim(total_price) as total_price_text, trim(transaction_date) as transaction_date_text,
-        nullif(trim(payment_method), '') as payment_method, trim(weather) as weather_text,
-        loads.business_unit, loads.business_date, loads.number_format, loads.date_format
+        incoming.load_number, incoming.row_number, {trim}(transaction_id) as transaction_id, {trim}(order_id) as order_id,
+        {trim}(incoming.business_unit) as business_unit_text, {trim}(product_id) as product_id, {trim}(customer_id) as customer_id,
+        {trim}(quantity) as quantity_text, {trim}(total_price) as total_price_text,
+        {trim}(transaction_date) as transaction_date_text, nullif({trim}(payment_method), '') as payment_method,
+        {trim}(weather) as weather_text, loads.load_id, loads.business_unit, loads.business_date, loads.number_format, loads.date_format
     from incoming
     inner join batch_loads as loads on incoming.load_number = loads.load_number
-),
-
-typed as (
-    select
-        *,
-        {number("quantity_text", "number_format", QUANTITY, number_formats)} as quantity,
-        {number("total_price_text", "number_format", PRICE, number_formats)} as total_price,
-        {moment(date_formats)} as transaction_date,
-        case lower(weather_text) {weathers} end as weather
-    from trimmed
 )
 """
 
 
-JUDGED = """
+WEATHER = (
+    f"case lower(weather_text) {' '.join(f'when {literal(w.lower())} then {literal(w)}' for w in WEATHER_TYPES)} end"
+)
+
+
+def bad_rows(writing: Writing) -> str:
+    """The query for the incoming rows that cannot be loaded, with their text and the first reason."""
+    return f"""
+{trimmed(writing.is_padded)},
+
+typed as (
+    select
+        *,
+        {number("quantity_text", "number_format", QUANTITY, writing.number_formats)} as quantity,
+        {number("total_price_text", "number_format", PRICE, writing.number_formats)} as total_price,
+        {moment(writing.date_formats)} as transaction_date,
+        {WEATHER} as weather
+    from trimmed
+)
+
 select
-    load_number, row_number, business_unit, business_date, transaction_id, order_id, typed.product_id, customer_id, quantity,
-    total_price, transaction_date, payment_method, weather,
+    typed.load_id, row_number, business_unit, business_date, transaction_id, order_id, typed.product_id, customer_id,
+    business_unit_text, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text, typed.date_format,
     case
         when typed.transaction_id = '' or typed.order_id = '' or typed.product_id = '' or typed.customer_id = '' then 'empty_key'
         when typed.quantity is null or typed.total_price is null then 'bad_number'
@@ -115,17 +131,40 @@ select
         when typed.business_unit_text <> typed.business_unit then 'business_unit_not_of_folder'
         when products.product_id is null then 'unknown_product'
         when typed.weather is null then 'unknown_weather'
-    end as reason,
-    case when reason is not null then business_unit_text end as business_unit_text,
-    case when reason is not null then quantity_text end as quantity_text,
-    case when reason is not null then total_price_text end as total_price_text,
-    case when reason is not null then transaction_date_text end as transaction_date_text,
-    case when reason is not null then weather_text end as weather_text,
-    case when reason is not null then typed.date_format end as date_format
+    end as reason
 from typed
 left join sales_data.business_units as units on typed.business_unit_text = units.business_unit_id
 left join sales_data.products as products on typed.product_id = products.product_id
+where reason is not null
 """
+
+
+def good_rows(writing: Writing, bad: str | None) -> str:
+    """The query for the incoming rows but those in the table `bad`: typed, not judged again.
+
+    A value that turns out to be none after all is NULL, which no column of the sales takes.
+    """
+    if writing.number_formats:
+        quantity = number("quantity_text", "number_format", QUANTITY, writing.number_formats)
+        price = number("total_price_text", "number_format", PRICE, writing.number_formats)
+    else:
+        quantity, price = "try_cast(quantity_text as bigint)", f"try_cast(total_price_text as {PRICE[1]})"
+    when = moment(writing.date_formats) if writing.date_formats else "try_cast(transaction_date_text as timestamp)"
+    without = (
+        f"anti join {bad} as bad on trimmed.load_id = bad.load_id and trimmed.row_number = bad.row_number"
+        if bad
+        else ""
+    )
+    return f"""
+{trimmed(writing.is_padded)}
+
+select
+    business_unit, business_date, transaction_id, order_id, product_id, customer_id, {quantity} as quantity, {price} as total_price,
+    {when} as transaction_date, payment_method, {WEATHER} as weather, load_id, row_number
+from trimmed
+{without}
+"""
+
 
 DETAIL = f"""
 case reason
@@ -144,11 +183,3 @@ case reason
     when 'unknown_weather' then 'weather ''' || weather_text || ''' is none of {", ".join(WEATHER_TYPES)}'
 end
 """
-
-
-def judged_rows(transaction: Transaction, number_formats: Collection[str], date_formats: Collection[str]) -> None:
-    """Makes the temporary table `judged`: every incoming row typed, with the reason why it cannot be loaded, or none.
-
-    The formats are those that the batch's units declare.
-    """
-    transaction.execute(f"create or replace temp table judged as {typed(number_formats, date_formats)} {JUDGED}")

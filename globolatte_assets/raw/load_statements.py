@@ -1,8 +1,8 @@
 """The SQL of a load beyond judging single rows: what a batch brings, whom it replaces, quarantine, counts. Statements only.
 
 They work on the permanent tables of schema `sales_data` and on the temporary tables of one load transaction: `batch_loads`
-(a row per file of the batch), `judged` (see `judging`), `rejected` (rows on their way to quarantine), `raw_lines` (their text as it
-stands in the file). `ownership` has the statements on who owns which transaction id.
+(a row per file of the batch), `judged` (bad rows, see `judging`), `rejected` (rows on their way to quarantine), `raw_lines` (their
+text as it stands in the file). `ownership` has the statements on who owns which transaction id.
 """
 
 from globolatte_assets.raw.judging import DETAIL
@@ -69,25 +69,12 @@ RAW_LINES = (
     "create or replace temp table raw_lines (load_id varchar, row_number bigint, line_number bigint, raw_text varchar)"
 )
 
-INSERT_SALES = f"""
-insert into sales_data.sales_transactions ({SALES_COLUMN_LIST})
-select
-    judged.business_unit, judged.business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price,
-    transaction_date, payment_method, weather, loads.load_id, row_number
-from judged
-inner join batch_loads as loads on judged.load_number = loads.load_number
-where judged.reason is null
-"""
-
 REJECT_JUDGED = f"""
 insert into rejected
 select
-    loads.load_id, row_number, judged.reason, {DETAIL}, judged.business_unit, judged.business_date, transaction_id, order_id,
-    business_unit_text, product_id, customer_id, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text,
-    null
+    load_id, row_number, reason, {DETAIL}, business_unit, business_date, transaction_id, order_id, business_unit_text, product_id,
+    customer_id, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text, null
 from judged
-inner join (select load_number, load_id from batch_loads) as loads on judged.load_number = loads.load_number
-where judged.reason is not null
 """
 
 REJECT_UNREADABLE = """

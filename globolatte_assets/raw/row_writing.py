@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-from globolatte_assets.raw import judging
 from globolatte_assets.raw import load_statements as statements
 from globolatte_assets.raw.fetching import FetchedFile
+from globolatte_assets.raw.judging import Writing, bad_rows, good_rows
 from globolatte_assets.raw.ledger import HELD
 from globolatte_assets.raw.refusals import RefusedError
 from globolatte_assets.raw.sales_columns import SALES_COLUMNS
@@ -88,14 +88,15 @@ def insert_parts(transaction: Transaction, entries: Sequence[Entry]) -> None:
     for parts in _ahead(_parts(entries)):
         for entry, part in parts:
             entry.rows += part.row_count
+        writing = Writing(numbers, dates, any(part.is_padded for _, part in parts))
         rows = [(entry.number, part.rows) for entry, part in parts]
         if corrections.num_rows:
             rows = [(number, _without(table, corrections, number)) for number, table in rows]
-        _insert(transaction, [*rows], numbers, dates)
+        _insert(transaction, rows, writing)
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
         transaction.stage("incoming", corrections)
-        _insert_incoming(transaction, numbers, dates)
+        _insert_incoming(transaction, Writing(numbers, dates))
     for entry in entries:
         entry.row["rows_in_file"] = entry.rows
 
@@ -124,9 +125,7 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
             yield item  # type: ignore[misc]
 
 
-def _insert(
-    transaction: Transaction, rows: "Sequence[tuple[int, pa.Table]]", numbers: set[str], dates: set[str]
-) -> None:
+def _insert(transaction: Transaction, rows: "Sequence[tuple[int, pa.Table]]", writing: Writing) -> None:
     import pyarrow as pa
 
     schema = pa.schema(
@@ -137,13 +136,18 @@ def _insert(
         for number, table in rows
     ]
     transaction.stage("incoming", pa.concat_tables([schema.empty_table(), *tables]))
-    _insert_incoming(transaction, numbers, dates)
+    _insert_incoming(transaction, writing)
 
 
-def _insert_incoming(transaction: Transaction, numbers: set[str], dates: set[str]) -> None:
-    judging.judged_rows(transaction, numbers, dates)
-    transaction.execute(statements.INSERT_SALES)
-    transaction.execute(statements.REJECT_JUDGED)
+def _insert_incoming(transaction: Transaction, writing: Writing) -> None:
+    """Puts the bad rows of `incoming` aside and writes the others."""
+    transaction.execute(f"create or replace temp table judged as {bad_rows(writing)}")
+    bad = "judged" if transaction.fetch("select 1 as found from judged limit 1").num_rows else None
+    if bad:
+        transaction.execute(statements.REJECT_JUDGED)
+    transaction.execute(
+        f"insert into sales_data.sales_transactions ({statements.SALES_COLUMN_LIST}) {good_rows(writing, bad)}"
+    )
 
 
 def _without(table: "pa.Table", corrections: "pa.Table", number: int) -> "pa.Table":

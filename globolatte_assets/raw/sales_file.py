@@ -36,6 +36,8 @@ class SalesPart:
 
     rows: "pa.Table"
     unreadable: list[UnreadableRow] = field(default_factory=list)
+    is_padded: bool = True
+    """Whether values may have blanks around them."""
 
     @property
     def row_count(self) -> int:
@@ -82,6 +84,7 @@ class ReadSales:
     format: FileFormat = USUAL
     text: bytes | None = None
     delimiter: str = ","
+    is_padded: bool = True
 
     @property
     def row_count(self) -> int:
@@ -90,7 +93,7 @@ class ReadSales:
 
     def parts(self) -> Iterator[SalesPart]:
         """All rows as one part."""
-        yield SalesPart(self.rows, self.unreadable)
+        yield SalesPart(self.rows, self.unreadable, self.is_padded)
 
     def lines(self, row_numbers: "np.ndarray") -> "Iterator[pa.Table]":
         """Line and text of these rows."""
@@ -115,7 +118,7 @@ class Layout:
         import pyarrow as pa
 
         rows = as_sales_columns(chunk.table, self.names).append_column("row_number", pa.array(chunk.row_numbers))
-        return SalesPart(rows, chunk.unreadable)
+        return SalesPart(rows, chunk.unreadable, chunk.is_padded)
 
 
 @dataclass
@@ -184,7 +187,8 @@ def _read_csv(text: Content, limits: FileLimits, unit_format: FileFormat) -> Sal
         return StreamedSales(text, layout, unit_format)
     chunks = list(read_chunks(text, layout.start, layout.delimiter, len(layout.names), chunk_bytes=text.size))
     part = layout.part(chunks[0]) if chunks else _no_rows()
-    return ReadSales(part.rows, part.unreadable, layout.extra_columns, unit_format, data, layout.delimiter)
+    columns = layout.extra_columns
+    return ReadSales(part.rows, part.unreadable, columns, unit_format, data, layout.delimiter, part.is_padded)
 
 
 def _no_rows() -> SalesPart:
