@@ -3,14 +3,14 @@
 from pydantic import ValidationError
 
 from resources.settings import NotInThisReleaseError
-from resources.warehouse import WarehouseBusyError
+from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
 
 
 class UserError(Exception):
     """Something a person can mend. The message names the thing, the fault and the remedy."""
 
 
-KNOWN_ERRORS = (UserError, ValidationError, WarehouseBusyError, NotInThisReleaseError)
+KNOWN_ERRORS = (UserError, ValidationError, WarehouseBusyError, WarehouseUnusableError, NotInThisReleaseError)
 
 
 def message_of(error: Exception) -> str:

@@ -141,7 +141,7 @@ def load_context(
     run_id: str = "run", now: dt.datetime = NOW, max_file_bytes: int = 10_000_000, **more: object
 ) -> LoadContext:
     """Who loads, and when; however many rows are bad, unless `max_bad_share` says otherwise."""
-    return LoadContext(run_id, now, UNITS, FileLimits(max_file_bytes), **more)
+    return LoadContext(run_id, now, UNITS, **{"limits": FileLimits(max_file_bytes), **more})
 
 
 def load(

@@ -122,9 +122,7 @@ def header_fields(line: bytes, delimiter: str) -> list[str]:
         ) from error
 
 
-def read_chunks(
-    text: Content, start: int, delimiter: str, width: int, chunk_bytes: int = CHUNK_BYTES
-) -> Iterator[Chunk]:
+def read_chunks(text: Content, start: int, delimiter: str, width: int, chunk_bytes: int) -> Iterator[Chunk]:
     """The rows from byte `start` on, which is where line 2 begins. Raises `RefusedError` if they cannot be told apart."""
     offset, row, line = start, 1, 2
     while offset < text.size:

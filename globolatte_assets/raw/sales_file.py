@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from globolatte_assets.raw.content import Content
 from globolatte_assets.raw.delimited import (
+    CHUNK_BYTES,
     LONGEST_HEADER,
     Chunk,
     UnreadableRow,
@@ -130,6 +131,7 @@ class StreamedSales:
     format: FileFormat
     chunks: list[tuple[int, int, int, int, int]] = field(default_factory=list)
     """Of each chunk that was read: byte offset, length, first row, first line, rows."""
+    chunk_bytes: int = CHUNK_BYTES
 
     @property
     def extra_columns(self) -> tuple[str, ...]:
@@ -139,9 +141,10 @@ class StreamedSales:
     def parts(self) -> Iterator[SalesPart]:
         """The rows, some hundred thousand at a time."""
         self.chunks.clear()
-        for chunk in read_chunks(self.text, self.layout.start, self.layout.delimiter, len(self.layout.names)):
+        layout = self.layout
+        for chunk in read_chunks(self.text, layout.start, layout.delimiter, len(layout.names), self.chunk_bytes):
             self.chunks.append((chunk.offset, chunk.length, chunk.first_row, chunk.first_line, chunk.row_count))
-            yield self.layout.part(chunk)
+            yield layout.part(chunk)
 
     def lines(self, row_numbers: "np.ndarray") -> "Iterator[pa.Table]":
         """Line and text of these rows; only the pieces that hold them are read again."""

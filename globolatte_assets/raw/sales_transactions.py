@@ -1,8 +1,7 @@
 """The asset `raw/sales_transactions`: landed sales files, loaded exactly once, one partition per business unit and date."""
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
@@ -11,26 +10,15 @@ from globolatte_assets.keys import BUSINESS_UNITS, OWNER_DATA, PRODUCTS, SALES_T
 from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_assets.raw.file_format import FileFormat, declared
-from globolatte_assets.raw.landing_paths import PathRules, SalesFile
-from globolatte_assets.raw.ledger import (
-    Announcement,
-    KnownFile,
-    LoadedDay,
-    announce,
-    known_files_under,
-    loaded_days,
-    open_attempts,
-    take_over,
-)
+from globolatte_assets.raw.ingest_work import Work, do_work, wanted_dates, work_in
+from globolatte_assets.raw.landing_paths import PathRules
+from globolatte_assets.raw.ledger import Announcement, LoadedDay, announce, loaded_days, take_over
 from globolatte_assets.raw.load_checks import check_results, check_specs
-from globolatte_assets.raw.loading import LoadContext, LoadReport, batches, load_batch
-from globolatte_assets.raw.pending import new_sales
-from globolatte_assets.raw.retraction import retract
-from globolatte_assets.raw.steps import AskedStep, Step, open_steps, reloads_among, settle
+from globolatte_assets.raw.loading import LoadContext, LoadReport
 from globolatte_assets.raw.unpacking import FileLimits
 from resources.clock import Clock
 from resources.event_log import event_log_kept_open
-from resources.landing import SALES_PREFIX, LandingZone
+from resources.landing import LandingZone
 from resources.warehouse import Warehouse
 
 DATA_VERSION_TAG = "dagster/data_version"
@@ -76,46 +64,10 @@ def units_by_folder(warehouse: Warehouse) -> dict[str, str]:
     return dict(zip(units["folder"], units["business_unit_id"], strict=True))
 
 
-def wanted_dates(partition_keys: Iterable[str]) -> dict[str, set[dt.date]]:
-    """The dates asked for, by landing folder."""
-    dates: dict[str, set[dt.date]] = defaultdict(set)
-    for key in partition_keys:
-        folder, _, date = key.partition("|")
-        dates[folder].add(dt.date.fromisoformat(date))
-    return dict(dates)
-
-
-def prefixes(folder: str, dates: Iterable[dt.date]) -> list[str]:
-    """The fewest landing prefixes worth listing: a month's where several of its days are wanted, else the day's."""
-    by_month: dict[str, set[dt.date]] = defaultdict(set)
-    for date in dates:
-        by_month[f"{date:%Y/%m}"].add(date)
-    return [
-        f"{SALES_PREFIX}{folder}/{month}/" if len(days) > 1 else f"{SALES_PREFIX}{folder}/{min(days):%Y/%m/%d}/"
-        for month, days in sorted(by_month.items())
-    ]
-
-
 def formats_by_folder(warehouse: Warehouse) -> dict[str, FileFormat]:
     """What each unit declares of its files, by its landing folder."""
     units = warehouse.read("sales_data.business_units", ["folder", *FORMAT_COLUMNS]).to_pylist()
     return {unit["folder"]: declared(unit) for unit in units}
-
-
-def pending_in(
-    landing: LandingZone,
-    known: Mapping[str, KnownFile],
-    again: Collection[tuple[str, str]],
-    prefixes: Sequence[str],
-    rules: PathRules,
-    dates: set[dt.date],
-) -> tuple[list[SalesFile], set[tuple[str, str]]]:
-    """The new or changed files of a unit's dates, with those to load again, in path order; and every version that is there."""
-    listing = [file for prefix in prefixes for file in landing.files(prefix)]
-    there = {(file.path, file.etag) for file in listing}
-    unknown = {path: file for path, file in known.items() if (path, file.etag) not in again}
-    placed = new_sales(listing, unknown, rules)
-    return [item for item in placed if isinstance(item, SalesFile) and item.date in dates], there
 
 
 def unreported(
@@ -147,63 +99,6 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
             )
         )
     return count
-
-
-@dataclass(frozen=True)
-class Work:
-    """What is to be done of one unit's dates: files to load, and what people asked for."""
-
-    folder: str
-    dates: set[dt.date]
-    files: list[SalesFile]
-    there: set[tuple[str, str]]
-    steps: list[AskedStep]
-
-    @property
-    def announced(self) -> tuple[dt.date, dt.date] | None:
-        """The first and the last date that something is done for."""
-        dates = [*(item.date for item in self.files), *(step.date for step in self.steps)]
-        return (min(dates), max(dates)) if dates else None
-
-    @property
-    def overtaken(self) -> list[AskedStep]:
-        """Steps about a version that is not in the landing zone any more."""
-        return [step for step in self.steps if step.step != Step.RETRACT and (step.path, step.etag) not in self.there]
-
-
-def work_in(warehouse: Warehouse, landing: LandingZone, folder: str, dates: set[dt.date], rules: PathRules) -> Work:
-    """Compares the landing zone with the ledger, and with what people asked for."""
-    where = prefixes(folder, dates)
-    with warehouse.transaction() as transaction:
-        known = known_files_under(transaction, where[0] if len(dates) == 1 else f"{SALES_PREFIX}{folder}/")
-        steps = [step for step in open_steps(transaction) if step.folder == folder and step.date in dates]
-    files, there = pending_in(landing, known, reloads_among(steps), where, rules, dates)
-    return Work(folder, dates, files, there, steps)
-
-
-def _load_folder(
-    context: dg.AssetExecutionContext,
-    warehouse: Warehouse,
-    landing: LandingZone,
-    work: Work,
-    load_context: LoadContext,
-    batch_bytes: int,
-) -> LoadReport:
-    run_id, now = load_context.run_id, load_context.now
-    report = LoadReport()
-    with warehouse.transaction() as transaction:
-        crashed = {path for path, _ in open_attempts(transaction)}
-        if work.announced:  # before the first commit: a kill after it must not leave loads that nobody reports
-            announce(transaction, Announcement(run_id, work.folder, *work.announced), now)
-    for batch in batches(work.files, batch_bytes, crashed):
-        report += load_batch(warehouse, landing, batch, load_context)
-        context.log.info("%s: %d of %d files loaded", work.folder, len(report.loaded), len(work.files))
-    if work.steps:
-        with warehouse.transaction() as transaction:
-            for step in work.overtaken:
-                settle(transaction, step, "nothing done: the file was replaced or removed since", run_id, now)
-            retract(transaction, [step for step in work.steps if step.step == Step.RETRACT], run_id, now)
-    return report
 
 
 def _owed(
@@ -264,13 +159,20 @@ def sales_transactions_asset(
             _require_unit(folder, load_context)
             with warehouse.kept_open():
                 work = work_in(warehouse, landing, folder, dates, rules)
-                report += _load_folder(context, warehouse, landing, work, load_context, limits.batch_bytes)
+                report += do_work(warehouse, landing, work, load_context, limits.batch_bytes, _telling(context, work))
                 owed = _owed(context, warehouse, folder, dates, load_context.now)
             with event_log_kept_open(context.instance, context.run.run_id):
                 _log_materializations(context, owed)
         yield from check_results(report)
 
     return sales_transactions
+
+
+def _telling(context: dg.AssetExecutionContext, work: Work) -> Callable[[LoadReport], None]:
+    def tell(report: LoadReport) -> None:
+        context.log.info("%s: %d of %d files loaded", work.folder, len(report.loaded), len(work.files))
+
+    return tell
 
 
 def _require_unit(folder: str, load_context: LoadContext) -> None:
