@@ -54,7 +54,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     export(settings)
     condition = follow_new_data(waits_for_checks=settings.missing_delivery is MissingDelivery.BLOCK)
     partitions = sales_partitions(settings.business_units, settings.first_business_date)
-    limits = LoadLimits(settings.load_batch_bytes, settings.max_file_bytes)
+    limits = LoadLimits(
+        settings.load_batch_bytes, settings.max_file_bytes, settings.max_compression_ratio, settings.max_bad_share
+    )
     all_jobs = jobs()
     project = DbtProject(project_dir=DBT_PROJECT_FOLDER)
     manifest = manifest_of(project)

@@ -16,6 +16,7 @@ from globolatte_assets.raw.pending import coalesce, new_sales
 from globolatte_assets.raw.reference_data import load_reference
 from globolatte_assets.raw.reference_files import BUSINESS_UNITS_FILE, PRODUCTS_FILE
 from globolatte_assets.raw.sales_transactions import units_by_folder
+from globolatte_assets.raw.unpacking import FileLimits
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
 from resources.clock import Clock
@@ -46,7 +47,13 @@ def _our_load(settings: Settings) -> None:
     warehouse, landing, clock = warehouse_of(settings), landing_of(settings), Clock()
     for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE):
         load_reference(kind, landing, warehouse, "bench", clock.timestamp())
-    context = LoadContext("bench", clock.timestamp(), units_by_folder(warehouse), settings.max_file_bytes)
+    context = LoadContext(
+        "bench",
+        clock.timestamp(),
+        units_by_folder(warehouse),
+        FileLimits(settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes),
+        settings.max_bad_share,
+    )
     rules = PathRules(frozenset(context.units_by_folder), settings.first_business_date, clock.today())
     placed = new_sales(landing.files("sales/"), {}, rules)
     for load in coalesce([item for item in placed if isinstance(item, SalesFile)]):

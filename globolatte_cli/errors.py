@@ -4,7 +4,7 @@ from pydantic import ValidationError
 
 from resources.landing import LandingUnreachableError
 from resources.settings import MissingSettingError, NotInThisReleaseError
-from resources.warehouse import WarehouseBusyError
+from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
 
 
 class UserError(Exception):
@@ -15,6 +15,7 @@ KNOWN_ERRORS = (
     UserError,
     ValidationError,
     WarehouseBusyError,
+    WarehouseUnusableError,
     NotInThisReleaseError,
     MissingSettingError,
     LandingUnreachableError,

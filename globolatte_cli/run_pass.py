@@ -33,6 +33,7 @@ class PassReport:
 
     files_loaded: int = 0
     files_refused: list[tuple[str, str]] = field(default_factory=list)
+    files_held: list[tuple[str, str]] = field(default_factory=list)
     rows_loaded: int = 0
     rows_quarantined: int = 0
     steps: list[tuple[str, float]] = field(default_factory=list)
@@ -87,7 +88,7 @@ class Pass:
             backlog = self.look()
         for load in backlog.loads:
             if load not in backlog.without_reference_data:
-                self._ingest(load)
+                self.ingest(load)
         if self._is_stale(BUILD_FEATURES):
             self.job(BUILD_FEATURES, "Features (dbt)")
         self._watch_the_champion()
@@ -153,7 +154,8 @@ class Pass:
             self.report.complaints.append(f"nothing can be recommended: the first model was refused{reasons}")
         return has_champion
 
-    def _ingest(self, load: "LoadRange") -> None:
+    def ingest(self, load: "LoadRange") -> None:
+        """Loads a unit's range of dates, and does what people asked for of it."""
         from globolatte_assets.jobs import INGEST_SALES
         from sensors.requests import range_tags
 
@@ -169,6 +171,8 @@ class Pass:
             if "files_loaded" in metadata:
                 self.report.files_loaded += int(str(metadata["files_loaded"].value))
                 self.report.files_refused += _refused(str(metadata["refused"].value))
+            if "held" in metadata:
+                self.report.files_held += _refused(str(metadata["held"].value))
             if "rows_loaded" in metadata:
                 self.report.rows_loaded += int(str(metadata["rows_loaded"].value))
                 self.report.rows_quarantined += int(str(metadata["rows_quarantined"].value))
@@ -244,8 +248,9 @@ def _log_file(settings: Settings) -> Path:
     return settings.home / "logs" / "run.log"
 
 
-def execute_pass(settings: Settings) -> PassReport:
-    """Runs one pass and prints its steps. Raises `UserError` when a step fails or nothing can be done."""
+@contextmanager
+def opened_pass(settings: Settings) -> Iterator[Pass]:
+    """A pass over this deployment; what a killed one left behind is cleared away first."""
     from sensors.run_health import fail_dead_runs, free_slots_of_finished_runs
 
     ensure_manifest()
@@ -256,7 +261,12 @@ def execute_pass(settings: Settings) -> PassReport:
             console.print(
                 f"[yellow]{len(dead)} runs of an earlier process that was killed are marked failed; taking up from there[/]"
             )
-        one = Pass(settings, instance, console)
+        yield Pass(settings, instance, console)
+
+
+def execute_pass(settings: Settings) -> PassReport:
+    """Runs one pass and prints its steps. Raises `UserError` when a step fails or nothing can be done."""
+    with opened_pass(settings) as one:
         backlog = one.look()
         if not backlog.pending.reference and not _has_reference_data(one):
             raise UserError(
@@ -296,8 +306,10 @@ def print_summary(console: Console, report: PassReport, seconds: float) -> None:
         return
     console.print(
         f"{report.files_loaded:,} files loaded with {report.rows_loaded:,} rows; {report.rows_quarantined:,} rows quarantined; "
-        f"{len(report.files_refused):,} files refused. [dim]{seconds:.1f} s[/]"
+        f"{len(report.files_refused):,} files refused, {len(report.files_held):,} held. [dim]{seconds:.1f} s[/]"
     )
+    for path, reason in report.files_held[:10]:
+        console.print(f"  held: {path}: {reason}", highlight=False, markup=False)
     for path, reason in report.files_refused[:10]:
         console.print(f"  refused: {path}: {reason}", highlight=False, markup=False)
     if report.verdict:

@@ -78,6 +78,8 @@ class FolderLandingZone(dg.ConfigurableResource):
     @contextmanager
     def open(self, file: LandedFile) -> Iterator[BinaryIO]:
         """The file's bytes; raises `SupersededError` if they are not, or cease to be, the listed version."""
+        if ".." in file.path.split("/") or file.path.startswith("/"):
+            raise SupersededError(file.path)  # no listing of this folder has such a path
         try:
             stream = (Path(self.folder) / file.path).open("rb")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as gone:

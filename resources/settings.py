@@ -126,6 +126,17 @@ class Settings(BaseSettings):
     max_file_bytes: int = Field(
         default=2 * 1024**3, gt=0, description="A sales file over this size in bytes is refused."
     )
+    max_compression_ratio: float = Field(
+        default=200.0,
+        gt=1,
+        description="A packed sales file that unpacks to more than so many times its size (and to more than 8 MiB) is refused.",
+    )
+    max_bad_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="A sales file with a larger share of bad rows is held: nothing of it is loaded until someone approves it.",
+    )
     max_load_attempts: int = Field(
         default=5, ge=1, description="How often a load that crashed is asked for again by itself."
     )

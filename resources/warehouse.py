@@ -17,6 +17,10 @@ class WarehouseBusyError(RuntimeError):
     """Another process kept the warehouse for longer than the bounded wait."""
 
 
+class WarehouseUnusableError(RuntimeError):
+    """The warehouse cannot be written: no permission, no space, a fault of its storage. Nothing of the transaction is in it."""
+
+
 class Transaction(Protocol):
     """One warehouse transaction: all of it or none."""
 
@@ -29,7 +33,7 @@ class Transaction(Protocol):
         ...
 
     def stage(self, name: str, data: "pa.Table") -> None:
-        """Makes `data` a temporary table called `name`, gone with the transaction."""
+        """Makes `data` a relation called `name`, to be read only, gone with the transaction."""
         ...
 
 

@@ -4,6 +4,7 @@ DuckDB lets one process at a time use a file, readers included. So connections a
 within bounds; nothing here keeps one open.
 """
 
+import logging
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.warehouse import Transaction, WarehouseBusyError
+from resources.warehouse import Transaction, WarehouseBusyError, WarehouseUnusableError
 from resources.warehouse_schema import MIGRATIONS, statements
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 FIRST_WAIT_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 1.0
+ROWS_SCANNED_AT_ONCE = 122_880
 
 
 def _checked(*identifiers: str) -> None:
@@ -46,13 +48,13 @@ class DuckDBTransaction:
         return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     def stage(self, name: str, data: "pa.Table") -> None:
-        """Makes `data` a temporary table called `name`, gone with the connection."""
+        """Makes `data` readable under `name` on this connection, without copying it once it is in few pieces."""
+        import pyarrow as pa
+
         _checked(name)
-        self._connection.register("staged_arrow", data.combine_chunks())
-        try:
-            self._connection.execute(f"create or replace temp table {name} as from staged_arrow")
-        finally:
-            self._connection.unregister("staged_arrow")
+        # A piece is scanned by one thread, and costs something: neither one nor thousands of them.
+        pieces = data.combine_chunks().to_batches(max_chunksize=ROWS_SCANNED_AT_ONCE)
+        self._connection.register(name, pa.Table.from_batches(pieces, data.schema))
 
 
 def _schema_version(connection: "duckdb.DuckDBPyConnection") -> int:
@@ -82,10 +84,8 @@ class DuckDBWarehouse(dg.ConfigurableResource):
         try:
             self._migrate(connection)
             yield connection
-        except duckdb.OutOfMemoryException as full:
-            raise RuntimeError(
-                f"{self.file}: DuckDB ran out of memory or disk ({full}); free some and run again"
-            ) from full
+        except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.FatalException) as fault:
+            raise self._unusable(fault) from fault
         finally:
             connection.close()
 
@@ -99,11 +99,17 @@ class DuckDBWarehouse(dg.ConfigurableResource):
                 return duckdb.connect(self.file)
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():
-                    raise
+                    raise self._unusable(error) from error
                 if time.monotonic() + wait > deadline:
                     raise WarehouseBusyError(self._busy_message(str(error))) from error
             time.sleep(wait)
             wait = min(wait * 1.5, LONGEST_WAIT_SECONDS)
+
+    def _unusable(self, fault: Exception) -> WarehouseUnusableError:
+        return WarehouseUnusableError(
+            f"{self.file}: cannot be written ({fault}); give it memory, disk space and the permission to write, then run again. "
+            "What was committed before is kept"
+        )
 
     def _busy_message(self, error: str) -> str:
         holder = re.search(r"PID (\d+)", error)
@@ -135,9 +141,19 @@ class DuckDBWarehouse(dg.ConfigurableResource):
             try:
                 yield DuckDBTransaction(connection)
             except BaseException:
-                connection.execute("rollback")
+                self._roll_back(connection)
                 raise
             connection.execute("commit")
+
+    def _roll_back(self, connection: "duckdb.DuckDBPyConnection") -> None:
+        import duckdb
+
+        try:
+            connection.execute("rollback")
+        except (
+            duckdb.Error
+        ) as error:  # a fault of the storage has ended the transaction; the file is opened anew next time
+            logging.getLogger(__name__).warning("%s: the transaction was ended by a fault before: %s", self.file, error)
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:

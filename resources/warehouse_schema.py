@@ -92,7 +92,27 @@ create table monitoring.performance (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (RAW_SALES, DRIFT_AND_PERFORMANCE, PREDICTION_LOG)
+STEPS_AND_FORMATS = """
+alter table sales_data.business_units add column encoding varchar;
+alter table sales_data.business_units add column delimiter varchar;
+alter table sales_data.business_units add column decimal_mark varchar;
+alter table sales_data.business_units add column thousands_mark varchar;
+alter table sales_data.business_units add column date_format varchar;
+alter table sales_data.load_ledger add column reason_code varchar;
+alter table sales_data.quarantine add column line_number bigint;
+create table sales_data.ledger_steps (
+    step_id varchar not null, sequence bigint not null, step varchar not null, path varchar not null, etag varchar not null,
+    sha256 varchar not null, folder varchar not null, business_date date not null, asked_by varchar not null, note varchar,
+    asked_at timestamp not null, settled_at timestamp, run_id varchar, load_id varchar, outcome varchar
+);
+create table sales_data.row_corrections (
+    step_id varchar not null, sequence bigint not null, path varchar not null, sha256 varchar not null, row_number bigint not null,
+    transaction_id varchar, order_id varchar, business_unit varchar, product_id varchar, customer_id varchar, quantity varchar,
+    total_price varchar, transaction_date varchar, payment_method varchar, weather varchar
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (RAW_SALES, DRIFT_AND_PERFORMANCE, PREDICTION_LOG, STEPS_AND_FORMATS)
 
 
 def statements(migration: str) -> list[str]:

@@ -19,6 +19,7 @@ from globolatte_assets.raw.ledger import (
 from globolatte_assets.raw.pending import LoadRange, Pending, RetryPolicy, find_pending
 from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG, units_by_folder
+from globolatte_assets.raw.steps import open_steps
 from resources.clock import Clock
 from resources.landing import LandedFile, LandingZone
 from resources.settings import Settings
@@ -28,7 +29,9 @@ from sensors.run_health import ACTIVE
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is to be done: `pending` files, and `unreported` ranges whose rows are loaded but whose run never told Dagster."""
+    """What is to be done: `pending` files; and `unreported` ranges: rows that are loaded but whose run never told Dagster, and
+    dates for which a person asked for a step (`raw.steps`) that is not done.
+    """
 
     pending: Pending
     unreported: tuple[LoadRange, ...] = ()
@@ -109,9 +112,13 @@ def look(
         succeeded, lost = _sort_announcements(instance, announced)
         settle(transaction, succeeded, now)
         references = loaded_references(transaction)
+        asked = open_steps(transaction)
     pending = find_pending(listing, known, attempts, path_rules(settings, clock), policy, now)
     pending = replace(pending, reference=tuple(sorted({*pending.reference, *_untold(instance, listing, references)})))
-    unreported = tuple(LoadRange(item.folder, item.first, item.last) for item in lost)
+    unreported = (
+        *(LoadRange(item.folder, item.first, item.last) for item in lost),
+        *(LoadRange(step.folder, step.date, step.date) for step in asked),
+    )
     is_settled = len(succeeded) == len(announced)
     return Backlog(pending, unreported, _ready_folders(warehouse), is_settled, is_partial)
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 from globolatte_assets.raw.landing_paths import PathRules, SalesFile
 from globolatte_assets.raw.loading import LoadContext, LoadReport, load_batch
 from globolatte_assets.raw.sales_file import SALES_COLUMNS
+from globolatte_assets.raw.unpacking import FileLimits
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing import LandedFile
 from resources.landing_folder import FolderLandingZone
@@ -136,16 +137,20 @@ def put_reference_data(warehouse: Warehouse) -> None:
     warehouse.replace("sales_data.products", products)
 
 
-def load_context(run_id: str = "run", now: dt.datetime = NOW, max_file_bytes: int = 10_000_000) -> LoadContext:
-    """Who loads, and when."""
-    return LoadContext(run_id, now, UNITS, max_file_bytes)
+def load_context(
+    run_id: str = "run", now: dt.datetime = NOW, max_file_bytes: int = 10_000_000, **more: object
+) -> LoadContext:
+    """Who loads, and when; however many rows are bad, unless `max_bad_share` says otherwise."""
+    return LoadContext(run_id, now, UNITS, **{"limits": FileLimits(max_file_bytes), **more})
 
 
-def load(warehouse: Warehouse, landing: FolderLandingZone, *files: LandedFile, run_id: str = "run") -> LoadReport:
-    """Loads these files as one batch."""
+def load(
+    warehouse: Warehouse, landing: FolderLandingZone, *files: LandedFile, run_id: str = "run", **more: object
+) -> LoadReport:
+    """Loads these files as one batch; `more` goes into the load's context."""
     placed = [RULES.place(file) for file in files]
     assert all(isinstance(item, SalesFile) for item in placed), placed
-    return load_batch(warehouse, landing, placed, load_context(run_id))
+    return load_batch(warehouse, landing, placed, load_context(run_id, **more))
 
 
 def deliver_and_load(

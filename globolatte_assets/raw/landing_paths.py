@@ -34,6 +34,15 @@ def needs_a_place(path: str) -> bool:
     return path.startswith(SALES_PREFIX) or (path.startswith(REFERENCE_PREFIX) and path not in REFERENCE_PATHS)
 
 
+def folder_and_date(path: str) -> tuple[str, dt.date] | None:
+    """The landing folder and the business date that a sales path names, whatever units there are; none if it names none."""
+    match = SALES_PATH.fullmatch(path)
+    try:
+        return (match["folder"], dt.date(int(match["year"]), int(match["month"]), int(match["day"]))) if match else None
+    except ValueError:
+        return None
+
+
 def _fault_of_name(path: str) -> str | None:
     if "\\" in path:
         return "name holds a backslash or bytes that are not UTF-8; rename the file"

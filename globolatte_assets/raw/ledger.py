@@ -12,7 +12,9 @@ from resources.warehouse import Transaction, Warehouse
 
 LOADED = "loaded"
 REFUSED = "refused"
+HELD = "held"
 SUPERSEDED = "superseded"
+RETRACTED = "retracted"
 MISPLACED = "misplaced: "
 """How the reason of a refusal starts when the path, not the content, is at fault."""
 
@@ -42,7 +44,7 @@ class Attempts:
 
 @dataclass(frozen=True)
 class LoadedDay:
-    """What is loaded of one business unit's one date."""
+    """What is loaded of one business unit's one date; no file if all of them were retracted."""
 
     folder: str
     date: dt.date
@@ -97,12 +99,14 @@ group by attempts.path, attempts.etag
 
 LOADED_DAYS = """
 select
-    units.folder, ledger.business_date as date, list(ledger.path order by ledger.path) as files,
-    string_agg(ledger.load_id, chr(10) order by ledger.path) as content,
-    sum(ledger.rows_loaded)::bigint as rows_loaded, sum(ledger.rows_quarantined)::bigint as rows_quarantined
+    units.folder, ledger.business_date as date,
+    list(ledger.path order by ledger.path) filter (where ledger.status = 'loaded') as files,
+    string_agg(ledger.load_id, chr(10) order by ledger.path) filter (where ledger.status = 'loaded') as content,
+    coalesce(sum(ledger.rows_loaded) filter (where ledger.status = 'loaded'), 0)::bigint as rows_loaded,
+    coalesce(sum(ledger.rows_quarantined) filter (where ledger.status = 'loaded'), 0)::bigint as rows_quarantined
 from sales_data.load_ledger as ledger
 inner join sales_data.business_units as units on ledger.business_unit = units.business_unit_id
-where ledger.status = 'loaded' and units.folder = ? and ledger.business_date between ? and ?
+where ledger.status in ('loaded', 'retracted') and units.folder = ? and ledger.business_date between ? and ?
 group by units.folder, ledger.business_date
 order by ledger.business_date
 """
@@ -142,15 +146,18 @@ def open_attempts(transaction: Transaction) -> dict[tuple[str, str], Attempts]:
 
 
 def loaded_days(transaction: Transaction, folder: str, first: dt.date, last: dt.date) -> list[LoadedDay]:
-    """What is loaded of a unit's dates from `first` through `last`; dates without a loaded file are left out."""
+    """What is loaded of a unit's dates from `first` through `last`; dates for which nothing was ever loaded are left out.
+
+    A date whose files were all retracted has no rows, and a data version that says so.
+    """
     return [
         LoadedDay(
             folder=row["folder"],
             date=row["date"],
-            files=tuple(row["files"]),
+            files=tuple(row["files"] or ()),
             rows_loaded=row["rows_loaded"],
             rows_quarantined=row["rows_quarantined"],
-            data_version=hashlib.sha256(row["content"].encode()).hexdigest()[:16],
+            data_version=hashlib.sha256((row["content"] or RETRACTED).encode()).hexdigest()[:16],
         )
         for row in transaction.fetch(LOADED_DAYS, (folder, first, last)).to_pylist()
     ]
@@ -194,25 +201,34 @@ with loaded as (
 
 quarantined as (
     select load_id, count(*) as n from sales_data.quarantine group by load_id
+),
+
+entries as (
+    select * from sales_data.load_ledger where business_date is not null
 )
 
 select
-    ledger.path, ledger.rows_in_file, coalesce(loaded.n, 0) as rows_loaded, coalesce(quarantined.n, 0) as rows_quarantined
-from sales_data.load_ledger as ledger
-left join loaded on ledger.load_id = loaded.load_id
+    coalesce(ledger.path, loaded.load_id) as path, ledger.rows_in_file, coalesce(loaded.n, 0) as rows_loaded,
+    coalesce(quarantined.n, 0) as rows_quarantined
+from entries as ledger
+full outer join loaded on ledger.load_id = loaded.load_id
 left join quarantined on ledger.load_id = quarantined.load_id
-where ledger.status = 'loaded' and ledger.business_date is not null
-    and (
-        ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0)
-        or ledger.rows_loaded <> coalesce(loaded.n, 0)
-        or ledger.rows_quarantined <> coalesce(quarantined.n, 0)
+where coalesce(ledger.status <> 'loaded' and loaded.n > 0, loaded.n > 0)
+    or (ledger.status = 'held' and (ledger.rows_quarantined <> coalesce(quarantined.n, 0) or ledger.rows_loaded <> 0))
+    or (
+        ledger.status = 'loaded'
+        and (
+            ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0)
+            or ledger.rows_loaded <> coalesce(loaded.n, 0)
+            or ledger.rows_quarantined <> coalesce(quarantined.n, 0)
+        )
     )
-order by ledger.path
+order by path
 """
 
 
 def unbalanced_files(transaction: Transaction) -> list[dict[str, object]]:
-    """Loaded files whose rows, counted in the tables, are not what the ledger and the file say."""
+    """Files whose rows, counted in the tables, are not what the ledger and the file say: lost, doubled, or there without leave."""
     return list(transaction.fetch(UNBALANCED).to_pylist())
 
 

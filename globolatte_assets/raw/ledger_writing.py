@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from globolatte_assets.raw.landing_paths import MisplacedFile
 from globolatte_assets.raw.ledger import LOADED, MISPLACED, REFUSED, SUPERSEDED
+from globolatte_assets.raw.refusals import Refusal, RefusedError
 from resources.landing import LandedFile
 from resources.warehouse import Transaction, Warehouse
 
@@ -47,6 +48,7 @@ def ledger_row(
     rows_in_file: int | None = None,
     extra_columns: str | None = None,
     attempt: int = 1,
+    reason_code: str | None = None,
 ) -> dict[str, object]:
     """One ledger entry. Its load id is made of path, content and the number of earlier versions: the same on every try."""
     load_id = hashlib.sha256(f"{file.path}\0{sha256}\0{version}".encode()).hexdigest()[:20]
@@ -61,6 +63,7 @@ def ledger_row(
         "business_date": business_date,
         "status": status,
         "reason": reason,
+        "reason_code": reason_code,
         "rows_in_file": rows_in_file,
         "extra_columns": extra_columns,
         "attempt": attempt,
@@ -85,6 +88,7 @@ def ledger_table(rows: Sequence[Mapping[str, object]]) -> "pa.Table":
             ("business_date", pa.date32()),
             ("status", pa.string()),
             ("reason", pa.string()),
+            ("reason_code", pa.string()),
             ("rows_in_file", pa.int64()),
             ("extra_columns", pa.string()),
             ("attempt", pa.int32()),
@@ -115,6 +119,7 @@ def refuse_misplaced(warehouse: Warehouse, files: Sequence[MisplacedFile], run_i
                 version=versions_by_path(transaction, [misplaced.file.path]).get(misplaced.file.path, 0),
                 status=REFUSED,
                 reason=MISPLACED + misplaced.reason,
+                reason_code=Refusal.MISPLACED,
                 run_id=run_id,
                 now=now,
             )
@@ -132,7 +137,7 @@ def record_reference(
     *,
     table: str | None = None,
     data: "pa.Table | None" = None,
-    refusal: str | None = None,
+    refusal: RefusedError | None = None,
 ) -> None:
     """Puts one version of a reference file on the record, and its rows in place of the table's, in one transaction."""
     with warehouse.transaction() as transaction:
@@ -142,7 +147,8 @@ def record_reference(
             sha256=sha256,
             version=versions_by_path(transaction, [file.path]).get(file.path, 0),
             status=REFUSED if refusal else LOADED,
-            reason=refusal,
+            reason=str(refusal) if refusal else None,
+            reason_code=refusal.code if refusal else None,
             run_id=run_id,
             now=now,
             rows_in_file=None if data is None else data.num_rows,

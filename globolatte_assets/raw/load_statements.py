@@ -1,76 +1,125 @@
-"""The SQL of a load beyond judging single rows: the day's other loads, ownership, quarantine, counts. Statements only.
+"""The SQL of a load beyond judging single rows: what a batch brings, whom it replaces, quarantine, counts. Statements only.
 
 They work on the permanent tables of schema `sales_data` and on the temporary tables of one load transaction: `batch_loads`
-(a row per file of the batch), `judged` and `settled` (see `judging`), `unreadable` (rows that could not be split).
+(a row per file of the batch), `judged` (bad rows, see `judging`), `rejected` (rows on their way to quarantine), `raw_lines` (their
+text as it stands in the file). `ownership` has the statements on who owns which transaction id.
 """
 
-from globolatte_assets.raw import judging
+from globolatte_assets.raw.judging import DETAIL
+from globolatte_assets.raw.refusals import HELD
 
 SALES_COLUMN_LIST = (
     "business_unit, business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price, "
     "transaction_date, payment_method, weather, load_id, row_number"
 )
 
-DAY_LOADS = """
-create or replace temp table day_loads as
-select ledger.load_id, ledger.business_unit, ledger.business_date, first_delivery.priority
+FIRST_DELIVERY = f"""
+select ledger.path, min(ledger.sequence) as priority
 from sales_data.load_ledger as ledger
-inner join (select distinct business_unit, business_date from batch_loads) as days
-    on ledger.business_unit = days.business_unit and ledger.business_date = days.business_date
-inner join (
-    select path, min(sequence) as priority from sales_data.load_ledger
-    where status in ('loaded', 'superseded') group by path
-) as first_delivery on ledger.path = first_delivery.path
-where ledger.status = 'loaded' and ledger.load_id not in (select load_id from batch_loads)
+inner join affected_days as days on ledger.business_unit = days.business_unit and ledger.business_date = days.business_date
+left join (
+    select path, max(sequence) as sequence from sales_data.load_ledger where status = 'retracted' group by path
+) as retraction on ledger.path = retraction.path
+where ledger.status in ('loaded', 'superseded') and coalesce(ledger.reason_code, '') <> '{HELD}'
+    and ledger.sequence > coalesce(retraction.sequence, 0)
+group by ledger.path
 """
+"""Since when each path of the affected days counts as delivered: its first loaded version since it was last retracted."""
 
-DAY_ROWS = f"""
-create or replace temp table day_rows as
-select {SALES_COLUMN_LIST}, priority
-from sales_data.sales_transactions
-inner join day_loads using (load_id, business_unit, business_date)
-union all
-select
-    business_unit, business_date, transaction_id, order_id, product_id, customer_id, cast(quantity_text as bigint),
-    cast(total_price_text as decimal(18, 2)), cast(transaction_date_text as timestamp), payment_method, weather_text,
-    load_id, row_number, priority
-from sales_data.quarantine
-inner join day_loads using (load_id, business_unit, business_date)
-where reason = '{judging.DUPLICATE_ACROSS_FILES}'
-"""
-
-QUARANTINE_COLUMNS = (
-    "load_id, row_number, reason, detail, business_unit, business_date, transaction_id, order_id, business_unit_text, product_id, "
-    "customer_id, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text, raw_text"
+AFFECTED_DAYS = (
+    "create or replace temp table affected_days as select distinct business_unit, business_date from {loads}"
 )
 
-QUARANTINE = f"""
-insert into sales_data.quarantine ({QUARANTINE_COLUMNS})
-with rejected as (
-    select load_id, row_number, reason, business_unit, business_date, transaction_id, order_id, business_unit_text, product_id,
-        customer_id, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text
-    from judged
-    where reason is not null
-    union all
-    select load_id, row_number, reason, business_unit, business_date, transaction_id, order_id, business_unit, product_id,
-        customer_id, cast(quantity as varchar), cast(total_price as varchar), cast(transaction_date as varchar), payment_method, weather
-    from settled
-    where reason is not null
+BATCH_LOADS = f"""
+create or replace temp table batch_loads as select
+    batch.*, coalesce(first_delivery.priority, batch.sequence) as priority
+from batch_ledger as batch
+left join ({FIRST_DELIVERY}) as first_delivery on batch.path = first_delivery.path
+"""
+
+DAY_LOADS = f"""
+create or replace temp table day_loads as
+select ledger.load_id, ledger.path, coalesce(first_delivery.priority, ledger.sequence) as priority
+from sales_data.load_ledger as ledger
+inner join affected_days as days on ledger.business_unit = days.business_unit and ledger.business_date = days.business_date
+left join ({FIRST_DELIVERY}) as first_delivery on ledger.path = first_delivery.path
+where ledger.status = 'loaded'
+"""
+
+CORRECTED = """
+create or replace temp table corrected as
+select loads.load_number, corrections.* exclude (step_id, sequence, path, sha256)
+from sales_data.row_corrections as corrections
+inner join batch_loads as loads on corrections.path = loads.path and corrections.sha256 = loads.sha256
+qualify row_number() over (
+    partition by corrections.path, corrections.sha256, corrections.row_number order by corrections.sequence desc
+) = 1
+"""
+"""What people put in the place of rows of these very contents; of several corrections of a row, the latest."""
+
+REJECTED = """
+create or replace temp table rejected (
+    load_id varchar, row_number bigint, reason varchar, detail varchar, business_unit varchar, business_date date,
+    transaction_id varchar, order_id varchar, business_unit_text varchar, product_id varchar, customer_id varchar,
+    quantity_text varchar, total_price_text varchar, transaction_date_text varchar, payment_method varchar, weather_text varchar,
+    raw_text varchar
+)
+"""
+RAW_LINES = (
+    "create or replace temp table raw_lines (load_id varchar, row_number bigint, line_number bigint, raw_text varchar)"
 )
 
+REJECT_JUDGED = f"""
+insert into rejected
 select
-    load_id, row_number, reason, {judging.DETAIL} as detail, business_unit, business_date, nullif(transaction_id, ''),
-    nullif(order_id, ''), business_unit_text, product_id, customer_id, quantity_text, total_price_text, transaction_date_text,
-    payment_method, weather_text,
-    concat_ws(',', transaction_id, order_id, business_unit_text, product_id, customer_id, quantity_text, total_price_text,
-        transaction_date_text, coalesce(payment_method, ''), weather_text) as raw_text
-from rejected
-union all
-select
-    unreadable.load_id, unreadable.row_number, '{judging.UNREADABLE_ROW}', unreadable.detail, loads.business_unit, loads.business_date,
-    null, null, null, null, null, null, null, null, null, null, unreadable.raw_text
+    load_id, row_number, reason, {DETAIL}, business_unit, business_date, transaction_id, order_id, business_unit_text, product_id,
+    customer_id, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text, null
+from judged
+"""
+
+REJECT_UNREADABLE = """
+insert into rejected (load_id, row_number, reason, detail, business_unit, business_date, raw_text)
+select loads.load_id, row_number, unreadable.reason, detail, loads.business_unit, loads.business_date, raw_text
 from unreadable
-inner join batch_loads as loads on unreadable.load_id = loads.load_id
+inner join batch_loads as loads on unreadable.load_number = loads.load_number
+anti join corrected on unreadable.load_number = corrected.load_number and unreadable.row_number = corrected.row_number
+"""
+
+BAD_ROWS = """
+select load_number, count(*) as bad
+from rejected
+inner join batch_loads on rejected.load_id = batch_loads.load_id
+group by load_number
+"""
+
+REPLACED = """
+create or replace temp table replaced as select ledger.load_id, ledger.status, batch.load_id as successor
+from sales_data.load_ledger as ledger
+inner join batch_loads as batch on ledger.path = batch.path
+where ledger.status = 'held' or (ledger.status = 'loaded' and batch.load_id not in (select load_id from held_loads))
+"""
+
+DELETE_ROWS_OF = (
+    "delete from sales_data.sales_transactions where business_date between {first} and {last} "
+    "and load_id in (select load_id from {loads})"
+)
+
+QUARANTINE = """
+insert into sales_data.quarantine (
+    load_id, row_number, line_number, reason, detail, business_unit, business_date, transaction_id, order_id, business_unit_text,
+    product_id, customer_id, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text, raw_text
+)
+select
+    rejected.load_id, rejected.row_number, raw_lines.line_number, reason, detail, business_unit, business_date,
+    nullif(transaction_id, ''), nullif(order_id, ''), business_unit_text, product_id, customer_id, quantity_text, total_price_text,
+    transaction_date_text, payment_method, weather_text,
+    coalesce(
+        raw_lines.raw_text, rejected.raw_text,
+        concat_ws(',', transaction_id, order_id, business_unit_text, product_id, customer_id, quantity_text, total_price_text,
+            transaction_date_text, coalesce(payment_method, ''), weather_text)
+    ) as raw_text
+from rejected
+left join raw_lines on rejected.load_id = raw_lines.load_id and rejected.row_number = raw_lines.row_number
 """
 
 TOUCHED = """
@@ -78,19 +127,30 @@ create or replace temp table touched as
 with loads as (
     select load_id from batch_loads
     union
-    select load_id from day_loads
+    select load_id from moved_loads
 ),
 
 loaded as (
-    select load_id, count(*) as n from sales_data.sales_transactions where load_id in (select load_id from loads) group by load_id
+    select load_id, count(*) as n from sales_data.sales_transactions
+    where business_date between {first} and {last} and load_id in (select load_id from loads) group by load_id
 ),
 
 quarantined as (
-    select load_id, count(*) as n from sales_data.quarantine where load_id in (select load_id from loads) group by load_id
+    select load_id, count(*) as n from sales_data.quarantine
+    where business_date between {first} and {last} and load_id in (select load_id from loads) group by load_id
 )
 
 select loads.load_id, coalesce(loaded.n, 0) as rows_loaded, coalesce(quarantined.n, 0) as rows_quarantined
 from loads
 left join loaded on loads.load_id = loaded.load_id
 left join quarantined on loads.load_id = quarantined.load_id
+"""
+
+WRONG_COUNTS = """
+select ledger.path, ledger.rows_in_file, ledger.rows_loaded, ledger.rows_quarantined
+from sales_data.load_ledger as ledger
+inner join touched on ledger.load_id = touched.load_id
+where ledger.rows_in_file is null
+    or (ledger.status = 'loaded' and ledger.rows_in_file <> ledger.rows_loaded + ledger.rows_quarantined)
+    or (ledger.status <> 'loaded' and ledger.rows_loaded <> 0)
 """

@@ -1,31 +1,25 @@
 """Loading sales files: rows, quarantine and ledger of a batch of files commit in one warehouse transaction, or not at all.
 
-Reading a file is `sales_file`, judging rows is `judging`; here they meet the warehouse, and laws of conservation and
-exactly-once are kept.
+Reading files is `fetching`, what a batch changes is `load_transaction`; here they meet, and laws of conservation and exactly-once
+are kept.
 """
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from globolatte_assets.raw import judging, load_statements
 from globolatte_assets.raw.fetching import FetchedFile, fetch
+from globolatte_assets.raw.file_format import FileFormat
 from globolatte_assets.raw.landing_paths import SalesFile
-from globolatte_assets.raw.ledger import LOADED, REFUSED, known_files_among
-from globolatte_assets.raw.ledger_writing import (
-    insert_ledger,
-    ledger_row,
-    ledger_table,
-    next_sequence,
-    versions_by_path,
-)
-from globolatte_assets.raw.sales_file import SALES_COLUMNS
+from globolatte_assets.raw.ledger import known_files_among
+from globolatte_assets.raw.load_transaction import ConservationError, Loaded, Loader, load_into
+from globolatte_assets.raw.row_writing import UntrustworthyFileError
+from globolatte_assets.raw.steps import open_steps, reloads_among
+from globolatte_assets.raw.unpacking import FileLimits
 from resources.landing import LandingZone
 from resources.warehouse import Transaction, Warehouse
 
-
-class ConservationError(RuntimeError):
-    """Rows would be lost or doubled: the transaction is rolled back and nothing of the batch is loaded."""
+__all__ = ["ConservationError", "LoadContext", "LoadReport", "batches", "load_batch"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,10 @@ class LoadContext:
     run_id: str
     now: dt.datetime
     units_by_folder: Mapping[str, str]
-    max_file_bytes: int
+    limits: FileLimits
+    max_bad_share: float = 1.0
+    formats: Mapping[str, FileFormat] = field(default_factory=dict)
+    """What units declare of their files, by folder."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +41,7 @@ class LoadReport:
 
     loaded: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
     not_read: tuple[str, ...] = ()
     rows_loaded: int = 0
     rows_quarantined: int = 0
@@ -58,6 +56,7 @@ class LoadReport:
         return LoadReport(
             loaded=self.loaded + other.loaded,
             refused=self.refused + other.refused,
+            held=self.held + other.held,
             not_read=self.not_read + other.not_read,
             rows_loaded=self.rows_loaded + other.rows_loaded,
             rows_quarantined=self.rows_quarantined + other.rows_quarantined,
@@ -92,12 +91,39 @@ def load_batch(
 ) -> LoadReport:
     """Loads a batch of files: all of it in one transaction, after noting the attempt in one of its own."""
     attempts = _note_attempts(warehouse, files, context)
-    read = fetch(landing, files, context.max_file_bytes)
+    read = fetch(landing, files, context.limits, context.formats)
     fetched = [item for item in read if item is not None]
     not_read = [sales_file.file.path for sales_file, item in zip(files, read, strict=True) if item is None]
-    with warehouse.transaction() as transaction:
-        report = _load(transaction, _not_on_record(transaction, fetched), attempts, context)
-    return report + LoadReport(not_read=tuple(not_read))
+    try:
+        loaded = _load(warehouse, fetched, attempts, context)
+    finally:
+        for item in fetched:
+            if item.sales is not None:
+                item.sales.close()
+    return LoadReport(
+        loaded=tuple(loaded.loaded),
+        refused=tuple(loaded.refused),
+        held=tuple(loaded.held),
+        not_read=tuple(not_read),
+        rows_loaded=loaded.rows_loaded,
+        rows_quarantined=loaded.rows_quarantined,
+        reasons=loaded.reasons,
+        extra_columns=tuple(sorted(loaded.extra_columns)),
+    )
+
+
+def _load(
+    warehouse: Warehouse, fetched: Sequence[FetchedFile], attempts: Mapping[str, int], context: LoadContext
+) -> Loaded:
+    """One transaction; another one if a file turns out on the way to be one to refuse."""
+    loader = Loader(context.run_id, context.now, context.units_by_folder, context.max_bad_share)
+    try:
+        with warehouse.transaction() as transaction:
+            return load_into(transaction, _not_on_record(transaction, fetched), attempts, loader)
+    except UntrustworthyFileError as untrustworthy:
+        refused = untrustworthy.fetched
+        rest = [refused if item.sales_file == refused.sales_file else item for item in fetched]
+        return _load(warehouse, rest, attempts, context)
 
 
 def _note_attempts(warehouse: Warehouse, files: Sequence[SalesFile], context: LoadContext) -> dict[str, int]:
@@ -121,7 +147,8 @@ def _note_attempts(warehouse: Warehouse, files: Sequence[SalesFile], context: Lo
 
 
 def _not_on_record(transaction: Transaction, fetched: Sequence[FetchedFile]) -> list[FetchedFile]:
-    """Leaves out the versions that another run has put on the record since this batch was chosen."""
+    """Leaves out the versions that another run has put on the record since this batch was chosen, unless one is to load again."""
+    again = reloads_among(open_steps(transaction))
     known = known_files_among(transaction, [item.sales_file.file.path for item in fetched])
     return [
         item
@@ -129,146 +156,5 @@ def _not_on_record(transaction: Transaction, fetched: Sequence[FetchedFile]) -> 
         if (latest := known.get(item.sales_file.file.path)) is None
         or latest.etag != item.sales_file.file.etag
         or latest.was_misplaced
+        or (latest.path, latest.etag) in again
     ]
-
-
-def _load(
-    transaction: Transaction, fetched: Sequence[FetchedFile], attempts: Mapping[str, int], context: LoadContext
-) -> LoadReport:
-    """Everything that a batch changes, on an open transaction."""
-    if not fetched:
-        return LoadReport()
-    sequence = next_sequence(transaction)
-    versions = versions_by_path(transaction, [item.sales_file.file.path for item in fetched])
-    rows = [
-        ledger_row(
-            file=item.sales_file.file,
-            sequence=sequence + number,
-            sha256=item.sha256,
-            version=versions.get(item.sales_file.file.path, 0),
-            status=LOADED if item.sales is not None else REFUSED,
-            reason=item.refusal,
-            run_id=context.run_id,
-            now=context.now,
-            business_unit=context.units_by_folder[item.sales_file.folder],
-            business_date=item.sales_file.date,
-            rows_in_file=item.sales.row_count if item.sales is not None else None,
-            extra_columns=", ".join(item.sales.extra_columns) or None if item.sales is not None else None,
-            attempt=attempts[item.sales_file.file.path],
-        )
-        for number, item in enumerate(fetched)
-    ]
-    _stage_rows(transaction, fetched, rows)
-    _supersede(transaction)
-    insert_ledger(transaction, rows)
-    _insert_rows(transaction)
-    _count_and_check(transaction)
-    return _report(transaction, fetched)
-
-
-def _stage_rows(transaction: Transaction, fetched: Sequence[FetchedFile], rows: Sequence[Mapping[str, object]]) -> None:
-    """Stages `batch_loads` (one row per readable file), `incoming` (text rows) and `unreadable`."""
-    import pyarrow as pa
-
-    readable = [
-        (item.sales, str(row["load_id"])) for item, row in zip(fetched, rows, strict=True) if item.sales is not None
-    ]
-    transaction.stage("batch_ledger", ledger_table([row for row in rows if row["status"] == LOADED]))
-    transaction.execute(
-        "create or replace temp table batch_loads as select batch.load_id, batch.path, batch.business_unit, batch.business_date, "
-        "coalesce(min(earlier.sequence), min(batch.sequence)) as priority from batch_ledger as batch "
-        "left join sales_data.load_ledger as earlier on batch.path = earlier.path and earlier.status in ('loaded', 'superseded') "
-        "group by all"
-    )
-    schema = pa.schema(
-        [*((column, pa.string()) for column in SALES_COLUMNS), ("row_number", pa.int64()), ("load_id", pa.string())]
-    )
-    tables = [
-        sales.rows.append_column("load_id", pa.repeat(pa.scalar(load_id), sales.rows.num_rows))
-        for sales, load_id in readable
-    ]
-    transaction.stage("incoming", pa.concat_tables([schema.empty_table(), *tables]))
-    unreadable = [
-        {"load_id": load_id, "row_number": row.row_number, "detail": row.detail, "raw_text": row.raw_text}
-        for sales, load_id in readable
-        for row in sales.unreadable
-    ]
-    unreadable_schema = pa.schema(
-        [("load_id", pa.string()), ("row_number", pa.int64()), ("detail", pa.string()), ("raw_text", pa.string())]
-    )
-    transaction.stage("unreadable", pa.Table.from_pylist(unreadable, unreadable_schema))
-
-
-def _supersede(transaction: Transaction) -> None:
-    """Takes out the rows of the versions that this batch replaces. Their quarantine and ledger entries stay, on the record."""
-    transaction.execute(
-        "create or replace temp table replaced as select ledger.load_id, batch.load_id as successor "
-        "from sales_data.load_ledger as ledger inner join batch_loads as batch on ledger.path = batch.path "
-        "where ledger.status = 'loaded'"
-    )
-    transaction.execute("delete from sales_data.sales_transactions where load_id in (select load_id from replaced)")
-    transaction.execute(
-        "update sales_data.load_ledger set status = 'superseded', superseded_by = replaced.successor "
-        "from replaced where load_ledger.load_id = replaced.load_id"
-    )
-
-
-def _insert_rows(transaction: Transaction) -> None:
-    """Judges the batch's rows, settles who owns which transaction id of the day, and writes rows and quarantine."""
-    judging.judged_rows(transaction)
-    transaction.execute(load_statements.DAY_LOADS)
-    transaction.execute(load_statements.DAY_ROWS)
-    transaction.execute(judging.SETTLED)
-    transaction.execute("delete from sales_data.sales_transactions where load_id in (select load_id from day_loads)")
-    transaction.execute(
-        "delete from sales_data.quarantine where reason = ? and load_id in (select load_id from day_loads)",
-        (judging.DUPLICATE_ACROSS_FILES,),
-    )
-    transaction.execute(
-        f"insert into sales_data.sales_transactions ({load_statements.SALES_COLUMN_LIST}) "
-        f"select {load_statements.SALES_COLUMN_LIST} from settled "
-        "where reason is null order by load_id, row_number"
-    )
-    transaction.execute(load_statements.QUARANTINE)
-
-
-def _count_and_check(transaction: Transaction) -> None:
-    """Counts what each touched load has in the tables, writes that into the ledger, and raises if a row is lost or doubled."""
-    transaction.execute(load_statements.TOUCHED)
-    transaction.execute(
-        "update sales_data.load_ledger set rows_loaded = touched.rows_loaded, rows_quarantined = touched.rows_quarantined "
-        "from touched where load_ledger.load_id = touched.load_id"
-    )
-    wrong = transaction.fetch(
-        "select ledger.path, ledger.rows_in_file, ledger.rows_loaded, ledger.rows_quarantined "
-        "from sales_data.load_ledger as ledger inner join touched using (load_id) "
-        "where ledger.rows_in_file <> ledger.rows_loaded + ledger.rows_quarantined or ledger.rows_in_file is null"
-    ).to_pylist()
-    if wrong:
-        raise ConservationError(
-            "rows in file = rows loaded + rows quarantined does not hold, so nothing of this batch was loaded: "
-            + "; ".join(
-                f"{row['path']}: {row['rows_in_file']} = {row['rows_loaded']} + {row['rows_quarantined']}"
-                for row in wrong[:5]
-            )
-        )
-
-
-def _report(transaction: Transaction, fetched: Sequence[FetchedFile]) -> LoadReport:
-    counts = transaction.fetch(
-        "select coalesce(sum(rows_loaded), 0)::bigint as loaded, coalesce(sum(rows_quarantined), 0)::bigint as quarantined "
-        "from touched inner join batch_loads using (load_id)"
-    ).to_pylist()[0]
-    reasons = transaction.fetch(
-        "select reason, count(*) as rows from sales_data.quarantine inner join batch_loads using (load_id) group by reason"
-    ).to_pydict()
-    return LoadReport(
-        loaded=tuple(item.sales_file.file.path for item in fetched if item.sales is not None),
-        refused=tuple((item.sales_file.file.path, item.refusal) for item in fetched if item.refusal is not None),
-        rows_loaded=counts["loaded"],
-        rows_quarantined=counts["quarantined"],
-        reasons=dict(zip(reasons["reason"], reasons["rows"], strict=True)),
-        extra_columns=tuple(
-            sorted({name for item in fetched if item.sales is not None for name in item.sales.extra_columns})
-        ),
-    )

@@ -6,7 +6,6 @@ import hashlib
 import dagster as dg
 
 from globolatte_assets.keys import BUSINESS_UNITS, CUSTOMERS, OWNER_DATA, PRODUCTS, WAREHOUSE_POOL
-from globolatte_assets.raw.delimited import RefusedError
 from globolatte_assets.raw.ledger_writing import record_reference
 from globolatte_assets.raw.reference_files import (
     BUSINESS_UNITS_FILE,
@@ -15,6 +14,7 @@ from globolatte_assets.raw.reference_files import (
     ReferenceFile,
     read_reference,
 )
+from globolatte_assets.raw.refusals import RefusedError
 from resources.clock import Clock
 from resources.landing import LandedFile, LandingZone
 from resources.warehouse import Warehouse
@@ -49,7 +49,7 @@ def load_reference(
     try:
         data = read_reference(kind, content)
     except RefusedError as refused:
-        record_reference(warehouse, file, sha256, run_id, now, refusal=str(refused))
+        record_reference(warehouse, file, sha256, run_id, now, refusal=refused)
         raise dg.Failure(
             description=f"{kind.path}: {refused}. The rows loaded before stay in place (see docs/landing.md)",
             allow_retries=False,

@@ -1,48 +1,48 @@
 """The asset `raw/sales_transactions`: landed sales files, loaded exactly once, one partition per business unit and date."""
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import dagster as dg
 
 from globolatte_assets.keys import BUSINESS_UNITS, OWNER_DATA, PRODUCTS, SALES_TRANSACTIONS, WAREHOUSE_POOL
 from globolatte_assets.partitions import partition_key
-from globolatte_assets.raw.landing_paths import PathRules, SalesFile
-from globolatte_assets.raw.ledger import (
-    Announcement,
-    LoadedDay,
-    announce,
-    known_files_under,
-    loaded_days,
-    open_attempts,
-    take_over,
-)
-from globolatte_assets.raw.loading import LoadContext, LoadReport, batches, load_batch
-from globolatte_assets.raw.pending import new_sales
+from globolatte_assets.raw.file_format import COLUMNS as FORMAT_COLUMNS
+from globolatte_assets.raw.file_format import FileFormat, declared
+from globolatte_assets.raw.ingest_work import Work, do_work, wanted_dates, work_in
+from globolatte_assets.raw.landing_paths import PathRules
+from globolatte_assets.raw.ledger import Announcement, LoadedDay, announce, loaded_days, take_over
+from globolatte_assets.raw.load_checks import check_results, check_specs
+from globolatte_assets.raw.loading import LoadContext, LoadReport
+from globolatte_assets.raw.unpacking import FileLimits
 from resources.clock import Clock
 from resources.event_log import event_log_kept_open
-from resources.landing import SALES_PREFIX, LandingZone
+from resources.landing import LandingZone
 from resources.warehouse import Warehouse
 
 DATA_VERSION_TAG = "dagster/data_version"
-NO_FILE_REFUSED = "no_file_refused"
-NO_ROW_QUARANTINED = "no_row_quarantined"
 
 DESCRIPTION = """Each day's order lines as the business units delivered them.
 
 A file is loaded exactly once: its rows, its quarantined rows and its ledger entry commit in one transaction. A file whose
-content changed replaces its earlier rows. A day is materialized when a file was really loaded for it; a day without a file
-stays missing."""
+content changed replaces its earlier rows. A file with too many bad rows is held until someone approves it. A day is materialized
+when a file was really loaded for it, or retracted from it; a day without a file stays missing."""
 
 
 @dataclass(frozen=True)
 class LoadLimits:
-    """Bounds of a load: bytes per transaction, bytes per file."""
+    """Bounds of a load: bytes per transaction; of a file: bytes, how much larger than packed, and the share of bad rows."""
 
     batch_bytes: int
     max_file_bytes: int
+    max_compression_ratio: float = 200.0
+    max_bad_share: float = 0.2
+
+    @property
+    def of_a_file(self) -> FileLimits:
+        """The bounds of reading one file. A file that is more than a batch is read piece by piece."""
+        return FileLimits(self.max_file_bytes, self.max_compression_ratio, self.batch_bytes)
 
 
 def missing_reference_data(table: str, file: str) -> dg.Failure:
@@ -64,36 +64,10 @@ def units_by_folder(warehouse: Warehouse) -> dict[str, str]:
     return dict(zip(units["folder"], units["business_unit_id"], strict=True))
 
 
-def wanted_dates(partition_keys: Iterable[str]) -> dict[str, set[dt.date]]:
-    """The dates asked for, by landing folder."""
-    dates: dict[str, set[dt.date]] = defaultdict(set)
-    for key in partition_keys:
-        folder, _, date = key.partition("|")
-        dates[folder].add(dt.date.fromisoformat(date))
-    return dict(dates)
-
-
-def prefixes(folder: str, dates: Iterable[dt.date]) -> list[str]:
-    """The fewest landing prefixes worth listing: a month's where several of its days are wanted, else the day's."""
-    by_month: dict[str, set[dt.date]] = defaultdict(set)
-    for date in dates:
-        by_month[f"{date:%Y/%m}"].add(date)
-    return [
-        f"{SALES_PREFIX}{folder}/{month}/" if len(days) > 1 else f"{SALES_PREFIX}{folder}/{min(days):%Y/%m/%d}/"
-        for month, days in sorted(by_month.items())
-    ]
-
-
-def pending_in(
-    warehouse: Warehouse, landing: LandingZone, folder: str, dates: set[dt.date], rules: PathRules
-) -> list[SalesFile]:
-    """The new or changed files of a unit's dates, in path order."""
-    common = f"{SALES_PREFIX}{folder}/"
-    with warehouse.transaction() as transaction:
-        known = known_files_under(transaction, prefixes(folder, dates)[0] if len(dates) == 1 else common)
-    listing = (file for prefix in prefixes(folder, dates) for file in landing.files(prefix))
-    placed = new_sales(listing, known, rules)
-    return [item for item in placed if isinstance(item, SalesFile) and item.date in dates]
+def formats_by_folder(warehouse: Warehouse) -> dict[str, FileFormat]:
+    """What each unit declares of its files, by its landing folder."""
+    units = warehouse.read("sales_data.business_units", ["folder", *FORMAT_COLUMNS]).to_pylist()
+    return {unit["folder"]: declared(unit) for unit in units}
 
 
 def unreported(
@@ -127,82 +101,24 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
     return count
 
 
-def _load_folder(
-    context: dg.AssetExecutionContext,
-    warehouse: Warehouse,
-    landing: LandingZone,
-    folder: str,
-    dates: set[dt.date],
-    rules: PathRules,
-    load_context: LoadContext,
-    batch_bytes: int,
-) -> LoadReport:
-    if folder not in load_context.units_by_folder:
-        raise dg.Failure(
-            description=f"reference/business_units.csv has no unit with the folder {folder!r}; add its row and load again",
-            allow_retries=False,
+def _owed(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, folder: str, dates: set[dt.date], now: dt.datetime
+) -> list[LoadedDay]:
+    """The days that Dagster has to be told of; announced, so that a kill from here on is made good."""
+    with warehouse.transaction() as transaction:
+        days = loaded_days(transaction, folder, min(dates), max(dates))
+        reported = context.instance.event_log_storage.get_latest_tags_by_partition(
+            SALES_TRANSACTIONS,
+            dg.DagsterEventType.ASSET_MATERIALIZATION,
+            [DATA_VERSION_TAG],
+            [partition_key(day.folder, day.date) for day in days],
         )
-    with warehouse.kept_open():
-        files = pending_in(warehouse, landing, folder, dates, rules)
-        report = LoadReport()
-        with warehouse.transaction() as transaction:
-            crashed = {path for path, _ in open_attempts(transaction)}
-            if files:  # before the first commit: a kill after it must not leave loads that nobody reports
-                first, last = min(item.date for item in files), max(item.date for item in files)
-                announce(transaction, Announcement(context.run.run_id, folder, first, last), load_context.now)
-        for batch in batches(files, batch_bytes, crashed):
-            report += load_batch(warehouse, landing, batch, load_context)
-            context.log.info("%s: %d of %d files loaded", folder, len(report.loaded), len(files))
-        with warehouse.transaction() as transaction:
-            days = loaded_days(transaction, folder, min(dates), max(dates))
-            reported = context.instance.event_log_storage.get_latest_tags_by_partition(
-                SALES_TRANSACTIONS,
-                dg.DagsterEventType.ASSET_MATERIALIZATION,
-                [DATA_VERSION_TAG],
-                [partition_key(day.folder, day.date) for day in days],
-            )
-            owed = unreported(days, reported, dates)
-            if (max(dates) - min(dates)).days + 1 == len(dates):
-                take_over(transaction, folder, min(dates), max(dates), load_context.now)
-            if owed:
-                announcement = Announcement(context.run.run_id, folder, owed[0].date, owed[-1].date)
-                announce(transaction, announcement, load_context.now)
-    with event_log_kept_open(context.instance, context.run.run_id):
-        _log_materializations(context, owed)
-    return report
-
-
-def _most_frequent(reasons: Mapping[str, int], how_many: int = 3) -> str:
-    named = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:how_many]
-    return ", ".join(f"{reason}: {rows}" for reason, rows in named)
-
-
-def _check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
-    refused = "\n".join(f"- `{path}`: {reason}" for path, reason in report.refused)
-    yield dg.AssetCheckResult(
-        check_name=NO_FILE_REFUSED,
-        passed=not report.refused,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(report.refused)} refused, such as {report.refused[0][0]}: {report.refused[0][1]}"
-        if report.refused
-        else f"{len(report.loaded)} files loaded, none refused",
-        metadata={"refused": dg.MetadataValue.md(refused or "none"), "files_loaded": len(report.loaded)},
-    )
-    reasons = "\n".join(f"| {reason} | {rows} |" for reason, rows in sorted(report.reasons.items()))
-    yield dg.AssetCheckResult(
-        check_name=NO_ROW_QUARANTINED,
-        passed=not report.rows_quarantined,
-        severity=dg.AssetCheckSeverity.WARN,
-        description=f"{report.rows_loaded} rows loaded, {report.rows_quarantined} quarantined"
-        + (f" ({_most_frequent(report.reasons)}); their text is in sales_data.quarantine" if report.reasons else ""),
-        metadata={
-            "rows_loaded": report.rows_loaded,
-            "rows_quarantined": report.rows_quarantined,
-            "reasons": dg.MetadataValue.md(f"| reason | rows |\n|---|---|\n{reasons}"),
-            "ignored_columns": ", ".join(report.extra_columns) or "none",
-            "not_read": ", ".join(report.not_read) or "none",
-        },
-    )
+        owed = unreported(days, reported, dates)
+        if (max(dates) - min(dates)).days + 1 == len(dates):
+            take_over(transaction, folder, min(dates), max(dates), now)
+        if owed:
+            announce(transaction, Announcement(context.run.run_id, folder, owed[0].date, owed[-1].date), now)
+    return owed
 
 
 def sales_transactions_asset(
@@ -216,16 +132,7 @@ def sales_transactions_asset(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
-        check_specs=[
-            dg.AssetCheckSpec(
-                NO_FILE_REFUSED, asset=SALES_TRANSACTIONS, description="Every file of this load was readable."
-            ),
-            dg.AssetCheckSpec(
-                NO_ROW_QUARANTINED,
-                asset=SALES_TRANSACTIONS,
-                description="Every row of this load was certain enough to be loaded.",
-            ),
-        ],
+        check_specs=check_specs(),
         pool=WAREHOUSE_POOL,
         group_name="raw",
         owners=[OWNER_DATA],
@@ -239,12 +146,38 @@ def sales_transactions_asset(
         clock: Clock,
     ) -> Iterator[dg.AssetCheckResult]:
         load_context = LoadContext(
-            context.run.run_id, clock.timestamp(), units_by_folder(warehouse), limits.max_file_bytes
+            context.run.run_id,
+            clock.timestamp(),
+            units_by_folder(warehouse),
+            limits.of_a_file,
+            limits.max_bad_share,
+            formats_by_folder(warehouse),
         )
         rules = PathRules(frozenset(load_context.units_by_folder), first_business_date, clock.today())
         report = LoadReport()
         for folder, dates in sorted(wanted_dates(context.partition_keys).items()):
-            report += _load_folder(context, warehouse, landing, folder, dates, rules, load_context, limits.batch_bytes)
-        yield from _check_results(report)
+            _require_unit(folder, load_context)
+            with warehouse.kept_open():
+                work = work_in(warehouse, landing, folder, dates, rules)
+                report += do_work(warehouse, landing, work, load_context, limits.batch_bytes, _telling(context, work))
+                owed = _owed(context, warehouse, folder, dates, load_context.now)
+            with event_log_kept_open(context.instance, context.run.run_id):
+                _log_materializations(context, owed)
+        yield from check_results(report)
 
     return sales_transactions
+
+
+def _telling(context: dg.AssetExecutionContext, work: Work) -> Callable[[LoadReport], None]:
+    def tell(report: LoadReport) -> None:
+        context.log.info("%s: %d of %d files loaded", work.folder, len(report.loaded), len(work.files))
+
+    return tell
+
+
+def _require_unit(folder: str, load_context: LoadContext) -> None:
+    if folder not in load_context.units_by_folder:
+        raise dg.Failure(
+            description=f"reference/business_units.csv has no unit with the folder {folder!r}; add its row and load again",
+            allow_retries=False,
+        )

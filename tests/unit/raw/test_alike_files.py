@@ -5,8 +5,11 @@ import random
 import pytest
 
 from globolatte_assets.raw.alike_files import LARGEST_ALIKE_FILE, read_alike_files
-from globolatte_assets.raw.delimited import RefusedError
+from globolatte_assets.raw.content import Content
+from globolatte_assets.raw.file_format import USUAL
+from globolatte_assets.raw.refusals import RefusedError
 from globolatte_assets.raw.sales_file import SALES_COLUMNS, read_sales
+from globolatte_assets.raw.unpacking import FileLimits
 from tests.builders import csv, line
 
 HEADER = ",".join(SALES_COLUMNS).encode()
@@ -21,7 +24,7 @@ HEADERS = [HEADER] * 8 + [HEADER + b",note", HEADER.upper(), HEADER.replace(b"we
 def says(content: bytes, path: str = "a.csv") -> tuple[object, ...] | None:
     """What a file says, read on its own; none if it is refused."""
     try:
-        sales = read_sales(path, content, 10_000_000)
+        sales = read_sales(path, Content(content), FileLimits(10_000_000))
     except RefusedError:
         return None
     return sales.rows.to_pylist(), sales.unreadable, sales.extra_columns, sales.row_count
@@ -36,7 +39,7 @@ def random_content(chance: random.Random) -> bytes:
 def test_files_read_together_say_what_each_says_on_its_own(seed: int) -> None:
     chance = random.Random(seed)
     contents = [random_content(chance) for _ in range(chance.randint(2, 8))]
-    together = read_alike_files(["a.csv"] * len(contents), contents)
+    together = read_alike_files(["a.csv"] * len(contents), contents, [USUAL] * len(contents))
     for place, sales in together.items():
         alone = says(contents[place])
         assert alone is not None, contents[place]
@@ -45,7 +48,7 @@ def test_files_read_together_say_what_each_says_on_its_own(seed: int) -> None:
 
 def test_the_usual_files_are_read_together() -> None:
     contents = [csv(line(1)), csv(), csv(line(2), line(3)), csv(line(4)).rstrip(), csv(line(5)) + b"short\n"]
-    assert read_alike_files(["a.csv"] * 5, contents).keys() == {0, 1, 2, 3, 4}
+    assert read_alike_files(["a.csv"] * 5, contents, [USUAL] * 5).keys() == {0, 1, 2, 3, 4}
 
 
 @pytest.mark.parametrize(
@@ -64,10 +67,10 @@ def test_the_usual_files_are_read_together() -> None:
     ids=["gzip", "parquet", "empty", "no-header", "blank-line", "quote", "crlf", "bom", "large"],
 )
 def test_a_file_whose_lines_may_not_be_rows_is_left_to_be_read_on_its_own(path: str, content: bytes) -> None:
-    assert read_alike_files([path, path], [content, content]) == {}
+    assert read_alike_files([path, path], [content, content], [USUAL] * 2) == {}
 
 
 def test_a_file_that_cannot_be_read_does_not_take_the_others_with_it() -> None:
     contents = [csv(line(1)), csv(line(2)) + b"caf\xe9,,,,,,,,,\n", csv(line(3))]
-    assert read_alike_files(["a.csv"] * 3, contents) == {}
+    assert read_alike_files(["a.csv"] * 3, contents, [USUAL] * 3) == {}
     assert [says(content) is not None for content in contents] == [True, False, True]

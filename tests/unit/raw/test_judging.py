@@ -12,7 +12,8 @@ from resources.landing_folder import FolderLandingZone
 from resources.warehouse_duckdb import DuckDBWarehouse
 from tests.builders import DAY, csv, deliver, deliver_and_load, fetch, line, load, quarantine, sales, sales_path
 
-ADD_THE_UNIT = "; add it to reference/business_units.csv, then deliver this file again"
+ADD_THE_UNIT = "; add it to reference/business_units.csv, then `globolatte quarantine retry` this file"
+ADD_IT_THERE = "; add it there, then `globolatte quarantine retry` this file"
 
 PATH = sales_path()
 moment = dt.datetime.fromisoformat
@@ -100,8 +101,8 @@ BAD = [
     ({"business_unit": "BU_FR"}, "unknown_business_unit", "no business unit is called 'BU_FR'" + ADD_THE_UNIT),
     ({"business_unit": "bu_us"}, "unknown_business_unit", "no business unit is called 'bu_us'" + ADD_THE_UNIT),
     ({"business_unit": "BU_CA"}, "business_unit_not_of_folder", "the folder belongs to BU_US, the row to BU_CA"),
-    ({"product_id": "P999"}, "unknown_product", "reference/products.csv has no product 'P999'; add it there, then deliver this file again"),
-    ({"product_id": "p001"}, "unknown_product", "reference/products.csv has no product 'p001'; add it there, then deliver this file again"),
+    ({"product_id": "P999"}, "unknown_product", "reference/products.csv has no product 'P999'" + ADD_IT_THERE),
+    ({"product_id": "p001"}, "unknown_product", "reference/products.csv has no product 'p001'" + ADD_IT_THERE),
     ({"weather": ""}, "unknown_weather", "weather '' is none of Sunny, Rainy, Snowy, Cloudy"),
     ({"weather": "Foggy"}, "unknown_weather", "weather 'Foggy' is none of Sunny, Rainy, Snowy, Cloudy"),
     ({"weather": "Sunny!"}, "unknown_weather", "weather 'Sunny!' is none of Sunny, Rainy, Snowy, Cloudy"),
@@ -152,10 +153,10 @@ def test_a_quarantined_row_keeps_its_number_its_fields_and_its_text(
     unit_and_date = ("BU_US", DAY)
     assert rows == [
         (2, "bad_number", *unit_and_date, "T00000002", "O0000002", "BU_US", "P001", "C0001", "1.5", "3.50",
-         "2022-01-31T08:15:00", None, "Sunny", "T00000002,O0000002,BU_US,P001,C0001,1.5,3.50,2022-01-31T08:15:00,,Sunny"),
-        (3, "wrong_field_count", *unit_and_date, *[None] * 10, "only,three,fields"),
+         "2022-01-31T08:15:00", None, "Sunny", "T00000002,O0000002,BU_US,P001,C0001,1.5,3.50,2022-01-31T08:15:00,,Sunny", 3),
+        (3, "wrong_field_count", *unit_and_date, *[None] * 10, "only,three,fields", 4),
         (4, "duplicate_in_file", *unit_and_date, "T00000001", "O0000001", "BU_US", "P001", "C0001", "1", "9.99",
-         "2022-01-31 08:15:00", "card", "Sunny", "T00000001,O0000001,BU_US,P001,C0001,1,9.99,2022-01-31 08:15:00,card,Sunny"),
+         "2022-01-31 08:15:00", "card", "Sunny", "T00000001,O0000001,BU_US,P001,C0001,1,9.99,2022-01-31T08:15:00,card,Sunny", 5),
     ]  # fmt: skip
 
 

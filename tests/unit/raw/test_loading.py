@@ -75,6 +75,7 @@ def test_the_ledger_says_which_content_was_loaded_by_whom_and_when(
         "business_date": DAY,
         "status": "loaded",
         "reason": None,
+        "reason_code": None,
         "rows_in_file": 1,
         "rows_loaded": 1,
         "rows_quarantined": 0,
@@ -233,10 +234,19 @@ def test_a_batch_holds_as_many_files_as_its_bytes_allow(
 
 
 def test_reports_of_batches_add_up() -> None:
-    one = LoadReport(("a",), (("b", "why"),), ("c",), 5, 2, {"bad_date": 1, "bad_number": 1}, ("note",))
-    other = LoadReport(("d",), (), (), 1, 1, {"bad_date": 1}, ("note", "cashier"))
+    one = LoadReport(
+        ("a",), (("b", "why"),), (("h", "many"),), ("c",), 5, 2, {"bad_date": 1, "bad_number": 1}, ("note",)
+    )
+    other = LoadReport(("d",), (), (), (), 1, 1, {"bad_date": 1}, ("note", "cashier"))
     assert one + other == LoadReport(
-        ("a", "d"), (("b", "why"),), ("c",), 6, 3, {"bad_date": 2, "bad_number": 1}, ("cashier", "note")
+        ("a", "d"),
+        (("b", "why"),),
+        (("h", "many"),),
+        ("c",),
+        6,
+        3,
+        {"bad_date": 2, "bad_number": 1},
+        ("cashier", "note"),
     )
     assert LoadReport() + one == one
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from globolatte_assets.raw.delimited import RefusedError
+from globolatte_assets.raw.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_assets.raw.reference_files import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,
@@ -12,6 +12,7 @@ from globolatte_assets.raw.reference_files import (
     ReferenceFile,
     read_reference,
 )
+from globolatte_assets.raw.refusals import RefusedError
 from tests.builders import BUSINESS_UNITS_CSV, CUSTOMERS_CSV, PRODUCTS_CSV
 
 PRODUCTS = "product_id,product_name,category,price,stock_quantity"
@@ -36,6 +37,7 @@ def test_the_three_files_are_read_into_typed_columns() -> None:
         "unit_name": "GloboLatte USA",
         "folder": "usa",
         "time_zone": "America/New_York",
+        **dict.fromkeys(FORMAT_COLUMNS),
     }
     assert read_reference(PRODUCTS_FILE, PRODUCTS_CSV).to_pylist()[0] == {
         "product_id": "P001",

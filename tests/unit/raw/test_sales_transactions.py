@@ -7,9 +7,10 @@ import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, RECORD_MISPLACED_FILES
 from globolatte_assets.keys import SALES_TRANSACTIONS
+from globolatte_assets.raw.ingest_work import prefixes, wanted_dates
 from globolatte_assets.raw.ledger import unsettled_announcements
 from globolatte_assets.raw.pending import LoadRange
-from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG, prefixes, wanted_dates
+from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
 from sensors.requests import range_tags
 from tests.builders import (
     DAY,
@@ -65,13 +66,13 @@ def test_exactly_the_days_with_a_loaded_file_are_materialized(ready: Deployment)
 
 
 def test_a_materialization_says_what_was_loaded(ready: Deployment) -> None:
-    deliver(ready.landing, path(3, "a.csv"), on(3, 1, 2, 2))
+    deliver(ready.landing, path(3, "a.csv"), on(3, 1, 2, 4, 5, 6, 2))
     deliver(ready.landing, path(3, "b.csv"), on(3, 3))
     ingest(ready)
     [record] = ready.instance.fetch_materializations(SALES_TRANSACTIONS, limit=10).records
     materialization = record.asset_materialization
     assert {name: value.value for name, value in materialization.metadata.items()} == {
-        "dagster/partition_row_count": 3,
+        "dagster/partition_row_count": 6,
         "rows_quarantined": 1,
         "files": f"{path(3, 'a.csv')}, {path(3, 'b.csv')}",
     }
@@ -134,6 +135,7 @@ def test_the_checks_pass_when_everything_was_certain(ready: Deployment) -> None:
     found = checks(ingest(ready))
     assert {name: check.passed for name, check in found.items()} == {
         "no_file_refused": True,
+        "no_file_held": True,
         "no_row_quarantined": True,
     }
     assert found["no_file_refused"].metadata["files_loaded"].value == 1
@@ -151,12 +153,12 @@ def test_a_refused_file_fails_its_check_with_the_reason(ready: Deployment) -> No
 
 
 def test_quarantined_rows_fail_their_check_with_their_reasons(ready: Deployment) -> None:
-    deliver(ready.landing, path(3), on(3, 1, 1) + b"short\nshorter\n")
+    deliver(ready.landing, path(3), on(3, *range(1, 15), 1) + b"short\nshorter\n")
     deliver(ready.landing, path(4), csv(line(1, transaction_date="2022-01-04", note="x"), columns=(*line(), "note")))
     check = checks(ingest(ready))["no_row_quarantined"]
     assert (check.passed, check.severity) == (False, dg.AssetCheckSeverity.WARN)
     assert {name: value.value for name, value in check.metadata.items()} == {
-        "rows_loaded": 2,
+        "rows_loaded": 15,
         "rows_quarantined": 3,
         "reasons": "| reason | rows |\n|---|---|\n| duplicate_in_file | 1 |\n| wrong_field_count | 2 |",
         "ignored_columns": "note",

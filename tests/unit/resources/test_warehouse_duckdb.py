@@ -10,7 +10,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from resources.warehouse import WarehouseBusyError
+from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
 from resources.warehouse_duckdb import DuckDBWarehouse
 from resources.warehouse_schema import MIGRATIONS
 from tests.builders import fetch, put_reference_data, warehouse_in
@@ -105,7 +105,7 @@ def test_a_file_of_a_newer_release_is_refused_and_left_alone(tmp_path: Path) -> 
 
 def test_a_file_that_is_no_database_is_an_error_at_once(tmp_path: Path) -> None:
     (tmp_path / "warehouse.duckdb").write_bytes(b"this is no database" * 1000)
-    with pytest.raises(duckdb.Error, match=r"warehouse\.duckdb"):
+    with pytest.raises(WarehouseUnusableError, match=r"warehouse\.duckdb"):
         warehouse_in(tmp_path, wait_seconds=3600).read("sales_data.products")
 
 

@@ -1,0 +1,202 @@
+"""`globolatte quarantine …`, `globolatte ledger show`, `globolatte retract`: what became of files, and what a person wants done.
+
+A step is put on the record first; then the ingest job does it for exactly that file's partition, as a sensor would have it done.
+"""
+
+import getpass
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from globolatte_cli.errors import UserError
+from resources.environment import clock_of, warehouse_of
+from resources.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from globolatte_assets.raw.steps import AskedStep, Step
+
+SHOWN = 50
+NOTHING_IN_QUARANTINE = "Nothing is held or quarantined."
+
+
+def list_quarantine(*, as_json: bool) -> None:
+    """Prints the files that are held or have quarantined rows."""
+    from globolatte_assets.raw.quarantine import overview
+
+    with warehouse_of(Settings()).transaction() as transaction:
+        files = overview(transaction)
+    if as_json:
+        print_json(files)
+    elif not files:
+        Console().print(NOTHING_IN_QUARANTINE)
+    else:
+        names = {
+            "file": "path",
+            "state": "status",
+            "rows": "rows_in_file",
+            "bad": "rows_quarantined",
+            "reasons": "reasons",
+        }
+        print_table([{name: row[column] for name, column in names.items()} for row in files])
+
+
+def show_quarantine(path: str, *, as_json: bool) -> None:
+    """Prints a file's quarantined rows. Raises `UserError` if there are none."""
+    rows = _rows(path)
+    if as_json:
+        print_json(rows.to_pylist())
+        return
+    columns = ["row_number", "line_number", "reason", "detail", "raw_text"]
+    print_table(rows.select(columns).slice(0, SHOWN).to_pylist())
+    if rows.num_rows > SHOWN:
+        Console().print(f"{rows.num_rows - SHOWN:,} more: see them by `globolatte quarantine export`.")
+
+
+def export_quarantine(path: str | None, out: Path) -> None:
+    """Writes quarantined rows for a spreadsheet. Raises `UserError` if there are none."""
+    from globolatte_assets.raw.quarantine import export
+
+    rows = _rows(path)
+    export(rows, out)
+    Console().print(
+        f"{rows.num_rows:,} rows written to {out}. Correct them there, leave row_number as it is, and put them back by "
+        "`globolatte quarantine release PATH --rows FILE`.",
+        highlight=False,
+    )
+
+
+def _rows(path: str | None) -> "pa.Table":
+    from globolatte_assets.raw.quarantine import quarantined_rows
+
+    with warehouse_of(Settings()).transaction() as transaction:
+        rows = quarantined_rows(transaction, path)
+    if not rows.num_rows:
+        raise UserError(f"{path}: has no quarantined rows" if path else NOTHING_IN_QUARANTINE)
+    return rows
+
+
+def release(path: str, rows: Path | None, note: str | None) -> None:
+    """Puts corrected rows back; without any, loads the good rows of a held file."""
+    from globolatte_assets.raw.quarantine import read_corrections
+    from globolatte_assets.raw.refusals import RefusedError
+    from globolatte_assets.raw.steps import Step
+
+    if rows is None:
+        ask_and_do(Step.APPROVE, path, note)
+        return
+    try:
+        corrections = read_corrections(rows.read_bytes())
+    except RefusedError as refused:
+        raise UserError(f"{rows}: {refused}") from refused
+    ask_and_do(Step.RELEASE, path, note, corrections)
+
+
+def retry(path: str, note: str | None) -> None:
+    """Judges a file's rows again under what is known now."""
+    from globolatte_assets.raw.steps import Step
+
+    ask_and_do(Step.RETRY, path, note)
+
+
+def retract(path: str, note: str | None) -> None:
+    """Takes a file's rows out."""
+    from globolatte_assets.raw.steps import Step
+
+    ask_and_do(Step.RETRACT, path, note)
+
+
+def show_ledger(path: str, *, as_json: bool) -> None:
+    """Prints every version of a file, and every step. Raises `UserError` if the ledger does not know the path."""
+    from globolatte_assets.raw.asking import history_of
+
+    with warehouse_of(Settings()).transaction() as transaction:
+        history = history_of(transaction, path)
+    if not history.versions:
+        raise UserError(
+            f"{path}: is not in the ledger; give the path within the landing zone, such as sales/usa/2024/01/31/a.csv"
+        )
+    if as_json:
+        print_json({"path": path, "versions": list(history.versions), "steps": list(history.steps)})
+        return
+    columns = (
+        "recorded_at",
+        "status",
+        "rows_in_file",
+        "rows_loaded",
+        "rows_quarantined",
+        "sha256",
+        "reason_code",
+        "reason",
+    )
+    print_table([{name: _short(name, entry[name]) for name in columns} for entry in history.versions])
+    if history.steps:
+        print_table(
+            [
+                {name: step[name] for name in ("asked_at", "step", "asked_by", "note", "settled_at", "outcome")}
+                for step in history.steps
+            ]
+        )
+
+
+def ask_and_do(step: "Step", path: str, note: str | None, corrections: "pa.Table | None" = None) -> None:
+    """Puts a step on the record, and has the ingest job do it. Raises `UserError` if it makes no sense or could not be done."""
+    from globolatte_assets.raw.pending import LoadRange
+    from globolatte_cli.run_pass import opened_pass
+
+    settings = Settings()
+    asked = _ask(settings, step, path, note, corrections)
+    with opened_pass(settings) as one:
+        one.ingest(LoadRange(asked.folder, asked.date, asked.date))
+    done = _outcome(settings, asked)
+    if done is None:
+        raise UserError(f"{path}: {step} is on the record, but could not be done yet; `globolatte run` does it")
+    Console().print(f"{path}: {done}", highlight=False, markup=False)
+    Console().print("What follows from it is built by the automation, or by `globolatte run`.")
+
+
+def _ask(settings: Settings, step: "Step", path: str, note: str | None, corrections: "pa.Table | None") -> "AskedStep":
+    from globolatte_assets.raw.asking import CannotBeDoneError, asked_step, history_of
+    from globolatte_assets.raw.quarantine import quarantined_rows
+    from globolatte_assets.raw.steps import ask
+
+    with warehouse_of(settings).transaction() as transaction:
+        corrected = corrections["row_number"].to_pylist() if corrections is not None else []
+        quarantined = quarantined_rows(transaction, path)["row_number"].to_pylist() if corrected else []
+        try:
+            asked = asked_step(step, history_of(transaction, path), getpass.getuser(), note, corrected, quarantined)
+        except CannotBeDoneError as fault:
+            raise UserError(str(fault)) from fault
+        ask(transaction, asked, clock_of(settings).timestamp(), corrections)
+    return asked
+
+
+def _outcome(settings: Settings, asked: "AskedStep") -> str | None:
+    rows = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": asked.step_id})
+    outcome: str | None = rows["outcome"][0].as_py()
+    return outcome
+
+
+def _short(name: str, value: object) -> object:
+    return str(value)[:12] if name == "sha256" else value
+
+
+def print_json(value: object) -> None:
+    """Prints for programs; times as ISO text."""
+    Console().print_json(json.dumps(value, default=str))
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Prints rows for people, values as they are."""
+    from rich.text import Text
+
+    table = Table(*rows[0], box=SIMPLE_HEAD)
+    for row in rows:
+        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+    Console(highlight=False).print(table)
