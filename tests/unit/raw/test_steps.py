@@ -11,7 +11,7 @@ from globolatte_assets.raw.pending import LoadRange
 from globolatte_assets.raw.quarantine import quarantined_rows
 from globolatte_assets.raw.sales_columns import SALES_COLUMNS
 from globolatte_assets.raw.steps import Step, ask, open_steps
-from sensors.landing import range_tags
+from sensors.requests import range_tags
 from tests.builders import (
     DAY,
     NOW,
