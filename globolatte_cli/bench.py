@@ -32,6 +32,12 @@ def _definitions(settings: Settings) -> "Iterator[Row]":
     return definitions_rows(settings)
 
 
+def _ticks(settings: Settings) -> "Iterator[Row]":
+    from benchmarks.ticks import rows
+
+    return rows(settings)
+
+
 def _run(settings: Settings) -> "Iterator[Row]":
     from benchmarks.passes import pass_rows
 
@@ -45,7 +51,13 @@ def _demo(settings: Settings) -> "Iterator[Row]":
     return demo_rows(settings)
 
 
-BENCHMARKS: dict[str, Benchmark] = {"definitions": _definitions, "ingest": _ingest, "run": _run, "demo": _demo}
+BENCHMARKS: dict[str, Benchmark] = {
+    "definitions": _definitions,
+    "ingest": _ingest,
+    "ticks": _ticks,
+    "run": _run,
+    "demo": _demo,
+}
 
 
 def _simulate(settings: Settings) -> None:

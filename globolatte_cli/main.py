@@ -199,7 +199,7 @@ def prepare() -> None:
 
 
 @cli.command()
-@click.argument("what", type=click.Choice(["definitions", "ingest", "run", "demo", "all"]), default="all")
+@click.argument("what", type=click.Choice(["definitions", "ingest", "ticks", "run", "demo", "all"]), default="all")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench(what: str, *, as_json: bool) -> None:
     """Measure us and the reference side by side, in one run, and print the ratios."""
