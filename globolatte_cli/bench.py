@@ -32,6 +32,12 @@ def _definitions(settings: Settings) -> "Iterator[Row]":
     return definitions_rows(settings)
 
 
+def _ticks(settings: Settings) -> "Iterator[Row]":
+    from benchmarks.ticks import rows
+
+    return rows(settings)
+
+
 def _run(settings: Settings) -> "Iterator[Row]":
     from benchmarks.passes import pass_rows
 
@@ -60,6 +66,7 @@ def _drift(settings: Settings) -> "Iterator[Row]":  # noqa: ARG001 - needs no ho
 BENCHMARKS: dict[str, Benchmark] = {
     "definitions": _definitions,
     "ingest": _ingest,
+    "ticks": _ticks,
     "run": _run,
     "serving": _serving,
     "drift": _drift,

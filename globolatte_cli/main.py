@@ -299,7 +299,9 @@ def prepare() -> None:
 
 @cli.command()
 @click.argument(
-    "what", type=click.Choice(["definitions", "ingest", "run", "serving", "drift", "demo", "all"]), default="all"
+    "what",
+    type=click.Choice(["definitions", "ingest", "ticks", "run", "serving", "drift", "demo", "all"]),
+    default="all",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench(what: str, *, as_json: bool) -> None:

@@ -4,6 +4,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,6 +12,7 @@ import dagster as dg
 
 from resources.landing import MOST_OF_A_LEVEL, LandedFile, Level, SupersededError
 
+PATH = attrgetter("path")
 PARTIAL_SUFFIXES = (".part", ".tmp", ".crdownload", "~")
 
 
@@ -18,22 +20,48 @@ def _etag(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
 
 
-def _unless_gone(error: OSError) -> None:
-    """A folder that cannot be listed is a fault to be seen, not an empty folder; one that is not there is none."""
-    if not isinstance(error, FileNotFoundError):
-        raise error
+def _finished_files(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+    """The files under `folder` that are neither hidden nor unfinished, by path, reached without following a link.
+
+    A folder that cannot be listed is a fault to be seen, not an empty folder; one that is not there is none. This is a sensor's
+    work at every tick, over everything in the landing zone: hence no object is made for a file but its status.
+    """
+    folders = [(folder, prefix)]
+    while folders:
+        here, path = folders.pop()
+        try:
+            entries = os.scandir(here)
+        except FileNotFoundError:
+            continue
+        with entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append((entry.path, f"{path}{name}/"))
+                elif not name.endswith(PARTIAL_SUFFIXES):
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue  # removed between the listing and the look: it is not in the landing zone any more
+                    if stat.S_ISREG(status.st_mode):
+                        yield path + name, status
 
 
-def _finished_files(root: Path, folder: str) -> Iterator[Path]:
-    """The files under `root/folder` that are neither hidden nor unfinished, reached without following a link."""
+def _start(root: Path, folder: str) -> Path | None:
+    """`root/folder`, unless a hidden folder or a link is on the way."""
     start = root
     for name in Path(folder).parts:
         start /= name
         if name.startswith(".") or start.is_symlink():
-            return
-    for parent, folders, names in os.walk(start, onerror=_unless_gone):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent, n) for n in names if not n.startswith(".") and not n.endswith(PARTIAL_SUFFIXES))
+            return None
+    return start
+
+
+def _readable(path: str) -> str:
+    """The path with bytes that are no UTF-8 written as `\\xe9`."""
+    return path if path.isascii() else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 class FolderLandingZone(dg.ConfigurableResource):
@@ -50,18 +78,17 @@ class FolderLandingZone(dg.ConfigurableResource):
         root = Path(self.folder)
         if not root.is_dir():
             raise FileNotFoundError(f"{root}: the landing folder is not there; create or mount it")
-        found: list[LandedFile] = []
-        for file in _finished_files(root, prefix.rpartition("/")[0]):
-            path = os.fsencode(file.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
-            if not path.startswith(prefix):
-                continue
-            try:
-                status = file.lstat()
-            except FileNotFoundError:
-                continue  # removed between the listing and the look: it is not in the landing zone any more
-            if stat.S_ISREG(status.st_mode):
-                found.append(LandedFile(path, _etag(status), status.st_size))
-        yield from sorted(found)
+        folder = prefix.rpartition("/")[0]
+        start = _start(root, folder)
+        if start is None or not start.is_dir():
+            return
+        found = [
+            LandedFile(readable, _etag(status), status.st_size)
+            for path, status in _finished_files(str(start), f"{folder}/" if folder else "")
+            if (readable := _readable(path)).startswith(prefix)
+        ]
+        found.sort(key=PATH)
+        yield from found
 
     def level(self, prefix: str = "") -> Level:
         """What lies directly under `prefix`."""

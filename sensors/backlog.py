@@ -10,12 +10,12 @@ from globolatte_assets.raw.landing_paths import PathRules
 from globolatte_assets.raw.ledger import (
     Announcement,
     known_files_among,
-    known_files_under,
     loaded_references,
     open_attempts,
     settle,
     unsettled_announcements,
 )
+from globolatte_assets.raw.off_the_record import off_the_record
 from globolatte_assets.raw.pending import LoadRange, Pending, RetryPolicy, find_pending
 from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG, units_by_folder
@@ -97,23 +97,20 @@ def look(
 ) -> Backlog:
     """Compares a listing with the ledger, and the ledger with Dagster's runs; `policy` says which crashed loads are due.
 
-    `is_partial` says that the listing is of a part of the landing zone only, so that the ledger is asked for that part alone.
+    `is_partial` says that the listing is of a part of the landing zone only.
     """
     now = clock.timestamp()
     listing = list(listing)
     with warehouse.transaction() as transaction:
-        known = (
-            known_files_among(transaction, (file.path for file in listing))
-            if is_partial
-            else known_files_under(transaction, "")
-        )
+        news = off_the_record(transaction, listing)
+        known = known_files_among(transaction, (file.path for file in news))
         attempts = open_attempts(transaction)
         announced = unsettled_announcements(transaction)
         succeeded, lost = _sort_announcements(instance, announced)
         settle(transaction, succeeded, now)
         references = loaded_references(transaction)
         asked = open_steps(transaction)
-    pending = find_pending(listing, known, attempts, path_rules(settings, clock), policy, now)
+    pending = find_pending(news, known, attempts, path_rules(settings, clock), policy, now)
     pending = replace(pending, reference=tuple(sorted({*pending.reference, *_untold(instance, listing, references)})))
     unreported = (
         *(LoadRange(item.folder, item.first, item.last) for item in lost),

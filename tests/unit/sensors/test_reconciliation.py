@@ -172,3 +172,12 @@ def test_an_unreachable_container_fails_the_tick_and_changes_nothing(
     ready.bay.container.delete_container()
     with pytest.raises(LandingUnreachableError, match="Container"):
         ready.tick(SENSOR)
+
+
+def test_a_unit_that_a_run_is_at_is_let_be_until_the_next_tick(ready: BlobDeployment) -> None:
+    put(ready, TODAY)
+    put(ready, TODAY, "canada")
+    usa = next(request for request in ready.tick(SENSOR).run_requests or [] if "usa" in str(request.tags))
+    note(ready, usa, dg.DagsterRunStatus.STARTED)
+    put(ready, TODAY - dt.timedelta(days=1))
+    assert ranges(ready.tick(SENSOR)) == [("canada|2022-02-10", "canada|2022-02-10")]

@@ -1,0 +1,178 @@
+"""How long one tick of each sensor of the landing zone takes when 100,000 files are known already.
+
+The container's rows need Azurite, which `make test` installs. Its ledger holds 100,000 files; of these only what a tick may list
+lies in the container, since what it may not list costs it nothing.
+"""
+
+import datetime as dt
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from benchmarks.rows import Row, best_of
+from globolatte_assets.raw.landing_paths import PathRules
+from globolatte_assets.raw.ledger_writing import insert_ledger, ledger_row
+from globolatte_cli.instance import open_instance
+from globolatte_cli.output import quiet
+from resources.environment import clock_of, landing_of, resources_of, warehouse_of
+from resources.landing import LandedFile
+from resources.settings import Settings
+
+KNOWN_FILES = 100_000
+ALLOWED_SECONDS = 1.0
+UNITS = {"usa": "BU_US", "canada": "BU_CA", "mexico": "BU_MX"}
+TODAY = dt.date(2024, 1, 31)
+DAYS = 730
+FILES_OF_A_DAY = KNOWN_FILES // (len(UNITS) * DAYS) + 1
+
+
+def _paths() -> Iterator[tuple[str, str, dt.date]]:
+    for back in range(DAYS):
+        date = TODAY - dt.timedelta(days=back)
+        for folder in UNITS:
+            for number in range(FILES_OF_A_DAY):
+                yield f"sales/{folder}/{date:%Y/%m/%d}/{number:03d}.csv", folder, date
+
+
+def _record(settings: Settings, files: list[LandedFile]) -> None:
+    """Puts files on the record as loaded, and the units and a product, as a deployment of two years has them."""
+    import pyarrow as pa
+
+    warehouse = warehouse_of(settings)
+    rules = PathRules(sorted(UNITS), TODAY - dt.timedelta(days=DAYS), TODAY)
+    rows = []
+    for number, file in enumerate(files):
+        placed = rules.place(file)
+        rows.append(
+            ledger_row(
+                file=file, sequence=number + 1, sha256=str(number), version=0, status="loaded", reason=None, run_id="bench",
+                now=dt.datetime(2024, 1, 1), business_unit=UNITS[placed.folder], business_date=placed.date, rows_in_file=0,  # noqa: DTZ001
+            )
+        )  # fmt: skip
+    units = [
+        {"business_unit_id": unit, "country": folder, "unit_name": folder, "folder": folder, "time_zone": "UTC"}
+        for folder, unit in UNITS.items()
+    ]
+    product = {"product_id": "P1", "product_name": "Latte", "price": 3}
+    warehouse.replace("sales_data.business_units", pa.Table.from_pylist(units))
+    warehouse.replace("sales_data.products", pa.Table.from_pylist([product]))
+    with warehouse.transaction() as transaction:
+        insert_ledger(transaction, rows)
+
+
+def _ticks(settings: Settings, sensor: str, cursor: str | None, rounds: int) -> float:
+    """The shortest of several ticks in a fresh resource each."""
+    from definitions import build_definitions
+
+    definitions = build_definitions(settings)
+    with open_instance(settings) as instance, quiet(settings.home / "logs" / "bench.log"):
+
+        def tick() -> object:
+            resources = {
+                key: value for key, value in resources_of(settings).items() if key in ("landing", "events", "clock")
+            }
+            context = dg.build_sensor_context(
+                instance=instance, cursor=cursor, definitions=definitions, resources=resources
+            )
+            return definitions.resolve_sensor_def(sensor)(context)
+
+        return best_of(rounds, tick)
+
+
+def folder_rows(settings: Settings) -> Iterator[Row]:
+    """The landing sensor over a folder: a first look, which compares with the ledger, and one at an untouched folder."""
+    here = settings.model_copy(update={"now": dt.datetime.combine(TODAY, dt.time(12), dt.UTC)})
+    for path, _, _ in _paths():
+        file = settings.landing_folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    landing = landing_of(here)
+    _record(here, list(landing.files()))
+    first = _ticks(here, "landing_sensor", None, 3)
+    yield Row(
+        f"folder sensor's tick at {KNOWN_FILES:,} known files, compared with the ledger / allowed",
+        first,
+        ALLOWED_SECONDS,
+        limit=1.0,
+    )
+    from sensors.backlog import path_rules
+    from sensors.requests import listing_digest
+
+    cursor = f"{listing_digest(landing.files())} {path_rules(here, clock_of(here))}"
+    idle = _ticks(here, "landing_sensor", cursor, 3)
+    yield Row(
+        f"folder sensor's tick at {KNOWN_FILES:,} known files, nothing new / allowed", idle, ALLOWED_SECONDS, limit=1.0
+    )
+
+
+def blob_rows(settings: Settings) -> Iterator[Row]:
+    """The blob event sensor with a thousand messages, and the reconciliation; nothing where Azurite is not installed."""
+    from tests.emulators.azurite_server import Azurite, why_not
+
+    if why_not() is not None:
+        return
+    home = settings.home / "blob"
+    home.mkdir(parents=True)
+    server = Azurite(home / "azurite.log").start()
+    try:
+        yield from _blob_rows(server, settings.model_copy(update={"home": home}))
+    finally:
+        server.kill()
+
+
+def _blob_rows(server: object, settings: Settings) -> Iterator[Row]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from resources.azure_storage import KEY_VARIABLE
+    from tests.blob_builders import Bay, Events
+    from tests.emulators.azurite_server import Azurite
+
+    assert isinstance(server, Azurite)
+    os.environ[KEY_VARIABLE] = server.key
+    bay = Bay.new(server)
+    events = Events.new(server, bay.container.container_name, hidden_seconds=1)
+    here = settings.model_copy(
+        update={
+            "landing": "blob", "blob_account_url": server.account_url, "blob_container": bay.container.container_name,
+            "blob_credential": "key", "blob_queue": events.queue.queue, "blob_queue_hidden_seconds": 1,
+            "blob_queue_account_url": server.queue_account_url, "now": dt.datetime.combine(TODAY, dt.time(12), dt.UTC),
+        }
+    )  # fmt: skip
+    here = Settings(**here.model_dump())
+    listed = TODAY - dt.timedelta(days=62)
+    paths = list(_paths())
+    with ThreadPoolExecutor(8) as uploading:
+        list(
+            uploading.map(
+                lambda path: bay.container.upload_blob(path, b"x"), [p for p, _, date in paths if date > listed]
+            )
+        )
+    there = {file.path: file for file in bay.zone.files()}
+    known = [there.get(path) or LandedFile(path, uuid.uuid4().hex, 1) for path, _, _ in paths]
+    _record(here, known)
+
+    tick = _ticks(here, "reconciliation_sensor", None, 3)
+    note = f"{len(there):,} blobs in the container"
+    yield Row(
+        f"reconciliation's tick at {KNOWN_FILES:,} known files / allowed", tick, ALLOWED_SECONDS, limit=1.0, note=note
+    )
+    idle = _ticks(here, "blob_event_sensor", None, 3)
+    yield Row(
+        f"event sensor's tick at {KNOWN_FILES:,} known files, empty queue / allowed", idle, ALLOWED_SECONDS, limit=1.0
+    )
+    for number in range(100):
+        events.tell(LandedFile(f"sales/usa/2024/01/{number % 28 + 1:02d}/new{number}.csv", "0x1", 1))
+    busy = _ticks(here, "blob_event_sensor", None, 1)
+    yield Row(
+        f"event sensor's tick at {KNOWN_FILES:,} known files, 100 new blobs / allowed", busy, ALLOWED_SECONDS, limit=1.0
+    )
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+    """Every sensor of the landing zone."""
+    Path(settings.home).mkdir(parents=True, exist_ok=True)
+    yield from folder_rows(settings.model_copy(update={"home": settings.home / "folder"}))
+    yield from blob_rows(settings)
