@@ -19,13 +19,18 @@ from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
 from resources.environment import clock_of, landing_of, resources_of, warehouse_of
 from resources.landing import LandedFile
-from resources.settings import Settings
+from resources.settings import CredentialKind, LandingKind, Settings
 
 KNOWN_FILES = 100_000
 ALLOWED_SECONDS = 1.0
 UNITS = {"usa": "BU_US", "canada": "BU_CA", "mexico": "BU_MX"}
 TODAY = dt.date(2024, 1, 31)
-DAYS = 730
+DAYS = 3650
+PLAYED = {
+    "now": dt.datetime.combine(TODAY, dt.time(12), dt.UTC),
+    "first_business_date": TODAY - dt.timedelta(days=DAYS),
+}
+"""Ten years of three units that deliver ten files a day each."""
 FILES_OF_A_DAY = KNOWN_FILES // (len(UNITS) * DAYS) + 1
 
 
@@ -38,7 +43,7 @@ def _paths() -> Iterator[tuple[str, str, dt.date]]:
 
 
 def _record(settings: Settings, files: list[LandedFile]) -> None:
-    """Puts files on the record as loaded, and the units and a product, as a deployment of two years has them."""
+    """Puts files on the record as loaded, and the units and a product, as a deployment of ten years has them."""
     import pyarrow as pa
 
     warehouse = warehouse_of(settings)
@@ -84,7 +89,7 @@ def _ticks(settings: Settings, sensor: str, cursor: str | None, rounds: int) -> 
 
 def folder_rows(settings: Settings) -> Iterator[Row]:
     """The landing sensor over a folder: a first look, which compares with the ledger, and one at an untouched folder."""
-    here = settings.model_copy(update={"now": dt.datetime.combine(TODAY, dt.time(12), dt.UTC)})
+    here = settings.model_copy(update=PLAYED)
     for path, _, _ in _paths():
         file = settings.landing_folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -136,12 +141,11 @@ def _blob_rows(server: object, settings: Settings) -> Iterator[Row]:
     events = Events.new(server, bay.container.container_name, hidden_seconds=1)
     here = settings.model_copy(
         update={
-            "landing": "blob", "blob_account_url": server.account_url, "blob_container": bay.container.container_name,
-            "blob_credential": "key", "blob_queue": events.queue.queue, "blob_queue_hidden_seconds": 1,
-            "blob_queue_account_url": server.queue_account_url, "now": dt.datetime.combine(TODAY, dt.time(12), dt.UTC),
+            "landing": LandingKind.BLOB, "blob_account_url": server.account_url, "blob_container": bay.container.container_name,
+            "blob_credential": CredentialKind.KEY, "blob_queue": events.queue.queue, "blob_queue_hidden_seconds": 1,
+            "blob_queue_account_url": server.queue_account_url, **PLAYED,
         }
     )  # fmt: skip
-    here = Settings(**here.model_dump())
     listed = TODAY - dt.timedelta(days=62)
     paths = list(_paths())
     with ThreadPoolExecutor(8) as uploading:

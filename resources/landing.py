@@ -7,15 +7,14 @@ decided here but in `globolatte_assets.raw`.
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 SALES_PREFIX = "sales/"
 REFERENCE_PREFIX = "reference/"
 
 
-@dataclass(frozen=True, order=True)
-class LandedFile:
-    """One version of one file in the landing zone.
+class LandedFile(NamedTuple):
+    """One version of one file in the landing zone. A tuple, since a look makes one for every file there is.
 
     `path` is relative to the landing zone, with `/`. `etag` changes whenever the content may have changed. `size` is in bytes.
     """

@@ -1,10 +1,8 @@
 """The landing zone as a folder: the embedded default."""
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +10,6 @@ import dagster as dg
 
 from resources.landing import MOST_OF_A_LEVEL, LandedFile, Level, SupersededError
 
-PATH = attrgetter("path")
 PARTIAL_SUFFIXES = (".part", ".tmp", ".crdownload", "~")
 
 
@@ -20,12 +17,13 @@ def _etag(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
 
 
-def _finished_files(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    """The files under `folder` that are neither hidden nor unfinished, by path, reached without following a link.
+def _finished_files(folder: str, prefix: str) -> list[LandedFile]:
+    """The files under `folder` that are neither hidden nor unfinished, in no order, reached without following a link.
 
     A folder that cannot be listed is a fault to be seen, not an empty folder; one that is not there is none. This is a sensor's
-    work at every tick, over everything in the landing zone: hence no object is made for a file but its status.
+    work at every tick, over everything in the landing zone: most of its time is the system's.
     """
+    found = []
     folders = [(folder, prefix)]
     while folders:
         here, path = folders.pop()
@@ -40,13 +38,13 @@ def _finished_files(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_res
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     folders.append((entry.path, f"{path}{name}/"))
-                elif not name.endswith(PARTIAL_SUFFIXES):
+                elif not name.endswith(PARTIAL_SUFFIXES) and entry.is_file(follow_symlinks=False):
                     try:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
                         continue  # removed between the listing and the look: it is not in the landing zone any more
-                    if stat.S_ISREG(status.st_mode):
-                        yield path + name, status
+                    found.append(LandedFile(_readable(path + name), _etag(status), status.st_size))
+    return found
 
 
 def _start(root: Path, folder: str) -> Path | None:
@@ -82,13 +80,10 @@ class FolderLandingZone(dg.ConfigurableResource):
         start = _start(root, folder)
         if start is None or not start.is_dir():
             return
-        found = [
-            LandedFile(readable, _etag(status), status.st_size)
-            for path, status in _finished_files(str(start), f"{folder}/" if folder else "")
-            if (readable := _readable(path)).startswith(prefix)
-        ]
-        found.sort(key=PATH)
-        yield from found
+        found = _finished_files(str(start), f"{folder}/" if folder else "")
+        yield from sorted(
+            found if prefix.endswith("/") or not prefix else (f for f in found if f.path.startswith(prefix))
+        )
 
     def level(self, prefix: str = "") -> Level:
         """What lies directly under `prefix`."""

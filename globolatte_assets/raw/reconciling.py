@@ -42,7 +42,8 @@ def next_look(
     left = [month for month in older if last_month is None or month < last_month]
     month = next(iter(left or older), None)
     prefixes = [REFERENCE_PREFIX]
-    prefixes += [f"{SALES_PREFIX}{folder}/{day:%Y/%m/%d}/" for folder in folders for day in days]
+    apart = [day for day in days if f"{day:%Y-%m}" != month]  # the month's own listing has the others
+    prefixes += [f"{SALES_PREFIX}{folder}/{day:%Y/%m/%d}/" for folder in folders for day in apart]
     levels = [SALES_PREFIX, *(f"{SALES_PREFIX}{folder}/" for folder in folders)]
     if month is not None:
         prefixes += [f"{SALES_PREFIX}{folder}/{month.replace('-', '/')}/" for folder in folders]

@@ -30,7 +30,7 @@ def test_older_months_reach_from_the_first_date_to_before_the_window(first: str,
 
 
 def test_a_look_is_the_last_days_one_older_month_and_the_reference_data() -> None:
-    look = next_look(["canada", "usa"], FIRST, TODAY, 3, None)
+    look = next_look(["canada", "usa"], FIRST, TODAY, 3, "2023-02")
     assert look.prefixes == (
         "reference/",
         "sales/canada/2023/03/02/",
@@ -39,10 +39,16 @@ def test_a_look_is_the_last_days_one_older_month_and_the_reference_data() -> Non
         "sales/usa/2023/03/02/",
         "sales/usa/2023/03/03/",
         "sales/usa/2023/03/04/",
-        "sales/canada/2023/03/",
-        "sales/usa/2023/03/",
+        "sales/canada/2023/01/",
+        "sales/usa/2023/01/",
     )
     assert look.levels == ("sales/", "sales/canada/", "sales/usa/", "sales/canada/2023/", "sales/usa/2023/")
+
+
+def test_days_of_the_month_whose_turn_it_is_are_not_listed_twice() -> None:
+    look = next_look(["usa"], FIRST, dt.date(2023, 3, 2), 4, None)
+    assert look.month == "2023-02"
+    assert look.prefixes == ("reference/", "sales/usa/2023/03/01/", "sales/usa/2023/03/02/", "sales/usa/2023/02/")
 
 
 def test_every_older_month_has_its_turn_and_then_the_latest_again() -> None:
