@@ -84,7 +84,12 @@ class DuckDBWarehouse(dg.ConfigurableResource):
         try:
             self._migrate(connection)
             yield connection
-        except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.FatalException) as fault:
+        except (
+            duckdb.OutOfMemoryException,
+            duckdb.IOException,
+            duckdb.FatalException,
+            duckdb.TransactionException,
+        ) as fault:
             raise self._unusable(fault) from fault
         finally:
             connection.close()
