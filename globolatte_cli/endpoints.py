@@ -46,9 +46,10 @@ def serve() -> None:
 
     settings = Settings()
     prepare_home(settings)
+    client_of(settings).files.stopped.unlink(missing_ok=True)
     try:
         Supervisor(options_of(settings)).run()
-    except (AlreadyRunningError, OSError) as error:
+    except (AlreadyRunningError, EndpointError, OSError) as error:
         raise UserError(f"cannot serve: {error}") from error
 
 

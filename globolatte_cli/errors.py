@@ -2,6 +2,7 @@
 
 from pydantic import ValidationError
 
+from resources.endpoint import EndpointError
 from resources.landing import LandingUnreachableError
 from resources.settings import MissingSettingError, NotInThisReleaseError
 from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
@@ -19,6 +20,7 @@ KNOWN_ERRORS = (
     NotInThisReleaseError,
     MissingSettingError,
     LandingUnreachableError,
+    EndpointError,
 )
 
 

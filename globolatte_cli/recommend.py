@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 def champion_scorer(settings: Settings) -> "Scorer":
     """The champion with the current customer states. Raises `UserError` when one of them is missing."""
+    from globolatte_ml.columns import InvalidDataError
     from globolatte_ml.scoring import Scorer
     from resources.environment import ml_of
     from resources.ml import CHAMPION
@@ -31,6 +32,8 @@ def champion_scorer(settings: Settings) -> "Scorer":
         return Scorer.from_folders(champion.folder, state, model_version=champion.version)
     except FileNotFoundError as missing:
         raise UserError(str(missing)) from missing
+    except InvalidDataError as damaged:
+        raise UserError(f"the champion cannot be read: {damaged}") from damaged
 
 
 def answer(

@@ -53,13 +53,22 @@ class Pass:
 
     def __init__(self, settings: Settings, instance: "dg.DagsterInstance", console: Console) -> None:
         from definitions import defs
-        from resources.environment import clock_of, endpoint_of, landing_of, ml_of, predictions_of, warehouse_of
+        from resources.environment import (
+            clock_of,
+            endpoint_of,
+            landing_of,
+            ml_of,
+            predictions_of,
+            states_of,
+            warehouse_of,
+        )
 
         self.settings, self.instance, self.console = settings, instance, console
         self.definitions = defs
         self.clock, self.landing = clock_of(settings), landing_of(settings)
         self.warehouse, self.ml = warehouse_of(settings), ml_of(settings)
         self.endpoint, self.predictions = endpoint_of(settings), predictions_of(settings)
+        self.states = states_of(settings)
         self.report = PassReport()
 
     def look(self) -> "Backlog":
@@ -94,7 +103,7 @@ class Pass:
         self._watch_the_champion()
         if self._train_if_needed():
             self._watch_the_champion()
-        if self._is_stale(RECOMMEND) and self._has_champion():
+        if (self._is_stale(RECOMMEND) or not self.states.is_published) and self._has_champion():
             self.job(RECOMMEND, "Recommendations")
         self._serve_the_champion()
         if self.predictions.finished():
@@ -119,8 +128,10 @@ class Pass:
         from globolatte_assets.jobs import TRAIN_MODEL
         from globolatte_assets.keys import PROMOTION
         from globolatte_assets.models.retraining import decide_retraining
-        from sensors.retraining import retraining_rules, training_situation
+        from sensors.retraining import retraining_rules, training_is_under_way, training_situation
 
+        if training_is_under_way(self.instance):
+            return False
         decision = decide_retraining(training_situation(self.instance, self.ml), retraining_rules(self.settings))
         if not decision.retrain:
             return False
@@ -132,13 +143,11 @@ class Pass:
 
     def _serve_the_champion(self) -> None:
         """An endpoint that serves another model than the champion gets it; one that is empty or stopped is left alone."""
+        from globolatte_assets.endpoints.blue_green import lags_behind
         from globolatte_assets.jobs import DEPLOY
         from resources.ml import CHAMPION
 
-        desired, champion = self.endpoint.desired(), self.ml.model(CHAMPION)
-        if desired.live is None or champion is None or not self.endpoint.observed().running:
-            return
-        if desired.deployments[desired.live].content_hash != champion.content_hash:
+        if lags_behind(self.endpoint, self.ml.model(CHAMPION)):
             self.job(DEPLOY, "Champion behind the endpoint")
 
     def _has_champion(self) -> bool:

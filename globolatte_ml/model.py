@@ -156,6 +156,8 @@ class PreferenceModel:
         fresh_from: np.datetime64 | None,
     ) -> dict[tuple[float, float | None], float]:
         later = time_split(contexts.date, fresh_from)
+        if later.sum() < MINIMUM_VALIDATION_ORDERS:  # too little is new to tell anything about forgetting
+            later, fresh_from = time_split(contexts.date), None
         if later.sum() < MINIMUM_VALIDATION_ORDERS or len(np.unique(chosen[~later])) < 2:
             return {}
         earlier = ~later

@@ -9,8 +9,6 @@ from __future__ import annotations
 import numpy as np
 
 HOLDOUT_FRACTION = 8
-FEWEST_FRESH_ORDERS = 100
-"""A holdout of fresh orders that has fewer proves nothing; the last eighth is taken then."""
 _DAY = np.timedelta64(1, "D")
 
 
@@ -22,9 +20,10 @@ def time_split(ordered_at: np.ndarray, fresh_from: np.datetime64 | None = None) 
     time. The first order is always training. When all orders have the same time (a single order, for instance) no
     holdout is possible and the mask is all False.
 
-    Where a champion learned from everything before `fresh_from`, the holdout is the later half of the dates from then on, if
-    that is shorter than an eighth and has at least `FEWEST_FRESH_ORDERS`: the challenger learns from the earlier half what
-    changed since, which it could not if the whole change were in the holdout, and neither model has seen the later half.
+    Where a champion learned from orders before `fresh_from`, the holdout is the later half of the dates from then on, or the
+    last eighth if that is shorter: the challenger learns from the earlier half what changed since, which it could not if the
+    whole change were in the holdout, and neither model has seen the later half. How few orders are too few to judge by is
+    not decided here (`promotion.Gates`).
 
     Args:
         ordered_at: datetime64 of any unit, shape (n,).
@@ -37,7 +36,7 @@ def time_split(ordered_at: np.ndarray, fresh_from: np.datetime64 | None = None) 
     if days >= HOLDOUT_FRACTION:
         holdout: np.ndarray = dates > dates.max() - (days // HOLDOUT_FRACTION) * _DAY
         fresh = _later_half(dates, fresh_from)
-        return fresh if fresh is not None and fresh.sum() < holdout.sum() else holdout
+        return holdout if fresh is None else holdout & fresh
     times = ordered_at.astype("datetime64[us]").astype(np.int64)
     elapsed = times - times.min()
     late: np.ndarray = elapsed * HOLDOUT_FRACTION > elapsed.max() * (HOLDOUT_FRACTION - 1)
@@ -45,9 +44,9 @@ def time_split(ordered_at: np.ndarray, fresh_from: np.datetime64 | None = None) 
 
 
 def _later_half(dates: np.ndarray, fresh_from: np.datetime64 | None) -> np.ndarray | None:
-    """The later half of the fresh dates, or none if there is none worth judging on."""
+    """The later half of the fresh dates, at least the last of them; none if nothing is fresh."""
     if fresh_from is None or fresh_from > dates.max():
         return None
     fresh_days = int((dates.max() - fresh_from.astype("datetime64[D]")) / _DAY) + 1
-    later: np.ndarray = dates > dates.max() - (fresh_days // 2) * _DAY
-    return later if later.sum() >= FEWEST_FRESH_ORDERS else None
+    later: np.ndarray = dates > dates.max() - max(1, fresh_days // 2) * _DAY
+    return later

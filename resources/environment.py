@@ -11,6 +11,7 @@ from resources.event_queue import EventQueue
 from resources.landing import LandingZone
 from resources.ml import MLPlatform
 from resources.prediction_files import PredictionFiles
+from resources.serving_state import ServingStates
 from resources.settings import (
     PROJECT_ROOT,
     LandingKind,
@@ -102,6 +103,11 @@ def endpoint_of(settings: Settings) -> Endpoint:
     raise NotInThisReleaseError("GLOBOLATTE_ML", str(settings.ml), "local")
 
 
+def states_of(settings: Settings) -> ServingStates:
+    """The customer states that serving reads."""
+    return ServingStates(folder=str(settings.endpoints_folder))
+
+
 def predictions_of(settings: Settings) -> PredictionFiles:
     """The files in which the endpoint's deployments log their answers."""
     return PredictionFiles(folder=str(settings.endpoints_folder / "prediction_log"))
@@ -117,7 +123,6 @@ def export(settings: Settings) -> None:
 def resources_of(settings: Settings) -> dict[str, object]:
     """The resources that assets and sensors ask for, by name."""
     from resources.dbt_cli import DbtOfThisEnvironment
-    from resources.serving_state import ServingStates
 
     return {
         "clock": clock_of(settings),
@@ -126,7 +131,7 @@ def resources_of(settings: Settings) -> dict[str, object]:
         **({"events": event_queue_of(settings)} if has_event_queue(settings) else {}),
         "warehouse": warehouse_of(settings),
         "ml": ml_of(settings),
-        "states": ServingStates(folder=str(settings.endpoints_folder)),
+        "states": states_of(settings),
         "endpoint": endpoint_of(settings),
         "predictions": predictions_of(settings),
         "dbt": DbtOfThisEnvironment(

@@ -4,7 +4,7 @@ What a model is and how it is judged is `globolatte_ml`'s business; which one se
 `globolatte_assets.models.promotion`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -46,6 +46,8 @@ class ModelVersion:
     job_id: str
     folder: Path
     """Where the MLflow-format model folder can be read on this machine."""
+    reasons: tuple[str, ...] = ()
+    """Why it was promoted, one sentence a gate; empty if it never was."""
 
 
 class MLPlatform(Protocol):
@@ -75,15 +77,18 @@ class MLPlatform(Protocol):
         ...
 
     def register(self, trained: TrainedModel) -> ModelVersion:
-        """Registers a trained model as challenger. The same content gives the same version again."""
+        """Registers a trained model as challenger.
+
+        The same content of the same snapshot gives the same version again, unless its kept files are damaged.
+        """
         ...
 
     def model(self, alias: str) -> ModelVersion | None:
         """The version that bears an alias (`champion`, `challenger`), or none."""
         ...
 
-    def promote(self, version: ModelVersion) -> None:
-        """Makes a version the champion."""
+    def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
+        """Makes a version the champion, and keeps why: the reasons are there before the alias moves."""
         ...
 
     def describe(self) -> str:

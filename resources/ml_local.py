@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,9 @@ from resources.settings import PROJECT_ROOT
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion as RegisteredVersion
+
+
+REASONS_TAG = "promotion_reasons"
 
 
 class LocalMLPlatform(dg.ConfigurableResource):
@@ -107,9 +111,9 @@ class LocalMLPlatform(dg.ConfigurableResource):
         )
 
     def register(self, trained: TrainedModel) -> ModelVersion:
-        """Registers a trained model as challenger. The same content gives the same version again."""
+        """Registers a trained model as challenger; the same content of the same snapshot is the same version, if undamaged."""
         client = self._client()
-        known = self._by_content(client, trained.content_hash)
+        known = self._same(client, trained)
         if known is None:
             known = client.create_model_version(
                 MODEL_NAME,
@@ -124,7 +128,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
         client.set_registered_model_alias(MODEL_NAME, CHALLENGER, known.version)
         return _model_version(known)
 
-    def _by_content(self, client: "MlflowClient", content_hash: str) -> "RegisteredVersion | None":
+    def _same(self, client: "MlflowClient", trained: TrainedModel) -> "RegisteredVersion | None":
         from mlflow.exceptions import MlflowException
 
         try:
@@ -135,7 +139,8 @@ class LocalMLPlatform(dg.ConfigurableResource):
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
-        same = [version for version in versions if version.tags.get("content_hash") == content_hash]
+        wanted = {"content_hash": trained.content_hash, "snapshot": trained.snapshot}
+        same = [version for version in versions if wanted.items() <= version.tags.items() and _is_whole(version)]
         return min(same, key=lambda version: int(version.version), default=None)
 
     def model(self, alias: str) -> ModelVersion | None:
@@ -154,8 +159,9 @@ class LocalMLPlatform(dg.ConfigurableResource):
                 return None
             raise
 
-    def promote(self, version: ModelVersion) -> None:
-        """Makes a version the champion."""
+    def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
+        """Makes a version the champion, and keeps why."""
+        self._client().set_model_version_tag(MODEL_NAME, version.version, REASONS_TAG, json.dumps(list(reasons)))
         self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version.version)
 
     def describe(self) -> str:
@@ -170,4 +176,18 @@ def _model_version(registered: "RegisteredVersion") -> ModelVersion:
         snapshot=registered.tags["snapshot"],
         job_id=registered.tags["job_id"],
         folder=Path(registered.source),
+        reasons=tuple(json.loads(registered.tags.get(REASONS_TAG, "[]"))),
     )
+
+
+def _is_whole(registered: "RegisteredVersion") -> bool:
+    """Whether the kept files still are the model that was registered."""
+    from globolatte_ml.columns import InvalidDataError
+    from globolatte_ml.model import PreferenceModel
+    from globolatte_ml.scoring import resolve_model_folder
+
+    try:
+        model = PreferenceModel.load(resolve_model_folder(Path(registered.source)))
+    except (InvalidDataError, OSError):
+        return False
+    return model.content_hash() == registered.tags["content_hash"]

@@ -5,9 +5,11 @@ of the registry's file it was read from, and forgotten when that changes.
 """
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from resources.ml import ModelVersion
 
@@ -22,15 +24,26 @@ def remembered(registry: Path, alias: str, ask: Callable[[], ModelVersion | None
     """The version behind an alias: as remembered if the registry's file has not changed since, else by asking."""
     memory = registry.with_suffix(".aliases.json")
     state = file_state(registry)
-    known = json.loads(memory.read_text()) if memory.exists() else {}
+    known = _recalled(memory)
     if known.get("registry") != state:
         known = {"registry": state, "aliases": {}}
     if alias not in known["aliases"]:
         version = ask()
         known["aliases"][alias] = None if version is None else {**asdict(version), "folder": str(version.folder)}
         if file_state(registry) == state:
-            new = memory.with_suffix(".new")
+            new = memory.with_suffix(f".{os.getpid()}.new")
             new.write_text(json.dumps(known))
             new.replace(memory)
     answer = known["aliases"][alias]
-    return None if answer is None else ModelVersion(**{**answer, "folder": Path(answer["folder"])})
+    if answer is None:
+        return None
+    return ModelVersion(**{**answer, "folder": Path(answer["folder"]), "reasons": tuple(answer["reasons"])})
+
+
+def _recalled(memory: Path) -> dict[str, Any]:
+    """What was remembered; nothing if the file is missing or damaged, since it can be asked again."""
+    try:
+        known = json.loads(memory.read_text())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return known if isinstance(known, dict) and isinstance(known.get("aliases"), dict) else {}

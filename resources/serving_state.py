@@ -57,6 +57,11 @@ class ServingStates(dg.ConfigurableResource):
         for folder in states[KEPT_STATES - 1 :]:
             shutil.rmtree(folder)
 
+    @property
+    def is_published(self) -> bool:
+        """Whether there is a current state to read."""
+        return self._pointer.exists() and self.current().is_dir()
+
     def current(self) -> Path:
         """The current state's folder. Raises `FileNotFoundError` with the remedy if none was published."""
         if not self._pointer.exists():

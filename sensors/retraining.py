@@ -7,11 +7,13 @@ from typing import Any
 
 import dagster as dg
 
-from globolatte_assets.jobs import RETRAIN, TRAIN_MODEL, AssetJob, job_named
+from globolatte_assets.endpoints.blue_green import is_in_service, lags_behind
+from globolatte_assets.jobs import DEPLOY, RETRAIN, TRAIN_MODEL, AssetJob, job_named
 from globolatte_assets.keys import DATA_DRIFT, PERFORMANCE, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
 from globolatte_assets.models.promotion import NO_CHAMPION
 from globolatte_assets.models.retraining import RULES, RetrainingRules, TrainingSituation, decide_retraining
 from globolatte_assets.monitoring.data_drift import SITUATION
+from resources.endpoint import Endpoint
 from resources.ml import CHAMPION, MLPlatform
 from resources.settings import Settings
 from sensors.run_health import ACTIVE
@@ -23,13 +25,6 @@ def latest_materialization(instance: dg.DagsterInstance, key: dg.AssetKey) -> in
     return records[0].storage_id if records else None
 
 
-def left_a_champion(instance: dg.DagsterInstance) -> bool:
-    """Whether the latest verdict left a champion in place."""
-    record = instance.get_latest_materialization_event(PROMOTION)
-    materialization = record.asset_materialization if record is not None else None
-    return materialization is not None and materialization.metadata["champion"].value != NO_CHAMPION
-
-
 def retraining_rules(settings: Settings) -> RetrainingRules:
     """The rules of a deployment."""
     return RetrainingRules(
@@ -38,7 +33,7 @@ def retraining_rules(settings: Settings) -> RetrainingRules:
 
 
 def training_situation(instance: dg.DagsterInstance, ml: MLPlatform) -> TrainingSituation:
-    """What is there to be decided on, from Dagster's event log and, where that knows of no champion, the model registry.
+    """What is there to be decided on, from Dagster's event log; whether there is a champion, the model registry says.
 
     The warehouse stays closed: the monitoring assets put what the decision needs into their metadata.
     """
@@ -52,7 +47,7 @@ def training_situation(instance: dg.DagsterInstance, ml: MLPlatform) -> Training
     seen = latest_materialization(instance, DATA_DRIFT)
     return TrainingSituation(
         has_examples=examples is not None,
-        has_champion=left_a_champion(instance) or ml.model(CHAMPION) is not None,
+        has_champion=ml.model(CHAMPION) is not None,
         chain_is_complete=snapshot is None or (verdict is not None and verdict > snapshot),
         was_refused=champion == NO_CHAMPION and (examples or 0) < (snapshot or 0) < (verdict or 0),
         monitoring_is_current=examples is None or (seen is not None and seen > examples),
@@ -84,34 +79,42 @@ def _days(first: str | None, last: str | None) -> int | None:
     return (dt.date.fromisoformat(last) - dt.date.fromisoformat(first)).days
 
 
+def training_is_under_way(instance: dg.DagsterInstance) -> bool:
+    """Whether a run trains now, or waits to."""
+    return any(instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=ACTIVE)) for job in (TRAIN_MODEL, RETRAIN))
+
+
 def retraining_sensor(jobs: Sequence[AssetJob], rules: RetrainingRules = RULES) -> dg.SensorDefinition:
     """Builds the sensor. One build of the training examples is asked for once; if its training fails, the next build asks again.
 
-    A first model is trained alone; a new one where there is a champion also goes behind the endpoint.
+    Where an endpoint is in service, the new champion goes behind it; an endpoint that fell behind the champion is brought up to it.
     """
 
     @dg.sensor(
         name="retraining_sensor",
-        jobs=[job_named(jobs, TRAIN_MODEL), job_named(jobs, RETRAIN)],
+        jobs=[job_named(jobs, name) for name in (TRAIN_MODEL, RETRAIN, DEPLOY)],
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Asks for the first model as soon as there are training examples, takes up a training that was cut off, and "
         "retrains when the data drifted, the champion got worse or old; never on broken data.",
     )
     def consider_retraining(
-        context: dg.SensorEvaluationContext, ml: dg.ResourceParam[MLPlatform]
+        context: dg.SensorEvaluationContext, ml: dg.ResourceParam[MLPlatform], endpoint: dg.ResourceParam[Endpoint]
     ) -> dg.RunRequest | dg.SkipReason:
         instance = context.instance
-        if any(instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=ACTIVE)) for job in (TRAIN_MODEL, RETRAIN)):
+        if training_is_under_way(instance):
             return dg.SkipReason("A training is under way.")
         situation = training_situation(instance, ml)
         decision = decide_retraining(situation, rules)
+        champion = ml.model(CHAMPION)
+        if not decision.retrain and lags_behind(endpoint, champion):
+            return dg.RunRequest(run_key=f"{DEPLOY} {champion and champion.version}", job_name=DEPLOY)
         if not decision.retrain:
             return dg.SkipReason(decision.reason)
         examples = latest_materialization(instance, TRAINING_EXAMPLES)
         return dg.RunRequest(
             run_key=f"{decision.reason} {examples}",
-            job_name=RETRAIN if situation.has_champion else TRAIN_MODEL,
+            job_name=RETRAIN if is_in_service(endpoint) else TRAIN_MODEL,
             tags={"globolatte/reason": decision.reason},
         )
 

@@ -1,6 +1,7 @@
 """The asset `endpoints/recommender`: the champion behind the online endpoint, blue/green."""
 
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import dagster as dg
 from globolatte_assets.endpoints.blue_green import Rollout, plan_rollout
 from globolatte_assets.endpoints.recommendations import champion_of
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDER, SERVING_STATE
-from resources.endpoint import Deployment, Endpoint, EndpointError
+from resources.endpoint import WHOLE, Deployment, DesiredState, Endpoint, EndpointError
 from resources.ml import MLPlatform
 from resources.serving_state import ServingStates
 
@@ -34,7 +35,7 @@ def recommender(
     wanted = Deployment(str(champion.folder), champion.version, champion.content_hash)
     try:
         question = smoke_question(states.current())
-        rollout = plan_rollout(endpoint.desired(), wanted)
+        rollout = plan_rollout(declared_or_served(endpoint), wanted)
         latency = roll_out(endpoint, rollout, question)
         state = endpoint.wait_settled()
     except (EndpointError, FileNotFoundError) as error:
@@ -57,18 +58,28 @@ def recommender(
     )
 
 
+def declared_or_served(endpoint: Endpoint) -> DesiredState:
+    """What should run; if what was declared is damaged, what serves now, so that a deployment mends it."""
+    try:
+        return endpoint.desired()
+    except EndpointError:
+        serving = [item for item in endpoint.observed().deployments if item.healthy and item.traffic == WHOLE]
+        return DesiredState({item.name: item.deployment for item in serving}, {item.name: WHOLE for item in serving})
+
+
 def roll_out(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> float:
     """Brings a rollout about; returns the smoke request's latency in milliseconds.
 
     Raises `EndpointError`; what was declared before is declared again then.
     """
-    before = endpoint.desired()
-    endpoint.deploy(rollout.beside)
+    before = rollout.before
     try:
+        endpoint.deploy(rollout.beside)
         endpoint.wait_healthy(rollout.colour)
         latency = smoke(endpoint, rollout, question)
-    except EndpointError:
-        endpoint.deploy(before)
+    except BaseException:  # a run that is terminated, too, leaves what served before
+        with suppress(EndpointError):
+            endpoint.deploy(before)
         raise
     if rollout.final != rollout.beside:
         endpoint.deploy(rollout.final)

@@ -52,17 +52,23 @@ def evaluation_row(version: ModelVersion, snapshot: str, evaluation: "Evaluation
 
 def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> "Evaluation":
     """The kept evaluation of a version on a snapshot's holdout. Raises `dagster.Failure` if there is none."""
-    from globolatte_ml.evaluation import Evaluation
-
-    where = {"model_version": version.version, "snapshot": snapshot}
-    rows = warehouse.read("ml.evaluations", ["evaluation"], where)
-    if not rows.num_rows:
+    found = kept_evaluation(warehouse, version, snapshot)
+    if found is None:
         raise dg.Failure(
             description=f"model version {version.version} has not been evaluated on snapshot {snapshot}; "
             "materialize models/evaluation",
             allow_retries=False,
         )
-    return Evaluation.from_dict(json.loads(rows["evaluation"][0].as_py()))
+    return found
+
+
+def kept_evaluation(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> "Evaluation | None":
+    """The kept evaluation of a version on a snapshot's holdout, if there is one."""
+    from globolatte_ml.evaluation import Evaluation
+
+    where = {"model_version": version.version, "snapshot": snapshot}
+    rows = warehouse.read("ml.evaluations", ["evaluation"], where)
+    return Evaluation.from_dict(json.loads(rows["evaluation"][0].as_py())) if rows.num_rows else None
 
 
 def comparison_table(challenger: "Evaluation", champion: "Evaluation | None") -> str:
@@ -109,6 +115,17 @@ def judge(version: ModelVersion, snapshot: Snapshot) -> Judgement:
     )
 
 
+def _of_champion(context: dg.AssetExecutionContext, champion: ModelVersion, snapshot: Snapshot) -> "Evaluation | None":
+    """The champion on the challenger's holdout; none, with a warning, if its kept files are damaged."""
+    from globolatte_ml.columns import InvalidDataError
+
+    try:
+        return judge(champion, snapshot).evaluation
+    except (InvalidDataError, OSError) as error:
+        context.log.warning(f"the champion, version {champion.version}, cannot be read and is not judged: {error}")
+        return None
+
+
 def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predictions: "pa.Table") -> int:
     import pyarrow as pa
 
@@ -128,7 +145,10 @@ def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predi
     "span, or of what is new to the champion the later half.",
 )
 def evaluation(
-    warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
+    context: dg.AssetExecutionContext,
+    warehouse: dg.ResourceParam[Warehouse],
+    ml: dg.ResourceParam[MLPlatform],
+    clock: Clock,
 ) -> dg.MaterializeResult:
     """Judge both on the challenger's holdout and keep the judgements."""
     from globolatte_ml import plots
@@ -138,7 +158,7 @@ def evaluation(
     judgement = judge(challenger, snapshot)
     of_challenger = judgement.evaluation
     champion = ml.model(CHAMPION)
-    of_champion = judge(champion, snapshot).evaluation if champion is not None else None
+    of_champion = _of_champion(context, champion, snapshot) if champion is not None else None
     _keep(warehouse, clock, challenger, snapshot.name, of_challenger)
     if champion is not None and of_champion is not None:
         _keep(warehouse, clock, champion, snapshot.name, of_champion)

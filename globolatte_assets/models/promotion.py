@@ -3,7 +3,7 @@
 import dagster as dg
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, PROMOTION, WAREHOUSE_POOL
-from globolatte_assets.models.evaluation import challenger_of, evaluation_of
+from globolatte_assets.models.evaluation import challenger_of, evaluation_of, kept_evaluation
 from resources.ml import CHAMPION, MLPlatform
 from resources.warehouse import Warehouse
 
@@ -26,15 +26,24 @@ def promotion(warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPla
 
     challenger, champion = challenger_of(ml), ml.model(CHAMPION)
     of_challenger = evaluation_of(warehouse, challenger, challenger.snapshot)
-    of_champion = evaluation_of(warehouse, champion, challenger.snapshot) if champion is not None else None
+    of_champion = kept_evaluation(warehouse, champion, challenger.snapshot) if champion is not None else None
     verdict = promotion_verdict(of_challenger, of_champion)
+    reasons = verdict.reasons
     if verdict.promoted:
-        ml.promote(challenger)
+        if champion is not None and of_champion is None:
+            reasons = (
+                *reasons,
+                f"The champion, version {champion.version}, cannot be read any more and was not judged.",
+            )
+        ml.promote(challenger, reasons)
+    elif champion is not None and champion.version == challenger.version and champion.reasons:
+        # an earlier run was cut off after the promotion and before it could say so
+        reasons = (*reasons, "It was promoted before, for these reasons:", *champion.reasons)
     serving = ml.model(CHAMPION)
     return dg.MaterializeResult(
         metadata={
             "promoted": verdict.promoted,
-            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in verdict.reasons)),
+            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons)),
             "challenger": challenger.version,
             "champion": serving.version if serving is not None else NO_CHAMPION,
         },

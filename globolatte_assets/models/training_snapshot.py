@@ -41,13 +41,16 @@ class Champion:
 
 
 def champion_with_snapshot(ml: MLPlatform) -> Champion | None:
-    """The champion, or none if no model was promoted yet."""
+    """The champion, or none if no model was promoted yet or its snapshot is gone: nothing can be told from it then."""
     version = ml.model(CHAMPION)
     if version is None:
         return None
     from globolatte_ml.snapshot import fresh_from
 
-    snapshot = ml.snapshot(version.snapshot)
+    try:
+        snapshot = ml.snapshot(version.snapshot)
+    except FileNotFoundError:
+        return None
     manifest = json.loads((snapshot.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
     fresh = fresh_from(snapshot.folder)
     learned_until = dt.date.fromisoformat(manifest["last_business_date"])

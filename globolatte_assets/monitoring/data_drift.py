@@ -13,6 +13,7 @@ from globolatte_assets.monitoring.reports import DriftReports
 from globolatte_assets.monitoring.windows import (
     BROKEN,
     DRIFT_TABLE,
+    NO_CHAMPION,
     Watch,
     drop_obsolete,
     kept_rows,
@@ -123,7 +124,11 @@ def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[s
     """What the retraining decision needs of drift: the latest windows' statuses by scope, and why data are broken."""
     latest = latest_windows(rows, HISTORY)
     faults = [f"{unit}: {fault}" for unit, fault in seen.faults.items()]
-    broken = [windows[-1] for windows in latest.values() if windows[-1]["window_status"] == BROKEN]
+    broken = [
+        windows[-1]
+        for windows in latest.values()
+        if windows[-1]["window_status"] == BROKEN and not _is_closed(windows[-1], seen)
+    ]
     faults += [f"{row['scope']} until {row['window_to']}: {row['faults']}" for row in broken]
     return {
         "model_version": champion.version.version,
@@ -150,6 +155,14 @@ def _what_to_do(rows: Sequence[Row], reports: DriftReports) -> Mapping[str, dg.M
         "remedy": dg.MetadataValue.text(DRIFT_REMEDY),
         "windows": dg.MetadataValue.md(windows_table(rows, reports)),
     }
+
+
+def _is_closed(window: Row, seen: Watch) -> bool:
+    """Whether the window's unit has sent nothing for so long that it is taken as closed."""
+    from globolatte_ml.monitoring.delivery import DeliveryLimits
+
+    latest = seen.latest_by_unit.get(window["scope"])
+    return bool(latest and seen.data_until and (seen.data_until - latest).days > DeliveryLimits().silent_days)
 
 
 def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: DriftReports) -> Iterator[dg.AssetCheckResult]:
@@ -214,7 +227,7 @@ def data_drift_asset(
     ) -> dg.MaterializeResult:
         champion = champion_with_snapshot(ml)
         if champion is None:
-            metadata = nothing_to_compare("there is no champion")
+            metadata = nothing_to_compare(NO_CHAMPION)
             return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], {}, reports)))
         seen = watch(warehouse, DRIFT_TABLE, champion, rules_of(window_orders, window_days))
         drop_obsolete(warehouse, DRIFT_TABLE, champion, seen)

@@ -17,6 +17,7 @@ from globolatte_assets.keys import (
 from globolatte_assets.models.training_snapshot import Champion, champion_with_snapshot
 from globolatte_assets.monitoring.data_drift import HISTORY, SITUATION
 from globolatte_assets.monitoring.windows import (
+    NO_CHAMPION,
     PERFORMANCE_TABLE,
     drop_obsolete,
     kept_rows,
@@ -74,13 +75,20 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
         return
     import pyarrow.compute as pc
 
+    from globolatte_ml.columns import InvalidDataError
     from globolatte_ml.model import PreferenceModel
     from globolatte_ml.monitoring.performance import holdout_outcomes, judge_performance
     from globolatte_ml.monitoring.windows import CHAIN
     from globolatte_ml.scoring import resolve_model_folder
     from globolatte_ml.snapshot import read_snapshot
 
-    model = PreferenceModel.load(resolve_model_folder(champion.version.folder))
+    try:
+        model = PreferenceModel.load(resolve_model_folder(champion.version.folder))
+    except InvalidDataError as error:
+        raise dg.Failure(
+            description=f"the champion cannot be read: {error}; the job train_model makes a new one",
+            allow_retries=False,
+        ) from error
     holdout = holdout_outcomes(model, read_snapshot(champion.snapshot.folder))
     if holdout is None:
         return
@@ -159,7 +167,7 @@ def performance_asset(condition: dg.AutomationCondition, window_orders: int, win
     ) -> dg.MaterializeResult:
         champion = champion_with_snapshot(ml)
         if champion is None:
-            return dg.MaterializeResult(metadata=nothing_to_compare("there is no champion"), check_results=[_check([])])
+            return dg.MaterializeResult(metadata=nothing_to_compare(NO_CHAMPION), check_results=[_check([])])
         seen = watch(warehouse, PERFORMANCE_TABLE, champion, rules_of(window_orders, window_days))
         drop_obsolete(warehouse, PERFORMANCE_TABLE, champion, seen)
         judged = 0

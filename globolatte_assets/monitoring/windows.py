@@ -19,6 +19,7 @@ DRIFT_TABLE = "monitoring.drift"
 PERFORMANCE_TABLE = "monitoring.performance"
 STATUS_COLUMN = {DRIFT_TABLE: "window_status", PERFORMANCE_TABLE: "status"}
 BROKEN = "broken"
+NO_CHAMPION = "there is no champion, or its snapshot is gone; the job train_model makes a new one"
 MARKS = {"ok": "✅ ok", "drifted": "⚠️ drifted", "below_band": "⚠️ below", BROKEN: "❌ broken"}
 RECENT_DAYS = 14
 """The latest days whose delivery is looked at by itself, so that broken data are noticed before a window is complete."""
@@ -30,13 +31,14 @@ class Watch:
 
     windows: complete, and not in the table or to be judged again. obsolete: ids of kept windows that are none any more, since
     files were corrected. data_until: the last date that was delivered. faults: why the delivery of the latest days is
-    broken, by unit; empty if it is sound.
+    broken, by unit; empty if it is sound. latest_by_unit: the last date that each unit delivered.
     """
 
     windows: "list[Window]"
     obsolete: list[str]
     data_until: dt.date | None
     faults: Mapping[str, str]
+    latest_by_unit: Mapping[str, dt.date]
 
 
 def watch(warehouse: Warehouse, table: str, champion: Champion, rules: "WindowRules") -> Watch:
@@ -57,7 +59,16 @@ def watch(warehouse: Warehouse, table: str, champion: Champion, rules: "WindowRu
     complete = complete_windows(days, champion.learned_until, rules, judged_until=judged)
     windows = [one for one in complete if one.window_id not in again or not one.delivery.faults()]
     obsolete = sorted(again - {window.window_id for window in complete})
-    return Watch(windows, obsolete, max((day.date for day in days), default=None), _recent_faults(days))
+    latest = latest_by_unit(days)
+    return Watch(windows, obsolete, max(latest.values(), default=None), _recent_faults(days, latest), latest)
+
+
+def latest_by_unit(days: "list[Delivery]") -> dict[str, dt.date]:
+    """The last date that each unit delivered."""
+    latest: dict[str, dt.date] = {}
+    for day in days:
+        latest[day.unit] = max(day.date, latest.get(day.unit, day.date))
+    return latest
 
 
 def drop_obsolete(warehouse: Warehouse, table: str, champion: Champion, seen: Watch) -> None:
@@ -114,12 +125,12 @@ def _deliveries(warehouse: Warehouse, after: dt.date) -> "list[Delivery]":
     ]
 
 
-def _recent_faults(days: "list[Delivery]") -> dict[str, str]:
-    from globolatte_ml.monitoring.delivery import Delivery
+def _recent_faults(days: "list[Delivery]", latest: Mapping[str, dt.date]) -> dict[str, str]:
+    """By unit what is wrong with its latest days; a unit that has been silent for long is closed, and nobody waits for it."""
+    from globolatte_ml.monitoring.delivery import Delivery, DeliveryLimits
 
-    latest: dict[str, dt.date] = {}
-    for day in days:
-        latest[day.unit] = max(day.date, latest.get(day.unit, day.date))
+    newest, silent_days = max(latest.values(), default=dt.date.min), DeliveryLimits().silent_days
+    days = [day for day in days if (newest - latest[day.unit]).days <= silent_days]
     recent: dict[str, Delivery] = {}
     for day in days:
         if (latest[day.unit] - day.date).days < RECENT_DAYS:

@@ -22,7 +22,8 @@ BACKLOG = 512
 GRACE_SECONDS = 15.0
 SERVER_THREADS = 4
 SERVER_OPTIONS = (
-    f"--worker-class gthread --threads {SERVER_THREADS} --keep-alive 75 --graceful-timeout {GRACE_SECONDS:.0f}"
+    f"--worker-class gthread --threads {SERVER_THREADS} --keep-alive 75 --graceful-timeout {GRACE_SECONDS:.0f} "
+    "--no-control-socket"
 )
 """gunicorn's default worker closes the connection after each answer; this one keeps it for the gateway's next request."""
 

@@ -1,6 +1,7 @@
 """What a supervisor that was killed left running: found and ended before another one starts."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -10,15 +11,20 @@ from resources.local_endpoint.processes import ProcessId, end_all
 
 
 def recorded(files: EndpointFiles) -> tuple[ProcessId | None, list[ProcessId]]:
-    """The supervisor and its children, as last written down."""
-    try:
-        observed: dict[str, Any] = read_json(files.observed) or {}
-    except ValueError:
-        return None, []
-    supervisor = observed.get("supervisor")
+    """The supervisor, as its lock names it, and its children, as last written down."""
+    supervisor = _read(files.lock)
+    observed: dict[str, Any] = _read(files.observed) or {}
     entries = [observed.get("gateway"), *observed.get("deployments", [])]
     children = [ProcessId(*entry["process"]) for entry in entries if entry and entry.get("process")]
-    return (ProcessId(*supervisor["process"]) if supervisor else None), children
+    return (ProcessId(*supervisor) if supervisor else None), children
+
+
+def _read(file: Path) -> Any:
+    """A file's JSON; none if it is missing or damaged."""
+    try:
+        return read_json(file)
+    except ValueError:
+        return None
 
 
 def marked(files: EndpointFiles) -> list[ProcessId]:

@@ -88,7 +88,7 @@ class EndpointClient:
         """What runs."""
         document, supervisor = self._document(), self.supervisor()
         gateway = document.get("gateway") or {}
-        same = document.get("desired") == desired_state.version_of(self.desired())
+        same = not self._is_damaged() and document.get("desired") == desired_state.version_of(self.desired())
         return ObservedState(
             url=f"http://{LOOPBACK}:{gateway['port']}" if gateway.get("port") else None,
             running=supervisor is not None,
@@ -111,6 +111,14 @@ class EndpointClient:
             ],
         )
 
+    def _is_damaged(self) -> bool:
+        """Whether what should run cannot be read."""
+        try:
+            self.desired()
+        except EndpointError:
+            return True
+        return False
+
     def is_up(self) -> bool:
         """Whether a request would be answered."""
         return (
@@ -124,6 +132,8 @@ class EndpointClient:
             raise EndpointError(f"deployment {name!r} is not declared; deploy it first")
 
         def found() -> ObservedDeployment | None:
+            if self.files.stopped.exists():
+                raise EndpointError("the endpoint was stopped meanwhile; start it with `globolatte endpoints start`")
             state = self.observed()
             items = [item for item in state.deployments if item.name == name and item.deployment == wanted]
             item = items[0] if items else None

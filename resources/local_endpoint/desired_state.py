@@ -42,7 +42,9 @@ def read(files: EndpointFiles) -> DesiredState:
         document = read_json(files.desired)
         return from_document(document) if document is not None else DesiredState()
     except ValueError as error:
-        raise ValueError(f"{files.desired}: {error}; remove the file and deploy again") from error
+        raise ValueError(
+            f"{files.desired}: {error}; what runs goes on running; deploy again with `globolatte endpoints deploy`"
+        ) from error
 
 
 def write(files: EndpointFiles, desired: DesiredState) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resources.endpoint import EndpointError
+
 KEY_VARIABLE = "GLOBOLATTE_ENDPOINT_KEY"
 MARK_VARIABLE = "GLOBOLATTE_ENDPOINT_PROCESS"
 """In the environment of every process of an endpoint, with its folder: by it they are known when all records are lost."""
@@ -108,11 +110,13 @@ def endpoint_key(files: EndpointFiles) -> str:
 
     It is not a setting, because settings are printed and handed on; it is never printed, logged or put into metadata.
     """
-    given = os.environ.get(KEY_VARIABLE)
+    given = os.environ.get(KEY_VARIABLE, "").strip()
     if given:
-        return given
+        return _usable(given, KEY_VARIABLE)
     files.folder.mkdir(parents=True, exist_ok=True)
     new = files.key.with_name(f".key.{os.getpid()}.{secrets.token_hex(4)}")
+    if files.key.exists() and not files.key.read_text().strip():
+        files.key.unlink()  # an empty key would let everybody in
     if not files.key.exists():
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as stream:
@@ -123,7 +127,14 @@ def endpoint_key(files: EndpointFiles) -> str:
             pass
         finally:
             new.unlink()
-    return files.key.read_text().strip()
+    return _usable(files.key.read_text().strip(), str(files.key))
+
+
+def _usable(key: str, place: str) -> str:
+    """The key itself. Raises `EndpointError` that names its place, never the key, if no header can carry it."""
+    if not key or not key.isascii() or not key.isprintable() or " " in key:
+        raise EndpointError(f"{place}: the key is empty or no header can carry it; use printable ASCII without spaces")
+    return key
 
 
 def rotate_log(path: Path) -> None:

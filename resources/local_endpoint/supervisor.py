@@ -11,6 +11,7 @@ starts another supervisor, which ends them and starts afresh.
 import argparse
 import datetime as dt
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -22,7 +23,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from resources.endpoint import DesiredState
+from resources.endpoint import DesiredState, EndpointError
 from resources.local_endpoint import desired_state
 from resources.local_endpoint.children import listen, start_deployment, start_gateway
 from resources.local_endpoint.cleanup import end_orphans
@@ -72,7 +73,9 @@ class Supervisor:
             ended = end_orphans(self._files)
             if ended:
                 _say(f"ended {ended} processes that an earlier supervisor left")
-            self._files.stopped.unlink(missing_ok=True)
+            if self._files.stopped.exists():
+                _say("stopped before it began")
+                return
             with _listen(self._files, self._options.port) as listener:
                 self._gateway = Slot(
                     "gateway", lambda: start_gateway(self._files, listener, self._arguments), "/health"
@@ -116,6 +119,9 @@ class Supervisor:
     def _read_desired(self) -> None:
         now = stamp(self._files.desired)
         if now == self._desired_stamp:
+            return
+        if now is None and self._desired.deployments:
+            self._problem = f"{self._files.desired} is gone; what runs goes on running"
             return
         self._desired_stamp = now
         try:
@@ -251,22 +257,33 @@ def _say(message: str) -> None:
 
 
 def _locked(files: EndpointFiles) -> IO[str]:
-    """The lock, held until it is closed. Raises `AlreadyRunningError` if another process has it."""
+    """The lock, held until it is closed; it says which process holds it. Raises `AlreadyRunningError` if another process has it."""
     files.lock.parent.mkdir(parents=True, exist_ok=True)
-    lock = files.lock.open("a")
+    lock = files.lock.open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as taken:
         lock.close()
         raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
+    lock.truncate(0)
+    lock.write(json.dumps(_process(ProcessId.of(os.getpid()))))
+    lock.flush()
     return lock
 
 
 def _listen(files: EndpointFiles, port: int | None) -> socket.socket:
     """The gateway's socket, on the port asked for, else on the remembered one if it is free, else on a free one."""
     if port is not None:
-        return listen(port)
-    remembered = read_json(files.port)
+        try:
+            return listen(port)
+        except OSError as error:
+            raise EndpointError(
+                f"port {port} of GLOBOLATTE_ENDPOINT_PORT cannot be used ({error}); choose another, or leave it out for a free one"
+            ) from error
+    try:
+        remembered = read_json(files.port)
+    except ValueError:
+        remembered = None  # damaged: another port is found and remembered
     if isinstance(remembered, int):
         with suppress(OSError):
             return listen(remembered)
@@ -287,7 +304,7 @@ def main() -> int:
     except AlreadyRunningError as error:
         _say(str(error))
         return ALREADY_RUNNING
-    except OSError as error:
+    except (OSError, ValueError, EndpointError) as error:
         _say(f"cannot serve: {error}")
         return 1
     return 0

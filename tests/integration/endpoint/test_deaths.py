@@ -116,7 +116,9 @@ def test_the_recommender_asset_deploys_the_champion(endpoint, caller, models, tm
     from resources.serving_state import ServingStates
 
     ml, model = LocalMLPlatform(folder=str(tmp_path / "mlflow")), models["2"]
-    ml.promote(ml.register(TrainedModel(Path(model.model_folder), model.content_hash, "snapshot", "job", {})))
+    ml.promote(
+        ml.register(TrainedModel(Path(model.model_folder), model.content_hash, "snapshot", "job", {})), ["the first"]
+    )
     resources = {"ml": ml, "states": ServingStates(folder=endpoint.folder), "endpoint": endpoint}
     result = dg.materialize([recommender], resources=resources, selection=[recommender.key])
     metadata = result.asset_materializations_for_node("endpoints__recommender")[0].metadata

@@ -47,11 +47,12 @@ def with_fresh(fresh_days, per_day, old_days=400):
 
 @pytest.mark.parametrize(
     ("fresh_days", "per_day", "holdout_days"),
-    [(30, 20, 15), (31, 20, 15), (30, 6, 53), (200, 20, 75)],
+    [(30, 20, 15), (31, 20, 15), (30, 1, 15), (1, 20, 1), (200, 20, 75)],
     ids=[
         "half of a month",
         "the earlier part is the longer",
-        "too few orders: the eighth",
+        "few orders too",
+        "one day",
         "never more than the eighth",
     ],
 )
