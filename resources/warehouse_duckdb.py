@@ -106,6 +106,7 @@ class DuckDBWarehouse(dg.ConfigurableResource):
         connection = self._connect()
         try:
             connection.execute(f"set memory_limit = '{self.memory_mb}MiB'")
+            connection.execute("set enable_progress_bar = false")  # it would be drawn into what commands print
             self._migrate(connection)
             yield connection
         except (
