@@ -1,4 +1,4 @@
-"""Ingestion against one bare `read_csv`, and against the same job with an empty body."""
+"""A backfill of many small files against one bare `read_csv`, and against the same job with an empty body."""
 
 import contextlib
 import os

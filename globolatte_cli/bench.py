@@ -20,10 +20,11 @@ Benchmark = Callable[[Settings], Iterator["Row"]]
 
 
 def _ingest(settings: Settings) -> "Iterator[Row]":
-    from benchmarks.ingest import rows
+    from benchmarks import ingest, large_files
 
     _simulate(settings)
-    return rows(settings)
+    yield from ingest.rows(settings)
+    yield from large_files.rows(settings.model_copy(update={"home": settings.home / "large"}))
 
 
 def _definitions(settings: Settings) -> "Iterator[Row]":

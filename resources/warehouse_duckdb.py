@@ -33,11 +33,25 @@ def _checked(*identifiers: str) -> None:
             raise ValueError(f"{identifier!r} is not a table or column name; use lower-case letters, digits and '_'")
 
 
+class Staged:
+    """A table behind a name. DuckDB keeps what is registered until the transaction ends, so what is behind the name is exchanged."""
+
+    def __init__(self, data: "pa.Table") -> None:
+        self.data = data
+
+    def __arrow_c_schema__(self) -> object:
+        return self.data.schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.data.__arrow_c_stream__(requested_schema)
+
+
 class DuckDBTransaction:
     """One transaction on an open DuckDB connection."""
 
     def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
         self._connection = connection
+        self._staged: dict[str, Staged] = {}
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Runs one statement; `?` marks a bound parameter."""
@@ -54,7 +68,12 @@ class DuckDBTransaction:
         _checked(name)
         # A piece is scanned by one thread, and costs something: neither one nor thousands of them.
         pieces = data.combine_chunks().to_batches(max_chunksize=ROWS_SCANNED_AT_ONCE)
-        self._connection.register(name, pa.Table.from_batches(pieces, data.schema))
+        table = pa.Table.from_batches(pieces, data.schema)
+        if name in self._staged:
+            self._staged[name].data = table
+        else:
+            self._staged[name] = Staged(table)
+            self._connection.register(name, self._staged[name])
 
 
 def _schema_version(connection: "duckdb.DuckDBPyConnection") -> int:
@@ -70,10 +89,14 @@ def _schema_version(connection: "duckdb.DuckDBPyConnection") -> int:
 
 
 class DuckDBWarehouse(dg.ConfigurableResource):
-    """One DuckDB file. `wait_seconds` bounds the wait for another process that has the file open."""
+    """One DuckDB file. `wait_seconds` bounds the wait for another process that has the file open.
+
+    `memory_mb` bounds what DuckDB holds in memory; beyond that it works on disk, beside the file.
+    """
 
     file: str
     wait_seconds: float = 300.0
+    memory_mb: int = 512
 
     @contextmanager
     def _connection(self) -> Iterator["duckdb.DuckDBPyConnection"]:
@@ -82,6 +105,8 @@ class DuckDBWarehouse(dg.ConfigurableResource):
         Path(self.file).parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
         try:
+            connection.execute(f"set memory_limit = '{self.memory_mb}MiB'")
+            connection.execute("set enable_progress_bar = false")  # it would be drawn into what commands print
             self._migrate(connection)
             yield connection
         except (

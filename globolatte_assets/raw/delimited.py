@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LARGEST_BLOCK = 1 << 30
 """Bytes that the CSV reader looks at as one piece: a row must fit into it."""
 
-CHUNK_BYTES = 32 * 1024 * 1024
+CHUNK_BYTES = 16 * 1024 * 1024
 """Bytes that are parsed at a time; more where a row would be cut."""
 
 LONGEST_STRETCH = 8

@@ -118,7 +118,7 @@ typed as (
 )
 
 select
-    typed.load_id, row_number, business_unit, business_date, transaction_id, order_id, typed.product_id, customer_id,
+    typed.load_number, typed.load_id, row_number, business_unit, business_date, transaction_id, order_id, typed.product_id, customer_id,
     business_unit_text, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text, typed.date_format,
     case
         when typed.transaction_id = '' or typed.order_id = '' or typed.product_id = '' or typed.customer_id = '' then 'empty_key'
@@ -139,8 +139,8 @@ where reason is not null
 """
 
 
-def good_rows(writing: Writing, bad: str | None) -> str:
-    """The query for the incoming rows but those in the table `bad`: typed, not judged again.
+def good_rows(writing: Writing) -> str:
+    """The query for the incoming rows once the bad ones were taken out: typed, not judged again.
 
     A value that turns out to be none after all is NULL, which no column of the sales takes.
     """
@@ -150,11 +150,6 @@ def good_rows(writing: Writing, bad: str | None) -> str:
     else:
         quantity, price = "try_cast(quantity_text as bigint)", f"try_cast(total_price_text as {PRICE[1]})"
     when = moment(writing.date_formats) if writing.date_formats else "try_cast(transaction_date_text as timestamp)"
-    without = (
-        f"anti join {bad} as bad on trimmed.load_id = bad.load_id and trimmed.row_number = bad.row_number"
-        if bad
-        else ""
-    )
     return f"""
 {trimmed(writing.is_padded)}
 
@@ -162,7 +157,6 @@ select
     business_unit, business_date, transaction_id, order_id, product_id, customer_id, {quantity} as quantity, {price} as total_price,
     {when} as transaction_date, payment_method, {WEATHER} as weather, load_id, row_number
 from trimmed
-{without}
 """
 
 

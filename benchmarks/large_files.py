@@ -1,0 +1,190 @@
+"""Ingestion of large files, and of one more day into a large warehouse: against DuckDB's own typed `read_csv`, and against limits.
+
+`GLOBOLATTE_BENCH_LOADED_ROWS` and `GLOBOLATTE_BENCH_LARGE_BYTES` make the two long measurements smaller or larger.
+"""
+
+import contextlib
+import datetime as dt
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.rows import Row, seconds
+from globolatte_assets.raw.landing_paths import SalesFile
+from globolatte_assets.raw.ledger_writing import insert_ledger, ledger_row, next_sequence
+from globolatte_assets.raw.loading import LoadContext, LoadReport, load_batch
+from globolatte_assets.raw.unpacking import FileLimits
+from resources.environment import landing_of, warehouse_of
+from resources.landing import LandedFile
+from resources.settings import PROJECT_ROOT, Settings
+
+ROUNDS = 5
+ROWS = 1_000_000
+BAD_EVERY = 1_000
+LOADED_ROWS = int(os.environ.get("GLOBOLATTE_BENCH_LOADED_ROWS", "50_000_000"))
+LARGE_BYTES = int(os.environ.get("GLOBOLATTE_BENCH_LARGE_BYTES", str(2 * 10**9)))
+MOST_MEMORY = 1024
+"""MiB that loading the largest file may take in all."""
+
+DAY = dt.date(2023, 6, 15)
+UNITS = {"usa": "BU_US", "canada": "BU_CA", "mexico": "BU_MX"}
+NOW = dt.datetime.fromisoformat("2024-01-01T00:00")
+
+LINES = """
+select
+    'T' || lpad(i::varchar, 9, '0') as transaction_id, 'O' || lpad((i // 2)::varchar, 8, '0') as order_id, '{unit}' as business_unit,
+    'P00' || (1 + i * 7 % 6) as product_id, 'C' || lpad((hash(i) % 1000)::varchar, 4, '0') as customer_id,
+    {quantity} as quantity, printf('%.2f', 2 + hash(i + 1) % 1800 / 100.0) as total_price,
+    strftime(timestamp '{date} 06:00:00' + to_seconds((hash(i + 2) % 50000)::bigint), '%Y-%m-%dT%H:%M:%S') as transaction_date,
+    ['card', 'cash', 'mobile'][(1 + hash(i + 3) % 3)::int] as payment_method,
+    ['Sunny', 'Rainy', 'Snowy', 'Cloudy'][(1 + hash(i + 4) % 4)::int] as weather
+from range({rows}) as numbers (i)
+"""
+TYPES = (
+    "{'transaction_id': 'VARCHAR', 'order_id': 'VARCHAR', 'business_unit': 'VARCHAR', 'product_id': 'VARCHAR', "
+    "'customer_id': 'VARCHAR', 'quantity': 'BIGINT', 'total_price': 'DECIMAL(18,2)', 'transaction_date': 'TIMESTAMP', "
+    "'payment_method': 'VARCHAR', 'weather': 'VARCHAR'}"
+)
+
+
+def _quantity(*, is_dirty: bool) -> str:
+    good = "(1 + hash(i + 5) % 3)::varchar"
+    return f"case when i % {BAD_EVERY} = 7 then 'x' else {good} end" if is_dirty else good
+
+
+def _write(file: Path, rows: int, folder: str = "usa", date: dt.date = DAY, *, is_dirty: bool = False) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lines = LINES.format(unit=UNITS[folder], quantity=_quantity(is_dirty=is_dirty), date=date, rows=rows)
+    with contextlib.closing(duckdb.connect()) as connection:
+        connection.execute(f"copy ({lines}) to '{file}' (header, delimiter ',')")
+
+
+def _new_warehouse(settings: Settings) -> None:
+    settings.warehouse_file.unlink(missing_ok=True)
+    with warehouse_of(settings).transaction() as transaction:
+        for folder, unit in UNITS.items():
+            transaction.execute(
+                "insert into sales_data.business_units (business_unit_id, country, unit_name, folder, time_zone) "
+                "values (?, ?, ?, ?, 'UTC')",
+                (unit, folder, folder, folder),
+            )
+        transaction.execute(
+            "insert into sales_data.products (product_id, product_name, price) select 'P00' || i, 'x', 1 from range(1, 7) as numbers (i)"
+        )
+
+
+def _path(folder: str, date: dt.date, name: str = "sales.csv") -> str:
+    return f"sales/{folder}/{date:%Y/%m/%d}/{name}"
+
+
+def _load(settings: Settings, *wanted: tuple[str, dt.date]) -> LoadReport:
+    """Loads the files of these folders and dates, each as the ingest job of its unit does."""
+    landing, warehouse = landing_of(settings), warehouse_of(settings)
+    limits = FileLimits(2 * settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes)
+    context = LoadContext("bench", NOW, UNITS, limits, settings.max_bad_share)
+    report = LoadReport()
+    for folder, date in wanted:
+        files = [SalesFile(file, folder, date) for file in landing.files(_path(folder, date, ""))]
+        report += load_batch(warehouse, landing, files, context)
+    return report
+
+
+def _bare(file: Path, scratch: Path) -> None:
+    scratch.unlink(missing_ok=True)
+    with contextlib.closing(duckdb.connect(str(scratch))) as connection:
+        connection.execute(
+            f"create table sales as from read_csv('{file}', header = true, auto_detect = false, columns = {TYPES})"
+        )
+
+
+def million_row(settings: Settings) -> Iterator[Row]:
+    """A million rows, one of a thousand bad, against a bare typed `read_csv` of as many good ones; rounds taken in turn."""
+    clean, landed = settings.home / "clean.csv", settings.landing_folder / _path("usa", DAY)
+    _write(clean, ROWS)
+    for is_dirty, name in ((False, "no bad row"), (True, "1 bad row in 1,000")):
+        _write(landed, ROWS, is_dirty=is_dirty)
+        ours, reference = [], []
+        for _ in range(ROUNDS):
+            reference.append(seconds(lambda: _bare(clean, settings.home / "bare.duckdb")))
+            _new_warehouse(settings)
+            ours.append(seconds(lambda: _load(settings, ("usa", DAY))))
+        yield Row(f"load of 1,000,000 rows ({name}) / typed read_csv", min(ours), min(reference), limit=2.5)
+    shutil.rmtree(settings.landing_folder)
+
+
+MEASURED = """
+import resource, sys
+from pathlib import Path
+from benchmarks.large_files import DAY, _load
+from resources.settings import Settings
+report = _load(Settings(home=Path(sys.argv[1])), ("usa", DAY))
+assert report.rows_loaded > 0, report
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2))
+"""
+
+
+def memory(settings: Settings) -> Iterator[Row]:
+    """The most memory that a process takes that loads the largest file."""
+    file = settings.landing_folder / _path("usa", DAY)
+    _write(file, LARGE_BYTES // 81)
+    _new_warehouse(settings)
+    command = [sys.executable, "-c", MEASURED, str(settings.home)]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True)
+    name = f"memory to load a file of {file.stat().st_size / 1e9:.1f} GB / allowed"
+    yield Row(name, float(done.stdout.split()[-1]), MOST_MEMORY, unit="MiB", limit=1.0)
+    shutil.rmtree(settings.landing_folder)
+
+
+def _fill(settings: Settings, rows: int) -> None:
+    """A warehouse with so many rows of earlier days, spread over two years of the three units, as loads leave them."""
+    _new_warehouse(settings)
+    days = [dt.date(2021, 6, 1) + dt.timedelta(days=day) for day in range(730)]
+    per_load = max(rows // (len(days) * len(UNITS)), 1)
+    with warehouse_of(settings).transaction() as transaction:
+        sequence = next_sequence(transaction)
+        entries = []
+        for folder, unit in UNITS.items():
+            for date in days:
+                file = LandedFile(_path(folder, date), "1", 1)
+                row = ledger_row(
+                    file=file, sequence=sequence + len(entries), sha256="", version=0, status="loaded", reason=None, run_id="bench",
+                    now=NOW, business_unit=unit, business_date=date, rows_in_file=per_load,
+                )  # fmt: skip
+                entries.append(row)
+        insert_ledger(transaction, entries)
+        transaction.execute("update sales_data.load_ledger set rows_loaded = rows_in_file, rows_quarantined = 0")
+        transaction.execute(
+            f"""insert into sales_data.sales_transactions
+            select business_unit, business_date, 'T' || i, 'O' || i // 2, 'P001', 'C' || i % 1000, 1, 3.5,
+                business_date + to_seconds(21600 + i % 50000), 'card', 'Sunny', load_id, i + 1
+            from sales_data.load_ledger, range({per_load}) as numbers (i) order by sequence, i"""
+        )
+
+
+def one_more_day(settings: Settings) -> Iterator[Row]:
+    """The three files of a new day into a warehouse with few rows and with many."""
+    few, many = 100_000, LOADED_ROWS
+    dates = [DAY + dt.timedelta(days=day) for day in range(1, ROUNDS + 1)]
+    for folder in UNITS:
+        for date in dates:
+            _write(settings.landing_folder / _path(folder, date), 300, folder, date)
+    best = {}
+    for rows in (few, many):
+        _fill(settings, rows)
+        best[rows] = min(
+            seconds(lambda date=date: _load(settings, *((folder, date) for folder in UNITS))) for date in dates
+        )
+    yield Row(f"the day's three files into {many:,} rows / into {few:,}", best[many], best[few], limit=1.2)
+    shutil.rmtree(settings.landing_folder)
+
+
+def rows(settings: Settings) -> Iterator[Row]:
+    """All of it, under a home of its own."""
+    yield from million_row(settings)
+    yield from one_more_day(settings)
+    yield from memory(settings)
