@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 
 REASONS_TAG = "promotion_reasons"
+ABANDONED_SECONDS = 86_400.0
 
 
 class LocalMLPlatform(dg.ConfigurableResource):
@@ -49,6 +51,9 @@ class LocalMLPlatform(dg.ConfigurableResource):
 
     def snapshot_staging(self, name: str) -> Path:
         """An empty folder to write a snapshot into."""
+        for left in self._snapshots.glob(".staging-*"):  # by a run that was killed: customers' orders, of use to nobody
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
         folder = self._snapshots / f".staging-{name}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
