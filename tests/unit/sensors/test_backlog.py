@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA
-from globolatte_assets.raw import sales_transactions
+from globolatte_assets.raw import ingest_work
 from globolatte_assets.raw.landing_paths import SalesFile
 from globolatte_assets.raw.loading import LoadReport, batches, load_batch
 from globolatte_assets.raw.pending import LoadRange, RetryPolicy
@@ -46,8 +46,8 @@ def test_what_was_committed_before_a_crash_between_two_batches_is_reported_later
 
     january = LoadRange("usa", dt.date(2022, 1, 1), dt.date(2022, 1, 31))
     with monkeypatch.context() as patched:
-        patched.setattr(sales_transactions, "batches", lambda files, _bytes, _crashed: ([file] for file in files))
-        patched.setattr(sales_transactions, "load_batch", crash_at_the_second)
+        patched.setattr(ingest_work, "batches", lambda files, _bytes, _crashed: ([file] for file in files))
+        patched.setattr(ingest_work, "load_batch", crash_at_the_second)
         assert not ready.run(INGEST_SALES, range_tags(january)).success
     found = backlog(ready, ASKED_BY_A_PERSON)
     [load] = found.loads
