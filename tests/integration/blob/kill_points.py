@@ -17,7 +17,7 @@ import sensors.blob_events
 import sensors.reconciliation
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, job_named, jobs
 from globolatte_assets.partitions import sales_partitions
-from globolatte_assets.raw import loading, sales_transactions
+from globolatte_assets.raw import ingest_work, loading, sales_transactions
 from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import reference_assets
@@ -63,8 +63,8 @@ around(sensors.reconciliation, "requests_for", after="reconciliation: requests m
 around(sales_transactions, "units_by_folder", "run: started")
 around(loading, "_note_attempts", after="run: attempt noted")
 around(loading, "fetch", after="run: file fetched")
-around(loading, "_load", after="run: before the commit")
-around(sales_transactions, "load_batch", after="run: committed")
+around(loading, "load_into", after="run: before the commit")
+around(ingest_work, "load_batch", after="run: committed")
 around(sales_transactions, "_log_materializations", after="run: reported")
 
 settings = Settings()
