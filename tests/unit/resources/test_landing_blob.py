@@ -224,7 +224,9 @@ def test_a_container_that_is_not_there_is_not_taken_for_an_empty_one(azurite: Az
 def test_no_secret_is_in_errors_logs_or_what_the_resource_shows_of_itself(
     azurite: Azurite, bay: Bay, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    for name in (None, "urllib3", "urllib3.connectionpool"):  # another test's libraries may have quietened them
+        caplog.set_level(logging.DEBUG, name)
+        logging.getLogger(name).disabled = False
     bay.put("a.csv", b"one")
     os.environ[SAS_VARIABLE] = sas = sas_of(azurite, bay)
     wrong = azurite.key[:40] + "A" * 46 + "=="
