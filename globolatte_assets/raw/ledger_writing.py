@@ -153,12 +153,13 @@ def record_reference(
             now=now,
             rows_in_file=None if data is None else data.num_rows,
         )
+        transaction.stage("ledger_rows", ledger_table([]))
         if data is not None and table is not None:
+            transaction.stage("reference_rows", data)
             transaction.execute(
                 "update sales_data.load_ledger set status = ?, superseded_by = ? where path = ? and status = ?",
                 (SUPERSEDED, row["load_id"], file.path, LOADED),
             )
-            transaction.stage("reference_rows", data)
             columns = ", ".join(data.column_names)
             transaction.execute(f"delete from {table}")
             transaction.execute(f"insert into {table} ({columns}) select {columns} from reference_rows")
