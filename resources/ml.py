@@ -39,6 +39,8 @@ class TrainedModel:
     method: MethodKind = MethodKind.COMMAND
     links: Mapping[str, str] = field(default_factory=dict)
     """Pages about the job for people, by what they are called; none where a platform has no pages."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """What made it, as tags: git commit, run, snapshot."""
 
 
 @dataclass(frozen=True)
