@@ -85,7 +85,11 @@ def ml_of(settings: Settings) -> MLPlatform:
     if settings.ml is MLKind.LOCAL:
         from resources.ml_local import LocalMLPlatform
 
-        return LocalMLPlatform(folder=str(settings.mlflow_folder))
+        return LocalMLPlatform(
+            folder=str(settings.mlflow_folder),
+            training=settings.training,
+            training_file=str(settings.training_file) if settings.training_file else None,
+        )
     raise NotInThisReleaseError("GLOBOLATTE_ML", str(settings.ml), "local")
 
 

@@ -13,6 +13,8 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from resources.training_method import MethodKind
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -104,6 +106,16 @@ class Settings(BaseSettings):
     )
     ml: MLKind | None = Field(
         default=None, description="ML platform: local or azureml. Default: local locally, azureml elsewhere."
+    )
+    training: MethodKind = Field(
+        default=MethodKind.COMMAND,
+        description="How models are trained: command (one job), sweep (many jobs over a search space), automl (a search over "
+        "families of classifiers) or pipeline (steps as jobs of their own).",
+    )
+    training_file: Path | None = Field(
+        default=None,
+        description="A TOML file with the details of GLOBOLATTE_TRAINING, in a table of the method's name (docs/azureml.md). "
+        "Default: those in resources/training_method.py.",
     )
     business_units: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("usa", "canada", "mexico"),
@@ -296,9 +308,11 @@ class Settings(BaseSettings):
         return {**values, **{key: value for key, value in defaults.items() if values.get(key) is None}}
 
     @model_validator(mode="after")
-    def _home_is_absolute(self) -> "Settings":
-        if not self.home.is_absolute():
-            object.__setattr__(self, "home", (PROJECT_ROOT / self.home.expanduser()).resolve())
+    def _paths_are_absolute(self) -> "Settings":
+        for name in ("home", "training_file"):
+            path = getattr(self, name)
+            if path is not None and not path.is_absolute():
+                object.__setattr__(self, name, (PROJECT_ROOT / path.expanduser()).resolve())
         return self
 
     @property
