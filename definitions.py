@@ -18,6 +18,7 @@ from globolatte_assets.jobs import jobs
 from globolatte_assets.models.evaluation import evaluation
 from globolatte_assets.models.preference_model import preference_model
 from globolatte_assets.models.promotion import promotion
+from globolatte_assets.models.segments import segments_asset
 from globolatte_assets.models.training_snapshot import training_snapshot
 from globolatte_assets.monitoring.conservation import ledger_conservation
 from globolatte_assets.monitoring.data_drift import data_drift_asset
@@ -72,6 +73,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 preference_model,
                 evaluation,
                 promotion,
+                segments_asset(condition),
                 serving_state_asset(condition),
                 recommendations_asset(condition),
                 recommender,

@@ -21,6 +21,7 @@ from globolatte_assets.keys import (
     PRODUCTS,
     RECOMMENDATIONS,
     SALES_TRANSACTIONS,
+    SEGMENTS,
 )
 from resources.warehouse_tables import owned_tables
 
@@ -32,6 +33,7 @@ TABLES: Mapping[dg.AssetKey, str] = {
     SALES_TRANSACTIONS: "sales_data.sales_transactions",
     MISPLACED_FILES: "sales_data.load_ledger",
     EVALUATION: "ml.evaluations",
+    SEGMENTS: "ml.segments",
     RECOMMENDATIONS: "serving.recommendations",
     PREDICTION_LOG: "monitoring.prediction_log",
     DATA_DRIFT: "monitoring.drift",

@@ -21,6 +21,7 @@ from globolatte_assets.keys import (
     RECOMMENDATIONS,
     RECOMMENDER,
     SALES_TRANSACTIONS,
+    SEGMENTS,
     SERVING_STATE,
     TRAINING_SNAPSHOT,
 )
@@ -86,8 +87,8 @@ def jobs() -> Sequence[AssetJob]:
         ),
         _job(
             RECOMMEND,
-            dg.AssetSelection.assets(SERVING_STATE, RECOMMENDATIONS),
-            "Publishes customer states and scores every customer with the champion.",
+            dg.AssetSelection.assets(SERVING_STATE, RECOMMENDATIONS, SEGMENTS),
+            "Publishes customer states, scores every customer with the champion, and assigns every customer to a segment.",
         ),
         _job(
             DEPLOY, dg.AssetSelection.assets(RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."

@@ -112,7 +112,24 @@ create table sales_data.row_corrections (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (RAW_SALES, DRIFT_AND_PERFORMANCE, PREDICTION_LOG, STEPS_AND_FORMATS)
+AUDIENCES = """
+create table ml.segments (
+    customer_id varchar not null, segment_id integer not null, segment_name varchar not null, confidence double not null,
+    is_provisional boolean not null, fit_id varchar not null, as_of_date date not null
+);
+create table ml.segment_profiles (
+    segment_id integer not null, segment_name varchar not null, customers bigint not null, share_of_customers double not null,
+    share_of_sales double not null, orders_per_30_days double not null, spend_per_order double not null,
+    lines_per_order double not null, days_since_last_order double not null, favourite_product_id varchar not null,
+    peak_daypart varchar not null, profile varchar not null, fit_id varchar not null, as_of_date date not null
+);
+create table ml.segment_fits (
+    fit_id varchar not null, fitted_at timestamp not null, learned_until date not null, customers bigint not null,
+    segments integer not null, stability double, silhouette double, reason varchar not null, parameters varchar not null
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (RAW_SALES, DRIFT_AND_PERFORMANCE, PREDICTION_LOG, STEPS_AND_FORMATS, AUDIENCES)
 
 
 def statements(migration: str) -> list[str]:
