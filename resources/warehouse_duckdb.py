@@ -73,6 +73,8 @@ class DuckDBTransaction:
         pieces = data.combine_chunks().to_batches(max_chunksize=ROWS_SCANNED_AT_ONCE)
         table = pa.Table.from_batches(pieces, data.schema)
         if name in self._staged:
+            if set(self._staged[name].data.column_names) != set(table.column_names):
+                self._define(name)
             self._staged[name].data = table
         else:
             self._define(name)

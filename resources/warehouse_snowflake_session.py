@@ -102,7 +102,8 @@ class SnowflakeTransaction:
     def __init__(self, session: Session, where: str) -> None:
         self._session = session
         self._where = where
-        self._columns: dict[str, str] = {}
+        self._staged: dict[str, dict[str, str]] = {}
+        self._scratch: set[str] = set()
         self._filled: set[str] = set()
         self._turn: int | None = None
         self._has_begun = False
@@ -138,7 +139,9 @@ class SnowflakeTransaction:
         """Puts `data` as a file into the stage and copies it from there into a temporary table called `name`."""
         columns = {column: sql_type(kind) for column, kind in zip(data.column_names, data.schema.types, strict=True)}
         checked(name, *columns)
-        self._define(name, ", ".join(f"{column} {kind}" for column, kind in columns.items()))
+        if columns != self._staged.get(name):  # in whatever order: they are copied by name
+            self._define(name, ", ".join(f"{column} {kind}" for column, kind in columns.items()))
+            self._staged[name] = columns
         self._empty(name)
         if not data.num_rows:
             return
@@ -154,11 +157,13 @@ class SnowflakeTransaction:
     def scratch(self, name: str, columns: str) -> None:
         """Makes an empty temporary table called `name`, unless there is one."""
         checked(name)
-        self._define(name, columns)
+        if name not in self._scratch:
+            self._define(name, columns)
+            self._scratch.add(name)
 
     def fill(self, name: str, query: str) -> None:
         """Makes the rows of `query` the rows of the scratch table `name`."""
-        if name not in self._columns:
+        if name not in self._scratch:
             raise DefinedTooLateError(name)
         self._empty(name)
         self._session.run(f"insert into {name} {query}")
@@ -169,11 +174,8 @@ class SnowflakeTransaction:
             self._session.run(f"delete from {name}")
 
     def _define(self, name: str, columns: str) -> None:
-        """Makes the temporary table, unless there is one with these columns."""
-        if self._columns.get(name) == columns:
-            return
+        """Makes the temporary table, in place of one with other columns."""
         if self._has_begun:
             raise DefinedTooLateError(name)
         self._session.run(f"create or replace temporary table {name} ({columns})")
-        self._columns[name] = columns
         self._filled.discard(name)

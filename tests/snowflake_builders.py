@@ -37,3 +37,20 @@ def emptied(warehouse: SnowflakeWarehouse) -> SnowflakeWarehouse:
         for name in transaction.fetch(f"select name from ({counts}) where n > 0")["name"].to_pylist():
             transaction.execute(f"delete from {name}")
     return warehouse
+
+
+def emulator_settings(server: FakeSnowflake, **more: object) -> dict[str, object]:
+    """What `Settings` has to say for a deployment on the emulator, in a database of its own."""
+    os.environ[PASSWORD_VARIABLE] = PASSWORD
+    return {
+        "warehouse": "snowflake",
+        "snowflake_account": "emulator",
+        "snowflake_user": "globolatte",
+        "snowflake_database": server.new_database(),
+        "snowflake_authentication": "password",
+        "snowflake_host": "127.0.0.1",
+        "snowflake_port": server.port,
+        "snowflake_protocol": "http",
+        "snowflake_network_seconds": 20,
+        **more,
+    }

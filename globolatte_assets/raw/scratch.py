@@ -37,7 +37,7 @@ TABLES = {
     "raw_lines": "load_id varchar, row_number bigint, line_number bigint, raw_text varchar",
     "replaced": "load_id varchar, business_date date, rows_loaded bigint, successor varchar",
     "contenders": "load_id varchar, priority bigint, is_new boolean",
-    "contested_ids": "id decimal(38, 0)",
+    "contested_ids": "id decimal(20, 0)",
     "contested": CONTESTED,
     "settled": f"{CONTESTED}, place bigint",
     "moved_loads": "load_id varchar",

@@ -166,9 +166,9 @@ def test_an_empty_table_can_be_staged(empty: Warehouse) -> None:
 def test_a_staged_table_is_staged_anew_within_what_is_written(empty: Warehouse) -> None:
     with empty.transaction() as transaction:
         transaction.stage("staged", holidays())
-        for part in (holidays(A, B), holidays(C), holidays()):
+        for part in (holidays(A, B), holidays(C).select(["name", "date", "country"]), holidays()):
             transaction.stage("staged", part)
-            transaction.execute(f"insert into {TABLE} select * from staged")
+            transaction.execute(f"insert into {TABLE} select country, date, name from staged")
     assert names(empty) == [("Canada", "New Year"), ("USA", "New Year"), ("USA", "King Day")]
 
 
@@ -208,11 +208,15 @@ def define_staged(transaction: Transaction) -> None:
     transaction.stage("staged", holidays(A))
 
 
+def define_other_columns(transaction: Transaction) -> None:
+    transaction.stage("kept", holidays(A).drop_columns(["name"]))
+
+
 def fill_undefined(transaction: Transaction) -> None:
     transaction.fill("found", f"select country from {TABLE}")
 
 
-@pytest.mark.parametrize("define", [define_scratch, define_staged, fill_undefined])
+@pytest.mark.parametrize("define", [define_scratch, define_staged, define_other_columns, fill_undefined])
 def test_nothing_is_defined_once_something_is_written_or_snowflake_would_commit_it(
     empty: Warehouse, define: Callable[[Transaction], None]
 ) -> None:
@@ -220,6 +224,7 @@ def test_nothing_is_defined_once_something_is_written_or_snowflake_would_commit_
 
     def write_and_define() -> None:
         with empty.transaction() as transaction:
+            transaction.stage("kept", holidays(A))
             transaction.execute(f"delete from {TABLE}")
             define(transaction)
 
