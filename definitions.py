@@ -12,11 +12,13 @@ from globolatte_assets.automation import follow_new_data
 from globolatte_assets.documentation import with_tables_described
 from globolatte_assets.endpoints.recommendations import recommendations_asset
 from globolatte_assets.endpoints.recommender import recommender
+from globolatte_assets.endpoints.regional_recommendations import regional_recommendations_asset
 from globolatte_assets.endpoints.serving_state import serving_state_asset
 from globolatte_assets.features.dbt_project import dbt_models, manifest_of
 from globolatte_assets.jobs import jobs
 from globolatte_assets.models.evaluation import evaluation
 from globolatte_assets.models.preference_model import preference_model
+from globolatte_assets.models.product_affinity import product_affinity_asset
 from globolatte_assets.models.promotion import promotion
 from globolatte_assets.models.segments import segments_asset
 from globolatte_assets.models.training_snapshot import training_snapshot
@@ -74,8 +76,10 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                 evaluation,
                 promotion,
                 segments_asset(condition),
+                product_affinity_asset(condition),
                 serving_state_asset(condition),
                 recommendations_asset(condition),
+                regional_recommendations_asset(condition),
                 recommender,
                 prediction_log,
                 data_drift_asset(

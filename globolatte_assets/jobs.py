@@ -16,10 +16,12 @@ from globolatte_assets.keys import (
     PERFORMANCE,
     PREDICTION_LOG,
     PREFERENCE_MODEL,
+    PRODUCT_AFFINITY,
     PRODUCTS,
     PROMOTION,
     RECOMMENDATIONS,
     RECOMMENDER,
+    REGIONAL_RECOMMENDATIONS,
     SALES_TRANSACTIONS,
     SEGMENTS,
     SERVING_STATE,
@@ -87,8 +89,11 @@ def jobs() -> Sequence[AssetJob]:
         ),
         _job(
             RECOMMEND,
-            dg.AssetSelection.assets(SERVING_STATE, RECOMMENDATIONS, SEGMENTS),
-            "Publishes customer states, scores every customer with the champion, and assigns every customer to a segment.",
+            dg.AssetSelection.assets(
+                SERVING_STATE, RECOMMENDATIONS, REGIONAL_RECOMMENDATIONS, SEGMENTS, PRODUCT_AFFINITY
+            ),
+            "Publishes customer states, scores every customer, and strangers, with the champion, assigns customers to segments and "
+            "tells which products go together.",
         ),
         _job(
             DEPLOY, dg.AssetSelection.assets(RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."

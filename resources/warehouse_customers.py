@@ -3,6 +3,7 @@
 Belongs here: the queries. Does not belong here: what is made of their rows (`globolatte_ml`).
 """
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from resources.warehouse import Warehouse
@@ -19,6 +20,16 @@ def spend_by_customer(warehouse: Warehouse) -> "pa.Table":
     """customer_id, spend: what each customer paid in all, over all units."""
     with warehouse.transaction() as transaction:
         return transaction.fetch(SPEND)
+
+
+LAST_DATE = "select max(business_date) as last_date from marts.fct_orders"
+
+
+def last_business_date(warehouse: Warehouse) -> dt.date | None:
+    """The last date with an order; none without orders."""
+    with warehouse.transaction() as transaction:
+        last: dt.date | None = transaction.fetch(LAST_DATE)["last_date"][0].as_py()
+        return last
 
 
 # Events are orders with an anchor, hits what was taken with it. Both kinds are counted by what follows.

@@ -14,8 +14,8 @@ from tests.builders import Deployment
 REFERENCE = ["raw/business_units", "raw/products", "raw/customers"]
 TRAINING = ["models/training_snapshot", "models/preference_model", "models/evaluation"]
 PROMOTION = "models/promotion"
-SERVED = {"endpoints/serving_state", "endpoints/recommendations"}
-UNDERSTOOD = {"models/segments"}
+SERVED = {"endpoints/serving_state", "endpoints/recommendations", "endpoints/regional_recommendations"}
+UNDERSTOOD = {"models/segments", "models/product_affinity"}
 
 
 class Ticks:

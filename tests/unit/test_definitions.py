@@ -108,9 +108,15 @@ def test_whatever_touches_the_warehouse_shares_its_pool(deployed: Deployment) ->
 # Automation ------------------------------------------------------------------------------------------------------------
 
 
-UNDERSTOOD = {"models/segments"}
+UNDERSTOOD = {"models/segments", "models/product_affinity"}
 """What is made of customers and needs no training: it follows the data."""
-FOLLOWS = {"raw/holidays", "endpoints/serving_state", "endpoints/recommendations", *UNDERSTOOD}
+FOLLOWS = {
+    "raw/holidays",
+    "endpoints/serving_state",
+    "endpoints/recommendations",
+    "endpoints/regional_recommendations",
+    *UNDERSTOOD,
+}
 DBT_GROUPS = {"staging", "intermediate", "marts", "features"}
 
 
