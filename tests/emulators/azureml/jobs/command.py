@@ -18,7 +18,7 @@ from typing import Any
 import isodate
 
 from tests.emulators.azureml.assets import KINDS, keep_version
-from tests.emulators.azureml.jobs.runs import JobCancelled, JobFailed, Run
+from tests.emulators.azureml.jobs.runs import MODEL_TYPES, JobCancelled, JobFailed, Run
 from tests.emulators.azureml.locations import UnknownAddressError, asset, place_of, place_of_asset
 from tests.emulators.azureml.network import LOGIN, REGION, WORKSPACE_API
 from tests.emulators.azureml.storage import ARTIFACTS, Place
@@ -34,7 +34,6 @@ FAILED = (
     "Execution failed. User process '/bin/bash' exited with status code {code}. Please check log file '{log}' for error "
     "details. Error: {last}"
 )
-MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 
 
 @dataclass(frozen=True)
@@ -227,6 +226,7 @@ def _deliver(run: Run, declared: Mapping[str, dict[str, Any]], outputs: Mapping[
             storage.write(place, path.read_bytes())
         else:
             storage.upload(path, place)
+        run.delivered.append(name)
     for folder in ("outputs", "logs"):
         if (run.folder / "code" / folder).is_dir():
             storage.upload(run.folder / "code" / folder, artifacts(run.name).below(folder))
