@@ -77,7 +77,7 @@ def perform(run: Run, work: Work) -> None:
             if run.status == "Running":
                 run.status = "Finalizing"
             _deliver(run, work.outputs, outputs)
-    _register(run, work.outputs)
+    register(run, work.outputs)
 
 
 def bound(command: str, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
@@ -232,7 +232,7 @@ def _deliver(run: Run, declared: Mapping[str, dict[str, Any]], outputs: Mapping[
             storage.upload(run.folder / "code" / folder, artifacts(run.name).below(folder))
 
 
-def _register(run: Run, declared: Mapping[str, dict[str, Any]]) -> None:
+def register(run: Run, declared: Mapping[str, dict[str, Any]]) -> None:
     """Registers the outputs that are to be assets."""
     for output in declared.values():
         if not output.get("assetName"):
