@@ -33,7 +33,7 @@ def test_a_job_reads_its_input_and_its_output_is_in_the_datastore(client: Any, t
         code=str(written(tmp_path / "code", {"train.py": TRAIN})),
         command="python train.py --data ${{inputs.data}} --model ${{outputs.model}}",
         inputs={"data": Input(type="uri_file", path=f"azureml:{data.name}:1")},
-        outputs={"model": Output(type="custom_model")},
+        outputs={"model": Output(type="uri_folder")},
         environment=environment(client),
         name=unique("train"),
     )
@@ -48,7 +48,7 @@ def test_a_job_reads_its_input_and_its_output_is_in_the_datastore(client: Any, t
 def test_a_job_that_exits_with_an_error_has_failed_and_says_why(client: Any) -> None:
     name = shell(client, "echo the beans are out; exit 3")
     assert ended(client, name).status == "Failed"
-    with redirect_stdout(io.StringIO()), pytest.raises(JobException, match="status code 3.*the beans are out"):
+    with redirect_stdout(io.StringIO()), pytest.raises(JobException, match=r"status code 3.*the beans are out"):
         client.jobs.stream(name)
 
 
