@@ -2,6 +2,7 @@
 
 import json
 import traceback
+from dataclasses import replace
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -49,7 +50,7 @@ def _answered(world: World, request: Request, raw: bytes) -> Answer:
 
 def _handled(call: Call, chosen: Route) -> Answer:
     try:
-        _admit(call, chosen)
+        call = _admitted(call, chosen)
         answer = chosen.handler(call)
     except Refused as refused:
         return refused.answer()
@@ -59,8 +60,11 @@ def _handled(call: Call, chosen: Route) -> Answer:
     return _checked(call, chosen.contract, answer)
 
 
-def _admit(call: Call, chosen: Route) -> None:
-    """Raises `Refused` for a fault that was asked for, a stranger, or a request that is not what the models say."""
+def _admitted(call: Call, chosen: Route) -> Call:
+    """The call as the service reads it.
+
+    Raises `Refused` for a fault that was asked for, a stranger, or a request that is not what the models say.
+    """
     refusal = call.world.faults.refusal_of(call.method, call.path)
     if refusal is not None:
         raise refusal
@@ -69,13 +73,16 @@ def _admit(call: Call, chosen: Route) -> None:
     if call.host == MANAGEMENT and call.api_version is None:
         message = "The api-version query parameter (?api-version=) is required for all requests."
         raise Refused(400, "MissingApiVersionParameter", message)
-    _check_request(call, chosen.contract)
+    takes = chosen.contract.takes
+    if takes is None or call.body is None:
+        return call
+    read = replace(call, body=contracts.as_the_service_reads(takes, call.body))
+    _check_request(read, takes)
+    return read
 
 
-def _check_request(call: Call, contract: Contract) -> None:
-    if contract.takes is None:
-        return
-    faults = contracts.request_faults(contract.takes, call.body)
+def _check_request(call: Call, takes: str) -> None:
+    faults = contracts.request_faults(takes, call.body)
     if faults:
         call.world.journal.violations += [f"request {call.method} {call.path}: {fault}" for fault in faults]
         raise Refused(400, "RequestBreaksContract", "; ".join(faults))

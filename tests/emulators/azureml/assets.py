@@ -57,17 +57,12 @@ def keep_version(
 
 def _filled(kind: Kind, given: dict[str, Any]) -> dict[str, Any]:
     filled: dict[str, Any] = {} if kind.name == "data" else {"provisioningState": "Succeeded"}
-    filled |= {field: _texts(given.get(field)) for field in ("tags", "properties")}
+    filled |= {field: given.get(field) or {} for field in ("tags", "properties")}
     if kind.name == "models":
         filled["flavors"] = given.get("flavors") or {}
     if kind.name == "environments":
         filled |= {"environmentType": "UserCreated", "osType": given.get("osType") or "Linux"}
     return filled
-
-
-def _texts(given: dict[str, Any] | None) -> dict[str, str]:
-    """The service keeps what it is sent as texts, numbers too."""
-    return {name: str(value) for name, value in (given or {}).items()}
 
 
 def _number(world: World, kind: Kind, scope: str, name: str, version: str, given: dict[str, Any]) -> None:

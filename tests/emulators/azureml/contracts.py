@@ -19,8 +19,11 @@ import isodate
 CLIENTS = "azure.ai.ml._restclient"
 MAIN_CLIENT = "arm_ml_service"
 PRIMITIVES: dict[Any, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (float, int)}
-FREE_TEXT = "properties.properties["
-"""Where the SDK writes numbers for texts (such as `hash_version`), and the service takes them."""
+PREVIEW_FIELDS = {
+    "ComputeInstanceProperties": {"enableRootAccess": bool, "releaseQuotaOnStop": bool, "enableOSPatching": bool},
+    "TableVerticalLimitSettings": {"sweepConcurrentTrials": int, "sweepTrials": int},
+}
+"""What the SDK sends for preview versions of the API although the models that it carries do not know it."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,31 @@ def model(name: str) -> type:
 
 
 def request_faults(name: str, value: Any) -> list[str]:
-    """What of a request's body does not fit a model, one sentence each."""
+    """What of a request's body (as `as_the_service_reads` gives it) does not fit a model, one sentence each."""
     return list(_Side(asked=True).check(value, model(name), name))
+
+
+def as_the_service_reads(name: str, value: Any) -> Any:
+    """A request's body as the service takes it: names of enumerations in any case, numbers where texts belong."""
+    return _read(value, model(name))
+
+
+def _read(value: Any, kind: Any) -> Any:
+    options = [option for option in typing.get_args(kind) if option is not type(None)]
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        enums = [option for option in options if isinstance(option, type) and issubclass(option, enum.Enum)]
+        return _read(value, (enums or options)[0])
+    if isinstance(value, dict) and getattr(kind, "_is_model", False):
+        fields = _fields(_actual(kind, value))
+        return {key: _read(inner, fields[key].kind) if key in fields else inner for key, inner in value.items()}
+    if isinstance(value, dict) and typing.get_origin(kind) is dict:
+        return {key: _read(inner, options[-1]) for key, inner in value.items()}
+    if isinstance(value, list) and typing.get_origin(kind) is list:
+        return [_read(inner, options[-1]) for inner in value]
+    if isinstance(value, str) and isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return next((option.value for option in kind if option.value.lower() == value.lower()), value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return str(value) if number and kind is str else value
 
 
 def answer_faults(name: str, value: Any) -> list[str]:
@@ -82,7 +108,7 @@ class _Side:
             yield from self._check_collection(value, origin, typing.get_args(kind)[-1], where)
         elif getattr(kind, "_is_model", False):
             yield from self._check_model(value, kind, where)
-        elif not (self.asked and FREE_TEXT in where and kind is str):
+        else:
             yield from _check_scalar(value, kind, where)
 
     def _check_union(self, value: Any, options: tuple[Any, ...], where: str) -> Iterator[str]:
@@ -164,7 +190,8 @@ def _fields(kind: Any) -> dict[str, Field]:
     kind.__new__(kind)  # computes its fields
     package = importlib.import_module(kind.__module__.rpartition(".")[0])
     hints = typing.get_type_hints(kind, vars(importlib.import_module(kind.__module__)) | {"_models": package})
-    return {
+    preview = PREVIEW_FIELDS.get(kind.__name__, {})
+    return {name: Field(hint | None, required=False, told=True, taken=True) for name, hint in preview.items()} | {
         field._rest_name: _field(hints[name], field._visibility or ["read", "create"])
         for name, field in kind._attr_to_rest_field.items()
     }

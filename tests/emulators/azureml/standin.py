@@ -7,7 +7,7 @@ import socket
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,6 +59,11 @@ class StandIn:
     def mirrored(self) -> Counter[tuple[str, str]]:
         """How many requests were copied to each (endpoint, deployment)."""
         return self.world.servers.mirrored
+
+    @property
+    def databases(self) -> dict[str, Callable[[str], bytes]]:
+        """What an import by query gives, as Parquet, by the name of the workspace connection."""
+        return self.world.databases
 
     @property
     def account_url(self) -> str:

@@ -1,5 +1,6 @@
 """Everything that one stand-in holds while it runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +28,8 @@ class World:
     store: Store = field(default_factory=Store)
     tenant: Tenant = field(default_factory=Tenant)
     environment: dict[str, str] = field(default_factory=dict)
+    databases: dict[str, Callable[[str], bytes]] = field(default_factory=dict)
+    """What a query gives, as Parquet, by the name of a connection."""
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     operations: Operations = field(init=False)
     runs: "Runs" = field(init=False)

@@ -33,7 +33,7 @@ def test_a_job_reads_its_input_and_its_output_is_in_the_datastore(client: Any, t
         code=str(written(tmp_path / "code", {"train.py": TRAIN})),
         command="python train.py --data ${{inputs.data}} --model ${{outputs.model}}",
         inputs={"data": Input(type="uri_file", path=f"azureml:{data.name}:1")},
-        outputs={"model": Output(type="custom_model")},
+        outputs={"model": Output(type="uri_folder")},
         environment=environment(client),
         name=unique("train"),
     )

@@ -18,7 +18,7 @@ from typing import Any
 import isodate
 
 from tests.emulators.azureml.assets import KINDS, keep_version
-from tests.emulators.azureml.jobs.runs import JobCancelled, JobFailed, Run
+from tests.emulators.azureml.jobs.runs import MODEL_TYPES, JobCancelled, JobFailed, Run
 from tests.emulators.azureml.locations import UnknownAddressError, asset, place_of, place_of_asset
 from tests.emulators.azureml.network import LOGIN, REGION, WORKSPACE_API
 from tests.emulators.azureml.storage import ARTIFACTS, Place
@@ -34,7 +34,6 @@ FAILED = (
     "Execution failed. User process '/bin/bash' exited with status code {code}. Please check log file '{log}' for error "
     "details. Error: {last}"
 )
-MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def perform(run: Run, work: Work) -> None:
             if run.status == "Running":
                 run.status = "Finalizing"
             _deliver(run, work.outputs, outputs)
-    _register(run, work.outputs)
+    register(run, work.outputs)
 
 
 def bound(command: str, inputs: Mapping[str, str | None], outputs: Mapping[str, str]) -> str:
@@ -227,12 +226,13 @@ def _deliver(run: Run, declared: Mapping[str, dict[str, Any]], outputs: Mapping[
             storage.write(place, path.read_bytes())
         else:
             storage.upload(path, place)
+        run.delivered.append(name)
     for folder in ("outputs", "logs"):
         if (run.folder / "code" / folder).is_dir():
             storage.upload(run.folder / "code" / folder, artifacts(run.name).below(folder))
 
 
-def _register(run: Run, declared: Mapping[str, dict[str, Any]]) -> None:
+def register(run: Run, declared: Mapping[str, dict[str, Any]]) -> None:
     """Registers the outputs that are to be assets."""
     for output in declared.values():
         if not output.get("assetName"):

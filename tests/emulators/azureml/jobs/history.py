@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.emulators.azureml.calls import PROVIDER, Answer, Call, Refused
 from tests.emulators.azureml.jobs.command import artifacts
+from tests.emulators.azureml.jobs.outputs import output_assets
 from tests.emulators.azureml.jobs.runs import Run
 from tests.emulators.azureml.lists import listed
 from tests.emulators.azureml.network import WORKSPACE_API
@@ -42,7 +43,7 @@ def described(run: Run) -> dict[str, Any]:
         "runType": RUN_TYPES[properties["jobType"]], "dataContainerId": f"dcid.{run.name}",
         "createdUtc": run.job["systemData"]["createdAt"], "startTimeUtc": run.started, "endTimeUtc": run.ended,
         "experimentId": str(uuid.uuid5(uuid.NAMESPACE_URL, str(properties.get("experimentName")))),
-        "error": run.error, "warnings": None, "outputs": {},
+        "error": run.error, "warnings": None, "outputs": output_assets(run),
     }  # fmt: skip
 
 

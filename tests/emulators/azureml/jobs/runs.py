@@ -15,6 +15,7 @@ from tests.emulators.azureml.store import Resource, now
 if TYPE_CHECKING:
     from tests.emulators.azureml.world import World
 
+MODEL_TYPES = ("mlflow_model", "custom_model", "triton_model")
 TERMINAL = frozenset({"Completed", "Failed", "Canceled"})
 AT_ONCE = 2
 """How many processes work at a time: what a machine with two cores bears."""
@@ -46,6 +47,8 @@ class Run:
     error: dict[str, Any] | None = None
     metrics: dict[str, list[tuple[float, int, int]]] = field(default_factory=dict)
     parameters: dict[str, str] = field(default_factory=dict)
+    delivered: list[str] = field(default_factory=list)
+    """The named outputs that are in their datastores."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
