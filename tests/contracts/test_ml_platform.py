@@ -16,8 +16,6 @@ from resources.ml import CHALLENGER, CHAMPION, MLPlatform, Snapshot, TrainedMode
 from resources.ml_local import LocalMLPlatform
 from tests.endpoint_builders import ml_builders
 
-pytestmark = pytest.mark.xdist_group("ml_platform")
-
 
 def local(request: pytest.FixtureRequest, folder: Path) -> MLPlatform:
     return LocalMLPlatform(folder=str(folder / "mlflow"))
