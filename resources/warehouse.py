@@ -72,7 +72,7 @@ class Transaction(Protocol):
         ...
 
     def fill(self, name: str, query: str) -> None:
-        """Makes the rows of `query` the rows of the scratch table `name`; its columns stand in the table's order."""
+        """Makes the rows of `query` the rows of the scratch table `name`. Columns are matched by name."""
         ...
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.warehouse import DefinedTooLateError, WarehouseBusyError, checked
 from resources.warehouse_dialect import Dialect, SnowflakeDialect
+from resources.warehouse_tables import columns_in
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -103,7 +104,7 @@ class SnowflakeTransaction:
         self._session = session
         self._where = where
         self._staged: dict[str, dict[str, str]] = {}
-        self._scratch: set[str] = set()
+        self._scratch: dict[str, list[str]] = {}
         self._filled: set[str] = set()
         self._turn: int | None = None
         self._has_begun = False
@@ -159,14 +160,15 @@ class SnowflakeTransaction:
         checked(name)
         if name not in self._scratch:
             self._define(name, columns)
-            self._scratch.add(name)
+            self._scratch[name] = [column.name for column in columns_in(columns)]
 
     def fill(self, name: str, query: str) -> None:
         """Makes the rows of `query` the rows of the scratch table `name`."""
         if name not in self._scratch:
             raise DefinedTooLateError(name)
         self._empty(name)
-        self._session.run(f"insert into {name} {query}")
+        columns = ", ".join(self._scratch[name])
+        self._session.run(f"insert into {name} ({columns}) select {columns} from ({query})")
         self._filled.add(name)
 
     def _empty(self, name: str) -> None:
