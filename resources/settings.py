@@ -338,6 +338,11 @@ class Settings(BaseSettings):
         return self.home / "mlflow"
 
     @property
+    def azureml_folder(self) -> Path:
+        """Copies of what is in the Azure ML workspace; can be deleted at any time."""
+        return self.home / "azureml"
+
+    @property
     def reports_folder(self) -> Path:
         """Pages for people, served at `reports_url`."""
         return self.home / "reports"
