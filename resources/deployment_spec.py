@@ -13,10 +13,11 @@ from typing import Any
 
 from resources.settings import PROJECT_ROOT
 
-DOCUMENT, CONDA, SCRIPT, MODEL, STATE = "deployment.json", "conda.yml", "score.py", "model", "state"
+DOCUMENT, CONDA, MODEL, STATE = "deployment.json", "conda.yml", "model", "state"
+SCRIPT, BATCH_SCRIPT = "score.py", "batch_score.py"
 SCIENCE = PROJECT_ROOT / "globolatte_ml"
 ENTRY = '''\
-"""Answers with the model of this deployment: hands over to `globolatte_ml.score`, and says where the customer states are."""
+"""Answers with the model of this deployment: hands over to `globolatte_ml.{module}`, and says where the customer states are."""
 
 import os
 import sys
@@ -26,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 os.environ.setdefault("GLOBOLATTE_STATE_POINTER", str(HERE / "state" / "current_state"))
 
-from globolatte_ml.score import init, run  # noqa: E402
+from globolatte_ml.{module} import init, run  # noqa: E402
 
 __all__ = ["init", "run"]
 '''
@@ -98,7 +99,9 @@ def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | 
     import yaml
 
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SCRIPT).write_text(ENTRY, encoding="utf-8")
+    for script in (SCRIPT, BATCH_SCRIPT):
+        text = ENTRY.replace("{module}", script.removesuffix(".py"))
+        (folder / script).write_text(text, encoding="utf-8")
     (folder / DOCUMENT).write_text(json.dumps(asdict(spec), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / CONDA).write_text(yaml.safe_dump(dict(spec.conda), sort_keys=False), encoding="utf-8")
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "monitoring")
