@@ -121,6 +121,11 @@ class AzureMLSettings(BaseSettings):
         default="globolatte-batch", description="Name of the batch endpoint, unique in its region."
     )
 
+    snowflake_connection: str = Field(
+        default="snowflake",
+        description="The workspace's connection to Snowflake, for imports that Azure ML itself does.",
+    )
+
     @classmethod
     def from_environment(cls) -> "AzureMLSettings":
         """The settings in force. Raises `MissingSettingError` that names the first variable that is not there."""
