@@ -81,13 +81,6 @@ class MLKind(StrEnum):
     AZUREML = "azureml"
 
 
-class NotInThisReleaseError(RuntimeError):
-    """A setting names a world that this release cannot run in."""
-
-    def __init__(self, variable: str, value: str, instead: str) -> None:
-        super().__init__(f"{variable}={value}: this release has no such world yet; set {variable}={instead}")
-
-
 class MissingSettingError(RuntimeError):
     """A chosen world needs a setting that is not there."""
 
@@ -398,6 +391,11 @@ class Settings(BaseSettings):
     def mlflow_folder(self) -> Path:
         """Tracking store, registry, snapshots and trained models of the local ML platform."""
         return self.home / "mlflow"
+
+    @property
+    def azureml_folder(self) -> Path:
+        """Copies of what is in the Azure ML workspace; can be deleted at any time."""
+        return self.home / "azureml"
 
     @property
     def reports_folder(self) -> Path:

@@ -161,7 +161,7 @@ def pipeline_job(parts: JobParts, steps: Mapping[str, Any], name: str) -> "Pipel
     from azure.ai.ml import dsl
 
     @dsl.pipeline
-    def training_pipeline(snapshot: Any) -> dict[str, Any]:
+    def training_pipeline(snapshot):  # type: ignore[no-untyped-def]  # the SDK reads annotations as types of inputs
         prepare = steps["prepare"](snapshot=snapshot)
         train = steps["train"](snapshot=prepare.outputs.out)
         evaluate = steps["evaluate"](snapshot=prepare.outputs.out, trained=train.outputs.out)
