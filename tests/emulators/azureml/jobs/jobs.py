@@ -58,9 +58,11 @@ def _service(kind: str, endpoint: str) -> dict[str, Any]:
     return {**empty, "jobServiceType": kind, "endpoint": endpoint}
 
 
-def submit(world: World, workspace: str, name: str, given: dict[str, Any]) -> Resource:
-    """Makes a job and begins it. Refuses what names something that is not there."""
-    executor = EXECUTORS.get(given["jobType"])
+def submit(
+    world: World, workspace: str, name: str, given: dict[str, Any], executor: Executor | None = None
+) -> Resource:
+    """Makes a job and begins it, with the executor of its type unless another is given. Refuses what is not there."""
+    executor = executor or EXECUTORS.get(given["jobType"])
     if executor is None:
         raise Refused(400, "UserError", f"the stand-in does not run jobs of type {given['jobType']}")
     _check_references(world, workspace, given)
