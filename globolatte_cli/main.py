@@ -141,6 +141,37 @@ def doctor(*, as_json: bool) -> None:
 
 
 @cli.group()
+def azureml() -> None:
+    """The Azure ML workspace: definitions for `az ml`, models shared between workspaces."""
+
+
+@azureml.command("export")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def azureml_export(folder: Path) -> None:
+    """Write every definition as Azure ML CLI v2 YAML into FOLDER."""
+    from globolatte_cli.azureml import export_definitions
+
+    export_definitions(folder)
+
+
+@azureml.command("share")
+def azureml_share() -> None:
+    """Share the champion with the registry (GLOBOLATTE_AZUREML_REGISTRY)."""
+    from globolatte_cli.azureml import share_champion
+
+    share_champion()
+
+
+@azureml.command("adopt")
+@click.argument("shared")
+def azureml_adopt(shared: str) -> None:
+    """Make the model SHARED of the registry this workspace's challenger."""
+    from globolatte_cli.azureml import adopt_shared
+
+    adopt_shared(shared)
+
+
+@cli.group()
 def endpoints() -> None:
     """The online endpoint: POST /score on 127.0.0.1, kept by a supervisor.
 

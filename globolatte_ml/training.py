@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,10 +38,13 @@ class Training:
     seed: int
 
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for a tracker: the model's metrics and each baseline's log loss; empty without a holdout."""
+        """Flat numbers for a tracker: the model's metrics and each baseline's log loss; without a holdout only that of the search."""
+        numbers: dict[str, float] = {}
+        if self.model.validation_log_loss_:
+            numbers["validation_log_loss"] = min(self.model.validation_log_loss_.values())
         if self.evaluation.model is None:
-            return {}
-        numbers: dict[str, float] = asdict(self.evaluation.model)
+            return numbers
+        numbers |= asdict(self.evaluation.model)
         for name, baseline in self.evaluation.baselines.items():
             numbers[f"baseline_log_loss_{_word(name)}"] = baseline.log_loss
         return numbers
@@ -63,11 +67,17 @@ class Training:
         }
 
 
-def train(snapshot: Snapshot, seed: int = 0) -> Training:
-    """Fit on everything before the holdout (on everything when no holdout is possible) and judge on the holdout."""
+def train(
+    snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Sequence[float | None]] | None = None
+) -> Training:
+    """Fit on everything before the holdout (on everything when no holdout is possible) and judge on the holdout.
+
+    `candidates`: arguments of `PreferenceModel` (`penalties`, `half_lives`) other than its own.
+    """
     holdout = snapshot.holdout
     past = ~holdout
-    model = PreferenceModel(random_state=seed).fit(
+    chosen: dict[str, Any] = dict(candidates or {})
+    model = PreferenceModel(random_state=seed, **chosen).fit(
         snapshot.states.take(past),
         snapshot.contexts.take(past),
         snapshot.y[past],

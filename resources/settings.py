@@ -13,6 +13,8 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from resources.training_method import MethodKind
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -79,13 +81,6 @@ class MLKind(StrEnum):
     AZUREML = "azureml"
 
 
-class NotInThisReleaseError(RuntimeError):
-    """A setting names a world that this release cannot run in."""
-
-    def __init__(self, variable: str, value: str, instead: str) -> None:
-        super().__init__(f"{variable}={value}: this release has no such world yet; set {variable}={instead}")
-
-
 class MissingSettingError(RuntimeError):
     """A chosen world needs a setting that is not there."""
 
@@ -120,6 +115,16 @@ class Settings(BaseSettings):
     )
     ml: MLKind | None = Field(
         default=None, description="ML platform: local or azureml. Default: local locally, azureml elsewhere."
+    )
+    training: MethodKind = Field(
+        default=MethodKind.COMMAND,
+        description="How models are trained: command (one job), sweep (many jobs over a search space), automl (a search over "
+        "families of classifiers) or pipeline (steps as jobs of their own).",
+    )
+    training_file: Path | None = Field(
+        default=None,
+        description="A TOML file with the details of GLOBOLATTE_TRAINING, in a table of the method's name (docs/azureml.md). "
+        "Default: those in resources/training_method.py.",
     )
     business_units: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("usa", "canada", "mexico"),
@@ -358,9 +363,11 @@ class Settings(BaseSettings):
         return {**values, **{key: value for key, value in defaults.items() if values.get(key) is None}}
 
     @model_validator(mode="after")
-    def _home_is_absolute(self) -> "Settings":
-        if not self.home.is_absolute():
-            object.__setattr__(self, "home", (PROJECT_ROOT / self.home.expanduser()).resolve())
+    def _paths_are_absolute(self) -> "Settings":
+        for name in ("home", "training_file"):
+            path = getattr(self, name)
+            if path is not None and not path.is_absolute():
+                object.__setattr__(self, name, (PROJECT_ROOT / path.expanduser()).resolve())
         return self
 
     @property
@@ -384,6 +391,11 @@ class Settings(BaseSettings):
     def mlflow_folder(self) -> Path:
         """Tracking store, registry, snapshots and trained models of the local ML platform."""
         return self.home / "mlflow"
+
+    @property
+    def azureml_folder(self) -> Path:
+        """Copies of what is in the Azure ML workspace; can be deleted at any time."""
+        return self.home / "azureml"
 
     @property
     def reports_folder(self) -> Path:
