@@ -29,6 +29,7 @@ class Gate:
     is_cut: bool = False
     times: int = 0
     own_port: int = 0
+    refused: list[str] = field(default_factory=list)
     logins: list[dict[str, Any]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -66,6 +67,7 @@ class Gate:
                 self.is_cut = True
         if is_here and self.refusal is not None:
             code, message = self.refusal
+            self.refused.append(said)
             refused = {
                 "data": {"errorCode": code, "sqlState": "57P03"},
                 "code": code,
