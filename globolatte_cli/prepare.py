@@ -1,6 +1,7 @@
 """`globolatte prepare`: dbt's manifest, made ahead of time so that definitions load fast."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -13,10 +14,18 @@ SOURCES = ("dbt_project.yml", "profiles.yml", "models", "macros", "tests")
 """What the manifest is made from."""
 
 
-def manifest_is_current() -> bool:
-    """Whether the manifest exists and is younger than everything it is made from."""
+ADAPTER = re.compile(rb'"adapter_type": ?"(\w+)"')
+BEGINNING_BYTES = 4096
+
+
+def manifest_is_current(settings: Settings | None = None) -> bool:
+    """Whether the manifest exists, is made for the chosen warehouse, and is younger than everything it is made from."""
     manifest = DBT_PROJECT_FOLDER / "target" / "manifest.json"
     if not manifest.exists():
+        return False
+    with manifest.open("rb") as stream:
+        made_for = ADAPTER.search(stream.read(BEGINNING_BYTES))
+    if made_for is None or made_for[1].decode() != (settings or Settings()).warehouse:
         return False
     made = manifest.stat().st_mtime
     files = (file for name in SOURCES for file in _files(DBT_PROJECT_FOLDER / name))
