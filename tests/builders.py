@@ -202,7 +202,7 @@ def everything(warehouse: Warehouse) -> dict[str, list[tuple[object, ...]]]:
     """All rows that loads write, attempts left out: two equal ones are the same state."""
     tables = ("sales_transactions", "quarantine", "load_ledger", "announcements")
     with warehouse.transaction() as transaction:
-        return {table: _rows(transaction, f"select * from sales_data.{table} order by all") for table in tables}
+        return {table: sorted(_rows(transaction, f"select * from sales_data.{table}"), key=repr) for table in tables}
 
 
 # Interference ----------------------------------------------------------------------------------------------------------
