@@ -92,6 +92,12 @@ def test_a_canary_answers_its_share_and_a_rollout_leaves_one_deployment(
     assert one.score([QUESTION], deployment="green")["deployment"] == "green"
     assert "1" in {one.score([QUESTION])["model_version"] for _ in range(10)}, "a header of one call is not sent again"
 
+    mirrored = {"blue": trained[0], "green": trained[1]}
+    one.deploy(DesiredState(mirrored, {"blue": 100, "green": 0}, Mirror("green", 50)))
+    one.wait_settled()
+    assert {one.score([QUESTION])["model_version"] for _ in range(12)} == {"1"}
+    assert azureml.mirrored["canary", "green"] > 0
+
     one.deploy(DesiredState({"green": trained[1]}, {"green": 100}))
     assert [item.name for item in one.wait_settled().deployments] == ["green"]
     assert one.score([QUESTION])["model_version"] == "2"
@@ -101,7 +107,7 @@ def test_a_canary_answers_its_share_and_a_rollout_leaves_one_deployment(
 def test_whoever_comes_after_an_interruption_goes_on_with_what_was_begun(
     azureml: StandIn, endpoint: Make, trained: list[Deployment]
 ) -> None:
-    wanted = DesiredState({"blue": trained[0]}, {"blue": 100}, Mirror("blue", 10))
+    wanted = DesiredState({"blue": trained[0]}, {"blue": 100})
     endpoint("interrupted").deploy(wanted)  # and then the process is gone
     after = endpoint("interrupted")
     assert {name: named(item) for name, item in after.desired().deployments.items()} == {"blue": named(trained[0])}
