@@ -149,7 +149,7 @@ def test_every_definition_is_yaml_that_the_sdk_reads_back(more: dict, tmp_path: 
     readers = {
         "environment": ml.load_environment, "compute": ml.load_compute, "component": ml.load_component, "job": ml.load_job,
         "schedule": ml.load_schedule, "model": ml.load_model, "endpoint": ml.load_online_endpoint, "snapshot": ml.load_data,
-        "deployment": ml.load_online_deployment, "monitor": ml.load_schedule, "import": ml.load_data,
+        "deployment": ml.load_online_deployment, "monitor": ml.load_schedule,
     }  # fmt: skip
     for file in files:
         kind = file.stem.split("-")[1]
