@@ -6,7 +6,7 @@ from resources.azureml.faults import AzureMLError
 from resources.azureml.settings import PREFIX, AzureMLSettings
 from resources.endpoint import EndpointError
 from resources.landing import LandingUnreachableError
-from resources.settings import MissingSettingError, NotInThisReleaseError
+from resources.settings import MissingSettingError
 from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
 
 
@@ -19,7 +19,6 @@ KNOWN_ERRORS = (
     ValidationError,
     WarehouseBusyError,
     WarehouseUnusableError,
-    NotInThisReleaseError,
     MissingSettingError,
     LandingUnreachableError,
     EndpointError,

@@ -41,6 +41,9 @@ class FeatureSpace:
             and `decayed_main_120d`.
         daypart_mix: shape (4,): the chain's shares of orders by daypart.
         lines_per_order: the chain's mean basket size.
+        weather_mix: shape (R + 1, 4, W): shares of weather types among the orders of a business unit and season, smoothed like
+            `popularity`.
+        holiday_share: share of orders on public holidays.
         first_date, last_date: the training span; the trend runs from 0 to 1 over it and stays there outside.
     """
 
@@ -49,6 +52,8 @@ class FeatureSpace:
     concentration: dict[str, float]
     daypart_mix: np.ndarray
     lines_per_order: float
+    weather_mix: np.ndarray
+    holiday_share: float
     first_date: np.datetime64
     last_date: np.datetime64
 
