@@ -87,3 +87,19 @@ def platform_on(
 ) -> AzureMLPlatform:
     """A platform on a workspace of its own."""
     return AzureMLPlatform(settings_of(standin, workspace, **more), folder, method or CommandMethod())
+
+
+def make_registry(standin: StandIn, name: str) -> None:
+    """A registry, which a person makes once."""
+    from azure.ai.ml.entities import (
+        Registry,
+        RegistryRegionDetails,
+        SystemCreatedAcrAccount,
+        SystemCreatedStorageAccount,
+    )
+
+    storage = SystemCreatedStorageAccount(storage_account_hns=False, storage_account_type="Standard_LRS")
+    images = [SystemCreatedAcrAccount(acr_account_sku="Premium")]
+    region = RegistryRegionDetails(location="westeurope", storage_config=storage, acr_config=images)
+    client = standin.ml_client()
+    client.registries.begin_create(Registry(name=name, location="westeurope", replication_locations=[region])).result()

@@ -13,6 +13,7 @@ import dagster as dg
 
 from resources.azureml import data_assets, models
 from resources.azureml.content import hash_of_files
+from resources.azureml.faults import AzureMLError
 from resources.azureml.files import fetch, job_page, whole
 from resources.azureml.provenance import Provenance
 from resources.azureml.settings import AzureMLSettings
@@ -25,6 +26,13 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Model
 
 ABANDONED_SECONDS = 86_400.0
+
+
+def as_failure(error: AzureMLError) -> dg.Failure:
+    """The error as Dagster shows it: its sentence, and its parts as metadata."""
+    page = {"studio": dg.MetadataValue.url(error.studio)} if error.studio else {}
+    parts = {"resource": error.resource, "what_happened": error.what, "remedy": error.remedy}
+    return dg.Failure(description=str(error), metadata={**parts, **page})
 
 
 @dataclass
@@ -95,7 +103,10 @@ class AzureMLPlatform:
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains by the chosen method as a job of the workspace, going on with one that is there for the same inputs."""
         address = f"azureml:{data_assets.SNAPSHOTS}:{snapshot.name}"
-        finished = train(context, self.workspace, self.method, (snapshot.name, address), self.folder / "jobs")
+        try:
+            finished = train(context, self.workspace, self.method, (snapshot.name, address), self.folder / "jobs")
+        except AzureMLError as error:
+            raise as_failure(error) from error
         parameters = json.loads((finished.folder / "parameters.json").read_text(encoding="utf-8"))
         return TrainedModel(
             folder=finished.folder / "model",
