@@ -211,12 +211,28 @@ def prepare() -> None:
 @cli.command()
 @click.argument(
     "what",
-    type=click.Choice(["definitions", "ingest", "ticks", "run", "serving", "drift", "demo", "all"]),
+    type=click.Choice(["definitions", "ingest", "ticks", "run", "serving", "drift", "demo", "model", "all"]),
     default="all",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def bench(what: str, *, as_json: bool) -> None:
-    """Measure us and the reference side by side, in one run, and print the ratios."""
+@click.option("--seed", "seeds", type=int, multiple=True, help="Of `model`: a simulated chain; default: 11 to 15.")
+@click.option("--size", "sizes", multiple=True, help="Of `model`: orders x customers; default: 10000x1000.")
+@click.option(
+    "--chain",
+    "chains",
+    type=click.Choice(["published", "half strength", "strongest effect", "habit data"]),
+    multiple=True,
+    help="Of `model`: which chains; default: all.",
+)
+def bench(what: str, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tuple[str, ...], *, as_json: bool) -> None:
+    """Measure us and the reference side by side, in one run, and print the ratios.
+
+    `model` is no part of `all`: it fits everything on many chains and takes minutes.
+    """
+    if what == "model":
+        from globolatte_cli.bench_model import bench_model, parsed_sizes
+
+        sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, as_json=as_json))
     from globolatte_cli.bench import run_benchmarks
 
     sys.exit(run_benchmarks(what, as_json=as_json))
