@@ -18,9 +18,12 @@ from globolatte_assets.keys import (
     MISPLACED_FILES,
     PERFORMANCE,
     PREDICTION_LOG,
+    PRODUCT_AFFINITY,
     PRODUCTS,
     RECOMMENDATIONS,
+    REGIONAL_RECOMMENDATIONS,
     SALES_TRANSACTIONS,
+    SEGMENTS,
 )
 from resources.warehouse_tables import owned_tables
 
@@ -32,7 +35,10 @@ TABLES: Mapping[dg.AssetKey, str] = {
     SALES_TRANSACTIONS: "sales_data.sales_transactions",
     MISPLACED_FILES: "sales_data.load_ledger",
     EVALUATION: "ml.evaluations",
+    SEGMENTS: "ml.segments",
+    PRODUCT_AFFINITY: "ml.product_affinity",
     RECOMMENDATIONS: "serving.recommendations",
+    REGIONAL_RECOMMENDATIONS: "serving.regional_recommendations",
     PREDICTION_LOG: "monitoring.prediction_log",
     DATA_DRIFT: "monitoring.drift",
     PERFORMANCE: "monitoring.performance",

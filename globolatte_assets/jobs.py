@@ -16,11 +16,14 @@ from globolatte_assets.keys import (
     PERFORMANCE,
     PREDICTION_LOG,
     PREFERENCE_MODEL,
+    PRODUCT_AFFINITY,
     PRODUCTS,
     PROMOTION,
     RECOMMENDATIONS,
     RECOMMENDER,
+    REGIONAL_RECOMMENDATIONS,
     SALES_TRANSACTIONS,
+    SEGMENTS,
     SERVING_STATE,
     TRAINING_SNAPSHOT,
 )
@@ -86,8 +89,11 @@ def jobs() -> Sequence[AssetJob]:
         ),
         _job(
             RECOMMEND,
-            dg.AssetSelection.assets(SERVING_STATE, RECOMMENDATIONS),
-            "Publishes customer states and scores every customer with the champion.",
+            dg.AssetSelection.assets(
+                SERVING_STATE, RECOMMENDATIONS, REGIONAL_RECOMMENDATIONS, SEGMENTS, PRODUCT_AFFINITY
+            ),
+            "Publishes customer states, scores every customer, and strangers, with the champion, assigns customers to segments and "
+            "tells which products go together.",
         ),
         _job(
             DEPLOY, dg.AssetSelection.assets(RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."

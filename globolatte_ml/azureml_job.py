@@ -54,10 +54,16 @@ def track(metrics: dict[str, float], parameters: dict[str, Any]) -> None:
     if "MLFLOW_RUN_ID" not in os.environ:
         return
     import mlflow
+    from mlflow.exceptions import MlflowException
 
-    with mlflow.start_run(run_id=os.environ["MLFLOW_RUN_ID"]):
-        mlflow.log_params({name: str(value) for name, value in parameters.items()})
-        mlflow.log_metrics(metrics)
+    try:
+        with mlflow.start_run(run_id=os.environ["MLFLOW_RUN_ID"]):
+            mlflow.log_params({name: str(value) for name, value in parameters.items()})
+            mlflow.log_metrics(metrics)
+    except (
+        MlflowException
+    ) as error:  # the model is there all the same; a sweep, which needs the metric, says that it has none
+        sys.stderr.write(f"the metrics are not in the workspace's tracking: {error}\n")
 
 
 @contextmanager

@@ -64,12 +64,29 @@ def event_queue_of(settings: Settings) -> EventQueue:
 
 
 def warehouse_of(settings: Settings) -> Warehouse:
-    """The warehouse. Raises `NotInThisReleaseError` for a kind that is not there yet."""
+    """The warehouse. Raises `MissingSettingError` if the kind needs a setting that is not there."""
     if settings.warehouse is WarehouseKind.DUCKDB:
         from resources.warehouse_duckdb import DuckDBWarehouse
 
         return DuckDBWarehouse(file=str(settings.warehouse_file), wait_seconds=settings.warehouse_wait_seconds)
-    raise NotInThisReleaseError("GLOBOLATTE_WAREHOUSE", str(settings.warehouse), "duckdb")
+    from resources.warehouse_snowflake import SnowflakeWarehouse
+
+    why = "GLOBOLATTE_WAREHOUSE=snowflake"
+    key_path = settings.snowflake_private_key_path
+    return SnowflakeWarehouse(
+        account=required(settings.snowflake_account, "GLOBOLATTE_SNOWFLAKE_ACCOUNT", why),
+        user=required(settings.snowflake_user, "GLOBOLATTE_SNOWFLAKE_USER", why),
+        database=settings.snowflake_database,
+        compute=settings.snowflake_warehouse,
+        role=settings.snowflake_role,
+        authentication=settings.snowflake_authentication,
+        private_key_path=str(key_path) if key_path else None,
+        host=settings.snowflake_host,
+        port=settings.snowflake_port,
+        protocol=settings.snowflake_protocol,
+        wait_seconds=settings.warehouse_wait_seconds,
+        network_seconds=settings.snowflake_network_seconds,
+    )
 
 
 LONGEST_TICK_WAIT_SECONDS = 2.0

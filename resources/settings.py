@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from resources.training_method import MethodKind
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Environment(StrEnum):
@@ -56,6 +57,21 @@ class WarehouseKind(StrEnum):
 
     DUCKDB = "duckdb"
     SNOWFLAKE = "snowflake"
+
+
+class SnowflakeAuthentication(StrEnum):
+    """How Snowflake is entered: by a password, a key pair, or an OAuth token."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a method
+    KEY = "key"
+    OAUTH = "oauth"
+
+
+class SnowflakeProtocol(StrEnum):
+    """How Snowflake is talked to; an emulator does without TLS."""
+
+    HTTPS = "https"
+    HTTP = "http"
 
 
 class MLKind(StrEnum):
@@ -160,7 +176,38 @@ class Settings(BaseSettings):
     warehouse_wait_seconds: float = Field(
         default=300.0,
         ge=0,
-        description="How long to wait for the warehouse file while another process uses it, before giving up with its process id.",
+        description="How long to wait for the warehouse while another process has the DuckDB file open, or writes into Snowflake.",
+    )
+    snowflake_account: str | None = Field(
+        default=None, description="Snowflake's account identifier, such as <organization>-<account>."
+    )
+    snowflake_user: str | None = Field(default=None, description="The user that GloboLatte is in Snowflake.")
+    snowflake_role: str | None = Field(
+        default=None, description="The role that the user works in. Default: the user's own default role."
+    )
+    snowflake_warehouse: str = Field(
+        default="GLOBO_LATTE_WH", description="The virtual warehouse that computes in Snowflake."
+    )
+    snowflake_database: str = Field(default="GLOBO_LATTE_DB", description="The database in Snowflake.")
+    snowflake_authentication: SnowflakeAuthentication = Field(
+        default=SnowflakeAuthentication.KEY,
+        description="How Snowflake is entered: key (GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY, or a file that "
+        "GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PATH names; GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PASSPHRASE if it has one), password "
+        "(GLOBOLATTE_SNOWFLAKE_PASSWORD) or oauth (GLOBOLATTE_SNOWFLAKE_TOKEN). The four secrets are read from the environment "
+        "only and are no settings.",
+    )
+    snowflake_private_key_path: Path | None = Field(
+        default=None, description="File with the private key (PKCS#8, PEM), in place of the variable that holds it."
+    )
+    snowflake_network_seconds: int = Field(
+        default=60, ge=1, description="How long to wait for an answer of Snowflake before giving up."
+    )
+    snowflake_host: str | None = Field(
+        default=None, description="Where Snowflake is, if not where its account says: an emulator or a private link."
+    )
+    snowflake_port: int = Field(default=443, ge=1, le=65535, description="The port at GLOBOLATTE_SNOWFLAKE_HOST.")
+    snowflake_protocol: SnowflakeProtocol = Field(
+        default=SnowflakeProtocol.HTTPS, description="https, or http for an emulator on this machine."
     )
     landing_poll_seconds: int = Field(
         default=15, ge=1, description="Least time between two looks of the landing sensor, in seconds."
@@ -295,6 +342,21 @@ class Settings(BaseSettings):
                 "is no plain address; write https://<account>.blob.core.windows.net and put a SAS into GLOBOLATTE_BLOB_SAS"
             )
         return value.rstrip("/") if value is not None else None
+
+    @field_validator("snowflake_database")
+    @classmethod
+    def _database_is_an_identifier(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+            raise ValueError(f"{value!r} is no plain name; use letters, digits and '_', such as GLOBO_LATTE_DB")
+        return value.upper()
+
+    @model_validator(mode="after")
+    def _http_stays_on_this_machine(self) -> "Settings":
+        if self.snowflake_protocol is SnowflakeProtocol.HTTP and self.snowflake_host not in LOOPBACK:
+            raise ValueError(
+                "GLOBOLATTE_SNOWFLAKE_PROTOCOL=http would send secrets in the clear; use https, or an emulator on 127.0.0.1"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

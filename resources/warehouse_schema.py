@@ -112,7 +112,50 @@ create table sales_data.row_corrections (
 );
 """
 
-MIGRATIONS: tuple[str, ...] = (RAW_SALES, DRIFT_AND_PERFORMANCE, PREDICTION_LOG, STEPS_AND_FORMATS)
+SEGMENTS = """
+create table ml.segments (
+    customer_id varchar not null, segment_id integer not null, segment_name varchar not null, confidence double not null,
+    is_provisional boolean not null, fit_id varchar not null, as_of_date date not null
+);
+create table ml.segment_profiles (
+    segment_id integer not null, segment_name varchar not null, customers bigint not null, share_of_customers double not null,
+    share_of_sales double not null, orders_per_30_days double not null, spend_per_order double not null,
+    lines_per_order double not null, days_since_last_order double not null, favourite_product_id varchar not null,
+    peak_daypart varchar not null, profile varchar not null, fit_id varchar not null, as_of_date date not null
+);
+create table ml.segment_fits (
+    fit_id varchar not null, fitted_at timestamp not null, learned_until date not null, customers bigint not null,
+    segments integer not null, stability double, silhouette double, reason varchar not null, parameters varchar not null
+);
+"""
+
+AFFINITY = """
+create table ml.product_affinity (
+    region varchar not null, kind varchar not null, anchor_product_id varchar not null, product_id varchar not null,
+    orders bigint not null, orders_with_both bigint not null, customers bigint not null, design_effect double not null,
+    rate double not null, expected_rate double not null, lift double, shrunken_lift double not null, lift_low double not null,
+    p_value double not null, q_value double not null, is_significant boolean not null, value_per_100_offers double not null,
+    rank integer, as_of_date date not null
+);
+"""
+
+REGIONAL = """
+create table serving.regional_recommendations (
+    business_unit varchar not null, season varchar not null, weather varchar not null, is_season_now boolean not null,
+    weather_share double not null, weather_days bigint not null, rank integer not null, product_id varchar not null,
+    probability double not null, model_version varchar not null, state_version varchar not null, as_of_date date not null
+);
+"""
+
+MIGRATIONS: tuple[str, ...] = (
+    RAW_SALES,
+    DRIFT_AND_PERFORMANCE,
+    PREDICTION_LOG,
+    STEPS_AND_FORMATS,
+    SEGMENTS,
+    AFFINITY,
+    REGIONAL,
+)
 
 
 def statements(migration: str) -> list[str]:

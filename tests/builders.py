@@ -23,6 +23,7 @@ from resources.landing import LandedFile
 from resources.landing_folder import FolderLandingZone
 from resources.settings import Settings
 from resources.warehouse import Transaction, Warehouse
+from resources.warehouse_dialect import Dialect
 from resources.warehouse_duckdb import DuckDBWarehouse
 
 DAY = dt.date(2022, 1, 31)
@@ -221,9 +222,21 @@ class InterferedTransaction:
         self.before(self.inner, sql)
         return self.inner.fetch(sql, parameters)
 
+    @property
+    def dialect(self) -> Dialect:
+        return self.inner.dialect
+
     def stage(self, name: str, data: pa.Table) -> None:
         self.before(self.inner, f"stage {name}")
         self.inner.stage(name, data)
+
+    def scratch(self, name: str, columns: str) -> None:
+        self.before(self.inner, f"scratch {name}")
+        self.inner.scratch(name, columns)
+
+    def fill(self, name: str, query: str) -> None:
+        self.before(self.inner, f"fill {name} as {query}")
+        self.inner.fill(name, query)
 
 
 @dataclass(frozen=True)

@@ -154,6 +154,9 @@ def record_reference(
     """
     status = REFUSED if refusal else LOADED
     with warehouse.transaction() as transaction:
+        transaction.stage("ledger_rows", ledger_table([]))
+        if data is not None:
+            transaction.stage("reference_rows", data)
         if not is_on_the_record(transaction, file, sha256, status):
             row = ledger_row(
                 file=file,
@@ -174,7 +177,6 @@ def record_reference(
                 )
             insert_ledger(transaction, [row])
         if data is not None and table is not None:
-            transaction.stage("reference_rows", data)
             columns = ", ".join(data.column_names)
             transaction.execute(f"delete from {table}")
             transaction.execute(f"insert into {table} ({columns}) select {columns} from reference_rows")

@@ -17,7 +17,7 @@ with latest as (
 select listed.place
 from listed
 left join latest on listed.path = latest.path
-where latest.path is null or latest.etag <> listed.etag or starts_with(latest.reason, '{MISPLACED}')
+where latest.path is null or latest.etag <> listed.etag or position('{MISPLACED}' in latest.reason) = 1
 order by listed.place
 """
 

@@ -52,7 +52,8 @@ def status_of(workspace: Workspace, name: str) -> str | None:
     """A job's status; none if there is no such job."""
     with faults_of(f"job {name}", job_page(workspace, name)):
         try:
-            return str(workspace.client.jobs.get(name).status)
+            status = workspace.client.jobs.get(name).status
+            return str(getattr(status, "value", status))
         except Exception as error:
             if is_missing(error):
                 return None
@@ -73,8 +74,8 @@ def run_job(workspace: Workspace, base: str, build: Callable[[str], Any], say: S
             with faults_of(f"job {found.name}", page):
                 workspace.client.jobs.create_or_update(job)
         wait_for(workspace, found.name, say)
-    except AzureMLError:
-        raise
+    except Exception:
+        raise  # a fault between here and Azure, or the job's own end: nothing to cancel
     except BaseException:
         cancel(workspace, found.name, say)
         raise

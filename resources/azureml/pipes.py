@@ -13,7 +13,7 @@ import dagster as dg
 
 from resources.azureml.faults import AzureMLError, faults_of
 from resources.azureml.files import job_page
-from resources.azureml.jobs import Attempt, cancel, failure, status_of, wait_for
+from resources.azureml.jobs import GIVEN_UP, Attempt, cancel, failure, status_of, wait_for
 from resources.azureml.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -71,9 +71,11 @@ def run_under_pipes(
             client.run(context=context, command=command)
     except AzureMLError:
         raise
-    except dg.DagsterPipesExecutionError:
-        status = status_of(workspace, found.name) or "not there any more"
-        raise failure(workspace, found.name, status) from None
+    except Exception:
+        status = status_of(workspace, found.name)
+        if status in GIVEN_UP:
+            raise failure(workspace, found.name, str(status)) from None
+        raise  # a fault between here and Azure: the job goes on, and so does the next run with it
     except BaseException:
         cancel(workspace, found.name, context.log.info)
         raise

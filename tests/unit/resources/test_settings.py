@@ -154,7 +154,6 @@ def test_settings_reach_a_child_process_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("made_by", "settings", "message"),
     [
-        (warehouse_of, {"warehouse": "snowflake"}, "GLOBOLATTE_WAREHOUSE=snowflake: .*set GLOBOLATTE_WAREHOUSE=duckdb"),
         (ml_of, {"ml": "azureml"}, "GLOBOLATTE_ML=azureml: .*set GLOBOLATTE_ML=local"),
     ],
 )
@@ -163,6 +162,27 @@ def test_a_world_that_is_not_there_yet_is_refused_with_the_one_that_is(
 ) -> None:
     with pytest.raises(NotInThisReleaseError, match=message):
         made_by(Settings(**settings))
+
+
+def test_snowflake_as_warehouse_needs_account_and_user() -> None:
+    with pytest.raises(MissingSettingError, match="GLOBOLATTE_SNOWFLAKE_ACCOUNT is not set, but GLOBOLATTE_WAREHOUSE"):
+        warehouse_of(Settings(warehouse="snowflake"))
+    with pytest.raises(MissingSettingError, match="GLOBOLATTE_SNOWFLAKE_USER is not set, but GLOBOLATTE_WAREHOUSE"):
+        warehouse_of(Settings(warehouse="snowflake", snowflake_account="a-b"))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"snowflake_protocol": "http"}, "secrets in the clear"),
+        ({"snowflake_protocol": "http", "snowflake_host": "snowflake.example.com"}, "secrets in the clear"),
+        ({"snowflake_database": "a; drop database b"}, "is no plain name"),
+        ({"snowflake_authentication": "magic"}, "'password', 'key' or 'oauth'"),
+    ],
+)
+def test_what_would_harm_in_snowflake_s_settings_is_refused(settings: dict[str, str], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Settings(**settings)
 
 
 def test_a_container_as_landing_zone_needs_its_account() -> None:
