@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from globolatte_cli.file_commands import ledger, quarantine, retract
+from globolatte_cli.model_commands import models
 
 GARBAGE_COLLECTION_THRESHOLD = 100_000
 """Objects between two collections: commands are short, and collecting while libraries are imported takes a tenth of their time."""
@@ -238,7 +239,7 @@ def bench(what: str, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tup
     sys.exit(run_benchmarks(what, as_json=as_json))
 
 
-for command in (quarantine, retract, ledger):
+for command in (quarantine, retract, ledger, models):
     cli.add_command(command)
 
 
