@@ -19,7 +19,7 @@ from globolatte_assets.jobs import jobs
 from globolatte_assets.models.evaluation import evaluation
 from globolatte_assets.models.preference_model import preference_model
 from globolatte_assets.models.product_affinity import product_affinity_asset
-from globolatte_assets.models.promotion import promotion
+from globolatte_assets.models.promotion import promotion_asset
 from globolatte_assets.models.segments import segments_asset
 from globolatte_assets.models.training_snapshot import training_snapshot
 from globolatte_assets.monitoring.conservation import ledger_conservation
@@ -78,7 +78,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                     training_snapshot,
                     preference_model,
                     evaluation,
-                    promotion,
+                    promotion_asset(sign_off_wanted=settings.model_sign_off),
                     segments_asset(condition),
                     product_affinity_asset(condition),
                     serving_state_asset(condition),

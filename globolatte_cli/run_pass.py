@@ -282,6 +282,15 @@ def deploy(settings: Settings) -> None:
         Pass(settings, instance, console).job(DEPLOY, "Champion behind the endpoint")
 
 
+def promote(settings: Settings) -> None:
+    """Has the verdict on the challenger given again, with progress. Raises `UserError` if that fails."""
+    from globolatte_assets.jobs import PROMOTE
+
+    ensure_manifest()
+    with open_instance(settings) as instance, quiet(_log_file(settings)) as console:
+        Pass(settings, instance, console).job(PROMOTE, "Verdict on the challenger")
+
+
 def _has_reference_data(one: Pass) -> bool:
     return bool(one.warehouse.read("sales_data.business_units", ["folder"]).num_rows)
 

@@ -278,6 +278,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Least number of days of new sales between two trainings that monitoring asks for.",
     )
+    model_sign_off: bool = Field(
+        default=False,
+        description="Whether a model that passed every gate also needs a person's approval (`globolatte models approve`) before it is "
+        "promoted. A rejection holds either way.",
+    )
     endpoint_port: int | None = Field(
         default=None,
         ge=1,

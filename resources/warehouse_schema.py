@@ -147,6 +147,13 @@ create table serving.regional_recommendations (
 );
 """
 
+SIGN_OFFS = """
+create table ml.sign_offs (
+    model_version varchar not null, content_hash varchar not null, decision varchar not null, decided_by varchar not null,
+    reason varchar not null, decided_at timestamp not null
+);
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -155,6 +162,7 @@ MIGRATIONS: tuple[str, ...] = (
     SEGMENTS,
     AFFINITY,
     REGIONAL,
+    SIGN_OFFS,
 )
 
 
