@@ -25,6 +25,7 @@ from resources.warehouse_statements import replacement, selection
 if TYPE_CHECKING:
     import pyarrow as pa
 
+DEFINES = re.compile(r"\b(create table|create schema|add column) (?!if not exists)")
 STAGED_FILE = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*(/[A-Za-z0-9_-]+)*/[A-Za-z0-9_-]+\.parquet")
 LARGEST_UNLOADED_BYTES = 5 * 1024**3
 """As much as Snowflake writes into one file."""
@@ -42,9 +43,7 @@ BOOKKEEPING = (
 
 def repeatable(statement: str) -> str:
     """A statement of a migration so that it may run again: Snowflake commits at each, so a migration can end half way."""
-    return statement.replace("create table ", "create table if not exists ", 1).replace(
-        " add column ", " add column if not exists ", 1
-    )
+    return DEFINES.sub(r"\1 if not exists ", statement, count=1)
 
 
 class SnowflakeWarehouse(dg.ConfigurableResource):
