@@ -115,6 +115,43 @@ def recommend(
 
 
 @cli.command()
+@click.option(
+    "--product", default="", help="Product to offer, by id or name; default: what is worth most to push in each unit."
+)
+@click.option("--budget", type=click.FloatRange(min=0), required=True, help="What all contacts may cost together.")
+@click.option(
+    "--cost", type=click.FloatRange(min=0, min_open=True), default=0.25, show_default=True, help="Of one contact."
+)
+@click.option(
+    "--unit", "units", multiple=True, help="Business unit to address; may be given several times. Default: all."
+)
+@click.option(
+    "--days", type=click.IntRange(min=1), default=14, show_default=True, help="For how many days purchases count."
+)
+@click.option(
+    "--control", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share that is held back."
+)
+@click.option("--name", default="", help="Name of the campaign; default: the product's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def campaign(
+    product: str,
+    budget: float,
+    cost: float,
+    units: tuple[str, ...],
+    days: int,
+    control: float,
+    name: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Choose who to offer what within a budget, log the contacts, and hold a control group back."""
+    from globolatte_cli.campaign import make_campaign
+
+    asked = {"product": product, "budget": budget, "cost_per_contact": cost, "units": list(units), "days": days}
+    make_campaign({**asked, "control_share": control, "name": name}, as_json=as_json)
+
+
+@cli.command()
 def demo() -> None:
     """Simulate two years, run everything, and show what came of it."""
     from globolatte_cli.demo import run_demo
