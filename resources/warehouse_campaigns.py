@@ -75,7 +75,11 @@ def keep_campaign(
     warehouse: Warehouse, campaign_id: str, campaign: "pa.Table", audience: "pa.Table", contacts: "pa.Table"
 ) -> None:
     """Record, audience and contact log of a campaign, all or none; what an earlier run of the same campaign left is replaced."""
-    kept = (("campaign_record", CAMPAIGNS, campaign), ("audience", AUDIENCES, audience), ("contacts", CONTACTS, contacts))
+    kept = (
+        ("campaign_record", CAMPAIGNS, campaign),
+        ("audience", AUDIENCES, audience),
+        ("contacts", CONTACTS, contacts),
+    )
     with warehouse.transaction() as transaction:
         for staged, _, rows in kept:
             transaction.stage(staged, rows)
