@@ -16,16 +16,19 @@ from resources.settings import PROJECT_ROOT
 DOCUMENT, CONDA, MODEL, STATE = "deployment.json", "conda.yml", "model", "state"
 SCRIPT, BATCH_SCRIPT = "score.py", "batch_score.py"
 SCIENCE = PROJECT_ROOT / "globolatte_ml"
+MIRROR = PROJECT_ROOT / "resources" / "azureml" / "state_mirror.py"
 ENTRY = '''\
-"""Answers with the model of this deployment: hands over to `globolatte_ml.{module}`, and says where the customer states are."""
+"""Answers with the model of this deployment: hands over to `globolatte_ml.{module}`, and has the customer states brought here."""
 
-import os
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-os.environ.setdefault("GLOBOLATTE_STATE_POINTER", str(HERE / "state" / "current_state"))
+
+import state_mirror  # noqa: E402
+
+state_mirror.begin(HERE / "state")
 
 from globolatte_ml.{module} import init, run  # noqa: E402
 
@@ -83,6 +86,10 @@ class DeploymentSpec:
     app_insights: bool = False
     collect_data: bool = False
     conda: Mapping[str, Any] = field(default_factory=dict)
+    look_seconds: float = 30.0
+    """How often a deployment looks for a newer customer state and hands on its prediction log."""
+    state_url: str | None = None
+    """The container that newer customer states come from; none where the deployment keeps the one that it was made with."""
 
     @property
     def environment_variables(self) -> dict[str, str]:
@@ -91,7 +98,14 @@ class DeploymentSpec:
             "GLOBOLATTE_DEPLOYMENT": self.name,
             "GLOBOLATTE_MODEL_VERSION": self.model_version,
             "OMP_NUM_THREADS": "1",
+            **self._storage,
         }
+
+    @property
+    def _storage(self) -> dict[str, str]:
+        seconds = f"{self.look_seconds:g}"
+        given = {"STATE_URL": self.state_url or "", "STATE_SECONDS": seconds, "PREDICTION_LOG_SECONDS": seconds}
+        return {f"GLOBOLATTE_{name}": value for name, value in given.items()} if self.state_url else {}
 
 
 def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | None = None) -> Path:
@@ -99,6 +113,7 @@ def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | 
     import yaml
 
     folder.mkdir(parents=True, exist_ok=True)
+    shutil.copy(MIRROR, folder / MIRROR.name)
     for script in (SCRIPT, BATCH_SCRIPT):
         text = ENTRY.replace("{module}", script.removesuffix(".py"))
         (folder / script).write_text(text, encoding="utf-8")

@@ -133,12 +133,22 @@ def endpoint_of(settings: Settings) -> Endpoint:
 
 def states_of(settings: Settings) -> ServingStates:
     """The customer states that serving reads."""
-    return ServingStates(folder=str(settings.endpoints_folder))
+    folder = str(settings.endpoints_folder)
+    if settings.ml is MLKind.LOCAL:
+        return ServingStates(folder=folder)
+    from resources.azureml.serving_storage import SharedServingStates
+
+    return SharedServingStates(folder=folder)
 
 
 def predictions_of(settings: Settings) -> PredictionFiles:
     """The files in which the endpoint's deployments log their answers."""
-    return PredictionFiles(folder=str(settings.endpoints_folder / "prediction_log"))
+    folder = str(settings.endpoints_folder / "prediction_log")
+    if settings.ml is MLKind.LOCAL:
+        return PredictionFiles(folder=folder)
+    from resources.azureml.serving_storage import SharedPredictionFiles
+
+    return SharedPredictionFiles(folder=folder)
 
 
 def export(settings: Settings) -> None:

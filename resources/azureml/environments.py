@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Environment
 
 TRAINING_PACKAGES = ("dagster-pipes", "mlflow", "numpy", "pandas", "pyarrow", "scikit-learn")
-SERVING_PACKAGES = ("azureml-inference-server-http", "numpy", "pandas", "pyarrow")
-BATCH_PACKAGES = ("numpy", "pandas", "pyarrow")
+SERVING_PACKAGES = (
+    "azure-identity",
+    "azure-storage-blob",
+    "azureml-inference-server-http",
+    "numpy",
+    "pandas",
+    "pyarrow",
+)
+BATCH_PACKAGES = ("azure-identity", "azure-storage-blob", "numpy", "pandas", "pyarrow")
 NOT_HERE = {
     "azureml-mlflow": "azureml-mlflow>=1.60",
     "azureml-ai-monitoring": "azureml-ai-monitoring>=1.0",

@@ -17,7 +17,12 @@ BUSY_PERCENT, LOOK_SECONDS = 70, 10
 
 
 def spec_of(
-    settings: AzureMLSettings, name: str, model: tuple[str, str], state_version: str, conda: Mapping[str, Any]
+    settings: AzureMLSettings,
+    name: str,
+    model: tuple[str, str],
+    state_version: str,
+    conda: Mapping[str, Any],
+    state_url: str | None = None,
 ) -> DeploymentSpec:
     """A deployment of a model (its version and content hash) as the settings have it served."""
     return DeploymentSpec(
@@ -32,6 +37,8 @@ def spec_of(
         app_insights=settings.app_insights,
         collect_data=settings.collect_data,
         conda=conda,
+        look_seconds=settings.look_seconds,
+        state_url=state_url,
     )
 
 

@@ -12,6 +12,7 @@ from resources.azureml import declared, online
 from resources.azureml.environments import ensure_environment, serving_conda, serving_environment
 from resources.azureml.faults import AzureMLError, faults_of, is_missing, remedy_for, said
 from resources.azureml.provenance import git_commit
+from resources.azureml.serving_storage import container_url
 from resources.azureml.workspace import Workspace
 from resources.deployment_spec import write_folder
 from resources.endpoint import Deployment, DesiredState
@@ -133,7 +134,8 @@ class Rollout:
         settings = self.workspace.settings
         state = self.states.current()
         conda = serving_conda(collects_data=settings.collect_data)
-        spec = online.spec_of(settings, name, (wanted.model_version, wanted.content_hash), state.name, conda)
+        model = wanted.model_version, wanted.content_hash
+        spec = online.spec_of(settings, name, model, state.name, conda, container_url(self.workspace))
         environment = ensure_environment(self.workspace, serving_environment(self.workspace, conda))
         with tempfile.TemporaryDirectory(prefix="globolatte-deployment-") as scratch:
             code = write_folder(spec, Path(scratch) / "code", state)

@@ -114,6 +114,11 @@ class AzureMLSettings(BaseSettings):
     collect_data: bool = Field(
         default=False, description="Whether Azure's data collector keeps requests and answers of deployments."
     )
+    look_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="How often a deployment looks for newer customer states and hands on its prediction log, in seconds.",
+    )
     deployment_wait_seconds: float = Field(
         default=1800.0, gt=0, description="How long to wait for a deployment to be provisioned, in seconds."
     )

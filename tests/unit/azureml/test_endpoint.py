@@ -12,13 +12,14 @@ from globolatte_ml.model import PreferenceModel
 from globolatte_ml.snapshot import read_snapshot
 from resources.azureml import models
 from resources.azureml.endpoint import AzureMLEndpoint
+from resources.azureml.serving_storage import SharedPredictionFiles, SharedServingStates
 from resources.azureml.workspace import Workspace
 from resources.endpoint import Deployment, DesiredState, EndpointError, Mirror
 from resources.ml import TrainedModel
 from resources.serving_state import ServingStates
 from tests.azureml_builders import settings_of
 from tests.emulators.azureml import StandIn
-from tests.endpoint_builders import QUESTION, deployment, ml_builders, publish_state
+from tests.endpoint_builders import QUESTION, deployment, eventually, ml_builders, publish_state
 
 WORKSPACE = "serving"
 Make = Callable[[str], AzureMLEndpoint]
@@ -92,6 +93,12 @@ def test_a_canary_answers_its_share_and_a_rollout_leaves_one_deployment(
     assert one.score([QUESTION], deployment="green")["deployment"] == "green"
     assert "1" in {one.score([QUESTION])["model_version"] for _ in range(10)}, "a header of one call is not sent again"
 
+    mirrored = {"blue": trained[0], "green": trained[1]}
+    one.deploy(DesiredState(mirrored, {"blue": 100, "green": 0}, Mirror("green", 50)))
+    one.wait_settled()
+    assert {one.score([QUESTION])["model_version"] for _ in range(12)} == {"1"}
+    assert azureml.mirrored["canary", "green"] > 0
+
     one.deploy(DesiredState({"green": trained[1]}, {"green": 100}))
     assert [item.name for item in one.wait_settled().deployments] == ["green"]
     assert one.score([QUESTION])["model_version"] == "2"
@@ -101,7 +108,7 @@ def test_a_canary_answers_its_share_and_a_rollout_leaves_one_deployment(
 def test_whoever_comes_after_an_interruption_goes_on_with_what_was_begun(
     azureml: StandIn, endpoint: Make, trained: list[Deployment]
 ) -> None:
-    wanted = DesiredState({"blue": trained[0]}, {"blue": 100}, Mirror("blue", 10))
+    wanted = DesiredState({"blue": trained[0]}, {"blue": 100})
     endpoint("interrupted").deploy(wanted)  # and then the process is gone
     after = endpoint("interrupted")
     assert {name: named(item) for name, item in after.desired().deployments.items()} == {"blue": named(trained[0])}
@@ -128,3 +135,29 @@ def test_a_deployment_that_fails_says_why_and_what_served_goes_on(
     with pytest.raises(EndpointError, match="deployment green of endpoint failing: failed"):
         one.wait_healthy("green")
     assert one.score([QUESTION])["model_version"] == "1"
+
+
+def test_a_deployment_follows_the_states_and_hands_on_its_log(
+    azureml: StandIn, tmp_path: Path, endpoint: Make, trained: list[Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = endpoint("following")
+    settings = one.settings
+    for name in ("subscription", "resource_group", "workspace"):
+        monkeypatch.setenv(f"GLOBOLATTE_AZUREML_{name.upper()}", getattr(settings, name))
+    one.settings = settings.model_copy(update={"look_seconds": 0.5})
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    one.wait_healthy("blue")
+    one.wait_settled()
+    assert one.score([QUESTION])["state_version"] == "state-1"
+    staging = SharedServingStates(folder=str(tmp_path / "endpoints")).staging("state-2")
+    build = ml_builders()
+    build.write_state(build.chain(n_orders=250), staging, "state-2")
+    SharedServingStates(folder=str(tmp_path / "endpoints")).publish(staging, "state-2")
+    eventually(lambda: one.score([QUESTION])["state_version"] == "state-2", 60)
+    files = SharedPredictionFiles(folder=str(tmp_path / "log"))
+    found = eventually(files.finished, 60)
+    assert "state-1" in found[0].read_text()
+    left = len(files.finished())
+    files.taken(found[0])
+    assert found[0] not in files.finished()
+    assert left >= 1
