@@ -211,15 +211,16 @@ def prepare() -> None:
 @cli.command()
 @click.argument(
     "what",
-    type=click.Choice(["definitions", "ingest", "ticks", "run", "serving", "drift", "demo", "all"]),
+    type=click.Choice(["definitions", "ingest", "ticks", "dbt", "run", "serving", "drift", "demo", "all"]),
     default="all",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def bench(what: str, *, as_json: bool) -> None:
+@click.option("--orders", default=10_000_000, help="How many orders the benchmark dbt builds.", show_default=True)
+def bench(what: str, *, as_json: bool, orders: int) -> None:
     """Measure us and the reference side by side, in one run, and print the ratios."""
     from globolatte_cli.bench import run_benchmarks
 
-    sys.exit(run_benchmarks(what, as_json=as_json))
+    sys.exit(run_benchmarks(what, as_json=as_json, orders=orders))
 
 
 for command in (quarantine, retract, ledger):
