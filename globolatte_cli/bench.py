@@ -98,7 +98,7 @@ def run_benchmarks(what: str, *, as_json: bool, orders: int = MANY_ORDERS) -> in
     """
     ensure_manifest()
     console, rows = Console(), []
-    benchmarks = {**BENCHMARKS, "dbt": partial(_dbt, orders=orders)}
+    benchmarks: dict[str, Benchmark] = {**BENCHMARKS, "dbt": partial(_dbt, orders=orders)}
     for name in benchmarks if what == "all" else (what,):
         with tempfile.TemporaryDirectory() as home, console.status(f"Measuring: {name}"):
             rows += list(benchmarks[name](Settings(home=Path(home))))

@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from globolatte_assets.features.column_lineage import LINEAGE_FILE
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
@@ -15,9 +16,9 @@ SOURCES = ("dbt_project.yml", "profiles.yml", "models", "macros", "tests")
 
 
 def manifest_is_current() -> bool:
-    """Whether the manifest exists and is younger than everything it is made from."""
+    """Whether manifest and lineage exist and are younger than everything they are made from."""
     manifest = DBT_PROJECT_FOLDER / "target" / "manifest.json"
-    if not manifest.exists():
+    if not manifest.exists() or not manifest.with_name(LINEAGE_FILE).exists():
         return False
     made = manifest.stat().st_mtime
     files = (file for name in SOURCES for file in _files(DBT_PROJECT_FOLDER / name))
@@ -38,7 +39,6 @@ def prepare_manifest() -> None:
 def _prepare_lineage() -> None:
     """Writes where each column comes from, from SQL that dbt compiled for no warehouse at all."""
     from globolatte_assets.features.column_lineage import lineage_of
-    from globolatte_assets.features.dbt_project import LINEAGE_FILE
 
     target = DBT_PROJECT_FOLDER / "target"
     compiled = target / "lineage"

@@ -10,6 +10,9 @@ Node = Mapping[str, Any]
 Lineage = dict[str, dict[str, list[tuple[str, str]]]]
 """By unique id of a model and column: the (unique id, column) pairs that it is made from."""
 
+LINEAGE_FILE = "column_lineage.json"
+"""Beside dbt's manifest, and prepared with it."""
+
 DIALECT = "duckdb"
 
 
@@ -33,14 +36,14 @@ def _address(node: Node) -> tuple[str, str, str]:
 
 
 def _of_model(
-    node: Node, schema: Mapping[str, Any], tables: Mapping[tuple[str, str, str], str]
+    node: Node, schema: dict[str, Any], tables: Mapping[tuple[str, str, str], str]
 ) -> dict[str, list[tuple[str, str]]]:
-    from sqlglot import parse_one
+    from sqlglot import exp, parse_one
     from sqlglot.lineage import lineage
     from sqlglot.optimizer.qualify import qualify
     from sqlglot.optimizer.scope import build_scope
 
-    query = qualify(
+    query: exp.Query = qualify(  # type: ignore[assignment] # a model is one query
         parse_one(node["compiled_code"], dialect=DIALECT),
         schema=schema,
         dialect=DIALECT,

@@ -15,7 +15,7 @@ from dagster_dbt import (
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.documentation import COLUMN_SCHEMA, schema_of_model
 from globolatte_assets.features.checks import meaning_of_test
-from globolatte_assets.features.column_lineage import as_dagster
+from globolatte_assets.features.column_lineage import LINEAGE_FILE, as_dagster
 from globolatte_assets.keys import OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUSE_POOL
 from resources.dbt_cli import DbtOfThisEnvironment
 
@@ -24,8 +24,6 @@ SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "quarantin
 """Tables that one load writes together: the one asset `raw/sales_transactions` stands for all of them."""
 
 COLUMN_LINEAGE = "dagster/column_lineage"
-LINEAGE_FILE = "column_lineage.json"
-"""Beside dbt's manifest, and prepared with it."""
 
 DAILY_BUILD = ["build", "--exclude-resource-type", "unit_test"]
 """Models and data tests. Unit tests judge the SQL, not the data: `make test` runs them."""
@@ -116,10 +114,10 @@ def _column_lineage(project: DbtProject, manifest: Mapping[str, Any]) -> Mapping
 
 def _with_lineage(event: Any, lineage: Mapping[str, dg.TableColumnLineage]) -> Any:
     """A model's output tells what its columns were made from; every other event stays as it is."""
-    unique_id = event.metadata["unique_id"].value if isinstance(event, dg.Output) else None
-    if unique_id not in lineage:
+    if not isinstance(event, dg.Output):
         return event
-    return event.with_metadata({**event.metadata, COLUMN_LINEAGE: lineage[unique_id]})
+    columns = lineage.get(str(event.metadata["unique_id"].value))
+    return event if columns is None else event.with_metadata({**event.metadata, COLUMN_LINEAGE: columns})
 
 
 def dbt_models(

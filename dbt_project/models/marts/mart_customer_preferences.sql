@@ -67,7 +67,7 @@ final as (
         products.category as favourite_category,
         cast(favourites.main_orders as double) / customers.order_count as favourite_share,
         recent_favourites.product_id as recent_favourite_product_id,
-        variety.product_count,
+        cast(variety.product_count as bigint) as product_count,
         cast(variety.addon_lines as double) / customers.order_count as addons_per_order,
         case
             greatest(

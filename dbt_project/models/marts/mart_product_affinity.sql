@@ -92,10 +92,10 @@ final as (
         lift,
         price_difference,
         offer,
-        row_number() over (
+        cast(row_number() over (
             partition by scope, product_id
             order by lift desc, pair_orders desc, other_product_id asc
-        ) as lift_rank
+        ) as bigint) as lift_rank
     from measured
 
 )
