@@ -13,6 +13,7 @@ from resources.landing_folder import FolderLandingZone
 from resources.warehouse_duckdb import DuckDBWarehouse
 from tests.builders import Deployment, deployment, landing_in, put_reference_data, warehouse_in
 from tests.emulators.azurite_server import Azurite, why_not
+from tests.emulators.fakesnow_server import FakeSnowflake
 
 if TYPE_CHECKING:
     from tests.emulators.azureml import StandIn
@@ -43,6 +44,16 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     if reason is not None:
         pytest.skip(reason)
     server = Azurite(tmp_path_factory.mktemp("azurite") / "azurite.log")
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def fakesnow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeSnowflake]:
+    """An emulator of Snowflake; one for all tests of a process, each of which makes a database of its own."""
+    server = FakeSnowflake(tmp_path_factory.mktemp("fakesnow"))
     try:
         yield server.start()
     finally:

@@ -108,7 +108,16 @@ def test_whatever_touches_the_warehouse_shares_its_pool(deployed: Deployment) ->
 # Automation ------------------------------------------------------------------------------------------------------------
 
 
-FOLLOWS = {"raw/holidays", "endpoints/serving_state", "endpoints/recommendations"}
+UNDERSTOOD = {"models/segments", "models/product_affinity"}
+"""What is made of customers and needs no training: it follows the data."""
+FOLLOWS = {
+    "raw/holidays",
+    "endpoints/serving_state",
+    "endpoints/recommendations",
+    "endpoints/regional_recommendations",
+    "endpoints/campaign_results",
+    *UNDERSTOOD,
+}
 DBT_GROUPS = {"staging", "intermediate", "marts", "features"}
 
 
@@ -119,16 +128,26 @@ def test_dbt_models_and_what_is_served_follow_new_data_by_themselves(deployed: D
 
 def test_training_and_landing_files_start_only_when_asked(deployed: Deployment) -> None:
     by_themselves = {name(spec) for spec in specs(deployed) if spec.automation_condition is not None}
-    assert not {name(spec) for spec in specs(deployed) if spec.group_name == "models"} & by_themselves
+    assert {name(spec) for spec in specs(deployed) if spec.group_name == "models"} & by_themselves == UNDERSTOOD
     assert {asset for asset in by_themselves if asset.startswith("raw/")} == {"raw/holidays"}
 
 
 def test_every_asset_that_does_not_follow_by_itself_has_a_job_that_makes_it(deployed: Deployment) -> None:
     jobs = [job for job in deployed.definitions.resolve_all_job_defs() if not job.name.startswith("__")]
     in_a_job = {key for job in jobs for key in job.asset_layer.selected_asset_keys}
+    made = deployed.definitions.resolve_asset_graph().executable_asset_keys
     assert {
-        name(spec) for spec in specs(deployed) if spec.automation_condition is None and spec.key not in in_a_job
+        name(spec)
+        for spec in specs(deployed)
+        if spec.key in made and spec.automation_condition is None and spec.key not in in_a_job
     } == set()
+
+
+def test_only_what_the_units_deliver_is_made_elsewhere(deployed: Deployment) -> None:
+    made = deployed.definitions.resolve_asset_graph().executable_asset_keys
+    assert {name(spec) for spec in specs(deployed) if spec.key not in made} == {
+        f"raw/{folder}_deliveries" for folder in deployed.settings.business_units
+    }
 
 
 def test_every_sensor_is_on_by_default(deployed: Deployment) -> None:

@@ -1,0 +1,90 @@
+"""The asset `models/product_affinity`: what to offer with what (cross-sell), and what in its place (upsell), by unit and chain."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from globolatte_assets.automation import RETRY_AFTER_A_FAULT
+from globolatte_assets.keys import CATALOGUE, ORDER_LINES, ORDERS, OWNER_SCIENCE, PRODUCT_AFFINITY, WAREHOUSE_POOL
+from globolatte_assets.pictures import png
+from resources.warehouse import Warehouse
+from resources.warehouse_customers import basket_pairs, last_business_date, next_order_pairs
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+AFFINITY_TABLE = "ml.product_affinity"
+OFFERS_SHOWN = 12
+
+
+def offers_in_words(table: "pa.Table", kind: str, names: Mapping[str, str]) -> str:
+    """The chain's best offers of a kind as a Markdown table: what an offer at each anchor would bring."""
+    from globolatte_ml.affinity_table import CHAIN
+
+    offers = [row for row in table.to_pylist() if row["region"] == CHAIN and row["kind"] == kind and row["rank"]]
+    if not offers:
+        return "No pair is significant yet."
+    lines = [
+        "| with | offer | orders | rate | elsewhere | lift (at least) | q | worth per 100 offers |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {names.get(row['anchor_product_id'], row['anchor_product_id'])} | **{names.get(row['product_id'], row['product_id'])}** "
+        f"| {row['orders']:,} | {row['rate']:.1%} | {row['expected_rate']:.1%} | {row['shrunken_lift']:.2f} ({row['lift_low']:.2f}) "
+        f"| {row['q_value']:.1g} | {row['value_per_100_offers']:.2f} |"
+        for row in sorted(offers, key=lambda row: -row["value_per_100_offers"])[:OFFERS_SHOWN]
+    ]
+    return "\n".join(lines)
+
+
+def regional_differences(table: "pa.Table", names: Mapping[str, str]) -> str:
+    """The first offer at each anchor by region, as Markdown, where regions differ."""
+    first = [row for row in table.to_pylist() if row["rank"] == 1]
+    regions = sorted({row["region"] for row in first})
+    best = {(row["kind"], row["anchor_product_id"], row["region"]): row["product_id"] for row in first}
+    lines = [f"| | with | {' | '.join(regions)} |", f"|---|---|{'---|' * len(regions)}"]
+    for kind, anchor in sorted({key[:2] for key in best}):
+        offers = [best.get((kind, anchor, region)) for region in regions]
+        words = " | ".join("–" if offer is None else names.get(offer, offer) for offer in offers)
+        lines.append(f"| {kind.replace('_', '-')} | {names.get(anchor, anchor)} | {words} |")
+    return "\n".join(lines)
+
+
+def product_affinity_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:
+    """Builds the asset."""
+
+    @dg.asset(
+        key=PRODUCT_AFFINITY,
+        deps=[ORDERS, ORDER_LINES, CATALOGUE],
+        pool=WAREHOUSE_POOL,
+        group_name="models",
+        owners=[OWNER_SCIENCE],
+        kinds={"python", "table"},
+        automation_condition=condition,
+        retry_policy=RETRY_AFTER_A_FAULT,
+        description="Pairs of products with significance and shrinkage, by unit and for the chain: add-ons to offer with a main product, "
+        "and dearer products of its category to offer in its place, ranked by what an offer would bring.",
+    )
+    def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:
+        from globolatte_ml.affinity_plots import cross_sell_map
+        from globolatte_ml.affinity_table import CROSS_SELL, UPSELL, affinity_table, products_from
+
+        products = products_from(warehouse.read("marts.dim_product"))
+        names = {product_id: product.name for product_id, product in products.items()}
+        as_of = last_business_date(warehouse) or dt.date.min
+        table = affinity_table(basket_pairs(warehouse), next_order_pairs(warehouse), products, as_of)
+        rows = warehouse.replace(AFFINITY_TABLE, table)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": rows,
+                "significant_pairs": sum(table["is_significant"].to_pylist()),
+                "cross_sell": dg.MetadataValue.md(offers_in_words(table, CROSS_SELL, names)),
+                "upsell": dg.MetadataValue.md(offers_in_words(table, UPSELL, names)),
+                "first_offers_by_region": dg.MetadataValue.md(regional_differences(table, names)),
+                "what_goes_together": png(cross_sell_map(table, names)),
+            }
+        )
+
+    return product_affinity

@@ -1,0 +1,201 @@
+"""Which products go together: pairs with significance and shrinkage, ranked by what an offer would bring.
+
+Belongs here: the statistics of counted pairs, whether in one basket (cross-sell) or from one order to the next (upsell).
+Does not belong here: counting (that is SQL), plots.
+
+A pair is an anchor A (the order's main product, or the previous main product) and a companion B (an add-on, or the next main
+product). Its rate is compared with B's rate at all other anchors of the same region. Raw lift on three baskets says nothing, so:
+
+- Orders of one customer hang together. Counts are divided by the design effect that the customers' own sums show (Rao & Scott,
+  "A simple method for the analysis of clustered binary data", 1992).
+- One-sided Fisher test where a cell is small, log-likelihood ratio (Dunning 1993) elsewhere; the false discovery rate is held at
+  5 % over all pairs of a kind (Benjamini & Hochberg 1995).
+- The lift is the posterior mean under a gamma prior learnt from all pairs (DuMouchel 1999), regional ones around the chain's;
+  `lift_low` is its fifth percentile. The prior's mean is 1: without evidence nothing goes together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+MOST_FALSE = 0.05
+SMALL_CELL = 5.0
+PRIOR_SHAPES = np.geomspace(0.5, 500.0, 31)
+FEWEST_CUSTOMERS = 5
+"""Customers that must have made a pair before it counts as one."""
+LOW_QUANTILE = 0.05
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """n pairs of one region and kind, all combinations of anchor and companion that were possible; arrays of shape (n,).
+
+    anchor, companion: product ids. orders: with the anchor. both: of these with the companion. customers: with such an order.
+    both_squared, orders_squared, both_orders: sums over customers of (their both)², (their orders)² and the product.
+    """
+
+    anchor: np.ndarray
+    companion: np.ndarray
+    orders: np.ndarray
+    both: np.ndarray
+    customers: np.ndarray
+    both_squared: np.ndarray
+    orders_squared: np.ndarray
+    both_orders: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.anchor)
+
+    def plus(self, other: Pairs) -> Pairs:
+        """Both regions' pairs, one after the other."""
+        return Pairs(
+            *(
+                np.concatenate([mine, theirs])
+                for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Affinity:
+    """What is known of n pairs; arrays of shape (n,).
+
+    rate: of the companion at the anchor; expected: at the other anchors. lift: rate / expected as counted, NaN if nothing was expected.
+    shrunken_lift, lift_low: posterior mean and fifth percentile. design_effect: how many orders count as one. p_value, q_value:
+    one-sided, before and after the correction. significant: q at most 5 %, more than expected, enough customers.
+    """
+
+    rate: np.ndarray
+    expected: np.ndarray
+    lift: np.ndarray
+    shrunken_lift: np.ndarray
+    lift_low: np.ndarray
+    design_effect: np.ndarray
+    p_value: np.ndarray
+    q_value: np.ndarray
+    significant: np.ndarray
+
+    def extra_rate(self) -> np.ndarray:
+        """How much more often than elsewhere the companion is taken at the anchor, by the shrunken lift; shape (n,)."""
+        extra: np.ndarray = self.expected * (self.shrunken_lift - 1.0)
+        return extra
+
+
+def affinity(pairs: Pairs, around: np.ndarray | None = None) -> Affinity:
+    """Judge n >= 0 pairs. `around`, shape (n,): lifts to shrink towards, the chain's for a region; 1 unless given."""
+    orders, both = pairs.orders.astype(np.float64), pairs.both.astype(np.float64)
+    others, others_both = _elsewhere(pairs)
+    effect = design_effect(pairs)
+    orders_n, both_n, others_n, others_both_n = orders / effect, both / effect, others / effect, others_both / effect
+    rate, expected = _ratio(both, orders), _ratio(others_both, others)
+    p_value = one_sided_p(both_n, orders_n, others_both_n, others_n)
+    q_value = false_discovery(p_value)
+    prior = np.ones(len(pairs)) if around is None else around
+    expected_count = orders_n * expected * prior
+    shape = learn_shape(both_n, expected_count)
+    mean, low = posterior(both_n, expected_count, shape)
+    enough = (pairs.customers >= FEWEST_CUSTOMERS) & (rate > expected)
+    return Affinity(
+        rate=rate,
+        expected=expected,
+        lift=np.divide(rate, expected, out=np.full(len(pairs), np.nan), where=expected > 0),
+        shrunken_lift=mean * prior,
+        lift_low=low * prior,
+        design_effect=effect,
+        p_value=p_value,
+        q_value=q_value,
+        significant=enough & (q_value <= MOST_FALSE),
+    )
+
+
+def design_effect(pairs: Pairs) -> np.ndarray:
+    """Variance of each pair's rate over customers against that of as many independent orders; at least 1, shape (n,)."""
+    orders, rate = pairs.orders.astype(np.float64), _ratio(pairs.both, pairs.orders)
+    clustered = pairs.both_squared - 2.0 * rate * pairs.both_orders + rate**2 * pairs.orders_squared
+    independent = rate * (1.0 - rate) * orders
+    return np.divide(clustered, independent, out=np.ones(len(pairs)), where=independent > 0).clip(min=1.0)
+
+
+def one_sided_p(both: np.ndarray, orders: np.ndarray, others_both: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """P(at least `both` of `orders`) if the rate were that of `others` and these together; shape (n,). 1 where nothing can be told."""
+    from scipy.special import erfc
+
+    total, hits = orders + others, both + others_both
+    share = _ratio(hits, total)
+    table = np.stack([both, orders - both, others_both, others - others_both])
+    by_chance = np.stack([orders * share, orders * (1 - share), others * share, others * (1 - share)])
+    terms = np.zeros_like(table)
+    seen = (table > 0) & (by_chance > 0)
+    terms[seen] = table[seen] * np.log(table[seen] / by_chance[seen])
+    tail = (
+        erfc(np.sqrt(terms.sum(axis=0).clip(min=0.0))) / 2.0
+    )  # chi-squared with one degree of freedom, one side of it
+    p_value = np.where(both > by_chance[0], tail, 1.0 - tail)
+    for at in np.flatnonzero(by_chance.min(axis=0) < SMALL_CELL):
+        p_value[at] = fisher_tail(*(round(float(counts[at])) for counts in (both, orders, hits, total)))
+    told: np.ndarray = np.where((orders > 0) & (others > 0), p_value, 1.0)
+    return told
+
+
+def fisher_tail(both: int, orders: int, hits: int, total: int) -> float:
+    """P(X >= both) for a hypergeometric X: `orders` drawn of `total`, of which `hits` count."""
+    from scipy.special import gammaln
+
+    drawn = np.arange(max(both, orders + hits - total, 0), min(orders, hits) + 1)
+
+    def log_choose(n: int, k: np.ndarray) -> np.ndarray:
+        chosen: np.ndarray = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
+        return chosen
+
+    logs = log_choose(hits, drawn) + log_choose(total - hits, orders - drawn) - log_choose(total, np.array(orders))
+    return float(min(1.0, np.exp(logs).sum()))
+
+
+def false_discovery(p_value: np.ndarray) -> np.ndarray:
+    """Adjusted p-values of Benjamini & Hochberg, shape (n,)."""
+    n = len(p_value)
+    order = np.argsort(p_value, kind="stable")[::-1]
+    steps = p_value[order] * n / np.arange(n, 0, -1)
+    adjusted = np.empty(n)
+    adjusted[order] = np.minimum.accumulate(steps).clip(max=1.0) if n else steps
+    return adjusted
+
+
+def learn_shape(counts: np.ndarray, expected: np.ndarray) -> float:
+    """The gamma prior's shape (its mean is 1) under which counts are likeliest, on a grid: negative binomial likelihood."""
+    from scipy.special import gammaln
+
+    told = expected > 0
+    if not told.any():
+        return float(PRIOR_SHAPES[-1])
+    x, e = counts[told], expected[told]
+    fits = [
+        (gammaln(a + x) - gammaln(a) - gammaln(x + 1) + a * np.log(a / (a + e)) + x * np.log(e / (a + e))).sum()
+        for a in PRIOR_SHAPES
+    ]
+    return float(PRIOR_SHAPES[int(np.argmax(fits))])
+
+
+def posterior(counts: np.ndarray, expected: np.ndarray, shape: float) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and fifth percentile of each lift given its counts, shape (n,) each."""
+    from scipy.special import gammaincinv
+
+    alpha, beta = counts + shape, expected + shape
+    low: np.ndarray = gammaincinv(alpha, LOW_QUANTILE) / beta
+    mean: np.ndarray = alpha / beta
+    return mean, low
+
+
+def _elsewhere(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """Orders at the other anchors that could have had the companion, and how many did; shape (n,) each."""
+    _, companion = np.unique(pairs.companion, return_inverse=True)
+    size = int(companion.max()) + 1 if len(pairs) else 0
+    orders = np.bincount(companion, weights=pairs.orders, minlength=size)
+    both = np.bincount(companion, weights=pairs.both, minlength=size)
+    return orders[companion] - pairs.orders, both[companion] - pairs.both
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.zeros(len(whole), dtype=np.float64), where=whole > 0)

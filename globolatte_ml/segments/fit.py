@@ -1,0 +1,164 @@
+"""A segmentation: found once, kept as a document, applied to whoever comes.
+
+Belongs here: finding, keeping, assigning, and the decision when to find anew. Does not belong here: the warehouse's tables.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from globolatte_ml.segments.clustering import Clusters, Evidence, find_clusters
+from globolatte_ml.segments.matching import match
+from globolatte_ml.segments.profiles import distinct, name_of, taste_of
+from globolatte_ml.segments.vectors import Customers, VectorSpace, learn_vector_space
+
+ORDERS_TO_BE_HEARD = 3
+"""Customers with fewer orders take no part in finding segments: little is known of them. They are assigned, provisionally."""
+REFIT_DAYS = 28
+
+
+@dataclass(frozen=True)
+class SegmentFit:
+    """k segments: `ids`, `names` and `overlaps` (with the segment of that id before, 0 for a new one) belong to the clusters in order."""
+
+    space: VectorSpace
+    clusters: Clusters
+    ids: tuple[int, ...]
+    names: tuple[str, ...]
+    overlaps: tuple[float, ...]
+    next_id: int
+    learned_until: dt.date
+    customers: int
+
+    @property
+    def fit_id(self) -> str:
+        """The name of its content."""
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:12]
+
+    @property
+    def chosen(self) -> Evidence | None:
+        """The evidence of the k that was taken; none if there is one segment."""
+        return next((one for one in self.clusters.evidence if one.k == len(self.ids)), None)
+
+    def name_if_still_so(self, segment_id: int, taste: tuple[str, ...]) -> str | None:
+        """The name of a segment of this fit if the same products stand out in it; else none."""
+        if segment_id not in self.ids:
+            return None
+        at = self.ids.index(segment_id)
+        return self.names[at] if set(taste_of(self.clusters.centres[at], self.space)) == set(taste) else None
+
+    def assign(self, coordinates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Position of each customer's segment, and the probability of it; both of shape (n,)."""
+        memberships = self.clusters.memberships(coordinates)
+        segment = memberships.argmax(axis=1)
+        return segment, memberships[np.arange(len(segment)), segment]
+
+    def to_json(self) -> str:
+        """Everything as JSON, in canonical form."""
+        space, clusters = self.space, self.clusters
+        document = {
+            "space": {name: _plain(value) for name, value in vars(space).items()},
+            "centres": clusters.centres.tolist(),
+            "shares": clusters.shares.tolist(),
+            "variance": clusters.variance,
+            "evidence": [asdict(one) for one in clusters.evidence],
+            "ids": self.ids,
+            "names": self.names,
+            "overlaps": self.overlaps,
+            "next_id": self.next_id,
+            "learned_until": self.learned_until.isoformat(),
+            "customers": self.customers,
+        }
+        return json.dumps(document, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> SegmentFit:
+        """The inverse of `to_json`."""
+        document: dict[str, Any] = json.loads(text)
+        space: dict[str, Any] = {
+            name: np.array(value)
+            if name in ("usual", "daypart_mix")
+            else tuple(value)
+            if isinstance(value, list)
+            else value
+            for name, value in document["space"].items()
+        }
+        evidence = tuple(Evidence(**one) for one in document["evidence"])
+        centres, shares = np.array(document["centres"]), np.array(document["shares"])
+        return cls(
+            space=VectorSpace(**space),
+            clusters=Clusters(centres, shares, document["variance"], evidence),
+            ids=tuple(document["ids"]),
+            names=tuple(document["names"]),
+            overlaps=tuple(document["overlaps"]),
+            next_id=document["next_id"],
+            learned_until=dt.date.fromisoformat(document["learned_until"]),
+            customers=document["customers"],
+        )
+
+
+def find_segments(
+    customers: Customers,
+    until: dt.date,
+    product_names: Mapping[str, str],
+    previous: SegmentFit | None = None,
+    seed: int = 0,
+) -> SegmentFit:
+    """Find segments among customers with orders (at least one), and give them the ids of those they were before.
+
+    A segment keeps its name as long as its id, unless what stands out in it has changed. Raises `ValueError` without customers.
+    """
+    if len(customers) == 0:
+        raise ValueError("no customer has orders; load sales before looking for segments")
+    order = np.argsort(customers.ids, kind="stable")
+    customers = customers.take(order)
+    heard = customers.states.order_count >= ORDERS_TO_BE_HEARD
+    heard = heard if heard.any() else np.ones(len(customers), dtype=bool)
+    learned = customers.take(heard)
+    space = learn_vector_space(learned)
+    points = space.coordinates(learned)
+    clusters = find_clusters(points, seed)
+    k = len(clusters.shares)
+    names = [name_of(centre, space, product_names) for centre in clusters.centres]
+    ids, overlaps, next_id = tuple(range(1, k + 1)), (0.0,) * k, k + 1
+    if previous is not None:
+        was, _ = previous.assign(previous.space.coordinates(learned))
+        now = clusters.memberships(points).argmax(axis=1)
+        matched = match(was, now, previous.ids, k, previous.next_id)
+        ids, overlaps, next_id = matched.ids, matched.overlaps, matched.next_id
+        names = [
+            previous.name_if_still_so(one, taste_of(centre, space)) or name
+            for one, centre, name in zip(ids, clusters.centres, names, strict=True)
+        ]
+    return SegmentFit(space, clusters, ids, tuple(distinct(names)), overlaps, next_id, until, len(learned))
+
+
+def why_refit(
+    previous: SegmentFit | None, until: dt.date, products: Sequence[str], asked: bool = False, days: int = REFIT_DAYS
+) -> str | None:
+    """Why segments are to be found anew, in one sentence; none if customers are only to be assigned to those there are.
+
+    `until` is the last date of the sales, `products` what was sold so far.
+    """
+    if previous is None:
+        return "There were no segments yet."
+    if asked:
+        return "Someone asked for it."
+    new = sorted(set(products) - set(previous.space.products))
+    if new:
+        return f"{', '.join(new[:5])} came into the range since."
+    passed = (until - previous.learned_until).days
+    if passed >= days:
+        return f"{passed} days of sales are new since ({days} are enough)."
+    return None
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value

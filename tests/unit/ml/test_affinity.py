@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from globolatte_ml.affinity import Pairs, affinity, design_effect, false_discovery, fisher_tail, one_sided_p, posterior
+from globolatte_ml.affinity_plots import cross_sell_map
+from globolatte_ml.affinity_table import Product, affinity_table, pairs_of
+
+PRODUCTS = {
+    "A": Product("Latte", "Coffee", 4.0),
+    "B": Product("Muffin", "Bakery", 3.0),
+    "C": Product("Mocha", "Coffee", 5.0),
+    "D": Product("Tea", None, 2.0),
+}
+
+
+def pairs(rows) -> Pairs:
+    """From (anchor, companion, orders, both): every customer has one order."""
+    anchor, companion, orders, both = (np.array(values) for values in zip(*rows, strict=True))
+    return Pairs(anchor, companion, orders, both, both, both, orders, both)
+
+
+def counts(rows, region="chain") -> pa.Table:
+    """The same as the warehouse counts them."""
+    of_anchor = {anchor: orders for anchor, _, orders, _ in rows}
+    found = [{"region": region, "anchor": a, "orders": n, "orders_squared": n} for a, n in of_anchor.items()]
+    found += [
+        {"region": region, "anchor": a, "companion": c, "both": x, "customers": x, "both_squared": x, "both_orders": x}
+        for a, c, _, x in rows
+        if x
+    ]
+    names = (
+        "region",
+        "anchor",
+        "companion",
+        "orders",
+        "orders_squared",
+        "both",
+        "customers",
+        "both_squared",
+        "both_orders",
+    )
+    return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in found])
+
+
+# Significance ---------------------------------------------------------------------------------------------------------
+
+
+def test_fisher_is_the_textbook_tail():
+    """Fisher's tea: 4 of 4 cups, 8 cups in all, 4 of them milk first: 1/70."""
+    assert fisher_tail(4, 4, 4, 8) == pytest.approx(1 / 70)
+    assert fisher_tail(3, 4, 4, 8) == pytest.approx(17 / 70)
+    assert fisher_tail(0, 4, 4, 8) == pytest.approx(1)
+
+
+def test_both_tests_agree_where_both_apply():
+    table = (60, 400, 150, 1500)
+    likelihood = one_sided_p(*(np.array([float(n)]) for n in table))[0]
+    exact = fisher_tail(60, 400, 210, 1900)
+    assert likelihood == pytest.approx(exact, rel=0.35)
+
+
+def test_three_baskets_prove_nothing_and_are_shrunken():
+    found = affinity(
+        pairs([("A", "B", 3, 3), ("C", "B", 2000, 200), ("A", "C", 3, 0), ("D", "C", 1000, 50), ("D", "B", 1000, 100)])
+    )
+    assert found.lift[0] == pytest.approx(10)
+    assert found.shrunken_lift[0] < 3
+    assert found.lift_low[0] < 1.5
+    assert not found.significant.any()
+
+
+def test_a_real_pair_is_significant_and_hardly_shrunken():
+    found = affinity(pairs([("A", "B", 1000, 300), ("C", "B", 1000, 100), ("D", "B", 1000, 95)]))
+    assert found.significant.tolist() == [True, False, False]
+    assert found.shrunken_lift[0] == pytest.approx(found.lift[0], rel=0.05)
+
+
+def test_among_unrelated_products_few_pairs_are_found():
+    rng = np.random.default_rng(0)
+    rows = [(f"A{a}", f"B{b}", 800, rng.binomial(800, 0.1)) for a in range(30) for b in range(20)]
+    found = affinity(pairs(rows))
+    assert found.significant.sum() <= 1
+    assert (found.p_value < 0.05).mean() == pytest.approx(0.05, abs=0.025)
+    assert np.abs(found.shrunken_lift - 1).max() < 0.1
+
+
+def test_one_customers_habit_is_one_customer():
+    """100 orders of one customer, each with both products: the design effect takes them for one."""
+    rows = pairs([("A", "B", 1000, 200), ("C", "B", 1000, 100)])
+    habit = Pairs(
+        rows.anchor,
+        rows.companion,
+        rows.orders,
+        rows.both,
+        np.array([101, 100]),
+        np.array([100 + 100**2, 100]),
+        np.array([900 + 100**2, 1000]),
+        np.array([100 + 100**2, 100]),
+    )
+    assert design_effect(rows) == pytest.approx([1, 1])
+    assert design_effect(habit)[0] > 30
+    assert affinity(rows).significant[0]
+    assert not affinity(habit).significant[0]
+
+
+def test_false_discovery_is_benjamini_hochberg():
+    assert false_discovery(np.array([0.01, 0.04, 0.03, 0.5])) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
+    assert false_discovery(np.array([])).shape == (0,)
+
+
+def test_the_posterior_lies_between_the_prior_and_the_counts():
+    mean, low = posterior(np.array([30.0, 0.0]), np.array([10.0, 10.0]), 10.0)
+    assert mean == pytest.approx([2.0, 0.5])
+    assert (low < mean).all()
+
+
+# The table ------------------------------------------------------------------------------------------------------------
+
+BASKETS = [
+    ("A", "B", 1000, 300),
+    ("C", "B", 1000, 100),
+    ("D", "B", 1000, 90),
+    ("A", "D", 1000, 50),
+    ("C", "D", 1000, 50),
+    ("B", "D", 500, 25),
+]
+NEXT = [("A", "C", 900, 300), ("D", "C", 900, 90), ("C", "A", 900, 300), ("D", "A", 900, 90), ("A", "D", 900, 90)]
+
+
+def table(*regions) -> pa.Table:
+    baskets = pa.concat_tables([counts(BASKETS), *(counts(rows, region) for region, rows in regions)])
+    return affinity_table(baskets, counts(NEXT), PRODUCTS, dt.date(2023, 12, 31))
+
+
+def row_of(found: pa.Table, region: str, kind: str, anchor: str, companion: str) -> dict:
+    [row] = [
+        r
+        for r in found.to_pylist()
+        if (r["region"], r["kind"], r["anchor_product_id"], r["product_id"]) == (region, kind, anchor, companion)
+    ]
+    return row
+
+
+def test_every_possible_pair_is_there_counted_or_not():
+    found = pairs_of(counts(BASKETS), "chain")
+    assert len(found) == 4 * 2 - 2  # two companions, neither with itself
+    assert dict(zip(zip(found.anchor, found.companion, strict=True), found.both, strict=True))["B", "D"] == 25
+
+
+def test_offers_are_ranked_by_what_they_bring():
+    found = table()
+    offer = row_of(found, "chain", "cross_sell", "A", "B")
+    assert offer["rank"] == 1
+    assert offer["value_per_100_offers"] == pytest.approx(100 * (0.3 - 0.095) * 3.0, rel=0.05)
+    assert row_of(found, "chain", "cross_sell", "C", "B")["rank"] is None
+
+
+def test_an_upsell_is_dearer_and_of_the_same_category():
+    found = [row for row in table().to_pylist() if row["kind"] == "upsell"]
+    assert [(row["anchor_product_id"], row["product_id"], row["rank"]) for row in found] == [("A", "C", 1)]
+    assert found[0]["value_per_100_offers"] == pytest.approx(100 * 0.3333 * 1.0, rel=0.05)
+
+
+def test_a_small_region_is_drawn_to_the_chain():
+    found = table(("BU_CA", [("A", "B", 10, 1), ("C", "B", 40, 4)]))
+    chain, region = (row_of(found, where, "cross_sell", "A", "B") for where in ("chain", "BU_CA"))
+    assert region["lift"] == pytest.approx(1.0)
+    assert abs(region["shrunken_lift"] - chain["shrunken_lift"]) < abs(region["shrunken_lift"] - region["lift"])
+    assert region["lift_low"] < chain["lift_low"]
+
+
+def test_nothing_sold_gives_an_empty_table():
+    nothing = counts(BASKETS).slice(0, 0)
+    empty = affinity_table(nothing, nothing, PRODUCTS, dt.date(2023, 12, 31))
+    assert empty.num_rows == 0
+    assert cross_sell_map(empty, {}).startswith(b"\x89PNG")
+    assert cross_sell_map(table(), {}).startswith(b"\x89PNG")
