@@ -80,40 +80,6 @@ def ended(client: Any, name: str, seconds: float = 120) -> Any:
     return job
 
 
-def settings_of(standin: StandIn, workspace: str, **more: Any) -> AzureMLSettings:
-    """Settings of a new workspace, or of one that is there."""
-    standin.add_workspace(workspace)
-    return AzureMLSettings(
-        subscription=standin.subscription_id,
-        resource_group=standin.resource_group,
-        workspace=workspace,
-        **{"poll_seconds": 0.3, **more},
-    )
-
-
-def platform_on(
-    standin: StandIn, workspace: str, folder: Path, method: TrainingMethod | None = None, **more: Any
-) -> AzureMLPlatform:
-    """A platform on a workspace of its own."""
-    return AzureMLPlatform(settings_of(standin, workspace, **more), folder, method or CommandMethod())
-
-
-def make_registry(standin: StandIn, name: str) -> None:
-    """A registry, which a person makes once."""
-    from azure.ai.ml.entities import (
-        Registry,
-        RegistryRegionDetails,
-        SystemCreatedAcrAccount,
-        SystemCreatedStorageAccount,
-    )
-
-    storage = SystemCreatedStorageAccount(storage_account_hns=False, storage_account_type="Standard_LRS")
-    images = [SystemCreatedAcrAccount(acr_account_sku="Premium")]
-    region = RegistryRegionDetails(location="westeurope", storage_config=storage, acr_config=images)
-    client = standin.ml_client()
-    client.registries.begin_create(Registry(name=name, location="westeurope", replication_locations=[region])).result()
-
-
 def file_asset(client: Any, folder: Path, content: str) -> str:
     """A registered file; its name and version as jobs refer to it."""
     from azure.ai.ml.entities import Data
@@ -148,3 +114,37 @@ def online_deployment(client: Any, endpoint: str, name: str, model: str, code: P
         environment_variables={"WHO": name},
         **more,
     )
+
+
+def settings_of(standin: StandIn, workspace: str, **more: Any) -> AzureMLSettings:
+    """Settings of a new workspace, or of one that is there."""
+    standin.add_workspace(workspace)
+    return AzureMLSettings(
+        subscription=standin.subscription_id,
+        resource_group=standin.resource_group,
+        workspace=workspace,
+        **{"poll_seconds": 0.3, **more},
+    )
+
+
+def platform_on(
+    standin: StandIn, workspace: str, folder: Path, method: TrainingMethod | None = None, **more: Any
+) -> AzureMLPlatform:
+    """A platform on a workspace of its own."""
+    return AzureMLPlatform(settings_of(standin, workspace, **more), folder, method or CommandMethod())
+
+
+def make_registry(standin: StandIn, name: str) -> None:
+    """A registry, which a person makes once."""
+    from azure.ai.ml.entities import (
+        Registry,
+        RegistryRegionDetails,
+        SystemCreatedAcrAccount,
+        SystemCreatedStorageAccount,
+    )
+
+    storage = SystemCreatedStorageAccount(storage_account_hns=False, storage_account_type="Standard_LRS")
+    images = [SystemCreatedAcrAccount(acr_account_sku="Premium")]
+    region = RegistryRegionDetails(location="westeurope", storage_config=storage, acr_config=images)
+    client = standin.ml_client()
+    client.registries.begin_create(Registry(name=name, location="westeurope", replication_locations=[region])).result()

@@ -1,7 +1,7 @@
 """Which calls each operation of the installed SDK makes, against those that were written down for its version.
 
 A new version of the SDK that calls something else fails here, route by route, before it fails anywhere less clear. Then look at
-what changed, teach the stand-in, and write the new version's file: `GLOBOLATTE_WRITE_GOLDEN=1 pytest` this file.
+what changed, teach the stand-in, and write the new version's file: `WRITE_GOLDEN=1 pytest` this file.
 """
 
 import json
@@ -29,7 +29,7 @@ from tests.emulators.azureml import StandIn
 
 SDK = ".".join(version("azure-ai-ml").split(".")[:2])
 GOLDEN = Path(__file__).parent / "golden" / f"azure-ai-ml-{SDK}.json"
-WRITE = "GLOBOLATTE_WRITE_GOLDEN"
+WRITE = "WRITE_GOLDEN"
 UNTOLD = ("login.microsoftonline.com", "/discovery", "mfeOperationsStatus")
 """Routes that are called or not as tokens, addresses and the speed of the machine have it."""
 
