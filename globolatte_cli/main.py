@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from globolatte_cli.file_commands import ledger, quarantine, retract
+from globolatte_cli.model_commands import models
 
 GARBAGE_COLLECTION_THRESHOLD = 100_000
 """Objects between two collections: commands are short, and collecting while libraries are imported takes a tenth of their time."""
@@ -111,6 +112,43 @@ def recommend(
     from globolatte_cli.recommend import recommend_to
 
     recommend_to(customer, region, weather, date.date() if date else None, daypart, top, as_json=as_json)
+
+
+@cli.command()
+@click.option(
+    "--product", default="", help="Product to offer, by id or name; default: what is worth most to push in each unit."
+)
+@click.option("--budget", type=click.FloatRange(min=0), required=True, help="What all contacts may cost together.")
+@click.option(
+    "--cost", type=click.FloatRange(min=0, min_open=True), default=0.25, show_default=True, help="Of one contact."
+)
+@click.option(
+    "--unit", "units", multiple=True, help="Business unit to address; may be given several times. Default: all."
+)
+@click.option(
+    "--days", type=click.IntRange(min=1), default=14, show_default=True, help="For how many days purchases count."
+)
+@click.option(
+    "--control", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share that is held back."
+)
+@click.option("--name", default="", help="Name of the campaign; default: the product's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def campaign(
+    product: str,
+    budget: float,
+    cost: float,
+    units: tuple[str, ...],
+    days: int,
+    control: float,
+    name: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Choose who to offer what within a budget, log the contacts, and hold a control group back."""
+    from globolatte_cli.campaign import make_campaign
+
+    asked = {"product": product, "budget": budget, "cost_per_contact": cost, "units": list(units), "days": days}
+    make_campaign({**asked, "control_share": control, "name": name}, as_json=as_json)
 
 
 @cli.command()
@@ -242,18 +280,34 @@ def prepare() -> None:
 @cli.command()
 @click.argument(
     "what",
-    type=click.Choice(["definitions", "ingest", "ticks", "run", "serving", "drift", "demo", "all"]),
+    type=click.Choice(["definitions", "ingest", "ticks", "run", "serving", "drift", "demo", "model", "all"]),
     default="all",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def bench(what: str, *, as_json: bool) -> None:
-    """Measure us and the reference side by side, in one run, and print the ratios."""
+@click.option("--seed", "seeds", type=int, multiple=True, help="Of `model`: a simulated chain; default: 11 to 15.")
+@click.option("--size", "sizes", multiple=True, help="Of `model`: orders x customers; default: 10000x1000.")
+@click.option(
+    "--chain",
+    "chains",
+    type=click.Choice(["published", "half strength", "strongest effect", "habit data"]),
+    multiple=True,
+    help="Of `model`: which chains; default: all.",
+)
+def bench(what: str, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tuple[str, ...], *, as_json: bool) -> None:
+    """Measure us and the reference side by side, in one run, and print the ratios.
+
+    `model` is no part of `all`: it fits everything on many chains and takes minutes.
+    """
+    if what == "model":
+        from globolatte_cli.bench_model import bench_model, parsed_sizes
+
+        sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, as_json=as_json))
     from globolatte_cli.bench import run_benchmarks
 
     sys.exit(run_benchmarks(what, as_json=as_json))
 
 
-for command in (quarantine, retract, ledger):
+for command in (quarantine, retract, ledger, models):
     cli.add_command(command)
 
 

@@ -19,7 +19,8 @@ import numpy as np
 from globolatte_ml import model_files
 from globolatte_ml.blend import REGRESSION_ALONE, learn_blend, pool
 from globolatte_ml.contexts import Contexts
-from globolatte_ml.features import FeatureSpace, feature_names, features
+from globolatte_ml.encoding import Encoded
+from globolatte_ml.features import FeatureSpace, encode_for, encoded_features, feature_names, features
 from globolatte_ml.metrics import log_loss
 from globolatte_ml.priors import learn_feature_space
 from globolatte_ml.states import CustomerStates
@@ -148,8 +149,7 @@ class PreferenceModel:
         `products` asks for another catalogue and its order: what left it is ruled out (the logit of the others stays as
         it is), what is new gets `floor_` like any product never sold.
         """
-        log_taste = None if self.taste_ is None else self._log_taste(states, contexts)
-        probabilities = self._probabilities(features(states, contexts, self.space_), log_taste)
+        probabilities = self.answer(encode_for(states, contexts, self.space_))
         if products is None or tuple(products) == self.space_.vocabulary.products:
             return probabilities
         position = {product: i for i, product in enumerate(self.space_.vocabulary.products)}
@@ -157,6 +157,11 @@ class PreferenceModel:
         padded = np.hstack([probabilities, np.full((len(probabilities), 1), self.floor_)])[:, origin]
         moved: np.ndarray = padded / padded.sum(axis=1, keepdims=True)
         return moved
+
+    def answer(self, orders: Encoded) -> np.ndarray:
+        """`predict_proba` of orders that are numbers already: arithmetic alone, also traced into an ONNX graph."""
+        log_taste = None if self.taste_ is None else self._log_taste(orders)
+        return self._probabilities(encoded_features(orders, self.space_), log_taste)
 
     def feature_names(self) -> tuple[str, ...]:
         """Names of the d columns of `coef_`."""
@@ -220,7 +225,7 @@ class PreferenceModel:
         logits = trial._try_penalties(inputs, past[1], past[2], inputs_later, chosen[later])
         if len(past[2]) >= MINIMUM_TASTE_ORDERS:
             trial._fit_taste(*past, recency_weights(past[1].date, trial.half_life_))
-            log_taste = trial._log_taste(states.take(later), contexts.take(later))
+            log_taste = trial._log_taste(encode_for(states.take(later), contexts.take(later), trial.space_))
             told = np.isin(chosen[later], trial.sold_)
             position = np.searchsorted(trial.sold_, chosen[later][told])
             trial.blend_ = learn_blend(log_taste[told], log_softmax(logits)[told], position)
@@ -261,7 +266,7 @@ class PreferenceModel:
         """From the start, or from what `trial` learned if it knows the same products."""
         every = slice(None, None, -(-len(chosen) // MAXIMUM_TASTE_ORDERS))
         rows = np.arange(len(chosen))[every]
-        inputs = taste_inputs(states.take(rows), contexts.take(rows), self.space_, self.sold_)
+        inputs = taste_inputs(encode_for(states.take(rows), contexts.take(rows), self.space_), self.space_, self.sold_)
         position = np.searchsorted(self.sold_, chosen[rows])
         begin = start(inputs, position, self.groups)
         self.draws_ = round_significant(quasi_normal_draws(self.draws, begin.spread.shape[1]), TASTE_DIGITS)
@@ -308,19 +313,21 @@ class PreferenceModel:
         logits: np.ndarray = inputs @ self.coef_.T + self.intercept_
         return logits
 
-    def _log_taste(self, states: CustomerStates, contexts: Contexts) -> np.ndarray:
+    def _log_taste(self, orders: Encoded) -> np.ndarray:
         """The taste model's log probabilities, shape (n, S)."""
         if self.taste_ is None:
             raise ValueError("the regression answers alone: there is no taste model to ask")
-        inputs = taste_inputs(states, contexts, self.space_, self.sold_)
+        inputs = taste_inputs(orders, self.space_, self.sold_)
         return log_taste_probabilities(self.taste_, self.draws_, inputs)
 
     def _probabilities(self, inputs: np.ndarray, log_taste: np.ndarray | None) -> np.ndarray:
         logits = self._logits(inputs)
         shares = np.exp(log_softmax(logits)) if log_taste is None else pool(self.blend_, log_taste, log_softmax(logits))
         n_products = len(self.classes_)
-        probabilities = np.full((len(inputs), n_products), self.floor_)
-        probabilities[:, self.sold_] = shares * (1.0 - self.floor_ * (n_products - len(self.sold_)))
-        probabilities = probabilities.clip(min=np.finfo(np.float64).tiny)
+        place = np.zeros((len(self.sold_), n_products))  # of each product sold among all
+        place[np.arange(len(self.sold_)), self.sold_] = 1.0 - self.floor_ * (n_products - len(self.sold_))
+        floor = np.full((1, n_products), self.floor_)
+        floor[0, self.sold_] = 0.0
+        probabilities = (shares @ place + floor).clip(min=np.finfo(np.float64).tiny)
         normalised: np.ndarray = probabilities / probabilities.sum(axis=1, keepdims=True)
         return normalised

@@ -112,6 +112,11 @@ class Population:
         """R."""
         return len(self.tastes) // len(self.log_addon)
 
+    @property
+    def members(self) -> np.ndarray:
+        """Which tastes belong to which group, (G, M) of 0 and 1."""
+        return np.repeat(np.eye(len(self.log_addon)), self.draws_per_group, axis=1)
+
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
     """Log shares along the last axis."""
@@ -123,47 +128,42 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 def utilities(parameters: TasteParameters, inputs: TasteInputs) -> tuple[np.ndarray, np.ndarray]:
     """exp of the utility without taste, at the order and on average before it: (n, K) each, the highest of a row being 1."""
     both = (
-        inputs.now @ parameters.circumstances.T + np.tensordot(parameters.habit, inputs.habit_now, 1),
-        inputs.past @ parameters.circumstances.T + np.tensordot(parameters.habit, inputs.habit_past, 1),
+        inputs.now @ parameters.circumstances.T + _weighed(parameters.habit, inputs.habit_now),
+        inputs.past @ parameters.circumstances.T + _weighed(parameters.habit, inputs.habit_past),
     )
     now, past = (np.exp(utility - utility.max(axis=1, keepdims=True)) for utility in both)
     return now, past
+
+
+def _weighed(weights: np.ndarray, habits: tuple[np.ndarray, ...]) -> np.ndarray:
+    total = habits[0] * weights[0]
+    for weight, habit in zip(weights[1:], habits[1:], strict=True):
+        total = total + habit * weight
+    return total
 
 
 def log_weights(population: Population, inputs: TasteInputs, past: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Log weights (n, M) of the tastes before the order, up to a constant per row, and sum_k past_k appeal_k, (n, M)."""
     before = past @ population.appeal.T
     shown = population.certainty * inputs.mains + population.addon_weight * inputs.addons
-    weights = shown @ population.tastes.T
-    weights -= (population.certainty * inputs.orders)[:, None] * np.log(before)
-    weights -= np.outer(inputs.addon_lines, np.log(population.addon_appeal.sum(axis=1)))
-    weights += population.log_share
-    weights += np.repeat(group_evidence(population, inputs), population.draws_per_group, axis=1)
-    return weights, before
+    every = np.log(population.addon_appeal.sum(axis=1))[None, :]
+    weights = shown @ population.tastes.T - (population.certainty * inputs.orders)[:, None] * np.log(before)
+    weights = weights - inputs.addon_lines[:, None] * every + population.log_share[None, :]
+    return weights + group_evidence(population, inputs) @ population.members, before
 
 
 def group_evidence(population: Population, inputs: TasteInputs) -> np.ndarray:
     """Log likelihood (n, G) of dayparts and basket sizes so far."""
     return (
         inputs.dayparts @ population.log_dayparts.T
-        + np.outer(inputs.addon_lines, population.log_addon)
-        + np.outer(free_occasions(inputs), population.log_no_addon)
+        + inputs.addon_lines[:, None] * population.log_addon[None, :]
+        + free_occasions(inputs)[:, None] * population.log_no_addon[None, :]
     )
 
 
 def free_occasions(inputs: TasteInputs) -> np.ndarray:
     """Occasions for an add-on that were not taken, (n,)."""
     return (ADDONS_PER_ORDER * inputs.orders - inputs.addon_lines).clip(min=0.0)
-
-
-def taste_probabilities(parameters: TasteParameters, draws: np.ndarray, inputs: TasteInputs) -> np.ndarray:
-    """P(main product), (n, K): rows sum to 1."""
-    population = Population.of(parameters, draws)
-    predicted = np.empty(inputs.mains.shape)
-    for start in range(0, len(inputs), ROWS_AT_ONCE):
-        rows = slice(start, start + ROWS_AT_ONCE)
-        predicted[rows] = _predicted(parameters, population, inputs.take(rows))
-    return predicted
 
 
 def log_taste_probabilities(parameters: TasteParameters, draws: np.ndarray, inputs: TasteInputs) -> np.ndarray:
@@ -173,12 +173,23 @@ def log_taste_probabilities(parameters: TasteParameters, draws: np.ndarray, inpu
     return logs
 
 
+def taste_probabilities(parameters: TasteParameters, draws: np.ndarray, inputs: TasteInputs) -> np.ndarray:
+    """P(main product), (n, K): rows sum to 1."""
+    population = Population.of(parameters, draws)
+    if not isinstance(inputs.mains, np.ndarray) or len(inputs) <= ROWS_AT_ONCE:
+        return _predicted(parameters, population, inputs)
+    pieces = range(0, len(inputs), ROWS_AT_ONCE)
+    return np.vstack(
+        [_predicted(parameters, population, inputs.take(slice(start, start + ROWS_AT_ONCE))) for start in pieces]
+    )
+
+
 def _predicted(parameters: TasteParameters, population: Population, inputs: TasteInputs) -> np.ndarray:
     now, past = utilities(parameters, inputs)
     weights, _ = log_weights(population, inputs, past)
-    weights += np.repeat(inputs.daypart @ population.log_dayparts.T, population.draws_per_group, axis=1)
+    weights = weights + (inputs.daypart @ population.log_dayparts.T) @ population.members
     shares = np.exp(weights - weights.max(axis=1, keepdims=True))
-    shares /= now @ population.appeal.T
+    shares = shares / (now @ population.appeal.T)
     probabilities = now * (shares @ population.appeal)
     normalised: np.ndarray = probabilities / probabilities.sum(axis=1, keepdims=True)
     return normalised

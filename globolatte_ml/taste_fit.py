@@ -178,7 +178,7 @@ class _Gradient:
         utility = happened * counted[:, None] - now * (per_appeal @ appeal)
         self._tastes += after.T @ happened - appeal * (per_appeal.T @ now)
         self._sums.circumstances[:] += utility.T @ inputs.now
-        self._sums.habit[:] += np.einsum("bnk,nk->b", inputs.habit_now, utility)
+        self._sums.habit[:] += [(habit * utility).sum() for habit in inputs.habit_now]
 
     def _main_products(self, inputs: TasteInputs, learned: np.ndarray, past: np.ndarray, sums: np.ndarray) -> None:
         """What the weights of tastes say of the past: main products and add-ons."""
@@ -187,7 +187,7 @@ class _Gradient:
         share = learned * (certainty * inputs.orders)[:, None] / sums
         utility = -past * (share @ population.appeal)
         parameters.circumstances[:] += utility.T @ inputs.past
-        parameters.habit[:] += np.einsum("bnk,nk->b", inputs.habit_past, utility)
+        parameters.habit[:] += [(habit * utility).sum() for habit in inputs.habit_past]
         mains, addons = learned.T @ inputs.mains, learned.T @ inputs.addons
         self._tastes += certainty * mains + addon_weight * addons - population.appeal * (share.T @ past)
         told = (mains * population.tastes).sum() - (learned * inputs.orders[:, None] * np.log(sums)).sum()

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from globolatte_ml.contexts import Contexts
+from globolatte_ml.encoding import Encoded
 from globolatte_ml.features import FeatureSpace
-from globolatte_ml.states import CustomerStates
-from globolatte_ml.vocabulary import DAYPARTS, SEASONS, encode, one_hot, season_codes
+from globolatte_ml.vocabulary import DAYPARTS, SEASONS, look_up, one_hot
 
 REST_HALF_WEIGHT_ORDERS = 2.0
 """So many older orders bring the habit of them to half of its full weight."""
@@ -32,8 +31,8 @@ class TasteInputs:
     Attributes:
         now, past: shape (n, p): circumstances of the order, and their mean over the customer's earlier orders; the first column
             is 1, the last R x 4 are business unit by season.
-        habit_now, habit_past: shape (HABITS, n, K): what of each product is in the customer's habit at the order, and was on
-            average at the earlier orders.
+        habit_now, habit_past: HABITS arrays of shape (n, K): what of each product is in the customer's habit at the order, and
+            was on average at the earlier orders.
         mains, addons: shape (n, K): earlier main products and add-ons.
         orders, addon_lines: shape (n,): how many earlier orders, and add-ons over all products.
         dayparts, daypart: shape (n, 4): dayparts of the earlier orders counted, and the order's own as an indicator.
@@ -41,8 +40,8 @@ class TasteInputs:
 
     now: np.ndarray
     past: np.ndarray
-    habit_now: np.ndarray
-    habit_past: np.ndarray
+    habit_now: tuple[np.ndarray, ...]
+    habit_past: tuple[np.ndarray, ...]
     mains: np.ndarray
     addons: np.ndarray
     orders: np.ndarray
@@ -58,8 +57,8 @@ class TasteInputs:
         return TasteInputs(
             self.now[rows],
             self.past[rows],
-            self.habit_now[:, rows],
-            self.habit_past[:, rows],
+            tuple(habit[rows] for habit in self.habit_now),
+            tuple(habit[rows] for habit in self.habit_past),
             self.mains[rows],
             self.addons[rows],
             self.orders[rows],
@@ -85,104 +84,71 @@ def circumstance_names(space: FeatureSpace) -> tuple[str, ...]:
     )
 
 
-def taste_inputs(states: CustomerStates, contexts: Contexts, space: FeatureSpace, sold: np.ndarray) -> TasteInputs:
-    """The inputs over the products at the positions `sold` of the space's catalogue.
-
-    `states` may come from any catalogue: they are moved to the one of `space`.
-    """
-    states = states.for_products(space.vocabulary.products)
-    unit = encode(contexts.business_unit, space.vocabulary.business_units)
-    mains, orders = states.main_orders[:, sold], states.order_count.astype(np.float64)
-    habit_now, habit_past = _habits(states.recent_products, states.main_orders, orders)
-    addons = states.addon_lines[:, sold]
+def taste_inputs(orders: Encoded, space: FeatureSpace, sold: np.ndarray) -> TasteInputs:
+    """The inputs over the products at the positions `sold` of the space's catalogue."""
+    habit_now, habit_past = _habits(orders, len(space.vocabulary.products))
+    addons = orders.addons[:, sold]
     return TasteInputs(
-        now=_now(unit, contexts, space),
-        past=_past(unit, states, orders, space),
-        habit_now=habit_now[:, :, sold],
-        habit_past=habit_past[:, :, sold],
-        mains=mains,
+        now=_now(orders, space),
+        past=_past(orders, space),
+        habit_now=tuple(habit[:, sold] for habit in habit_now),
+        habit_past=tuple(habit[:, sold] for habit in habit_past),
+        mains=orders.mains[:, sold],
         addons=addons,
-        orders=orders,
+        orders=orders.order_count,
         addon_lines=addons.sum(axis=1),
-        dayparts=states.daypart_orders.astype(np.float64),
-        daypart=one_hot(encode(contexts.daypart, DAYPARTS), len(DAYPARTS)),
+        dayparts=orders.daypart_orders,
+        daypart=one_hot(orders.daypart, len(DAYPARTS)),
     )
 
 
-def season_mix(first: np.ndarray, last: np.ndarray, orders: np.ndarray) -> np.ndarray:
-    """Expected shares of seasons among a customer's orders, (n, 4): rows sum to 1, or are 0 without orders.
-
-    first, last: datetime64[D], (n,), NaT without orders. The first and the last order have their own season, the others the
-    mixture of the days from first to last.
-    """
-    known = ~np.isnat(first)
-    if not known.any():
-        return np.zeros((len(orders), len(SEASONS)))
-    epoch = first[known].min()
-    days = epoch + np.arange(int((last[known].max() - epoch) / np.timedelta64(1, "D")) + 1)
-    by_day = one_hot(season_codes(days), len(SEASONS))
-    passed = np.vstack([np.zeros(len(SEASONS)), np.cumsum(by_day, axis=0)])
-    start, stop = (np.where(known, (dates - epoch).astype(np.int64), 0) for dates in (first, last))
-    between = (passed[stop + 1] - passed[start]) / (stop - start + 1)[:, None]
-    count = orders[:, None]
-    mixed = (by_day[start] + by_day[stop] + (count - 2) * between) / count.clip(min=1)
-    return np.where(known[:, None], np.where(count >= 2, mixed, by_day[stop]), 0.0)
-
-
-def _now(unit: np.ndarray, contexts: Contexts, space: FeatureSpace) -> np.ndarray:
-    words = space.vocabulary
-    seasons = one_hot(season_codes(contexts.date), len(SEASONS))
+def _now(orders: Encoded, space: FeatureSpace) -> np.ndarray:
     rest = (
-        one_hot(encode(contexts.weather, words.weathers), len(words.weathers)),
-        one_hot(encode(contexts.daypart, DAYPARTS), len(DAYPARTS)),
-        contexts.is_holiday.astype(np.float64),
-        _trend(contexts.date, space),
+        one_hot(orders.weather, len(space.vocabulary.weathers)),
+        one_hot(orders.daypart, len(DAYPARTS)),
+        orders.is_holiday,
+        orders.trend,
     )
-    return _columns(unit, seasons, rest, space)
+    return _columns(orders, one_hot(orders.season, len(SEASONS)), rest, space)
 
 
-def _past(unit: np.ndarray, states: CustomerStates, orders: np.ndarray, space: FeatureSpace) -> np.ndarray:
-    seasons = season_mix(states.first_order_date, states.last_order_date, orders)
+def _past(orders: Encoded, space: FeatureSpace) -> np.ndarray:
+    seasons = orders.past_seasons
+    weather = look_up(space.weather_mix, orders.unit)
     rest = (
-        np.einsum("ns,nsw->nw", seasons, space.weather_mix[unit]),
-        states.daypart_orders / orders.clip(min=1)[:, None],
-        np.full(len(orders), space.holiday_share),
-        (_trend(states.first_order_date, space) + _trend(states.last_order_date, space)) / 2,
+        (seasons[:, :, None] * weather).sum(axis=1),
+        orders.daypart_orders / orders.order_count.clip(min=1.0)[:, None],
+        orders.trend * 0.0 + space.holiday_share,
+        orders.past_trend,
     )
-    return _columns(unit, seasons, rest, space)
+    return _columns(orders, seasons, rest, space)
 
 
 def _columns(
-    unit: np.ndarray,
+    orders: Encoded,
     seasons: np.ndarray,
     rest: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     space: FeatureSpace,
 ) -> np.ndarray:
     """The columns as `circumstance_names` has them; `rest` is weathers, dayparts, holiday, trend."""
     weathers, dayparts, holiday, trend = rest
-    units = one_hot(unit, len(space.vocabulary.business_units))
-    unit_seasons = (units[:, :, None] * seasons[:, None, :]).reshape(len(unit), -1)
-    always = np.ones((len(unit), 1))
+    n_units = len(space.vocabulary.business_units)
+    units = one_hot(orders.unit, n_units)
+    unit_seasons = (units[:, :, None] * seasons[:, None, :]).reshape(-1, n_units * len(SEASONS))
+    always = orders.trend[:, None] * 0.0 + 1.0
     return np.hstack([always, units, seasons, weathers, dayparts, holiday[:, None], trend[:, None], unit_seasons])
 
 
-def _trend(dates: np.ndarray, space: FeatureSpace) -> np.ndarray:
-    """0 on the first day of the training span, 1 on the last, constant outside; 0 for no date."""
-    span = int((space.last_date - space.first_date) / np.timedelta64(1, "D"))
-    days = np.where(np.isnat(dates), space.first_date, dates) - space.first_date
-    trend: np.ndarray = (days.astype("timedelta64[D]").astype(np.float64) / max(span, 1)).clip(0.0, 1.0)
-    return trend
-
-
-def _habits(recent: np.ndarray, mains: np.ndarray, orders: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _habits(orders: Encoded, n_products: int) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """Habit at the order, and its mean over the earlier orders: an order counts in the habits of all orders after it.
 
     Over n earlier orders the last one was in nobody's habit yet, the one before it only as a last product, and so on: summed
     over those orders, "last product" counted every main product but the latest one.
     """
-    last, second, third = (one_hot(recent[:, back], mains.shape[1]) for back in range(3))
+    mains = orders.mains
+    last, second, third = (one_hot(orders.recent[:, back], n_products) for back in range(3))
     rest = (mains - last - second - third).clip(min=0.0)
     weight = rest.sum(axis=1, keepdims=True) + REST_HALF_WEIGHT_ORDERS
-    now = np.stack([last, second, third, rest / weight])
-    past = np.stack([mains - last, mains - last - second, rest, rest]).clip(min=0.0)
-    return now, past / orders.clip(min=1)[:, None]
+    past = ((mains - last).clip(min=0.0), (mains - last - second).clip(min=0.0), rest, rest)
+    count = orders.order_count.clip(min=1.0)[:, None]
+    return (last, second, third, rest / weight), tuple(habit / count for habit in past)

@@ -11,6 +11,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.evaluation import Evaluation, evaluate, holdout_probabilities
 from globolatte_ml.mlflow_loader import MODEL_NAME, flat_rows, save_mlflow_model
 from globolatte_ml.model import PreferenceModel
+from globolatte_ml.proofs import prove, write_proofs
 from globolatte_ml.snapshot import Snapshot
 
 EXAMPLE_ROWS = 3
@@ -63,6 +65,9 @@ class Training:
             "training_to": str(space.last_date),
             "products": len(model.classes_),
             "features": model.coef_.shape[1],
+            "taste_groups": model.groups if model.taste_ is not None else 0,
+            "weight_of_taste_model": float(model.blend_[0]),
+            "weight_of_regression": float(model.blend_[1]),
             **{f"prior_orders_{name}": strength for name, strength in space.concentration.items()},
         }
 
@@ -75,27 +80,37 @@ def train(
     `candidates`: arguments of `PreferenceModel` (`penalties`, `half_lives`) other than its own.
     """
     holdout = snapshot.holdout
-    past = ~holdout
+    model = fit_on_the_past(snapshot, seed, candidates)
+    probabilities = holdout_probabilities(model, snapshot, holdout)
+    evaluation = evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)
+    return Training(model, evaluation, holdout, probabilities, seed)
+
+
+def fit_on_the_past(
+    snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Sequence[float | None]] | None = None
+) -> PreferenceModel:
+    """A model of everything before the holdout, or of everything when no holdout is possible."""
+    past = ~snapshot.holdout
     chosen: dict[str, Any] = dict(candidates or {})
-    model = PreferenceModel(random_state=seed, **chosen).fit(
+    return PreferenceModel(random_state=seed, **chosen).fit(
         snapshot.states.take(past),
         snapshot.contexts.take(past),
         snapshot.y[past],
         snapshot.products,
         fresh_from=snapshot.fresh_from,
     )
-    probabilities = holdout_probabilities(model, snapshot, holdout)
-    evaluation = evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)
-    return Training(model, evaluation, holdout, probabilities, seed)
 
 
 def write(training: Training, snapshot: Snapshot, out: Path) -> None:
-    """Write model/, metrics.json, parameters.json, evaluation.json and holdout_predictions.parquet into `out`.
+    """Write model/ (with proofs.json), metrics.json, parameters.json, evaluation.json and holdout_predictions.parquet into `out`.
 
     A model folder from an earlier run is replaced; raises InvalidDataError if `out/model` is something else.
     """
     out.mkdir(parents=True, exist_ok=True)
     _write_model(training.model, snapshot, out / "model")
+    candidates = {"penalties": training.model.penalties, "half_lives": training.model.half_lives}
+    again = partial(fit_on_the_past, seed=training.seed, candidates=candidates)
+    write_proofs(prove(training.model, snapshot, out / "model", again, training.seed), out / "model")
     _write_json(out / "metrics.json", training.metrics())
     _write_json(out / "parameters.json", training.parameters())
     _write_json(out / "evaluation.json", training.evaluation.as_dict())

@@ -263,6 +263,9 @@ class Settings(BaseSettings):
     drift_reports_kept: int = Field(
         default=24, ge=1, description="How many Evidently reports (HTML, 4 MB each) are kept; the latest ones stay."
     )
+    model_pages_kept: int = Field(
+        default=24, ge=1, description="How many pages on models (HTML, one per version) are kept; the latest ones stay."
+    )
     reports_url: str = Field(
         default="http://127.0.0.1:3030",
         description="Where a browser finds the folder `reports` of the home; links in the UI begin with it. `globolatte dev` serves the "
@@ -277,6 +280,11 @@ class Settings(BaseSettings):
         default=28,
         ge=0,
         description="Least number of days of new sales between two trainings that monitoring asks for.",
+    )
+    model_sign_off: bool = Field(
+        default=False,
+        description="Whether a model that passed every gate also needs a person's approval (`globolatte models approve`) before it is "
+        "promoted. A rejection holds either way.",
     )
     endpoint_port: int | None = Field(
         default=None,
@@ -406,6 +414,11 @@ class Settings(BaseSettings):
     def drift_reports_folder(self) -> Path:
         """Evidently's reports, one HTML page a window."""
         return self.reports_folder / "drift"
+
+    @property
+    def model_pages_folder(self) -> Path:
+        """Model cards and what explains them, one HTML page a model version."""
+        return self.reports_folder / "models"
 
     @property
     def dagster_folder(self) -> Path:

@@ -6,18 +6,20 @@ import numpy as np
 import pytest
 
 from globolatte_ml.blend import EXPECTED, learn_blend, pool
+from globolatte_ml.encoding import season_mix
+from globolatte_ml.features import encode_for
 from globolatte_ml.model import PreferenceModel
 from globolatte_ml.states import CustomerStates
 from globolatte_ml.taste import Population, TasteParameters, log_softmax, taste_probabilities
 from globolatte_ml.taste_fit import fit_taste, log_likelihood, quasi_normal_draws, start
-from globolatte_ml.taste_inputs import circumstance_names, season_mix, taste_inputs
+from globolatte_ml.taste_inputs import circumstance_names, taste_inputs
 from globolatte_ml.vocabulary import season_codes
 
 
 @pytest.fixture(scope="module")
 def orders(model, snapshot):
     """Inputs and choices of the session's snapshot."""
-    inputs = taste_inputs(snapshot.states, snapshot.contexts, model.space_, model.sold_)
+    inputs = taste_inputs(encode_for(snapshot.states, snapshot.contexts, model.space_), model.space_, model.sold_)
     return inputs, np.searchsorted(model.sold_, snapshot.chosen)
 
 
@@ -50,8 +52,13 @@ def test_predictions_are_the_mean_of_every_taste_weighed_by_what_the_state_shows
     parameters, draws = anywhere
     row = int(inputs.orders.argmax())
     one = inputs.take(np.array([row]))
-    now = (one.now @ parameters.circumstances.T + np.tensordot(parameters.habit, one.habit_now, 1))[0]
-    past = (one.past @ parameters.circumstances.T + np.tensordot(parameters.habit, one.habit_past, 1))[0]
+    now = (
+        one.now @ parameters.circumstances.T + sum(w * h for w, h in zip(parameters.habit, one.habit_now, strict=True))
+    )[0]
+    past = (
+        one.past @ parameters.circumstances.T
+        + sum(w * h for w, h in zip(parameters.habit, one.habit_past, strict=True))
+    )[0]
     population = Population.of(parameters, draws)
     predicted, total = np.zeros(len(now)), 0.0
     for m, taste in enumerate(population.tastes):
@@ -93,9 +100,9 @@ def test_the_first_and_last_order_have_their_own_season_and_those_between_the_da
 
 def test_nobody_has_a_past(model, snapshot):
     nobody = CustomerStates.empty(len(snapshot), snapshot.products)
-    inputs = taste_inputs(nobody, snapshot.contexts, model.space_, model.sold_)
-    assert not inputs.habit_now.any()
-    assert not inputs.habit_past.any()
+    inputs = taste_inputs(encode_for(nobody, snapshot.contexts, model.space_), model.space_, model.sold_)
+    assert not np.any(inputs.habit_now)
+    assert not np.any(inputs.habit_past)
     assert not inputs.mains.any()
     assert np.isfinite(inputs.past).all()
     assert inputs.now.shape == (len(snapshot), len(circumstance_names(model.space_)))
@@ -110,12 +117,14 @@ def test_the_past_habit_is_the_mean_over_a_replayed_history(model, snapshot):
         main_orders=np.bincount(sequence, minlength=k)[None].astype(float),
         recent_products=np.array([[0, 2, 1]]),
     )
-    inputs = taste_inputs(state, snapshot.contexts.take(np.array([0])), model.space_, np.arange(k))
+    inputs = taste_inputs(
+        encode_for(state, snapshot.contexts.take(np.array([0])), model.space_), model.space_, np.arange(k)
+    )
     last = sum(np.eye(k)[sequence[t - 1]] for t in range(1, 5)) / 5
     second = sum(np.eye(k)[sequence[t - 2]] for t in range(2, 5)) / 5
-    np.testing.assert_allclose(inputs.habit_past[0, 0], last)
-    np.testing.assert_allclose(inputs.habit_past[1, 0], second)
-    np.testing.assert_allclose(inputs.habit_now[0, 0], np.eye(k)[0])
+    np.testing.assert_allclose(inputs.habit_past[0][0], last)
+    np.testing.assert_allclose(inputs.habit_past[1][0], second)
+    np.testing.assert_allclose(inputs.habit_now[0][0], np.eye(k)[0])
 
 
 def test_a_model_blends_both_experts(model, snapshot):

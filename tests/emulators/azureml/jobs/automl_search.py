@@ -32,7 +32,9 @@ def main() -> None:
     import mlflow
 
     model = _pipeline(features, best["algorithm"], best["number"]).fit(features, labels)
-    mlflow.sklearn.save_model(model, str(given.output / "mlflow-model"))
+    mlflow.sklearn.save_model(
+        model, str(given.output / "mlflow-model"), serialization_format="cloudpickle", pip_requirements=["scikit-learn"]
+    )
     shown = [{name: value for name, value in trial.items() if name != "number"} for trial in trials]
     (given.output / "trials.json").write_text(json.dumps({"trials": shown, "best": trials.index(best)}))
 

@@ -15,6 +15,8 @@ from tests.emulators.azureml.world import World
 
 JOBS = f"{WORKSPACE}/jobs"
 CHANGEABLE = ("tags", "properties", "displayName", "description", "isArchived", "experimentName", "services")
+SERVERLESS = "serverless"
+"""A compute that is always there."""
 EXISTS = (
     "A job with this name already exists. If you are trying to create a new job, use a different name. If you are trying "
     "to update an existing job, the existing job's {field} cannot be changed. Only description, displayName, properties, "
@@ -79,9 +81,10 @@ def submit(
 
 
 def _check_references(world: World, workspace: str, given: dict[str, Any]) -> None:
-    compute = given.get("computeId")
-    if compute and compute.startswith("/") and world.store.get(compute) is None:
-        raise Refused(400, "UserError", f"Unknown compute target '{compute.rpartition('/')[2]}'.")
+    compute = given.get("computeId") or SERVERLESS
+    name = compute.rpartition("/")[2]
+    if name != SERVERLESS and compute.startswith("/") and world.store.get(compute) is None:
+        raise Refused(400, "UserError", f"Unknown compute target '{name}'.")
     for field, kinds in (("environmentId", ("environments",)), ("codeId", ("codes",))):
         if given.get(field) and "azureml://registries/azureml/" not in given[field]:
             try:
