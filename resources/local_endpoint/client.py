@@ -85,22 +85,24 @@ class EndpointClient:
             raise EndpointError(str(error)) from error
 
     def observed(self) -> ObservedState:
-        """What runs."""
+        """What runs. Of what a supervisor wrote down before it died, nothing counts as healthy: the next one replaces it all."""
         document, supervisor = self._document(), self.supervisor()
         gateway = document.get("gateway") or {}
+        writer = _written_by(document)
+        is_news = supervisor is not None and writer is not None and writer.pid == supervisor.pid and writer.alive
         same = not self._is_damaged() and document.get("desired") == desired_state.version_of(self.desired())
         return ObservedState(
             url=f"http://{LOOPBACK}:{gateway['port']}" if gateway.get("port") else None,
             running=supervisor is not None,
-            healthy=bool(gateway.get("healthy")),
-            routed=bool(document.get("routed")),
-            settled=supervisor is not None and same and bool(document.get("settled")),
+            healthy=is_news and bool(gateway.get("healthy")),
+            routed=is_news and bool(document.get("routed")),
+            settled=is_news and same and bool(document.get("settled")),
             deployments=[
                 ObservedDeployment(
                     name=entry["name"],
                     deployment=Deployment(**entry["deployment"]),
                     phase=entry["phase"],
-                    healthy=entry["healthy"],
+                    healthy=is_news and entry["healthy"],
                     restarts=entry["restarts"],
                     since=entry["since"],
                     traffic=entry["traffic"],
@@ -201,6 +203,12 @@ class EndpointClient:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+
+
+def _written_by(document: Mapping[str, Any]) -> ProcessId | None:
+    """The supervisor that wrote down what it observed."""
+    process = (document.get("supervisor") or {}).get("process")
+    return ProcessId(*process) if process else None
 
 
 def _wait(look: Callable[[], Found | None], seconds: float) -> Found | None:
