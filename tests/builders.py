@@ -291,13 +291,11 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
     )
 
 
-def materialized(result: dg.ExecuteInProcessResult) -> list[str | None]:
+def materialized(result: dg.ExecuteInProcessResult) -> list[str]:
     """The partitions that a run materialized, in the order of its events."""
-    return [
-        event.step_materialization_data.materialization.partition
-        for event in result.all_events
-        if event.event_type_value == "ASSET_MATERIALIZATION"
-    ]
+    events = (event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION")
+    partitions = (event.step_materialization_data.materialization.partition for event in events)
+    return [partition for partition in partitions if partition is not None]
 
 
 def checks(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvaluation]:
