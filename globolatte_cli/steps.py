@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from globolatte_cli.errors import UserError
 from resources.environment import clock_of, warehouse_of
-from resources.settings import Settings
+from resources.settings import LandingKind, Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,7 +49,7 @@ def list_quarantine(*, as_json: bool) -> None:
 
 def show_quarantine(path: str, *, as_json: bool) -> None:
     """Prints a file's quarantined rows. Raises `UserError` if there are none."""
-    rows = _rows(path)
+    rows = _rows(landing_path(path))
     if as_json:
         print_json(rows.to_pylist())
         return
@@ -63,23 +63,43 @@ def export_quarantine(path: str | None, out: Path) -> None:
     """Writes quarantined rows for a spreadsheet. Raises `UserError` if there are none."""
     from globolatte_assets.raw.quarantine import export
 
+    path = None if path is None else landing_path(path)
     rows = _rows(path)
     export(rows, out)
-    Console().print(
-        f"{rows.num_rows:,} rows written to {out}. Correct them there, leave row_number as it is, and put them back by "
-        "`globolatte quarantine release PATH --rows FILE`.",
+    Console(soft_wrap=True).print(
+        f"{rows.num_rows:,} rows written to {out}. Correct them there, leave path and row_number as they are, and put them back by "
+        f"`globolatte quarantine release {path or 'PATH'} --rows {out}`"
+        + (", for each PATH in it." if path is None else "."),
         highlight=False,
+        markup=False,
     )
 
 
 def _rows(path: str | None) -> "pa.Table":
+    from globolatte_assets.raw.asking import history_of, not_in_the_ledger
     from globolatte_assets.raw.quarantine import quarantined_rows
 
     with warehouse_of(Settings()).transaction() as transaction:
         rows = quarantined_rows(transaction, path)
-    if not rows.num_rows:
-        raise UserError(f"{path}: has no quarantined rows" if path else NOTHING_IN_QUARANTINE)
-    return rows
+        history = history_of(transaction, path) if path else None
+    if rows.num_rows:
+        return rows
+    if history is None:
+        raise UserError(NOTHING_IN_QUARANTINE)
+    if not history.versions:
+        raise UserError(not_in_the_ledger(history.path))
+    last = history.versions[-1]
+    why = f": {last['reason']}" if last["reason"] else ""
+    raise UserError(f"{path}: has no quarantined rows; it is {last['status']}{why}")
+
+
+def landing_path(given: str) -> str:
+    """The path within the landing zone, also where somebody gave the file's own path in the landing folder."""
+    settings = Settings()
+    file = Path(given).resolve()
+    if settings.landing is LandingKind.FOLDER and file.is_relative_to(settings.landing_folder.resolve()):
+        return file.relative_to(settings.landing_folder.resolve()).as_posix()
+    return given
 
 
 def release(path: str, rows: Path | None, note: str | None) -> None:
@@ -88,11 +108,12 @@ def release(path: str, rows: Path | None, note: str | None) -> None:
     from globolatte_assets.raw.refusals import RefusedError
     from globolatte_assets.raw.steps import Step
 
+    path = landing_path(path)
     if rows is None:
         ask_and_do(Step.APPROVE, path, note)
         return
     try:
-        corrections = read_corrections(rows.read_bytes())
+        corrections = read_corrections(rows.read_bytes(), path)
     except RefusedError as refused:
         raise UserError(f"{rows}: {refused}") from refused
     ask_and_do(Step.RELEASE, path, note, corrections)
@@ -102,26 +123,25 @@ def retry(path: str, note: str | None) -> None:
     """Judges a file's rows again under what is known now."""
     from globolatte_assets.raw.steps import Step
 
-    ask_and_do(Step.RETRY, path, note)
+    ask_and_do(Step.RETRY, landing_path(path), note)
 
 
 def retract(path: str, note: str | None) -> None:
     """Takes a file's rows out."""
     from globolatte_assets.raw.steps import Step
 
-    ask_and_do(Step.RETRACT, path, note)
+    ask_and_do(Step.RETRACT, landing_path(path), note)
 
 
 def show_ledger(path: str, *, as_json: bool) -> None:
     """Prints every version of a file, and every step. Raises `UserError` if the ledger does not know the path."""
-    from globolatte_assets.raw.asking import history_of
+    from globolatte_assets.raw.asking import history_of, not_in_the_ledger
 
+    path = landing_path(path)
     with warehouse_of(Settings()).transaction() as transaction:
         history = history_of(transaction, path)
     if not history.versions:
-        raise UserError(
-            f"{path}: is not in the ledger; give the path within the landing zone, such as sales/usa/2024/01/31/a.csv"
-        )
+        raise UserError(not_in_the_ledger(path))
     if as_json:
         print_json({"path": path, "versions": list(history.versions), "steps": list(history.steps)})
         return
@@ -196,7 +216,7 @@ def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     """Prints rows for people, values as they are."""
     from rich.text import Text
 
-    table = Table(*rows[0], box=SIMPLE_HEAD)
+    table = Table(*(Column(name, overflow="fold") for name in rows[0]), box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
     Console(highlight=False).print(table)

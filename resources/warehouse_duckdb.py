@@ -120,7 +120,7 @@ class DuckDBWarehouse(dg.ConfigurableResource):
 
     file: str
     wait_seconds: float = 300.0
-    memory_mb: int = 512
+    memory_mb: int = 384
 
     @contextmanager
     def _connection(self) -> Iterator["duckdb.DuckDBPyConnection"]:

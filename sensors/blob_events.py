@@ -108,7 +108,7 @@ def deliver(instance: dg.DagsterInstance, mail: Mail, backlog: Backlog, settings
     def taken(files: Iterable[LandedFile]) -> list[Message]:
         return [message for file in files for message in left.pop(file, [])]
 
-    left_over = left_by(backlog, coverage_of(instance, WAITING))
+    left_over = left_by(backlog, coverage_of(instance, WAITING, asked_by_sensors=True))
     for batch, request in requests_for(instance, left_over, policy):
         result.requests.append(request)
         result.handed_out.by_run_key[str(request.run_key)] = taken(batch.files)

@@ -13,7 +13,7 @@ import dagster as dg
 from globolatte_assets.jobs import INGEST_SALES
 from globolatte_assets.raw.pending import LoadRange, coalesce
 from sensors.backlog import Backlog
-from sensors.requests import RANGE_END, RANGE_START
+from sensors.requests import BATCH_TAG, RANGE_END, RANGE_START
 from sensors.run_health import UNFINISHED
 
 PARTITION = "dagster/partition"
@@ -56,13 +56,18 @@ def unit_of(tags: Mapping[str, str]) -> str | None:
     return dates[0] if dates is not None else None
 
 
-def coverage_of(instance: dg.DagsterInstance, statuses: Iterable[dg.DagsterRunStatus]) -> Coverage:
-    """What the ingest runs in these states load."""
+def coverage_of(
+    instance: dg.DagsterInstance, statuses: Iterable[dg.DagsterRunStatus], *, asked_by_sensors: bool = False
+) -> Coverage:
+    """What the ingest runs in these states load.
+
+    With `asked_by_sensors`, of those runs alone that are asked for again when they fail: where nothing else remembers a file.
+    """
     runs = instance.get_runs(
         dg.RunsFilter(job_name=INGEST_SALES, statuses=list(statuses)),
         limit=RUNS_LOOKED_AT,
     )
-    found = (range_of(run.tags) for run in runs)
+    found = (range_of(run.tags) for run in runs if BATCH_TAG in run.tags or not asked_by_sensors)
     return Coverage(tuple(sorted({dates for dates in found if dates is not None})))
 
 

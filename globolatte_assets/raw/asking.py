@@ -49,6 +49,11 @@ class FileHistory:
         return next((entry for entry in reversed(self.versions) if entry["status"] in statuses), None)
 
 
+def not_in_the_ledger(path: str) -> str:
+    """What to say of a path that no load was ever tried of."""
+    return f"{path}: is not in the ledger; give the path within the landing zone, such as sales/usa/2024/01/31/a.csv"
+
+
 def history_of(transaction: Transaction, path: str) -> FileHistory:
     """What the ledger knows of a path."""
     versions = transaction.fetch(HISTORY, (path,)).to_pylist()
@@ -69,9 +74,7 @@ def asked_step(
     """  # fmt: skip
     placed = folder_and_date(history.path)
     if not history.versions:
-        raise CannotBeDoneError(
-            f"{history.path}: is not in the ledger; `globolatte quarantine list` shows what can be put back"
-        )
+        raise CannotBeDoneError(not_in_the_ledger(history.path))
     if placed is None:
         raise CannotBeDoneError(
             f"{history.path}: belongs to no unit and date; move the file, and it is loaded from there"
@@ -98,7 +101,9 @@ def _entry(step: Step, history: FileHistory) -> dict[str, Any]:
             )
         return entry
     entry = history.latest((HELD,) if step == Step.APPROVE else LOADS_AGAIN)
-    if entry is None or (entry["reason"] or "").startswith(MISPLACED):
+    if (last["reason"] or "").startswith(MISPLACED):
+        raise CannotBeDoneError(f"{path}: is {last['status']}, {last['reason']}")
+    if entry is None:
         remedy = (
             "only a held file can be approved; to put corrected rows back, give them with --rows"
             if step == Step.APPROVE

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROW_NUMBER = "row_number"
+PATH = "path"
 
 FORMULA = r"^'*[=+\-@\t\r]"
 """How a cell starts that a spreadsheet would take for a formula; or one that was escaped for that."""
@@ -109,11 +110,11 @@ def export(table: "pa.Table", file: Path) -> None:
         csv.write_csv(escaped(table), stream)
 
 
-def read_corrections(content: bytes) -> "pa.Table":
+def read_corrections(content: bytes, path: str | None = None) -> "pa.Table":
     """Rows that were exported and corrected: `row_number`, and the columns of a sales file as text.
 
-    Rows in which all of these are empty are left out. Raises `RefusedError` if any row cannot be read, or is there twice: what is
-    put back is put back as a whole.
+    Rows in which all of these are empty are left out, and so are those that were exported of another file than `path`. Raises
+    `RefusedError` if any row cannot be read, is there twice, or none is left: what is put back is put back as a whole.
     """
     import pyarrow as pa
     from pyarrow import compute
@@ -139,7 +140,13 @@ def read_corrections(content: bytes) -> "pa.Table":
         ) from error
     rows = unescaped(as_sales_columns(table, names)).append_column(ROW_NUMBER, numbers)
     filled = compute.greater(compute.binary_length(compute.binary_join_element_wise(*rows.columns[:-1], "")), 0)
+    if path is not None and PATH in names:
+        filled = compute.and_(filled, compute.equal(table.column(names.index(PATH)), path))
     rows = rows.filter(filled)
+    if not rows.num_rows:
+        raise RefusedError(
+            Refusal.EMPTY_FILE, f"has no row of {path or 'any file'}; leave the rows that you corrected in it"
+        )
     if len(rows.column(ROW_NUMBER).unique()) != rows.num_rows:
         raise RefusedError(Refusal.BAD_REFERENCE_DATA, "has a row_number more than once; keep one row each")
     return rows

@@ -28,7 +28,7 @@ class Home:
             env=self.environment(**more),
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=600,  # of a busy machine; alone it takes a tenth of that
             check=False,
         )
 

@@ -30,6 +30,7 @@ def test_rows_are_seen_mended_put_back_and_taken_out_and_what_follows_follows(
     assert "1 held" in held
     assert json.loads(home.ok("quarantine", "list", "--json"))[0]["status"] == "held"
     assert "bad_number" in home.ok("quarantine", "show", PATH)
+    assert "bad_number" in home.ok("quarantine", "show", str(file))  # as the shell completes it
     assert lines(home) == 0
 
     assert "2 rows loaded, 1 quarantined" in home.ok("quarantine", "release", PATH, "--note", "the till is known")

@@ -87,3 +87,15 @@ def test_a_spreadsheet_may_save_with_another_delimiter(delimiter: str) -> None:
     back = read_corrections(f"{HEADER}\n3,{ROW}\n".replace(",", delimiter).encode())
     assert back["row_number"].to_pylist() == [3]
     assert back.select(list(SALES_COLUMNS)).to_pylist() == [line(1)]
+
+
+def test_of_an_export_of_all_files_only_the_rows_of_the_one_file_are_put_back() -> None:
+    """Row numbers count within a file: those of another one would land in the wrong places."""
+    other, good = line(2), line(1)
+    rows = [f"{A},3,{','.join(good.values())}", f"{sales_path('b.csv')},3,{','.join(other.values())}"]
+    content = "\n".join([f"path,{HEADER}", *rows, ""]).encode()
+    back = read_corrections(content, A)
+    assert back["row_number"].to_pylist() == [3]
+    assert back.select(list(SALES_COLUMNS)).to_pylist() == [good]
+    with pytest.raises(RefusedError, match=r"has no row of sales/usa/2022/01/31/c\.csv"):
+        read_corrections(content, sales_path("c.csv"))
