@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import JobSchedule, MonitorSchedule
 
 LATEST = f"azureml:{SNAPSHOTS}@latest"
+"""The SDK turns this into the version that is the latest when the schedule is made: make it again to have it train on a newer one."""
 RETRAINING, MONITOR = "globolatte-weekly-training", "globolatte-monitor"
 JENSEN_SHANNON, CHI_SQUARED = 0.1, 0.02
 SPARK, SPARK_SIZE = "3.4", "standard_e4s_v3"
 
 
 def parts_of(settings: AzureMLSettings, code: Path, environment: str, compute: str | None) -> JobParts:
-    """A training of whatever snapshot is the latest when it begins."""
+    """A training of the snapshot that is the latest when this is sent to Azure."""
     return JobParts(settings, code, environment, compute, LATEST, {"started_by": "schedule"})
 
 
