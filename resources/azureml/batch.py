@@ -114,7 +114,10 @@ def score(workspace: Workspace, questions: Path, copies: Path) -> Path:
     if status_of(workspace, name) is None:
         raise AzureMLError(f"batch job {name}", "is not there", "run it again")
     wait_for(workspace, name, lambda _: None)
-    folder = whole(copies / name, lambda new: fetch_job_output(workspace, name, "score", new))
+    with faults_of(f"batch job {name}"):
+        children = [str(child.name) for child in workspace.client.jobs.list(parent_job_name=name)]
+    scoring = children[0] if children else name  # the answers are an output of the job's one step
+    folder = whole(copies / name, lambda new: fetch_job_output(workspace, scoring, "score", new))
     return folder / DeploymentSpec("", "", "", "").batch.output_file
 
 

@@ -3,12 +3,13 @@
 GloboLatte retrains and watches drift by its own graph; these do the same inside Azure ML, where it stands without Dagster.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.azureml.data_assets import SNAPSHOTS
+from resources.azureml.data_assets import SNAPSHOTS, latest_data
 from resources.azureml.environments import ensure_environment, training_environment
-from resources.azureml.faults import faults_of
+from resources.azureml.faults import AzureMLError, faults_of
 from resources.azureml.settings import AzureMLSettings
 from resources.azureml.training_jobs import JobParts, components, pipeline_job
 from resources.azureml.workspace import Workspace
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import JobSchedule, MonitorSchedule
 
 LATEST = f"azureml:{SNAPSHOTS}@latest"
+"""In definitions that are written down. A schedule is made with the version itself: make it again to have it train on a newer one."""
 RETRAINING, MONITOR = "globolatte-weekly-training", "globolatte-monitor"
 JENSEN_SHANNON, CHI_SQUARED = 0.1, 0.02
 SPARK, SPARK_SIZE = "3.4", "standard_e4s_v3"
 
 
 def parts_of(settings: AzureMLSettings, code: Path, environment: str, compute: str | None) -> JobParts:
-    """A training of whatever snapshot is the latest when it begins."""
+    """A training of the snapshot that is the latest when this is sent to Azure."""
     return JobParts(settings, code, environment, compute, LATEST, {"started_by": "schedule"})
 
 
@@ -93,7 +95,13 @@ def monitor_schedule(settings: AzureMLSettings, deployment: str, emails: list[st
 def ensure_retraining(workspace: Workspace, code: Path, compute: str | None) -> str:
     """Makes the schedule, or changes the one that is there; its name."""
     environment = ensure_environment(workspace, training_environment(workspace))
+    asset = latest_data(workspace, SNAPSHOTS)
+    if asset is None:
+        raise AzureMLError(
+            f"schedule {RETRAINING}", "has no snapshot to train on", "materialize models/training_snapshot"
+        )
     parts = parts_of(workspace.settings, code, environment, compute)
+    parts = replace(parts, snapshot=f"azureml:{SNAPSHOTS}:{asset.version}")  # schedules do not resolve '@latest'
     with faults_of(f"schedule {RETRAINING}", workspace.studio("schedules")):
         schedule = retraining_schedule(parts, components(parts))
         return str(workspace.client.schedules.begin_create_or_update(schedule).result().name)

@@ -60,6 +60,10 @@ def test_a_batch_of_questions_is_answered_by_the_same_code(
 
 def test_schedule_and_monitor_are_definitions_that_can_be_made_again(azureml: StandIn, tmp_path: Path) -> None:
     workspace = Workspace(settings_of(azureml, "schedules", endpoint="watched"))
+    platform = platform_on(azureml, "schedules", tmp_path / "copies")
+    staging = platform.snapshot_staging("one")
+    (staging / "examples.parquet").write_bytes(b"orders")
+    platform.keep_snapshot(staging, "one")
     code = copy_science(tmp_path / "code")
     for _ in range(2):
         assert schedules.ensure_retraining(workspace, code, None) == schedules.RETRAINING
