@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from resources.training_method import MethodKind
@@ -351,13 +351,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{value!r} is no plain name; use letters, digits and '_', such as GLOBO_LATTE_DB")
         return value.upper()
 
-    @model_validator(mode="after")
-    def _http_stays_on_this_machine(self) -> "Settings":
-        if self.snowflake_protocol is SnowflakeProtocol.HTTP and self.snowflake_host not in LOOPBACK:
+    @field_validator("snowflake_protocol")
+    @classmethod
+    def _http_stays_on_this_machine(cls, value: SnowflakeProtocol, info: ValidationInfo) -> SnowflakeProtocol:
+        if value is SnowflakeProtocol.HTTP and info.data.get("snowflake_host") not in LOOPBACK:
             raise ValueError(
-                "GLOBOLATTE_SNOWFLAKE_PROTOCOL=http would send secrets in the clear; use https, or an emulator on 127.0.0.1"
+                "would send secrets in the clear; use https, or an emulator at GLOBOLATTE_SNOWFLAKE_HOST=127.0.0.1"
             )
-        return self
+        return value
 
     @model_validator(mode="before")
     @classmethod

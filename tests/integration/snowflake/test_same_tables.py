@@ -4,7 +4,7 @@ This executes on the emulator; it is not verified on Snowflake.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -20,6 +20,8 @@ from globolatte_assets.raw.quarantine import quarantined_rows
 from globolatte_assets.raw.steps import Step, ask
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse import Warehouse
+from resources.warehouse_customers import basket_pairs, last_business_date, next_order_pairs, spend_by_customer
+from resources.warehouse_monitoring import delivered_days, example_products_between, order_facts_between
 from sensors.requests import range_tags
 from simulator import simulate, write
 from tests.builders import NOW, Deployment, checks, csv, deliver, deployment, failure_of, line, sales_path
@@ -40,6 +42,17 @@ RAW = (
     "load_ledger",
     "row_corrections",
 )
+
+QUERIES: list[Callable[[Warehouse], list[object]]] = [
+    lambda warehouse: spend_by_customer(warehouse).to_pylist(),
+    lambda warehouse: basket_pairs(warehouse).to_pylist(),
+    lambda warehouse: next_order_pairs(warehouse).to_pylist(),
+    lambda warehouse: delivered_days(warehouse, FIRST).to_pylist(),
+    lambda warehouse: example_products_between(warehouse, FIRST, LAST).to_pylist(),
+    lambda warehouse: order_facts_between(warehouse, FIRST, LAST).to_pylist(),
+    lambda warehouse: [last_business_date(warehouse)],
+]
+"""What Python asks of tables beyond reading them whole."""
 
 pytestmark = pytest.mark.slow
 
@@ -157,3 +170,5 @@ def test_raw_ingestion_with_corrections_and_dbt_give_the_same_tables(
                 pair for pair in zip(expected, rows(snowflake, table), strict=False) if pair[0] != pair[1]
             ][:2]
     assert differing == {}
+    for asked in QUERIES:
+        assert sorted(map(repr, asked(snowflake))) == sorted(map(repr, asked(duckdb))) != [], asked
