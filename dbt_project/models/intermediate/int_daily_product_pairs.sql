@@ -23,17 +23,17 @@ products_of_orders as (
 final as (
 
     select
-        one.business_unit,
-        one.business_date,
-        one.product_id,
-        other.product_id as other_product_id,
+        lesser.business_unit,
+        lesser.business_date,
+        lesser.product_id,
+        greater.product_id as other_product_id,
         count(*) as order_count
-    from products_of_orders as one
-    inner join products_of_orders as other
+    from products_of_orders as lesser
+    inner join products_of_orders as greater
         on
-            one.order_key = other.order_key
-            and one.product_id < other.product_id
-    group by one.business_unit, one.business_date, one.product_id, other.product_id
+            lesser.order_key = greater.order_key
+            and lesser.product_id < greater.product_id
+    group by lesser.business_unit, lesser.business_date, lesser.product_id, greater.product_id
 
 )
 

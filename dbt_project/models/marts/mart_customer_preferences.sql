@@ -2,7 +2,10 @@ with
 
 customers as (
 
-    select * from {{ ref('feat_customer_state') }}
+    select
+        *,
+        greatest(morning_orders, midday_orders, afternoon_orders, evening_orders) as most_orders_of_a_daypart
+    from {{ ref('feat_customer_state') }}
     where order_count > 0
 
 ),
@@ -70,15 +73,9 @@ final as (
         cast(variety.product_count as bigint) as product_count,
         cast(variety.addon_lines as double) / customers.order_count as addons_per_order,
         case
-            greatest(
-                customers.morning_orders,
-                customers.midday_orders,
-                customers.afternoon_orders,
-                customers.evening_orders
-            )
-            when customers.morning_orders then 'morning'
-            when customers.midday_orders then 'midday'
-            when customers.afternoon_orders then 'afternoon'
+            when customers.morning_orders = customers.most_orders_of_a_daypart then 'morning'
+            when customers.midday_orders = customers.most_orders_of_a_daypart then 'midday'
+            when customers.afternoon_orders = customers.most_orders_of_a_daypart then 'afternoon'
             else 'evening'
         end as favourite_daypart,
         cast(customers.morning_orders as double) / customers.order_count as morning_share,
