@@ -23,7 +23,8 @@ CONDITION = dg.AutomationCondition.eager()
 def test_every_customer_has_a_segment_and_every_table_is_written(tmp_path: Path, shape: dict[str, Any]) -> None:
     sold = small_chain(**shape)
     warehouse = stocked_warehouse(tmp_path, sold)
-    made = materialize(segments_asset(CONDITION), warehouse=warehouse, clock=Clock())
-    assert made["dagster/row_count"] == len({order.customer_id for order in sold.orders})
-    pairs = materialize(product_affinity_asset(CONDITION), warehouse=warehouse)
-    assert fetch(warehouse, "select count(*) from ml.product_affinity") == [(pairs["dagster/row_count"],)]
+    with warehouse.kept_open():
+        made = materialize(segments_asset(CONDITION), warehouse=warehouse, clock=Clock())
+        assert made["dagster/row_count"] == len({order.customer_id for order in sold.orders})
+        pairs = materialize(product_affinity_asset(CONDITION), warehouse=warehouse)
+        assert fetch(warehouse, "select count(*) from ml.product_affinity") == [(pairs["dagster/row_count"],)]
