@@ -33,7 +33,7 @@ dev: setup ## The Dagster UI with sensors and automation on
 	$(BIN)/globolatte dev
 
 test: $(DEV_STAMP) $(AZURITE) setup browser ## Every test, with what it needs
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 browser: ## Chromium for the tests of the UI, where apt-get and the right to use it are there; else those tests skip
 	@command -v chromium chromium-browser google-chrome "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" >/dev/null || { \

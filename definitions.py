@@ -21,7 +21,7 @@ from globolatte_assets.jobs import jobs
 from globolatte_assets.models.evaluation import evaluation
 from globolatte_assets.models.preference_model import preference_model
 from globolatte_assets.models.product_affinity import product_affinity_asset
-from globolatte_assets.models.promotion import promotion
+from globolatte_assets.models.promotion import promotion_asset
 from globolatte_assets.models.responsible_ai import responsible_ai_asset
 from globolatte_assets.models.segments import segments_asset
 from globolatte_assets.models.training_snapshot import training_snapshot
@@ -36,6 +36,7 @@ from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import reference_assets
 from globolatte_assets.raw.sales_transactions import LoadLimits, sales_transactions_asset
+from globolatte_assets.raw.unit_deliveries import unit_deliveries
 from resources.environment import DBT_PROJECT_FOLDER, export, resources_of
 from resources.settings import MissingDelivery, Settings
 from sensors.alerts import alert_sensor, delivery_policy
@@ -63,44 +64,48 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     limits = LoadLimits(
         settings.load_batch_bytes, settings.max_file_bytes, settings.max_compression_ratio, settings.max_bad_share
     )
+    deliveries = unit_deliveries(sorted(settings.business_units), delivery_policy(settings))
     all_jobs = jobs()
     project = DbtProject(project_dir=DBT_PROJECT_FOLDER)
     manifest = manifest_of(project)
     return dg.Definitions(
-        assets=with_tables_described(
-            [
-                *reference_assets(),
-                holiday_calendar_asset(settings.first_business_date.year, condition),
-                sales_transactions_asset(partitions, settings.first_business_date, limits),
-                misplaced_files_asset(settings.business_units, settings.first_business_date),
-                dbt_models(project, manifest, condition),
-                training_snapshot,
-                preference_model,
-                evaluation,
-                responsible_ai_asset(
-                    KeptPages(settings.model_pages_folder, settings.model_pages_kept, settings.reports_url)
-                ),
-                promotion,
-                segments_asset(condition),
-                product_affinity_asset(condition),
-                serving_state_asset(condition),
-                recommendations_asset(condition),
-                regional_recommendations_asset(condition),
-                campaign_audiences,
-                campaign_results_asset(condition),
-                recommender,
-                prediction_log,
-                data_drift_asset(
-                    condition,
-                    KeptPages(settings.drift_reports_folder, settings.drift_reports_kept, settings.reports_url),
-                    settings.window_orders,
-                    settings.window_days,
-                ),
-                performance_asset(condition, settings.window_orders, settings.window_days),
-            ],
-            manifest,
-            str(settings.warehouse),
-        ),
+        assets=[
+            *deliveries,
+            *with_tables_described(
+                [
+                    *reference_assets(),
+                    holiday_calendar_asset(settings.first_business_date.year, condition),
+                    sales_transactions_asset(partitions, settings.first_business_date, limits, deliveries),
+                    misplaced_files_asset(settings.business_units, settings.first_business_date),
+                    dbt_models(project, manifest, condition),
+                    training_snapshot,
+                    preference_model,
+                    evaluation,
+                    responsible_ai_asset(
+                        KeptPages(settings.model_pages_folder, settings.model_pages_kept, settings.reports_url)
+                    ),
+                    promotion_asset(sign_off_wanted=settings.model_sign_off),
+                    segments_asset(condition),
+                    product_affinity_asset(condition),
+                    serving_state_asset(condition),
+                    recommendations_asset(condition),
+                    regional_recommendations_asset(condition),
+                    campaign_audiences,
+                    campaign_results_asset(condition),
+                    recommender,
+                    prediction_log,
+                    data_drift_asset(
+                        condition,
+                        KeptPages(settings.drift_reports_folder, settings.drift_reports_kept, settings.reports_url),
+                        settings.window_orders,
+                        settings.window_days,
+                    ),
+                    performance_asset(condition, settings.window_orders, settings.window_days),
+                ],
+                manifest,
+                str(settings.warehouse),
+            ),
+        ],
         asset_checks=[ledger_conservation, *checks_of_deliveries(settings)],
         jobs=all_jobs,
         sensors=[

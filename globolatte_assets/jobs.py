@@ -37,6 +37,7 @@ RECORD_MISPLACED_FILES = "record_misplaced_files"
 BUILD_FEATURES = "build_features"
 TRAIN_MODEL = "train_model"
 RETRAIN = "retrain"
+PROMOTE = "promote"
 MONITOR = "monitor"
 RECOMMEND = "recommend"
 CAMPAIGN = "campaign"
@@ -86,6 +87,9 @@ def jobs() -> Sequence[AssetJob]:
             RETRAIN,
             training | dg.AssetSelection.assets(RECOMMENDER),
             "As train_model; then whichever model is champion goes behind the online endpoint.",
+        ),
+        _job(
+            PROMOTE, dg.AssetSelection.assets(PROMOTION), "The verdict on the challenger once more, after a sign-off."
         ),
         _job(
             MONITOR,

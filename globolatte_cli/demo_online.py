@@ -14,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.endpoints import client_of
-from globolatte_cli.run_pass import deploy, execute_pass, print_summary
+from globolatte_cli.pass_report import print_summary
+from globolatte_cli.run_pass import deploy, execute_pass
 from resources.endpoint import EndpointError
 from resources.environment import ml_of, warehouse_of
 from resources.local_endpoint.client import EndpointClient

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from globolatte_cli.file_commands import ledger, quarantine, retract
+from globolatte_cli.model_commands import models
 
 GARBAGE_COLLECTION_THRESHOLD = 100_000
 """Objects between two collections: commands are short, and collecting while libraries are imported takes a tenth of their time."""
@@ -196,6 +197,37 @@ def doctor(*, as_json: bool) -> None:
 
 
 @cli.group()
+def azureml() -> None:
+    """The Azure ML workspace: definitions for `az ml`, models shared between workspaces."""
+
+
+@azureml.command("export")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def azureml_export(folder: Path) -> None:
+    """Write every definition as Azure ML CLI v2 YAML into FOLDER."""
+    from globolatte_cli.azureml import export_definitions
+
+    export_definitions(folder)
+
+
+@azureml.command("share")
+def azureml_share() -> None:
+    """Share the champion with the registry (GLOBOLATTE_AZUREML_REGISTRY)."""
+    from globolatte_cli.azureml import share_champion
+
+    share_champion()
+
+
+@azureml.command("adopt")
+@click.argument("shared")
+def azureml_adopt(shared: str) -> None:
+    """Make the model SHARED of the registry this workspace's challenger."""
+    from globolatte_cli.azureml import adopt_shared
+
+    adopt_shared(shared)
+
+
+@cli.group()
 def endpoints() -> None:
     """The online endpoint: POST /score on 127.0.0.1, kept by a supervisor.
 
@@ -266,18 +298,34 @@ def prepare() -> None:
 @cli.command()
 @click.argument(
     "what",
-    type=click.Choice(["definitions", "ingest", "ticks", "run", "serving", "drift", "demo", "all"]),
+    type=click.Choice(["definitions", "ingest", "ticks", "run", "serving", "drift", "demo", "model", "all"]),
     default="all",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def bench(what: str, *, as_json: bool) -> None:
-    """Measure us and the reference side by side, in one run, and print the ratios."""
+@click.option("--seed", "seeds", type=int, multiple=True, help="Of `model`: a simulated chain; default: 11 to 15.")
+@click.option("--size", "sizes", multiple=True, help="Of `model`: orders x customers; default: 10000x1000.")
+@click.option(
+    "--chain",
+    "chains",
+    type=click.Choice(["published", "half strength", "strongest effect", "habit data"]),
+    multiple=True,
+    help="Of `model`: which chains; default: all.",
+)
+def bench(what: str, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tuple[str, ...], *, as_json: bool) -> None:
+    """Measure us and the reference side by side, in one run, and print the ratios.
+
+    `model` is no part of `all`: it fits everything on many chains and takes minutes.
+    """
+    if what == "model":
+        from globolatte_cli.bench_model import bench_model, parsed_sizes
+
+        sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, as_json=as_json))
     from globolatte_cli.bench import run_benchmarks
 
     sys.exit(run_benchmarks(what, as_json=as_json))
 
 
-for command in (quarantine, retract, ledger):
+for command in (quarantine, retract, ledger, models):
     cli.add_command(command)
 
 

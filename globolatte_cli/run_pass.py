@@ -4,7 +4,6 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ from rich.spinner import Spinner
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
+from globolatte_cli.pass_report import PassReport, print_summary
 from globolatte_cli.prepare import ensure_manifest
 from resources.settings import Settings
 
@@ -25,27 +25,6 @@ if TYPE_CHECKING:
     from sensors.backlog import Backlog
 
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
-
-
-@dataclass
-class PassReport:
-    """What a pass did."""
-
-    files_loaded: int = 0
-    files_refused: list[tuple[str, str]] = field(default_factory=list)
-    files_held: list[tuple[str, str]] = field(default_factory=list)
-    rows_loaded: int = 0
-    rows_quarantined: int = 0
-    steps: list[tuple[str, float]] = field(default_factory=list)
-    failed_checks: list[str] = field(default_factory=list)
-    training_reason: str | None = None
-    verdict: str | None = None
-    complaints: list[str] = field(default_factory=list)
-
-    @property
-    def did_nothing(self) -> bool:
-        """Whether there was nothing to do."""
-        return not self.steps and not self.complaints
 
 
 class Pass:
@@ -118,11 +97,16 @@ class Pass:
         return self.report
 
     def _watch_the_champion(self) -> None:
+        """Judges new windows. Where that fails, the rest of the pass goes on: customers wait for recommendations, not for reports."""
         from globolatte_assets.jobs import MONITOR
         from resources.ml import CHAMPION
 
-        if self.ml.model(CHAMPION) is not None and self._is_stale(MONITOR):
+        if self.ml.model(CHAMPION) is None or not self._is_stale(MONITOR, asks_failed_checks=False):
+            return
+        try:
             self.job(MONITOR, "Drift and performance")
+        except UserError as error:
+            self.report.complaints.append(str(error))
 
     def _train_if_needed(self) -> bool:
         """Trains if the decision says so; whether it did."""
@@ -196,13 +180,17 @@ class Pass:
                 self.report.rows_loaded += int(str(metadata["rows_loaded"].value))
                 self.report.rows_quarantined += int(str(metadata["rows_quarantined"].value))
 
-    def _is_stale(self, job: str) -> bool:
+    def _is_stale(self, job: str, *, asks_failed_checks: bool = True) -> bool:
+        """Whether a job's assets are behind their inputs or, if asked, a check of theirs failed: what it is about has to be made again.
+
+        Monitoring's checks are of the data: judging the same data again ends the same.
+        """
         from globolatte_cli.staleness import any_failed, any_stale, latest_places
 
         graph = self.definitions.resolve_asset_graph()
         selected = self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys
         checks = [check for key in selected for check in graph.get(key).check_keys]
-        if any_failed(self.instance, checks):
+        if asks_failed_checks and any_failed(self.instance, checks):
             return True
         inputs = {key: graph.get(key).parent_keys for key in selected}
         return any_stale(
@@ -306,6 +294,15 @@ def deploy(settings: Settings) -> None:
         Pass(settings, instance, console).job(DEPLOY, "Champion behind the endpoint")
 
 
+def promote(settings: Settings) -> None:
+    """Has the verdict on the challenger given again, with progress. Raises `UserError` if that fails."""
+    from globolatte_assets.jobs import PROMOTE
+
+    ensure_manifest()
+    with open_instance(settings) as instance, quiet(_log_file(settings)) as console:
+        Pass(settings, instance, console).job(PROMOTE, "Verdict on the challenger")
+
+
 def _has_reference_data(one: Pass) -> bool:
     return bool(one.warehouse.read("sales_data.business_units", ["folder"]).num_rows)
 
@@ -318,23 +315,3 @@ def run_pass() -> None:
     print_summary(Console(), report, time.monotonic() - started)
     if report.complaints:
         raise UserError("\n".join(report.complaints))
-
-
-def print_summary(console: Console, report: PassReport, seconds: float) -> None:
-    """What the pass did, in a few lines."""
-    if report.did_nothing:
-        console.print(f"Nothing to do: everything in the landing zone is on the record. [dim]{seconds:.1f} s[/]")
-        return
-    console.print(
-        f"{report.files_loaded:,} files loaded with {report.rows_loaded:,} rows; {report.rows_quarantined:,} rows quarantined; "
-        f"{len(report.files_refused):,} files refused, {len(report.files_held):,} held. [dim]{seconds:.1f} s[/]"
-    )
-    for path, reason in report.files_held[:10]:
-        console.print(f"  held: {path}: {reason}", highlight=False, markup=False)
-    for path, reason in report.files_refused[:10]:
-        console.print(f"  refused: {path}: {reason}", highlight=False, markup=False)
-    if report.verdict:
-        console.print(f"Trained: {report.training_reason}", highlight=False, markup=False)
-        console.print(report.verdict, highlight=False, markup=False)
-    for check in report.failed_checks:
-        console.print(f"  [yellow]check failed:[/] {check}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from globolatte_ml.metrics import (
     reliability,
 )
 from globolatte_ml.model import PreferenceModel
+from globolatte_ml.proofs import Proofs
 from globolatte_ml.snapshot import Snapshot
 from globolatte_ml.vocabulary import SEASONS, season_codes
 
@@ -55,6 +56,7 @@ class GroupMetrics:
     orders: int
     log_loss: float
     hit_rate_at_1: float
+    expected_calibration_error: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,10 @@ class Evaluation:
         baselines: by name, see `baselines.py`; empty without holdout orders.
         gain_over_popularity: log loss of popularity minus the model's, nats per order, bootstrap over customers.
         by_business_unit, by_season, by_history: groups that have holdout orders.
+        by_product: by what was bought; calibration says nothing here.
         reliability: predicted against observed.
+        gain_over_champion: log loss of the champion minus the model's; None without a champion judged on the same holdout.
+        proofs: what the training job proved of the model itself; None where it kept none.
     """
 
     model_version: str
@@ -88,6 +93,9 @@ class Evaluation:
     by_season: dict[str, GroupMetrics]
     by_history: dict[str, GroupMetrics]
     reliability: tuple[ReliabilityBin, ...]
+    by_product: dict[str, GroupMetrics] = field(default_factory=dict)
+    gain_over_champion: Interval | None = None
+    proofs: Proofs | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-safe values only."""
@@ -98,13 +106,18 @@ class Evaluation:
         """The inverse of `as_dict`, also after a trip through JSON."""
         groups = {
             name: {label: GroupMetrics(**group) for label, group in record[name].items()}
-            for name in ("by_business_unit", "by_season", "by_history")
+            for name in ("by_business_unit", "by_season", "by_history", "by_product")
+            if name in record
         }
-        gain = record["gain_over_popularity"]
+        gain, over_champion, proofs = (
+            record.get(name) for name in ("gain_over_popularity", "gain_over_champion", "proofs")
+        )
         parts: dict[str, Any] = {
             "model": Metrics(**record["model"]) if record["model"] else None,
             "baselines": {name: Metrics(**values) for name, values in record["baselines"].items()},
             "gain_over_popularity": Interval(**gain) if gain else None,
+            "gain_over_champion": Interval(**over_champion) if over_champion else None,
+            "proofs": Proofs(**proofs) if proofs else None,
             "reliability": tuple(ReliabilityBin(**values) for values in record["reliability"]),
         }
         return cls(**{**record, **groups, **parts})
@@ -158,7 +171,19 @@ def evaluate(
         by_season=_by_group(probabilities, chosen, seasons),
         by_history=_by_group(probabilities, chosen, lengths),
         reliability=reliability(probabilities, chosen) if len(chosen) else (),
+        by_product=_by_group(probabilities, chosen, {p: chosen == i for i, p in enumerate(snapshot.products)}),
     )
+
+
+def gain_over(
+    challenger: np.ndarray, champion: np.ndarray, snapshot: Snapshot, holdout: np.ndarray, seed: int = 0
+) -> Interval | None:
+    """Log loss of `champion` minus that of `challenger`, probabilities (holdout orders, K) both; None without holdout orders."""
+    if not holdout.any():
+        return None
+    chosen = snapshot.chosen[holdout]
+    difference = losses(champion, chosen) - losses(challenger, chosen)
+    return paired_bootstrap(difference, snapshot.customer_ids[holdout], seed=seed)
 
 
 def _by_group(probabilities: np.ndarray, chosen: np.ndarray, groups: dict[str, np.ndarray]) -> dict[str, GroupMetrics]:
@@ -167,6 +192,7 @@ def _by_group(probabilities: np.ndarray, chosen: np.ndarray, groups: dict[str, n
             orders=int(rows.sum()),
             log_loss=log_loss(probabilities[rows], chosen[rows]),
             hit_rate_at_1=hit_rate(probabilities[rows], chosen[rows], 1),
+            expected_calibration_error=expected_calibration_error(probabilities[rows], chosen[rows]),
         )
         for label, rows in groups.items()
         if rows.any()

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from globolatte_ml.contexts import Contexts
-from globolatte_ml.states import CustomerStates
-from globolatte_ml.vocabulary import DAYPARTS, SEASONS, Vocabulary, encode, months, one_hot, season_codes
+from globolatte_ml.encoding import Encoded, encoded
+from globolatte_ml.states import RECENT_COLUMNS, CustomerStates
+from globolatte_ml.vocabulary import DAYPARTS, SEASONS, Vocabulary, encode, look_up, one_hot, season_codes
 
 __all__ = ["Contexts", "CustomerStates", "FeatureSpace", "daypart_preference", "feature_names", "features"]
 
@@ -26,6 +27,7 @@ ADDON_WEIGHT = 0.4  # an add-on tells less of a customer's taste than a main pro
 SHARE_SCALE = 3.0  # one penalty serves all columns, so that the telling ones are given the larger unit
 ADDON_SCALE = 2.0
 _MONTHS = tuple(f"{month:02d}" for month in range(1, 13))
+RECENT_ORDERS = len(RECENT_COLUMNS)
 _NOBODY = np.empty(0, np.str_)
 
 
@@ -41,6 +43,9 @@ class FeatureSpace:
             and `decayed_main_120d`.
         daypart_mix: shape (4,): the chain's shares of orders by daypart.
         lines_per_order: the chain's mean basket size.
+        weather_mix: shape (R + 1, 4, W): shares of weather types among the orders of a business unit and season, smoothed like
+            `popularity`.
+        holiday_share: share of orders on public holidays.
         first_date, last_date: the training span; the trend runs from 0 to 1 over it and stays there outside.
     """
 
@@ -49,6 +54,8 @@ class FeatureSpace:
     concentration: dict[str, float]
     daypart_mix: np.ndarray
     lines_per_order: float
+    weather_mix: np.ndarray
+    holiday_share: float
     first_date: np.datetime64
     last_date: np.datetime64
 
@@ -71,14 +78,25 @@ def features(states: CustomerStates, contexts: Contexts, space: FeatureSpace) ->
 
     `states` may come from any catalogue: they are moved to the one of `space`.
     """
-    return np.hstack([block.values for block in _blocks(states, contexts, space)])
+    return encoded_features(encode_for(states, contexts, space), space)
+
+
+def encode_for(states: CustomerStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
+    """States and contexts as numbers, in the words and over the span of `space`."""
+    return encoded(states, contexts, space.vocabulary, space.first_date, space.last_date)
+
+
+def encoded_features(orders: Encoded, space: FeatureSpace) -> np.ndarray:
+    """`features` of orders that are numbers already."""
+    return np.hstack([block.values for block in _blocks(orders, space)])
 
 
 def feature_names(space: FeatureSpace) -> tuple[str, ...]:
     """Names of the d feature columns."""
     states = CustomerStates.empty(0, space.vocabulary.products)
     contexts = Contexts(_NOBODY, np.empty(0, "datetime64[D]"), _NOBODY, _NOBODY, np.empty(0, bool))
-    return tuple(name for block in _blocks(states, contexts, space) for name in block.column_names())
+    orders = encode_for(states, contexts, space)
+    return tuple(name for block in _blocks(orders, space) for name in block.column_names())
 
 
 def decayed_to(states: CustomerStates, dates: np.ndarray, column: str) -> np.ndarray:
@@ -88,14 +106,25 @@ def decayed_to(states: CustomerStates, dates: np.ndarray, column: str) -> np.nda
     """
     age = (dates - states.last_order_date).astype("timedelta64[D]")
     days = np.where(np.isnat(age), 0, age.astype(np.int64)).clip(min=0)
-    decayed: np.ndarray = getattr(states, column) * np.exp2(-days / HALF_LIVES[column])[:, None]
-    return decayed
+    return decayed(getattr(states, column), days, HALF_LIVES[column])
+
+
+def decayed(sums: np.ndarray, days: np.ndarray, half_life: float) -> np.ndarray:
+    """Decayed sums (n, K) after so many more days (n,)."""
+    later: np.ndarray = sums * np.exp2(-days / half_life)[:, None]
+    return later
 
 
 def expected_shares(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
     """Popularity in each context's business unit and season, shape (n, K); the answer for one without history."""
     unit = encode(contexts.business_unit, space.vocabulary.business_units)
-    return space.popularity[unit, season_codes(contexts.date)]
+    return _popularity(unit, season_codes(contexts.date), space)
+
+
+def _popularity(unit: np.ndarray, season: np.ndarray, space: FeatureSpace) -> np.ndarray:
+    table = space.popularity.reshape(-1, space.popularity.shape[2])
+    known = np.where(unit < 0, len(space.vocabulary.business_units), unit)
+    return look_up(table, known * len(SEASONS) + season)
 
 
 def shrunken_shares(counts: np.ndarray, prior: np.ndarray, strength: float) -> np.ndarray:
@@ -109,43 +138,36 @@ def shrunken_shares(counts: np.ndarray, prior: np.ndarray, strength: float) -> n
 
 def daypart_preference(states: CustomerStates, space: FeatureSpace) -> np.ndarray:
     """When each customer comes: smoothed shares of dayparts, shape (n, 4), rows summing to 1."""
-    mix = np.broadcast_to(space.daypart_mix, states.daypart_orders.shape)
-    return shrunken_shares(states.daypart_orders, mix, DAYPART_PRIOR_ORDERS)
+    return shrunken_shares(states.daypart_orders, space.daypart_mix[None, :], DAYPART_PRIOR_ORDERS)
 
 
-def _blocks(states: CustomerStates, contexts: Contexts, space: FeatureSpace) -> list[Block]:
-    states = states.for_products(space.vocabulary.products)
-    return [*_context_blocks(contexts, space), *_taste_blocks(states, contexts, space), *_habit_blocks(states, space)]
+def _blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
+    return [*_context_blocks(orders, space), *_taste_blocks(orders, space), *_habit_blocks(orders, space)]
 
 
-def _context_blocks(contexts: Contexts, space: FeatureSpace) -> list[Block]:
+def _context_blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
     words = space.vocabulary
-    unit = encode(contexts.business_unit, words.business_units)
-    season = season_codes(contexts.date)
-    unit_season = np.where(unit < 0, -1, unit * len(SEASONS) + season)
+    unit_season = np.where(orders.unit < 0, -1, orders.unit * len(SEASONS) + orders.season)
     unit_seasons = [f"{unit} {season}" for unit in words.business_units for season in SEASONS]
-    days = int((space.last_date - space.first_date) / np.timedelta64(1, "D"))
-    elapsed = (contexts.date - space.first_date).astype("timedelta64[D]").astype(np.int64)
-    trend = (elapsed / max(days, 1)).clip(0.0, 1.0)
     return [
-        Block("business_unit", words.business_units, one_hot(unit, len(words.business_units))),
-        Block("season", SEASONS, one_hot(season, len(SEASONS))),
+        Block("business_unit", words.business_units, one_hot(orders.unit, len(words.business_units))),
+        Block("season", SEASONS, one_hot(orders.season, len(SEASONS))),
         Block("business_unit_season", unit_seasons, one_hot(unit_season, len(unit_seasons))),
-        Block("month", _MONTHS, one_hot(months(contexts.date) - 1, len(_MONTHS))),
-        Block("weather", words.weathers, one_hot(encode(contexts.weather, words.weathers), len(words.weathers))),
-        Block("daypart", DAYPARTS, one_hot(encode(contexts.daypart, DAYPARTS), len(DAYPARTS))),
-        Block("holiday", (), contexts.is_holiday[:, None].astype(np.float64)),
-        Block("trend", (), trend[:, None]),
+        Block("month", _MONTHS, one_hot(orders.month, len(_MONTHS))),
+        Block("weather", words.weathers, one_hot(orders.weather, len(words.weathers))),
+        Block("daypart", DAYPARTS, one_hot(orders.daypart, len(DAYPARTS))),
+        Block("holiday", (), orders.is_holiday[:, None]),
+        Block("trend", (), orders.trend[:, None]),
     ]
 
 
-def _taste_blocks(states: CustomerStates, contexts: Contexts, space: FeatureSpace) -> list[Block]:
+def _taste_blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
     """What the customer chose so far, against what people choose here and now."""
-    products, prior = space.vocabulary.products, expected_shares(contexts, space)
-    main, addons, strength = states.main_orders, states.addon_lines, space.concentration["main_orders"]
-    last_months = decayed_to(states, contexts.date, "decayed_main_120d")
-    last_month = decayed_to(states, contexts.date, "decayed_main_30d")
-    orders = states.order_count[:, None]
+    products, prior = space.vocabulary.products, _popularity(orders.unit, orders.season, space)
+    main, addons, strength = orders.mains, orders.addons, space.concentration["main_orders"]
+    last_months = decayed(orders.mains_120d, orders.age, HALF_LIVES["decayed_main_120d"])
+    last_month = decayed(orders.mains_30d, orders.age, HALF_LIVES["decayed_main_30d"])
+    count = orders.order_count[:, None]
     share = shrunken_shares(main, prior, strength)
     share_120d = shrunken_shares(last_months, prior, space.concentration["decayed_main_120d"])
     log_share = _centred_log(shrunken_shares(main + ADDON_WEIGHT * addons, prior, strength))
@@ -154,26 +176,27 @@ def _taste_blocks(states: CustomerStates, contexts: Contexts, space: FeatureSpac
         Block("share", products, SHARE_SCALE * share),
         Block("share_120d", products, SHARE_SCALE * share_120d),
         Block("recent_share_30d", products, last_month / (last_month.sum(axis=1, keepdims=True) + 1.0)),
-        Block("addon_rate", products, ADDON_SCALE * addons / (orders + ADDON_PRIOR_ORDERS)),
+        Block("addon_rate", products, ADDON_SCALE * addons / (count + ADDON_PRIOR_ORDERS)),
         Block("addon_share", products, addons / (addons.sum(axis=1, keepdims=True) + ADDON_PRIOR_LINES)),
     ]
 
 
-def _habit_blocks(states: CustomerStates, space: FeatureSpace) -> list[Block]:
+def _habit_blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
     """The last orders, the hours, the size of the basket, the length of the history."""
     products = space.vocabulary.products
     last = [
-        Block(f"recent_product_{back + 1}", products, one_hot(states.recent_products[:, back], len(products)))
-        for back in range(states.recent_products.shape[1])
+        Block(f"recent_product_{back + 1}", products, one_hot(orders.recent[:, back], len(products)))
+        for back in range(RECENT_ORDERS)
     ]
-    orders = states.order_count
+    count = orders.order_count
     expected_lines = BASKET_PRIOR_ORDERS * space.lines_per_order
-    basket = (states.line_count + expected_lines) / (orders + BASKET_PRIOR_ORDERS) - space.lines_per_order
+    basket = (orders.line_count + expected_lines) / (count + BASKET_PRIOR_ORDERS) - space.lines_per_order
+    preference = shrunken_shares(orders.daypart_orders, space.daypart_mix[None, :], DAYPART_PRIOR_ORDERS)
     return [
         *last,
-        Block("daypart_history", DAYPARTS, daypart_preference(states, space) - space.daypart_mix),
+        Block("daypart_history", DAYPARTS, preference - space.daypart_mix[None, :]),
         Block("basket_size", (), basket[:, None]),
-        Block("history_length", (), np.log1p(orders)[:, None]),
+        Block("history_length", (), np.log1p(count)[:, None]),
     ]
 
 

@@ -1,7 +1,9 @@
 """`PreferenceModel`: the probability of each product as the next main product, given a customer's state and a context.
 
-Belongs here: fitting the regression, predicting with plain numpy, choosing the regularisation.
-Does not belong here: feature definitions (`features.py`), file formats (`model_files.py`), evaluation.
+Belongs here: the two experts (a taste model and a regression) put together, fitting the regression, choosing its regularisation,
+predicting with plain numpy.
+Does not belong here: feature definitions (`features.py`, `taste_inputs.py`), the taste model (`taste.py`, `taste_fit.py`), file
+formats (`model_files.py`), evaluation.
 """
 
 from __future__ import annotations
@@ -15,25 +17,39 @@ from typing import Any
 import numpy as np
 
 from globolatte_ml import model_files
+from globolatte_ml.blend import REGRESSION_ALONE, learn_blend, pool
 from globolatte_ml.contexts import Contexts
-from globolatte_ml.features import FeatureSpace, feature_names, features
+from globolatte_ml.encoding import Encoded
+from globolatte_ml.features import FeatureSpace, encode_for, encoded_features, feature_names, features
 from globolatte_ml.metrics import log_loss
 from globolatte_ml.priors import learn_feature_space
 from globolatte_ml.states import CustomerStates
+from globolatte_ml.taste import TasteParameters, log_softmax, log_taste_probabilities
+from globolatte_ml.taste_fit import fit_taste, quasi_normal_draws, start
+from globolatte_ml.taste_inputs import taste_inputs
 from globolatte_ml.time_split import time_split
+from globolatte_ml.training_orders import canonical_order, recency_weights, round_significant
+from globolatte_ml.vocabulary import SEASONS
 
 PENALTIES = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 CAUTIOUS_PENALTY = 0.01
 HALF_LIVES_IN_DAYS = (None, 60.0)
-FLOOR_OF_WEIGHTS = 0.1
-"""What the oldest order still counts: seasons come back."""
 MINIMUM_VALIDATION_ORDERS = 30
-SIGNIFICANT_DIGITS = 10
 MAXIMUM_ITERATIONS = 500
+MINIMUM_TASTE_ORDERS = 200
+"""With fewer the regression answers alone."""
+MAXIMUM_TASTE_ORDERS = 100_000
+"""More orders than these tell the taste model's few hundred parameters nothing new: every so manieth is taken."""
+TASTE_DIGITS = 6
+"""Significant digits kept of the taste model and the blend: far more than the data tell, fewer than the search's noise reaches."""
 
 
 class PreferenceModel:
-    """Multinomial logistic regression on `features.features`, in the manner of a scikit-learn classifier.
+    """A taste model blended with a multinomial logistic regression, in the manner of a scikit-learn classifier.
+
+    The taste model (`taste.py`) knows how choices come about, if they do as it supposes; the regression on
+    `features.features` supposes little, and corrects what the other has wrong. The blend's weights are learned on the
+    validation orders, which neither was fitted on; without enough of them the regression answers alone.
 
     Args:
         penalties: candidate inverse regularisation strengths (scikit-learn's C); the one with the lowest log loss on the
@@ -44,6 +60,8 @@ class PreferenceModel:
             penalties where the caller says what is new to the champion, else the first is taken. Only then have the
             validation orders something to tell about forgetting: with stationary customers equal weights are best.
         random_state: handed to scikit-learn.
+        groups: groups of the taste model. draws: its tastes per group, a power of 2. iterations: of its search, half of them
+            once more on all orders.
 
     Attributes:
         classes_: product ids in catalogue (sorted) order, shape (K,).
@@ -55,6 +73,8 @@ class PreferenceModel:
         penalty_: the C taken. half_life_: the half-life taken. validation_log_loss_: by candidate, empty without a search;
             keys are (penalty, half-life).
         n_orders_: training orders.
+        taste_: the taste model's parameters, None if the regression answers alone. draws_: shape (draws, dimensions).
+        blend_: weights of taste model and regression, shape (2,).
     """
 
     def __init__(
@@ -62,10 +82,16 @@ class PreferenceModel:
         penalties: Sequence[float] = PENALTIES,
         half_lives: Sequence[float | None] = HALF_LIVES_IN_DAYS,
         random_state: int = 0,
+        groups: int = 6,
+        draws: int = 32,
+        iterations: int = 40,
     ) -> None:
         self.penalties = tuple(penalties)
         self.half_lives = tuple(half_lives)
         self.random_state = random_state
+        self.groups = groups
+        self.draws = draws
+        self.iterations = iterations
 
     classes_: np.ndarray
     space_: FeatureSpace
@@ -77,10 +103,14 @@ class PreferenceModel:
     half_life_: float | None
     validation_log_loss_: dict[tuple[float, float | None], float]
     n_orders_: int
+    taste_: TasteParameters | None
+    draws_: np.ndarray
+    blend_: np.ndarray
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
         """The constructor's arguments."""
-        return {"penalties": self.penalties, "half_lives": self.half_lives, "random_state": self.random_state}
+        names = ("penalties", "half_lives", "random_state", "groups", "draws", "iterations")
+        return {name: getattr(self, name) for name in names}
 
     def fit(
         self,
@@ -99,15 +129,16 @@ class PreferenceModel:
             products: the catalogue; ids found only in `y` are added. Default: the products of `states`.
             fresh_from: the first date that is new to the model that this one is to replace; None if there is none.
         """
+        from threadpoolctl import threadpool_limits
+
         if len(y) == 0:
             raise ValueError("no orders to learn from; load sales before training")
         catalogue = tuple(sorted({*map(str, products or states.products), *map(str, np.unique(y))}))
         chosen = np.searchsorted(np.array(catalogue), y)
-        scores = self.validation_log_loss_ = self._search(states, contexts, chosen, catalogue, fresh_from)
-        cautious = (CAUTIOUS_PENALTY, self.half_lives[0])
-        self.penalty_, self.half_life_ = min(scores, key=lambda one: scores[one]) if scores else cautious
-        inputs = self._learn_features(states, contexts, chosen, catalogue)
-        self._regress(inputs, chosen, self.penalty_, recency_weights(contexts.date, self.half_life_))
+        rows = canonical_order(states, contexts, chosen)
+        states, contexts, chosen = states.take(rows), contexts.take(rows), chosen[rows]
+        with threadpool_limits(1):  # sums split over threads differ in their last bits, and a search makes much of that
+            self._fit(states, contexts, chosen, catalogue, fresh_from)
         return self
 
     def predict_proba(
@@ -118,7 +149,7 @@ class PreferenceModel:
         `products` asks for another catalogue and its order: what left it is ruled out (the logit of the others stays as
         it is), what is new gets `floor_` like any product never sold.
         """
-        probabilities = self._probabilities(features(states, contexts, self.space_))
+        probabilities = self.answer(encode_for(states, contexts, self.space_))
         if products is None or tuple(products) == self.space_.vocabulary.products:
             return probabilities
         position = {product: i for i, product in enumerate(self.space_.vocabulary.products)}
@@ -126,6 +157,11 @@ class PreferenceModel:
         padded = np.hstack([probabilities, np.full((len(probabilities), 1), self.floor_)])[:, origin]
         moved: np.ndarray = padded / padded.sum(axis=1, keepdims=True)
         return moved
+
+    def answer(self, orders: Encoded) -> np.ndarray:
+        """`predict_proba` of orders that are numbers already: arithmetic alone, also traced into an ONNX graph."""
+        log_taste = None if self.taste_ is None else self._log_taste(orders)
+        return self._probabilities(encoded_features(orders, self.space_), log_taste)
 
     def feature_names(self) -> tuple[str, ...]:
         """Names of the d columns of `coef_`."""
@@ -147,6 +183,25 @@ class PreferenceModel:
         model_files.restore(model, folder)
         return model
 
+    def _fit(
+        self,
+        states: CustomerStates,
+        contexts: Contexts,
+        chosen: np.ndarray,
+        catalogue: tuple[str, ...],
+        fresh_from: np.datetime64 | None,
+    ) -> None:
+        trial = self._search(states, contexts, chosen, catalogue, fresh_from)
+        self.validation_log_loss_ = scores = trial.validation_log_loss_ if trial else {}
+        cautious = (CAUTIOUS_PENALTY, self.half_lives[0])
+        self.penalty_, self.half_life_ = min(scores, key=lambda one: scores[one]) if scores else cautious
+        inputs = self._learn_features(states, contexts, chosen, catalogue)
+        weights = recency_weights(contexts.date, self.half_life_)
+        self._regress(inputs, chosen, self.penalty_, weights)
+        if trial and trial.taste_ is not None:
+            self.blend_ = round_significant(trial.blend_, TASTE_DIGITS)
+            self._fit_taste(states, contexts, chosen, weights, trial)
+
     def _search(
         self,
         states: CustomerStates,
@@ -154,27 +209,73 @@ class PreferenceModel:
         chosen: np.ndarray,
         catalogue: tuple[str, ...],
         fresh_from: np.datetime64 | None,
-    ) -> dict[tuple[float, float | None], float]:
+    ) -> PreferenceModel | None:
+        """A model of the earlier orders whose penalty, half-life and blend are the best for the later ones, if these suffice."""
         later = time_split(contexts.date, fresh_from)
         if later.sum() < MINIMUM_VALIDATION_ORDERS:  # too little is new to tell anything about forgetting
             later, fresh_from = time_split(contexts.date), None
         if later.sum() < MINIMUM_VALIDATION_ORDERS or len(np.unique(chosen[~later])) < 2:
-            return {}
+            return None
         earlier = ~later
-        trial = PreferenceModel(random_state=self.random_state)
-        inputs = trial._learn_features(states.take(earlier), contexts.take(earlier), chosen[earlier], catalogue)
-        inputs_later = features(states.take(later), contexts.take(later), trial.space_)
         half_lives = self.half_lives if fresh_from is not None else self.half_lives[:1]
-        scores: dict[tuple[float, float | None], float] = {}
-        for half_life in half_lives:
-            weights, lowest = recency_weights(contexts.date[earlier], half_life), np.inf
+        trial = PreferenceModel(self.penalties, half_lives, self.random_state, self.groups, self.draws, self.iterations)
+        past = states.take(earlier), contexts.take(earlier), chosen[earlier]
+        inputs = trial._learn_features(*past, catalogue)
+        inputs_later = features(states.take(later), contexts.take(later), trial.space_)
+        logits = trial._try_penalties(inputs, past[1], past[2], inputs_later, chosen[later])
+        if len(past[2]) >= MINIMUM_TASTE_ORDERS:
+            trial._fit_taste(*past, recency_weights(past[1].date, trial.half_life_))
+            log_taste = trial._log_taste(encode_for(states.take(later), contexts.take(later), trial.space_))
+            told = np.isin(chosen[later], trial.sold_)
+            position = np.searchsorted(trial.sold_, chosen[later][told])
+            trial.blend_ = learn_blend(log_taste[told], log_softmax(logits)[told], position)
+        return trial
+
+    def _try_penalties(
+        self,
+        inputs: np.ndarray,
+        contexts: Contexts,
+        chosen: np.ndarray,
+        inputs_later: np.ndarray,
+        chosen_later: np.ndarray,
+    ) -> np.ndarray:
+        """Log loss of the later orders by candidate; the logits (later orders, S) of the best, whose half-life is kept."""
+        self.validation_log_loss_ = {}
+        best, logits = np.inf, np.zeros((len(inputs_later), len(self.sold_)))
+        for half_life in self.half_lives:
+            weights, lowest = recency_weights(contexts.date, half_life), np.inf
             for penalty in sorted(self.penalties):
-                trial._regress(inputs, chosen[earlier], penalty, weights)
-                loss = scores[penalty, half_life] = log_loss(trial._probabilities(inputs_later), chosen[later])
+                self._regress(inputs, chosen, penalty, weights)
+                loss = log_loss(self._probabilities(inputs_later, None), chosen_later)
+                self.validation_log_loss_[penalty, half_life] = loss
+                if loss < best:
+                    best, self.half_life_, logits = loss, half_life, self._logits(inputs_later)
                 if loss > lowest:
                     break
                 lowest = loss
-        return scores
+        return logits
+
+    def _fit_taste(
+        self,
+        states: CustomerStates,
+        contexts: Contexts,
+        chosen: np.ndarray,
+        weights: np.ndarray | None,
+        trial: PreferenceModel | None = None,
+    ) -> None:
+        """From the start, or from what `trial` learned if it knows the same products."""
+        every = slice(None, None, -(-len(chosen) // MAXIMUM_TASTE_ORDERS))
+        rows = np.arange(len(chosen))[every]
+        inputs = taste_inputs(encode_for(states.take(rows), contexts.take(rows), self.space_), self.space_, self.sold_)
+        position = np.searchsorted(self.sold_, chosen[rows])
+        begin = start(inputs, position, self.groups)
+        self.draws_ = round_significant(quasi_normal_draws(self.draws, begin.spread.shape[1]), TASTE_DIGITS)
+        warm = trial.taste_ if trial is not None and np.array_equal(trial.sold_, self.sold_) else None
+        interactions = len(self.space_.vocabulary.business_units) * len(SEASONS)
+        iterations = self.iterations if warm is None else self.iterations // 2
+        counted = None if weights is None else weights[rows]
+        found = fit_taste(inputs, position, begin, self.draws_, iterations, interactions, counted, warm)
+        self.taste_ = found.from_vector(round_significant(found.vector(), TASTE_DIGITS))
 
     def _learn_features(
         self, states: CustomerStates, contexts: Contexts, chosen: np.ndarray, catalogue: tuple[str, ...]
@@ -185,6 +286,7 @@ class PreferenceModel:
         self.n_orders_ = len(chosen)
         self.floor_ = 1.0 / (len(chosen) + len(catalogue))
         self.sold_ = np.unique(chosen)
+        self.taste_, self.blend_, self.draws_ = None, REGRESSION_ALONE, np.zeros((0, 0))
         return features(states, contexts, self.space_)
 
     def _regress(self, inputs: np.ndarray, chosen: np.ndarray, penalty: float, weights: np.ndarray | None) -> None:
@@ -206,33 +308,26 @@ class PreferenceModel:
             coef, intercept = np.vstack([np.zeros_like(coef), coef]), np.concatenate([[0.0], intercept])
         self.coef_, self.intercept_ = round_significant(coef), round_significant(intercept)
 
-    def _probabilities(self, inputs: np.ndarray) -> np.ndarray:
-        scores = inputs @ self.coef_.T + self.intercept_
-        shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares /= shares.sum(axis=1, keepdims=True)
+    def _logits(self, inputs: np.ndarray) -> np.ndarray:
+        """The regression's, shape (n, S)."""
+        logits: np.ndarray = inputs @ self.coef_.T + self.intercept_
+        return logits
+
+    def _log_taste(self, orders: Encoded) -> np.ndarray:
+        """The taste model's log probabilities, shape (n, S)."""
+        if self.taste_ is None:
+            raise ValueError("the regression answers alone: there is no taste model to ask")
+        inputs = taste_inputs(orders, self.space_, self.sold_)
+        return log_taste_probabilities(self.taste_, self.draws_, inputs)
+
+    def _probabilities(self, inputs: np.ndarray, log_taste: np.ndarray | None) -> np.ndarray:
+        logits = self._logits(inputs)
+        shares = np.exp(log_softmax(logits)) if log_taste is None else pool(self.blend_, log_taste, log_softmax(logits))
         n_products = len(self.classes_)
-        probabilities = np.full((len(inputs), n_products), self.floor_)
-        probabilities[:, self.sold_] = shares * (1.0 - self.floor_ * (n_products - len(self.sold_)))
-        probabilities = probabilities.clip(min=np.finfo(np.float64).tiny)
+        place = np.zeros((len(self.sold_), n_products))  # of each product sold among all
+        place[np.arange(len(self.sold_)), self.sold_] = 1.0 - self.floor_ * (n_products - len(self.sold_))
+        floor = np.full((1, n_products), self.floor_)
+        floor[0, self.sold_] = 0.0
+        probabilities = (shares @ place + floor).clip(min=np.finfo(np.float64).tiny)
         normalised: np.ndarray = probabilities / probabilities.sum(axis=1, keepdims=True)
         return normalised
-
-
-def recency_weights(dates: np.ndarray, half_life: float | None) -> np.ndarray | None:
-    """What each order counts: 1 on the last date, halving its part above `FLOOR_OF_WEIGHTS` every `half_life` days.
-
-    `dates` is datetime64[D] of shape (n,); so is the answer, float64. None for equal weights.
-    """
-    if half_life is None:
-        return None
-    age = (dates.max() - dates).astype(np.int64)
-    weights: np.ndarray = FLOOR_OF_WEIGHTS + (1.0 - FLOOR_OF_WEIGHTS) * np.exp2(-age / half_life)
-    return weights
-
-
-def round_significant(values: np.ndarray, digits: int = SIGNIFICANT_DIGITS) -> np.ndarray:
-    """`values` rounded to `digits` significant decimal digits."""
-    exponent = np.floor(np.log10(np.abs(np.where(values == 0, 1.0, values))))
-    scale = 10.0 ** (digits - 1 - exponent)
-    rounded: np.ndarray = np.round(values * scale) / scale
-    return rounded

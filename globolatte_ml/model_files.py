@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +16,17 @@ import numpy as np
 
 from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.features import FeatureSpace, feature_names
+from globolatte_ml.taste import TasteParameters
+from globolatte_ml.taste_inputs import circumstance_names
 from globolatte_ml.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from globolatte_ml.model import PreferenceModel
 
-SCHEMA = "globolatte-preference-model/2"
+SCHEMA = "globolatte-preference-model/3"
 DOCUMENT_NAME = "preference_model.json"
 ARRAYS_NAME = "preference_model.npz"
+TASTE_ARRAYS = tuple(field.name for field in fields(TasteParameters))
 
 
 def save(model: PreferenceModel, folder: Path) -> None:
@@ -39,6 +43,7 @@ def restore(model: PreferenceModel, folder: Path) -> None:
     document, arrays = _read_document(folder / DOCUMENT_NAME), _read_arrays(folder / ARRAYS_NAME)
     vocabulary = Vocabulary(*(tuple(document[name]) for name in ("products", "business_units", "weathers")))
     model.penalties, model.half_lives = tuple(document["penalties"]), tuple(document["half_lives"])
+    model.groups, model.draws, model.iterations = (document[name] for name in ("groups", "draws", "iterations"))
     model.random_state, model.half_life_ = document["random_state"], document["half_life"]
     model.space_ = FeatureSpace(
         vocabulary=vocabulary,
@@ -46,14 +51,20 @@ def restore(model: PreferenceModel, folder: Path) -> None:
         concentration=document["concentration"],
         daypart_mix=arrays["daypart_mix"],
         lines_per_order=document["lines_per_order"],
+        weather_mix=arrays["weather_mix"],
+        holiday_share=document["holiday_share"],
         first_date=np.datetime64(document["first_date"], "D"),
         last_date=np.datetime64(document["last_date"], "D"),
     )
     model.classes_ = np.array(vocabulary.products)
     model.sold_, model.coef_, model.intercept_ = arrays["sold"], arrays["coef"], arrays["intercept"]
+    model.blend_, model.draws_ = arrays["blend"], arrays["draws"]
+    model.taste_ = _taste(arrays)
     model.floor_, model.penalty_, model.n_orders_ = document["floor"], document["penalty"], document["n_orders"]
     model.validation_log_loss_ = {(penalty, half): loss for penalty, half, loss in document["validation_log_loss"]}
-    if tuple(document["features"]) != feature_names(model.space_):
+    if tuple(document["features"]) != feature_names(model.space_) or tuple(
+        document["circumstances"]
+    ) != circumstance_names(model.space_):
         raise InvalidDataError(f"{folder}: the model was fitted on other features than this code computes; train again")
 
 
@@ -70,8 +81,10 @@ def _words_and_numbers(model: PreferenceModel) -> dict[str, Any]:
         "business_units": list(space.vocabulary.business_units),
         "weathers": list(space.vocabulary.weathers),
         "features": list(feature_names(space)),
+        "circumstances": list(circumstance_names(space)),
         "concentration": space.concentration,
         "lines_per_order": space.lines_per_order,
+        "holiday_share": space.holiday_share,
         "first_date": str(space.first_date),
         "last_date": str(space.last_date),
         "floor": model.floor_,
@@ -83,18 +96,32 @@ def _words_and_numbers(model: PreferenceModel) -> dict[str, Any]:
         "n_orders": model.n_orders_,
         "penalties": list(model.penalties),
         "half_lives": list(model.half_lives),
+        "groups": model.groups,
+        "draws": model.draws,
+        "iterations": model.iterations,
         "random_state": model.random_state,
     }
 
 
 def _arrays(model: PreferenceModel) -> dict[str, np.ndarray]:
+    taste = {} if model.taste_ is None else {f"taste_{name}": getattr(model.taste_, name) for name in TASTE_ARRAYS}
     return {
         "popularity": model.space_.popularity,
+        "weather_mix": model.space_.weather_mix,
         "daypart_mix": model.space_.daypart_mix,
         "sold": model.sold_,
         "coef": model.coef_,
         "intercept": model.intercept_,
+        "blend": model.blend_,
+        "draws": model.draws_,
+        **taste,
     }
+
+
+def _taste(arrays: dict[str, np.ndarray]) -> TasteParameters | None:
+    """The taste model's parameters; none if the model was fitted without."""
+    kept = {name: arrays[f"taste_{name}"] for name in TASTE_ARRAYS if f"taste_{name}" in arrays}
+    return TasteParameters(**kept) if kept else None
 
 
 def _read_document(path: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WIDTH, DOTS_PER_INCH = 7.0, 110
 COFFEE, CREAM, INK, MUTED, ACCENT = "#6f4e37", "#d9c7b3", "#2b2118", "#8a7f76", "#2a7f77"
 GRID = "#eeeeee"
+MOST_PRODUCTS = 20
 
 
 def baseline_chart(evaluation: Evaluation) -> bytes:
@@ -85,6 +86,23 @@ def log_loss_by_group(evaluation: Evaluation) -> bytes:
         axes.set(ylim=(0, top), xlim=(-0.6, len(groups) - 0.4), yticks=[])
         axes.tick_params(axis="x", length=0, labelsize=8.5)
         finish_axes(axes, label)
+    return png_bytes(figure)
+
+
+def hit_rate_by_product(evaluation: Evaluation) -> bytes:
+    """Of the orders of each product, the share that had it ranked first."""
+    if not evaluation.by_product:
+        return _nothing_to_judge("Which products are foreseen")
+    subtitle = f"orders whose main product was ranked first, by what was bought; {_holdout(evaluation)}"
+    products = sorted(evaluation.by_product.items(), key=lambda item: item[1].orders)[-MOST_PRODUCTS:]
+    figure = new_figure(1.2 + 0.32 * len(products), "Which products are foreseen", subtitle)
+    axes = figure.add_subplot()
+    shares = [100 * group.hit_rate_at_1 for _, group in products]
+    bars = axes.barh([f"{name} ({group.orders:,})" for name, group in products], shares, color=COFFEE, height=0.62)
+    axes.bar_label(bars, labels=[f"{share:.0f} %" for share in shares], padding=4, color=INK, fontsize=9)
+    axes.set_xlim(0, 112)
+    axes.tick_params(axis="y", length=0)
+    finish_axes(axes, "% of its orders")
     return png_bytes(figure)
 
 

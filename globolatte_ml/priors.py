@@ -29,6 +29,8 @@ def learn_feature_space(
     unit, season = encode(contexts.business_unit, vocabulary.business_units), season_codes(contexts.date)
     popularity = learn_popularity(chosen, unit, season, len(vocabulary.business_units), len(vocabulary.products))
     prior = popularity[unit, season]
+    weather = encode(contexts.weather, vocabulary.weathers)
+    weather_mix = learn_popularity(weather, unit, season, len(vocabulary.business_units), len(vocabulary.weathers))
     recent = decayed_to(states, contexts.date, "decayed_main_120d")
     counts = {"main_orders": states.main_orders, "decayed_main_120d": recent}
     seen = np.bincount(encode(contexts.daypart, DAYPARTS).clip(min=0), minlength=len(DAYPARTS))
@@ -39,6 +41,8 @@ def learn_feature_space(
         concentration={column: learn_concentration(counts[column], prior, chosen) for column in counts},
         daypart_mix=(seen + DAYPART_PRIOR_ORDERS) / (seen.sum() + DAYPART_PRIOR_ORDERS * len(DAYPARTS)),
         lines_per_order=float(lines / orders) if orders else 1.0,
+        weather_mix=weather_mix,
+        holiday_share=float(contexts.is_holiday.mean()),
         first_date=contexts.date.min(),
         last_date=contexts.date.max(),
     )

@@ -7,7 +7,7 @@ Does not belong here: exporting it (the platform does), the rule of the split (`
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +56,20 @@ class Snapshot:
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def take(self, rows: np.ndarray) -> Snapshot:
+        """The orders at `rows` (positions or a boolean mask), over the same catalogue."""
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return replace(
+            self,
+            states=self.states.take(rows),
+            contexts=self.contexts.take(rows),
+            y=self.y[rows],
+            order_keys=self.order_keys[rows],
+            order_ids=self.order_ids[rows],
+            customer_ids=self.customer_ids[rows],
+            ordered_at=self.ordered_at[rows],
+        )
 
     @property
     def chosen(self) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The training job: `python -m globolatte_ml.train --snapshot DIR --out DIR [--seed N]`.
+"""The training job: `python -m globolatte_ml.train --snapshot DIR --out DIR [--seed N] [--penalties X,…] [--half-lives X,…]`.
 
 Belongs here: the command line, the thread limit, telling Dagster (through Pipes, when it started us) how it goes.
 Does not belong here: what training is (`training.py`). Nothing is imported before the thread limit is set.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,21 +33,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if PIPES_VARIABLE in os.environ:
             _run_under_dagster(options)
         else:
-            run(options.snapshot, options.out, options.seed, _say)
+            run(options.snapshot, options.out, options.seed, _say, _candidates(options))
     except InvalidDataError as error:
         sys.stderr.write(f"{error}\n")
         return FAULT_IN_THE_INPUT
     return 0
 
 
-def run(snapshot_folder: Path, out: Path, seed: int, say: Callable[[str], object]) -> Training:
-    """Read, train, judge, write; `say` receives a sentence after each step."""
+def run(
+    snapshot_folder: Path,
+    out: Path,
+    seed: int,
+    say: Callable[[str], object],
+    candidates: Mapping[str, Sequence[float | None]] | None = None,
+) -> Training:
+    """Read, train, judge, write; `say` receives a sentence after each step. `candidates`: arguments of `PreferenceModel`."""
     from globolatte_ml.snapshot import read_snapshot
     from globolatte_ml.training import train, write
 
     snapshot = read_snapshot(snapshot_folder)
     say(f"{len(snapshot)} orders, {len(snapshot.products)} products read from {snapshot_folder}")
-    training = train(snapshot, seed)
+    training = train(snapshot, seed, candidates)
     model, judged = training.model, training.evaluation
     say(f"fitted on {model.n_orders_} orders up to {model.space_.last_date}, penalty {model.penalty_}")
     if judged.model is None:
@@ -66,11 +72,25 @@ def _run_under_dagster(options: argparse.Namespace) -> None:
     from dagster_pipes import open_dagster_pipes
 
     with open_dagster_pipes() as pipes:
-        training = run(options.snapshot, options.out, options.seed, pipes.log.info)
+        training = run(options.snapshot, options.out, options.seed, pipes.log.info, _candidates(options))
         if pipes.is_asset_step:
             parameters = training.parameters()
             metadata: dict[str, Any] = {**training.metrics(), **parameters, "penalties": str(parameters["penalties"])}
             pipes.report_asset_materialization(metadata=metadata, data_version=training.model.content_hash())
+
+
+def _candidates(options: argparse.Namespace) -> dict[str, Sequence[float | None]]:
+    """What the caller wants tried instead of the model's own candidates."""
+    found: dict[str, Sequence[float | None]] = {}
+    if options.penalties:
+        found["penalties"] = options.penalties
+    if options.half_lives:
+        found["half_lives"] = [days or None for days in options.half_lives]
+    return found
+
+
+def _numbers(text: str) -> list[float]:
+    return [float(part) for part in text.split(",")]
 
 
 def _say(sentence: str) -> None:
@@ -83,6 +103,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--snapshot", type=Path, required=True, help="folder of the exported snapshot")
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and its evaluation")
     parser.add_argument("--seed", type=int, default=0, help="seed of the solver and the bootstrap (default 0)")
+    parser.add_argument("--penalties", type=_numbers, help="inverse regularisation strengths to try, comma-separated")
+    parser.add_argument(
+        "--half-lives",
+        type=_numbers,
+        help="half-lives in days of an order's weight to try, comma-separated; 0: equal weights",
+    )
     return parser
 
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.evaluation import Evaluation, evaluate, holdout_probabilities
 from globolatte_ml.mlflow_loader import MODEL_NAME, flat_rows, save_mlflow_model
 from globolatte_ml.model import PreferenceModel
+from globolatte_ml.proofs import prove, write_proofs
 from globolatte_ml.snapshot import Snapshot
 
 EXAMPLE_ROWS = 3
@@ -37,10 +40,13 @@ class Training:
     seed: int
 
     def metrics(self) -> dict[str, float]:
-        """Flat numbers for a tracker: the model's metrics and each baseline's log loss; empty without a holdout."""
+        """Flat numbers for a tracker: the model's metrics and each baseline's log loss; without a holdout only that of the search."""
+        numbers: dict[str, float] = {}
+        if self.model.validation_log_loss_:
+            numbers["validation_log_loss"] = min(self.model.validation_log_loss_.values())
         if self.evaluation.model is None:
-            return {}
-        numbers: dict[str, float] = asdict(self.evaluation.model)
+            return numbers
+        numbers |= asdict(self.evaluation.model)
         for name, baseline in self.evaluation.baselines.items():
             numbers[f"baseline_log_loss_{_word(name)}"] = baseline.log_loss
         return numbers
@@ -59,33 +65,52 @@ class Training:
             "training_to": str(space.last_date),
             "products": len(model.classes_),
             "features": model.coef_.shape[1],
+            "taste_groups": model.groups if model.taste_ is not None else 0,
+            "weight_of_taste_model": float(model.blend_[0]),
+            "weight_of_regression": float(model.blend_[1]),
             **{f"prior_orders_{name}": strength for name, strength in space.concentration.items()},
         }
 
 
-def train(snapshot: Snapshot, seed: int = 0) -> Training:
-    """Fit on everything before the holdout (on everything when no holdout is possible) and judge on the holdout."""
+def train(
+    snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Sequence[float | None]] | None = None
+) -> Training:
+    """Fit on everything before the holdout (on everything when no holdout is possible) and judge on the holdout.
+
+    `candidates`: arguments of `PreferenceModel` (`penalties`, `half_lives`) other than its own.
+    """
     holdout = snapshot.holdout
-    past = ~holdout
-    model = PreferenceModel(random_state=seed).fit(
+    model = fit_on_the_past(snapshot, seed, candidates)
+    probabilities = holdout_probabilities(model, snapshot, holdout)
+    evaluation = evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)
+    return Training(model, evaluation, holdout, probabilities, seed)
+
+
+def fit_on_the_past(
+    snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Sequence[float | None]] | None = None
+) -> PreferenceModel:
+    """A model of everything before the holdout, or of everything when no holdout is possible."""
+    past = ~snapshot.holdout
+    chosen: dict[str, Any] = dict(candidates or {})
+    return PreferenceModel(random_state=seed, **chosen).fit(
         snapshot.states.take(past),
         snapshot.contexts.take(past),
         snapshot.y[past],
         snapshot.products,
         fresh_from=snapshot.fresh_from,
     )
-    probabilities = holdout_probabilities(model, snapshot, holdout)
-    evaluation = evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)
-    return Training(model, evaluation, holdout, probabilities, seed)
 
 
 def write(training: Training, snapshot: Snapshot, out: Path) -> None:
-    """Write model/, metrics.json, parameters.json, evaluation.json and holdout_predictions.parquet into `out`.
+    """Write model/ (with proofs.json), metrics.json, parameters.json, evaluation.json and holdout_predictions.parquet into `out`.
 
     A model folder from an earlier run is replaced; raises InvalidDataError if `out/model` is something else.
     """
     out.mkdir(parents=True, exist_ok=True)
     _write_model(training.model, snapshot, out / "model")
+    candidates = {"penalties": training.model.penalties, "half_lives": training.model.half_lives}
+    again = partial(fit_on_the_past, seed=training.seed, candidates=candidates)
+    write_proofs(prove(training.model, snapshot, out / "model", again, training.seed), out / "model")
     _write_json(out / "metrics.json", training.metrics())
     _write_json(out / "parameters.json", training.parameters())
     _write_json(out / "evaluation.json", training.evaluation.as_dict())

@@ -45,6 +45,11 @@ def one_hot(codes: np.ndarray, width: int) -> np.ndarray:
     return (codes[:, None] == np.arange(width)).astype(np.float64)
 
 
+def look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """`table[codes]` along the first axis; -1 gives the last entry."""
+    return codes.look_up(table) if hasattr(codes, "look_up") else table[codes]
+
+
 def months(dates: np.ndarray) -> np.ndarray:
     """Month of each date, 1..12."""
     return dates.astype("datetime64[M]").astype(np.int64) % 12 + 1

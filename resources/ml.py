@@ -11,6 +11,8 @@ from typing import Protocol
 
 import dagster as dg
 
+from resources.training_method import MethodKind
+
 MODEL_NAME = "preference_model"
 CHAMPION = "champion"
 CHALLENGER = "challenger"
@@ -34,6 +36,11 @@ class TrainedModel:
     job_id: str
     metrics: Mapping[str, float]
     parameters: Mapping[str, object] = field(default_factory=dict)
+    method: MethodKind = MethodKind.COMMAND
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Pages about the job for people, by what they are called; none where a platform has no pages."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """What made it, as tags: git commit, run, snapshot."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +58,10 @@ class ModelVersion:
 
 
 class MLPlatform(Protocol):
-    """Where models are trained and registered. Implementations: `LocalMLPlatform`."""
+    """Where models are trained and registered. Implementations: `LocalMLPlatform`, `AzureMLPlatform`.
+
+    What it raises where the outside world fails is `dagster.Failure` or a `RuntimeError` whose message names the remedy.
+    """
 
     def snapshot_staging(self, name: str) -> Path:
         """An empty folder to write a snapshot into."""
@@ -73,7 +83,7 @@ class MLPlatform(Protocol):
         ...
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
-        """Runs the training job on a snapshot and waits for it. Raises `dagster.Failure` with the job's error."""
+        """Trains on a snapshot by the platform's method and waits for it. Raises if a job fails; an interrupt ends the job."""
         ...
 
     def register(self, trained: TrainedModel) -> ModelVersion:
@@ -94,3 +104,15 @@ class MLPlatform(Protocol):
     def describe(self) -> str:
         """Where this platform is, for people; no secret in it."""
         ...
+
+
+def holds_model(folder: Path, content_hash: str) -> bool:
+    """Whether a folder holds the model of this content, undamaged."""
+    from globolatte_ml.columns import InvalidDataError
+    from globolatte_ml.model import PreferenceModel
+    from globolatte_ml.scoring import resolve_model_folder
+
+    try:
+        return PreferenceModel.load(resolve_model_folder(folder)).content_hash() == content_hash
+    except (InvalidDataError, OSError):
+        return False

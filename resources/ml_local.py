@@ -1,9 +1,7 @@
-"""The ML platform on one machine: training in a subprocess by Dagster Pipes, registry in MLflow on SQLite."""
+"""The ML platform on one machine: training in subprocesses, registry in MLflow on SQLite."""
 
 import json
-import os
 import shutil
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.ml import CHALLENGER, CHAMPION, MODEL_NAME, ModelVersion, Snapshot, TrainedModel
+from resources.ml import CHALLENGER, CHAMPION, MODEL_NAME, ModelVersion, Snapshot, TrainedModel, holds_model
 from resources.remembered_aliases import remembered
-from resources.settings import PROJECT_ROOT
+from resources.training_method import MethodKind, training_method
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,9 +23,14 @@ ABANDONED_SECONDS = 86_400.0
 
 
 class LocalMLPlatform(dg.ConfigurableResource):
-    """Everything under `folder`: `snapshots/`, `jobs/` (one folder a training job) and `mlflow.db`."""
+    """Everything under `folder`: `snapshots/`, `jobs/` (one folder a training job) and `mlflow.db`.
+
+    `training`: by which method; `training_file`: its details, see `resources.training_method`.
+    """
 
     folder: str
+    training: MethodKind = MethodKind.COMMAND
+    training_file: str | None = None
 
     @property
     def _root(self) -> Path:
@@ -86,33 +89,24 @@ class LocalMLPlatform(dg.ConfigurableResource):
         return Snapshot(name, folder)
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
-        """Runs `python -m globolatte_ml.train` under Dagster Pipes and waits for it."""
+        """Trains by the chosen method in processes of their own; one folder a run holds what they leave behind."""
+        from resources.local_training import train
+
         out = self._root / "jobs" / context.run.run_id
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
-        dg.PipesSubprocessClient().run(
-            command=[
-                sys.executable,
-                "-m",
-                "globolatte_ml.train",
-                "--snapshot",
-                str(snapshot.folder),
-                "--out",
-                str(out),
-            ],
-            context=context,
-            cwd=str(PROJECT_ROOT),
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
-        metrics = json.loads((out / "metrics.json").read_text())
-        parameters = json.loads((out / "parameters.json").read_text())
+        method = training_method(self.training, Path(self.training_file) if self.training_file else None)
+        finished = train(context, method, snapshot.folder, out)
+        metrics = json.loads((finished / "metrics.json").read_text())
+        parameters = json.loads((finished / "parameters.json").read_text())
         return TrainedModel(
-            folder=out / "model",
+            folder=finished / "model",
             content_hash=parameters["content_hash"],
             snapshot=snapshot.name,
             job_id=context.run.run_id,
             metrics=metrics,
             parameters=parameters,
+            method=method.kind,
         )
 
     def register(self, trained: TrainedModel) -> ModelVersion:
@@ -187,12 +181,4 @@ def _model_version(registered: "RegisteredVersion") -> ModelVersion:
 
 def _is_whole(registered: "RegisteredVersion") -> bool:
     """Whether the kept files still are the model that was registered."""
-    from globolatte_ml.columns import InvalidDataError
-    from globolatte_ml.model import PreferenceModel
-    from globolatte_ml.scoring import resolve_model_folder
-
-    try:
-        model = PreferenceModel.load(resolve_model_folder(Path(registered.source)))
-    except (InvalidDataError, OSError):
-        return False
-    return model.content_hash() == registered.tags["content_hash"]
+    return holds_model(Path(registered.source), registered.tags["content_hash"])

@@ -13,7 +13,10 @@ from typing import Annotated
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from resources.training_method import MethodKind
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class Environment(StrEnum):
@@ -56,18 +59,26 @@ class WarehouseKind(StrEnum):
     SNOWFLAKE = "snowflake"
 
 
+class SnowflakeAuthentication(StrEnum):
+    """How Snowflake is entered: by a password, a key pair, or an OAuth token."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a method
+    KEY = "key"
+    OAUTH = "oauth"
+
+
+class SnowflakeProtocol(StrEnum):
+    """How Snowflake is talked to; an emulator does without TLS."""
+
+    HTTPS = "https"
+    HTTP = "http"
+
+
 class MLKind(StrEnum):
     """Where models are trained and registered."""
 
     LOCAL = "local"
     AZUREML = "azureml"
-
-
-class NotInThisReleaseError(RuntimeError):
-    """A setting names a world that this release cannot run in."""
-
-    def __init__(self, variable: str, value: str, instead: str) -> None:
-        super().__init__(f"{variable}={value}: this release has no such world yet; set {variable}={instead}")
 
 
 class MissingSettingError(RuntimeError):
@@ -104,6 +115,16 @@ class Settings(BaseSettings):
     )
     ml: MLKind | None = Field(
         default=None, description="ML platform: local or azureml. Default: local locally, azureml elsewhere."
+    )
+    training: MethodKind = Field(
+        default=MethodKind.COMMAND,
+        description="How models are trained: command (one job), sweep (many jobs over a search space), or pipeline "
+        "(steps as jobs of their own).",
+    )
+    training_file: Path | None = Field(
+        default=None,
+        description="A TOML file with the details of GLOBOLATTE_TRAINING, in a table of the method's name (docs/azureml.md). "
+        "Default: those in resources/training_method.py.",
     )
     business_units: Annotated[tuple[str, ...], NoDecode] = Field(
         default=("usa", "canada", "mexico"),
@@ -148,7 +169,38 @@ class Settings(BaseSettings):
     warehouse_wait_seconds: float = Field(
         default=300.0,
         ge=0,
-        description="How long to wait for the warehouse file while another process uses it, before giving up with its process id.",
+        description="How long to wait for the warehouse while another process has the DuckDB file open, or writes into Snowflake.",
+    )
+    snowflake_account: str | None = Field(
+        default=None, description="Snowflake's account identifier, such as <organization>-<account>."
+    )
+    snowflake_user: str | None = Field(default=None, description="The user that GloboLatte is in Snowflake.")
+    snowflake_role: str | None = Field(
+        default=None, description="The role that the user works in. Default: the user's own default role."
+    )
+    snowflake_warehouse: str = Field(
+        default="GLOBO_LATTE_WH", description="The virtual warehouse that computes in Snowflake."
+    )
+    snowflake_database: str = Field(default="GLOBO_LATTE_DB", description="The database in Snowflake.")
+    snowflake_authentication: SnowflakeAuthentication = Field(
+        default=SnowflakeAuthentication.KEY,
+        description="How Snowflake is entered: key (GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY, or a file that "
+        "GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PATH names; GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PASSPHRASE if it has one), password "
+        "(GLOBOLATTE_SNOWFLAKE_PASSWORD) or oauth (GLOBOLATTE_SNOWFLAKE_TOKEN). The four secrets are read from the environment "
+        "only and are no settings.",
+    )
+    snowflake_private_key_path: Path | None = Field(
+        default=None, description="File with the private key (PKCS#8, PEM), in place of the variable that holds it."
+    )
+    snowflake_network_seconds: int = Field(
+        default=60, ge=1, description="How long to wait for an answer of Snowflake before giving up."
+    )
+    snowflake_host: str | None = Field(
+        default=None, description="Where Snowflake is, if not where its account says: an emulator or a private link."
+    )
+    snowflake_port: int = Field(default=443, ge=1, le=65535, description="The port at GLOBOLATTE_SNOWFLAKE_HOST.")
+    snowflake_protocol: SnowflakeProtocol = Field(
+        default=SnowflakeProtocol.HTTPS, description="https, or http for an emulator on this machine."
     )
     landing_poll_seconds: int = Field(
         default=15, ge=1, description="Least time between two looks of the landing sensor, in seconds."
@@ -229,6 +281,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Least number of days of new sales between two trainings that monitoring asks for.",
     )
+    model_sign_off: bool = Field(
+        default=False,
+        description="Whether a model that passed every gate also needs a person's approval (`globolatte models approve`) before it is "
+        "promoted. A rejection holds either way.",
+    )
     endpoint_port: int | None = Field(
         default=None,
         ge=1,
@@ -287,6 +344,21 @@ class Settings(BaseSettings):
             )
         return value.rstrip("/") if value is not None else None
 
+    @field_validator("snowflake_database")
+    @classmethod
+    def _database_is_an_identifier(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+            raise ValueError(f"{value!r} is no plain name; use letters, digits and '_', such as GLOBO_LATTE_DB")
+        return value.upper()
+
+    @model_validator(mode="after")
+    def _http_stays_on_this_machine(self) -> "Settings":
+        if self.snowflake_protocol is SnowflakeProtocol.HTTP and self.snowflake_host not in LOOPBACK:
+            raise ValueError(
+                "GLOBOLATTE_SNOWFLAKE_PROTOCOL=http would send secrets in the clear; use https, or an emulator on 127.0.0.1"
+            )
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _defaults_of_the_world(cls, values: dict[str, object]) -> dict[str, object]:
@@ -299,9 +371,11 @@ class Settings(BaseSettings):
         return {**values, **{key: value for key, value in defaults.items() if values.get(key) is None}}
 
     @model_validator(mode="after")
-    def _home_is_absolute(self) -> "Settings":
-        if not self.home.is_absolute():
-            object.__setattr__(self, "home", (PROJECT_ROOT / self.home.expanduser()).resolve())
+    def _paths_are_absolute(self) -> "Settings":
+        for name in ("home", "training_file"):
+            path = getattr(self, name)
+            if path is not None and not path.is_absolute():
+                object.__setattr__(self, name, (PROJECT_ROOT / path.expanduser()).resolve())
         return self
 
     @property
@@ -325,6 +399,11 @@ class Settings(BaseSettings):
     def mlflow_folder(self) -> Path:
         """Tracking store, registry, snapshots and trained models of the local ML platform."""
         return self.home / "mlflow"
+
+    @property
+    def azureml_folder(self) -> Path:
+        """Copies of what is in the Azure ML workspace; can be deleted at any time."""
+        return self.home / "azureml"
 
     @property
     def reports_folder(self) -> Path:

@@ -14,23 +14,18 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.warehouse import Transaction, WarehouseBusyError, WarehouseUnusableError
+from resources.warehouse import DefinedTooLateError, Transaction, WarehouseBusyError, WarehouseUnusableError, checked
+from resources.warehouse_dialect import Dialect, DuckDBDialect
 from resources.warehouse_schema import MIGRATIONS, statements
+from resources.warehouse_statements import replacement, selection
 
 if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
-IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 FIRST_WAIT_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 1.0
 ROWS_SCANNED_AT_ONCE = 122_880
-
-
-def _checked(*identifiers: str) -> None:
-    for identifier in identifiers:
-        if not IDENTIFIER.fullmatch(identifier):
-            raise ValueError(f"{identifier!r} is not a table or column name; use lower-case letters, digits and '_'")
 
 
 class Staged:
@@ -52,9 +47,17 @@ class DuckDBTransaction:
     def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
         self._connection = connection
         self._staged: dict[str, Staged] = {}
+        self._scratch: set[str] = set()
+        self._has_written = False
+
+    @property
+    def dialect(self) -> Dialect:
+        """DuckDB's."""
+        return DuckDBDialect()
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
-        """Runs one statement; `?` marks a bound parameter."""
+        """Runs one statement that writes; `?` marks a bound parameter."""
+        self._has_written = True
         self._connection.execute(sql, list(parameters))
 
     def fetch(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
@@ -65,15 +68,36 @@ class DuckDBTransaction:
         """Makes `data` readable under `name` on this connection, without copying it once it is in few pieces."""
         import pyarrow as pa
 
-        _checked(name)
+        checked(name)
         # A piece is scanned by one thread, and costs something: neither one nor thousands of them.
         pieces = data.combine_chunks().to_batches(max_chunksize=ROWS_SCANNED_AT_ONCE)
         table = pa.Table.from_batches(pieces, data.schema)
         if name in self._staged:
+            if set(self._staged[name].data.column_names) != set(table.column_names):
+                self._define(name)
             self._staged[name].data = table
         else:
+            self._define(name)
             self._staged[name] = Staged(table)
             self._connection.register(name, self._staged[name])
+
+    def scratch(self, name: str, columns: str) -> None:
+        """Makes an empty table called `name`, unless there is one."""
+        checked(name)
+        if name not in self._scratch:
+            self._define(name)
+            self._connection.execute(f"create temp table {name} ({columns})")
+            self._scratch.add(name)
+
+    def fill(self, name: str, query: str) -> None:
+        """Makes the rows of `query` the rows of the scratch table `name`."""
+        if name not in self._scratch:
+            raise DefinedTooLateError(name)
+        self._connection.execute(f"create or replace temp table {name} as {query}")
+
+    def _define(self, name: str) -> None:
+        if self._has_written:  # harmless here: what works on one engine is to work on all
+            raise DefinedTooLateError(name)
 
 
 def _schema_version(connection: "duckdb.DuckDBPyConnection") -> int:
@@ -199,31 +223,22 @@ class DuckDBWarehouse(dg.ConfigurableResource):
         order_by: Sequence[str] = (),
     ) -> "pa.Table":
         """The rows of `table` in which each column of `where` equals its value; all columns unless named."""
-        where = where or {}
-        _checked(table, *columns, *where, *order_by)
-        sql = f"select {', '.join(columns) or '*'} from {table}"
-        if where:
-            sql += " where " + " and ".join(f"{column} = ?" for column in where)
-        if order_by:
-            sql += f" order by {', '.join(order_by)}"
+        sql, parameters = selection(table, columns, where or {}, order_by)
         with self._connection() as connection:
-            return connection.sql(sql, params=list(where.values())).to_arrow_table()
+            return connection.sql(sql, params=parameters).to_arrow_table()
 
     def replace(self, table: str, data: "pa.Table", where: Mapping[str, object] | None = None) -> int:
         """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written."""
-        where = where or {}
-        _checked(table, *where, *data.column_names)
-        condition = " and ".join(f"{column} = ?" for column in where) or "true"
-        columns = ", ".join(data.column_names)
+        deletion, insertion, parameters = replacement(table, data.column_names, where or {})
         with self.transaction() as transaction:
             transaction.stage("replacement", data)
-            transaction.execute(f"delete from {table} where {condition}", list(where.values()))
-            transaction.execute(f"insert into {table} ({columns}) select {columns} from replacement")
+            transaction.execute(deletion, parameters)
+            transaction.execute(insertion)
         return data.num_rows
 
     def unload(self, table: str, file: Path, order_by: Sequence[str]) -> None:
         """Writes `table` as one Parquet file, rows in `order_by`: the same rows always give the same bytes."""
-        _checked(table, *order_by)
+        checked(table, *order_by)
         target = str(file).replace("'", "''")
         with self._connection() as connection:
             connection.execute("set threads = 1")  # one writer: row groups fall the same way every time
@@ -233,7 +248,7 @@ class DuckDBWarehouse(dg.ConfigurableResource):
 
     def has(self, table: str) -> bool:
         """Whether `table` exists."""
-        _checked(table)
+        checked(table)
         schema, _, name = table.partition(".")
         with self._connection() as connection:
             found = connection.execute(

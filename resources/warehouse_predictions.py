@@ -48,11 +48,12 @@ def ingest(warehouse: Warehouse, log: ParsedLog, run_id: str, at: dt.datetime) -
         )
         if known.num_rows:
             return False
-        for table, data in ((LOG, log.rows), (REJECTS, log.rejects)):
-            if data.num_rows:
-                columns = ", ".join(data.column_names)
-                transaction.stage("log_lines", data)
-                transaction.execute(f"insert into {table} ({columns}) select {columns} from log_lines")
+        content = [("log_rows", LOG, log.rows), ("log_rejects", REJECTS, log.rejects)]
+        for name, _, data in content:
+            transaction.stage(name, data)
+        for name, table, data in content:
+            columns = ", ".join(data.column_names)
+            transaction.execute(f"insert into {table} ({columns}) select {columns} from {name}")
         transaction.execute(
             f"insert into {FILES} (log_file, sha256, lines, rows_ingested, rows_rejected, run_id, ingested_at) "
             "values (?, ?, ?, ?, ?, ?, ?)",

@@ -147,6 +147,13 @@ create table serving.regional_recommendations (
 );
 """
 
+SIGN_OFFS = """
+create table ml.sign_offs (
+    model_version varchar not null, content_hash varchar not null, decision varchar not null, decided_by varchar not null,
+    reason varchar not null, decided_at timestamp not null
+);
+"""
+
 CAMPAIGNS = """
 create table serving.campaigns (
     campaign_id varchar not null, product_id varchar, starts_on date not null, ends_on date not null, budget double not null,
@@ -188,6 +195,7 @@ MIGRATIONS: tuple[str, ...] = (
     SEGMENTS,
     AFFINITY,
     REGIONAL,
+    SIGN_OFFS,
     CAMPAIGNS,
     RESPONSIBLE_AI,
 )

@@ -32,11 +32,16 @@ def owned_tables(migrations: Sequence[str] = MIGRATIONS) -> Mapping[str, tuple[C
         for statement in statements(migration):
             if created := CREATE_TABLE.fullmatch(statement):
                 name, body = created.groups()
-                tables[name] = tuple(_column(text) for text in OUTSIDE_PARENTHESES.split(body))
+                tables[name] = columns_in(body)
             elif added := ADD_COLUMN.fullmatch(statement):
                 name, text = added.groups()
                 tables[name] = (*tables[name], _column(text))
     return tables
+
+
+def columns_in(body: str) -> tuple[Column, ...]:
+    """The columns that a `create table` lists."""
+    return tuple(_column(text) for text in OUTSIDE_PARENTHESES.split(body))
 
 
 def _column(text: str) -> Column:

@@ -101,15 +101,17 @@ def look(
     """
     now = clock.timestamp()
     listing = list(listing)
-    with warehouse.transaction() as transaction:
-        news = off_the_record(transaction, listing)
-        known = known_files_among(transaction, (file.path for file in news))
-        attempts = open_attempts(transaction)
-        announced = unsettled_announcements(transaction)
-        succeeded, lost = _sort_announcements(instance, announced)
-        settle(transaction, succeeded, now)
-        references = loaded_references(transaction)
-        asked = open_steps(transaction)
+    with warehouse.kept_open():
+        with warehouse.transaction() as transaction:
+            news = off_the_record(transaction, listing)
+            known = known_files_among(transaction, (file.path for file in news))
+            attempts = open_attempts(transaction)
+            announced = unsettled_announcements(transaction)
+            succeeded, lost = _sort_announcements(instance, announced)
+            settle(transaction, succeeded, now)
+            references = loaded_references(transaction)
+            asked = open_steps(transaction)
+        ready_folders = _ready_folders(warehouse)
     pending = find_pending(news, known, attempts, path_rules(settings, clock), policy, now)
     pending = replace(pending, reference=tuple(sorted({*pending.reference, *_untold(instance, listing, references)})))
     unreported = (
@@ -117,7 +119,7 @@ def look(
         *(LoadRange(step.folder, step.date, step.date) for step in asked),
     )
     is_settled = len(succeeded) == len(announced)
-    return Backlog(pending, unreported, _ready_folders(warehouse), is_settled, is_partial)
+    return Backlog(pending, unreported, ready_folders, is_settled, is_partial)
 
 
 def _untold(

@@ -21,6 +21,7 @@ from resources.landing import LandedFile
 from resources.settings import Settings
 from resources.warehouse import WarehouseBusyError
 from sensors.backlog import Backlog, look, retry_policy
+from sensors.coverage import WAITING, coverage_of, left_by
 from sensors.requests import Turn, batches_of, is_running, requests_for, runs_of, turn_of
 
 MOST_MESSAGES_OF_ONE_TICK = 1024
@@ -107,10 +108,11 @@ def deliver(instance: dg.DagsterInstance, mail: Mail, backlog: Backlog, settings
     def taken(files: Iterable[LandedFile]) -> list[Message]:
         return [message for file in files for message in left.pop(file, [])]
 
-    for batch, request in requests_for(instance, backlog, policy):
+    left_over = left_by(backlog, coverage_of(instance, WAITING))
+    for batch, request in requests_for(instance, left_over, policy):
         result.requests.append(request)
         result.handed_out.by_run_key[str(request.run_key)] = taken(batch.files)
-    for batch in batches_of(backlog):
+    for batch in batches_of(left_over):
         turn = turn_of(runs_of(instance, batch), policy)
         if turn is Turn.RUNNING:
             result.done += taken(batch.files)
@@ -118,7 +120,8 @@ def deliver(instance: dg.DagsterInstance, mail: Mail, backlog: Backlog, settings
             result.stuck += [(message, f"its load {turn.value}") for message in taken(batch.files)]
     for file, reason in _waiting(backlog).items():
         result.stuck += [(message, reason) for message in taken([file])]
-    result.done += taken(list(left))  # the ledger has this very version, or the path is none that is ever loaded
+    result.done += taken(list(left))  # the ledger has this very version, the path is none that is ever loaded, or a run
+    # that exists and has not looked yet will find the file
     return result
 
 

@@ -12,6 +12,7 @@ from resources.settings import LandingKind, Settings
 from resources.warehouse import WarehouseBusyError
 from sensors.backlog import listing_of, look, path_rules, retry_policy
 from sensors.blob_events import blob_event_sensor
+from sensors.coverage import AT_WORK, coverage_of, left_by
 from sensors.reconciliation import reconciliation_sensor
 from sensors.requests import listing_digest, requests_for
 
@@ -41,7 +42,8 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         except WarehouseBusyError as busy:
             return dg.SkipReason(f"{busy}. Looking again in {settings.landing_poll_seconds} seconds.")
         pending = backlog.pending
-        requests = [request for _, request in requests_for(context.instance, backlog, policy)]
+        left = left_by(backlog, coverage_of(context.instance, AT_WORK))
+        requests = [request for _, request in requests_for(context.instance, left, policy)]
         if requests:
             return dg.SensorResult(run_requests=requests)
         if pending.exhausted:

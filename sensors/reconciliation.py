@@ -1,7 +1,7 @@
 """The reconciliation sensor: finds the blobs whose event was lost and asks again for loads that failed, with bounded listings."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
@@ -16,8 +16,8 @@ from resources.landing import LandedFile, LandingZone
 from resources.settings import Settings
 from resources.warehouse import Warehouse, WarehouseBusyError
 from sensors.backlog import Backlog, look, retry_policy
+from sensors.coverage import AT_WORK, coverage_of, unit_of
 from sensors.requests import BATCH_TAG, RANGE_END, RANGE_START, Batch, Turn, requests_for, run_request, runs_of, turn_of
-from sensors.run_health import ACTIVE
 
 LISTINGS_AT_ONCE = 8
 MOST_STRAY_LEVELS = 20
@@ -70,18 +70,6 @@ def failed_ranges(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator
             yield batch, run_request(batch, len(runs))
 
 
-def unit_of(tags: Mapping[str, str]) -> str | None:
-    """The landing folder of the unit whose range a run loads; none for runs of another kind."""
-    start = tags.get(RANGE_START)
-    return start.partition("|")[0] if start is not None else None
-
-
-def busy_units(instance: dg.DagsterInstance) -> set[str | None]:
-    """The units that a run is at or waits for: what it leaves is found at the next tick, so that runs do not pile up."""
-    active = instance.get_runs(dg.RunsFilter(job_name=INGEST_SALES, statuses=ACTIVE), limit=RUNS_LOOKED_AT)
-    return {unit_of(run.tags) for run in active} - {None}
-
-
 def find(
     instance: dg.DagsterInstance,
     settings: Settings,
@@ -121,7 +109,7 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
         policy = retry_policy(settings)
         asked = {batch.name: request for batch, request in requests_for(instance, backlog, policy)}
         again = {batch.name: request for batch, request in failed_ranges(instance, policy)}
-        occupied = busy_units(instance)
+        occupied = coverage_of(instance, AT_WORK).folders  # what a run leaves is found later: runs do not pile up
         requests = [request for request in {**again, **asked}.values() if unit_of(request.tags) not in occupied]
         found = f"{backlog.pending.file_count} files not on the record"
         return dg.SensorResult(

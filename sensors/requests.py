@@ -36,7 +36,7 @@ def range_tags(load: LoadRange) -> dict[str, str]:
 
 def listing_digest(listing: Iterable[LandedFile]) -> str:
     """A name for a state of the landing zone, or for a set of file versions."""
-    content = "\n".join(f"{file.path} {file.etag}" for file in listing)
+    content = "\n".join([f"{path} {etag}" for path, etag, _ in listing])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 

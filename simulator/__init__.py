@@ -18,8 +18,12 @@ from simulator.oracle import history_oracle
 from simulator.parameters import BusinessUnit, ChainParameters, Product
 from simulator.scenarios import continue_chain
 from simulator.truth import Truth
+from simulator.variants import HALF_STRENGTH, PUBLISHED_CHAIN, STRONGEST_EFFECT, Variant
 
 __all__ = [
+    "HALF_STRENGTH",
+    "PUBLISHED_CHAIN",
+    "STRONGEST_EFFECT",
     "BusinessUnit",
     "ChainParameters",
     "Continuation",
@@ -28,6 +32,7 @@ __all__ = [
     "Simulation",
     "SimulationArguments",
     "Truth",
+    "Variant",
     "WrittenDataset",
     "continue_chain",
     "continue_into",

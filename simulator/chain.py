@@ -20,10 +20,11 @@ import pandas as pd
 
 from simulator.arguments import SimulationArguments
 from simulator.catalogue import chain_parameters
-from simulator.choice import Contexts, MainChoices, context_utility, draw_add_ons, draw_main_products
+from simulator.choice import Contexts, MainChoices, draw_add_ons, draw_main_products
 from simulator.days import DateArray, days_between, draw_codes, draw_weather, is_holiday, sales_intensity, season_of
 from simulator.parameters import DAYPART_FIRST_HOUR, DAYPART_HOURS, ChainParameters, FloatArray, IntArray
 from simulator.truth import Truth
+from simulator.variants import PUBLISHED_CHAIN, Variant
 
 DEFAULT_START, DEFAULT_END = date(2022, 1, 1), date(2023, 12, 31)
 
@@ -106,8 +107,11 @@ def simulate(
     start: date = DEFAULT_START,
     end: date = DEFAULT_END,
     products: int = 6,
+    variant: Variant = PUBLISHED_CHAIN,
 ) -> Simulation:
     """Simulate `orders` orders of `customers` customers between `start` and `end`, both included.
+
+    `variant` is another chain than the published one, to judge models by; its truth is not to be saved.
 
     Every customer has at least one order. With fewer orders than customers the orders go to customers by their
     activity alone, and at least `customers - orders` of them have none.
@@ -116,13 +120,13 @@ def simulate(
     start, a negative seed), `TypeError` for arguments of another type.
     """
     arguments = SimulationArguments(orders, customers, seed, start, end, products)
-    parameters = chain_parameters(products, seed)
+    parameters = variant.parameters(chain_parameters(products, seed))
     rng = np.random.default_rng(seed)
     days = days_between(start, end)
     base = _draw_customers(parameters, customers, rng)
     joined, visits = _draw_visits(parameters, base, orders, days, rng)
     store, contexts = draw_contexts(parameters, base, visits, days, rng)
-    utility = context_utility(parameters, contexts)
+    utility = variant.utility(parameters, contexts)
     choices = draw_main_products(parameters, visits.customer, visits.visit, utility, base.taste, rng)
     lines = draw_lines(parameters, base, visits, choices, rng)
     items = np.bincount(lines["order"], minlength=orders)

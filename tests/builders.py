@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 
+from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_assets.raw.landing_paths import PathRules, SalesFile
 from globolatte_assets.raw.loading import LoadContext, LoadReport, load_batch
 from globolatte_assets.raw.sales_file import SALES_COLUMNS
@@ -23,6 +24,7 @@ from resources.landing import LandedFile
 from resources.landing_folder import FolderLandingZone
 from resources.settings import Settings
 from resources.warehouse import Transaction, Warehouse
+from resources.warehouse_dialect import Dialect
 from resources.warehouse_duckdb import DuckDBWarehouse
 
 DAY = dt.date(2022, 1, 31)
@@ -200,7 +202,7 @@ def everything(warehouse: Warehouse) -> dict[str, list[tuple[object, ...]]]:
     """All rows that loads write, attempts left out: two equal ones are the same state."""
     tables = ("sales_transactions", "quarantine", "load_ledger", "announcements")
     with warehouse.transaction() as transaction:
-        return {table: _rows(transaction, f"select * from sales_data.{table} order by all") for table in tables}
+        return {table: sorted(_rows(transaction, f"select * from sales_data.{table}"), key=repr) for table in tables}
 
 
 # Interference ----------------------------------------------------------------------------------------------------------
@@ -221,9 +223,21 @@ class InterferedTransaction:
         self.before(self.inner, sql)
         return self.inner.fetch(sql, parameters)
 
+    @property
+    def dialect(self) -> Dialect:
+        return self.inner.dialect
+
     def stage(self, name: str, data: pa.Table) -> None:
         self.before(self.inner, f"stage {name}")
         self.inner.stage(name, data)
+
+    def scratch(self, name: str, columns: str) -> None:
+        self.before(self.inner, f"scratch {name}")
+        self.inner.scratch(name, columns)
+
+    def fill(self, name: str, query: str) -> None:
+        self.before(self.inner, f"fill {name} as {query}")
+        self.inner.fill(name, query)
 
 
 @dataclass(frozen=True)
@@ -292,11 +306,12 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> list[str | None]:
-    """The partitions that a run materialized, in the order of its events."""
+    """The partitions of raw sales that a run materialized, in the order of its events."""
+    told = (event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION")
     return [
         event.step_materialization_data.materialization.partition
-        for event in result.all_events
-        if event.event_type_value == "ASSET_MATERIALIZATION"
+        for event in told
+        if event.asset_key == SALES_TRANSACTIONS
     ]
 
 

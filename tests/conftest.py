@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pytest
@@ -12,6 +13,10 @@ from resources.landing_folder import FolderLandingZone
 from resources.warehouse_duckdb import DuckDBWarehouse
 from tests.builders import Deployment, deployment, landing_in, put_reference_data, warehouse_in
 from tests.emulators.azurite_server import Azurite, why_not
+from tests.emulators.fakesnow_server import FakeSnowflake
+
+if TYPE_CHECKING:
+    from tests.emulators.azureml import StandIn
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +48,40 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
         yield server.start()
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def fakesnow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeSnowflake]:
+    """An emulator of Snowflake; one for all tests of a process, each of which makes a database of its own."""
+    server = FakeSnowflake(tmp_path_factory.mktemp("fakesnow"))
+    try:
+        yield server.start()
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def _running_azureml(tmp_path_factory: pytest.TempPathFactory) -> Iterator["StandIn"]:
+    from tests.emulators.azureml import azureml_standin
+
+    reason = why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    with azureml_standin(tmp_path_factory.mktemp("azureml")) as running:
+        yield running
+
+
+@pytest.fixture
+def azureml(_running_azureml: "StandIn") -> Iterator["StandIn"]:
+    """Azure ML, emulated, reachable from this process and those it starts. One for all tests of a process: name things apart.
+
+    The test fails if it asks for what the stand-in does not model, or breaks a contract of Azure's models.
+    """
+    _running_azureml.faults.clear()
+    _running_azureml.journal.clear()
+    with _running_azureml.reachable():
+        yield _running_azureml
+    _running_azureml.journal.assert_clean()
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,10 @@ GENERIC: Mapping[str, Callable[[Arguments], str]] = {
     "not_null": lambda its: f"No row is without {its['column_name']}.",
     "accepted_values": lambda its: f"Every {its['column_name']} is one of: {_values(its)}.",
     "relationships": lambda its: f"Every {its['column_name']} stands in {_other_model(its)} as {its['field']}.",
-    "unique_combination": lambda its: f"No two rows share the values of {', '.join(its['columns'])}.",
+    "well_formed": lambda its: (
+        f"No two rows share the values of {', '.join(its['key'])}. "
+        f"No row is without {', '.join([*its['key'], *its.get('complete', [])])}."
+    ),
 }
 """dbt's generic tests and ours, by name."""
 

@@ -1,7 +1,7 @@
 """The asset `models/evaluation`: challenger and champion judged on the same holdout, the challenger's."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -9,14 +9,16 @@ import dagster as dg
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, WAREHOUSE_POOL
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.ml import CHALLENGER, CHAMPION, MLPlatform, ModelVersion, Snapshot
+from resources.ml import CHALLENGER, CHAMPION, MLPlatform, ModelVersion
 from resources.warehouse import Warehouse
 from resources.warehouse_tables import row_count
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
 
     from globolatte_ml.evaluation import Evaluation
+    from globolatte_ml.snapshot import Snapshot as OrdersSnapshot
 
 
 def challenger_of(ml: MLPlatform) -> ModelVersion:
@@ -92,35 +94,46 @@ def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: s
 
 @dataclass(frozen=True)
 class Judgement:
-    """A model's evaluation on a snapshot's holdout, and the predictions it rests on: a row per product of each order."""
+    """A model's evaluation on a snapshot's holdout, and the predictions it rests on."""
 
     evaluation: "Evaluation"
-    predictions: "pa.Table"
+    probabilities: "np.ndarray"
+    """(holdout orders, K)."""
 
 
-def judge(version: ModelVersion, snapshot: Snapshot) -> Judgement:
-    """Judges a registered model on a snapshot's holdout."""
+def judge(version: ModelVersion, orders: "OrdersSnapshot") -> Judgement:
+    """Judges a registered model on the holdout of a snapshot's orders, with what its training job proved of it."""
     from globolatte_ml.evaluation import evaluate, holdout_probabilities
     from globolatte_ml.model import PreferenceModel
+    from globolatte_ml.proofs import kept_proofs
     from globolatte_ml.scoring import resolve_model_folder
-    from globolatte_ml.snapshot import read_snapshot
-    from globolatte_ml.training import holdout_table
 
-    orders = read_snapshot(snapshot.folder)
     model = PreferenceModel.load(resolve_model_folder(version.folder))
-    holdout = orders.holdout
-    probabilities = holdout_probabilities(model, orders, holdout)
-    return Judgement(
-        evaluate(probabilities, orders, holdout, model.content_hash()), holdout_table(orders, holdout, probabilities)
-    )
+    probabilities = holdout_probabilities(model, orders, orders.holdout)
+    judged = evaluate(probabilities, orders, orders.holdout, model.content_hash())
+    return Judgement(replace(judged, proofs=kept_proofs(version.folder)), probabilities)
 
 
-def _of_champion(context: dg.AssetExecutionContext, champion: ModelVersion, snapshot: Snapshot) -> "Evaluation | None":
-    """The champion on the challenger's holdout; none, with a warning, if its kept files are damaged."""
+def against_champion(challenger: Judgement, champion: Judgement | None, orders: "OrdersSnapshot") -> "Evaluation":
+    """The challenger's evaluation, with its gain over the champion order by order if there is one."""
+    from globolatte_ml.evaluation import gain_over
+
+    if champion is None:
+        return challenger.evaluation
+    gain = gain_over(challenger.probabilities, champion.probabilities, orders, orders.holdout)
+    return replace(challenger.evaluation, gain_over_champion=gain)
+
+
+def _of_champion(
+    context: dg.AssetExecutionContext, champion: ModelVersion | None, orders: "OrdersSnapshot"
+) -> Judgement | None:
+    """The champion on the challenger's holdout; none, with a warning, if its kept files cannot be used."""
     from globolatte_ml.columns import InvalidDataError
 
+    if champion is None:
+        return None
     try:
-        return judge(champion, snapshot).evaluation
+        return judge(champion, orders)
     except (InvalidDataError, OSError) as error:
         context.log.warning(f"the champion, version {champion.version}, cannot be read and is not judged: {error}")
         return None
@@ -152,17 +165,20 @@ def evaluation(
 ) -> dg.MaterializeResult:
     """Judge both on the challenger's holdout and keep the judgements."""
     from globolatte_ml import plots
+    from globolatte_ml.snapshot import read_snapshot
+    from globolatte_ml.training import holdout_table
 
-    challenger = challenger_of(ml)
+    challenger, champion = challenger_of(ml), ml.model(CHAMPION)
     snapshot = ml.snapshot(challenger.snapshot)
-    judgement = judge(challenger, snapshot)
-    of_challenger = judgement.evaluation
-    champion = ml.model(CHAMPION)
-    of_champion = _of_champion(context, champion, snapshot) if champion is not None else None
+    orders = read_snapshot(snapshot.folder)
+    judgement, judged_champion = judge(challenger, orders), _of_champion(context, champion, orders)
+    of_challenger = against_champion(judgement, judged_champion, orders)
+    of_champion = judged_champion.evaluation if judged_champion is not None else None
     _keep(warehouse, clock, challenger, snapshot.name, of_challenger)
-    if champion is not None and of_champion is not None:
+    if champion is not None and of_champion is not None and champion.version != challenger.version:
         _keep(warehouse, clock, champion, snapshot.name, of_champion)
-    predictions = _keep_holdout_predictions(warehouse, challenger, judgement.predictions)
+    table = holdout_table(orders, orders.holdout, judgement.probabilities)
+    predictions = _keep_holdout_predictions(warehouse, challenger, table)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": row_count(warehouse, "ml.evaluations"),
@@ -173,5 +189,6 @@ def evaluation(
             "log_loss": png(plots.baseline_chart(of_challenger)),
             "reliability": png(plots.reliability_diagram(of_challenger)),
             "groups": png(plots.log_loss_by_group(of_challenger)),
+            "products": png(plots.hit_rate_by_product(of_challenger)),
         }
     )

@@ -4,6 +4,7 @@ import dagster as dg
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, PROMOTION, WAREHOUSE_POOL
 from globolatte_assets.models.evaluation import challenger_of, evaluation_of, kept_evaluation
+from globolatte_assets.models.sign_off import kept_sign_off, signed
 from resources.ml import CHAMPION, MLPlatform
 from resources.warehouse import Warehouse
 
@@ -11,41 +12,52 @@ NO_CHAMPION = "none"
 """What the metadata says in the champion's place while there is none."""
 
 
-@dg.asset(
-    key=PROMOTION,
-    deps=[PREFERENCE_MODEL, EVALUATION],
-    pool=WAREHOUSE_POOL,
-    group_name="models",
-    owners=[OWNER_SCIENCE],
-    kinds={"mlflow"},
-    description="Makes the challenger champion if it passes every gate on the same holdout; each gate's sentence is kept.",
-)
-def promotion(warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform]) -> dg.MaterializeResult:
-    """Make the challenger champion, or say why not."""
-    from globolatte_ml.promotion import promotion_verdict
+def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
+    """The asset; `sign_off_wanted`: whether a person must approve what passed the gates."""
 
-    challenger, champion = challenger_of(ml), ml.model(CHAMPION)
-    of_challenger = evaluation_of(warehouse, challenger, challenger.snapshot)
-    of_champion = kept_evaluation(warehouse, champion, challenger.snapshot) if champion is not None else None
-    verdict = promotion_verdict(of_challenger, of_champion)
-    reasons = verdict.reasons
-    if verdict.promoted:
-        if champion is not None and of_champion is None:
-            reasons = (
-                *reasons,
-                f"The champion, version {champion.version}, cannot be read any more and was not judged.",
-            )
-        ml.promote(challenger, reasons)
-    elif champion is not None and champion.version == challenger.version and champion.reasons:
-        # an earlier run was cut off after the promotion and before it could say so
-        reasons = (*reasons, "It was promoted before, for these reasons:", *champion.reasons)
-    serving = ml.model(CHAMPION)
-    return dg.MaterializeResult(
-        metadata={
-            "promoted": verdict.promoted,
-            "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons)),
-            "challenger": challenger.version,
-            "champion": serving.version if serving is not None else NO_CHAMPION,
-        },
-        data_version=dg.DataVersion(serving.content_hash[:16] if serving is not None else NO_CHAMPION),
+    @dg.asset(
+        key=PROMOTION,
+        deps=[PREFERENCE_MODEL, EVALUATION],
+        pool=WAREHOUSE_POOL,
+        group_name="models",
+        owners=[OWNER_SCIENCE],
+        kinds={"mlflow"},
+        description="Makes the challenger champion if it passes every gate on the same holdout, and a person's sign-off where that is "
+        "wanted; each gate's sentence is kept.",
     )
+    def promotion(warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform]) -> dg.MaterializeResult:
+        """Make the challenger champion, or say why not."""
+        from globolatte_ml.promotion import promotion_verdict
+
+        challenger, champion = challenger_of(ml), ml.model(CHAMPION)
+        of_challenger = evaluation_of(warehouse, challenger, challenger.snapshot)
+        of_champion = kept_evaluation(warehouse, champion, challenger.snapshot) if champion is not None else None
+        verdict = signed(
+            promotion_verdict(of_challenger, of_champion),
+            kept_sign_off(warehouse, challenger),
+            challenger,
+            wanted=sign_off_wanted,
+        )
+        reasons = verdict.reasons
+        if verdict.promoted:
+            if champion is not None and of_champion is None:
+                reasons = (
+                    *reasons,
+                    f"The champion, version {champion.version}, cannot be read any more and was not judged.",
+                )
+            ml.promote(challenger, reasons)
+        elif champion is not None and champion.version == challenger.version and champion.reasons:
+            # an earlier run was cut off after the promotion and before it could say so
+            reasons = (*reasons, "It was promoted before, for these reasons:", *champion.reasons)
+        serving = ml.model(CHAMPION)
+        return dg.MaterializeResult(
+            metadata={
+                "promoted": verdict.promoted,
+                "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons)),
+                "challenger": challenger.version,
+                "champion": serving.version if serving is not None else NO_CHAMPION,
+            },
+            data_version=dg.DataVersion(serving.content_hash[:16] if serving is not None else NO_CHAMPION),
+        )
+
+    return promotion

@@ -1,6 +1,6 @@
 """The checks that every business unit has delivered: one for each unit, so that a silent unit is not hidden by the others.
 
-Dagster's own freshness policy knows only the asset as a whole, which is fresh as soon as any one unit has delivered.
+Dagster's freshness policy of each unit (`unit_deliveries`) knows when something came last, not which day it was for.
 """
 
 from collections.abc import Iterator, Sequence

@@ -102,9 +102,9 @@ def do_work(
             announce(transaction, Announcement(run_id, work.folder, *work.announced), now)
     if work.steps:
         with warehouse.transaction() as transaction:
+            retract(transaction, [step for step in work.steps if step.step == Step.RETRACT], run_id, now)
             for step in work.overtaken:
                 settle(transaction, step, "nothing done: the file was replaced or removed since", run_id, now)
-            retract(transaction, [step for step in work.steps if step.step == Step.RETRACT], run_id, now)
     report = LoadReport()
     for batch in batches(work.files, batch_bytes, crashed):
         report += load_batch(warehouse, landing, batch, load_context)

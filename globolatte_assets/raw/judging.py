@@ -4,15 +4,16 @@ The queries work on two staged tables of a load transaction: `incoming` (text ro
 `batch_loads` (one row per file). Bad rows are found first, with all checks; the good ones are then written without.
 """
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
+
+from resources.warehouse_dialect import Dialect, literal
 
 WEATHER_TYPES = ("Sunny", "Rainy", "Snowy", "Cloudy")
 
 WHOLE_NUMBER = "[+-]?[0-9]{1,15}"
-AMOUNT = r"[+-]?[0-9]{1,15}(\.[0-9]{1,2}0*)?"
-LOCAL_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?"
+AMOUNT = "[+-]?[0-9]{1,15}([.][0-9]{1,2}0*)?"
+LOCAL_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?"
 SPACES = " \u00a0\u202f"
 """What stands for a declared thousands mark `space`: usual, no-break and narrow no-break."""
 
@@ -23,58 +24,55 @@ QUANTITY = (WHOLE_NUMBER, "bigint")
 PRICE = (AMOUNT, "decimal(18, 2)")
 
 
-def literal(text: str) -> str:
-    """`text` as a constant in SQL."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def number(column: str, format_column: str, kind: tuple[str, str], formats: Collection[str]) -> str:
+def number(dialect: Dialect, column: str, format_column: str, kind: tuple[str, str], formats: Collection[str]) -> str:
     """An expression for the number that a text column writes, NULL where it is none.
 
     `kind` is the usual pattern and the SQL type. `formats` are the declared ones among the rows: a decimal mark, then a thousands
     mark if there is one.
     """
     pattern, sql_type = kind
-    usual = f"case when regexp_full_match({column}, {literal(pattern)}) then try_cast({column} as {sql_type}) end"
+    usual = f"case when {dialect.matches(column, pattern)} then try_cast({column} as {sql_type}) end"
     if not formats:
         return usual
     branches = [
-        f"when {format_column} = {literal(marks)} then {_declared_number(column, marks, sql_type)}"
+        f"when {format_column} = {literal(marks)} then {_declared_number(dialect, column, marks, sql_type)}"
         for marks in sorted(formats)
     ]
     return f"case when {format_column} is null then {usual} {' '.join(branches)} end"
 
 
-def _declared_number(column: str, marks: str, sql_type: str) -> str:
-    decimal, thousands = re.escape(marks[0]), marks[1:]
+def _declared_number(dialect: Dialect, column: str, marks: str, sql_type: str) -> str:
+    decimal, thousands = f"[{marks[0]}]", marks[1:]
     whole = "[0-9]{1,15}"
     plain = column
     if thousands:
         some = f"[{SPACES}]" if thousands == " " else f"[{thousands}]"
         whole = f"([0-9]{{1,15}}|[0-9]{{1,3}}({some}[0-9]{{3}}){{1,4}})"
-        plain = f"regexp_replace({column}, {literal(some)}, '', 'g')"
-    fraction = "" if sql_type == "bigint" else rf"({decimal}[0-9]{{1,2}}0*)?"
+        plain = dialect.without(column, some)
+    fraction = "" if sql_type == "bigint" else f"({decimal}[0-9]{{1,2}}0*)?"
     pattern = f"[+-]?{whole}{fraction}"
     point = f"replace({plain}, {literal(marks[0])}, '.')"
-    return f"case when regexp_full_match({column}, {literal(pattern)}) then try_cast({point} as {sql_type}) end"
+    return f"case when {dialect.matches(column, pattern)} then try_cast({point} as {sql_type}) end"
 
 
-def moment(formats: Collection[str]) -> str:
+def moment(dialect: Dialect, formats: Collection[str]) -> str:
     """An expression for the time that `transaction_date_text` writes, NULL where it is none. `formats` are the declared ones."""
     column = "transaction_date_text"
-    usual = f"case when regexp_full_match({column}, '{LOCAL_TIME}') then try_cast({column} as timestamp) end"
+    usual = f"case when {dialect.matches(column, LOCAL_TIME)} then try_cast({column} as timestamp) end"
     if not formats:
         return usual
-    branches = [
-        f"when date_format = {literal(form)} then try_strptime({column}, {literal(form)})" for form in sorted(formats)
-    ]
+    branches = [f"when date_format = {literal(form)} then {dialect.moment(column, form)}" for form in sorted(formats)]
     return f"case when date_format is null then {usual} {' '.join(branches)} end"
 
 
 @dataclass(frozen=True)
 class Writing:
-    """How the incoming rows are written: the declared formats among them, and whether values may have blanks around them."""
+    """How the incoming rows are written: the declared formats among them, and whether values may have blanks around them.
 
+    `dialect` is that of the engine that reads them.
+    """
+
+    dialect: Dialect
     number_formats: Collection[str] = ()
     date_formats: Collection[str] = ()
     is_padded: bool = True
@@ -110,9 +108,9 @@ def bad_rows(writing: Writing) -> str:
 typed as (
     select
         *,
-        {number("quantity_text", "number_format", QUANTITY, writing.number_formats)} as quantity,
-        {number("total_price_text", "number_format", PRICE, writing.number_formats)} as total_price,
-        {moment(writing.date_formats)} as transaction_date,
+        {number(writing.dialect, "quantity_text", "number_format", QUANTITY, writing.number_formats)} as quantity,
+        {number(writing.dialect, "total_price_text", "number_format", PRICE, writing.number_formats)} as total_price,
+        {moment(writing.dialect, writing.date_formats)} as transaction_date,
         {WEATHER} as weather
     from trimmed
 )
@@ -145,11 +143,15 @@ def good_rows(writing: Writing) -> str:
     A value that turns out to be none after all is NULL, which no column of the sales takes.
     """
     if writing.number_formats:
-        quantity = number("quantity_text", "number_format", QUANTITY, writing.number_formats)
-        price = number("total_price_text", "number_format", PRICE, writing.number_formats)
+        quantity = number(writing.dialect, "quantity_text", "number_format", QUANTITY, writing.number_formats)
+        price = number(writing.dialect, "total_price_text", "number_format", PRICE, writing.number_formats)
     else:
         quantity, price = "try_cast(quantity_text as bigint)", f"try_cast(total_price_text as {PRICE[1]})"
-    when = moment(writing.date_formats) if writing.date_formats else "try_cast(transaction_date_text as timestamp)"
+    when = (
+        moment(writing.dialect, writing.date_formats)
+        if writing.date_formats
+        else "try_cast(transaction_date_text as timestamp)"
+    )
     return f"""
 {trimmed(writing.is_padded)}
 

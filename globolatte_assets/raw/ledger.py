@@ -5,8 +5,10 @@ The ledger, not Dagster's run history, says what is loaded.
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
 
 from resources.warehouse import Transaction, Warehouse
 
@@ -73,14 +75,14 @@ qualify row_number() over (partition by path order by sequence desc) = 1
 LATEST_UNDER = """
 select path, etag, status, reason
 from sales_data.load_ledger
-where starts_with(path, ?)
+where position(? in path) = 1
 qualify row_number() over (partition by path order by sequence desc) = 1
 """
 
 LATEST_AMONG = """
 select path, etag, status, reason
 from sales_data.load_ledger
-inner join asked_paths using (path)
+where path in (select path from asked_paths)
 qualify row_number() over (partition by path order by sequence desc) = 1
 """
 
@@ -90,25 +92,21 @@ from sales_data.load_attempts as attempts
 left join (
     select path, etag, max(attempt) as attempt
     from sales_data.load_ledger
-    where not starts_with(coalesce(reason, ''), '{MISPLACED}')
+    where position('{MISPLACED}' in coalesce(reason, '')) <> 1
     group by path, etag
 ) as recorded on attempts.path = recorded.path and attempts.etag = recorded.etag
 where recorded.attempt is null or attempts.attempt > recorded.attempt
 group by attempts.path, attempts.etag
 """
 
-LOADED_DAYS = """
+LOADED_FILES = """
 select
-    units.folder, ledger.business_date as date,
-    list(ledger.path order by ledger.path) filter (where ledger.status = 'loaded') as files,
-    string_agg(ledger.load_id, chr(10) order by ledger.path) filter (where ledger.status = 'loaded') as content,
-    coalesce(sum(ledger.rows_loaded) filter (where ledger.status = 'loaded'), 0)::bigint as rows_loaded,
-    coalesce(sum(ledger.rows_quarantined) filter (where ledger.status = 'loaded'), 0)::bigint as rows_quarantined
+    units.folder, ledger.business_date as date, ledger.status, ledger.path, ledger.load_id, ledger.rows_loaded,
+    ledger.rows_quarantined
 from sales_data.load_ledger as ledger
 inner join sales_data.business_units as units on ledger.business_unit = units.business_unit_id
 where ledger.status in ('loaded', 'retracted') and units.folder = ? and ledger.business_date between ? and ?
-group by units.folder, ledger.business_date
-order by ledger.business_date
+order by ledger.business_date, ledger.path
 """
 
 ANNOUNCED = "select run_id, business_unit, first_date, last_date from sales_data.announcements where settled_at is null"
@@ -150,17 +148,21 @@ def loaded_days(transaction: Transaction, folder: str, first: dt.date, last: dt.
 
     A date whose files were all retracted has no rows, and a data version that says so.
     """
-    return [
-        LoadedDay(
-            folder=row["folder"],
-            date=row["date"],
-            files=tuple(row["files"] or ()),
-            rows_loaded=row["rows_loaded"],
-            rows_quarantined=row["rows_quarantined"],
-            data_version=hashlib.sha256((row["content"] or RETRACTED).encode()).hexdigest()[:16],
-        )
-        for row in transaction.fetch(LOADED_DAYS, (folder, first, last)).to_pylist()
-    ]
+    files = transaction.fetch(LOADED_FILES, (folder, first, last)).to_pylist()
+    return [_loaded_day(folder, date, list(of_day)) for date, of_day in groupby(files, lambda file: file["date"])]
+
+
+def _loaded_day(folder: str, date: dt.date, files: Iterable[Mapping[str, Any]]) -> LoadedDay:
+    loaded = [file for file in files if file["status"] == LOADED]
+    content = "\n".join(file["load_id"] for file in loaded) or RETRACTED
+    return LoadedDay(
+        folder=folder,
+        date=date,
+        files=tuple(file["path"] for file in loaded),
+        rows_loaded=sum(file["rows_loaded"] or 0 for file in loaded),
+        rows_quarantined=sum(file["rows_quarantined"] or 0 for file in loaded),
+        data_version=hashlib.sha256(content.encode()).hexdigest()[:16],
+    )
 
 
 def unsettled_announcements(transaction: Transaction) -> list[Announcement]:

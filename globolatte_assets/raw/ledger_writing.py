@@ -128,6 +128,15 @@ def refuse_misplaced(warehouse: Warehouse, files: Sequence[MisplacedFile], run_i
         insert_ledger(transaction, rows)
 
 
+def is_on_the_record(transaction: Transaction, file: LandedFile, sha256: str, status: str) -> bool:
+    """Whether the latest ledger entry of the file's path is of this very version, in this status."""
+    latest = transaction.fetch(
+        "select etag, sha256, status from sales_data.load_ledger where path = ? order by sequence desc limit 1",
+        (file.path,),
+    ).to_pylist()
+    return latest == [{"etag": file.etag, "sha256": sha256, "status": status}]
+
+
 def record_reference(
     warehouse: Warehouse,
     file: LandedFile,
@@ -139,32 +148,40 @@ def record_reference(
     data: "pa.Table | None" = None,
     refusal: RefusedError | None = None,
 ) -> None:
-    """Puts one version of a reference file on the record, and its rows in place of the table's, in one transaction."""
+    """Puts one version of a reference file on the record, and its rows in place of the table's, in one transaction.
+
+    A version is one entry however often it is loaded: a run that died after its commit is followed by one that loads it again.
+    """
+    status = REFUSED if refusal else LOADED
     with warehouse.transaction() as transaction:
-        row = ledger_row(
-            file=file,
-            sequence=next_sequence(transaction),
-            sha256=sha256,
-            version=versions_by_path(transaction, [file.path]).get(file.path, 0),
-            status=REFUSED if refusal else LOADED,
-            reason=str(refusal) if refusal else None,
-            reason_code=refusal.code if refusal else None,
-            run_id=run_id,
-            now=now,
-            rows_in_file=None if data is None else data.num_rows,
-        )
-        if data is not None and table is not None:
-            transaction.execute(
-                "update sales_data.load_ledger set status = ?, superseded_by = ? where path = ? and status = ?",
-                (SUPERSEDED, row["load_id"], file.path, LOADED),
-            )
+        transaction.stage("ledger_rows", ledger_table([]))
+        if data is not None:
             transaction.stage("reference_rows", data)
+        if not is_on_the_record(transaction, file, sha256, status):
+            row = ledger_row(
+                file=file,
+                sequence=next_sequence(transaction),
+                sha256=sha256,
+                version=versions_by_path(transaction, [file.path]).get(file.path, 0),
+                status=status,
+                reason=str(refusal) if refusal else None,
+                reason_code=refusal.code if refusal else None,
+                run_id=run_id,
+                now=now,
+                rows_in_file=None if data is None else data.num_rows,
+            )
+            if data is not None:
+                transaction.execute(
+                    "update sales_data.load_ledger set status = ?, superseded_by = ? where path = ? and status = ?",
+                    (SUPERSEDED, row["load_id"], file.path, LOADED),
+                )
+            insert_ledger(transaction, [row])
+        if data is not None and table is not None:
             columns = ", ".join(data.column_names)
             transaction.execute(f"delete from {table}")
             transaction.execute(f"insert into {table} ({columns}) select {columns} from reference_rows")
-        insert_ledger(transaction, [row])
-        if data is not None:
             transaction.execute(
-                "update sales_data.load_ledger set rows_loaded = rows_in_file, rows_quarantined = 0 where load_id = ?",
-                (row["load_id"],),
+                "update sales_data.load_ledger set rows_in_file = ?, rows_loaded = ?, rows_quarantined = 0 "
+                "where path = ? and status = ?",
+                (data.num_rows, data.num_rows, file.path, LOADED),
             )

@@ -1,12 +1,14 @@
 """The SQL of a load beyond judging single rows: what a batch brings, whom it replaces, quarantine, counts. Statements only.
 
-They work on the permanent tables of schema `sales_data` and on the temporary tables of one load transaction: `batch_loads`
+They work on the permanent tables of schema `sales_data` and on the scratch tables of one load transaction (`scratch`): `batch_loads`
 (a row per file of the batch), `judged` (bad rows, see `judging`), `rejected` (rows on their way to quarantine), `raw_lines` (their
-text as it stands in the file). `ownership` has the statements on who owns which transaction id.
+text as it stands in the file). `ownership` has the statements on who owns which transaction id. A query named like a scratch table
+fills it.
 """
 
 from globolatte_assets.raw.judging import DETAIL
 from globolatte_assets.raw.refusals import HELD
+from globolatte_assets.raw.sales_columns import SALES_COLUMNS
 
 SALES_COLUMN_LIST = (
     "business_unit, business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price, "
@@ -26,19 +28,15 @@ group by ledger.path
 """
 """Since when each path of the affected days counts as delivered: its first loaded version since it was last retracted."""
 
-AFFECTED_DAYS = (
-    "create or replace temp table affected_days as select distinct business_unit, business_date from {loads}"
-)
+AFFECTED_DAYS = "select distinct business_unit, business_date from {loads}"
 
 BATCH_LOADS = f"""
-create or replace temp table batch_loads as select
-    batch.*, coalesce(first_delivery.priority, batch.sequence) as priority
+select batch.*, coalesce(first_delivery.priority, batch.sequence) as priority
 from batch_ledger as batch
 left join ({FIRST_DELIVERY}) as first_delivery on batch.path = first_delivery.path
 """
 
 DAY_LOADS = f"""
-create or replace temp table day_loads as
 select ledger.load_id, ledger.path, coalesce(first_delivery.priority, ledger.sequence) as priority
 from sales_data.load_ledger as ledger
 inner join affected_days as days on ledger.business_unit = days.business_unit and ledger.business_date = days.business_date
@@ -46,9 +44,8 @@ left join ({FIRST_DELIVERY}) as first_delivery on ledger.path = first_delivery.p
 where ledger.status = 'loaded'
 """
 
-CORRECTED = """
-create or replace temp table corrected as
-select loads.load_number, corrections.* exclude (step_id, sequence, path, sha256)
+CORRECTED = f"""
+select loads.load_number, corrections.row_number, {", ".join(f"corrections.{column}" for column in SALES_COLUMNS)}
 from sales_data.row_corrections as corrections
 inner join batch_loads as loads on corrections.path = loads.path and corrections.sha256 = loads.sha256
 qualify row_number() over (
@@ -56,18 +53,6 @@ qualify row_number() over (
 ) = 1
 """
 """What people put in the place of rows of these very contents; of several corrections of a row, the latest."""
-
-REJECTED = """
-create or replace temp table rejected (
-    load_id varchar, row_number bigint, reason varchar, detail varchar, business_unit varchar, business_date date,
-    transaction_id varchar, order_id varchar, business_unit_text varchar, product_id varchar, customer_id varchar,
-    quantity_text varchar, total_price_text varchar, transaction_date_text varchar, payment_method varchar, weather_text varchar,
-    raw_text varchar
-)
-"""
-RAW_LINES = (
-    "create or replace temp table raw_lines (load_id varchar, row_number bigint, line_number bigint, raw_text varchar)"
-)
 
 REJECT_JUDGED = f"""
 insert into rejected
@@ -79,10 +64,13 @@ from judged
 
 REJECT_UNREADABLE = """
 insert into rejected (load_id, row_number, reason, detail, business_unit, business_date, raw_text)
-select loads.load_id, row_number, unreadable.reason, detail, loads.business_unit, loads.business_date, raw_text
+select loads.load_id, unreadable.row_number, unreadable.reason, detail, loads.business_unit, loads.business_date, raw_text
 from unreadable
 inner join batch_loads as loads on unreadable.load_number = loads.load_number
-anti join corrected on unreadable.load_number = corrected.load_number and unreadable.row_number = corrected.row_number
+where not exists (
+    select 1 from corrected
+    where unreadable.load_number = corrected.load_number and unreadable.row_number = corrected.row_number
+)
 """
 
 BAD_ROWS = """
@@ -93,18 +81,28 @@ group by load_number
 """
 
 REPLACED = """
-create or replace temp table replaced as select ledger.load_id, ledger.status, batch.load_id as successor
+select ledger.load_id, ledger.business_date, ledger.rows_loaded, batch.load_id as successor
 from sales_data.load_ledger as ledger
 inner join batch_loads as batch on ledger.path = batch.path
 where ledger.status = 'held' or (ledger.status = 'loaded' and batch.load_id not in (select load_id from held_loads))
 """
+
+OF_LOADED = "load_id in (select load_id from batch_loads) and load_id not in (select load_id from held_loads)"
 
 DELETE_ROWS_OF = (
     "delete from sales_data.sales_transactions where business_date between {first} and {last} "
     "and load_id in (select load_id from {loads})"
 )
 
-QUARANTINE = """
+TEXT_COLUMNS = ", ".join(
+    f"coalesce(rejected.{column}, '')"
+    for column in (
+        "transaction_id", "order_id", "business_unit_text", "product_id", "customer_id", "quantity_text", "total_price_text",
+        "transaction_date_text", "payment_method", "weather_text",
+    )
+)  # fmt: skip
+
+QUARANTINE = f"""
 insert into sales_data.quarantine (
     load_id, row_number, line_number, reason, detail, business_unit, business_date, transaction_id, order_id, business_unit_text,
     product_id, customer_id, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text, raw_text
@@ -115,15 +113,13 @@ select
     transaction_date_text, payment_method, weather_text,
     coalesce(
         raw_lines.raw_text, rejected.raw_text,
-        concat_ws(',', transaction_id, order_id, business_unit_text, product_id, customer_id, quantity_text, total_price_text,
-            transaction_date_text, coalesce(payment_method, ''), weather_text)
+        concat_ws(',', {TEXT_COLUMNS})
     ) as raw_text
 from rejected
 left join raw_lines on rejected.load_id = raw_lines.load_id and rejected.row_number = raw_lines.row_number
 """
 
 TOUCHED = """
-create or replace temp table touched as
 with loads as (
     select load_id from batch_loads
     union

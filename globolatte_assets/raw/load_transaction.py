@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from globolatte_assets.raw import load_statements as statements
+from globolatte_assets.raw import scratch
 from globolatte_assets.raw.fetching import FetchedFile
 from globolatte_assets.raw.holding import Counts, held_for
 from globolatte_assets.raw.ledger import HELD, LOADED, REFUSED
@@ -50,13 +51,14 @@ def load_into(
     if not fetched:
         return Loaded()
     entries = _entries(transaction, fetched, attempts, loader)
+    scratch.define(transaction)
     readable = [entry for entry in entries if entry.fetched.sales is not None]
     if readable:
         days = [entry.fetched.sales_file.date for entry in readable]
         span = Span(min(days), max(days))
         stage_batch(transaction, readable)
         insert_parts(transaction, readable)
-        transaction.execute(statements.DAY_LOADS)
+        transaction.fill("day_loads", statements.DAY_LOADS)
         find_contested(transaction, span)
         reject_duplicates_in_file(transaction, span)
         _hold(transaction, readable, span, loader)
@@ -101,7 +103,7 @@ def _entries(
 
 
 def _hold(transaction: Transaction, entries: Sequence[Entry], span: Span, loader: Loader) -> None:
-    """Takes the files with too many bad rows out again: they wait for approval. Makes the temporary table `held_loads`."""
+    """Takes the files with too many bad rows out again: they wait for approval. Stages `held_loads`."""
     import pyarrow as pa
 
     counted = transaction.fetch(statements.BAD_ROWS).to_pydict()
@@ -124,7 +126,7 @@ def _hold(transaction: Transaction, entries: Sequence[Entry], span: Span, loader
 
 def _supersede(transaction: Transaction, span: Span) -> None:
     """Takes out the rows of the versions that this batch replaces. Their quarantine and ledger entries stay, on the record."""
-    transaction.execute(statements.REPLACED)
+    transaction.fill("replaced", statements.REPLACED)
     if not transaction.fetch("select 1 as found from replaced limit 1").num_rows:
         return
     transaction.execute(span.of(statements.DELETE_ROWS_OF, loads="replaced"))
@@ -136,7 +138,7 @@ def _supersede(transaction: Transaction, span: Span) -> None:
 
 def count_and_check(transaction: Transaction, span: Span) -> None:
     """Counts what each touched load has in the tables, writes that into the ledger, and raises if a row is lost or doubled."""
-    transaction.execute(span.of(statements.TOUCHED))
+    transaction.fill("touched", span.of(statements.TOUCHED))
     transaction.execute(
         "update sales_data.load_ledger set rows_loaded = touched.rows_loaded, rows_quarantined = touched.rows_quarantined "
         "from touched where load_ledger.load_id = touched.load_id"
@@ -163,13 +165,13 @@ def _outcome(transaction: Transaction, entries: Sequence[Entry]) -> Loaded:
             (done.held if entry.is_held else done.refused).append((path, reason))
     if len(done.refused) < len(entries):
         counts = transaction.fetch(
-            "select coalesce(sum(rows_loaded), 0)::bigint as loaded, coalesce(sum(rows_quarantined), 0)::bigint as quarantined "
-            "from touched inner join batch_loads using (load_id) anti join held_loads using (load_id)"
+            "select cast(coalesce(sum(rows_loaded), 0) as bigint) as loaded, "
+            "cast(coalesce(sum(rows_quarantined), 0) as bigint) as quarantined "
+            f"from touched where {statements.OF_LOADED}"
         ).to_pylist()[0]
         reasons = transaction.fetch(
-            "select reason, count(*) as rows from rejected inner join batch_loads using (load_id) "
-            "anti join held_loads using (load_id) group by reason"
+            f"select reason, count(*) as n from rejected where {statements.OF_LOADED} group by reason"
         ).to_pydict()
         done.rows_loaded, done.rows_quarantined = counts["loaded"], counts["quarantined"]
-        done.reasons = dict(zip(reasons["reason"], reasons["rows"], strict=True))
+        done.reasons = dict(zip(reasons["reason"], reasons["n"], strict=True))
     return done

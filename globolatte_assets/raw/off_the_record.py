@@ -17,7 +17,7 @@ with latest as (
 select listed.place
 from listed
 left join latest on listed.path = latest.path
-where latest.path is null or latest.etag <> listed.etag or starts_with(latest.reason, '{MISPLACED}')
+where latest.path is null or latest.etag <> listed.etag or position('{MISPLACED}' in latest.reason) = 1
 order by listed.place
 """
 
@@ -27,7 +27,7 @@ def off_the_record(transaction: Transaction, listing: Sequence[LandedFile]) -> l
     import pyarrow as pa
 
     places = pa.array(range(len(listing)), pa.int64())
-    paths = pa.array([file.path for file in listing], pa.string())
-    etags = pa.array([file.etag for file in listing], pa.string())
+    paths = pa.array([path for path, _, _ in listing], pa.string())
+    etags = pa.array([etag for _, etag, _ in listing], pa.string())
     transaction.stage("listed", pa.table({"place": places, "path": paths, "etag": etags}))
     return [listing[place] for place in transaction.fetch(OFF_THE_RECORD)["place"].to_pylist()]

@@ -4,27 +4,26 @@ Whenever a file of a day comes, changes or goes, ownership is settled among the 
 files. Of a file's rows with the same id only the first can ever own it, so a duplicate in a file stays one. Only ids that are
 contested are looked at: those that more than one row has, and those that wait in quarantine for their owner to go.
 
-Works on the temporary tables of one transaction: `batch_loads` and `day_loads` (see `load_statements`), and `rejected`.
+Works on the scratch tables of one transaction (`scratch`): `batch_loads` and `day_loads` (see `load_statements`), and `rejected`.
 """
 
 import datetime as dt
 from dataclasses import dataclass
 
-from globolatte_assets.raw.judging import DUPLICATE_ACROSS_FILES, DUPLICATE_IN_FILE, literal
+from globolatte_assets.raw.judging import DUPLICATE_ACROSS_FILES, DUPLICATE_IN_FILE
 from globolatte_assets.raw.load_statements import SALES_COLUMN_LIST
 from resources.warehouse import Transaction
+from resources.warehouse_dialect import literal
 
 ID = "hash(business_unit, business_date, transaction_id)"
 
 CONTENDERS = """
-create or replace temp table contenders as
 select load_id, priority, true as is_new from batch_loads
 union all
 select load_id, priority, false as is_new from day_loads
 """
 
 CONTESTED_IDS = f"""
-create or replace temp table contested_ids as
 select {ID} as id
 from sales_data.sales_transactions
 where business_date between {{first}} and {{last}} and load_id in (select load_id from contenders)
@@ -38,7 +37,6 @@ where business_date between {{first}} and {{last}} and reason = '{DUPLICATE_ACRO
 """
 
 CONTESTED = f"""
-create or replace temp table contested as
 with contested_rows as (
     select {SALES_COLUMN_LIST}, false as is_waiting
     from sales_data.sales_transactions
@@ -55,13 +53,12 @@ with contested_rows as (
 
 select
     contested_rows.*, contenders.priority, contenders.is_new,
-    row_number() over (partition by load_id, transaction_id order by row_number) as place_in_file
+    row_number() over (partition by contested_rows.load_id, transaction_id order by row_number) as place_in_file
 from contested_rows
-inner join contenders using (load_id)
+inner join contenders on contested_rows.load_id = contenders.load_id
 """
 
 SETTLED = """
-create or replace temp table settled as
 select
     *,
     row_number() over (
@@ -72,7 +69,6 @@ where place_in_file = 1 and load_id not in (select load_id from replaced)
 """
 
 MOVED_LOADS = """
-create or replace temp table moved_loads as
 select distinct load_id from settled where is_waiting = (place = 1)
 """
 
@@ -86,10 +82,11 @@ select
 from {rows}
 """
 
-DELETE_SALES = """
-delete from sales_data.sales_transactions
-where business_date between {first} and {last}
-    and (load_id, row_number) in (select (load_id, row_number) from {rows})
+DELETE_ROWS = """
+delete from sales_data.{table}
+using (select load_id, row_number from {rows}) as gone
+where {table}.business_date between {first} and {last}
+    and {table}.load_id = gone.load_id and {table}.row_number = gone.row_number
 """
 
 IN_FILE = "contested where is_new and place_in_file > 1"
@@ -115,34 +112,32 @@ def _any(transaction: Transaction, rows: str) -> bool:
 
 
 def find_contested(transaction: Transaction, span: Span) -> None:
-    """Makes the temporary table `contested`: the rows whose transaction id more than one row of a day claims."""
-    transaction.execute(CONTENDERS)
-    transaction.execute(span.of(CONTESTED_IDS))
-    transaction.execute(span.of(CONTESTED))
+    """Fills the scratch table `contested`: the rows whose transaction id more than one row of a day claims."""
+    transaction.fill("contenders", CONTENDERS)
+    transaction.fill("contested_ids", span.of(CONTESTED_IDS))
+    transaction.fill("contested", span.of(CONTESTED))
 
 
 def reject_duplicates_in_file(transaction: Transaction, span: Span) -> None:
     """Takes the new rows out whose transaction id stands earlier in their own file."""
     if _any(transaction, IN_FILE):
         transaction.execute(REJECT.format(reason=DUPLICATE_IN_FILE, fault="stands earlier in this file", rows=IN_FILE))
-        transaction.execute(span.of(DELETE_SALES, rows=IN_FILE))
+        transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows=IN_FILE))
 
 
 def settle_ownership(transaction: Transaction, span: Span) -> None:
     """Loads each contested row that owns its id, and quarantines the others. Rows of replaced loads are out of the question.
 
-    Makes the temporary table `moved_loads`: those whose rows changed sides.
+    Fills the scratch table `moved_loads`: those whose rows changed sides.
     """
-    transaction.execute(SETTLED)
-    transaction.execute(MOVED_LOADS)
+    transaction.fill("settled", SETTLED)
+    transaction.fill("moved_loads", MOVED_LOADS)
     if _any(transaction, LOST):
         fault = "was delivered first by another file"
         transaction.execute(REJECT.format(reason=DUPLICATE_ACROSS_FILES, fault=fault, rows=LOST))
-        transaction.execute(span.of(DELETE_SALES, rows=LOST))
+        transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows=LOST))
     if _any(transaction, WON):
         transaction.execute(
             f"insert into sales_data.sales_transactions ({SALES_COLUMN_LIST}) select {SALES_COLUMN_LIST} from {WON}"
         )
-        transaction.execute(
-            span.of(DELETE_SALES, rows=WON).replace("sales_data.sales_transactions", "sales_data.quarantine")
-        )
+        transaction.execute(span.of(DELETE_ROWS, table="quarantine", rows=WON))

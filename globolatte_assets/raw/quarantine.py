@@ -25,16 +25,13 @@ FORMULA = r"^'*[=+\-@\t\r]"
 LARGEST_CORRECTIONS = 64 * 1024 * 1024
 
 OVERVIEW = """
-select
-    ledger.path, ledger.status, ledger.rows_in_file, ledger.rows_quarantined, ledger.recorded_at,
-    string_agg(reasons.reason || ' ' || reasons.n, ', ' order by reasons.n desc, reasons.reason) as reasons
+select ledger.path, ledger.status, ledger.rows_in_file, ledger.rows_quarantined, ledger.recorded_at, reasons.reason, reasons.n
 from sales_data.load_ledger as ledger
 left join (
     select load_id, reason, count(*) as n from sales_data.quarantine group by load_id, reason
 ) as reasons on ledger.load_id = reasons.load_id
 where ledger.status = 'held' or (ledger.status = 'loaded' and ledger.rows_quarantined > 0 and ledger.business_date is not null)
-group by all
-order by ledger.path
+order by ledger.path, reasons.n desc, reasons.reason
 """
 
 ROWS = """
@@ -54,7 +51,13 @@ OF_PRESENT_LOADS = "ledger.status in ('loaded', 'held')"
 
 def overview(transaction: Transaction) -> list[dict[str, Any]]:
     """Files that are held, and loaded files with quarantined rows: status, counts, and how many rows of each reason."""
-    return list(transaction.fetch(OVERVIEW).to_pylist())
+    files: dict[str, dict[str, Any]] = {}
+    for row in transaction.fetch(OVERVIEW).to_pylist():
+        reason, count = row.pop("reason"), row.pop("n")
+        file = files.setdefault(row["path"], {**row, "reasons": None})
+        if reason is not None:
+            file["reasons"] = ", ".join(filter(None, (file["reasons"], f"{reason} {count}")))
+    return list(files.values())
 
 
 def quarantined_rows(transaction: Transaction, path: str | None) -> "pa.Table":

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from globolatte_assets.raw import load_statements as statements
+from globolatte_assets.raw import scratch
 from globolatte_assets.raw.fetching import FetchedFile
 from globolatte_assets.raw.judging import Writing, bad_rows, good_rows
 from globolatte_assets.raw.ledger import HELD
 from globolatte_assets.raw.refusals import RefusedError
-from globolatte_assets.raw.sales_columns import SALES_COLUMNS
 from globolatte_assets.raw.sales_file import ReadSales, SalesPart, SalesRows
 from resources.warehouse import Transaction
 
@@ -55,7 +55,7 @@ class Entry:
 
 
 def stage_batch(transaction: Transaction, entries: Sequence[Entry]) -> None:
-    """Stages `batch_loads`, a row per readable file; what people put in the place of rows; and the empty tables of a load."""
+    """Fills `batch_loads`, a row per readable file, and `corrected`, what people put in the place of rows."""
     import pyarrow as pa
 
     columns = ("load_id", "path", "sha256", "sequence", "business_unit", "business_date")
@@ -64,19 +64,10 @@ def stage_batch(transaction: Transaction, entries: Sequence[Entry]) -> None:
          "number_format": entry.sales.format.number_format, "date_format": entry.sales.format.date_format}
         for entry in entries
     ]  # fmt: skip
-    schema = pa.schema(
-        [
-            ("load_number", pa.int32()), ("load_id", pa.string()), ("path", pa.string()), ("sha256", pa.string()),
-            ("sequence", pa.int64()), ("business_unit", pa.string()), ("business_date", pa.date32()),
-            ("number_format", pa.string()), ("date_format", pa.string()),
-        ]
-    )  # fmt: skip
-    transaction.stage("batch_ledger", pa.Table.from_pylist(batch, schema))
-    transaction.execute(statements.AFFECTED_DAYS.format(loads="batch_ledger"))
-    transaction.execute(statements.BATCH_LOADS)
-    transaction.execute(statements.CORRECTED)
-    transaction.execute(statements.REJECTED)
-    transaction.execute(statements.RAW_LINES)
+    transaction.stage("batch_ledger", pa.Table.from_pylist(batch, scratch.staged()["batch_ledger"]))
+    transaction.fill("affected_days", statements.AFFECTED_DAYS.format(loads="batch_ledger"))
+    transaction.fill("batch_loads", statements.BATCH_LOADS)
+    transaction.fill("corrected", statements.CORRECTED)
 
 
 def insert_parts(transaction: Transaction, entries: Sequence[Entry]) -> None:
@@ -88,14 +79,14 @@ def insert_parts(transaction: Transaction, entries: Sequence[Entry]) -> None:
     for parts in _ahead(_parts(entries)):
         for entry, part in parts:
             entry.rows += part.row_count
-        writing = Writing(numbers, dates, any(part.is_padded for _, part in parts))
+        writing = Writing(transaction.dialect, numbers, dates, any(part.is_padded for _, part in parts))
         rows = [(entry.number, part.rows) for entry, part in parts]
         if corrections.num_rows:
             rows = [(number, _without(table, corrections, number)) for number, table in rows]
         _insert(transaction, rows, writing)
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
-        _insert_incoming(transaction, corrections, Writing(numbers, dates))
+        _insert_incoming(transaction, corrections, Writing(transaction.dialect, numbers, dates))
     for entry in entries:
         entry.row["rows_in_file"] = entry.rows
 
@@ -127,9 +118,7 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
 def _insert(transaction: Transaction, rows: "Sequence[tuple[int, pa.Table]]", writing: Writing) -> None:
     import pyarrow as pa
 
-    schema = pa.schema(
-        [*((column, pa.string()) for column in SALES_COLUMNS), ("row_number", pa.int64()), ("load_number", pa.int32())]
-    )
+    schema = scratch.staged()["incoming"]
     tables = [
         table.append_column("load_number", pa.repeat(pa.scalar(number, pa.int32()), table.num_rows))
         for number, table in rows
@@ -140,7 +129,7 @@ def _insert(transaction: Transaction, rows: "Sequence[tuple[int, pa.Table]]", wr
 def _insert_incoming(transaction: Transaction, incoming: "pa.Table", writing: Writing) -> None:
     """Puts the bad rows aside and writes the others."""
     transaction.stage("incoming", incoming)
-    transaction.execute(f"create or replace temp table judged as {bad_rows(writing)}")
+    transaction.fill("judged", bad_rows(writing))
     bad = transaction.fetch("select load_number, row_number from judged")
     if bad.num_rows:
         transaction.execute(statements.REJECT_JUDGED)
@@ -179,7 +168,7 @@ def _stage_unreadable(transaction: Transaction, parts: Iterable[tuple[Entry, Sal
         for row in part.unreadable
     ]  # fmt: skip
     if rows:
-        transaction.stage("unreadable", pa.Table.from_pylist(rows))
+        transaction.stage("unreadable", pa.Table.from_pylist(rows, scratch.staged()["unreadable"]))
         transaction.execute(statements.REJECT_UNREADABLE)
 
 
@@ -209,5 +198,6 @@ def _write_lines(transaction: Transaction, found: "list[pa.Table]") -> None:
 
     if found:
         transaction.stage("found_lines", pa.concat_tables(found))
-        transaction.execute("insert into raw_lines by name select * from found_lines")
+        columns = "load_id, row_number, line_number, raw_text"
+        transaction.execute(f"insert into raw_lines ({columns}) select {columns} from found_lines")
     found.clear()

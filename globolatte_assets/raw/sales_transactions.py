@@ -1,7 +1,7 @@
 """The asset `raw/sales_transactions`: landed sales files, loaded exactly once, one partition per business unit and date."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -15,6 +15,7 @@ from globolatte_assets.raw.landing_paths import PathRules
 from globolatte_assets.raw.ledger import Announcement, LoadedDay, announce, loaded_days, take_over
 from globolatte_assets.raw.load_checks import check_results, check_specs
 from globolatte_assets.raw.loading import LoadContext, LoadReport
+from globolatte_assets.raw.unit_deliveries import delivery_event
 from globolatte_assets.raw.unpacking import FileLimits
 from resources.clock import Clock
 from resources.event_log import event_log_kept_open
@@ -101,6 +102,14 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
     return count
 
 
+def _log_delivery(context: dg.AssetExecutionContext, work: Work, done: LoadReport, owed: Sequence[LoadedDay]) -> None:
+    """Tells that files of the unit came, by this run or by one that was killed before it told; what people asked for is no delivery."""
+    asked = {step.path for step in work.steps}
+    came = [path for path in (*done.loaded, *(path for path, _ in done.held)) if path not in asked]
+    if came or (owed and not asked):
+        context.log_event(delivery_event(work.folder, came, owed))
+
+
 def _owed(
     context: dg.AssetExecutionContext, warehouse: Warehouse, folder: str, dates: set[dt.date], now: dt.datetime
 ) -> list[LoadedDay]:
@@ -122,13 +131,16 @@ def _owed(
 
 
 def sales_transactions_asset(
-    partitions: dg.MultiPartitionsDefinition, first_business_date: dt.date, limits: LoadLimits
+    partitions: dg.MultiPartitionsDefinition,
+    first_business_date: dt.date,
+    limits: LoadLimits,
+    deliveries: Sequence[dg.AssetSpec] = (),
 ) -> dg.AssetsDefinition:
-    """Builds the asset for a deployment's partitions."""
+    """Builds the asset for a deployment's partitions. `deliveries` are the assets of what the units deliver."""
 
     @dg.asset(
         key=SALES_TRANSACTIONS,
-        deps=[BUSINESS_UNITS, PRODUCTS],
+        deps=[*deliveries, BUSINESS_UNITS, PRODUCTS],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
@@ -159,10 +171,12 @@ def sales_transactions_asset(
             _require_unit(folder, load_context)
             with warehouse.kept_open():
                 work = work_in(warehouse, landing, folder, dates, rules)
-                report += do_work(warehouse, landing, work, load_context, limits.batch_bytes, _telling(context, work))
+                done = do_work(warehouse, landing, work, load_context, limits.batch_bytes, _telling(context, work))
                 owed = _owed(context, warehouse, folder, dates, load_context.now)
             with event_log_kept_open(context.instance, context.run.run_id):
+                _log_delivery(context, work, done, owed)
                 _log_materializations(context, owed)
+            report += done
         yield from check_results(report)
 
     return sales_transactions

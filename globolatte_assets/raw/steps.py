@@ -82,6 +82,8 @@ def ask(transaction: Transaction, asked: AskedStep, now: dt.datetime, correction
     sequence = transaction.fetch("select coalesce(max(sequence), 0) + 1 as n from sales_data.ledger_steps")["n"][
         0
     ].as_py()
+    if corrections is not None:
+        transaction.stage("corrections", corrections)
     transaction.execute(
         "insert into sales_data.ledger_steps "
         "(step_id, sequence, step, path, etag, sha256, folder, business_date, asked_by, note, asked_at) "
@@ -102,7 +104,6 @@ def ask(transaction: Transaction, asked: AskedStep, now: dt.datetime, correction
     )
     if corrections is not None:
         columns = ", ".join(SALES_COLUMNS)
-        transaction.stage("corrections", corrections)
         transaction.execute(
             f"insert into sales_data.row_corrections (step_id, sequence, path, sha256, row_number, {columns}) "
             f"select ?, ?, ?, ?, row_number, {columns} from corrections",

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Ui
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 RUN_MILLISECONDS = 120_000
 GROUPS = ("raw", "staging", "marts", "intermediate", "features", "models", "endpoints", "monitoring")

@@ -1,6 +1,7 @@
 """The contract of every `Warehouse`. An implementation joins by a function in `WAREHOUSES`.
 
-What only one implementation has (one process at a time, a file's schema version) is tested beside that implementation.
+Snowflake's executes on an emulator here; `tests/live` has what only an account can show. What only one implementation has (one
+process at a time, a file's schema version) is tested beside that implementation.
 """
 
 import datetime as dt
@@ -12,10 +13,21 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from resources.warehouse import Warehouse
+from resources.warehouse import DefinedTooLateError, Transaction, Warehouse
+from resources.warehouse_snowflake import SnowflakeWarehouse
 from tests.builders import warehouse_in
+from tests.snowflake_builders import emptied, emulated_warehouse
 
-WAREHOUSES = [warehouse_in]
+
+def duckdb_file(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
+    return warehouse_in(folder)
+
+
+def snowflake_emulator(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
+    return emptied(emulated_warehouse(request.getfixturevalue("fakesnow"), database="CONTRACT"))
+
+
+WAREHOUSES = [duckdb_file, snowflake_emulator]
 
 TABLE = "sales_data.holidays"
 OWNED = [
@@ -37,7 +49,7 @@ NO_IDENTIFIERS = ["", "a b", "a;drop table b", "a.b.c", "A", "a-b", "1a", 'a"', 
 
 @pytest.fixture(params=WAREHOUSES, ids=lambda made_by: made_by.__name__)
 def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Warehouse:
-    return request.param(tmp_path)
+    return request.param(request, tmp_path)
 
 
 def holidays(*rows: tuple[str, int, str]) -> pa.Table:
@@ -79,8 +91,8 @@ def test_a_transaction_rolls_back_all_of_it_on_an_exception(empty: Warehouse, er
 
     def change_and_fail() -> None:
         with empty.transaction() as transaction:
-            transaction.execute(f"delete from {TABLE}")
             transaction.stage("staged", holidays(B, C))
+            transaction.execute(f"delete from {TABLE}")
             transaction.execute(f"insert into {TABLE} select * from staged")
             raise error
 
@@ -97,7 +109,7 @@ def test_a_statement_that_fails_rolls_the_whole_transaction_back(empty: Warehous
             transaction.execute(f"delete from {TABLE}")
             transaction.execute("insert into sales_data.no_such_table values (1)")
 
-    with pytest.raises(Exception, match="no_such_table"):
+    with pytest.raises(Exception, match=r"(?i)no_such_table"):
         change_and_fail()
     assert names(empty) == [("USA", "New Year")]
 
@@ -141,7 +153,7 @@ def test_a_staged_table_can_be_staged_anew_and_is_gone_afterwards(empty: Warehou
         transaction.stage("staged", holidays(A, B))
         transaction.stage("staged", holidays(C))
         assert transaction.fetch("select name from staged").num_rows == 1
-    with pytest.raises(Exception, match="staged"), empty.transaction() as transaction:
+    with pytest.raises(Exception, match=r"(?i)staged"), empty.transaction() as transaction:
         transaction.fetch("select name from staged")
 
 
@@ -149,6 +161,129 @@ def test_an_empty_table_can_be_staged(empty: Warehouse) -> None:
     with empty.transaction() as transaction:
         transaction.stage("staged", holidays())
         assert transaction.fetch("select * from staged").schema.names == ["country", "date", "name"]
+
+
+def test_a_staged_table_is_staged_anew_within_what_is_written(empty: Warehouse) -> None:
+    with empty.transaction() as transaction:
+        transaction.stage("staged", holidays())
+        for part in (holidays(A, B), holidays(C).select(["name", "date", "country"]), holidays()):
+            transaction.stage("staged", part)
+            transaction.execute(f"insert into {TABLE} select country, date, name from staged")
+    assert names(empty) == [("Canada", "New Year"), ("USA", "New Year"), ("USA", "King Day")]
+
+
+def test_a_scratch_table_is_filled_anew_and_is_gone_afterwards(empty: Warehouse) -> None:
+    empty.replace(TABLE, holidays(A, B))
+    with empty.transaction() as transaction:
+        transaction.scratch("found", "country varchar, n bigint")
+        for left in (2, 1):
+            transaction.fill(
+                "found",
+                f"with kept as (select * from {TABLE}) select count(*) as n, country from kept group by country",
+            )
+            assert transaction.fetch("select country, n from found").to_pylist() == [{"country": "USA", "n": left}]
+            transaction.execute(f"delete from {TABLE} where name = 'King Day'")
+    with pytest.raises(Exception, match=r"(?i)found"), empty.transaction() as transaction:
+        transaction.fetch("select country from found")
+
+
+def test_rows_of_a_scratch_table_can_be_written_and_joined(empty: Warehouse) -> None:
+    with empty.transaction() as transaction:
+        transaction.scratch("found", "country varchar, day date")
+        transaction.stage("staged", holidays(A, B))
+        transaction.execute("insert into found (country, day) select country, date from staged")
+        transaction.execute(f"insert into {TABLE} select country, day, 'found' from found")
+        transaction.execute(
+            f"update {TABLE} set name = staged.name from staged where holidays.country = staged.country and holidays.date = staged.date"
+        )
+        transaction.execute(
+            f"delete from {TABLE} using (select day from found) as gone where holidays.date = gone.day and name = ?",
+            ["King Day"],
+        )
+    assert names(empty) == [("USA", "New Year")]
+
+
+def define_scratch(transaction: Transaction) -> None:
+    transaction.scratch("found", "country varchar")
+
+
+def define_staged(transaction: Transaction) -> None:
+    transaction.stage("staged", holidays(A))
+
+
+def define_other_columns(transaction: Transaction) -> None:
+    transaction.stage("kept", holidays(A).drop_columns(["name"]))
+
+
+def fill_undefined(transaction: Transaction) -> None:
+    transaction.fill("found", f"select country from {TABLE}")
+
+
+@pytest.mark.parametrize("define", [define_scratch, define_staged, define_other_columns, fill_undefined])
+def test_nothing_is_defined_once_something_is_written_or_snowflake_would_commit_it(
+    empty: Warehouse, define: Callable[[Transaction], None]
+) -> None:
+    empty.replace(TABLE, holidays(A))
+
+    def write_and_define() -> None:
+        with empty.transaction() as transaction:
+            transaction.stage("kept", holidays(A))
+            transaction.execute(f"delete from {TABLE}")
+            define(transaction)
+
+    with pytest.raises(DefinedTooLateError, match="before"):
+        write_and_define()
+    assert names(empty) == [("USA", "New Year")]
+
+
+def test_any_text_and_every_type_can_be_staged(empty: Warehouse) -> None:
+    row = {
+        "text": "it's \\ \"☕\"\n,\r\n\t\\N $1 ?", "nothing": None, "empty": "", "digits": "007", "whole": -(2**53), "share": 0.1,
+        "price": Decimal("-0.05"), "yes": True, "day": dt.date(1999, 12, 31),
+        "moment": dt.datetime.fromisoformat("2022-01-31T23:59:59.123456"),
+    }  # fmt: skip
+    types = [pa.string(), pa.string(), pa.string(), pa.large_string(), pa.int64(), pa.float64(), pa.decimal128(18, 2), pa.bool_(),
+             pa.date32(), pa.timestamp("us")]  # fmt: skip
+    nothing = {**dict.fromkeys(row), "moment": row["moment"]}  # a timestamp that is not there has a test of its own
+    data = pa.Table.from_pylist([row, nothing], pa.schema(list(zip(row, types, strict=True))))
+    with empty.transaction() as transaction:
+        transaction.stage("staged", data)
+        assert transaction.fetch("select * from staged order by whole nulls last").to_pylist() == data.to_pylist()
+
+
+def test_a_timestamp_that_is_not_there_is_not_there(empty: Warehouse, request: pytest.FixtureRequest) -> None:
+    if isinstance(empty, SnowflakeWarehouse):
+        reason = "fakesnow gives 1970-01-01 for it; once this passes, the remark in docs/snowflake.md can go"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
+    with empty.transaction() as transaction:
+        transaction.stage("staged", pa.table({"day": pa.array([None], pa.timestamp("us"))}))
+        assert transaction.fetch("select day from staged")["day"].to_pylist() == [None]
+
+
+def test_parameters_keep_their_types(empty: Warehouse) -> None:
+    values = ["it's", None, True, 2**53, dt.date(2022, 1, 31), dt.datetime.fromisoformat("2022-01-31T23:59:59.123456")]
+    with empty.transaction() as transaction:
+        transaction.scratch("kept", "a varchar, b varchar, c boolean, d bigint, e date, f timestamp")
+        transaction.execute("insert into kept values (?, ?, ?, ?, ?, ?)", values)
+        assert list(transaction.fetch("select * from kept").to_pylist()[0].values()) == values
+
+
+def test_engines_say_the_same_of_texts(empty: Warehouse) -> None:
+    texts = ["1.50", "x1", "", "1 234,5", "31/01/2022 08:15", "32/01/2022 08:15"]
+    with empty.transaction() as transaction:
+        say = transaction.dialect
+        transaction.stage("texts", pa.table({"place": range(len(texts)), "text": texts}))
+        found = transaction.fetch(
+            f"select {say.matches('text', '[0-9]+([.][0-9]{1,2}0*)?')} as is_number, {say.without('text', '[ ]')} as dense, "
+            f"cast({say.moment('text', '%d/%m/%Y %H:%M')} as varchar) as at, position('1' in text) as place_of_one from texts "
+            "order by place"
+        ).to_pydict()
+    assert found == {
+        "is_number": [True, False, False, False, False, False],
+        "dense": ["1.50", "x1", "", "1234,5", "31/01/202208:15", "32/01/202208:15"],
+        "at": [None, None, None, None, "2022-01-31 08:15:00", None],
+        "place_of_one": [1, 2, 0, 1, 2, 5],
+    }
 
 
 def test_replace_without_condition_replaces_every_row(empty: Warehouse) -> None:
@@ -173,7 +308,7 @@ def test_replace_matches_columns_by_name(empty: Warehouse) -> None:
 def test_a_replacement_that_does_not_fit_changes_nothing(empty: Warehouse) -> None:
     empty.replace(TABLE, holidays(A))
     without_country = holidays(B).drop_columns(["country"])
-    with pytest.raises(Exception, match="country"):
+    with pytest.raises(Exception, match=r"(?i)country|HTTP 500"):  # the emulator says no more than that it failed
         empty.replace(TABLE, without_country)
     assert names(empty) == [("USA", "New Year")]
 

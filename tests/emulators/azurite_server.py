@@ -14,7 +14,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent / "azurite"
 SCRIPT = PACKAGE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 ACCOUNT = "globolatte"
-LISTENING = re.compile(r"Azurite (Blob|Queue) service is successfully listening at (http://127\.0\.0\.1:\d+)")
+LISTENING = re.compile(r"Azurite (Blob|Queue) service is successfully listening at (https?://127\.0\.0\.1:\d+)")
 
 
 def node() -> str | None:
@@ -31,11 +31,14 @@ def why_not() -> str | None:
 
 
 class Azurite:
-    """One running emulator. What is stored is gone when it stops, unless it keeps it in `folder`."""
+    """One running emulator. What is stored is gone when it stops, unless it keeps it in `folder`.
 
-    def __init__(self, log: Path, folder: Path | None = None) -> None:
+    With a `certificate` (files of certificate and key) it speaks TLS, and takes Entra's tokens beside keys and signatures.
+    """
+
+    def __init__(self, log: Path, folder: Path | None = None, certificate: tuple[Path, Path] | None = None) -> None:
         self.key = base64.b64encode(os.urandom(64)).decode()
-        self.log, self.folder = log, folder
+        self.log, self.folder, self.certificate = log, folder, certificate
         self.ports = {"Blob": "0", "Queue": "0"}
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -54,9 +57,12 @@ class Azurite:
         where = ["--location", str(self.folder)] if self.folder else ["--inMemoryPersistence"]
         ports = ["--blobPort", self.ports["Blob"], "--queuePort", self.ports["Queue"], "--tablePort", "0"]
         hosts = [part for service in ("blob", "queue", "table") for part in (f"--{service}Host", "127.0.0.1")]
+        tls: list[str] = []
+        if self.certificate is not None:
+            tls = ["--cert", str(self.certificate[0]), "--key", str(self.certificate[1]), "--oauth", "basic"]
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                [executable, str(SCRIPT), *where, *hosts, *ports, "--disableTelemetry", "--skipApiVersionCheck"],
+                [executable, str(SCRIPT), *where, *hosts, *ports, *tls, "--disableTelemetry", "--skipApiVersionCheck"],
                 env={**os.environ, "AZURITE_ACCOUNTS": f"{ACCOUNT}:{self.key}"},
                 stdout=output,
                 stderr=output,

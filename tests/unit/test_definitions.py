@@ -135,9 +135,19 @@ def test_training_and_landing_files_start_only_when_asked(deployed: Deployment) 
 def test_every_asset_that_does_not_follow_by_itself_has_a_job_that_makes_it(deployed: Deployment) -> None:
     jobs = [job for job in deployed.definitions.resolve_all_job_defs() if not job.name.startswith("__")]
     in_a_job = {key for job in jobs for key in job.asset_layer.selected_asset_keys}
+    made = deployed.definitions.resolve_asset_graph().executable_asset_keys
     assert {
-        name(spec) for spec in specs(deployed) if spec.automation_condition is None and spec.key not in in_a_job
+        name(spec)
+        for spec in specs(deployed)
+        if spec.key in made and spec.automation_condition is None and spec.key not in in_a_job
     } == set()
+
+
+def test_only_what_the_units_deliver_is_made_elsewhere(deployed: Deployment) -> None:
+    made = deployed.definitions.resolve_asset_graph().executable_asset_keys
+    assert {name(spec) for spec in specs(deployed) if spec.key not in made} == {
+        f"raw/{folder}_deliveries" for folder in deployed.settings.business_units
+    }
 
 
 def test_every_sensor_is_on_by_default(deployed: Deployment) -> None:

@@ -125,11 +125,14 @@ def generic(name: str, **arguments: Any) -> dict[str, Any]:
             generic("relationships", column_name="x_id", to="ref('dim_x')", field="id"),
             "Every x_id stands in dim_x as id.",
         ),
-        (generic("unique_combination", columns=["a", "b"]), "No two rows share the values of a, b."),
+        (
+            generic("well_formed", key=["a", "b"], complete=["c"]),
+            "No two rows share the values of a, b. No row is without a, b, c.",
+        ),
         ({**generic("unique", column_name="id"), "description": "Said in YAML."}, "Said in YAML."),
         ({"raw_code": "-- Sums add up,\n-- always.\nselect 1"}, "Sums add up, always."),
     ],
-    ids=["unique", "not_null", "accepted", "accepted_variable", "relationships", "combination", "yaml", "comment"],
+    ids=["unique", "not_null", "accepted", "accepted_variable", "relationships", "well_formed", "yaml", "comment"],
 )
 def test_a_dbt_test_says_what_it_holds(test: dict[str, Any], sentence: str) -> None:
     assert meaning_of_test(test) == sentence

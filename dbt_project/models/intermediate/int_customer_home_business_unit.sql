@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 with
 
 customers as (
@@ -12,10 +14,10 @@ business_units as (
 
 ),
 
-orders as (
+customer_sales as (
 
-    select * from {{ ref('fct_orders') }}
-    where main_product_id is not null
+    select * from {{ ref('int_customer_sales') }}
+    where main_orders > 0
 
 ),
 
@@ -24,11 +26,10 @@ customer_units as (
     select
         customer_id,
         business_unit
-    from orders
-    group by customer_id, business_unit
+    from customer_sales
     qualify row_number() over (
         partition by customer_id
-        order by count(*) desc, max(ordered_at) desc, business_unit asc
+        order by main_orders desc, latest_main_ordered_at desc, business_unit asc
     ) = 1
 
 ),
@@ -49,9 +50,9 @@ unit_totals as (
 
     select
         business_unit,
-        count(*) as order_count,
-        max(ordered_at) as latest_order_at
-    from orders
+        sum(main_orders) as order_count,
+        max(latest_main_ordered_at) as latest_order_at
+    from customer_sales
     group by business_unit
 
 ),

@@ -1,3 +1,10 @@
+{%- set follows = ['fct_orders', 'int_customer_state_history'] -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched_intervals',
+    meta={'follows': follows},
+    post_hook="{{ set_watermark('customer_changes', ['fct_orders', 'int_customer_state_history']) }}"
+) }}
 {%- set until_now = 'rows between unbounded preceding and current row' -%}
 {%- set so_far = 'partition by customer_id, product_id order by last_order_date ' ~ until_now -%}
 
@@ -5,8 +12,9 @@ with
 
 orders as (
 
-    select * from {{ ref('fct_orders') }}
-    where main_product_id is not null
+    select orders.* from {{ ref('fct_orders') }} as orders
+    {{ only_touched_customers('orders', follows) }}
+    where orders.main_product_id is not null
 
 ),
 
@@ -18,7 +26,8 @@ order_lines as (
 
 customer_history as (
 
-    select * from {{ ref('int_customer_state_history') }}
+    select customer_history.* from {{ ref('int_customer_state_history') }} as customer_history
+    {{ only_touched_customers('customer_history', follows) }}
 
 ),
 
@@ -72,7 +81,7 @@ intervals as (
 
 ),
 
-final as (
+states as (
 
     select
         customer_id,
@@ -84,6 +93,13 @@ final as (
         {{ decayed_sum('main_orders', 'last_order_date', 30, so_far) }} as decayed_main_30d,
         {{ decayed_sum('main_orders', 'last_order_date', 120, so_far) }} as decayed_main_120d
     from intervals
+
+),
+
+final as (
+
+    select states.* from states
+    {{ only_touched_intervals('states', follows) }}
 
 )
 

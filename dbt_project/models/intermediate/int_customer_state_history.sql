@@ -1,3 +1,10 @@
+{%- set follows = ['fct_orders'] -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched_intervals',
+    meta={'follows': follows},
+    post_hook="{{ set_watermark('customer_changes', ['fct_orders']) }}"
+) }}
 {%- set until_now = 'rows between unbounded preceding and current row' -%}
 {%- set so_far = 'partition by customer_id order by business_date ' ~ until_now -%}
 
@@ -5,8 +12,9 @@ with
 
 orders as (
 
-    select * from {{ ref('fct_orders') }}
-    where main_product_id is not null
+    select orders.* from {{ ref('fct_orders') }} as orders
+    {{ only_touched_customers('orders', follows) }}
+    where orders.main_product_id is not null
 
 ),
 
@@ -46,7 +54,7 @@ days as (
 
 ),
 
-final as (
+intervals as (
 
     select
         customer_id,
@@ -64,6 +72,13 @@ final as (
         recent_product_2,
         recent_product_3
     from days
+
+),
+
+final as (
+
+    select intervals.* from intervals
+    {{ only_touched_intervals('intervals', follows) }}
 
 )
 

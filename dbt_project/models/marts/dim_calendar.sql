@@ -8,9 +8,10 @@ business_units as (
 
 ),
 
-sales as (
+sales_days as (
 
-    select * from {{ ref('stg_sales_transactions') }}
+    select * from {{ ref('int_sales_days') }}
+    where rows_loaded > 0
 
 ),
 
@@ -31,7 +32,7 @@ span as (
     select
         cast(date_trunc('year', min(business_date)) as date) as first_date,
         extract(year from max(business_date)) as last_year
-    from sales
+    from sales_days
 
 ),
 

@@ -11,7 +11,7 @@ products as (
 
 sold as (
 
-    select distinct product_id from {{ ref('stg_sales_transactions') }}
+    select distinct product_id from {{ ref('int_daily_product_sales') }}
 
 ),
 

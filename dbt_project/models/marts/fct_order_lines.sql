@@ -1,14 +1,24 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched_days',
+    meta={'follows': []},
+    pre_hook="{{ log_changed_days(ref('int_sales_days')) }}",
+    post_hook=["{{ remember_built_days(ref('int_sales_days')) }}", "{{ set_watermark('day_changes') }}"]
+) }}
+
 with
 
 sales as (
 
-    select * from {{ ref('stg_sales_transactions') }}
+    select sales.* from {{ ref('stg_sales_transactions') }} as sales
+    {{ only_touched_days('sales') }}
 
 ),
 
 quarantine as (
 
-    select * from {{ ref('stg_quarantine') }}
+    select quarantine.* from {{ ref('stg_quarantine') }} as quarantine
+    {{ only_touched_days('quarantine') }}
 
 ),
 

@@ -1,8 +1,18 @@
+{%- set follows = ['fct_order_lines'] -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched_days',
+    meta={'follows': follows},
+    pre_hook="{{ log_changed_customers(ref('fct_order_lines'), ['fct_order_lines']) }}",
+    post_hook=["{{ set_watermark('day_changes', ['fct_order_lines']) }}", "{{ set_watermark('customer_changes') }}"]
+) }}
+
 with
 
 order_lines as (
 
-    select * from {{ ref('fct_order_lines') }}
+    select order_lines.* from {{ ref('fct_order_lines') }} as order_lines
+    {{ only_touched_days('order_lines', follows) }}
 
 ),
 

@@ -6,9 +6,9 @@ business_units as (
 
 ),
 
-orders as (
+days as (
 
-    select * from {{ ref('fct_orders') }}
+    select * from {{ ref('int_daily_sales') }}
 
 ),
 
@@ -28,22 +28,6 @@ weather_types as (
             ('{{ weather }}'){{ ',' if not loop.last }}
         {%- endfor %}
     ) as weather_types (weather)
-
-),
-
--- stores of one unit may report different weather: a day counts once, for what most of its orders say
-days as (
-
-    select
-        business_unit,
-        business_date,
-        weather
-    from orders
-    group by business_unit, business_date, weather
-    qualify row_number() over (
-        partition by business_unit, business_date
-        order by count(*) desc, weather asc
-    ) = 1
 
 ),
 

@@ -3,10 +3,14 @@
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from resources.azure_storage import KEY_VARIABLE
+from resources.warehouse_duckdb import DuckDBWarehouse
 from tests.blob_builders import Bay, Events
-from tests.builders import BUSINESS_UNITS_CSV, CUSTOMERS_CSV, PRODUCTS_CSV
+from tests.builders import BUSINESS_UNITS_CSV, CUSTOMERS_CSV, PRODUCTS_CSV, sales
 from tests.emulators.azurite_server import Azurite
 from tests.integration.conftest import Home
 
@@ -58,3 +62,54 @@ def test_without_its_account_the_container_is_a_known_error(new_home: Callable[[
     assert failed.returncode != 0
     assert "GLOBOLATTE_BLOB_ACCOUNT_URL is not set" in failed.stderr + failed.stdout
     assert "Traceback" not in failed.stderr + failed.stdout
+
+
+CHAIN = ("--orders", "2000", "--customers", "150", "--start", "2022-01-01", "--end", "2022-02-28")
+A_DAY = "sales/usa/2022/01/31/sales.csv"
+
+
+def fill(bay: Bay, home: Home) -> list[str]:
+    """Uploads what a chain of its own has in its landing folder; returns the paths of the sales files."""
+    landing = home.folder / "landing"
+    files = [file for file in landing.rglob("*.csv") if file.is_file()]
+
+    def upload(path: str) -> None:
+        bay.container.upload_blob(path, (landing / path).read_bytes())
+
+    paths = [file.relative_to(landing).as_posix() for file in files]
+    with ThreadPoolExecutor(8) as uploading:
+        list(uploading.map(upload, paths))
+    return [path for path in paths if path.startswith("sales/")]
+
+
+@pytest.mark.slow
+def test_a_whole_run_over_a_container_and_the_days_after(azurite: Azurite, new_home: Callable[[], Home]) -> None:
+    """From the first blob to recommendations; then a correction, a held file, and a retraction."""
+    bay = Bay.new(azurite)
+    settings = settings_of(azurite, bay, Events.new(azurite, bay.container.container_name))
+    chain, home = new_home().simulate(*CHAIN), new_home()
+    paths = fill(bay, chain)
+    lines = sum(len((chain.folder / "landing" / path).read_text().splitlines()) - 1 for path in paths)
+
+    first = home.ok("run", **settings)
+    assert f"{len(paths)} files loaded with {lines:,} rows" in first
+    assert not list((home.folder / "landing").iterdir())
+    warehouse = DuckDBWarehouse(file=str(home.folder / "warehouse.duckdb"))
+    assert len(sales(warehouse)) == lines
+    assert warehouse.read("serving.recommendations").num_rows == 150 * 4 * 6
+    assert "Nothing to do" in home.ok("run", **settings)
+
+    header, *rows = bay.container.download_blob(A_DAY).readall().decode().splitlines(keepends=True)
+    bay.put(A_DAY, "".join([header, *rows[1:]]).encode())
+    assert "1 files loaded" in home.ok("run", **settings)
+    assert len(sales(warehouse)) == lines - 1
+
+    bay.put(A_DAY, "".join([header, *(row.replace("BU_US", "BU_BR") for row in rows)]).encode())
+    assert "1 held" in home.ok("run", **settings)
+    assert len(sales(warehouse)) == lines - 1
+    home.ok("quarantine", "release", A_DAY, **settings)
+    assert len(sales(warehouse)) == lines - len(rows)
+    home.ok("retract", A_DAY, "--yes", **settings)
+    shown = home.ok("ledger", "show", A_DAY, **settings)
+    assert "retracted" in shown
+    assert "superseded" in shown

@@ -24,7 +24,15 @@ def stocked_warehouse(folder: Path, sold: Chain, opted_out: tuple[str, ...] = ()
     """The tables of `marts` and `features` that segments, affinities and campaigns read."""
     states = write_state(sold, folder / "state")
     warehouse = warehouse_in(folder)
+    marts = {
+        "fct_orders": _orders(sold),
+        "fct_order_lines": _lines(sold),
+        "dim_product": _products(sold),
+        "dim_customer": _customers(sold, opted_out),
+    }
     with warehouse.transaction() as transaction:
+        for name, rows in marts.items():
+            transaction.stage(f"staged_{name}", pa.Table.from_pylist(rows))
         for schema in ("marts", "features"):
             transaction.execute(f"create schema if not exists {schema}")
         for table in ("customer_state", "customer_product_state"):
@@ -32,13 +40,7 @@ def stocked_warehouse(folder: Path, sold: Chain, opted_out: tuple[str, ...] = ()
             transaction.execute(f"create table features.feat_{table} as select * from read_parquet('{file}')")
         file = str(states / "monthly_weather.parquet")
         transaction.execute(f"create table marts.mart_monthly_weather as select * from read_parquet('{file}')")
-        for name, rows in (
-            ("fct_orders", _orders(sold)),
-            ("fct_order_lines", _lines(sold)),
-            ("dim_product", _products(sold)),
-            ("dim_customer", _customers(sold, opted_out)),
-        ):
-            transaction.stage(f"staged_{name}", pa.Table.from_pylist(rows))
+        for name in marts:
             transaction.execute(f"create table marts.{name} as select * from staged_{name}")
     return warehouse
 

@@ -104,9 +104,15 @@ def customer(customer_id: str, rng: Random) -> Row:
     }
 
 
-def add_file(chain: Chain, unit: str, day: date, orders: list[tuple[str, list[str]]], rng: Random) -> None:
-    """Append one loaded file: its lines or quarantine rows in file order, and its ledger entry."""
-    load_id = f"{unit}-{day}"
+def add_file(
+    chain: Chain, unit: str, day: date, orders: list[tuple[str, list[str]]], rng: Random, load_id: str | None = None
+) -> None:
+    """Append one loaded file: its lines or quarantine rows in file order, and its ledger entry.
+
+    A file beside another one of the day, or in its place, needs a load id of its own; its order ids start again.
+    """
+    suffix = "" if load_id is None else f"-{load_id}"
+    load_id = load_id or f"{unit}-{day}"
     row_number = loaded = 0
     # whole minutes, few of them: orders of one customer can tie
     for number, (customer_id, product_ids) in enumerate(orders, start=1):
@@ -117,7 +123,7 @@ def add_file(chain: Chain, unit: str, day: date, orders: list[tuple[str, list[st
             line: Row = {
                 "business_unit": unit,
                 "business_date": day,
-                "transaction_id": f"T{row_number}",
+                "transaction_id": f"T{row_number}{suffix}",
                 "order_id": f"O{number}",
                 "product_id": rng.choice(product_ids[: rng.randrange(1, len(product_ids) + 1)]),
                 "customer_id": customer_id if rng.random() < 0.97 else "W2",

@@ -9,9 +9,10 @@ import pytest
 from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.features import CustomerStates
 from globolatte_ml.metrics import log_loss
-from globolatte_ml.model import PreferenceModel, recency_weights, round_significant
+from globolatte_ml.model import PreferenceModel
 from globolatte_ml.priors import chain_popularity
 from globolatte_ml.time_split import time_split
+from globolatte_ml.training_orders import recency_weights, round_significant
 
 
 def fitted(snapshot):

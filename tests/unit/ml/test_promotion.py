@@ -1,14 +1,31 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from globolatte_ml.baselines import POPULARITY
-from globolatte_ml.evaluation import Evaluation, Metrics
+from globolatte_ml.evaluation import Evaluation, GroupMetrics, Interval, Metrics
 from globolatte_ml.promotion import Gates, promotion_verdict
+from globolatte_ml.proofs import Proofs
 from globolatte_ml.training import train
 
+PROOFS = Proofs(8000, True, 300, 0, 400.0, 900_000)
+GROUP = GroupMetrics(500, 1.2, 0.5, 0.02)
 
-def judged(version="new", loss=1.2, popularity=1.7, calibration=0.01, orders=1000, holdout="h", popular_hits=0.3):
+
+def judged(
+    version="new",
+    loss=1.2,
+    popularity=1.7,
+    calibration=0.01,
+    orders=1000,
+    holdout="h",
+    popular_hits=0.3,
+    gain=None,
+    proofs=PROOFS,
+    group=GROUP,
+):
     return Evaluation(
         model_version=version,
         holdout_id=holdout,
@@ -20,10 +37,12 @@ def judged(version="new", loss=1.2, popularity=1.7, calibration=0.01, orders=100
         model=Metrics(loss, 0.5, 0.8, calibration) if orders else None,
         baselines={POPULARITY: Metrics(popularity, popular_hits, 0.6, 0.01)} if orders else {},
         gain_over_popularity=None,
-        by_business_unit={},
+        by_business_unit={"BU_CA": group} if group else {},
         by_season={},
         by_history={},
         reliability=(),
+        gain_over_champion=gain,
+        proofs=proofs,
     )
 
 
@@ -44,6 +63,20 @@ CASES = {
     "few orders never replace a champion": (judged(orders=99), CHAMPION, False, "the champion stays"),
     "nothing can beat popularity where one product sells": (
         judged(loss=0.0, popularity=0.0, popular_hits=1.0), None, True, "ties 0.0000"),
+    "a gain that may be a loss is refused": (
+        judged(gain=Interval(0.05, -0.04, 0.14)), CHAMPION, False, "its lower end is not above -0.0300"),
+    "a gain that is hardly a loss is enough": (
+        judged(gain=Interval(0.05, -0.01, 0.11)), CHAMPION, True, "between -0.0100 and +0.1100"),
+    "a group that is served badly refuses it": (
+        judged(group=GroupMetrics(400, 1.2, 0.5, 0.08)), None, False, "'BU_CA' is served worst, with a calibration error of 0.0800"),
+    "a small group proves nothing": (judged(group=GroupMetrics(99, 1.2, 0.5, 0.5)), None, True, "Not judged: no region"),
+    "a state that knows the future refuses it": (
+        judged(proofs=replace(PROOFS, states_differ=1)), None, False, "Failed: leakage: 1 of 300"),
+    "another hash refuses it": (
+        judged(proofs=replace(PROOFS, same_hash_again=False)), None, False, "shuffled, the content hash is another"),
+    "a slow model is refused": (judged(proofs=replace(PROOFS, microseconds=2e4 + 1)), None, False, "Failed: latency"),
+    "a huge model is refused": (judged(proofs=replace(PROOFS, bytes=2 * 10**8)), None, False, "size: 200.0 MB"),
+    "models without proofs are not held up": (judged(proofs=None), None, True, "Not judged: the training job kept no proofs"),
     "but one must not lose to it there": (judged(loss=0.1, popularity=0.0, popular_hits=1.0), None, False, "not below"),
 }  # fmt: skip
 
@@ -58,7 +91,7 @@ def test_verdict(challenger, champion, promoted, sentence):
 
 
 def test_there_is_one_sentence_per_gate():
-    assert len(promotion_verdict(judged(loss=1.8, calibration=0.08), CHAMPION).reasons) == 4
+    assert len(promotion_verdict(judged(loss=1.8, calibration=0.08), CHAMPION).reasons) == 10
 
 
 def test_the_limits_are_arguments():
@@ -69,7 +102,7 @@ def test_the_limits_are_arguments():
 def test_metadata_is_plain_and_lists_the_reasons():
     metadata = promotion_verdict(judged(), CHAMPION).as_metadata()
     assert metadata["promoted"] is True
-    assert metadata["reasons"].count("\n- ") == 3
+    assert metadata["reasons"].count("\n- ") == 9
 
 
 def test_a_one_product_catalogue_is_promotable(build, read):

@@ -93,7 +93,7 @@ def test_a_load_that_would_lose_or_double_a_row_is_rolled_back(
     file = deliver(landing, B, csv(line(2), line(3, quantity="x")))
 
     def just_before_counting(transaction: Transaction, sql: str) -> None:
-        if "temp table touched" in sql:
+        if "fill touched" in sql:
             transaction.execute(harm)
 
     with pytest.raises(ConservationError, match="nothing of this batch was loaded"):

@@ -1,17 +1,20 @@
 """Which unit has not delivered which day: the decision as a table, the query and the checks on a real warehouse."""
 
 import datetime as dt
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
+from globolatte_assets.raw.asking import asked_step, history_of
 from globolatte_assets.raw.deliveries import DeliveryPolicy, UnitDeliveries, missing_dates, missing_of_units
 from globolatte_assets.raw.delivery_checks import delivery_checks
+from globolatte_assets.raw.steps import Step, ask
 from resources.clock import Clock
 from resources.settings import MissingDelivery
 from resources.warehouse_duckdb import DuckDBWarehouse
-from tests.builders import csv, deliver, landing_in, line, load, sales_path
+from tests.builders import Deployment, csv, deliver, deployment, landing_in, line, load, sales, sales_path
 
 DAY = dt.date(2023, 5, 4)
 POLICY = DeliveryPolicy(dt.date(2022, 1, 1), hours=6, days=3)
@@ -146,3 +149,50 @@ def test_each_unit_has_a_check_whose_severity_is_the_policy_s(
     assert "canada has not delivered" in str(checks["canada_has_delivered"].description)
     specs = delivery_checks(["canada"], DeliveryPolicy(DAY, severity=severity)).check_specs
     assert [spec.blocking for spec in specs] == [blocking]
+
+
+# Freshness -------------------------------------------------------------------------------------------------------------
+
+
+def freshness(deployed: Deployment) -> dict[str, dg.FreshnessPolicy | None]:
+    specs = deployed.definitions.resolve_all_asset_specs()
+    return {spec.key.path[-1]: spec.freshness_policy for spec in specs if spec.key.path[-1].endswith("_deliveries")}
+
+
+def test_each_unit_s_deliveries_have_a_freshness_policy_of_their_own(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    found = freshness(deployment(tmp_path, instance, delivery_hours=6))
+    assert set(found) == {"canada_deliveries", "mexico_deliveries", "usa_deliveries"}
+    assert {policy.fail_window.to_timedelta() for policy in found.values()} == {dt.timedelta(hours=30)}
+    unwatched = deployment(tmp_path, instance, missing_delivery=MissingDelivery.OFF)
+    assert set(freshness(unwatched).values()) == {None}
+
+
+def told(deployed: Deployment, folder: str) -> int:
+    key = dg.AssetKey(["raw", f"{folder}_deliveries"])
+    return len(deployed.instance.fetch_materializations(key, limit=100).records)
+
+
+def test_only_the_unit_that_delivered_becomes_fresh_and_taking_a_file_out_is_no_delivery(ready: Deployment) -> None:
+    deliver(ready.landing, sales_path(), csv(line(1)))
+    deliver(ready.landing, sales_path("second.csv"), csv(line(2)))
+    tags = {"dagster/partition": "usa|2022-01-31"}
+    assert ready.run("ingest_sales", tags).success
+    assert (told(ready, "usa"), told(ready, "canada")) == (1, 0)
+    assert ready.run("ingest_sales", tags).success
+    assert told(ready, "usa") == 1
+    with ready.warehouse.transaction() as transaction:
+        history = history_of(transaction, sales_path())
+        ask(transaction, asked_step(Step.RETRACT, history, "somebody"), NOW.replace(tzinfo=None))
+    assert ready.run("ingest_sales", tags).success
+    assert len(sales(ready.warehouse)) == 1
+    assert told(ready, "usa") == 1
+
+
+def test_a_held_file_has_come_and_a_refused_one_has_not(ready: Deployment) -> None:
+    deliver(ready.landing, sales_path(), csv(*(line(number, quantity="x") for number in range(5))))
+    deliver(ready.landing, sales_path(folder="canada"), b"no sales file")
+    for folder in ("usa", "canada"):
+        assert ready.run("ingest_sales", {"dagster/partition": f"{folder}|2022-01-31"}).success
+    assert (told(ready, "usa"), told(ready, "canada")) == (1, 0)

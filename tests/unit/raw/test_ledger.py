@@ -48,7 +48,7 @@ def crash(warehouse: DuckDBWarehouse, landing: FolderLandingZone, file: LandedFi
     """A load that crashes after its attempt is noted."""
 
     def before(_transaction: object, sql: str) -> None:
-        if "batch_loads as select" in sql:
+        if "fill batch_loads" in sql:
             raise CrashError
 
     with pytest.raises(CrashError):

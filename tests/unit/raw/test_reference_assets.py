@@ -47,6 +47,29 @@ def test_a_new_version_replaces_the_whole_table_and_supersedes_the_earlier_one(
     ]
 
 
+def test_the_same_version_loaded_again_is_one_entry_on_the_record(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    deliver(landing, PATH, PRODUCTS_CSV)
+    load(landing, warehouse)
+    before = ledger(warehouse, "load_id, sequence, status, rows_in_file, rows_loaded, superseded_by, recorded_at")
+    load(landing, warehouse)
+    assert (
+        ledger(warehouse, "load_id, sequence, status, rows_in_file, rows_loaded, superseded_by, recorded_at") == before
+    )
+    assert products(warehouse) == ["Latte", "Mocha", "Muffin"]
+
+
+def test_the_same_faulty_version_refused_again_is_one_entry_on_the_record(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    deliver(landing, PATH, PRODUCTS_CSV.replace(b"4.25", b"cheap"))
+    for _ in range(2):
+        with pytest.raises(dg.Failure):
+            load(landing, warehouse)
+    assert ledger(warehouse) == [(PATH, "refused")]
+
+
 def test_a_refused_version_leaves_the_table_as_it_was_and_says_why(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:

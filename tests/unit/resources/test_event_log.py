@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy import create_engine, text
 
 from resources.event_log import event_log_kept_open
 
@@ -30,6 +31,27 @@ def test_the_write_ahead_log_lives_as_long_as_the_event_log_is_kept_open(instanc
     assert not log.exists()
     with closing(sqlite3.connect(index)) as connection:
         assert connection.execute("select count(*) from events").fetchall() == [(2,)]
+
+
+def synchronous(file: Path) -> int:
+    """How a connection of Dagster's waits for the disk: 1 when the write-ahead log is folded in, 2 at each commit."""
+    engine = create_engine(f"sqlite:///{file}")
+    with engine.connect() as connection:
+        return connection.execute(text("pragma synchronous")).scalar_one()
+
+
+def test_commits_wait_for_the_disk_only_outside(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    index = Path(instance.root_directory, "history", "runs", "index.db")
+    index.parent.mkdir(parents=True)
+    write(index)
+    elsewhere = tmp_path / "elsewhere.db"
+    write(elsewhere)
+    with closing(sqlite3.connect(index.with_name("old.db"))) as connection:
+        connection.execute("create table without_a_write_ahead_log (id integer)")
+    with event_log_kept_open(instance, "run"):
+        assert synchronous(index) == 1
+        assert synchronous(index.with_name("old.db")) == synchronous(elsewhere) == 2
+    assert synchronous(index) == 2
 
 
 def test_where_the_event_log_is_no_sqlite_file_nothing_is_made(instance: dg.DagsterInstance) -> None:

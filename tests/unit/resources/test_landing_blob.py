@@ -252,7 +252,7 @@ def test_no_secret_is_in_errors_logs_or_what_the_resource_shows_of_itself(
     signature = urllib.parse.parse_qs(sas)["sig"][0]
     text = "\n".join([*said, caplog.text])
     assert len(said) > 8
-    assert "sig=***" in caplog.text
+    assert "sig=***" in caplog.text or "sig=[REDACTED]" in caplog.text  # MLflow, where it is loaded, blanks them first
     for secret in (azurite.key, wrong, sas, signature, urllib.parse.quote(signature, safe="")):
         assert secret not in text
 

@@ -7,8 +7,10 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
+from globolatte_assets.raw.pending import LoadRange
 from resources.landing import LandedFile
 from sensors.blob_events import MOST_TRIES, HandedOut
+from sensors.requests import range_tags
 from tests.blob_builders import BlobDeployment, event_of, text_of
 from tests.builders import (
     BUSINESS_UNITS_CSV,
@@ -134,6 +136,22 @@ def test_a_batch_that_a_run_is_at_is_not_asked_for_twice_and_its_messages_are_de
     assert ready.events.left == 0
 
 
+@pytest.mark.parametrize(
+    ("status", "is_asked"), [(dg.DagsterRunStatus.STARTING, False), (dg.DagsterRunStatus.STARTED, True)]
+)
+def test_a_blob_that_a_run_is_yet_to_look_for_is_not_asked_for_and_its_message_is_deleted(
+    ready: BlobDeployment, status: dg.DagsterRunStatus, *, is_asked: bool
+) -> None:
+    """A run lists its dates when it starts: one that waits finds the blob, one that has started may have missed it."""
+    job = ready.deployed.definitions.resolve_job_def(INGEST_SALES)
+    tags = range_tags(LoadRange("usa", dt.date(2022, 1, 1), dt.date(2022, 1, 9)))
+    ready.deployed.instance.create_run_for_job(job, tags=tags, status=status)
+    sell(ready, 3)
+    result = ready.tick()
+    assert ranges(result) == ([("usa|2022-01-03", "usa|2022-01-03")] if is_asked else [])
+    assert ready.events.left == is_asked
+
+
 def test_a_failed_run_is_not_the_end_of_an_event_that_comes_again(ready: BlobDeployment) -> None:
     sell(ready, 3)
     result = ready.tick()
@@ -192,9 +210,9 @@ def test_poison_goes_aside_after_its_tries_with_the_reason_and_holds_nobody_up(r
     cursor = ready.work()
     assert loaded(ready) == 1
     for _ in range(MOST_TRIES - 1):
-        assert ready.events.poison() == []
-        ready.events.come_again()
-        cursor = ready.tick(cursor=cursor).cursor
+        if not ready.events.poison():  # on a slow machine it has come again before
+            ready.events.come_again()
+            cursor = ready.tick(cursor=cursor).cursor
     [poison] = ready.events.poison()
     assert poison["tries"] == MOST_TRIES
     assert poison["message"] == "this is no event"

@@ -154,6 +154,41 @@ def test_a_range_that_a_run_is_at_is_not_asked_for_twice(ready: Deployment, stat
     assert "1 files are being loaded" in str(result.skip_message)
 
 
+WAITS, AT_IT = dg.DagsterRunStatus.STARTING, STARTED
+
+
+def test_files_that_come_for_dates_that_a_run_waits_to_load_are_not_asked_for_again(ready: Deployment) -> None:
+    """However long the queue is: a run lists its dates when it starts."""
+    sell(ready, 3)
+    sell(ready, 20)
+    note(ready, asked(ready)[0], WAITS)
+    for day in (3, 10, 20):
+        sell(ready, day, "usa", 7, 8)
+    assert asked(ready) == []
+    sell(ready, 25)
+    assert ranges(asked(ready)) == [("usa|2022-01-25", "usa|2022-01-25")]
+    sell(ready, 10, "canada")
+    assert ("canada|2022-01-10", "canada|2022-01-10") in ranges(asked(ready))
+
+
+def test_a_file_that_a_run_came_too_early_for_is_asked_for_when_that_run_is_over(ready: Deployment) -> None:
+    sell(ready, 3)
+    sell(ready, 20)
+    run_id = note(ready, asked(ready)[0], AT_IT)
+    sell(ready, 10)
+    assert asked(ready) == []
+    ready.instance.report_run_canceled(ready.instance.get_run_by_id(run_id))
+    assert ranges(asked(ready)) == [("usa|2022-01-03", "usa|2022-01-20")]
+
+
+def test_a_run_of_a_single_partition_covers_that_day(ready: Deployment) -> None:
+    """As the UI starts it."""
+    job = ready.definitions.resolve_job_def(INGEST_SALES)
+    ready.instance.create_run_for_job(job, tags={"dagster/partition": "usa|2022-01-03"}, status=WAITS)
+    sell(ready, 3)
+    assert asked(ready) == []
+
+
 def hasty(deployed: Deployment, **settings: object) -> Deployment:
     """The same deployment, which does not wait before it asks again."""
     return deployment(deployed.settings.home, deployed.instance, retry_base_seconds=1e-9, **settings)

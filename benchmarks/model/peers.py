@@ -1,0 +1,192 @@
+"""The peers: what else a practitioner might use on the same orders, fitted in the same run.
+
+Belongs here: each peer as a function of a snapshot and its holdout. All see the customers' states as of each order; those that
+learn from columns get the very features of our regression.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchmarks.model import als
+from globolatte_ml.baselines import FAVOURITE, POPULARITY, REGIONAL_POPULARITY, baseline_probabilities
+from globolatte_ml.features import features, shrunken_shares
+from globolatte_ml.metrics import log_loss
+from globolatte_ml.model import PreferenceModel
+from globolatte_ml.priors import chain_popularity, learn_feature_space
+from globolatte_ml.snapshot import Snapshot
+from globolatte_ml.time_split import time_split
+
+OURS = "GloboLatte"
+REGRESSION, BOOSTING = "logistic regression", "HistGradientBoosting"
+LIGHTGBM, FLAML, ALS = "LightGBM", "FLAML", "implicit ALS"
+REGRESSION_PENALTY = 0.03
+ROUNDS, PATIENCE = 400, 20
+TRIALS = 12
+TRIAL_ORDERS = 20_000
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Probabilities (holdout orders, K) by peer, and the packages that are missing by the peers that need them."""
+
+    probabilities: dict[str, np.ndarray]
+    missing: dict[str, str]
+
+
+def answers(snapshot: Snapshot, holdout: np.ndarray) -> Answers:
+    """Ours and every peer's for the holdout orders, each fitted on the others alone."""
+    baselines = baseline_probabilities(snapshot, holdout)
+    found = {name: baselines[name] for name in (POPULARITY, REGIONAL_POPULARITY, FAVOURITE)}
+    missing: dict[str, str] = {}
+    table = Columns.of(snapshot, holdout)
+    for name, (package, peer) in LEARNERS.items():
+        if importlib.util.find_spec(package) is None:
+            missing[name] = package
+        else:
+            found[name] = table.whole(peer(table))
+    found[ALS] = _factorised(snapshot, holdout)
+    past = ~holdout
+    model = PreferenceModel().fit(
+        snapshot.states.take(past), snapshot.contexts.take(past), snapshot.y[past], snapshot.products
+    )
+    found[OURS] = model.predict_proba(snapshot.states.take(holdout), snapshot.contexts.take(holdout), snapshot.products)
+    return Answers(found, missing)
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Features of training and holdout orders, and what was chosen among the S products sold in training."""
+
+    training: np.ndarray
+    chosen: np.ndarray
+    later: np.ndarray
+    """The part of the training orders that learners may stop early by."""
+    holdout: np.ndarray
+    sold: np.ndarray
+    n_products: int
+
+    @classmethod
+    def of(cls, snapshot: Snapshot, holdout: np.ndarray) -> "Columns":
+        past = ~holdout
+        states, contexts = snapshot.states.take(past), snapshot.contexts.take(past)
+        space = learn_feature_space(states, contexts, snapshot.chosen[past], snapshot.products)
+        sold, chosen = np.unique(snapshot.chosen[past], return_inverse=True)
+        of_holdout = features(snapshot.states.take(holdout), snapshot.contexts.take(holdout), space)
+        later = time_split(contexts.date)
+        return cls(features(states, contexts, space), chosen, later, of_holdout, sold, len(snapshot.products))
+
+    def whole(self, probabilities: np.ndarray) -> np.ndarray:
+        """Over all K products, those never sold with next to nothing."""
+        spread = np.full((len(probabilities), self.n_products), 1e-6)
+        spread[:, self.sold] = probabilities.clip(min=1e-6)
+        normalised: np.ndarray = spread / spread.sum(axis=1, keepdims=True)
+        return normalised
+
+
+def _regression(table: Columns) -> np.ndarray:
+    from sklearn.linear_model import LogisticRegression
+
+    centre = table.training.mean(axis=0)
+    fitted = LogisticRegression(C=REGRESSION_PENALTY, max_iter=500).fit(table.training - centre, table.chosen)
+    return fitted.predict_proba(table.holdout - centre)
+
+
+def _boosting(table: Columns) -> np.ndarray:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    learner = HistGradientBoostingClassifier(
+        learning_rate=0.05,
+        max_leaf_nodes=15,
+        min_samples_leaf=40,
+        l2_regularization=1.0,
+        max_iter=ROUNDS,
+        early_stopping=True,
+        n_iter_no_change=PATIENCE,
+        random_state=0,
+    )
+    earlier = ~table.later
+    learner.fit(
+        table.training[earlier],
+        table.chosen[earlier],
+        X_val=table.training[table.later],
+        y_val=table.chosen[table.later],
+    )
+    return learner.predict_proba(table.holdout)
+
+
+def _lightgbm(table: Columns) -> np.ndarray:
+    import lightgbm
+
+    def learner(rounds: int) -> lightgbm.LGBMClassifier:
+        return lightgbm.LGBMClassifier(
+            n_estimators=rounds,
+            learning_rate=0.05,
+            num_leaves=15,
+            min_child_samples=40,
+            colsample_bytree=0.5,
+            reg_lambda=5.0,
+            random_state=0,
+            n_jobs=1,
+            verbose=-1,
+        )
+
+    earlier = ~table.later
+    stopped = learner(ROUNDS).fit(
+        table.training[earlier],
+        table.chosen[earlier],
+        eval_X=table.training[table.later],
+        eval_y=table.chosen[table.later],
+        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
+    )
+    fitted = learner(max(1, stopped.best_iteration_)).fit(table.training, table.chosen)
+    return fitted.predict_proba(table.holdout)
+
+
+def _flaml(table: Columns) -> np.ndarray:
+    from flaml import AutoML
+
+    search = AutoML()
+    latest = slice(-TRIAL_ORDERS, None)
+    search.fit(
+        table.training[latest],
+        table.chosen[latest],
+        task="classification",
+        metric="log_loss",
+        max_iter=TRIALS,
+        time_budget=-1,
+        estimator_list=["lgbm", "xgboost"],
+        eval_method="holdout",
+        split_type="time",
+        n_jobs=1,
+        seed=0,
+        verbose=0,
+    )
+    return search.predict_proba(table.holdout)
+
+
+def _factorised(snapshot: Snapshot, holdout: np.ndarray) -> np.ndarray:
+    """Softmax of the factorisation's scores, which are no probabilities, mixed with popularity; learned on the training orders."""
+    past = ~holdout
+    mains, chosen, k = snapshot.states.main_orders, snapshot.chosen, len(snapshot.products)
+    popularity = chain_popularity(chosen[past], k)
+    _, latest = np.unique(snapshot.customer_ids[past][::-1], return_index=True)
+    factors = als.product_factors(mains[past][::-1][latest])
+    offered = als.fold_in(mains, factors) @ factors.T
+
+    def answer(temperature: float, rows: np.ndarray) -> np.ndarray:
+        weight = popularity * np.exp(temperature * offered[rows])
+        return shrunken_shares(weight / weight.sum(axis=1, keepdims=True), popularity[None, :], 0.05)
+
+    fits = [log_loss(answer(temperature, past), chosen[past]) for temperature in als.TEMPERATURES]
+    return answer(als.TEMPERATURES[int(np.argmin(fits))], holdout)
+
+
+LEARNERS: dict[str, tuple[str, Callable[[Columns], np.ndarray]]] = {
+    REGRESSION: ("sklearn", _regression),
+    BOOSTING: ("sklearn", _boosting),
+    LIGHTGBM: ("lightgbm", _lightgbm),
+    FLAML: ("flaml", _flaml),
+}

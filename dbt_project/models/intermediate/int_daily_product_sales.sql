@@ -1,0 +1,34 @@
+{%- set follows = ['fct_order_lines'] -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched_days',
+    meta={'follows': follows},
+    post_hook="{{ set_watermark('day_changes', ['fct_order_lines']) }}"
+) }}
+
+with
+
+order_lines as (
+
+    select order_lines.* from {{ ref('fct_order_lines') }} as order_lines
+    {{ only_touched_days('order_lines', follows) }}
+
+),
+
+final as (
+
+    select
+        business_unit,
+        business_date,
+        product_id,
+        count(distinct order_key) as order_count,
+        count(*) as line_count,
+        cast(sum(case when is_main_line then 1 else 0 end) as bigint) as main_orders,
+        cast(sum(quantity) as bigint) as quantity,
+        cast(sum(total_price) as decimal(18, 2)) as total_price
+    from order_lines
+    group by business_unit, business_date, product_id
+
+)
+
+select * from final

@@ -1,0 +1,90 @@
+{%- set dayparts = ['morning', 'midday', 'afternoon', 'evening'] -%}
+
+with
+
+customers as (
+
+    select * from {{ ref('feat_customer_state') }}
+    where order_count > 0
+
+),
+
+product_states as (
+
+    select * from {{ ref('feat_customer_product_state') }}
+
+),
+
+products as (
+
+    select * from {{ ref('dim_product') }}
+
+),
+
+favourites as (
+
+    select
+        customer_id,
+        product_id,
+        main_orders
+    from product_states
+    qualify row_number() over (
+        partition by customer_id
+        order by main_orders desc, decayed_main_120d desc, product_id asc
+    ) = 1
+
+),
+
+recent_favourites as (
+
+    select
+        customer_id,
+        product_id
+    from product_states
+    qualify row_number() over (
+        partition by customer_id
+        order by decayed_main_30d desc, main_orders desc, product_id asc
+    ) = 1
+
+),
+
+variety as (
+
+    select
+        customer_id,
+        count(*) as product_count,
+        cast(sum(addon_lines) as bigint) as addon_lines
+    from product_states
+    group by customer_id
+
+),
+
+final as (
+
+    select
+        customers.customer_id,
+        customers.home_business_unit,
+        customers.order_count,
+        favourites.product_id as favourite_product_id,
+        products.category as favourite_category,
+        cast(favourites.main_orders as double) / customers.order_count as favourite_share,
+        recent_favourites.product_id as recent_favourite_product_id,
+        variety.product_count,
+        cast(variety.addon_lines as double) / customers.order_count as addons_per_order,
+        case greatest({{ dayparts | join('_orders, customers.') | replace('morning', 'customers.morning', 1) }}_orders)
+        {%- for daypart in dayparts %}
+            when customers.{{ daypart }}_orders then '{{ daypart }}'
+        {%- endfor %}
+        end as favourite_daypart,
+    {%- for daypart in dayparts %}
+        cast(customers.{{ daypart }}_orders as double) / customers.order_count as {{ daypart }}_share{{ ',' if not loop.last }}
+    {%- endfor %}
+    from customers
+    inner join favourites on customers.customer_id = favourites.customer_id
+    inner join recent_favourites on customers.customer_id = recent_favourites.customer_id
+    inner join variety on customers.customer_id = variety.customer_id
+    left join products on favourites.product_id = products.product_id
+
+)
+
+select * from final

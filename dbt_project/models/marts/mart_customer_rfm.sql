@@ -1,0 +1,74 @@
+with
+
+customer_sales as (
+
+    select * from {{ ref('int_customer_sales') }}
+
+),
+
+home_business_units as (
+
+    select * from {{ ref('int_customer_home_business_unit') }}
+
+),
+
+last_day as (
+
+    select max(last_order_date) as as_of_date from customer_sales
+
+),
+
+customers as (
+
+    select
+        customer_id,
+        min(first_order_date) as first_order_date,
+        max(last_order_date) as last_order_date,
+        cast(sum(order_count) as bigint) as order_count,
+        cast(sum(total_price) as decimal(18, 2)) as total_price
+    from customer_sales
+    group by customer_id
+
+),
+
+scored as (
+
+    select
+        customers.*,
+        last_day.as_of_date,
+        cast(last_day.as_of_date - customers.last_order_date as integer) as recency_days,
+        cast(ntile(5) over (order by customers.last_order_date, customers.customer_id) as integer) as recency_score,
+        cast(ntile(5) over (order by customers.order_count, customers.customer_id) as integer) as frequency_score,
+        cast(ntile(5) over (order by customers.total_price, customers.customer_id) as integer) as monetary_score
+    from customers
+    cross join last_day
+
+),
+
+final as (
+
+    select
+        scored.customer_id,
+        home_business_units.home_business_unit,
+        scored.as_of_date,
+        scored.first_order_date,
+        scored.last_order_date,
+        scored.recency_days,
+        scored.order_count,
+        scored.total_price,
+        scored.recency_score,
+        scored.frequency_score,
+        scored.monetary_score,
+        case
+            when scored.recency_score >= 4 and scored.frequency_score >= 4 then 'champion'
+            when scored.recency_score >= 4 and scored.frequency_score <= 2 then 'new'
+            when scored.recency_score <= 2 and scored.frequency_score >= 4 then 'at_risk'
+            when scored.recency_score <= 2 and scored.frequency_score <= 2 then 'lapsed'
+            else 'regular'
+        end as rfm_group
+    from scored
+    inner join home_business_units on scored.customer_id = home_business_units.customer_id
+
+)
+
+select * from final

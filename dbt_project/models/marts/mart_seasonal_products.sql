@@ -1,0 +1,77 @@
+with
+
+daily_sales as (
+
+    select
+        *,
+        {{ season('business_date') }} as season
+    from {{ ref('int_daily_product_sales') }}
+
+),
+
+seasons as (
+
+    select
+        business_unit as scope,
+        season,
+        product_id,
+        cast(sum(main_orders) as bigint) as main_orders
+    from daily_sales
+    group by business_unit, season, product_id
+    union all
+    select
+        'chain' as scope,
+        season,
+        product_id,
+        cast(sum(main_orders) as bigint) as main_orders
+    from daily_sales
+    group by season, product_id
+
+),
+
+totals as (
+
+    select
+        *,
+        sum(main_orders) over (partition by scope, season) as season_orders,
+        sum(main_orders) over (partition by scope, product_id) as product_orders,
+        sum(main_orders) over (partition by scope) as all_orders
+    from seasons
+
+),
+
+shares as (
+
+    select
+        scope,
+        season,
+        product_id,
+        main_orders,
+        cast(main_orders as double) / season_orders as share,
+        cast(product_orders as double) / all_orders as share_of_all_seasons
+    from totals
+    where
+        season_orders > 0
+        and product_orders > 0
+
+),
+
+final as (
+
+    select
+        scope,
+        season,
+        product_id,
+        main_orders,
+        share,
+        share_of_all_seasons,
+        share / share_of_all_seasons as seasonal_index,
+        row_number() over (
+            partition by scope, season
+            order by main_orders desc, product_id asc
+        ) as popularity_rank
+    from shares
+
+)
+
+select * from final

@@ -1,0 +1,34 @@
+"""`globolatte models approve|reject`: puts a person's decision on the record, and has the verdict given again."""
+
+from rich.console import Console
+
+from globolatte_cli.errors import UserError
+from resources.environment import clock_of, ml_of, warehouse_of
+from resources.ml import CHALLENGER, CHAMPION
+from resources.settings import Settings
+
+
+def decide(version: str, by: str, why: str, *, approved: bool) -> None:
+    """Records the decision. Raises `UserError` for a version that is neither challenger nor champion, and for empty words."""
+    from globolatte_assets.models.sign_off import SignOff, record_sign_off
+
+    if not by.strip() or not why.strip():
+        raise UserError("--by and --why must say something; name the person and the reason")
+    settings, console = Settings(), Console()
+    ml = ml_of(settings)
+    known = {model.version: model for model in (ml.model(CHALLENGER), ml.model(CHAMPION)) if model is not None}
+    if version not in known:
+        there = ", ".join(known) or "none yet"
+        raise UserError(
+            f"model version {version} is neither challenger nor champion (these are: {there}); give one of them"
+        )
+    sign_off = SignOff(approved, by.strip(), why.strip())
+    record_sign_off(warehouse_of(settings), known[version], sign_off, clock_of(settings))
+    console.print(f"Version {version}: {sign_off}")
+    challenger = ml.model(CHALLENGER)
+    if challenger is not None and challenger.version == version:
+        from globolatte_cli.run_pass import promote
+
+        promote(settings)
+        champion = ml.model(CHAMPION)
+        console.print(f"Champion: version {champion.version}" if champion else "There is no champion.")

@@ -1,0 +1,99 @@
+"""Training as a job of Azure ML: `python -m globolatte_ml.azureml_job --out DIR [--pipes-context FILE --pipes-messages DIR] …`.
+
+Belongs here: what such a job has besides training: Pipes through mounted files, metrics in the workspace's tracking.
+Does not belong here: training (`train.py`), whose other arguments are passed on to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from globolatte_ml import train
+
+if TYPE_CHECKING:
+    from dagster_pipes import PipesContext
+
+CHUNK_SECONDS = 2.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train, tell Dagster and the tracking; the exit code is that of `train.main`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m globolatte_ml.azureml_job", description="Train as a job of Azure ML."
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model and its evaluation")
+    parser.add_argument("--pipes-context", type=Path, help="file with Dagster's context")
+    parser.add_argument("--pipes-messages", type=Path, help="folder for messages to Dagster")
+    options, others = parser.parse_known_args(arguments)
+    talking = options.pipes_context is not None and options.pipes_messages is not None
+    with _dagster(options.pipes_context, options.pipes_messages) if talking else nullcontext() as pipes:
+        os.environ.pop(train.PIPES_VARIABLE, None)  # it is open already
+        code = train.main([*others, "--out", str(options.out)])
+        if code == 0:
+            numbers = json.loads((options.out / "metrics.json").read_text(encoding="utf-8"))
+            track(numbers, json.loads((options.out / "parameters.json").read_text(encoding="utf-8")))
+            if pipes is not None:
+                pipes.log.info(
+                    "trained: " + ", ".join(f"{name} {value:.4f}" for name, value in sorted(numbers.items()))
+                )
+    return code
+
+
+def track(metrics: dict[str, float], parameters: dict[str, Any]) -> None:
+    """Puts metrics and parameters into the run that Azure ML has begun for this job; nothing where there is none.
+
+    Logged by hand: MLflow's autologging would tell each of the many regressions of one search as the same run's parameters.
+    """
+    if "MLFLOW_RUN_ID" not in os.environ:
+        return
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    try:
+        with mlflow.start_run(run_id=os.environ["MLFLOW_RUN_ID"]):
+            mlflow.log_params({name: str(value) for name, value in parameters.items()})
+            mlflow.log_metrics(metrics)
+    except (
+        MlflowException
+    ) as error:  # the model is there all the same; a sweep, which needs the metric, says that it has none
+        sys.stderr.write(f"the metrics are not in the workspace's tracking: {error}\n")
+
+
+@contextmanager
+def _dagster(context_file: Path, messages_folder: Path) -> Iterator[PipesContext]:
+    """Pipes over files: Azure ML mounts the blobs that Dagster writes and reads."""
+    from dagster_pipes import (
+        PipesBlobStoreMessageWriter,
+        PipesBufferedFilesystemMessageWriterChannel,
+        PipesContextData,
+        PipesContextLoader,
+        open_dagster_pipes,
+    )
+
+    class Context(PipesContextLoader):
+        """Reads the mounted context, wherever Dagster says that it has put it."""
+
+        @contextmanager
+        def load_context(self, params: Any) -> Iterator[PipesContextData]:  # noqa: ARG002 - Pipes' signature
+            yield json.loads(context_file.read_text(encoding="utf-8"))
+
+    class Messages(PipesBlobStoreMessageWriter):
+        """Writes numbered files into the mounted folder."""
+
+        def make_channel(self, params: Any) -> PipesBufferedFilesystemMessageWriterChannel:  # noqa: ARG002
+            messages_folder.mkdir(parents=True, exist_ok=True)
+            return PipesBufferedFilesystemMessageWriterChannel(str(messages_folder), interval=CHUNK_SECONDS)
+
+    with open_dagster_pipes(context_loader=Context(), message_writer=Messages(interval=CHUNK_SECONDS)) as pipes:
+        yield pipes
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""States and contexts as plain numbers: words become positions, dates become days, months and ages.
+
+Belongs here: everything that numbers alone cannot say, done once. What follows (`features.py`, `taste_inputs.py`, `taste.py`) is
+arithmetic on an `Encoded`, the same in numpy and as an ONNX graph (`onnx_graph.py`).
+Does not belong here: features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from globolatte_ml.contexts import Contexts
+from globolatte_ml.states import CustomerStates
+from globolatte_ml.vocabulary import DAYPARTS, SEASONS, Vocabulary, encode, months, one_hot, season_codes
+
+_DAY = np.timedelta64(1, "D")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """n orders over K products.
+
+    Attributes:
+        unit, weather, daypart: int64, (n,): positions in the vocabulary, -1 for a word never seen. month: 0..11. season: 0..3.
+        is_holiday, trend: float64, (n,); the trend runs from 0 to 1 over the training span and stays there outside.
+        age: float64, (n,): days since the customer's last order, 0 without one.
+        past_trend: float64, (n,): mean trend of the first and the last order. past_seasons: (n, 4), see `season_mix`.
+        order_count, line_count: float64, (n,). daypart_orders: (n, 4). recent: int64, (n, 3), -1 for none.
+        mains, addons, mains_30d, mains_120d: float64, (n, K); the last two as of the last order.
+    """
+
+    unit: np.ndarray
+    weather: np.ndarray
+    daypart: np.ndarray
+    month: np.ndarray
+    season: np.ndarray
+    is_holiday: np.ndarray
+    trend: np.ndarray
+    age: np.ndarray
+    past_trend: np.ndarray
+    past_seasons: np.ndarray
+    order_count: np.ndarray
+    line_count: np.ndarray
+    daypart_orders: np.ndarray
+    recent: np.ndarray
+    mains: np.ndarray
+    addons: np.ndarray
+    mains_30d: np.ndarray
+    mains_120d: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.unit)
+
+    def take(self, rows: np.ndarray | slice) -> Encoded:
+        """The orders at `rows`."""
+        return Encoded(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def encoded(
+    states: CustomerStates,
+    contexts: Contexts,
+    vocabulary: Vocabulary,
+    first_date: np.datetime64,
+    last_date: np.datetime64,
+) -> Encoded:
+    """States and contexts as numbers; `states` may come from any catalogue. The dates are those of the training span."""
+    states = states.for_products(vocabulary.products)
+    orders = states.order_count.astype(np.float64)
+    span = max(int((last_date - first_date) / _DAY), 1)
+
+    def trend(dates: np.ndarray) -> np.ndarray:
+        days = np.where(np.isnat(dates), first_date, dates) - first_date
+        return (days.astype("timedelta64[D]").astype(np.float64) / span).clip(0.0, 1.0)
+
+    age = (contexts.date - states.last_order_date).astype("timedelta64[D]")
+    month = months(contexts.date) - 1
+    return Encoded(
+        unit=encode(contexts.business_unit, vocabulary.business_units),
+        weather=encode(contexts.weather, vocabulary.weathers),
+        daypart=encode(contexts.daypart, DAYPARTS),
+        month=month,
+        season=(month + 1) % 12 // 3,
+        is_holiday=contexts.is_holiday.astype(np.float64),
+        trend=trend(contexts.date),
+        age=np.where(np.isnat(age), 0, age.astype(np.int64)).clip(min=0).astype(np.float64),
+        past_trend=(trend(states.first_order_date) + trend(states.last_order_date)) / 2,
+        past_seasons=season_mix(states.first_order_date, states.last_order_date, orders),
+        order_count=orders,
+        line_count=states.line_count.astype(np.float64),
+        daypart_orders=states.daypart_orders.astype(np.float64),
+        recent=states.recent_products,
+        mains=states.main_orders,
+        addons=states.addon_lines,
+        mains_30d=states.decayed_main_30d,
+        mains_120d=states.decayed_main_120d,
+    )
+
+
+def season_mix(first: np.ndarray, last: np.ndarray, orders: np.ndarray) -> np.ndarray:
+    """Expected shares of seasons among a customer's orders, (n, 4): rows sum to 1, or are 0 without orders.
+
+    first, last: datetime64[D], (n,), NaT without orders. The first and the last order have their own season, the others the
+    mixture of the days from first to last.
+    """
+    known = ~np.isnat(first)
+    if not known.any():
+        return np.zeros((len(orders), len(SEASONS)))
+    epoch = first[known].min()
+    days = epoch + np.arange(int((last[known].max() - epoch) / np.timedelta64(1, "D")) + 1)
+    by_day = one_hot(season_codes(days), len(SEASONS))
+    passed = np.vstack([np.zeros(len(SEASONS)), np.cumsum(by_day, axis=0)])
+    start, stop = (np.where(known, (dates - epoch).astype(np.int64), 0) for dates in (first, last))
+    between = (passed[stop + 1] - passed[start]) / (stop - start + 1)[:, None]
+    count = orders[:, None]
+    mixed = (by_day[start] + by_day[stop] + (count - 2) * between) / count.clip(min=1)
+    return np.where(known[:, None], np.where(count >= 2, mixed, by_day[stop]), 0.0)

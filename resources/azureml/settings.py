@@ -1,0 +1,165 @@
+"""What can be configured of Azure ML: environment variables `GLOBOLATTE_AZUREML_*`, read only where `GLOBOLATTE_ML=azureml`.
+
+How a process proves who it is, is no setting: Azure's `DefaultAzureCredential` looks for a managed identity, for `AZURE_CLIENT_ID` and
+its like, for the Azure CLI.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from resources.settings import MissingSettingError
+
+PREFIX = "GLOBOLATTE_AZUREML_"
+
+
+class ComputeKind(StrEnum):
+    """What jobs run on."""
+
+    SERVERLESS = "serverless"
+    CLUSTER = "cluster"
+    INSTANCE = "instance"
+    KUBERNETES = "kubernetes"
+
+
+class ComputeTier(StrEnum):
+    """Whether a cluster's nodes can be taken away again by Azure, for a lower price."""
+
+    DEDICATED = "dedicated"
+    LOW_PRIORITY = "low_priority"
+
+
+class EndpointKind(StrEnum):
+    """Where online deployments run."""
+
+    MANAGED = "managed"
+    KUBERNETES = "kubernetes"
+
+
+class EndpointAuth(StrEnum):
+    """What callers of the endpoint show: a key, or a token of the workspace that expires."""
+
+    KEY = "key"
+    TOKEN = "aml_token"  # noqa: S105 - a mode, not a token
+
+
+class AzureMLSettings(BaseSettings):
+    """One workspace, what jobs run on, and how the endpoint serves. Raises `pydantic.ValidationError` that names each wrong variable."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, env_ignore_empty=True)
+
+    subscription: str = Field(description="Id of the Azure subscription.")
+    resource_group: str = Field(description="The resource group that has the workspace.")
+    workspace: str = Field(description="Name of the workspace.")
+    registry: str | None = Field(
+        default=None,
+        description="A registry that champions are shared with, for promotion from dev to prod. Default: none.",
+    )
+    cloud: str = Field(default="AzureCloud", description="AzureCloud, AzureUSGovernment or AzureChinaCloud.")
+    compute: ComputeKind = Field(
+        default=ComputeKind.SERVERLESS,
+        description="What jobs run on: serverless, cluster (made if it is not there), instance (made if it is not there) or "
+        "kubernetes (a cluster that is attached to the workspace).",
+    )
+    compute_name: str = Field(
+        default="globolatte-cpu", description="Name of the cluster, instance or attached Kubernetes."
+    )
+    compute_size: str = Field(
+        default="STANDARD_DS3_V2", description="Size of a node: of a cluster, an instance, serverless."
+    )
+    compute_max_nodes: int = Field(
+        default=4, ge=1, description="Most nodes of a cluster; it has none while nothing runs."
+    )
+    compute_idle_seconds: int = Field(default=300, ge=60, description="After how long without work a node goes.")
+    compute_tier: ComputeTier = Field(
+        default=ComputeTier.DEDICATED,
+        description="Nodes of a cluster: dedicated, or low_priority (cheaper, can be taken away).",
+    )
+    image: str = Field(
+        default="mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04",
+        description="Image that environments are built on.",
+    )
+    inference_image: str = Field(
+        default="mcr.microsoft.com/azureml/minimal-ubuntu22.04-py312-inference",
+        description="Image that deployments' environments are built on.",
+    )
+    experiment: str = Field(default="globolatte", description="Experiment that jobs are filed under.")
+    job_hours: float = Field(default=4.0, gt=0, description="After how long a training job is given up, in hours.")
+    poll_seconds: float = Field(
+        default=5.0, gt=0, description="Time between two looks at a job or an operation, in seconds."
+    )
+    endpoint: str = Field(
+        default="globolatte-recommender",
+        description="Name of the online endpoint, unique in its Azure region: 3 to 32 letters, digits and '-'.",
+    )
+    endpoint_kind: EndpointKind = Field(default=EndpointKind.MANAGED, description="managed, or kubernetes.")
+    endpoint_compute: str | None = Field(
+        default=None, description="The attached Kubernetes compute, where GLOBOLATTE_AZUREML_ENDPOINT_KIND=kubernetes."
+    )
+    endpoint_auth: EndpointAuth = Field(
+        default=EndpointAuth.KEY, description="What callers show: key, or aml_token (expires, asked for anew)."
+    )
+    instance_type: str = Field(default="Standard_DS3_v2", description="Size of an instance of a deployment.")
+    instance_count: int = Field(default=1, ge=1, description="Instances of a deployment.")
+    instance_count_max: int | None = Field(
+        default=None, description="Scale up to so many instances under load. Default: no scaling."
+    )
+    request_timeout_ms: int = Field(default=5000, ge=1, le=180_000, description="After how long a request is given up.")
+    requests_per_instance: int = Field(default=4, ge=1, description="Requests that an instance works on at a time.")
+    app_insights: bool = Field(
+        default=False, description="Whether deployments send their logs and metrics to Application Insights."
+    )
+    collect_data: bool = Field(
+        default=False, description="Whether Azure's data collector keeps requests and answers of deployments."
+    )
+    look_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="How often a deployment looks for newer customer states and hands on its prediction log, in seconds.",
+    )
+    deployment_wait_seconds: float = Field(
+        default=1800.0, gt=0, description="How long to wait for a deployment to be provisioned, in seconds."
+    )
+    batch_endpoint: str = Field(
+        default="globolatte-batch", description="Name of the batch endpoint, unique in its region."
+    )
+
+    snowflake_connection: str = Field(
+        default="snowflake",
+        description="The workspace's connection to Snowflake, for imports that Azure ML itself does.",
+    )
+
+    @classmethod
+    def from_environment(cls) -> "AzureMLSettings":
+        """The settings in force. Raises `MissingSettingError` that names the first variable that is not there."""
+        given: dict[str, Any] = {}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            missing = [str(one["loc"][0]) for one in error.errors() if one["type"] == "missing"]
+            if not missing:
+                raise
+            raise MissingSettingError(f"{PREFIX}{missing[0].upper()}", "GLOBOLATTE_ML=azureml") from None
+
+    @field_validator("endpoint", "batch_endpoint")
+    @classmethod
+    def _is_an_endpoints_name(cls, value: str) -> str:
+        if not (3 <= len(value) <= 32 and value[0].isalpha() and value.replace("-", "").isalnum() and value[-1] != "-"):
+            raise ValueError("is no endpoint's name; use 3 to 32 letters, digits and '-', a letter first")
+        return value
+
+    @model_validator(mode="after")
+    def _kubernetes_has_a_compute(self) -> "AzureMLSettings":
+        if self.endpoint_kind is EndpointKind.KUBERNETES and not self.endpoint_compute:
+            raise ValueError(
+                f"{PREFIX}ENDPOINT_KIND=kubernetes needs {PREFIX}ENDPOINT_COMPUTE: the name of the compute attached to the workspace"
+            )
+        if self.instance_count_max is not None and self.instance_count_max < self.instance_count:
+            raise ValueError(f"{PREFIX}INSTANCE_COUNT_MAX is below {PREFIX}INSTANCE_COUNT; raise it or leave it out")
+        return self
+
+    def describe(self) -> str:
+        """Which workspace, for people."""
+        return f"Azure ML workspace {self.workspace} in {self.resource_group}"

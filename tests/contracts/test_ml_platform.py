@@ -1,0 +1,167 @@
+"""The contract of every `MLPlatform`. An implementation joins by a builder of its own in `PLATFORMS`.
+
+What only one implementation has (folders, jobs in a cloud) is tested beside that implementation.
+"""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from globolatte_ml.model import PreferenceModel
+from globolatte_ml.scoring import resolve_model_folder
+from resources.azureml.platform import AzureMLPlatform
+from resources.ml import CHALLENGER, CHAMPION, MLPlatform, Snapshot, TrainedModel
+from resources.ml_local import LocalMLPlatform
+from tests.azureml_builders import platform_on
+from tests.endpoint_builders import ml_builders
+
+
+def local(request: pytest.FixtureRequest, folder: Path) -> MLPlatform:
+    return LocalMLPlatform(folder=str(folder / "mlflow"))
+
+
+def azureml(request: pytest.FixtureRequest, folder: Path) -> MLPlatform:
+    return platform_on(request.getfixturevalue("_running_azureml"), "contract", folder / "copies")
+
+
+PLATFORMS: list[Callable[[pytest.FixtureRequest, Path], MLPlatform]] = [local, azureml]
+
+
+@pytest.fixture(params=PLATFORMS, scope="module", ids=lambda make: make.__name__)
+def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> MLPlatform:
+    """One platform for the whole suite, since training takes seconds: the tests build on each other in their order."""
+    made: MLPlatform = request.param(request, tmp_path_factory.mktemp("platform"))
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _reachable(request: pytest.FixtureRequest, platform: MLPlatform) -> None:
+    """A test of a platform on Azure reaches the stand-in."""
+    if isinstance(platform, AzureMLPlatform):
+        request.getfixturevalue("azureml")
+
+
+TRAINED: dict[int, TrainedModel] = {}
+
+
+@pytest.fixture
+def trained(platform: MLPlatform) -> TrainedModel:
+    """A model of the snapshot `one`, trained once for the suite."""
+    if id(platform) not in TRAINED:
+        TRAINED[id(platform)] = train(platform, keep(platform, "one", seed=0))
+    return TRAINED[id(platform)]
+
+
+def keep(platform: MLPlatform, name: str, seed: int) -> Snapshot:
+    """A snapshot of a small chain."""
+    build = ml_builders()
+    staging = platform.snapshot_staging(name)
+    build.write_snapshot(build.chain(n_orders=300, seed=seed), staging)
+    return platform.keep_snapshot(staging, name)
+
+
+def train(platform: MLPlatform, snapshot: Snapshot) -> TrainedModel:
+    """Trains inside a run, as the asset does."""
+    results: list[TrainedModel] = []
+
+    @dg.asset
+    def preference_model(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        results.append(platform.train(context, snapshot))
+        return dg.MaterializeResult()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize([preference_model], instance=instance)
+    return results[0]
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
+
+
+def test_an_empty_platform_says_what_to_do(platform: MLPlatform) -> None:
+    assert platform.model(CHAMPION) is None
+    assert platform.model(CHALLENGER) is None
+    with pytest.raises(FileNotFoundError, match="materialize models/training_snapshot"):
+        platform.latest_snapshot()
+    with pytest.raises(FileNotFoundError, match=r"snapshot nowhere .*materialize models/training_snapshot"):
+        platform.snapshot("nowhere")
+    assert platform.describe()
+
+
+def test_a_kept_snapshot_can_be_read_by_its_name_and_is_the_latest(platform: MLPlatform) -> None:
+    kept = keep(platform, "one", seed=0)
+    assert kept.name == "one"
+    assert {"examples.parquet", "example_products.parquet", "products.parquet"} <= set(files_in(kept.folder))
+    assert files_in(platform.snapshot("one").folder) == files_in(kept.folder)
+    assert platform.latest_snapshot().name == "one"
+
+
+def test_a_snapshot_kept_again_is_left_as_it_is_and_becomes_the_latest(platform: MLPlatform) -> None:
+    first = files_in(platform.snapshot("one").folder)
+    keep(platform, "two", seed=1)
+    assert platform.latest_snapshot().name == "two"
+    staging = platform.snapshot_staging("again")
+    (staging / "examples.parquet").write_bytes(b"something else")
+    assert files_in(platform.keep_snapshot(staging, "one").folder) == first
+    assert platform.latest_snapshot().name == "one"
+
+
+def test_training_leaves_a_model_with_its_metrics(platform: MLPlatform, trained: TrainedModel) -> None:
+    assert trained.snapshot == "one"
+    assert trained.job_id
+    assert trained.metrics["log_loss"] < trained.metrics["baseline_log_loss_popularity"]
+    assert trained.parameters["training_orders"]
+    assert (trained.folder / "MLmodel").is_file()
+    model = PreferenceModel.load(resolve_model_folder(trained.folder))
+    assert model.content_hash() == trained.content_hash
+
+
+def test_a_registered_model_is_challenger_and_the_same_content_is_the_same_version(
+    platform: MLPlatform, trained: TrainedModel
+) -> None:
+    first = platform.register(trained)
+    again = platform.register(trained)
+    assert platform.model(CHALLENGER) == again == first
+    assert (first.content_hash, first.snapshot) == (trained.content_hash, trained.snapshot)
+    assert first.job_id == trained.job_id
+    assert first.reasons == ()
+    assert PreferenceModel.load(resolve_model_folder(first.folder)).content_hash() == trained.content_hash
+    assert platform.model(CHAMPION) is None
+
+
+def test_a_promoted_version_is_champion_with_its_reasons(platform: MLPlatform, trained: TrainedModel) -> None:
+    version = platform.register(trained)
+    reasons = ("It is better by 0.1 nats.", "Ünit 'BU_US' is not worse; \"quoted\", and, with commas.")
+    platform.promote(version, reasons)
+    champion = platform.model(CHAMPION)
+    assert champion is not None
+    assert (champion.version, champion.reasons) == (version.version, reasons)
+
+
+def test_another_model_becomes_challenger_and_then_champion(platform: MLPlatform, trained: TrainedModel) -> None:
+    before = platform.model(CHAMPION)
+    other = platform.register(train(platform, platform.snapshot("two")))
+    assert before is not None
+    assert other.version != before.version
+    assert platform.model(CHALLENGER) == other
+    assert platform.model(CHAMPION) == before
+    platform.promote(other, ["Better."])
+    champion = platform.model(CHAMPION)
+    assert champion is not None
+    assert (champion.version, champion.reasons) == (other.version, ("Better.",))
+    platform.promote(before, ["Back again."])
+    assert platform.model(CHAMPION).version == before.version
+    assert platform.register(trained).version == before.version, "a champion's content is the same version"
+
+
+def test_a_broken_snapshot_fails_the_training_with_the_reason(platform: MLPlatform) -> None:
+    staging = platform.snapshot_staging("broken")
+    shutil.copytree(platform.snapshot("one").folder, staging, dirs_exist_ok=True)
+    (staging / "examples.parquet").unlink()
+    broken = platform.keep_snapshot(staging, "broken")
+    with pytest.raises(Exception, match=r"(?s)examples\.parquet|code 2"):
+        train(platform, broken)
+    assert platform.model(CHALLENGER) is not None

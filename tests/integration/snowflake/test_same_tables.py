@@ -1,0 +1,159 @@
+"""The same files, steps and builds on DuckDB and on the emulator of Snowflake end in the same tables, row for row.
+
+This executes on the emulator; it is not verified on Snowflake.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pytest
+
+from globolatte_assets.features.dbt_project import manifest_of
+from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES, LOAD_REFERENCE_DATA
+from globolatte_assets.raw.asking import asked_step, history_of
+from globolatte_assets.raw.ledger import unbalanced_files
+from globolatte_assets.raw.pending import LoadRange
+from globolatte_assets.raw.quarantine import quarantined_rows
+from globolatte_assets.raw.steps import Step, ask
+from resources.environment import DBT_PROJECT_FOLDER
+from resources.warehouse import Warehouse
+from sensors.requests import range_tags
+from simulator import simulate, write
+from tests.builders import NOW, Deployment, checks, csv, deliver, deployment, failure_of, line, sales_path
+from tests.emulators.fakesnow_server import FakeSnowflake
+from tests.snowflake_builders import emulator_settings
+
+FIRST, LAST = dt.date(2022, 1, 1), dt.date(2022, 1, 8)
+CORRECTED_DAY = dt.date(2022, 1, 3)
+CORRECTED = sales_path("usa_2022-01-03.csv", date=CORRECTED_DAY)
+RUN_DEPENDENT = {"run_id", "recorded_at", "step_id", "asked_at", "settled_at", "etag", "started_at"}
+RAW = (
+    "business_units",
+    "products",
+    "customers",
+    "holidays",
+    "sales_transactions",
+    "quarantine",
+    "load_ledger",
+    "row_corrections",
+)
+
+pytestmark = pytest.mark.slow
+
+
+def lines_of_the_day(*lines: dict[str, str]) -> bytes:
+    return csv(*({**fields, "transaction_date": f"{CORRECTED_DAY}T08:15:00"} for fields in lines))
+
+
+def ran(deployed: Deployment, job: str, tags: dict[str, str] | None = None) -> dg.ExecuteInProcessResult:
+    result = deployed.run(job, tags)
+    assert result.success, failure_of(result)
+    return result
+
+
+def ingest(deployed: Deployment, *folders: str) -> None:
+    for folder in folders:
+        ran(deployed, INGEST_SALES, range_tags(LoadRange(folder, FIRST, LAST)))
+    with deployed.warehouse.transaction() as transaction:
+        assert unbalanced_files(transaction) == []
+
+
+def build(deployed: Deployment) -> int:
+    """Runs dbt; returns how many of its tests passed."""
+    found = checks(ran(deployed, BUILD_FEATURES))
+    assert {name: check.passed for name, check in found.items() if not check.passed} == {}
+    return len(found)
+
+
+def ask_for(deployed: Deployment, step: Step, path: str, *corrected: dict[str, object]) -> None:
+    with deployed.warehouse.transaction() as transaction:
+        lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
+        numbers = [int(str(row["row_number"])) for row in corrected]
+        asked = asked_step(step, history_of(transaction, path), "ana", "because", numbers, lying)
+        ask(transaction, asked, NOW, pa.Table.from_pylist([*corrected]) if corrected else None)
+
+
+def a_chain_with_corrections(deployed: Deployment) -> None:
+    """Days of sales; then corrections, a duplicate delivery, a broken file, rows put back, a retraction; builds in between."""
+    write(simulate(250, 30, 5, FIRST, LAST), deployed.settings.home)
+    ran(deployed, LOAD_REFERENCE_DATA)
+    ingest(deployed, "canada", "mexico", "usa")
+    build(deployed)
+    good = [line(number, customer_id=f"C000{number}", product_id=f"P00{number}") for number in (1, 2, 3)]
+    deliver(
+        deployed.landing,
+        sales_path("a.csv", date=CORRECTED_DAY),
+        lines_of_the_day(*good, line(4, quantity="x"), line(3)),
+    )
+    deliver(
+        deployed.landing,
+        sales_path("b.csv", date=CORRECTED_DAY),
+        lines_of_the_day(line(2), line(5), line(6, weather="Rainy")),
+    )
+    deliver(deployed.landing, sales_path("broken.csv", date=CORRECTED_DAY), b"no such columns\n1\n")
+    deliver(
+        deployed.landing, CORRECTED, lines_of_the_day(line(1, customer_id="C0009"), line(7), line(8, product_id="P999"))
+    )
+    ingest(deployed, "usa")
+    ask_for(deployed, Step.APPROVE, CORRECTED)
+    ask_for(deployed, Step.RETRACT, sales_path("a.csv", date=CORRECTED_DAY))
+    ingest(deployed, "usa")
+    deliver(
+        deployed.landing,
+        CORRECTED,
+        lines_of_the_day(line(1, customer_id="C0009"), line(7), *good, line(9, total_price="")),
+    )
+    ingest(deployed, "usa")
+    mended = {**line(9, transaction_date=f"{CORRECTED_DAY}T09:00:00"), "row_number": 6}
+    ask_for(deployed, Step.RELEASE, CORRECTED, mended)
+    ingest(deployed, "usa")
+
+
+def rows(warehouse: Warehouse, table: str) -> list[tuple[object, ...]]:
+    """All rows of a table, in an order of their own, without what differs from run to run."""
+    data = warehouse.read(table)
+    kept = [name for name in sorted(data.column_names) if name not in RUN_DEPENDENT]
+    return sorted((tuple(row[name] for name in kept) for row in data.select(kept).to_pylist()), key=repr)
+
+
+def dbt_tables() -> list[str]:
+    from dagster_dbt import DbtProject
+
+    nodes = manifest_of(DbtProject(project_dir=DBT_PROJECT_FOLDER))["nodes"].values()
+    return sorted(f"{node['schema']}.{node['name']}" for node in nodes if node["resource_type"] == "model")
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+def test_raw_ingestion_with_corrections_and_dbt_give_the_same_tables(
+    tmp_path: Path, instance: dg.DagsterInstance, fakesnow: FakeSnowflake
+) -> None:
+    worlds = {
+        "duckdb": deployment(tmp_path / "duckdb", instance),
+        "snowflake": deployment(tmp_path / "snowflake", instance, **emulator_settings(fakesnow)),
+    }
+    built = {}
+    for name, made in worlds.items():
+        world = deployment(
+            made.settings.home, instance, **made.settings.model_dump(exclude={"home", "now"})
+        )  # its environment
+        a_chain_with_corrections(world)
+        built[name] = build(world)
+    assert built["duckdb"] == built["snowflake"] > 20
+    duckdb, snowflake = (world.warehouse for world in worlds.values())
+    differing = {}
+    for table in [*(f"sales_data.{name}" for name in RAW), *dbt_tables()]:
+        expected = rows(duckdb, table)
+        assert expected or table == "sales_data.business_units", f"{table} has no rows: nothing is compared"
+        if rows(snowflake, table) != expected:
+            differing[table] = [
+                pair for pair in zip(expected, rows(snowflake, table), strict=False) if pair[0] != pair[1]
+            ][:2]
+    assert differing == {}

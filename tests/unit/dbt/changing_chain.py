@@ -1,0 +1,107 @@
+"""A chain whose files come, are corrected and are retracted, in random order; its raw tables are what the load would have left.
+
+Belongs here: what changes in the raw tables. Does not belong here: what dbt makes of it.
+"""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
+
+import duckdb
+import pandas as pd
+
+from tests.unit.dbt.random_chain import Row, add_file, customer, product, random_chain
+
+DAYS_OF_FILES = 60
+FIRST_DAY = date(2022, 1, 1)
+
+
+class ChangingChain:
+    """A random chain, and what can happen to it. Every change goes on the ledger, as it does in the load."""
+
+    def __init__(self, seed: int) -> None:
+        self.chain = random_chain(seed, orders=500, customers=40, days=DAYS_OF_FILES)
+        self.rng = Random(seed)
+        self.version = 0
+        self.last_day = FIRST_DAY + timedelta(days=DAYS_OF_FILES)
+
+    def write(self, path: Path) -> None:
+        """Puts the present rows in place of all raw rows."""
+        if not path.exists():
+            self.chain.write(path)
+            return
+        with duckdb.connect(str(path)) as connection:
+            for table, rows in vars(self.chain).items():
+                connection.execute(f"delete from sales_data.{table}")
+                if rows:
+                    connection.register("rows", pd.DataFrame(rows).astype(object))
+                    connection.execute(f"insert into sales_data.{table} by name select * from rows")
+                    connection.unregister("rows")
+
+    def change(self) -> str:
+        """One random change; gives its name."""
+        changes: list[Callable[[], None]] = [
+            self.new_day, self.new_day, self.correct, self.correct, self.retract, self.settle_ownership, self.second_file,
+            self.empty_file, self.change_reference,
+        ]  # fmt: skip
+        chosen = self.rng.choice(changes)
+        chosen()
+        return chosen.__name__
+
+    def new_day(self) -> None:
+        """A file of the next day, of one unit."""
+        self.last_day += timedelta(days=1)
+        self._add(self.rng.choice(["BU_CA", "BU_MX", "BU_US"]), self.last_day, self.rng.randrange(1, 12))
+
+    def second_file(self) -> None:
+        """One more file of a day that has one."""
+        entry = self._valid()
+        self._add(entry["business_unit"], entry["business_date"], 3)
+
+    def empty_file(self) -> None:
+        """A day without sales."""
+        self.last_day += timedelta(days=1)
+        self._add("BU_US", self.last_day, 0)
+
+    def correct(self) -> None:
+        """New content in place of a file's."""
+        entry = self._valid()
+        self._take_out(entry, "superseded")
+        self._add(entry["business_unit"], entry["business_date"], self.rng.randrange(0, 9))
+
+    def retract(self) -> None:
+        """A file's rows are taken out; nothing comes in their place."""
+        self._take_out(self._valid(), "retracted")
+
+    def settle_ownership(self) -> None:
+        """A row of a file that stays comes out of the tables: another file owns its id now."""
+        rows = self.chain.sales_transactions
+        row = rows.pop(self.rng.randrange(len(rows)))
+        [entry] = [one for one in self.chain.load_ledger if one["load_id"] == row["load_id"]]
+        entry["rows_in_file"] -= 1
+        entry["rows_loaded"] -= 1
+
+    def change_reference(self) -> None:
+        """The reference data change: customers, the catalogue, a holiday."""
+        self.version += 1
+        self.chain.customers[0] = customer("C0001", self.rng)
+        self.chain.customers.append(customer(f"N{self.version}", self.rng))
+        self.chain.products[0] = product("P001") | {"product_name": f"Coffee {self.version}"}
+        day = FIRST_DAY + timedelta(days=self.rng.randrange(DAYS_OF_FILES))
+        self.chain.holidays.append({"country": "Canada", "date": day, "name": f"Day {self.version}"})
+
+    def _valid(self) -> Row:
+        return self.rng.choice([one for one in self.chain.load_ledger if one["status"] == "loaded"])
+
+    def _add(self, unit: str, day: date, orders: int) -> None:
+        self.version += 1
+        buyers = [row["customer_id"] for row in self.chain.customers[:20]] + ["W1", f"W{self.version}"]
+        sold = [(self.rng.choice(buyers), ["P001", "P002", "P003", "P009"]) for _ in range(orders)]
+        add_file(self.chain, unit, day, sold, self.rng, load_id=f"{unit}-{day}-{self.version}")
+
+    def _take_out(self, entry: Row, status: str) -> None:
+        entry |= {"status": status, "rows_loaded": 0}
+        self.chain.sales_transactions = [
+            row for row in self.chain.sales_transactions if row["load_id"] != entry["load_id"]
+        ]

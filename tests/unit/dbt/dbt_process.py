@@ -1,0 +1,80 @@
+"""dbt in a process that stays: importing dbt and parsing the project cost more than a build of a small chain.
+
+Belongs here: running dbt on one DuckDB file. Does not belong here: what is built (changing_chain.py) and expectations.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[3]
+PROJECT = REPOSITORY / "dbt_project"
+
+LOOP = """
+import json, sys
+from dbt.adapters.duckdb.connections import DuckDBConnectionManager
+from dbt.cli.main import dbtRunner
+
+runner = dbtRunner()
+for line in sys.stdin:
+    result = runner.invoke(json.loads(line))
+    DuckDBConnectionManager.close_all_connections()
+    failed = [f"{one.node.name}: {one.message}" for one in result.result or () if one.status in ("error", "fail")]
+    print("DONE " + json.dumps({"success": result.success, "failed": failed, "error": str(result.exception or "")}), flush=True)
+"""
+
+
+class DbtProcess:
+    """One warehouse and a dbt that builds in it. Use as a context manager."""
+
+    def __init__(self, warehouse: Path, folder: Path) -> None:
+        self.warehouse, self.folder = warehouse, folder
+
+    def __enter__(self) -> "DbtProcess":
+        environment = os.environ | {
+            "GLOBOLATTE_WAREHOUSE": "duckdb",
+            "GLOBOLATTE_DUCKDB_PATH": str(self.warehouse),
+            "DBT_TARGET_PATH": str(self.folder / "target"),
+            "DBT_LOG_PATH": str(self.folder / "logs"),
+            "DBT_PROJECT_DIR": str(PROJECT),
+            "DBT_PROFILES_DIR": str(PROJECT),
+            "DBT_USE_COLORS": "false",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", LOOP], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment,
+            cwd=self.folder,
+        )  # fmt: skip
+        return self
+
+    def __exit__(self, *fault: object) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    def _ask(self, arguments: tuple[str, ...]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(list(arguments)) + "\n")
+        self.process.stdin.flush()
+
+    def run(self, *arguments: str) -> None:
+        """Runs dbt to its end; fails with what dbt says went wrong."""
+        self._ask(arguments)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            if line.startswith("DONE "):
+                answer = json.loads(line.removeprefix("DONE "))
+                assert answer["success"], answer
+                return
+        raise AssertionError(f"dbt ended with {self.process.wait()}")
+
+    def kill_after(self, model: str, *arguments: str) -> None:
+        """Starts dbt and ends it with SIGKILL as soon as it says that it has built `model`."""
+        self._ask(arguments)
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            assert not line.startswith("DONE "), f"dbt ended before it built {model}"
+            if f" OK created sql incremental model {model} " in line:
+                break
+        self.__exit__()
+        self.__enter__()

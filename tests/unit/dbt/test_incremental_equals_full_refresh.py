@@ -1,0 +1,118 @@
+"""Law 8 without loss: whatever is loaded, corrected, retracted or killed, following the changes gives what building anew gives.
+
+Belongs here: comparisons of whole warehouses. What a full build must be is held by test_states_equal_a_naive_replay.py.
+"""
+
+import math
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from tests.unit.dbt.changing_chain import ChangingChain
+from tests.unit.dbt.dbt_process import DbtProcess
+
+RUN = ("run", "--quiet")
+BUILT = """
+select table_schema || '.' || table_name from information_schema.tables
+where table_schema in ('intermediate', 'marts', 'features')
+"""
+PARTIAL_BUILDS = (
+    ("--select", "int_sales_days", "fct_order_lines"),
+    ("--select", "fct_orders"),
+    ("--select", "int_customer_state_history", "int_customer_sales"),
+    ("--select", "int_customer_product_state_history"),
+    ("--exclude", "fct_orders"),
+    ("--select", "marts"),
+)
+"""What a person may build alone, and what a build that was killed may have built: dbt commits model by model."""
+
+Tables = dict[str, list[tuple[object, ...]]]
+
+
+def tables(path: Path) -> Tables:
+    with duckdb.connect(str(path), read_only=True) as connection:
+        names = sorted(name for (name,) in connection.execute(BUILT).fetchall())
+        return {name: connection.execute(f"select * from {name} order by all").fetchall() for name in names}
+
+
+def same(one: object, other: object) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=1e-12)
+    return one == other
+
+
+def assert_same(followed: Tables, anew: Tables) -> None:
+    assert followed.keys() == anew.keys()
+    for name in anew:
+        assert len(followed[name]) == len(anew[name]), name
+        for row, expected in zip(followed[name], anew[name], strict=True):
+            assert all(map(same, row, expected)), f"{name}: {row} instead of {expected}"
+
+
+@pytest.fixture(scope="module")
+def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DbtProcess]:
+    folder = tmp_path_factory.mktemp("incremental")
+    with DbtProcess(folder / "warehouse.duckdb", folder) as process:
+        yield process
+
+
+def built_anew(dbt: DbtProcess) -> Tables:
+    """What a full refresh makes of the same raw tables; the warehouse is afterwards as it was before."""
+    aside = dbt.warehouse.with_suffix(".aside")
+    shutil.copy(dbt.warehouse, aside)
+    dbt.run(*RUN, "--full-refresh")
+    anew = tables(dbt.warehouse)
+    aside.replace(dbt.warehouse)
+    return anew
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1])
+def test_any_sequence_of_changes_and_partial_builds(dbt: DbtProcess, seed: int) -> None:
+    changing = ChangingChain(seed)
+    dbt.warehouse.unlink(missing_ok=True)
+    changing.write(dbt.warehouse)
+    dbt.run(*RUN)
+    for step in range(4):
+        for _ in range(changing.rng.choice([1, 3, 8])):
+            changing.change()
+        changing.write(dbt.warehouse)
+        dbt.run(*RUN, *changing.rng.choice(PARTIAL_BUILDS))
+        changing.change()
+        changing.write(dbt.warehouse)
+        dbt.run(*RUN)
+        if step % 2:
+            assert_same(tables(dbt.warehouse), built_anew(dbt))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["fct_order_lines", "int_customer_state_history"])
+def test_a_build_that_was_killed_is_completed_by_the_next_one(dbt: DbtProcess, model: str) -> None:
+    changing = ChangingChain(seed=3)
+    dbt.warehouse.unlink(missing_ok=True)
+    changing.write(dbt.warehouse)
+    dbt.run(*RUN)
+    for change in (changing.new_day, changing.correct, changing.retract):
+        change()
+    changing.write(dbt.warehouse)
+    dbt.kill_after(f"marts.{model}" if model.startswith("fct") else f"intermediate.{model}", "run", "--threads", "1")
+    changing.retract()
+    changing.write(dbt.warehouse)
+    dbt.run(*RUN)
+    assert_same(tables(dbt.warehouse), built_anew(dbt))
+
+
+def test_a_build_without_news_replaces_nothing(dbt: DbtProcess) -> None:
+    changing = ChangingChain(seed=4)
+    dbt.warehouse.unlink(missing_ok=True)
+    changing.write(dbt.warehouse)
+    dbt.run(*RUN)
+    before = tables(dbt.warehouse)
+    dbt.run(*RUN)
+    assert_same(tables(dbt.warehouse), before)
+    with duckdb.connect(str(dbt.warehouse), read_only=True) as connection:
+        assert connection.execute("select count(*) from build_state.day_changes").fetchall() == [(0,)]
+        assert connection.execute("select count(*) from build_state.customer_changes").fetchall() == [(0,)]

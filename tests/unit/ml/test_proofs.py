@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from globolatte_ml.model import PreferenceModel
+from globolatte_ml.proofs import (
+    Proofs,
+    kept_proofs,
+    microseconds_of_one,
+    same_hash_with_a_shuffled_future,
+    states_that_know_the_future,
+    write_proofs,
+)
+from globolatte_ml.training import fit_on_the_past
+
+QUICK = partial(fit_on_the_past, candidates={"penalties": (0.01,)})
+
+
+@pytest.fixture(scope="module")
+def quick(snapshot):
+    return QUICK(snapshot)
+
+
+def test_training_does_not_see_the_future_and_repeats_itself(quick, snapshot):
+    assert same_hash_with_a_shuffled_future(quick, snapshot, QUICK, 0) == ((~snapshot.holdout).sum(), True)
+
+
+def test_a_fit_that_peeks_is_found_out(snapshot):
+    def peeking(seen):
+        return PreferenceModel((0.01,)).fit(seen.states, seen.contexts, seen.y, seen.products)
+
+    assert same_hash_with_a_shuffled_future(peeking(snapshot), snapshot, peeking, 0)[1] is False
+
+
+def test_a_large_snapshot_is_proven_on_its_latest_orders(quick, snapshot, monkeypatch):
+    monkeypatch.setattr("globolatte_ml.proofs.REFIT_ORDERS", 300)
+    orders, same = same_hash_with_a_shuffled_future(quick, snapshot, QUICK, 0)
+    assert same
+    assert 0 < orders < (~snapshot.holdout).sum()
+
+
+def test_states_of_earlier_dates_pass_the_replay(snapshot):
+    looked_at, differ = states_that_know_the_future(snapshot)
+    assert looked_at > 50
+    assert differ == 0
+
+
+@pytest.mark.parametrize("name", ["main_orders", "order_count", "daypart_orders"])
+def test_a_state_that_counts_the_order_itself_is_found_out(snapshot, name):
+    states = snapshot.states
+    leaking = getattr(states, name) + (
+        np.eye(states.main_orders.shape[1])[snapshot.chosen] if name == "main_orders" else 1
+    )
+    looked_at, differ = states_that_know_the_future(replace(snapshot, states=replace(states, **{name: leaking})))
+    assert differ == looked_at
+
+
+def test_a_prediction_takes_time(quick, snapshot):
+    assert 1.0 < microseconds_of_one(quick, snapshot) < 1e6
+
+
+def test_proofs_are_kept_beside_the_model(tmp_path):
+    proofs = Proofs(10, True, 5, 0, 123.4, 1000)
+    assert kept_proofs(tmp_path) is None
+    write_proofs(proofs, tmp_path)
+    assert kept_proofs(tmp_path) == proofs

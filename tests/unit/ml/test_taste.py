@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from globolatte_ml.blend import EXPECTED, learn_blend, pool
+from globolatte_ml.encoding import season_mix
+from globolatte_ml.features import encode_for
+from globolatte_ml.model import PreferenceModel
+from globolatte_ml.states import CustomerStates
+from globolatte_ml.taste import Population, TasteParameters, log_softmax, taste_probabilities
+from globolatte_ml.taste_fit import fit_taste, log_likelihood, quasi_normal_draws, start
+from globolatte_ml.taste_inputs import circumstance_names, taste_inputs
+from globolatte_ml.vocabulary import season_codes
+
+
+@pytest.fixture(scope="module")
+def orders(model, snapshot):
+    """Inputs and choices of the session's snapshot."""
+    inputs = taste_inputs(encode_for(snapshot.states, snapshot.contexts, model.space_), model.space_, model.sold_)
+    return inputs, np.searchsorted(model.sold_, snapshot.chosen)
+
+
+@pytest.fixture(scope="module")
+def anywhere(orders):
+    """Parameters that are nobody's optimum, and draws."""
+    begin, rng = start(*orders, groups=2), np.random.default_rng(1)
+    moved = begin.vector() + 0.1 * rng.standard_normal(len(begin.vector()))
+    return begin.from_vector(moved), quasi_normal_draws(8, begin.spread.shape[1])
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(TasteParameters)])
+def test_the_gradient_is_that_of_the_likelihood(orders, anywhere, name):
+    inputs, chosen = orders
+    parameters, draws = anywhere
+    counted = np.random.default_rng(2).uniform(0.1, 1.0, len(chosen))
+    at = parameters.from_vector(np.zeros_like(parameters.vector()))
+    getattr(at, name).ravel()[-1] = 1.0
+    step = 1e-5 * at.vector()
+    above, below = (
+        log_likelihood(parameters.from_vector(parameters.vector() + sign * step), draws, inputs, chosen, counted)[0]
+        for sign in (1, -1)
+    )
+    _, gradient = log_likelihood(parameters, draws, inputs, chosen, counted)
+    assert gradient @ at.vector() == pytest.approx((above - below) / 2e-5, rel=1e-5, abs=1e-5)
+
+
+def test_predictions_are_the_mean_of_every_taste_weighed_by_what_the_state_shows(orders, anywhere):
+    inputs, _ = orders
+    parameters, draws = anywhere
+    row = int(inputs.orders.argmax())
+    one = inputs.take(np.array([row]))
+    now = (
+        one.now @ parameters.circumstances.T + sum(w * h for w, h in zip(parameters.habit, one.habit_now, strict=True))
+    )[0]
+    past = (
+        one.past @ parameters.circumstances.T
+        + sum(w * h for w, h in zip(parameters.habit, one.habit_past, strict=True))
+    )[0]
+    population = Population.of(parameters, draws)
+    predicted, total = np.zeros(len(now)), 0.0
+    for m, taste in enumerate(population.tastes):
+        group = m // len(draws)
+        log_weight = population.log_share[m]
+        log_weight += population.certainty * (one.mains[0] @ log_softmax(past + taste))
+        log_weight += one.addons[0] @ log_softmax(parameters.addon_utility + population.addon_weight * taste)
+        log_weight += (one.dayparts[0] + one.daypart[0]) @ log_softmax(parameters.daypart_logits[group])
+        taken = 1 / (1 + np.exp(-parameters.basket_logits[group]))
+        log_weight += one.addon_lines[0] * np.log(taken)
+        log_weight += (2 * one.orders[0] - one.addon_lines[0]) * np.log(1 - taken)
+        weight = np.exp(log_weight + 40 * one.orders[0] / 10)
+        predicted += weight * np.exp(log_softmax(now + taste))
+        total += weight
+    np.testing.assert_allclose(taste_probabilities(parameters, draws, one)[0], predicted / total, rtol=1e-8)
+
+
+def test_fitting_raises_the_likelihood_and_learns_the_chain(orders):
+    inputs, chosen = orders
+    begin, counted = start(inputs, chosen, groups=2), np.ones(len(chosen))
+    draws = quasi_normal_draws(8, begin.spread.shape[1])
+    found = fit_taste(inputs, chosen, begin, draws, iterations=15, interactions=12)
+    gain = (
+        log_likelihood(found, draws, inputs, chosen, counted)[0]
+        - log_likelihood(begin, draws, inputs, chosen, counted)[0]
+    )
+    assert gain / len(chosen) > 0.02
+
+
+def test_the_first_and_last_order_have_their_own_season_and_those_between_the_days():
+    first = np.array(["2022-01-10", "NaT", "2022-06-01", "2022-02-27"], "datetime64[D]")
+    last = np.array(["2022-01-10", "NaT", "2022-08-31", "2022-03-02"], "datetime64[D]")
+    mix = season_mix(first, last, np.array([1.0, 0.0, 9.0, 4.0]))
+    days = np.arange(first[3], last[3] + 1)
+    between = np.bincount(season_codes(days), minlength=4) / len(days)
+    expected = [[1, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0], (np.array([1, 1, 0, 0]) + 2 * between) / 4]
+    np.testing.assert_allclose(mix, np.array(expected, float))
+
+
+def test_nobody_has_a_past(model, snapshot):
+    nobody = CustomerStates.empty(len(snapshot), snapshot.products)
+    inputs = taste_inputs(encode_for(nobody, snapshot.contexts, model.space_), model.space_, model.sold_)
+    assert not np.any(inputs.habit_now)
+    assert not np.any(inputs.habit_past)
+    assert not inputs.mains.any()
+    assert np.isfinite(inputs.past).all()
+    assert inputs.now.shape == (len(snapshot), len(circumstance_names(model.space_)))
+
+
+def test_the_past_habit_is_the_mean_over_a_replayed_history(model, snapshot):
+    sequence = [0, 1, 1, 2, 0]
+    k = len(snapshot.products)
+    state = replace(
+        CustomerStates.empty(1, snapshot.products),
+        order_count=np.array([5]),
+        main_orders=np.bincount(sequence, minlength=k)[None].astype(float),
+        recent_products=np.array([[0, 2, 1]]),
+    )
+    inputs = taste_inputs(
+        encode_for(state, snapshot.contexts.take(np.array([0])), model.space_), model.space_, np.arange(k)
+    )
+    last = sum(np.eye(k)[sequence[t - 1]] for t in range(1, 5)) / 5
+    second = sum(np.eye(k)[sequence[t - 2]] for t in range(2, 5)) / 5
+    np.testing.assert_allclose(inputs.habit_past[0][0], last)
+    np.testing.assert_allclose(inputs.habit_past[1][0], second)
+    np.testing.assert_allclose(inputs.habit_now[0][0], np.eye(k)[0])
+
+
+def test_a_model_blends_both_experts(model, snapshot):
+    assert model.taste_ is not None
+    assert (model.blend_ >= 0).all()
+    assert model.blend_[0] > 0
+
+
+def test_few_orders_leave_the_regression_alone(build, read):
+    snapshot = read(build.chain(n_orders=150))
+    few = PreferenceModel().fit(snapshot.states, snapshot.contexts, snapshot.y, snapshot.products)
+    assert few.taste_ is None
+    np.testing.assert_array_equal(few.blend_, [0.0, 1.0])
+
+
+def test_the_blend_trusts_the_expert_who_is_right():
+    rng = np.random.default_rng(0)
+    right = log_softmax(1.5 * rng.standard_normal((4000, 4)))
+    wrong = log_softmax(1.5 * rng.standard_normal((4000, 4)))
+    chosen = (np.exp(right).cumsum(axis=1) < rng.random((4000, 1))).sum(axis=1).clip(max=3)
+    weights = learn_blend(right, wrong, chosen)
+    assert weights == pytest.approx([1.0, 0.0], abs=0.1)
+    np.testing.assert_allclose(pool(weights, right, wrong).sum(axis=1), 1.0)
+    assert learn_blend(right[:0], wrong[:0], chosen[:0]) == pytest.approx(EXPECTED)

@@ -1,0 +1,51 @@
+"""A person's word on a model: kept in sequence, bound to the content it was given for, and never a way around a gate."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from globolatte_assets.models.sign_off import SignOff, kept_sign_off, record_sign_off, signed
+from globolatte_cli.main import cli
+from globolatte_ml.promotion import Verdict
+from resources.clock import Clock
+from resources.ml import ModelVersion
+from tests.builders import NOW, warehouse_in
+
+VERSION = ModelVersion("3", "abc", "snapshot", "job", Path())
+PASSED, FAILED = Verdict(True, ("Passed: a gate.",)), Verdict(False, ("Failed: a gate.",))
+YES, NO = SignOff(True, "Ana", "looks right"), SignOff(False, "Ben", "wrong week")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "sign_off", "wanted", "promoted", "says"),
+    [
+        (PASSED, None, False, True, "a gate"),
+        (PASSED, None, True, False, "nobody has given it yet (`globolatte models approve 3"),
+        (PASSED, YES, True, True, "Passed: sign-off: Ana approved it: looks right"),
+        (PASSED, YES, False, True, "Ana approved"),
+        (PASSED, NO, False, False, "Failed: sign-off: Ben rejected it: wrong week"),
+        (FAILED, YES, True, False, "Ana approved"),
+    ],
+)
+def test_what_a_word_does_to_the_verdict(verdict, sign_off, wanted, promoted, says) -> None:
+    after = signed(verdict, sign_off, VERSION, wanted=wanted)
+    assert after.promoted is promoted
+    assert says in "\n".join(after.reasons)
+    assert after.reasons[0] == verdict.reasons[0]
+
+
+def test_the_latest_word_on_the_same_content_counts(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    assert kept_sign_off(warehouse, VERSION) is None
+    record_sign_off(warehouse, VERSION, NO, Clock(fixed_at=NOW.isoformat()))
+    record_sign_off(warehouse, VERSION, YES, Clock(fixed_at=NOW.replace(year=NOW.year + 1).isoformat()))
+    assert kept_sign_off(warehouse, VERSION) == YES
+    assert warehouse.read("ml.sign_offs").num_rows == 2
+    assert kept_sign_off(warehouse, ModelVersion("3", "other", "snapshot", "job", Path())) is None
+
+
+def test_a_version_that_nobody_knows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOBOLATTE_HOME", str(tmp_path))
+    asked = CliRunner().invoke(cli, ["models", "approve", "9", "--by", "Ana", "--why", "why not"])
+    assert "neither challenger nor champion (these are: none yet)" in str(asked.exception)

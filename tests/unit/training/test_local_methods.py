@@ -1,0 +1,45 @@
+"""Sweep and pipeline on one machine. The command is held by the contract of platforms."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from resources.local_training.methods import train
+from resources.training_method import PipelineMethod, Sampling, SweepMethod, TrainingMethod, choice
+from tests.endpoint_builders import ml_builders
+
+
+def train_by(method: TrainingMethod, folder: Path, n_orders: int = 300) -> Path:
+    build, results = ml_builders(), []
+    snapshot = build.write_snapshot(build.chain(n_orders=n_orders), folder / "snapshot")
+
+    @dg.asset
+    def model(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        results.append(train(context, method, snapshot, folder / "out"))
+        return dg.MaterializeResult()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        dg.materialize([model], instance=instance)
+    return results[0]
+
+
+def test_a_sweep_leaves_the_trial_with_the_lowest_validation_loss(tmp_path: Path) -> None:
+    space = {"penalty": choice(1e-6, 0.05), "half_life": choice(0.0)}
+    best = train_by(SweepMethod(space, Sampling.GRID), tmp_path)
+    assert json.loads((best / "parameters.json").read_text())["penalty"] == 0.05
+    assert (best / "model" / "MLmodel").is_file()
+    assert [folder.name for folder in (tmp_path / "out").iterdir()] == [best.name]
+
+
+def test_a_sweep_over_too_few_orders_says_so(tmp_path: Path) -> None:
+    with pytest.raises(dg.Failure, match="too few orders"):
+        train_by(SweepMethod({"penalty": choice(0.1)}, Sampling.GRID), tmp_path, n_orders=20)
+
+
+def test_the_pipelines_steps_run_in_order(tmp_path: Path) -> None:
+    trained = train_by(PipelineMethod(), tmp_path)
+    judged = json.loads((tmp_path / "out" / "evaluated" / "evaluation.json").read_text())
+    metrics = json.loads((trained / "metrics.json").read_text())
+    assert judged["model"]["log_loss"] == pytest.approx(metrics["log_loss"])
