@@ -152,6 +152,24 @@ def campaign(
 
 
 @cli.command()
+@click.option("--customer", required=True, help="Customer id, such as C0001.")
+@click.option("--region", required=True, help="Country, unit, folder or id of the business unit, such as Canada.")
+@click.option("--weather", required=True, help="Sunny, Rainy, Snowy or Cloudy.")
+@click.option(
+    "--date", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Business date; default: today in the region."
+)
+@click.option("--daypart", type=click.Choice(["morning", "midday", "afternoon", "evening"]), default=None)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain(
+    customer: str, region: str, weather: str, date: dt.datetime | None, daypart: str | None, *, as_json: bool
+) -> None:
+    """Say why a customer's first recommendation is first, and what would turn it."""
+    from globolatte_cli.explain import explain_to
+
+    explain_to(customer, region, weather, date.date() if date else None, daypart, as_json=as_json)
+
+
+@cli.command()
 def demo() -> None:
     """Simulate two years, run everything, and show what came of it."""
     from globolatte_cli.demo import run_demo

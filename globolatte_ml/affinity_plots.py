@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from globolatte_ml.affinity_table import CHAIN, CROSS_SELL
-from globolatte_ml.plots import INK, MUTED, new_figure, png_bytes
+from globolatte_ml.plots import INK, new_figure, png_bytes
 
 WIDEST = 12
 """Products that a heat map has room for."""
@@ -41,7 +41,7 @@ def cross_sell_map(table: pa.Table, names: Mapping[str, str]) -> bytes:
                 ha="center",
                 va="center",
                 fontsize=9,
-                color=INK if row["is_significant"] else MUTED,
+                color=INK,
                 fontweight="bold" if row["is_significant"] else "normal",
             )
     axes.imshow(logs, cmap="BrBG", vmin=-1.8, vmax=1.8, aspect="auto")

@@ -63,7 +63,9 @@ def error_map(heat: HeatMap) -> bytes:
         "log loss (lower is better), orders below; blank where there are few",
     )
     axes = figure.add_subplot()
-    axes.imshow(heat.log_loss, cmap="Oranges", aspect="auto")
+    seen = heat.log_loss[np.isfinite(heat.log_loss)]
+    low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 1.0)
+    axes.imshow(heat.log_loss, cmap="Oranges", vmin=low - 0.1, vmax=high + max(high - low, 0.1), aspect="auto")
     for at, value in np.ndenumerate(heat.log_loss):
         text = f"{value:.2f}\n{heat.orders[at]:,}" if np.isfinite(value) else f"–\n{heat.orders[at]:,}"
         axes.text(at[1], at[0], text, ha="center", va="center", fontsize=8.5, color=INK)
@@ -79,8 +81,8 @@ def fairness_chart(groups: Sequence[Group]) -> bytes:
     """Hit rate, gain over popularity and calibration gap of each group with 95 % intervals."""
     shown = {
         "hit_rate": "hit@1",
-        "gain_over_popularity": "gain over popularity, nats",
-        "calibration_gap": "predicted minus observed hit rate",
+        "gain_over_popularity": "gain over popularity",
+        "calibration_gap": "predicted - observed",
     }
     figure = new_figure(
         1.4 + 0.32 * len(groups), "Whom it serves how well", "bars: 95 % over customers; dark: differs from all others"
@@ -96,9 +98,10 @@ def fairness_chart(groups: Sequence[Group]) -> bytes:
         if measure == "calibration_gap":
             axes.axvline(0, color=MUTED, linewidth=1)
         axes.set_yticks(list(ranks), [f"{group.name} ({group.orders:,})" for group in groups], fontsize=8.5)
+        axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
-        axes.xaxis.label.set_size(9)
         finish_axes(axes, label)
+        axes.xaxis.label.set_size(9)
     return png_bytes(figure)
 
 
@@ -124,6 +127,7 @@ def effect_chart(effects: Sequence[WeatherEffect], products: Sequence[str], name
             axes.plot(100 * effect.effect[at], rank, marker="o", color=COFFEE if clear else MUTED)
         axes.axvline(0, color=MUTED, linewidth=1)
         axes.set_yticks(range(len(rows)), [names.get(products[at], products[at]) for at in rows], fontsize=9)
+        axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color=GRID, linewidth=0.8)
         finish_axes(axes, effect.treatment)
     return png_bytes(figure)

@@ -86,6 +86,25 @@ def test_every_customer_has_a_ranking_for_each_weather(home: Home) -> None:
     assert all(abs(total - 1) < 1e-9 for total in totals.values())
 
 
+def test_customers_are_in_segments_and_strangers_have_rankings(home: Home) -> None:
+    segments = warehouse(home).read("ml.segments")
+    buyers = set(warehouse(home).read("marts.fct_orders", ["customer_id"])["customer_id"].to_pylist())
+    assert sorted(segments["customer_id"].to_pylist()) == sorted(buyers)
+    assert count(home, "ml.segment_profiles") == len(set(segments["segment_id"].to_pylist()))
+    assert count(home, "serving.regional_recommendations") == 3 * 4 * 4 * 6
+    pairs = warehouse(home).read("ml.product_affinity").to_pylist()
+    assert {row["region"] for row in pairs} == {"chain", "BU_CA", "BU_MX", "BU_US"}
+    assert {row["kind"] for row in pairs} == {"cross_sell", "upsell"}
+
+
+def test_the_champion_has_a_page_of_its_own(home: Home) -> None:
+    [page] = (home.folder / "reports" / "models").glob("preference-model-1-*.html")
+    assert "Intended use" in page.read_text()
+    findings = warehouse(home).read("ml.responsible_ai").to_pylist()
+    assert {row["section"] for row in findings} >= {"importance", "fairness", "effect"}
+    assert {row["model_version"] for row in findings} == {"1"}
+
+
 def test_each_holdout_order_has_one_prediction_per_product(home: Home) -> None:
     rows = warehouse(home).read("ml.holdout_predictions")
     assert rows.column_names == ["model_version", "order_id", "product_id", "probability"]
@@ -146,6 +165,26 @@ def test_predictions_come_close_to_the_truth(home: Home) -> None:
         own = truth.true_preferences(row["customer_id"], row["business_unit"], row["as_of_date"], row["weather"])
         hits.append(row["product_id"] in sorted(own, key=lambda product: -own[product])[:2])
     assert sum(hits) / len(hits) > 0.7  # guessing two of six products gives 0.33
+
+
+def test_a_campaign_from_the_terminal_is_logged_and_leaves_the_rest_alone(new_home: Callable[[], Home]) -> None:
+    home = new_home().simulate("--orders", "900", "--customers", "80", "--start", "2022-01-01", "--end", "2022-02-10")
+    started = {"GLOBOLATTE_NOW": "2022-01-25T12:00:00+00:00"}
+    home.ok("run", **started)
+    asked = ("campaign", "--product", "cold brew", "--budget", "5", "--days", "7", "--json")
+    made = json.loads(home.ok(*asked, **started))
+    offers = {row["customer_id"] for row in made["audience"] if row["arm"] == "offer"}
+    assert len(offers) == made["offers"] == 20
+    out = warehouse(home).read("marts.dim_customer", where={"marketing_opt_out": True})["customer_id"].to_pylist()
+    assert not offers & set(out)
+    assert set(warehouse(home).read("serving.contact_log")["customer_id"].to_pylist()) == offers
+    wrong = home.command("campaign", "--product", "Tea", "--budget", "5")
+    assert wrong.returncode == 1
+    assert "Cold Brew" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+    assert "Campaign results" in home.ok("run")
+    [result] = warehouse(home).read("serving.campaign_results").to_pylist()
+    assert (result["status"], result["customers_offer"]) == ("complete", 20)
 
 
 def test_a_correction_flows_through_to_marts_and_recommendations(new_home: Callable[[], Home]) -> None:

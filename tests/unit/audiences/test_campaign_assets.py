@@ -1,6 +1,8 @@
 """Campaigns on a real warehouse: who is left out, what is logged, what is measured and learned."""
 
 import datetime as dt
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from globolatte_assets.endpoints.campaign_results import campaign_results_asset
 from resources.clock import Clock
 from resources.warehouse_campaigns import measured_effects
 from resources.warehouse_duckdb import DuckDBWarehouse
-from tests.builders import fetch
+from tests.builders import fetch, warehouse_in
 from tests.unit.audiences.audience_builders import materialize, small_chain, stocked_warehouse
 
 PRODUCTS = ("P001", "P002", "P003", "P004")
@@ -27,9 +29,12 @@ def clock(days: int) -> Clock:
     return Clock(fixed_at=f"{day}T10:00:00+00:00")
 
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> DuckDBWarehouse:
-    made = stocked_warehouse(tmp_path, SOLD, tuple(sorted({order.customer_id for order in SOLD.orders}))[:3])
+@pytest.fixture(scope="module")
+def _stocked(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
+    """Made once and copied: that takes longer than most tests."""
+    made = stocked_warehouse(
+        tmp_path_factory.mktemp("campaigns"), SOLD, tuple(sorted({order.customer_id for order in SOLD.orders}))[:3]
+    )
     customers = fetch(made, "select customer_id, home_business_unit from features.feat_customer_state")
     rows = [
         {
@@ -53,6 +58,14 @@ def warehouse(tmp_path: Path) -> DuckDBWarehouse:
         pa.Table.from_pylist(rows).set_column(6, "rank", pa.array([r["rank"] for r in rows], pa.int32())),
     )
     return made
+
+
+@pytest.fixture
+def warehouse(_stocked: DuckDBWarehouse, tmp_path: Path) -> Iterator[DuckDBWarehouse]:
+    mine = warehouse_in(tmp_path)
+    shutil.copy(_stocked.file, mine.file)
+    with mine.kept_open():
+        yield mine
 
 
 def campaign(warehouse: DuckDBWarehouse, at: Clock, **config: Any) -> dict[str, Any]:

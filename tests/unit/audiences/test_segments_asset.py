@@ -1,6 +1,6 @@
 """The asset `models/segments` on a real warehouse: everyone once, ids that last, found anew only for a reason."""
 
-from pathlib import Path
+from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -16,9 +16,10 @@ CONDITION = dg.AutomationCondition.eager()
 
 
 @pytest.fixture(scope="module")
-def warehouse(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
-    made: Path = tmp_path_factory.mktemp("segments")
-    return stocked_warehouse(made, small_chain())
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBWarehouse]:
+    made = stocked_warehouse(tmp_path_factory.mktemp("segments"), small_chain())
+    with made.kept_open():
+        yield made
 
 
 def test_everyone_with_orders_has_one_segment_and_a_second_day_only_assigns(warehouse: DuckDBWarehouse) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from globolatte_ml.evaluation import evaluate_model
 from globolatte_ml.model import PreferenceModel
+from globolatte_ml.recommendations import Request
 from globolatte_ml.responsible_ai.analysis import analyse, findings_table
 from globolatte_ml.responsible_ai.card import Identity, model_card, unequal_groups
 from globolatte_ml.responsible_ai.causal import weather_effects
@@ -17,6 +18,7 @@ from globolatte_ml.responsible_ai.errors import error_tree, heat_map
 from globolatte_ml.responsible_ai.explanations import HISTORY, PLAYERS, REGION, WEATHER, Orders, explain
 from globolatte_ml.responsible_ai.fairness import by_group
 from globolatte_ml.responsible_ai.page import page
+from globolatte_ml.responsible_ai.single import explain_request
 from globolatte_ml.states import CustomerStates
 from globolatte_ml.training import train
 
@@ -75,6 +77,17 @@ def test_values_of_a_real_model_add_up_to_its_predictions(model, snapshot):
     np.testing.assert_allclose(found.base + found.values.sum(axis=1), found.predicted, atol=1e-12)
     expected = model.predict_proba(snapshot.states.take(rows), snapshot.contexts.take(rows), snapshot.products)
     np.testing.assert_allclose(found.predicted, expected)
+
+
+@pytest.mark.parametrize("daypart", [None, "evening"])
+def test_a_recommendation_is_explained_as_it_was_given(scorer, snapshot, daypart):
+    request = Request("C0001", "Canada", "snowy", dt.date(2022, 9, 10), daypart)
+    found = explain_request(scorer, request, snapshot)
+    [answer] = scorer.recommend([request])
+    assert found.recommendation == answer
+    assert found.base + sum(found.values.values()) == pytest.approx(answer.ranked[0].probability)
+    stranger = explain_request(scorer, replace(request, customer_id="nobody"), snapshot)
+    assert not stranger.recommendation.known_customer
 
 
 # Counterfactuals ------------------------------------------------------------------------------------------------------
