@@ -96,6 +96,7 @@ def accepted(call: Call, operation: Operation, status: int, body: Any = None) ->
         "x-ms-async-operation-timeout": "PT30M",
         "x-ms-retry-after-ms": str(operation.retry_milliseconds),
     }
+    headers["Location"] = f"https://{call.host}{call.path}?api-version={call.api_version}"
     if status == 202:
         headers["Location"] = address.replace("mfeOperationsStatus", "mfeOperationResults")
     return Answer(status, body, headers)
