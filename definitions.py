@@ -18,6 +18,7 @@ from globolatte_assets.endpoints.regional_recommendations import regional_recomm
 from globolatte_assets.endpoints.serving_state import serving_state_asset
 from globolatte_assets.features.dbt_project import dbt_models, manifest_of
 from globolatte_assets.jobs import jobs
+from globolatte_assets.models.backtest import backtest
 from globolatte_assets.models.evaluation import evaluation
 from globolatte_assets.models.preference_model import preference_model
 from globolatte_assets.models.product_affinity import product_affinity_asset
@@ -84,6 +85,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                     responsible_ai_asset(
                         KeptPages(settings.model_pages_folder, settings.model_pages_kept, settings.reports_url)
                     ),
+                    backtest,
                     promotion_asset(sign_off_wanted=settings.model_sign_off),
                     segments_asset(condition),
                     product_affinity_asset(condition),

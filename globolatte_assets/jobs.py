@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from globolatte_assets.keys import (
+    BACKTEST,
     BUSINESS_UNITS,
     CAMPAIGN_AUDIENCES,
     CAMPAIGN_RESULTS,
@@ -38,6 +39,7 @@ BUILD_FEATURES = "build_features"
 TRAIN_MODEL = "train_model"
 RETRAIN = "retrain"
 PROMOTE = "promote"
+BACKTEST_MODEL = "backtest_model"
 MONITOR = "monitor"
 RECOMMEND = "recommend"
 CAMPAIGN = "campaign"
@@ -90,6 +92,11 @@ def jobs() -> Sequence[AssetJob]:
         ),
         _job(
             PROMOTE, dg.AssetSelection.assets(PROMOTION), "The verdict on the challenger once more, after a sign-off."
+        ),
+        _job(
+            BACKTEST_MODEL,
+            dg.AssetSelection.assets(BACKTEST),
+            "How models trained at several past dates did on what came next.",
         ),
         _job(
             MONITOR,

@@ -108,10 +108,13 @@ def _endpoint(settings: Settings) -> Finding:
     )
 
 
-def _manifest(_: Settings) -> Finding:
-    current = manifest_is_current()
+def _manifest(settings: Settings) -> Finding:
+    current = manifest_is_current(settings)
     return Finding(
-        "dbt manifest", current, "current" if current else "missing or out of date", "run `globolatte prepare`"
+        "dbt manifest",
+        current,
+        "current" if current else "missing, out of date or of the other warehouse",
+        "run `globolatte prepare`",
     )
 
 

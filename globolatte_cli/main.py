@@ -280,10 +280,11 @@ def prepare() -> None:
 @cli.command()
 @click.argument(
     "what",
-    type=click.Choice(["definitions", "ingest", "ticks", "run", "serving", "drift", "demo", "model", "all"]),
+    type=click.Choice(["definitions", "ingest", "ticks", "dbt", "run", "serving", "drift", "demo", "model", "all"]),
     default="all",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--orders", default=10_000_000, help="Of `dbt`: how many orders it builds.", show_default=True)
 @click.option("--seed", "seeds", type=int, multiple=True, help="Of `model`: a simulated chain; default: 11 to 15.")
 @click.option("--size", "sizes", multiple=True, help="Of `model`: orders x customers; default: 10000x1000.")
 @click.option(
@@ -293,7 +294,9 @@ def prepare() -> None:
     multiple=True,
     help="Of `model`: which chains; default: all.",
 )
-def bench(what: str, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tuple[str, ...], *, as_json: bool) -> None:
+def bench(
+    what: str, orders: int, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tuple[str, ...], *, as_json: bool
+) -> None:
     """Measure us and the reference side by side, in one run, and print the ratios.
 
     `model` is no part of `all`: it fits everything on many chains and takes minutes.
@@ -304,7 +307,7 @@ def bench(what: str, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tup
         sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, as_json=as_json))
     from globolatte_cli.bench import run_benchmarks
 
-    sys.exit(run_benchmarks(what, as_json=as_json))
+    sys.exit(run_benchmarks(what, as_json=as_json, orders=orders))
 
 
 for command in (quarantine, retract, ledger, models):

@@ -58,35 +58,49 @@ class Encoded:
         return Encoded(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
-def encoded(
-    states: CustomerStates,
-    contexts: Contexts,
-    vocabulary: Vocabulary,
-    first_date: np.datetime64,
-    last_date: np.datetime64,
-) -> Encoded:
-    """States and contexts as numbers; `states` may come from any catalogue. The dates are those of the training span."""
+@dataclass(frozen=True)
+class EncodedStates:
+    """The part of `Encoded` that a state gives whatever is asked of it, with the last order's date; arrays of n customers."""
+
+    last_order_date: np.ndarray
+    past_trend: np.ndarray
+    past_seasons: np.ndarray
+    order_count: np.ndarray
+    line_count: np.ndarray
+    daypart_orders: np.ndarray
+    recent: np.ndarray
+    mains: np.ndarray
+    addons: np.ndarray
+    mains_30d: np.ndarray
+    mains_120d: np.ndarray
+
+    def take(self, rows: np.ndarray) -> EncodedStates:
+        """The customers at `rows`; -1 is the last one, which a caller may make a stranger."""
+        return EncodedStates(*[getattr(self, name)[rows] for name in STATE_FIELDS])
+
+
+STATE_FIELDS = tuple(field.name for field in fields(EncodedStates))
+_KEPT_FIELDS = STATE_FIELDS[1:]
+
+
+def trend(dates: np.ndarray, first_date: np.datetime64, last_date: np.datetime64) -> np.ndarray:
+    """0 on the first day of a span, 1 on the last, constant outside; 0 for no date."""
+    days = (np.where(np.isnat(dates), first_date, dates) - first_date).astype("timedelta64[D]").astype(np.float64)
+    moved: np.ndarray = (days / max(int((last_date - first_date) / _DAY), 1)).clip(0.0, 1.0)
+    return moved
+
+
+def encoded_states(
+    states: CustomerStates, vocabulary: Vocabulary, first_date: np.datetime64, last_date: np.datetime64
+) -> EncodedStates:
+    """States as numbers; they may come from any catalogue. The dates are those of the training span."""
     states = states.for_products(vocabulary.products)
     orders = states.order_count.astype(np.float64)
-    span = max(int((last_date - first_date) / _DAY), 1)
-
-    def trend(dates: np.ndarray) -> np.ndarray:
-        days = np.where(np.isnat(dates), first_date, dates) - first_date
-        return (days.astype("timedelta64[D]").astype(np.float64) / span).clip(0.0, 1.0)
-
-    age = (contexts.date - states.last_order_date).astype("timedelta64[D]")
-    month = months(contexts.date) - 1
-    return Encoded(
-        unit=encode(contexts.business_unit, vocabulary.business_units),
-        weather=encode(contexts.weather, vocabulary.weathers),
-        daypart=encode(contexts.daypart, DAYPARTS),
-        month=month,
-        season=(month + 1) % 12 // 3,
-        is_holiday=contexts.is_holiday.astype(np.float64),
-        trend=trend(contexts.date),
-        age=np.where(np.isnat(age), 0, age.astype(np.int64)).clip(min=0).astype(np.float64),
-        past_trend=(trend(states.first_order_date) + trend(states.last_order_date)) / 2,
-        past_seasons=season_mix(states.first_order_date, states.last_order_date, orders),
+    first, last = states.first_order_date, states.last_order_date
+    return EncodedStates(
+        last_order_date=last,
+        past_trend=(trend(first, first_date, last_date) + trend(last, first_date, last_date)) / 2,
+        past_seasons=season_mix(first, last, orders),
         order_count=orders,
         line_count=states.line_count.astype(np.float64),
         daypart_orders=states.daypart_orders.astype(np.float64),
@@ -95,6 +109,29 @@ def encoded(
         addons=states.addon_lines,
         mains_30d=states.decayed_main_30d,
         mains_120d=states.decayed_main_120d,
+    )
+
+
+def encoded(
+    states: EncodedStates,
+    contexts: Contexts,
+    vocabulary: Vocabulary,
+    first_date: np.datetime64,
+    last_date: np.datetime64,
+) -> Encoded:
+    """n states and n contexts as numbers. The dates are those of the training span."""
+    age = (contexts.date - states.last_order_date).astype("timedelta64[D]").astype(np.float64)  # NaN without an order
+    month = months(contexts.date) - 1
+    return Encoded(
+        unit=encode(contexts.business_unit, vocabulary.business_units),
+        weather=encode(contexts.weather, vocabulary.weathers),
+        daypart=encode(contexts.daypart, DAYPARTS),
+        month=month,
+        season=(month + 1) % 12 // 3,
+        is_holiday=contexts.is_holiday.astype(np.float64),
+        trend=trend(contexts.date, first_date, last_date),
+        age=np.fmax(age, 0.0),
+        **{name: getattr(states, name) for name in _KEPT_FIELDS},
     )
 
 

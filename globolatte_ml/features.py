@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from globolatte_ml.contexts import Contexts
-from globolatte_ml.encoding import Encoded, encoded
+from globolatte_ml.encoding import Encoded, EncodedStates, encoded, encoded_states
 from globolatte_ml.states import RECENT_COLUMNS, CustomerStates
 from globolatte_ml.vocabulary import DAYPARTS, SEASONS, Vocabulary, encode, look_up, one_hot, season_codes
 
@@ -83,6 +83,16 @@ def features(states: CustomerStates, contexts: Contexts, space: FeatureSpace) ->
 
 def encode_for(states: CustomerStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
     """States and contexts as numbers, in the words and over the span of `space`."""
+    return encode_asked(encode_states(states, space), contexts, space)
+
+
+def encode_states(states: CustomerStates, space: FeatureSpace) -> EncodedStates:
+    """States as numbers: what an endpoint does once for all customers."""
+    return encoded_states(states, space.vocabulary, space.first_date, space.last_date)
+
+
+def encode_asked(states: EncodedStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
+    """What is asked, as numbers, of n states that are numbers already."""
     return encoded(states, contexts, space.vocabulary, space.first_date, space.last_date)
 
 
@@ -136,9 +146,9 @@ def shrunken_shares(counts: np.ndarray, prior: np.ndarray, strength: float) -> n
     return (counts + strength * prior) / (counts.sum(axis=1, keepdims=True) + strength)
 
 
-def daypart_preference(states: CustomerStates, space: FeatureSpace) -> np.ndarray:
-    """When each customer comes: smoothed shares of dayparts, shape (n, 4), rows summing to 1."""
-    return shrunken_shares(states.daypart_orders, space.daypart_mix[None, :], DAYPART_PRIOR_ORDERS)
+def daypart_preference(daypart_orders: np.ndarray, space: FeatureSpace) -> np.ndarray:
+    """When each customer comes: smoothed shares of dayparts, shape (n, 4), rows summing to 1, of orders by daypart (n, 4)."""
+    return shrunken_shares(daypart_orders, space.daypart_mix[None, :], DAYPART_PRIOR_ORDERS)
 
 
 def _blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
@@ -191,7 +201,7 @@ def _habit_blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
     count = orders.order_count
     expected_lines = BASKET_PRIOR_ORDERS * space.lines_per_order
     basket = (orders.line_count + expected_lines) / (count + BASKET_PRIOR_ORDERS) - space.lines_per_order
-    preference = shrunken_shares(orders.daypart_orders, space.daypart_mix[None, :], DAYPART_PRIOR_ORDERS)
+    preference = daypart_preference(orders.daypart_orders, space)
     return [
         *last,
         Block("daypart_history", DAYPARTS, preference - space.daypart_mix[None, :]),

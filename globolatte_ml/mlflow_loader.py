@@ -18,6 +18,7 @@ import numpy as np
 
 from globolatte_ml.contexts import Contexts
 from globolatte_ml.model import PreferenceModel
+from globolatte_ml.onnx_serving import load_for_serving
 from globolatte_ml.states import DAYPART_COLUMNS, PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS, CustomerStates
 from globolatte_ml.vocabulary import encode
 
@@ -28,7 +29,7 @@ MODEL_NAME = "preference_model"
 COUNT_COLUMNS = ("order_count", "line_count", *DAYPART_COLUMNS)
 DATE_COLUMNS = ("first_order_date", "last_order_date")
 CONTEXT_TEXT_COLUMNS = ("business_unit", "date", "weather", "daypart")
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow")
+REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pyarrow")
 
 
 class PreferencePyfunc:
@@ -48,7 +49,7 @@ class PreferencePyfunc:
 
 def _load_pyfunc(data_path: str) -> PreferencePyfunc:
     """MLflow's entry point."""
-    return PreferencePyfunc(PreferenceModel.load(Path(data_path)))
+    return PreferencePyfunc(load_for_serving(Path(data_path)))
 
 
 def contexts_from_rows(rows: pd.DataFrame) -> Contexts:

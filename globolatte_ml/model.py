@@ -1,7 +1,7 @@
 """`PreferenceModel`: the probability of each product as the next main product, given a customer's state and a context.
 
-Belongs here: the two experts (a taste model and a regression) put together, fitting the regression, choosing its regularisation,
-predicting with plain numpy.
+Belongs here: the two experts (a taste model and a regression) put together, choosing the regression's penalty, predicting with plain
+numpy.
 Does not belong here: feature definitions (`features.py`, `taste_inputs.py`), the taste model (`taste.py`, `taste_fit.py`), file
 formats (`model_files.py`), evaluation.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +23,25 @@ from globolatte_ml.encoding import Encoded
 from globolatte_ml.features import FeatureSpace, encode_for, encoded_features, feature_names, features
 from globolatte_ml.metrics import log_loss
 from globolatte_ml.priors import learn_feature_space
+from globolatte_ml.regression import fit_regression
 from globolatte_ml.states import CustomerStates
 from globolatte_ml.taste import TasteParameters, log_softmax, log_taste_probabilities
 from globolatte_ml.taste_fit import fit_taste, quasi_normal_draws, start
 from globolatte_ml.taste_inputs import taste_inputs
 from globolatte_ml.time_split import time_split
-from globolatte_ml.training_orders import canonical_order, recency_weights, round_significant
+from globolatte_ml.training_orders import canonical_order, recency_weights, round_significant, thinned
 from globolatte_ml.vocabulary import SEASONS
 
 PENALTIES = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 CAUTIOUS_PENALTY = 0.01
 HALF_LIVES_IN_DAYS = (None, 60.0)
 MINIMUM_VALIDATION_ORDERS = 30
-MAXIMUM_ITERATIONS = 500
 MINIMUM_TASTE_ORDERS = 200
 """With fewer the regression answers alone."""
-MAXIMUM_TASTE_ORDERS = 100_000
-"""More orders than these tell the taste model's few hundred parameters nothing new: every so manieth is taken."""
+MAXIMUM_TASTE_ORDERS, MAXIMUM_REGRESSION_ORDERS = 100_000, 250_000
+"""More orders than these tell a few hundred parameters nothing new: every so manieth is taken."""
+MOST_ROWS_BY_GRAPH = 256
+"""A graph has less to do around the numbers, numpy is faster at the numbers: so requests go by graph, batches do not."""
 TASTE_DIGITS = 6
 """Significant digits kept of the taste model and the blend: far more than the data tell, fewer than the search's noise reaches."""
 
@@ -86,12 +88,13 @@ class PreferenceModel:
         draws: int = 32,
         iterations: int = 40,
     ) -> None:
-        self.penalties = tuple(penalties)
-        self.half_lives = tuple(half_lives)
+        self.penalties = penalties
+        self.half_lives = half_lives
         self.random_state = random_state
         self.groups = groups
         self.draws = draws
         self.iterations = iterations
+        self._answers: Callable[[Encoded], np.ndarray] | None = None
 
     classes_: np.ndarray
     space_: FeatureSpace
@@ -111,6 +114,17 @@ class PreferenceModel:
         """The constructor's arguments."""
         names = ("penalties", "half_lives", "random_state", "groups", "draws", "iterations")
         return {name: getattr(self, name) for name in names}
+
+    def set_params(self, **parameters: Any) -> PreferenceModel:
+        """Sets some of the constructor's arguments; raises ValueError for another name."""
+        unknown = sorted(set(parameters) - set(self.get_params()))
+        if unknown:
+            raise ValueError(
+                f"PreferenceModel has no parameter {', '.join(unknown)}; use {', '.join(self.get_params())}"
+            )
+        for name, value in parameters.items():
+            setattr(self, name, value)
+        return self
 
     def fit(
         self,
@@ -149,7 +163,18 @@ class PreferenceModel:
         `products` asks for another catalogue and its order: what left it is ruled out (the logit of the others stays as
         it is), what is new gets `floor_` like any product never sold.
         """
-        probabilities = self.answer(encode_for(states, contexts, self.space_))
+        if not hasattr(self, "space_"):
+            raise ValueError("this model is not fitted; call fit, or load a saved one")
+        return self.predict_encoded(encode_for(states, contexts, self.space_), products)
+
+    def predict(self, states: CustomerStates, contexts: Contexts) -> np.ndarray:
+        """The most probable product of each row, str, shape (n,)."""
+        best: np.ndarray = self.classes_[self.predict_proba(states, contexts).argmax(axis=1)]
+        return best
+
+    def predict_encoded(self, orders: Encoded, products: Sequence[str] | None = None) -> np.ndarray:
+        """`predict_proba` of states and contexts that are numbers already."""
+        probabilities = self.answer(orders)
         if products is None or tuple(products) == self.space_.vocabulary.products:
             return probabilities
         position = {product: i for i, product in enumerate(self.space_.vocabulary.products)}
@@ -160,8 +185,14 @@ class PreferenceModel:
 
     def answer(self, orders: Encoded) -> np.ndarray:
         """`predict_proba` of orders that are numbers already: arithmetic alone, also traced into an ONNX graph."""
+        if self._answers is not None and len(orders) <= MOST_ROWS_BY_GRAPH:
+            return self._answers(orders)
         log_taste = None if self.taste_ is None else self._log_taste(orders)
         return self._probabilities(encoded_features(orders, self.space_), log_taste)
+
+    def answers_by(self, answers: Callable[[Encoded], np.ndarray]) -> None:
+        """From now on `answers` computes what `answer` gives: the same model in another form."""
+        self._answers = answers
 
     def feature_names(self) -> tuple[str, ...]:
         """Names of the d columns of `coef_`."""
@@ -195,9 +226,11 @@ class PreferenceModel:
         self.validation_log_loss_ = scores = trial.validation_log_loss_ if trial else {}
         cautious = (CAUTIOUS_PENALTY, self.half_lives[0])
         self.penalty_, self.half_life_ = min(scores, key=lambda one: scores[one]) if scores else cautious
-        inputs = self._learn_features(states, contexts, chosen, catalogue)
+        self._learn_features(states, contexts, chosen, catalogue)
         weights = recency_weights(contexts.date, self.half_life_)
-        self._regress(inputs, chosen, self.penalty_, weights)
+        rows = thinned(chosen, MAXIMUM_REGRESSION_ORDERS)
+        inputs = features(states.take(rows), contexts.take(rows), self.space_)
+        self._regress(inputs, chosen[rows], self.penalty_, None if weights is None else weights[rows])
         if trial and trial.taste_ is not None:
             self.blend_ = round_significant(trial.blend_, TASTE_DIGITS)
             self._fit_taste(states, contexts, chosen, weights, trial)
@@ -220,9 +253,11 @@ class PreferenceModel:
         half_lives = self.half_lives if fresh_from is not None else self.half_lives[:1]
         trial = PreferenceModel(self.penalties, half_lives, self.random_state, self.groups, self.draws, self.iterations)
         past = states.take(earlier), contexts.take(earlier), chosen[earlier]
-        inputs = trial._learn_features(*past, catalogue)
+        trial._learn_features(*past, catalogue)
+        rows = thinned(past[2], MAXIMUM_REGRESSION_ORDERS)
+        inputs = features(past[0].take(rows), past[1].take(rows), trial.space_)
         inputs_later = features(states.take(later), contexts.take(later), trial.space_)
-        logits = trial._try_penalties(inputs, past[1], past[2], inputs_later, chosen[later])
+        logits = trial._try_penalties(inputs, past[1].take(rows), past[2][rows], inputs_later, chosen[later])
         if len(past[2]) >= MINIMUM_TASTE_ORDERS:
             trial._fit_taste(*past, recency_weights(past[1].date, trial.half_life_))
             log_taste = trial._log_taste(encode_for(states.take(later), contexts.take(later), trial.space_))
@@ -264,8 +299,7 @@ class PreferenceModel:
         trial: PreferenceModel | None = None,
     ) -> None:
         """From the start, or from what `trial` learned if it knows the same products."""
-        every = slice(None, None, -(-len(chosen) // MAXIMUM_TASTE_ORDERS))
-        rows = np.arange(len(chosen))[every]
+        rows = thinned(chosen, MAXIMUM_TASTE_ORDERS)
         inputs = taste_inputs(encode_for(states.take(rows), contexts.take(rows), self.space_), self.space_, self.sold_)
         position = np.searchsorted(self.sold_, chosen[rows])
         begin = start(inputs, position, self.groups)
@@ -279,33 +313,17 @@ class PreferenceModel:
 
     def _learn_features(
         self, states: CustomerStates, contexts: Contexts, chosen: np.ndarray, catalogue: tuple[str, ...]
-    ) -> np.ndarray:
-        """Learns everything but the regression; the model inputs of these orders, (n, d)."""
+    ) -> None:
+        """Learns what features need."""
         self.space_ = learn_feature_space(states, contexts, chosen, catalogue)
         self.classes_ = np.array(catalogue)
         self.n_orders_ = len(chosen)
         self.floor_ = 1.0 / (len(chosen) + len(catalogue))
         self.sold_ = np.unique(chosen)
         self.taste_, self.blend_, self.draws_ = None, REGRESSION_ALONE, np.zeros((0, 0))
-        return features(states, contexts, self.space_)
 
     def _regress(self, inputs: np.ndarray, chosen: np.ndarray, penalty: float, weights: np.ndarray | None) -> None:
-        import warnings
-
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.linear_model import LogisticRegression
-
-        if len(self.sold_) == 1:
-            self.coef_, self.intercept_ = np.zeros((1, inputs.shape[1])), np.zeros(1)
-            return
-        regression = LogisticRegression(C=penalty, max_iter=MAXIMUM_ITERATIONS, random_state=self.random_state)
-        centre = inputs.mean(axis=0)  # the same optimum, since intercepts go unpunished, in a third of the iterations
-        with warnings.catch_warnings():  # a candidate that did not converge is taken for what it scores
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            regression.fit(inputs - centre, chosen, sample_weight=weights)
-        coef, intercept = regression.coef_, regression.intercept_ - regression.coef_ @ centre
-        if len(self.sold_) == 2:  # scikit-learn keeps one row of log odds for two classes
-            coef, intercept = np.vstack([np.zeros_like(coef), coef]), np.concatenate([[0.0], intercept])
+        coef, intercept = fit_regression(inputs, chosen, penalty, weights, self.random_state)
         self.coef_, self.intercept_ = round_significant(coef), round_significant(intercept)
 
     def _logits(self, inputs: np.ndarray) -> np.ndarray:

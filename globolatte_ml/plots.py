@@ -8,7 +8,7 @@ Does not belong here: computing anything.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from globolatte_ml.evaluation import HISTORY_LENGTHS, Evaluation, GroupMetrics
@@ -18,6 +18,8 @@ from globolatte_ml.vocabulary import SEASONS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+    from globolatte_ml.backtest import Fold
 
 WIDTH, DOTS_PER_INCH = 7.0, 110
 COFFEE, CREAM, INK, MUTED, ACCENT = "#6f4e37", "#d9c7b3", "#2b2118", "#8a7f76", "#2a7f77"
@@ -103,6 +105,29 @@ def hit_rate_by_product(evaluation: Evaluation) -> bytes:
     axes.set_xlim(0, 112)
     axes.tick_params(axis="y", length=0)
     finish_axes(axes, "% of its orders")
+    return png_bytes(figure)
+
+
+def backtest_chart(folds: Sequence[Fold]) -> bytes:
+    """Log loss at each origin: the model, the customer's favourite, popularity."""
+    if not folds:
+        return _nothing_to_judge("Log loss at past dates")
+    subtitle = "trained before each date, judged on the orders from then on; lower is better"
+    figure = new_figure(3.6, "Log loss at past dates", subtitle)
+    axes = figure.add_subplot()
+    names = [f"{fold.origin}\n{fold.orders:,} orders" for fold in folds]
+    lines = {"popularity": MUTED, "customer favourite": COFFEE, "model": ACCENT}
+    series = {
+        "popularity": [fold.popularity.log_loss for fold in folds],
+        "customer favourite": [fold.favourite.log_loss for fold in folds],
+        "model": [fold.model.log_loss for fold in folds],
+    }
+    for label, color in lines.items():
+        axes.plot(names, series[label], color=color, marker="o", linewidth=1.8, label=label)
+    axes.set_ylim(0, max(series["popularity"]) * 1.15)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.legend(frameon=False, loc="lower right", ncols=3, fontsize=9)
+    finish_axes(axes, "")
     return png_bytes(figure)
 
 

@@ -16,9 +16,10 @@ import pyarrow as pa
 from globolatte_ml.batch import ranked_table
 from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.contexts import Contexts
-from globolatte_ml.features import daypart_preference
+from globolatte_ml.features import daypart_preference, encode_asked, encode_states
 from globolatte_ml.model import PreferenceModel
 from globolatte_ml.model_files import DOCUMENT_NAME
+from globolatte_ml.onnx_serving import load_for_serving
 from globolatte_ml.recommendations import RankedProduct, Recommendation, Request, prediction_id
 from globolatte_ml.state_bundle import StateBundle, read_state_bundle
 from globolatte_ml.vocabulary import DAYPARTS
@@ -45,7 +46,8 @@ class Scorer:
         self.state_version = bundle.state_version
         self.products = tuple(bundle.products)
         self.weathers = tuple(sorted({*bundle.weathers, *model.space_.vocabulary.weathers}))
-        self._states = bundle.states(model.space_.vocabulary.products)
+        known = bundle.states(model.space_.vocabulary.products).take(np.arange(-1, len(bundle.customer_ids)))
+        self._states = encode_states(known, model.space_)  # a stranger first, then the customers
         self._unit_ids = {
             name.casefold(): unit_id for unit_id, unit in bundle.business_units.items() for name in unit.names
         }
@@ -55,7 +57,7 @@ class Scorer:
     def from_folders(cls, model_folder: Path, state_folder: Path, model_version: str | None = None) -> Scorer:
         """Load both; `model_folder` is an MLflow model folder or the preference model's own folder."""
         folder = resolve_model_folder(Path(model_folder))
-        return cls(PreferenceModel.load(folder), read_state_bundle(Path(state_folder)), model_version)
+        return cls(load_for_serving(folder), read_state_bundle(Path(state_folder)), model_version)
 
     def recommend(self, requests: Sequence[Request]) -> list[Recommendation]:
         """One answer per request, in order.
@@ -120,13 +122,13 @@ class Scorer:
         index = np.repeat(np.arange(len(rows)), repeats)
         first = np.cumsum(repeats) - repeats
         turn = np.arange(len(index)) - first[index]
-        states = self._states.take(rows)
-        preference = daypart_preference(states, self.model.space_)
+        preference = daypart_preference(self._states.daypart_orders[rows + 1], self.model.space_)
         weights = np.where(anytime[index], preference[index, turn], 1.0)
         spread = contexts.take(index)
         daypart = np.where(anytime[index], np.array(DAYPARTS)[turn], spread.daypart)
         spread = Contexts(spread.business_unit, spread.date, spread.weather, daypart, spread.is_holiday)
-        answers = self.model.predict_proba(states.take(index), spread, self.products)
+        asked = encode_asked(self._states.take(rows[index] + 1), spread, self.model.space_)
+        answers = self.model.predict_encoded(asked, self.products)
         mixed: np.ndarray = np.add.reduceat(answers * weights[:, None], first, axis=0)
         return mixed
 

@@ -86,14 +86,19 @@ def circumstance_names(space: FeatureSpace) -> tuple[str, ...]:
 
 def taste_inputs(orders: Encoded, space: FeatureSpace, sold: np.ndarray) -> TasteInputs:
     """The inputs over the products at the positions `sold` of the space's catalogue."""
-    habit_now, habit_past = _habits(orders, len(space.vocabulary.products))
-    addons = orders.addons[:, sold]
+    n_products = len(space.vocabulary.products)
+    habit_now, habit_past = _habits(orders, n_products)
+
+    def of_sold(values: np.ndarray) -> np.ndarray:
+        return values if len(sold) == n_products else values[:, sold]
+
+    addons = of_sold(orders.addons)
     return TasteInputs(
         now=_now(orders, space),
         past=_past(orders, space),
-        habit_now=tuple(habit[:, sold] for habit in habit_now),
-        habit_past=tuple(habit[:, sold] for habit in habit_past),
-        mains=orders.mains[:, sold],
+        habit_now=tuple(map(of_sold, habit_now)),
+        habit_past=tuple(map(of_sold, habit_past)),
+        mains=of_sold(orders.mains),
         addons=addons,
         orders=orders.order_count,
         addon_lines=addons.sum(axis=1),

@@ -23,6 +23,7 @@ from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.evaluation import Evaluation, evaluate, holdout_probabilities
 from globolatte_ml.mlflow_loader import MODEL_NAME, flat_rows, save_mlflow_model
 from globolatte_ml.model import PreferenceModel
+from globolatte_ml.onnx_graph import GRAPH_NAME, write_graph
 from globolatte_ml.proofs import prove, write_proofs
 from globolatte_ml.snapshot import Snapshot
 
@@ -146,6 +147,7 @@ def _write_model(model: PreferenceModel, snapshot: Snapshot, folder: Path) -> No
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / MODEL_NAME
         model.save(data)
+        write_graph(model, data / GRAPH_NAME)
         save_mlflow_model(model, data, folder, flat_rows(states, snapshot.contexts.take(rows)))
 
 

@@ -15,6 +15,12 @@ FLOOR_OF_WEIGHTS = 0.1
 SIGNIFICANT_DIGITS = 10
 
 
+def thinned(chosen: np.ndarray, most: int) -> np.ndarray:
+    """Positions of every so manieth order, about `most` of them, and of one order of each product: all where there are no more."""
+    every = np.arange(0, len(chosen), max(1, -(-len(chosen) // most)))
+    return np.union1d(every, np.unique(chosen, return_index=True)[1])
+
+
 def canonical_order(states: CustomerStates, contexts: Contexts, chosen: np.ndarray) -> np.ndarray:
     """Positions that put n orders into one sequence, whatever sequence they came in: equal orders give equal numbers.
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 DAYPARTS = ("morning", "midday", "afternoon", "evening")
+FEW = 16
+"""So few words are looked up one by one: comparing arrays costs more."""
 SEASONS = ("winter", "spring", "summer", "autumn")
 
 
@@ -34,15 +37,31 @@ class Vocabulary:
 
 def encode(values: np.ndarray, words: Sequence[str]) -> np.ndarray:
     """Position of each value in `words`, int64 of the shape of `values`; -1 for a word never seen."""
+    if values.ndim == 1 and len(values) <= FEW:
+        known = _positions(tuple(words))
+        return np.array([known.get(value, -1) for value in values.tolist()], dtype=np.int64)
     codes = np.full(values.shape, -1, dtype=np.int64)
     for position, word in enumerate(words):
         codes[values == word] = position
     return codes
 
 
+@lru_cache(maxsize=64)
+def _positions(words: tuple[str, ...]) -> dict[str, int]:
+    return {word: position for position, word in enumerate(words)}
+
+
 def one_hot(codes: np.ndarray, width: int) -> np.ndarray:
-    """Indicator matrix of shape (n, width), float64; a negative code gives a row of zeros."""
-    return (codes[:, None] == np.arange(width)).astype(np.float64)
+    """Indicator matrix of shape (n, width), float64; -1 gives a row of zeros."""
+    return look_up(_indicators(width), codes)
+
+
+@lru_cache(maxsize=64)
+def _indicators(width: int) -> np.ndarray:
+    """An indicator row per position, and one of zeros for -1, which is the last."""
+    table = np.eye(width + 1, width)
+    table.setflags(write=False)
+    return table
 
 
 def look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:

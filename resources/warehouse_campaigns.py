@@ -75,12 +75,18 @@ def keep_campaign(
     warehouse: Warehouse, campaign_id: str, campaign: "pa.Table", audience: "pa.Table", contacts: "pa.Table"
 ) -> None:
     """Record, audience and contact log of a campaign, all or none; what an earlier run of the same campaign left is replaced."""
+    kept = (
+        ("campaign_record", CAMPAIGNS, campaign),
+        ("audience", AUDIENCES, audience),
+        ("contacts", CONTACTS, contacts),
+    )
     with warehouse.transaction() as transaction:
-        for number, (table, rows) in enumerate(((CAMPAIGNS, campaign), (AUDIENCES, audience), (CONTACTS, contacts))):
-            transaction.execute(f"delete from {table} where campaign_id = ?", [campaign_id])
-            transaction.stage(f"rows_{number}", rows)
+        for staged, _, rows in kept:
+            transaction.stage(staged, rows)
+        for staged, table, rows in kept:
             names = ", ".join(rows.column_names)
-            transaction.execute(f"insert into {table} ({names}) select {names} from rows_{number}")
+            transaction.execute(f"delete from {table} where campaign_id = ?", [campaign_id])
+            transaction.execute(f"insert into {table} ({names}) select {names} from {staged}")
 
 
 def outcomes(warehouse: Warehouse, campaign_id: str, first: dt.date, last: dt.date) -> "pa.Table":

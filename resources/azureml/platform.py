@@ -19,7 +19,7 @@ from resources.azureml.provenance import Provenance
 from resources.azureml.settings import AzureMLSettings
 from resources.azureml.training import train
 from resources.azureml.workspace import Workspace
-from resources.ml import CHALLENGER, CHAMPION, ModelVersion, Snapshot, TrainedModel
+from resources.ml import CHALLENGER, CHAMPION, ModelVersion, Snapshot, TrainedModel, holds_model
 from resources.training_method import CommandMethod, TrainingMethod
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class AzureMLPlatform:
     settings: AzureMLSettings
     folder: Path
     method: TrainingMethod = field(default_factory=CommandMethod)
+    _looked_at: set[str] = field(default_factory=set, init=False)
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -128,7 +129,13 @@ class AzureMLPlatform:
         return self._version(model)
 
     def _version(self, model: "Model") -> ModelVersion:
-        return models.as_version(self.workspace, model, self.folder / "models")
+        version = models.as_version(self.workspace, model, self.folder / "models")
+        if version.version not in self._looked_at:  # once a process: a copy may be damaged, the original is not
+            self._looked_at.add(version.version)
+            if not holds_model(version.folder, version.content_hash):
+                shutil.rmtree(version.folder)
+                version = models.as_version(self.workspace, model, self.folder / "models")
+        return version
 
     def model(self, alias: str) -> ModelVersion | None:
         """The version that bears an alias (`champion`, `challenger`), or none."""

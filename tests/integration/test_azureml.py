@@ -12,7 +12,7 @@ from tests.azureml_builders import settings_of
 from tests.emulators.azureml import StandIn
 from tests.integration.conftest import Home
 
-SMALL = ("--orders", "1200", "--customers", "80", "--start", "2022-01-01", "--end", "2022-02-28")
+SMALL = ("--orders", "2000", "--customers", "150", "--start", "2022-01-01", "--end", "2022-02-28")
 WORKSPACE = "whole-graph"
 QUESTION = {"customer_id": "C0001", "region": "Canada", "weather": "Snowy", "date": "2022-03-01"}
 

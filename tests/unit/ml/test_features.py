@@ -99,7 +99,7 @@ def test_seasons_are_those_of_the_warehouse(snapshot, model, date, season):
 
 
 def test_daypart_preference_starts_at_the_chains_mix_and_follows_the_customer(snapshot, model):
-    preference = daypart_preference(snapshot.states, model.space_)
+    preference = daypart_preference(snapshot.states.daypart_orders, model.space_)
     np.testing.assert_allclose(preference.sum(axis=1), 1.0)
     fresh = snapshot.states.order_count == 0
     assert fresh.any()

@@ -95,7 +95,7 @@ def test_no_daypart_averages_over_the_customers_hours(scorer):
         [Request("C0002", "BU_CA", "Rainy", WINTER_DAY, daypart) for daypart in (None, *DAYPARTS)]
     )
     row = scorer.bundle.rows(np.array(["C0002"]))
-    weights = daypart_preference(scorer.bundle.states(scorer.products).take(row), scorer.model.space_)[0]
+    weights = daypart_preference(scorer.bundle.states(scorer.products).take(row).daypart_orders, scorer.model.space_)[0]
     mixed = weights @ np.stack([probabilities(answer) for answer in hours])
     np.testing.assert_allclose(probabilities(anytime), mixed, atol=1e-12)
 
