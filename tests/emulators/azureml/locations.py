@@ -59,7 +59,7 @@ def _of_job(world: World, workspace: str, match: re.Match[str]) -> Place:
     if job is None:
         raise UnknownAddressError(f"job {match['job']} not found")
     if output.lower() == "artifacts":
-        root = Place("azureml", f"ExperimentRun/dcid.{job['name']}")
+        root = place_of(world, workspace, default_output(job["name"]))
     else:
         declared = (job["properties"].get("outputs") or {}).get(output)
         if declared is None:

@@ -14,6 +14,8 @@ from tests.emulators.azureml.routes import route
 SUBSCRIPTION = GROUP.partition("/resourceGroups")[0]
 QUICK_MILLISECONDS = 20
 WORKING_MILLISECONDS = 200
+TELLING_SECONDS = 2.0
+"""How long a resource waits with its failure for the client to hear of it from the operation, which tells the reason."""
 
 Work = Callable[[], None]
 
@@ -36,6 +38,7 @@ class Operation:
     status: str = "InProgress"
     error: dict[str, Any] | None = None
     finished: threading.Event = field(default_factory=threading.Event)
+    told: threading.Event = field(default_factory=threading.Event)
 
 
 class Operations:
@@ -78,6 +81,8 @@ def _carry_out(operation: Operation, done: Work, work: Work | None, failed: Call
     except OperationFailed as error:
         operation.error = error_body(error.code, error.message)
         operation.status = "Failed"
+        operation.finished.set()
+        operation.told.wait(TELLING_SECONDS)
         if failed is not None:
             failed(error.message)
     finally:
@@ -96,6 +101,7 @@ def accepted(call: Call, operation: Operation, status: int, body: Any = None) ->
         "x-ms-async-operation-timeout": "PT30M",
         "x-ms-retry-after-ms": str(operation.retry_milliseconds),
     }
+    headers["Location"] = f"https://{call.host}{call.path}?api-version={call.api_version}"
     if status == 202:
         headers["Location"] = address.replace("mfeOperationsStatus", "mfeOperationResults")
     return Answer(status, body, headers)
@@ -109,6 +115,7 @@ def operation_status(call: Call) -> Answer:
     if operation.polls >= 0 or not operation.finished.is_set():
         pause = {"x-ms-retry-after-ms": str(operation.retry_milliseconds)}
         return Answer(200, {"id": call.path, "name": operation.name, "status": "InProgress"}, pause)
+    operation.told.set()
     body: dict[str, Any] = {"id": call.path, "name": operation.name, "status": operation.status}
     if operation.error is not None:
         body["error"] = operation.error

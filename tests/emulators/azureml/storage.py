@@ -18,9 +18,6 @@ from azure.storage.blob import (
 from tests.emulators.azureml.certificates import Certificates
 from tests.emulators.azureml.network import ACCOUNT, BLOB
 
-ARTIFACTS = "azureml"
-"""The container of logs and of what a job leaves in its `outputs` folder."""
-
 
 @dataclass(frozen=True)
 class Place:

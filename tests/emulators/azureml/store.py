@@ -61,6 +61,13 @@ class Store:
         with self.lock:
             return [found for found in self._resources.values() if found["type"] == f"{PROVIDER}/{below}"]
 
+    def refuse_twin(self, resource_id: str) -> None:
+        """Refuses an endpoint whose name another workspace has taken: its name is its address in the region."""
+        kind, name = resource_id.split("/")[-2:]
+        other = self.of_kind(kind, name)
+        if other is not None and other["id"].lower() != resource_id.lower():
+            raise Refused(400, "BadArgument", f"Endpoint name {name} is taken; it must be unique in the region")
+
     def of_kind(self, kind: str, name: str) -> Resource | None:
         """A resource by the last two parts of its id, wherever it is."""
         end = f"/{kind}/{name}".lower()
@@ -91,5 +98,8 @@ def made(
 
 
 def seen(resource: Resource) -> Resource:
-    """A copy that is safe to send: jobs and operations go on changing the resource."""
+    """A copy that is safe to send: jobs and operations go on changing the resource.
+
+    They set fields that are there and replace what is in them, but add none: a dictionary must not grow while it is copied.
+    """
     return copy.deepcopy(resource)

@@ -6,7 +6,7 @@ from tests.emulators.azureml.calls import GROUP, WORKSPACE, Answer, Call, Refuse
 from tests.emulators.azureml.lists import listed
 from tests.emulators.azureml.network import ACCOUNT, REGION, WORKSPACE_API
 from tests.emulators.azureml.routes import route
-from tests.emulators.azureml.storage import ARTIFACTS, Place
+from tests.emulators.azureml.storage import Place
 from tests.emulators.azureml.store import Resource, made, seen
 from tests.emulators.azureml.world import World
 
@@ -44,7 +44,10 @@ def add_workspace(world: World, subscription: str, group: str, name: str) -> Res
     world.store.put(
         made(found, "workspaces", properties, location=REGION, tags={}, kind="Default", sku=sku, identity=identity)
     )
-    for datastore, container in ((DEFAULT_DATASTORE, f"azureml-blobstore-{guid}"), (ARTIFACT_DATASTORE, ARTIFACTS)):
+    for datastore, container in (
+        (DEFAULT_DATASTORE, f"azureml-blobstore-{guid}"),
+        (ARTIFACT_DATASTORE, f"azureml-{guid}"),
+    ):
         world.storage.make_container(container)
         world.store.put(_datastore(found, datastore, container))
     return world.store.need(found)
@@ -134,7 +137,7 @@ def datastore_secrets(call: Call) -> Answer:
         raise Refused(400, "UserError", f"Datastore {datastore['name']} has no credentials")
     artifacts = datastore["name"] == ARTIFACT_DATASTORE  # the SDK signs the addresses of logs itself, with the key
     if (call.body or {}).get("expirableSecret") and not artifacts:
-        return Answer(200, {"secretsType": "Sas", "sasToken": call.world.storage.sas()})
+        return Answer(200, {"secretsType": "Sas", "sasToken": f"?{call.world.storage.sas()}"})
     return Answer(200, {"secretsType": "AccountKey", "key": call.world.storage.key})
 
 

@@ -49,7 +49,7 @@ def test_a_job_that_exits_with_an_error_has_failed_and_says_why(client: Any) -> 
 
 def test_cancelling_ends_the_process(client: Any, azureml: StandIn) -> None:
     name = shell(client, "echo $$ > pid; sleep 600")
-    pid = azureml.world.folder / "jobs" / name / "code" / "pid"
+    pid = azureml.world.folder / "jobs" / azureml.workspace_name / name / "code" / "pid"
     while not pid.exists():
         assert client.jobs.get(name).status not in ("Failed", "Canceled")
     client.jobs.begin_cancel(name).result()

@@ -8,7 +8,7 @@ from typing import Any
 import isodate
 
 from tests.emulators.azureml.jobs import command
-from tests.emulators.azureml.jobs.command import Work, artifacts
+from tests.emulators.azureml.jobs.command import Work
 from tests.emulators.azureml.jobs.runs import JobFailed, Run, child_job
 from tests.emulators.azureml.locations import place_of
 from tests.emulators.azureml.store import now
@@ -41,9 +41,10 @@ def _record(run: Run, metric: str, result: dict[str, Any]) -> None:
     children = [_child(run, number, metric, trial) for number, trial in enumerate(result["trials"])]
     best = children[result["best"]]
     model, storage = run.folder / "found" / "mlflow-model", run.world.storage
-    storage.upload(model, artifacts(best.name).below("outputs", "mlflow-model"))
+    storage.upload(model, best.artifacts.below("outputs", "mlflow-model"))
     run.metrics[metric] = best.metrics[metric]
-    run.properties["properties"] |= {"best_child_run_id": best.name, "score": str(best.metric(metric))}
+    found = {"best_child_run_id": best.name, "score": str(best.metric(metric))}
+    run.properties["properties"] = {**run.properties["properties"], **found}
     if BEST_MODEL in run.properties["outputs"]:
         storage.upload(model, place_of(run.world, run.workspace, run.properties["outputs"][BEST_MODEL]["uri"]))
         run.delivered.append(BEST_MODEL)

@@ -21,7 +21,6 @@ from tests.emulators.azureml.assets import KINDS, keep_version
 from tests.emulators.azureml.jobs.runs import MODEL_TYPES, JobCancelled, JobFailed, Run
 from tests.emulators.azureml.locations import UnknownAddressError, asset, place_of, place_of_asset
 from tests.emulators.azureml.network import LOGIN, REGION, WORKSPACE_API
-from tests.emulators.azureml.storage import ARTIFACTS, Place
 
 LOG = "user_logs/std_log.txt"
 POLL_SECONDS = 0.1
@@ -179,12 +178,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _publish(run: Run, log: Path) -> None:
-    run.world.storage.write(artifacts(run.name).below(LOG), log.read_bytes())
-
-
-def artifacts(job: str) -> Place:
-    """Where logs and the `outputs` folder of a job are kept."""
-    return Place(ARTIFACTS, f"ExperimentRun/dcid.{job}")
+    run.world.storage.write(run.artifacts.below(LOG), log.read_bytes())
 
 
 def _environment(run: Run, work: Work) -> dict[str, str]:
@@ -229,7 +223,7 @@ def _deliver(run: Run, declared: Mapping[str, dict[str, Any]], outputs: Mapping[
         run.delivered.append(name)
     for folder in ("outputs", "logs"):
         if (run.folder / "code" / folder).is_dir():
-            storage.upload(run.folder / "code" / folder, artifacts(run.name).below(folder))
+            storage.upload(run.folder / "code" / folder, run.artifacts.below(folder))
 
 
 def register(run: Run, declared: Mapping[str, dict[str, Any]]) -> None:

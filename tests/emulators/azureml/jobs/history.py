@@ -4,7 +4,6 @@ import uuid
 from typing import Any
 
 from tests.emulators.azureml.calls import PROVIDER, Answer, Call, Refused
-from tests.emulators.azureml.jobs.command import artifacts
 from tests.emulators.azureml.jobs.outputs import output_assets
 from tests.emulators.azureml.jobs.runs import Run
 from tests.emulators.azureml.lists import listed
@@ -75,7 +74,7 @@ def patch_run(call: Call) -> Answer:
 def get_details(call: Call) -> Answer:
     """A run with the addresses of its logs."""
     run, storage = _run(call), call.world.storage
-    root = artifacts(run.name)
+    root = run.artifacts
     names = storage.names(root.below("user_logs"))
     logs = {name[len(root.path) + 1 :]: storage.url(Place(root.container, name), signed=True) for name in names}
     said = described(run)

@@ -30,23 +30,32 @@ EXECUTORS: dict[str, Executor] = {
 }
 
 
+COMMAND: dict[str, Any] = {
+    "codeId": None, "computeId": None, "componentId": None, "distribution": None, "environmentVariables": {}, "inputs": {},
+    "limits": None, "notificationSetting": None, "parameters": {}, "queueSettings": None,
+    "resources": {
+        "instanceCount": 1, "instanceType": None, "properties": None, "shmSize": "2g", "dockerArgs": None,
+    },
+}  # fmt: skip
+"""What the service tells of every command job, whatever was asked for."""
+OUTPUT = {"description": None, "assetName": None, "mode": "ReadWriteMount"}
+CURATED = ("azureml:AzureML-", "azureml://registries/azureml/")
+"""Environments that are always there."""
+
+
 def keep_job(world: World, workspace: str, name: str, given: dict[str, Any]) -> Resource:
     """Makes a job's resource, with what the service adds to what was asked for."""
-    outputs = {key: dict(output) for key, output in (given.get("outputs") or {}).items()}
+    outputs = {key: {**OUTPUT, **output} for key, output in (given.get("outputs") or {}).items()}
     for key, output in outputs.items():
         output["uri"] = output.get("uri") or f"azureml://datastores/workspaceblobstore/paths/azureml/{name}/{key}/"
-    default = {
-        "description": None,
-        "uri": default_output(name),
-        "mode": "ReadWriteMount",
-        "jobOutputType": "uri_folder",
-    }
-    outputs.setdefault("default", default)
+    outputs.setdefault("default", {**OUTPUT, "uri": default_output(name), "jobOutputType": "uri_folder"})
     studio = f"https://ml.azure.com/runs/{name}?wsid={workspace}&tid={world.tenant.tenant_id}"
     properties = {
-        **given,
+        **(COMMAND if given["jobType"] == "Command" else {}),
+        **{key: value for key, value in given.items() if value is not None},
         "status": "NotStarted",
         "displayName": given.get("displayName") or name,
+        "description": given.get("description"),
         "experimentName": given.get("experimentName") or "Default",
         "isArchived": False,
         "properties": given.get("properties") or {},
@@ -86,7 +95,7 @@ def _check_references(world: World, workspace: str, given: dict[str, Any]) -> No
     if name != SERVERLESS and compute.startswith("/") and world.store.get(compute) is None:
         raise Refused(400, "UserError", f"Unknown compute target '{name}'.")
     for field, kinds in (("environmentId", ("environments",)), ("codeId", ("codes",))):
-        if given.get(field) and "azureml://registries/azureml/" not in given[field]:
+        if given.get(field) and not given[field].startswith(CURATED):
             try:
                 asset(world, workspace, given[field], kinds)
             except UnknownAddressError as error:

@@ -43,7 +43,7 @@ def shown(run: Run) -> dict[str, Any]:
     }
     latest = [
         {"key": key, "value": values[-1][0], "timestamp": values[-1][2], "step": values[-1][1]}
-        for key, values in run.metrics.items()
+        for key, values in list(run.metrics.items())
     ]
     info = {
         "run_id": run.name, "run_uuid": run.name, "run_name": run.properties["displayName"], "experiment_id": "0",
@@ -108,7 +108,7 @@ def log(call: Call) -> Answer:
     for parameter in given.get("params") or []:
         run.parameters[parameter["key"]] = str(parameter["value"])
     for tag in given.get("tags") or []:
-        run.properties["tags"][tag["key"]] = str(tag["value"])
+        run.properties["tags"] = {**run.properties["tags"], tag["key"]: str(tag["value"])}
     return Answer(200, {})
 
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.emulators.azureml.storage import Place
 from tests.emulators.azureml.store import Resource, now
+from tests.emulators.azureml.workspaces import ARTIFACT_DATASTORE
 
 if TYPE_CHECKING:
     from tests.emulators.azureml.world import World
@@ -75,6 +77,12 @@ class Run:
         self.properties["status"] = value
 
     @property
+    def artifacts(self) -> Place:
+        """Where its logs and its `outputs` folder are kept."""
+        store = self.world.store.need(f"{self.workspace}/datastores/{ARTIFACT_DATASTORE}")
+        return Place(store["properties"]["containerName"], f"ExperimentRun/dcid.{self.name}")
+
+    @property
     def root(self) -> str:
         """The job at the top: itself, or the sweep or pipeline that it belongs to."""
         above = self.world.runs.get(self.workspace, self.parent) if self.parent else None
@@ -115,7 +123,8 @@ class Runs:
 
     def add(self, job: Resource, parent: str | None = None) -> Run:
         """Takes a job into the books, queued."""
-        folder = self.world.folder / "jobs" / str(job["name"])
+        workspace = str(job["id"]).rpartition("/jobs/")[0].rpartition("/")[2]
+        folder = self.world.folder / "jobs" / workspace / str(job["name"])
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         run = Run(self.world, job, folder, parent)

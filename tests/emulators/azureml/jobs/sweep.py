@@ -91,11 +91,8 @@ def _crown(run: Run, trials: list[Run]) -> None:
         raise JobFailed(f"All trials failed: {reason}")
     value, best = max(judged, key=lambda pair: pair[0])
     run.metrics[metric] = [(sign * value, 0, 0)]
-    run.properties["properties"] |= {
-        "best_child_run_id": best.name,
-        "score": str(sign * value),
-        "primary_metric": metric,
-    }
+    found = {"best_child_run_id": best.name, "score": str(sign * value), "primary_metric": metric}
+    run.properties["properties"] = {**run.properties["properties"], **found}
     for name in best.delivered:
         source = place_of(run.world, run.workspace, best.properties["outputs"][name]["uri"])
         folder = run.folder / "outputs" / name

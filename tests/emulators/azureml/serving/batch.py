@@ -47,6 +47,7 @@ def put_endpoint(call: Call) -> Answer:
     """Makes a batch endpoint, or names its default deployment."""
     found, given = _endpoint_id(call), dict(call.body["properties"])
     default = (given.get("defaults") or {}).get("deploymentName")
+    call.world.store.refuse_twin(found)
     if default and call.world.store.get(f"{found}/deployments/{default}") is None:
         raise Refused(400, "UserError", f"Deployment {default} does not exist in endpoint {call.names['endpoint']}")
     host = f"{call.names['endpoint']}.{INFERENCE}".lower()

@@ -54,6 +54,7 @@ def put_endpoint(call: Call) -> Answer:
     store, found = call.world.store, endpoint_id(call)
     before = store.get(found)
     given = dict(call.body["properties"])
+    store.refuse_twin(found)
     _check_endpoint(call, given)
     given.pop("keys", None)
     call.world.secrets.setdefault(found.lower(), {"primaryKey": _key(), "secondaryKey": _key()})
@@ -121,6 +122,8 @@ def _provisioned(call: Call, resource: Resource, before: Resource | None) -> Ans
         resource["properties"]["provisioningState"] = "Failed"
 
     shown = seen(resource)
+    if before is None and not serves:  # an endpoint has its addresses once it is there
+        shown["properties"] |= {"scoringUri": None, "swaggerUri": None}
     operation = world.operations.start(done, work if serves or fault else None, failed)
     return accepted(call, operation, 201 if before is None else 200, shown)
 
@@ -237,7 +240,8 @@ def delete_deployment(call: Call) -> Answer:
     if (endpoint.get("traffic") or {}).get(call.names["deployment"]):
         raise Refused(400, "UserError", f"Deployment {call.names['deployment']} takes traffic; set it to 0 first")
     for kind in ("traffic", "mirrorTraffic"):
-        (endpoint.get(kind) or {}).pop(call.names["deployment"], None)
+        shares = endpoint.get(kind) or {}
+        endpoint[kind] = {name: share for name, share in shares.items() if name != call.names["deployment"]}
     return _deleted(call, deployment_id(call))
 
 
