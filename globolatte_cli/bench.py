@@ -64,6 +64,18 @@ def _drift(settings: Settings) -> "Iterator[Row]":  # noqa: ARG001 - needs no ho
     return rows()
 
 
+def _prediction(settings: Settings) -> "Iterator[Row]":
+    from benchmarks.model.speed import prediction_rows
+
+    return prediction_rows(settings.home)
+
+
+def _training(settings: Settings) -> "Iterator[Row]":  # noqa: ARG001 - needs no home
+    from benchmarks.model.speed import training_rows
+
+    return training_rows()
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "definitions": _definitions,
     "ingest": _ingest,
@@ -71,6 +83,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "run": _run,
     "serving": _serving,
     "drift": _drift,
+    "prediction": _prediction,
+    "training": _training,
     "demo": _demo,
 }
 

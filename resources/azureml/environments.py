@@ -12,8 +12,8 @@ from resources.azureml.workspace import Workspace
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Environment
 
-TRAINING_PACKAGES = ("dagster-pipes", "mlflow", "numpy", "pandas", "pyarrow", "scikit-learn")
-SERVING_PACKAGES = ("azureml-inference-server-http", "numpy", "pandas", "pyarrow")
+TRAINING_PACKAGES = ("dagster-pipes", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "scikit-learn")
+SERVING_PACKAGES = ("azureml-inference-server-http", "numpy", "onnxruntime", "pandas", "pyarrow")
 NOT_HERE = {"azureml-mlflow": "azureml-mlflow>=1.60", "azureml-ai-monitoring": "azureml-ai-monitoring>=1.0"}
 """Packages that only Azure's own machines use, and that need not be installed where Dagster runs."""
 
