@@ -18,10 +18,10 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-byteco
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo dev test browser lint format bench clean lock
+.PHONY: help setup demo dev test browser lint format bench dbt-docs clean lock
 
 help: ## Show this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: $(MANIFEST) ## Make the environment (only what changed since the last time)
 	@$(BIN)/python -m compileall -q $(PACKAGES)
@@ -48,6 +48,10 @@ lint: $(DEV_STAMP) $(MANIFEST) ## Formatting, lint, types, import rules, SQL
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models dbt_project/tests
+	$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 --dialect snowflake dbt_project/models dbt_project/tests
+
+dbt-docs: setup ## dbt's own documentation as one page, dbt_project/target/docs/static_index.html
+	cd dbt_project && ../$(BIN)/dbt --quiet docs generate --static --empty-catalog --target lint --target-path target/docs
 
 format: $(DEV_STAMP) ## Mend formatting and what lint can mend
 	$(BIN)/ruff check --fix .

@@ -10,6 +10,8 @@ from dagster_dbt import DbtProject
 
 from globolatte_assets.automation import follow_new_data
 from globolatte_assets.documentation import with_tables_described
+from globolatte_assets.endpoints.campaign_audiences import campaign_audiences
+from globolatte_assets.endpoints.campaign_results import campaign_results_asset
 from globolatte_assets.endpoints.recommendations import recommendations_asset
 from globolatte_assets.endpoints.recommender import recommender
 from globolatte_assets.endpoints.regional_recommendations import regional_recommendations_asset
@@ -21,13 +23,14 @@ from globolatte_assets.models.evaluation import evaluation
 from globolatte_assets.models.preference_model import preference_model
 from globolatte_assets.models.product_affinity import product_affinity_asset
 from globolatte_assets.models.promotion import promotion_asset
+from globolatte_assets.models.responsible_ai import responsible_ai_asset
 from globolatte_assets.models.segments import segments_asset
 from globolatte_assets.models.training_snapshot import training_snapshot
 from globolatte_assets.monitoring.conservation import ledger_conservation
 from globolatte_assets.monitoring.data_drift import data_drift_asset
 from globolatte_assets.monitoring.performance import performance_asset
 from globolatte_assets.monitoring.prediction_log import prediction_log
-from globolatte_assets.monitoring.reports import DriftReports
+from globolatte_assets.monitoring.reports import KeptPages
 from globolatte_assets.partitions import sales_partitions
 from globolatte_assets.raw.delivery_checks import delivery_checks
 from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
@@ -79,6 +82,9 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                     training_snapshot,
                     preference_model,
                     evaluation,
+                    responsible_ai_asset(
+                        KeptPages(settings.model_pages_folder, settings.model_pages_kept, settings.reports_url)
+                    ),
                     backtest,
                     promotion_asset(sign_off_wanted=settings.model_sign_off),
                     segments_asset(condition),
@@ -86,11 +92,13 @@ def build_definitions(settings: Settings) -> dg.Definitions:
                     serving_state_asset(condition),
                     recommendations_asset(condition),
                     regional_recommendations_asset(condition),
+                    campaign_audiences,
+                    campaign_results_asset(condition),
                     recommender,
                     prediction_log,
                     data_drift_asset(
                         condition,
-                        DriftReports(settings.drift_reports_folder, settings.drift_reports_kept, settings.reports_url),
+                        KeptPages(settings.drift_reports_folder, settings.drift_reports_kept, settings.reports_url),
                         settings.window_orders,
                         settings.window_days,
                     ),

@@ -11,6 +11,8 @@ import dagster as dg
 
 from globolatte_assets.keys import (
     BUSINESS_UNITS,
+    CAMPAIGN_AUDIENCES,
+    CAMPAIGN_RESULTS,
     CUSTOMERS,
     DATA_DRIFT,
     EVALUATION,
@@ -22,6 +24,7 @@ from globolatte_assets.keys import (
     PRODUCTS,
     RECOMMENDATIONS,
     REGIONAL_RECOMMENDATIONS,
+    RESPONSIBLE_AI,
     SALES_TRANSACTIONS,
     SEGMENTS,
 )
@@ -35,10 +38,13 @@ TABLES: Mapping[dg.AssetKey, str] = {
     SALES_TRANSACTIONS: "sales_data.sales_transactions",
     MISPLACED_FILES: "sales_data.load_ledger",
     EVALUATION: "ml.evaluations",
+    RESPONSIBLE_AI: "ml.responsible_ai",
     SEGMENTS: "ml.segments",
     PRODUCT_AFFINITY: "ml.product_affinity",
     RECOMMENDATIONS: "serving.recommendations",
     REGIONAL_RECOMMENDATIONS: "serving.regional_recommendations",
+    CAMPAIGN_AUDIENCES: "serving.campaign_audiences",
+    CAMPAIGN_RESULTS: "serving.campaign_results",
     PREDICTION_LOG: "monitoring.prediction_log",
     DATA_DRIFT: "monitoring.drift",
     PERFORMANCE: "monitoring.performance",

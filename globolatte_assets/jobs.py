@@ -8,6 +8,8 @@ import dagster as dg
 from globolatte_assets.keys import (
     BACKTEST,
     BUSINESS_UNITS,
+    CAMPAIGN_AUDIENCES,
+    CAMPAIGN_RESULTS,
     CONSERVATION,
     CUSTOMERS,
     DATA_DRIFT,
@@ -23,6 +25,7 @@ from globolatte_assets.keys import (
     RECOMMENDATIONS,
     RECOMMENDER,
     REGIONAL_RECOMMENDATIONS,
+    RESPONSIBLE_AI,
     SALES_TRANSACTIONS,
     SEGMENTS,
     SERVING_STATE,
@@ -39,6 +42,8 @@ PROMOTE = "promote"
 BACKTEST_MODEL = "backtest_model"
 MONITOR = "monitor"
 RECOMMEND = "recommend"
+CAMPAIGN = "campaign"
+MEASURE_CAMPAIGNS = "measure_campaigns"
 DEPLOY = "deploy"
 INGEST_PREDICTION_LOG = "ingest_prediction_log"
 
@@ -61,7 +66,7 @@ def job_named(jobs: Sequence[AssetJob], name: str) -> AssetJob:
 def jobs() -> Sequence[AssetJob]:
     """All jobs, in the order in which data flows. Steps of a job run in one process: each is small, starting one is not."""
     reference = dg.AssetSelection.assets(BUSINESS_UNITS, PRODUCTS, CUSTOMERS, HOLIDAYS)
-    training = dg.AssetSelection.assets(TRAINING_SNAPSHOT, PREFERENCE_MODEL, EVALUATION, PROMOTION)
+    training = dg.AssetSelection.assets(TRAINING_SNAPSHOT, PREFERENCE_MODEL, EVALUATION, RESPONSIBLE_AI, PROMOTION)
     return [
         _job(LOAD_REFERENCE_DATA, reference, "Business units, products, customers and holidays from the landing zone."),
         _job(
@@ -79,7 +84,7 @@ def jobs() -> Sequence[AssetJob]:
             dg.AssetSelection.groups(*DBT_GROUPS) | dg.AssetSelection.checks(CONSERVATION),
             "Everything dbt builds, with its tests; and the check that no raw row is lost.",
         ),
-        _job(TRAIN_MODEL, training, "Snapshot, training, evaluation, and the verdict on promotion."),
+        _job(TRAIN_MODEL, training, "Snapshot, training, evaluation, explanations, and the verdict on promotion."),
         _job(
             RETRAIN,
             training | dg.AssetSelection.assets(RECOMMENDER),
@@ -105,6 +110,16 @@ def jobs() -> Sequence[AssetJob]:
             ),
             "Publishes customer states, scores every customer, and strangers, with the champion, assigns customers to segments and "
             "tells which products go together.",
+        ),
+        _job(
+            CAMPAIGN,
+            dg.AssetSelection.assets(CAMPAIGN_AUDIENCES),
+            "Who to offer what within a budget: set product and budget in the launchpad.",
+        ),
+        _job(
+            MEASURE_CAMPAIGNS,
+            dg.AssetSelection.assets(CAMPAIGN_RESULTS),
+            "What campaigns brought, against their control groups.",
         ),
         _job(
             DEPLOY, dg.AssetSelection.assets(RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."

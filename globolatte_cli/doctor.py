@@ -6,15 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
 from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.prepare import manifest_is_current
 from resources import environment
+from resources.azureml.settings import PREFIX, AzureMLSettings
 from resources.landing import REFERENCE_PREFIX, SALES_PREFIX
 from resources.ml import CHAMPION
-from resources.settings import LandingKind, Settings
+from resources.settings import LandingKind, MissingSettingError, MLKind, Settings
 from resources.warehouse import WarehouseBusyError
 
 REFERENCE_FILES = ("business_units.csv", "products.csv", "customers.csv")
@@ -94,10 +97,24 @@ def _ml(settings: Settings) -> Finding:
     return Finding("ML platform", True, f"{ml.describe()}: champion is version {champion.version}")
 
 
-def _manifest(_: Settings) -> Finding:
-    current = manifest_is_current()
+def _endpoint(settings: Settings) -> Finding:
+    endpoint = environment.endpoint_of(settings)
+    state = endpoint.observed()
+    if not state.running:
+        return Finding("online endpoint", True, "nothing is deployed")
+    serving = ", ".join(f"{one.name} ({one.phase}, {one.traffic} %)" for one in state.deployments)
     return Finding(
-        "dbt manifest", current, "current" if current else "missing or out of date", "run `globolatte prepare`"
+        "online endpoint", state.healthy, f"{endpoint.describe()}: {serving or 'no deployment'}", "run the job `deploy`"
+    )
+
+
+def _manifest(settings: Settings) -> Finding:
+    current = manifest_is_current(settings)
+    return Finding(
+        "dbt manifest",
+        current,
+        "current" if current else "missing, out of date or of the other warehouse",
+        "run `globolatte prepare`",
     )
 
 
@@ -109,6 +126,7 @@ CHECKS: tuple[Callable[[Settings], Finding], ...] = (
     _event_queue,
     _warehouse,
     _ml,
+    _endpoint,
 )
 
 
@@ -124,9 +142,21 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
 def settings_table(settings: Settings) -> dict[str, tuple[str, str]]:
     """Each setting's variable with its value and meaning."""
+    return _rows(settings, "GLOBOLATTE_") | (_azureml_rows() if settings.ml is MLKind.AZUREML else {})
+
+
+def _azureml_rows() -> dict[str, tuple[str, str]]:
+    """The settings of Azure ML; none while one that it needs is not there, which the findings tell."""
+    try:
+        return _rows(AzureMLSettings.from_environment(), PREFIX)
+    except (MissingSettingError, ValidationError):
+        return {}
+
+
+def _rows(settings: BaseSettings, prefix: str) -> dict[str, tuple[str, str]]:
+    fields = type(settings).model_fields.items()
     return {
-        f"GLOBOLATTE_{name.upper()}": (_shown(getattr(settings, name)), field.description or "")
-        for name, field in Settings.model_fields.items()
+        f"{prefix}{name.upper()}": (_shown(getattr(settings, name)), field.description or "") for name, field in fields
     }
 
 

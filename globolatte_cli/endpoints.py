@@ -13,6 +13,7 @@ from rich.table import Table
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from resources.endpoint import EndpointError, ObservedDeployment, ObservedState
+from resources.environment import endpoint_of
 from resources.settings import MLKind, Settings
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def deploy_champion() -> None:
 
     settings = Settings()
     deploy(settings)
-    show(client_of(settings).observed(), Console())
+    show(endpoint_of(settings).observed(), Console())
 
 
 def start() -> None:
@@ -91,7 +92,7 @@ def stop() -> None:
 
 def list_deployments(*, as_json: bool) -> None:
     """Prints what runs."""
-    console, state = Console(), client_of(Settings()).observed()
+    console, state = Console(), endpoint_of(Settings()).observed()
     if as_json:
         console.print_json(json.dumps(asdict(state)))
     else:
@@ -101,7 +102,7 @@ def list_deployments(*, as_json: bool) -> None:
 def show(state: ObservedState, console: Console) -> None:
     """What runs, as a table."""
     if not state.running:
-        console.print("The endpoint does not run. Start it with `globolatte endpoints start`.")
+        console.print("The endpoint does not run. Start it with `globolatte endpoints start`, or deploy to it.")
         return
     console.print(f"{state.url}/score", "[green]up[/]" if state.healthy else "[red]gateway down[/]", highlight=False)
     if not state.deployments:

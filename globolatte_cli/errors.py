@@ -2,9 +2,11 @@
 
 from pydantic import ValidationError
 
+from resources.azureml.faults import AzureMLError
+from resources.azureml.settings import PREFIX, AzureMLSettings
 from resources.endpoint import EndpointError
 from resources.landing import LandingUnreachableError
-from resources.settings import MissingSettingError, NotInThisReleaseError
+from resources.settings import MissingSettingError
 from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
 
 
@@ -17,18 +19,19 @@ KNOWN_ERRORS = (
     ValidationError,
     WarehouseBusyError,
     WarehouseUnusableError,
-    NotInThisReleaseError,
     MissingSettingError,
     LandingUnreachableError,
     EndpointError,
+    AzureMLError,
 )
 
 
 def message_of(error: Exception) -> str:
     """What to print for a known error."""
     if isinstance(error, ValidationError):
+        prefix = PREFIX if error.title == AzureMLSettings.__name__ else "GLOBOLATTE_"
         wrong = [
-            f"GLOBOLATTE_{'_'.join(map(str, item['loc'])).upper()} {item['msg'].removeprefix('Value error, ')} (is {item['input']!r})"
+            f"{prefix}{'_'.join(map(str, item['loc'])).upper()} {item['msg'].removeprefix('Value error, ')} (is {item['input']!r})"
             for item in error.errors()
         ]
         return "; ".join(wrong) + ". `globolatte doctor` lists every setting"

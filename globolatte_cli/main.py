@@ -115,6 +115,43 @@ def recommend(
 
 
 @cli.command()
+@click.option(
+    "--product", default="", help="Product to offer, by id or name; default: what is worth most to push in each unit."
+)
+@click.option("--budget", type=click.FloatRange(min=0), required=True, help="What all contacts may cost together.")
+@click.option(
+    "--cost", type=click.FloatRange(min=0, min_open=True), default=0.25, show_default=True, help="Of one contact."
+)
+@click.option(
+    "--unit", "units", multiple=True, help="Business unit to address; may be given several times. Default: all."
+)
+@click.option(
+    "--days", type=click.IntRange(min=1), default=14, show_default=True, help="For how many days purchases count."
+)
+@click.option(
+    "--control", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share that is held back."
+)
+@click.option("--name", default="", help="Name of the campaign; default: the product's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def campaign(
+    product: str,
+    budget: float,
+    cost: float,
+    units: tuple[str, ...],
+    days: int,
+    control: float,
+    name: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Choose who to offer what within a budget, log the contacts, and hold a control group back."""
+    from globolatte_cli.campaign import make_campaign
+
+    asked = {"product": product, "budget": budget, "cost_per_contact": cost, "units": list(units), "days": days}
+    make_campaign({**asked, "control_share": control, "name": name}, as_json=as_json)
+
+
+@cli.command()
 def demo() -> None:
     """Simulate two years, run everything, and show what came of it."""
     from globolatte_cli.demo import run_demo
@@ -139,6 +176,37 @@ def doctor(*, as_json: bool) -> None:
     from globolatte_cli.doctor import examine
 
     sys.exit(examine(as_json=as_json))
+
+
+@cli.group()
+def azureml() -> None:
+    """The Azure ML workspace: definitions for `az ml`, models shared between workspaces."""
+
+
+@azureml.command("export")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def azureml_export(folder: Path) -> None:
+    """Write every definition as Azure ML CLI v2 YAML into FOLDER."""
+    from globolatte_cli.azureml import export_definitions
+
+    export_definitions(folder)
+
+
+@azureml.command("share")
+def azureml_share() -> None:
+    """Share the champion with the registry (GLOBOLATTE_AZUREML_REGISTRY)."""
+    from globolatte_cli.azureml import share_champion
+
+    share_champion()
+
+
+@azureml.command("adopt")
+@click.argument("shared")
+def azureml_adopt(shared: str) -> None:
+    """Make the model SHARED of the registry this workspace's challenger."""
+    from globolatte_cli.azureml import adopt_shared
+
+    adopt_shared(shared)
 
 
 @cli.group()
@@ -213,11 +281,25 @@ def prepare() -> None:
 @click.argument(
     "what",
     type=click.Choice(
-        ["definitions", "ingest", "ticks", "run", "serving", "drift", "prediction", "training", "demo", "model", "all"]
+        [
+            "definitions",
+            "ingest",
+            "ticks",
+            "dbt",
+            "run",
+            "serving",
+            "drift",
+            "prediction",
+            "training",
+            "demo",
+            "model",
+            "all",
+        ]
     ),
     default="all",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--orders", default=10_000_000, help="Of `dbt`: how many orders it builds.", show_default=True)
 @click.option("--seed", "seeds", type=int, multiple=True, help="Of `model`: a simulated chain; default: 11 to 15.")
 @click.option("--size", "sizes", multiple=True, help="Of `model`: orders x customers; default: 10000x1000.")
 @click.option(
@@ -227,7 +309,9 @@ def prepare() -> None:
     multiple=True,
     help="Of `model`: which chains; default: all.",
 )
-def bench(what: str, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tuple[str, ...], *, as_json: bool) -> None:
+def bench(
+    what: str, orders: int, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tuple[str, ...], *, as_json: bool
+) -> None:
     """Measure us and the reference side by side, in one run, and print the ratios.
 
     `model` is no part of `all`: it fits everything on many chains and takes minutes.
@@ -238,7 +322,7 @@ def bench(what: str, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tup
         sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, as_json=as_json))
     from globolatte_cli.bench import run_benchmarks
 
-    sys.exit(run_benchmarks(what, as_json=as_json))
+    sys.exit(run_benchmarks(what, as_json=as_json, orders=orders))
 
 
 for command in (quarantine, retract, ledger, models):

@@ -1,9 +1,12 @@
-"""`globolatte prepare`: dbt's manifest, made ahead of time so that definitions load fast."""
+"""`globolatte prepare`: dbt's manifest and the lineage of columns, made ahead of time so that definitions load fast."""
 
+import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
+from globolatte_assets.features.column_lineage import LINEAGE_FILE
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
@@ -13,10 +16,18 @@ SOURCES = ("dbt_project.yml", "profiles.yml", "models", "macros", "tests")
 """What the manifest is made from."""
 
 
-def manifest_is_current() -> bool:
-    """Whether the manifest exists and is younger than everything it is made from."""
+ADAPTER = re.compile(rb'"adapter_type": ?"(\w+)"')
+BEGINNING_BYTES = 4096
+
+
+def manifest_is_current(settings: Settings | None = None) -> bool:
+    """Whether manifest and lineage exist, are made for the chosen warehouse, and are younger than everything they are made from."""
     manifest = DBT_PROJECT_FOLDER / "target" / "manifest.json"
-    if not manifest.exists():
+    if not manifest.exists() or not manifest.with_name(LINEAGE_FILE).exists():
+        return False
+    with manifest.open("rb") as stream:
+        made_for = ADAPTER.search(stream.read(BEGINNING_BYTES))
+    if made_for is None or made_for[1].decode() != (settings or Settings()).warehouse:
         return False
     made = manifest.stat().st_mtime
     files = (file for name in SOURCES for file in _files(DBT_PROJECT_FOLDER / name))
@@ -28,23 +39,43 @@ def _files(path: Path) -> list[Path]:
 
 
 def prepare_manifest() -> None:
-    """Runs `dbt parse`. Raises `UserError` with dbt's words if the project does not parse."""
+    """Runs `dbt parse` and tells the columns' lineage. Raises `UserError` with dbt's words if the project does not parse."""
     prepare_home(Settings())
-    command = [
-        str(DBT_EXECUTABLE),
-        "--quiet",
-        "parse",
-        "--project-dir",
-        str(DBT_PROJECT_FOLDER),
-        "--profiles-dir",
-        str(DBT_PROJECT_FOLDER),
-    ]
-    environment = {**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
-    parsed = subprocess.run(
-        command, capture_output=True, text=True, env=environment, cwd=DBT_PROJECT_FOLDER, check=False
+    _prepare_lineage()
+    _dbt("parse")
+
+
+def _prepare_lineage() -> None:
+    """Writes where each column comes from, from SQL that dbt compiled for no warehouse at all."""
+    from globolatte_assets.features.column_lineage import lineage_of
+
+    target = DBT_PROJECT_FOLDER / "target"
+    compiled = target / "lineage"
+    _dbt("compile", "--target", "lint", "--target-path", str(compiled))
+    manifest = json.loads((compiled / "manifest.json").read_bytes())
+    (target / LINEAGE_FILE).write_text(json.dumps(lineage_of(manifest)))
+
+
+def _dbt(command: str, *arguments: str) -> None:
+    run = subprocess.run(
+        [
+            str(DBT_EXECUTABLE),
+            "--quiet",
+            command,
+            *arguments,
+            "--project-dir",
+            str(DBT_PROJECT_FOLDER),
+            "--profiles-dir",
+            str(DBT_PROJECT_FOLDER),
+        ],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+        cwd=DBT_PROJECT_FOLDER,
+        check=False,
     )
-    if parsed.returncode:
-        raise UserError(f"dbt cannot parse {DBT_PROJECT_FOLDER}:\n{parsed.stdout}{parsed.stderr}")
+    if run.returncode:
+        raise UserError(f"dbt cannot {command} {DBT_PROJECT_FOLDER}:\n{run.stdout}{run.stderr}")
 
 
 def ensure_manifest() -> None:

@@ -19,7 +19,8 @@ from urllib.parse import urlsplit
 THIS_MACHINE = ("127.0.0.1", "localhost")
 LOOK_SECONDS = 1.0
 GONE = (
-    "This page is gone, or was never made. The latest reports are kept (GLOBOLATTE_DRIFT_REPORTS_KEPT says how many)."
+    "This page is gone, or was never made. The latest pages are kept (GLOBOLATTE_DRIFT_REPORTS_KEPT and GLOBOLATTE_MODEL_PAGES_KEPT "
+    "say how many)."
 )
 
 

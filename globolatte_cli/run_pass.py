@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.live import Live
@@ -85,6 +85,7 @@ class Pass:
         if (self._is_stale(RECOMMEND) or not self.states.is_published) and self._has_champion():
             self.job(RECOMMEND, "Recommendations")
         self._serve_the_champion()
+        self._measure_campaigns()
         if self.predictions.finished():
             self.job(INGEST_PREDICTION_LOG, "Prediction log")
         if backlog.without_reference_data:
@@ -133,6 +134,15 @@ class Pass:
 
         if lags_behind(self.endpoint, self.ml.model(CHAMPION)):
             self.job(DEPLOY, "Champion behind the endpoint")
+
+    def _measure_campaigns(self) -> None:
+        """Campaigns are made when someone asks for one; what they brought follows the data."""
+        from globolatte_assets.jobs import MEASURE_CAMPAIGNS
+        from globolatte_assets.keys import CAMPAIGN_AUDIENCES
+        from sensors.retraining import latest_materialization
+
+        if latest_materialization(self.instance, CAMPAIGN_AUDIENCES) is not None and self._is_stale(MEASURE_CAMPAIGNS):
+            self.job(MEASURE_CAMPAIGNS, "Campaign results")
 
     def _has_champion(self) -> bool:
         from sensors.retraining import training_situation
@@ -187,8 +197,10 @@ class Pass:
             inputs, latest_places(self.instance, {*selected, *(key for keys in inputs.values() for key in keys)})
         )
 
-    def job(self, name: str, label: str, tags: dict[str, str] | None = None) -> "dg.ExecuteInProcessResult":
-        """Runs a job to its end, with progress. Raises `UserError` with what failed and why."""
+    def job(
+        self, name: str, label: str, tags: dict[str, str] | None = None, config: dict[str, Any] | None = None
+    ) -> "dg.ExecuteInProcessResult":
+        """Runs a job to its end, with progress; `config` is its assets' by node. Raises `UserError` with what failed and why."""
         from resources.event_log import event_log_kept_open
         from sensors.run_health import PROCESS_TAG, this_process
 
@@ -198,7 +210,7 @@ class Pass:
                 instance=self.instance,
                 run_id=run_id,
                 tags={**(tags or {}), PROCESS_TAG: str(this_process())},
-                run_config=QUIET_CONSOLE,
+                run_config={**QUIET_CONSOLE, **({"ops": config} if config else {})},
                 raise_on_error=False,
             )
         seconds = time.monotonic() - started

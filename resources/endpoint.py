@@ -99,6 +99,8 @@ class ObservedState:
     routed: bool
     settled: bool
     deployments: Sequence[ObservedDeployment] = ()
+    page: str | None = None
+    """A page about the endpoint for people: its health, or its place in a studio."""
 
     def named(self, name: str) -> ObservedDeployment | None:
         """The newest deployment of that name."""
@@ -110,7 +112,7 @@ class EndpointError(RuntimeError):
 
 
 class Endpoint(Protocol):
-    """Answers questions online. Implementations: `LocalEndpoint`."""
+    """Answers questions online. Implementations: `LocalEndpoint`, `AzureMLEndpoint`."""
 
     def desired(self) -> DesiredState:
         """What should run."""

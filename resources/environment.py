@@ -16,11 +16,11 @@ from resources.settings import (
     PROJECT_ROOT,
     LandingKind,
     MLKind,
-    NotInThisReleaseError,
     Settings,
     WarehouseKind,
     required,
 )
+from resources.training_method import training_method
 from resources.warehouse import Warehouse
 
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
@@ -98,7 +98,7 @@ def impatient_warehouse_of(settings: Settings) -> Warehouse:
 
 
 def ml_of(settings: Settings) -> MLPlatform:
-    """The ML platform. Raises `NotInThisReleaseError` for a kind that is not there yet."""
+    """The ML platform. Raises `MissingSettingError` if a setting of Azure ML is not there."""
     if settings.ml is MLKind.LOCAL:
         from resources.ml_local import LocalMLPlatform
 
@@ -107,11 +107,15 @@ def ml_of(settings: Settings) -> MLPlatform:
             training=settings.training,
             training_file=str(settings.training_file) if settings.training_file else None,
         )
-    raise NotInThisReleaseError("GLOBOLATTE_ML", str(settings.ml), "local")
+    from resources.azureml.platform import AzureMLPlatform
+    from resources.azureml.settings import AzureMLSettings
+
+    method = training_method(settings.training, settings.training_file)
+    return AzureMLPlatform(AzureMLSettings.from_environment(), settings.azureml_folder, method)
 
 
 def endpoint_of(settings: Settings) -> Endpoint:
-    """The online endpoint. Raises `NotInThisReleaseError` for a kind that is not there yet."""
+    """The online endpoint. Raises `MissingSettingError` if a setting of Azure ML is not there."""
     if settings.ml is MLKind.LOCAL:
         from resources.local_endpoint.endpoint import LocalEndpoint
 
@@ -121,17 +125,30 @@ def endpoint_of(settings: Settings) -> Endpoint:
             log_seconds=settings.prediction_log_seconds,
             wait_seconds=settings.endpoint_wait_seconds,
         )
-    raise NotInThisReleaseError("GLOBOLATTE_ML", str(settings.ml), "local")
+    from resources.azureml.endpoint import AzureMLEndpoint
+    from resources.azureml.settings import AzureMLSettings
+
+    return AzureMLEndpoint(AzureMLSettings.from_environment(), settings.azureml_folder / "models", states_of(settings))
 
 
 def states_of(settings: Settings) -> ServingStates:
     """The customer states that serving reads."""
-    return ServingStates(folder=str(settings.endpoints_folder))
+    folder = str(settings.endpoints_folder)
+    if settings.ml is MLKind.LOCAL:
+        return ServingStates(folder=folder)
+    from resources.azureml.serving_storage import SharedServingStates
+
+    return SharedServingStates(folder=folder)
 
 
 def predictions_of(settings: Settings) -> PredictionFiles:
     """The files in which the endpoint's deployments log their answers."""
-    return PredictionFiles(folder=str(settings.endpoints_folder / "prediction_log"))
+    folder = str(settings.endpoints_folder / "prediction_log")
+    if settings.ml is MLKind.LOCAL:
+        return PredictionFiles(folder=folder)
+    from resources.azureml.serving_storage import SharedPredictionFiles
+
+    return SharedPredictionFiles(folder=folder)
 
 
 def export(settings: Settings) -> None:

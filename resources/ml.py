@@ -104,3 +104,15 @@ class MLPlatform(Protocol):
     def describe(self) -> str:
         """Where this platform is, for people; no secret in it."""
         ...
+
+
+def holds_model(folder: Path, content_hash: str) -> bool:
+    """Whether a folder holds the model of this content, undamaged."""
+    from globolatte_ml.columns import InvalidDataError
+    from globolatte_ml.model import PreferenceModel
+    from globolatte_ml.scoring import resolve_model_folder
+
+    try:
+        return PreferenceModel.load(resolve_model_folder(folder)).content_hash() == content_hash
+    except (InvalidDataError, OSError):
+        return False

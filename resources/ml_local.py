@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.ml import CHALLENGER, CHAMPION, MODEL_NAME, ModelVersion, Snapshot, TrainedModel
+from resources.ml import CHALLENGER, CHAMPION, MODEL_NAME, ModelVersion, Snapshot, TrainedModel, holds_model
 from resources.remembered_aliases import remembered
 from resources.training_method import MethodKind, training_method
 
@@ -181,12 +181,4 @@ def _model_version(registered: "RegisteredVersion") -> ModelVersion:
 
 def _is_whole(registered: "RegisteredVersion") -> bool:
     """Whether the kept files still are the model that was registered."""
-    from globolatte_ml.columns import InvalidDataError
-    from globolatte_ml.model import PreferenceModel
-    from globolatte_ml.scoring import resolve_model_folder
-
-    try:
-        model = PreferenceModel.load(resolve_model_folder(Path(registered.source)))
-    except (InvalidDataError, OSError):
-        return False
-    return model.content_hash() == registered.tags["content_hash"]
+    return holds_model(Path(registered.source), registered.tags["content_hash"])

@@ -17,3 +17,7 @@ class PredictionFiles(dg.ConfigurableResource):
         folder = Path(self.folder)
         finish_abandoned(folder)
         return sorted(folder.glob(f"*{FINISHED}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+    def taken(self, file: Path) -> None:
+        """Removes a file whose content is in the warehouse."""
+        file.unlink()

@@ -81,13 +81,6 @@ class MLKind(StrEnum):
     AZUREML = "azureml"
 
 
-class NotInThisReleaseError(RuntimeError):
-    """A setting names a world that this release cannot run in."""
-
-    def __init__(self, variable: str, value: str, instead: str) -> None:
-        super().__init__(f"{variable}={value}: this release has no such world yet; set {variable}={instead}")
-
-
 class MissingSettingError(RuntimeError):
     """A chosen world needs a setting that is not there."""
 
@@ -125,8 +118,8 @@ class Settings(BaseSettings):
     )
     training: MethodKind = Field(
         default=MethodKind.COMMAND,
-        description="How models are trained: command (one job), sweep (many jobs over a search space), automl (a search over "
-        "families of classifiers) or pipeline (steps as jobs of their own).",
+        description="How models are trained: command (one job), sweep (many jobs over a search space), or pipeline "
+        "(steps as jobs of their own).",
     )
     training_file: Path | None = Field(
         default=None,
@@ -270,6 +263,9 @@ class Settings(BaseSettings):
     drift_reports_kept: int = Field(
         default=24, ge=1, description="How many Evidently reports (HTML, 4 MB each) are kept; the latest ones stay."
     )
+    model_pages_kept: int = Field(
+        default=24, ge=1, description="How many pages on models (HTML, one per version) are kept; the latest ones stay."
+    )
     reports_url: str = Field(
         default="http://127.0.0.1:3030",
         description="Where a browser finds the folder `reports` of the home; links in the UI begin with it. `globolatte dev` serves the "
@@ -405,6 +401,11 @@ class Settings(BaseSettings):
         return self.home / "mlflow"
 
     @property
+    def azureml_folder(self) -> Path:
+        """Copies of what is in the Azure ML workspace; can be deleted at any time."""
+        return self.home / "azureml"
+
+    @property
     def reports_folder(self) -> Path:
         """Pages for people, served at `reports_url`."""
         return self.home / "reports"
@@ -413,6 +414,11 @@ class Settings(BaseSettings):
     def drift_reports_folder(self) -> Path:
         """Evidently's reports, one HTML page a window."""
         return self.reports_folder / "drift"
+
+    @property
+    def model_pages_folder(self) -> Path:
+        """Model cards and what explains them, one HTML page a model version."""
+        return self.reports_folder / "models"
 
     @property
     def dagster_folder(self) -> Path:

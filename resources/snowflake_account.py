@@ -78,15 +78,14 @@ def snowflake_error() -> type[Exception]:
     return Error
 
 
-@contextmanager
-def connected(who: SnowflakeConnection) -> Iterator[Any]:
-    """An open connection, closed afterwards; parameters of statements are marked by `?`."""
+def resource_of(who: SnowflakeConnection) -> Any:
+    """dagster-snowflake's resource for one connection; it holds a secret, so it lives no longer than that."""
     from dagster_snowflake import SnowflakeResource
 
     arguments = credentials(who.authentication, who.private_key_path)
     token = arguments.pop("token", None)
     place = {"host": who.host, "port": who.port, "protocol": who.protocol} if who.host else {}
-    resource = SnowflakeResource(
+    return SnowflakeResource(
         account=who.account,
         user=who.user,
         database=who.database,
@@ -109,7 +108,12 @@ def connected(who: SnowflakeConnection) -> Iterator[Any]:
         },
         **arguments,
     )
-    with resource.get_connection() as connection:
+
+
+@contextmanager
+def connected(who: SnowflakeConnection) -> Iterator[Any]:
+    """An open connection, closed afterwards; parameters of statements are marked by `?`."""
+    with resource_of(who).get_connection() as connection:
         try:
             yield connection
         except BaseException:  # dagster-snowflake closes only what ended well

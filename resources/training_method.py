@@ -1,4 +1,4 @@
-"""The four ways to train a model, as values: what a platform is told, whichever it is.
+"""The ways to train a model, as values: what a platform is told, whichever it is.
 
 Belongs here: methods, search spaces and their validation, reading them from a file.
 Does not belong here: how a platform brings them about (`resources.ml_local`, `resources.azureml`).
@@ -17,11 +17,10 @@ LOG_LOSS = "validation_log_loss"
 
 
 class MethodKind(StrEnum):
-    """Which of the four."""
+    """Which of them."""
 
     COMMAND = "command"
     SWEEP = "sweep"
-    AUTOML = "automl"
     PIPELINE = "pipeline"
 
 
@@ -175,34 +174,17 @@ class SweepMethod:
 
 
 @dataclass(frozen=True)
-class AutoMLMethod:
-    """A search over families of classifiers on the same features; `trials` bounds it, so that it can be repeated."""
-
-    trials: int = 20
-    minutes: int = 60
-    folds: int = 3
-    metric: str = "log_loss"
-    featurization: str = "auto"
-    blocked: tuple[str, ...] = ()
-    explain: bool = True
-    seed: int = 0
-    kind: MethodKind = field(default=MethodKind.AUTOML, init=False)
-
-
-@dataclass(frozen=True)
 class PipelineMethod:
-    """Steps as jobs of their own: prepare, train, evaluate, and where `responsible` says so Azure's responsible AI components."""
+    """Steps as jobs of their own: prepare, train, evaluate."""
 
     seed: int = 0
-    responsible: bool = False
     kind: MethodKind = field(default=MethodKind.PIPELINE, init=False)
 
 
-TrainingMethod = CommandMethod | SweepMethod | AutoMLMethod | PipelineMethod
+TrainingMethod = CommandMethod | SweepMethod | PipelineMethod
 METHODS: Mapping[MethodKind, type[TrainingMethod]] = {
     MethodKind.COMMAND: CommandMethod,
     MethodKind.SWEEP: SweepMethod,
-    MethodKind.AUTOML: AutoMLMethod,
     MethodKind.PIPELINE: PipelineMethod,
 }
 

@@ -154,6 +154,39 @@ create table ml.sign_offs (
 );
 """
 
+CAMPAIGNS = """
+create table serving.campaigns (
+    campaign_id varchar not null, product_id varchar, starts_on date not null, ends_on date not null, budget double not null,
+    cost_per_contact double not null, control_share double not null, odds_ratio double not null, odds_ratio_source varchar not null,
+    eligible bigint not null, excluded_opted_out bigint not null, excluded_recently_contacted bigint not null,
+    excluded_held_out bigint not null, offers bigint not null, controls bigint not null, expected_purchases double not null,
+    expected_extra double not null, expected_extra_low double not null, expected_extra_high double not null,
+    model_version varchar not null, state_version varchar not null, created_at timestamp not null
+);
+create table serving.campaign_audiences (
+    campaign_id varchar not null, customer_id varchar not null, business_unit varchar not null, product_id varchar not null,
+    arm varchar not null, rank integer not null, probability double not null, expected_orders double not null,
+    expected_purchases double not null, expected_extra double not null, prediction_id varchar not null
+);
+create table serving.contact_log (
+    campaign_id varchar not null, customer_id varchar not null, product_id varchar not null, contacted_on date not null
+);
+create table serving.campaign_results (
+    campaign_id varchar not null, status varchar not null, measured_until date not null, customers_offer bigint not null,
+    customers_control bigint not null, orders_offer bigint not null, orders_control bigint not null,
+    purchases_offer bigint not null, purchases_control bigint not null, expected_extra double not null, extra_purchases double,
+    extra_low double, extra_high double, odds_ratio double, log_odds_ratio double, log_odds_error double,
+    measured_at timestamp not null
+);
+"""
+
+RESPONSIBLE_AI = """
+create table ml.responsible_ai (
+    model_version varchar not null, snapshot varchar not null, section varchar not null, subject varchar not null,
+    measure varchar not null, estimate double not null, low double, high double, orders bigint, recorded_at timestamp not null
+);
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -163,6 +196,8 @@ MIGRATIONS: tuple[str, ...] = (
     AFFINITY,
     REGIONAL,
     SIGN_OFFS,
+    CAMPAIGNS,
+    RESPONSIBLE_AI,
 )
 
 

@@ -5,6 +5,7 @@ plain words are `warehouse_snowflake_faults`, who we are is `snowflake_account`.
 """
 
 import logging
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,11 @@ from resources.warehouse_statements import replacement, selection
 if TYPE_CHECKING:
     import pyarrow as pa
 
+DEFINES = re.compile(r"\b(create table|create schema|add column) (?!if not exists)")
+STAGED_FILE = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*(/[A-Za-z0-9_-]+)*/[A-Za-z0-9_-]+\.parquet")
+LARGEST_UNLOADED_BYTES = 5 * 1024**3
+"""As much as Snowflake writes into one file."""
+
 PREPARED: set[tuple[str, str, str]] = set()
 """The databases (account, host, name) whose tables this process has seen to."""
 
@@ -37,9 +43,7 @@ BOOKKEEPING = (
 
 def repeatable(statement: str) -> str:
     """A statement of a migration so that it may run again: Snowflake commits at each, so a migration can end half way."""
-    return statement.replace("create table ", "create table if not exists ", 1).replace(
-        " add column ", " add column if not exists ", 1
-    )
+    return DEFINES.sub(r"\1 if not exists ", statement, count=1)
 
 
 class SnowflakeWarehouse(dg.ConfigurableResource):
@@ -185,6 +189,25 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
         with self._reading() as session:
             schema, batches = session.fetch_batches(sql)
             write_in_equal_groups(file, schema, batches)
+
+    def unload_to_stage(self, table: str, place: str, order_by: Sequence[str]) -> None:
+        """Writes `table` as one Parquet file at `place` (such as `ml.snapshots/name/examples.parquet`) in a stage of Snowflake's.
+
+        Rows in `order_by`, columns by their lower-case names. Nothing passes through this machine. Raises `ValueError` for a place
+        that is none.
+        """
+        if not STAGED_FILE.fullmatch(place):
+            raise ValueError(f"{place!r} is no file in a stage; write it like ml.snapshots/name/examples.parquet")
+        checked(*order_by)
+        sql, _ = selection(table, (), {}, ())
+        with self._reading() as session:
+            names = session.fetch_batches(f"{sql} limit 0")[0].names
+            columns = ", ".join(f'{name} as "{name}"' for name in names)
+            session.run(
+                f"copy into @{place} from (select {columns} from {table} order by {', '.join(order_by)}) "
+                "file_format = (type = parquet) header = true single = true overwrite = true "
+                f"max_file_size = {LARGEST_UNLOADED_BYTES}"
+            )
 
     def has(self, table: str) -> bool:
         """Whether `table` exists."""

@@ -133,7 +133,7 @@ class SnowflakeTransaction:
     def fetch(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
         """Runs one query and returns all of its rows."""
         if self._turn is None and not self._has_begun:
-            self._turn = self._session.value(f"select turn from {TURN}")
+            self._turn = self._session.value(f"select max(turn) as turn from {TURN}")
         return self._session.fetch(sql, parameters)
 
     def stage(self, name: str, data: "pa.Table") -> None:

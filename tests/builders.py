@@ -14,6 +14,7 @@ from pathlib import Path
 import dagster as dg
 import pyarrow as pa
 
+from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_assets.raw.landing_paths import PathRules, SalesFile
 from globolatte_assets.raw.loading import LoadContext, LoadReport, load_batch
 from globolatte_assets.raw.sales_file import SALES_COLUMNS
@@ -201,7 +202,7 @@ def everything(warehouse: Warehouse) -> dict[str, list[tuple[object, ...]]]:
     """All rows that loads write, attempts left out: two equal ones are the same state."""
     tables = ("sales_transactions", "quarantine", "load_ledger", "announcements")
     with warehouse.transaction() as transaction:
-        return {table: _rows(transaction, f"select * from sales_data.{table} order by all") for table in tables}
+        return {table: sorted(_rows(transaction, f"select * from sales_data.{table}"), key=repr) for table in tables}
 
 
 # Interference ----------------------------------------------------------------------------------------------------------
@@ -305,11 +306,12 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
 
 
 def materialized(result: dg.ExecuteInProcessResult) -> list[str | None]:
-    """The partitions that a run materialized, in the order of its events."""
+    """The partitions of raw sales that a run materialized, in the order of its events."""
+    told = (event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION")
     return [
         event.step_materialization_data.materialization.partition
-        for event in result.all_events
-        if event.event_type_value == "ASSET_MATERIALIZATION"
+        for event in told
+        if event.asset_key == SALES_TRANSACTIONS
     ]
 
 

@@ -83,6 +83,16 @@ create table if not exists build_state.watermarks (model varchar, log varchar, s
     {%- endif -%}
 {%- endmacro %}
 
+{#-
+A table built anew is written in this order, and what follows is added at the end: a warehouse that knows the least and the greatest
+value of each part of a table then reads the parts that changed, not the whole.
+-#}
+{%- macro in_the_order_of(column) -%}
+    {%- if not follows_changes() -%}
+    order by {{ column }}
+    {%- endif -%}
+{%- endmacro %}
+
 {%- macro next_sequence(log) -%}
     (
         select coalesce(max(sequence), 0) + 1

@@ -44,7 +44,7 @@ def recommender(
     return dg.MaterializeResult(
         metadata={
             "url": dg.MetadataValue.url(f"{state.url}/score"),
-            "health": dg.MetadataValue.url(f"{state.url}/health"),
+            "health": dg.MetadataValue.url(str(state.page)),
             "deployment": rollout.colour,
             "replaced": rollout.replaces or "none",
             "model_version": champion.version,

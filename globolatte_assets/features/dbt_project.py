@@ -15,12 +15,15 @@ from dagster_dbt import (
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.documentation import COLUMN_SCHEMA, schema_of_model
 from globolatte_assets.features.checks import meaning_of_test
+from globolatte_assets.features.column_lineage import LINEAGE_FILE, as_dagster
 from globolatte_assets.keys import OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUSE_POOL
 from resources.dbt_cli import DbtOfThisEnvironment
 
 RAW_SOURCE = "sales_data"
 SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "quarantine"})
 """Tables that one load writes together: the one asset `raw/sales_transactions` stands for all of them."""
+
+COLUMN_LINEAGE = "dagster/column_lineage"
 
 DAILY_BUILD = ["build", "--exclude-resource-type", "unit_test"]
 """Models and data tests. Unit tests judge the SQL, not the data: `make test` runs them."""
@@ -94,10 +97,34 @@ def manifest_of(project: DbtProject) -> Mapping[str, Any]:
     return manifest
 
 
+def _column_lineage(project: DbtProject, manifest: Mapping[str, Any]) -> Mapping[str, dg.TableColumnLineage]:
+    """The column lineage of every model, by its unique id; empty if it has not been prepared."""
+    file = project.manifest_path.with_name(LINEAGE_FILE)
+    if not file.exists():
+        return {}
+    translator = Translator()
+    keys = {name: translator.get_asset_key(node) for name, node in manifest["sources"].items()}
+    keys |= {
+        name: translator.get_asset_key(node)
+        for name, node in manifest["nodes"].items()
+        if node["resource_type"] == "model"
+    }
+    return as_dagster(json.loads(file.read_bytes()), keys)
+
+
+def _with_lineage(event: Any, lineage: Mapping[str, dg.TableColumnLineage]) -> Any:
+    """A model's output tells what its columns were made from; every other event stays as it is."""
+    if not isinstance(event, dg.Output):
+        return event
+    columns = lineage.get(str(event.metadata["unique_id"].value))
+    return event if columns is None else event.with_metadata({**event.metadata, COLUMN_LINEAGE: columns})
+
+
 def dbt_models(
     project: DbtProject, manifest: Mapping[str, Any], condition: dg.AutomationCondition
 ) -> dg.AssetsDefinition:
     """All dbt models as assets."""
+    lineage = _column_lineage(project, manifest)
 
     @dbt_assets(
         manifest=manifest,
@@ -109,6 +136,7 @@ def dbt_models(
     )
     def models(context: dg.AssetExecutionContext, dbt: DbtOfThisEnvironment) -> Iterator[Any]:
         with dbt.artifacts(context.run.run_id) as target_path:
-            yield from dbt.cli(DAILY_BUILD, context=context, target_path=target_path).stream()
+            for event in dbt.cli(DAILY_BUILD, context=context, target_path=target_path).stream():
+                yield _with_lineage(event, lineage)
 
     return models.map_asset_specs(lambda spec: spec.replace_attributes(automation_condition=condition))

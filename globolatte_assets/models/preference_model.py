@@ -41,6 +41,8 @@ def preference_model(context: dg.AssetExecutionContext, ml: dg.ResourceParam[MLP
             "content_hash": version.content_hash,
             "snapshot": version.snapshot,
             "model_folder": dg.MetadataValue.path(str(version.folder)),
+            "method": trained.method.value,
+            **{name: dg.MetadataValue.url(page) for name, page in trained.links.items()},
             **metrics_as_metadata(trained.metrics),
         },
         data_version=dg.DataVersion(version.content_hash[:16]),

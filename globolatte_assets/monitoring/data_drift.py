@@ -9,7 +9,7 @@ import dagster as dg
 from globolatte_assets.keys import DATA_DRIFT, ORDERS, OWNER_SCIENCE, PROMOTION, TRAINING_EXAMPLES, WAREHOUSE_POOL
 from globolatte_assets.models.training_snapshot import EXAMPLES_FILE, Champion, champion_with_snapshot
 from globolatte_assets.monitoring.drift_in_words import drifted_windows, why_drifted, windows_table
-from globolatte_assets.monitoring.reports import DriftReports
+from globolatte_assets.monitoring.reports import KeptPages
 from globolatte_assets.monitoring.windows import (
     BROKEN,
     DRIFT_TABLE,
@@ -139,7 +139,7 @@ def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[s
     }
 
 
-def _report_links(window: Row, reports: DriftReports) -> dict[str, dg.MetadataValue]:
+def _report_links(window: Row, reports: KeptPages) -> dict[str, dg.MetadataValue]:
     """A window's page, by address and as a file; nothing if it is no longer kept."""
     page = reports.path(window["window_id"])
     links: dict[str, dg.MetadataValue] = {
@@ -149,7 +149,7 @@ def _report_links(window: Row, reports: DriftReports) -> dict[str, dg.MetadataVa
     return links if page.exists() else {}
 
 
-def _what_to_do(rows: Sequence[Row], reports: DriftReports) -> Mapping[str, dg.MetadataValue]:
+def _what_to_do(rows: Sequence[Row], reports: KeptPages) -> Mapping[str, dg.MetadataValue]:
     return {
         **_report_links(drifted_windows(rows)[0], reports),
         "remedy": dg.MetadataValue.text(DRIFT_REMEDY),
@@ -165,7 +165,7 @@ def _is_closed(window: Row, seen: Watch) -> bool:
     return bool(latest and seen.data_until and (seen.data_until - latest).days > DeliveryLimits().silent_days)
 
 
-def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: DriftReports) -> Iterator[dg.AssetCheckResult]:
+def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: KeptPages) -> Iterator[dg.AssetCheckResult]:
     drifted = drifted_windows(rows)
     yield dg.AssetCheckResult(
         check_name=NO_DRIFT,
@@ -185,7 +185,7 @@ def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: DriftRep
 
 
 def _judge(
-    windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse, reports: DriftReports, clock: Clock
+    windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse, reports: KeptPages, clock: Clock
 ) -> None:
     """Judges windows and keeps each verdict as soon as it is there; pages are made for the latest windows alone."""
     shown = {window.window_id for window in sorted(windows, key=lambda window: window.last)[-reports.kept :]}
@@ -199,7 +199,7 @@ def _judge(
 
 
 def data_drift_asset(
-    condition: dg.AutomationCondition, reports: DriftReports, window_orders: int, window_days: int
+    condition: dg.AutomationCondition, reports: KeptPages, window_orders: int, window_days: int
 ) -> dg.AssetsDefinition:
     """Builds the asset. Windows hold at least `window_orders` orders and `window_days` days."""
 
@@ -246,7 +246,7 @@ def data_drift_asset(
 
 
 def _metadata(
-    rows: Sequence[Row], situation: Mapping[str, Any], judged: int, reports: DriftReports
+    rows: Sequence[Row], situation: Mapping[str, Any], judged: int, reports: KeptPages
 ) -> Mapping[str, dg.MetadataValue]:
     common: dict[str, dg.MetadataValue] = {
         SITUATION: dg.MetadataValue.text(json.dumps(situation)),

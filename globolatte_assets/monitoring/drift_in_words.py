@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from globolatte_assets.monitoring.reports import DriftReports
+from globolatte_assets.monitoring.reports import KeptPages
 from globolatte_assets.monitoring.windows import latest_windows, marked
 
 Row = Mapping[str, Any]
@@ -29,7 +29,7 @@ def _moved(rows: Sequence[Row], window_id: str) -> str:
     return ", ".join([*named[:COLUMNS_NAMED], *others])
 
 
-def windows_table(rows: Sequence[Row], reports: DriftReports, how_many: int = 1) -> str:
+def windows_table(rows: Sequence[Row], reports: KeptPages, how_many: int = 1) -> str:
     """The latest windows of each scope as Markdown; the verdict leads to the report if there still is one."""
     lines = ["| scope | until | orders | verdict | what moved, or is broken |", "|---|---|---:|---|---|"]
     for windows in latest_windows(rows, how_many).values():

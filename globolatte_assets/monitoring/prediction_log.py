@@ -36,7 +36,9 @@ class Ingestion:
         }
 
 
-def ingest_file(warehouse: Warehouse, path: Path, run_id: str, clock: Clock, done: Ingestion) -> None:
+def ingest_file(
+    warehouse: Warehouse, files: PredictionFiles, path: Path, run_id: str, clock: Clock, done: Ingestion
+) -> None:
     """Takes a file into the warehouse, then removes it. Killed in between, the next time only removes it."""
     from globolatte_assets.monitoring.log_lines import parse_log
 
@@ -49,7 +51,7 @@ def ingest_file(warehouse: Warehouse, path: Path, run_id: str, clock: Clock, don
             done.by_deployment[name] = done.by_deployment.get(name, 0) + 1
     else:
         done.known_files += 1
-    path.unlink()
+    files.taken(path)
 
 
 @dg.asset(
@@ -71,6 +73,6 @@ def prediction_log(
     """Ingest every finished file."""
     done = Ingestion()
     for path in predictions.finished():
-        ingest_file(warehouse, path, context.run.run_id, clock, done)
+        ingest_file(warehouse, predictions, path, context.run.run_id, clock, done)
     total = dg.MetadataValue.int(row_count(warehouse, LOG))
     return dg.MaterializeResult(metadata={"dagster/row_count": total, **done.as_metadata()})

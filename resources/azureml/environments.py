@@ -13,8 +13,22 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Environment
 
 TRAINING_PACKAGES = ("dagster-pipes", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "scikit-learn")
-SERVING_PACKAGES = ("azureml-inference-server-http", "numpy", "onnxruntime", "pandas", "pyarrow")
-NOT_HERE = {"azureml-mlflow": "azureml-mlflow>=1.60", "azureml-ai-monitoring": "azureml-ai-monitoring>=1.0"}
+SERVING_PACKAGES = (
+    "azure-identity",
+    "azure-storage-blob",
+    "azureml-inference-server-http",
+    "numpy",
+    "onnxruntime",
+    "pandas",
+    "pyarrow",
+)
+BATCH_PACKAGES = ("azure-identity", "azure-storage-blob", "numpy", "onnxruntime", "pandas", "pyarrow")
+NOT_HERE = {
+    "azureml-mlflow": "azureml-mlflow>=1.60",
+    "azureml-ai-monitoring": "azureml-ai-monitoring>=1.0",
+    "azureml-core": "azureml-core>=1.60",
+    "azureml-dataset-runtime": "azureml-dataset-runtime[fuse]>=1.60",
+}
 """Packages that only Azure's own machines use, and that need not be installed where Dagster runs."""
 
 
@@ -40,6 +54,16 @@ def serving_conda(*, collects_data: bool) -> dict[str, Any]:
     """The conda file of a deployment."""
     more = ("azureml-ai-monitoring",) if collects_data else ()
     return conda_file((*SERVING_PACKAGES, *more), "globolatte-serving")
+
+
+def batch_conda() -> dict[str, Any]:
+    """The conda file of a batch deployment; Azure's driver of batches needs azureml-core and its mount."""
+    return conda_file((*BATCH_PACKAGES, "azureml-core", "azureml-dataset-runtime"), "globolatte-batch")
+
+
+def batch_environment(workspace: Workspace, conda: dict[str, Any]) -> "Environment":
+    """What batch deployments run in."""
+    return _environment("globolatte-batch", workspace.settings.image, conda)
 
 
 def _environment(name: str, image: str, conda: dict[str, Any]) -> "Environment":

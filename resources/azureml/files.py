@@ -35,7 +35,7 @@ def fetch(workspace: Workspace, address: str, folder: Path) -> None:
     """Everything below an address of the workspace into a folder. Raises `AzureMLError` if nothing is there."""
     in_job = IN_JOB.fullmatch(address)
     if in_job:
-        _fetch_output(workspace, in_job["job"], in_job["output"], in_job["path"], folder)
+        fetch_job_output(workspace, in_job["job"], in_job["output"], folder, in_job["path"])
         return
     found = IN_DATASTORE.fullmatch(address)
     if found is None or found["datastore"] != DEFAULT_DATASTORE:
@@ -58,7 +58,8 @@ def _fetch_blobs(workspace: Workspace, prefix: str, folder: Path, address: str) 
         raise AzureMLError(address, "holds no files", "materialize again what wrote it")
 
 
-def _fetch_output(workspace: Workspace, job: str, output: str, path: str, folder: Path) -> None:
+def fetch_job_output(workspace: Workspace, job: str, output: str, folder: Path, path: str = "") -> None:
+    """What a job left as a named output, or below a path of it. Raises `AzureMLError` if it left none."""
     scratch = folder.with_name(f"{folder.name}.download")
     shutil.rmtree(scratch, ignore_errors=True)
     with faults_of(f"job {job}, output {output}", job_page(workspace, job)):

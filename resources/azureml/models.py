@@ -130,12 +130,17 @@ def _sentence(text: str) -> str:
         return text.strip('"')
 
 
+def folder_name(version: str, content_hash: str) -> str:
+    """What a version's folder here is called."""
+    return f"{version}-{content_hash[:12]}"
+
+
 def as_version(workspace: Workspace, model: "Model", models_folder: Path) -> ModelVersion:
     """A version as the rest of the project knows it, with its files here."""
     tags = tags_of(model)
     content = tags["content_hash"]
     folder = whole(
-        models_folder / f"{model.version}-{content[:12]}", lambda new: fetch(workspace, str(model.path), new)
+        models_folder / folder_name(str(model.version), content), lambda new: fetch(workspace, str(model.path), new)
     )
     return ModelVersion(
         version=str(model.version),

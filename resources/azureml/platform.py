@@ -13,18 +13,26 @@ import dagster as dg
 
 from resources.azureml import data_assets, models
 from resources.azureml.content import hash_of_files
+from resources.azureml.faults import AzureMLError
 from resources.azureml.files import fetch, job_page, whole
 from resources.azureml.provenance import Provenance
 from resources.azureml.settings import AzureMLSettings
 from resources.azureml.training import train
 from resources.azureml.workspace import Workspace
-from resources.ml import CHALLENGER, CHAMPION, ModelVersion, Snapshot, TrainedModel
+from resources.ml import CHALLENGER, CHAMPION, ModelVersion, Snapshot, TrainedModel, holds_model
 from resources.training_method import CommandMethod, TrainingMethod
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Model
 
 ABANDONED_SECONDS = 86_400.0
+
+
+def as_failure(error: AzureMLError) -> dg.Failure:
+    """The error as Dagster shows it: its sentence, and its parts as metadata."""
+    page = {"studio": dg.MetadataValue.url(error.studio)} if error.studio else {}
+    parts = {"resource": error.resource, "what_happened": error.what, "remedy": error.remedy}
+    return dg.Failure(description=str(error), metadata={**parts, **page})
 
 
 @dataclass
@@ -34,6 +42,7 @@ class AzureMLPlatform:
     settings: AzureMLSettings
     folder: Path
     method: TrainingMethod = field(default_factory=CommandMethod)
+    _looked_at: set[str] = field(default_factory=set, init=False)
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -95,7 +104,10 @@ class AzureMLPlatform:
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains by the chosen method as a job of the workspace, going on with one that is there for the same inputs."""
         address = f"azureml:{data_assets.SNAPSHOTS}:{snapshot.name}"
-        finished = train(context, self.workspace, self.method, (snapshot.name, address), self.folder / "jobs")
+        try:
+            finished = train(context, self.workspace, self.method, (snapshot.name, address), self.folder / "jobs")
+        except AzureMLError as error:
+            raise as_failure(error) from error
         parameters = json.loads((finished.folder / "parameters.json").read_text(encoding="utf-8"))
         return TrainedModel(
             folder=finished.folder / "model",
@@ -117,7 +129,13 @@ class AzureMLPlatform:
         return self._version(model)
 
     def _version(self, model: "Model") -> ModelVersion:
-        return models.as_version(self.workspace, model, self.folder / "models")
+        version = models.as_version(self.workspace, model, self.folder / "models")
+        if version.version not in self._looked_at:  # once a process: a copy may be damaged, the original is not
+            self._looked_at.add(version.version)
+            if not holds_model(version.folder, version.content_hash):
+                shutil.rmtree(version.folder)
+                version = models.as_version(self.workspace, model, self.folder / "models")
+        return version
 
     def model(self, alias: str) -> ModelVersion | None:
         """The version that bears an alias (`champion`, `challenger`), or none."""

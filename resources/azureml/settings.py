@@ -5,9 +5,12 @@ its like, for the Azure CLI.
 """
 
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from resources.settings import MissingSettingError
 
 PREFIX = "GLOBOLATTE_AZUREML_"
 
@@ -111,12 +114,34 @@ class AzureMLSettings(BaseSettings):
     collect_data: bool = Field(
         default=False, description="Whether Azure's data collector keeps requests and answers of deployments."
     )
+    look_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="How often a deployment looks for newer customer states and hands on its prediction log, in seconds.",
+    )
     deployment_wait_seconds: float = Field(
         default=1800.0, gt=0, description="How long to wait for a deployment to be provisioned, in seconds."
     )
     batch_endpoint: str = Field(
         default="globolatte-batch", description="Name of the batch endpoint, unique in its region."
     )
+
+    snowflake_connection: str = Field(
+        default="snowflake",
+        description="The workspace's connection to Snowflake, for imports that Azure ML itself does.",
+    )
+
+    @classmethod
+    def from_environment(cls) -> "AzureMLSettings":
+        """The settings in force. Raises `MissingSettingError` that names the first variable that is not there."""
+        given: dict[str, Any] = {}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            missing = [str(one["loc"][0]) for one in error.errors() if one["type"] == "missing"]
+            if not missing:
+                raise
+            raise MissingSettingError(f"{PREFIX}{missing[0].upper()}", "GLOBOLATTE_ML=azureml") from None
 
     @field_validator("endpoint", "batch_endpoint")
     @classmethod

@@ -20,7 +20,7 @@ from resources.azureml.pipes import run_under_pipes
 from resources.azureml.provenance import Provenance
 from resources.azureml.training_jobs import OUT, JobParts
 from resources.azureml.workspace import Workspace
-from resources.training_method import CommandMethod, PipelineMethod, SweepMethod, TrainingMethod
+from resources.training_method import CommandMethod, SweepMethod, TrainingMethod
 
 BEST_TRIAL = "best_child_run_id"
 
@@ -91,10 +91,8 @@ def _run(
         return found.name
     if isinstance(method, SweepMethod):
         return run_job(workspace, base, lambda name: training_jobs.sweep_job(parts, method, name), context.log.info)
-    if isinstance(method, PipelineMethod):
-        steps = ensure_components(workspace, parts, method.seed)
-        return run_job(workspace, base, lambda name: training_jobs.pipeline_job(parts, steps, name), context.log.info)
-    raise AzureMLError("training", f"method {method.kind} is not in this release", "use command, sweep or pipeline")
+    steps = ensure_components(workspace, parts, method.seed)
+    return run_job(workspace, base, lambda name: training_jobs.pipeline_job(parts, steps, name), context.log.info)
 
 
 def ensure_components(workspace: Workspace, parts: JobParts, seed: int) -> dict[str, Any]:

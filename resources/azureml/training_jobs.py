@@ -84,10 +84,11 @@ def command_job(parts: JobParts, method: CommandMethod, name: str) -> "Command":
 
 
 def _trial(parts: JobParts, method: SweepMethod) -> "Command":
+    """One trial. A sweep that runs serverless takes the size that Azure chooses: its job has no place to name one."""
     from azure.ai.ml import Input, Output, command
 
     options = " ".join(f"{TRIAL_OPTIONS[name]} ${{{{inputs.{name}}}}}" for name in method.space)
-    job = command(
+    return command(
         **parts.common(),
         command="python -m globolatte_ml.azureml_job --snapshot ${{inputs.snapshot}} --out ${{outputs.out}} "
         f"--seed {method.seed} {options}",
@@ -97,8 +98,6 @@ def _trial(parts: JobParts, method: SweepMethod) -> "Command":
         },
         outputs={OUT: Output(type="uri_folder")},
     )
-    _on_serverless(parts, job)
-    return job
 
 
 def sweep_job(parts: JobParts, method: SweepMethod, name: str) -> "Sweep":
@@ -161,7 +160,7 @@ def pipeline_job(parts: JobParts, steps: Mapping[str, Any], name: str) -> "Pipel
     from azure.ai.ml import dsl
 
     @dsl.pipeline
-    def training_pipeline(snapshot: Any) -> dict[str, Any]:
+    def training_pipeline(snapshot):  # type: ignore[no-untyped-def]  # the SDK reads annotations as types of inputs
         prepare = steps["prepare"](snapshot=snapshot)
         train = steps["train"](snapshot=prepare.outputs.out)
         evaluate = steps["evaluate"](snapshot=prepare.outputs.out, trained=train.outputs.out)

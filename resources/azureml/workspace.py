@@ -5,12 +5,13 @@ Belongs here: connections. Does not belong here: what is kept in the workspace.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from resources.azureml.faults import AzureMLError, faults_of
 from resources.azureml.settings import AzureMLSettings
+from resources.settings import required
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
@@ -26,7 +27,6 @@ class Workspace:
     """A workspace as its settings name it; connects when first asked."""
 
     settings: AzureMLSettings
-    _registry: "MLClient | None" = field(default=None, init=False)
 
     @cached_property
     def credential(self) -> "TokenCredential":
@@ -55,18 +55,15 @@ class Workspace:
             **more,
         )
 
-    def other(self, workspace: str) -> "MLClient":
-        """A client of another workspace of the same resource group."""
-        return self._client(workspace)
-
     @property
+    def registry_name(self) -> str:
+        """The registry that models are shared with. Raises `MissingSettingError` if none is set."""
+        return required(self.settings.registry, "GLOBOLATTE_AZUREML_REGISTRY", "sharing a model")
+
+    @cached_property
     def registry(self) -> "MLClient":
-        """A client of the registry. Raises `ValueError` if none is set."""
-        if not self.settings.registry:
-            raise ValueError("GLOBOLATTE_AZUREML_REGISTRY is not set; name the registry that models are shared with")
-        if self._registry is None:
-            self._registry = self._client(None, registry_name=self.settings.registry)
-        return self._registry
+        """A client of the registry. Raises `MissingSettingError` if none is set."""
+        return self._client(None, registry_name=self.registry_name)
 
     @property
     def resource_id(self) -> str:

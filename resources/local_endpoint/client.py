@@ -109,6 +109,7 @@ class EndpointClient:
                 )
                 for entry in document.get("deployments", [])
             ],
+            page=f"http://{LOOPBACK}:{gateway['port']}/health" if gateway.get("port") else None,
         )
 
     def _is_damaged(self) -> bool:

@@ -1,4 +1,4 @@
-"""Training on one machine by each of the four methods, in subprocesses.
+"""Training on one machine by each of the methods, in subprocesses.
 
 Belongs here: what a job is locally. Does not belong here: what training computes (`globolatte_ml`).
 """

@@ -1,4 +1,4 @@
-"""The four methods, each leaving a folder that holds `model/`, `metrics.json` and `parameters.json`."""
+"""The methods, each leaving a folder that holds `model/`, `metrics.json` and `parameters.json`."""
 
 import json
 import shutil
@@ -11,7 +11,6 @@ from resources.local_training.processes import run_module, under_pipes
 from resources.local_training.search import Study
 from resources.training_method import (
     LOG_LOSS,
-    AutoMLMethod,
     CommandMethod,
     PipelineMethod,
     SweepMethod,
@@ -25,11 +24,6 @@ def train(context: dg.AssetExecutionContext, method: TrainingMethod, snapshot: P
     """Trains on a snapshot's folder by a method; the folder with the result."""
     if isinstance(method, SweepMethod):
         return sweep(context, method, snapshot, out)
-    if isinstance(method, AutoMLMethod):
-        raise dg.Failure(
-            description="GLOBOLATTE_TRAINING=automl: not in this release on one machine; use command, sweep or pipeline",
-            allow_retries=False,
-        )
     if isinstance(method, PipelineMethod):
         return pipeline(context, method, snapshot, out)
     return command(context, method, snapshot, out)

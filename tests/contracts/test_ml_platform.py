@@ -12,8 +12,10 @@ import pytest
 
 from globolatte_ml.model import PreferenceModel
 from globolatte_ml.scoring import resolve_model_folder
+from resources.azureml.platform import AzureMLPlatform
 from resources.ml import CHALLENGER, CHAMPION, MLPlatform, Snapshot, TrainedModel
 from resources.ml_local import LocalMLPlatform
+from tests.azureml_builders import platform_on
 from tests.endpoint_builders import ml_builders
 
 
@@ -21,7 +23,11 @@ def local(request: pytest.FixtureRequest, folder: Path) -> MLPlatform:
     return LocalMLPlatform(folder=str(folder / "mlflow"))
 
 
-PLATFORMS: list[Callable[[pytest.FixtureRequest, Path], MLPlatform]] = [local]
+def azureml(request: pytest.FixtureRequest, folder: Path) -> MLPlatform:
+    return platform_on(request.getfixturevalue("_running_azureml"), "contract", folder / "copies")
+
+
+PLATFORMS: list[Callable[[pytest.FixtureRequest, Path], MLPlatform]] = [local, azureml]
 
 
 @pytest.fixture(params=PLATFORMS, scope="module", ids=lambda make: make.__name__)
@@ -31,10 +37,22 @@ def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(autouse=True)
+def _reachable(request: pytest.FixtureRequest, platform: MLPlatform) -> None:
+    """A test of a platform on Azure reaches the stand-in."""
+    if isinstance(platform, AzureMLPlatform):
+        request.getfixturevalue("azureml")
+
+
+TRAINED: dict[int, TrainedModel] = {}
+
+
+@pytest.fixture
 def trained(platform: MLPlatform) -> TrainedModel:
-    """A model of the snapshot `one`."""
-    return train(platform, keep(platform, "one", seed=0))
+    """A model of the snapshot `one`, trained once for the suite."""
+    if id(platform) not in TRAINED:
+        TRAINED[id(platform)] = train(platform, keep(platform, "one", seed=0))
+    return TRAINED[id(platform)]
 
 
 def keep(platform: MLPlatform, name: str, seed: int) -> Snapshot:

@@ -28,7 +28,7 @@ class Home:
             env=self.environment(**more),
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=600,
             check=False,
         )
 

@@ -5,11 +5,14 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
-from globolatte_assets.keys import CONSERVATION
+from globolatte_assets.jobs import DBT_GROUPS
+from globolatte_assets.keys import CONSERVATION, ORDERS
+from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse_duckdb import DuckDBWarehouse
 from simulator import Truth
 from tests.integration.conftest import Home
@@ -20,6 +23,10 @@ SMALL = ("--orders", "2000", "--customers", "150", *TWO_MONTHS)
 
 def warehouse(home: Home) -> DuckDBWarehouse:
     return DuckDBWarehouse(file=str(home.folder / "warehouse.duckdb"))
+
+
+def manifest() -> dict[str, Any]:
+    return json.loads((DBT_PROJECT_FOLDER / "target" / "manifest.json").read_bytes())
 
 
 def count(home: Home, table: str) -> int:
@@ -49,6 +56,23 @@ def test_the_check_over_the_whole_ledger_is_really_evaluated(home: Home) -> None
     evaluation = latest[CONSERVATION].event.dagster_event.asset_check_evaluation_data
     assert evaluation.passed
     assert evaluation.metadata["unbalanced_files"].value == 0
+
+
+def test_every_dbt_test_is_emitted_as_an_asset_check(home: Home) -> None:
+    """As many evaluations as dbt has data tests, each of them passed; and every model says what its columns are made from."""
+    tests = [node for node in manifest()["nodes"].values() if node["resource_type"] == "test"]
+    with dg.DagsterInstance.from_config(str(home.folder / "dagster")) as instance:
+        records = instance.get_event_records(
+            dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION), limit=500
+        )
+        orders = instance.get_latest_materialization_event(ORDERS)
+    evaluations = [record.event_log_entry.dagster_event.asset_check_evaluation_data for record in records]
+    of_dbt = {one.check_name: one.passed for one in evaluations if one.asset_key.path[0] in DBT_GROUPS}
+    assert of_dbt == dict.fromkeys((node["name"] for node in tests), True)
+    columns = orders.asset_materialization.metadata["dagster/column_lineage"].column_lineage.deps_by_column
+    assert [(dep.asset_key.path[-1], dep.column_name) for dep in columns["daypart"]] == [
+        ("fct_order_lines", "transacted_at")
+    ]
 
 
 def test_every_customer_has_a_ranking_for_each_weather(home: Home) -> None:

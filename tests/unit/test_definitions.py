@@ -115,6 +115,7 @@ FOLLOWS = {
     "endpoints/serving_state",
     "endpoints/recommendations",
     "endpoints/regional_recommendations",
+    "endpoints/campaign_results",
     *UNDERSTOOD,
 }
 DBT_GROUPS = {"staging", "intermediate", "marts", "features"}

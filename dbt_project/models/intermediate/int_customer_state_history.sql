@@ -83,3 +83,4 @@ final as (
 )
 
 select * from final
+{{ in_the_order_of('valid_to') }}

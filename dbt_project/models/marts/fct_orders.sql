@@ -59,3 +59,4 @@ final as (
 )
 
 select * from final
+{{ in_the_order_of('business_date') }}

@@ -1,5 +1,3 @@
-{%- set dayparts = ['morning', 'midday', 'afternoon', 'evening'] -%}
-
 with
 
 customers as (
@@ -69,16 +67,24 @@ final as (
         products.category as favourite_category,
         cast(favourites.main_orders as double) / customers.order_count as favourite_share,
         recent_favourites.product_id as recent_favourite_product_id,
-        variety.product_count,
+        cast(variety.product_count as bigint) as product_count,
         cast(variety.addon_lines as double) / customers.order_count as addons_per_order,
-        case greatest({{ dayparts | join('_orders, customers.') | replace('morning', 'customers.morning', 1) }}_orders)
-        {%- for daypart in dayparts %}
-            when customers.{{ daypart }}_orders then '{{ daypart }}'
-        {%- endfor %}
+        case
+            greatest(
+                customers.morning_orders,
+                customers.midday_orders,
+                customers.afternoon_orders,
+                customers.evening_orders
+            )
+            when customers.morning_orders then 'morning'
+            when customers.midday_orders then 'midday'
+            when customers.afternoon_orders then 'afternoon'
+            else 'evening'
         end as favourite_daypart,
-    {%- for daypart in dayparts %}
-        cast(customers.{{ daypart }}_orders as double) / customers.order_count as {{ daypart }}_share{{ ',' if not loop.last }}
-    {%- endfor %}
+        cast(customers.morning_orders as double) / customers.order_count as morning_share,
+        cast(customers.midday_orders as double) / customers.order_count as midday_share,
+        cast(customers.afternoon_orders as double) / customers.order_count as afternoon_share,
+        cast(customers.evening_orders as double) / customers.order_count as evening_share
     from customers
     inner join favourites on customers.customer_id = favourites.customer_id
     inner join recent_favourites on customers.customer_id = recent_favourites.customer_id

@@ -61,7 +61,7 @@ final as (
         scored.monetary_score,
         case
             when scored.recency_score >= 4 and scored.frequency_score >= 4 then 'champion'
-            when scored.recency_score >= 4 and scored.frequency_score <= 2 then 'new'
+            when scored.recency_score >= 4 and scored.frequency_score <= 2 then 'promising'
             when scored.recency_score <= 2 and scored.frequency_score >= 4 then 'at_risk'
             when scored.recency_score <= 2 and scored.frequency_score <= 2 then 'lapsed'
             else 'regular'

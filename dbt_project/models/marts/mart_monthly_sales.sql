@@ -39,7 +39,7 @@ final as (
         months.scope,
         months.month,
         {{ season('months.month') }} as season,
-        months.order_days,
+        cast(months.order_days as bigint) as order_days,
         months.order_count,
         months.quantity,
         months.total_price,

@@ -39,7 +39,7 @@ counts as (
         pairs.other_product_id,
         orders.order_count,
         products.order_count as product_orders,
-        others.order_count as other_product_orders,
+        other_products.order_count as other_product_orders,
         pairs.order_count as pair_orders,
         catalogue.category = other_catalogue.category as is_same_category,
         other_catalogue.price - catalogue.price as price_difference
@@ -47,8 +47,8 @@ counts as (
     inner join int_daily_sales as orders on pairs.scope = orders.scope
     inner join int_daily_product_sales as products
         on pairs.scope = products.scope and pairs.product_id = products.product_id
-    inner join int_daily_product_sales as others
-        on pairs.scope = others.scope and pairs.other_product_id = others.product_id
+    inner join int_daily_product_sales as other_products
+        on pairs.scope = other_products.scope and pairs.other_product_id = other_products.product_id
     left join catalogue on pairs.product_id = catalogue.product_id
     left join catalogue as other_catalogue on pairs.other_product_id = other_catalogue.product_id
 
@@ -92,10 +92,10 @@ final as (
         lift,
         price_difference,
         offer,
-        row_number() over (
+        cast(row_number() over (
             partition by scope, product_id
             order by lift desc, pair_orders desc, other_product_id asc
-        ) as lift_rank
+        ) as bigint) as lift_rank
     from measured
 
 )

@@ -66,10 +66,10 @@ final as (
         share,
         share_of_all_seasons,
         share / share_of_all_seasons as seasonal_index,
-        row_number() over (
+        cast(row_number() over (
             partition by scope, season
             order by main_orders desc, product_id asc
-        ) as popularity_rank
+        ) as bigint) as popularity_rank
     from shares
 
 )

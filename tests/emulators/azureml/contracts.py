@@ -19,8 +19,19 @@ import isodate
 CLIENTS = "azure.ai.ml._restclient"
 MAIN_CLIENT = "arm_ml_service"
 PRIMITIVES: dict[Any, tuple[type, ...]] = {str: (str,), bool: (bool,), int: (int,), float: (float, int)}
-PREVIEW_FIELDS = {
+PREVIEW_FIELDS: dict[str, dict[str, Any]] = {
     "ComputeInstanceProperties": {"enableRootAccess": bool, "releaseQuotaOnStop": bool, "enableOSPatching": bool},
+    "DataDriftMonitoringSignal": {"mode": str},
+    "DataQualityMonitoringSignal": {"mode": str},
+    "PredictionDriftMonitoringSignal": {"mode": str},
+    "MonitorDefinition": {"alertNotificationSetting": Any},
+    "MonitoringInputDataBase": {
+        "windowSize": datetime.timedelta,
+        "windowOffset": datetime.timedelta,
+        "preprocessingComponentId": str,
+    },
+    "ModelVersionProperties": {"system_metadata": Any},
+    "RegistryProperties": {"managedResourceGroupTags": dict[str, str]},
     "TableVerticalLimitSettings": {"sweepConcurrentTrials": int, "sweepTrials": int},
 }
 """What the SDK sends for preview versions of the API although the models that it carries do not know it."""

@@ -1,5 +1,6 @@
 """Lists as Azure gives them: in pages, each with the address of the next."""
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -7,9 +8,11 @@ from tests.emulators.azureml.calls import Answer, Call
 from tests.emulators.azureml.store import Resource, seen
 
 
-def listed(call: Call, resources: list[Resource]) -> Answer:
-    """A page of the resources that the query leaves."""
-    left = [resource for resource in resources if _wanted(call, resource["properties"])]
+def listed(call: Call, resources: list[Resource], query: Mapping[str, str] | None = None) -> Answer:
+    """A page of the resources that the query leaves; `query` in place of the call's to filter by."""
+    left = [
+        resource for resource in resources if _wanted(call.query if query is None else query, resource["properties"])
+    ]
     if "createdtime desc" in call.query.get("$orderBy", "").lower():
         left.reverse()
     if "$top" in call.query:
@@ -22,15 +25,15 @@ def listed(call: Call, resources: list[Resource]) -> Answer:
     return Answer(200, body)
 
 
-def _wanted(call: Call, properties: dict[str, Any]) -> bool:
-    view = call.query.get("listViewType", "ActiveOnly")
+def _wanted(query: Mapping[str, str], properties: dict[str, Any]) -> bool:
+    view = query.get("listViewType", "ActiveOnly")
     if view != "All" and bool(properties.get("isArchived")) != (view == "ArchivedOnly"):
         return False
-    if call.query.get("isDefault") == "true" and not properties.get("isDefault"):
+    if query.get("isDefault") == "true" and not properties.get("isDefault"):
         return False
-    if "hash" in call.query and properties.get("properties", {}).get("hash_sha256") != call.query["hash"]:
+    if "hash" in query and properties.get("properties", {}).get("hash_sha256") != query["hash"]:
         return False
-    tags = [tag for tag in call.query.get("tags", "").split(",") if tag]
+    tags = [tag for tag in query.get("tags", "").split(",") if tag]
     return all(_tagged(properties.get("tags") or {}, tag) for tag in tags)
 
 

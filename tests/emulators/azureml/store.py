@@ -56,6 +56,11 @@ class Store:
                 if key.startswith(prefix) and "/" not in key[len(prefix) :]
             ]
 
+    def of_type(self, below: str) -> list[Resource]:
+        """All resources of a type below Azure ML's provider."""
+        with self.lock:
+            return [found for found in self._resources.values() if found["type"] == f"{PROVIDER}/{below}"]
+
     def of_kind(self, kind: str, name: str) -> Resource | None:
         """A resource by the last two parts of its id, wherever it is."""
         end = f"/{kind}/{name}".lower()

@@ -30,6 +30,8 @@ class World:
     environment: dict[str, str] = field(default_factory=dict)
     databases: dict[str, Callable[[str], bytes]] = field(default_factory=dict)
     """What a query gives, as Parquet, by the name of a connection."""
+    batch_jobs: dict[str, list[str]] = field(default_factory=dict)
+    """The ids of jobs by the id of the batch deployment that runs them."""
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
     operations: Operations = field(init=False)
     runs: "Runs" = field(init=False)

@@ -83,7 +83,7 @@ def test_every_answer_is_ingested_once_whatever_is_killed(endpoint, caller, tmp_
     assert files.finished(), "the file is still there: the process died between commit and removal"
     done = Ingestion()
     for path in files.finished():
-        ingest_file(warehouse, path, "again", Clock(), done)
+        ingest_file(warehouse, PredictionFiles(folder=str(path.parent)), path, "again", Clock(), done)
     assert done.known_files == 1
     assert files.finished() == []
     counted = fetch(
@@ -102,8 +102,9 @@ from resources.clock import Clock
 from resources.prediction_files import PredictionFiles
 from resources.warehouse_duckdb import DuckDBWarehouse
 Path.unlink = lambda path: os.kill(os.getpid(), signal.SIGKILL)
-for path in PredictionFiles(folder={str(endpoint.client.files.prediction_log)!r}).finished():
-    ingest_file(DuckDBWarehouse(file={str(home / "warehouse.duckdb")!r}), path, "first", Clock(), Ingestion())
+files = PredictionFiles(folder={str(endpoint.client.files.prediction_log)!r})
+for path in files.finished():
+    ingest_file(DuckDBWarehouse(file={str(home / "warehouse.duckdb")!r}), files, path, "first", Clock(), Ingestion())
 """
     killed = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[3], timeout=60, check=False)
     assert killed.returncode == -signal.SIGKILL

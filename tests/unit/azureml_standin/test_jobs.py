@@ -7,17 +7,12 @@ from typing import Any
 
 import pytest
 from azure.ai.ml import Input, Output, command
-from azure.ai.ml.entities import Data
+from azure.ai.ml.entities import CommandJobLimits, Data
 from azure.ai.ml.exceptions import JobException
 from azure.core.exceptions import HttpResponseError
 
 from tests.azureml_builders import TRAIN, ended, environment, unique, written
 from tests.emulators.azureml import StandIn
-
-
-@pytest.fixture
-def client(azureml: StandIn) -> Any:
-    return azureml.ml_client()
 
 
 def shell(client: Any, text: str, **more: object) -> str:
@@ -80,3 +75,19 @@ def test_faults_of_jobs_come_true(client: Any, azureml: StandIn) -> None:
     assert client.jobs.get(held).status in ("Starting", "Queued")
     client.jobs.begin_cancel(held).result()
     assert ended(client, held).status == "Canceled"
+
+
+def test_a_job_beyond_its_limit_is_stopped(client: Any) -> None:
+    name = shell(client, "sleep 600", limits=CommandJobLimits(timeout=1))
+    assert ended(client, name).status == "Failed"
+
+
+def test_plain_mlflow_metrics_reach_run_history(client: Any, azureml: StandIn) -> None:
+    log = (
+        'curl -sf -X POST $MLFLOW_TRACKING_URI/api/2.0/mlflow/runs/log-metric -H "Authorization: Bearer $MLFLOW_TRACKING_TOKEN"'
+        ' --cacert $SSL_CERT_FILE -d \'{"run_id": "\'$MLFLOW_RUN_ID\'", "key": "log_loss", "value": 0.5, "step": 1}\''
+    )
+    name = shell(client, log)
+    assert ended(client, name).status == "Completed"
+    run = azureml.world.runs.get(client.jobs.get(name).id.rpartition("/jobs/")[0], name)
+    assert run.metric("log_loss") == 0.5

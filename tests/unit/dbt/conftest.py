@@ -45,7 +45,7 @@ def build_warehouse(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., B
             cwd=path.parent,
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=800,
             check=False,
         )
         return BuiltWarehouse(path, chain, result)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from globolatte_assets.monitoring.drift_in_words import drifted_windows, why_drifted, windows_table
-from globolatte_assets.monitoring.reports import DriftReports
+from globolatte_assets.monitoring.reports import KeptPages
 
 SHOWN_AT_ONCE = 1000
 """The UI hides longer Markdown behind a click."""
@@ -35,8 +35,8 @@ def rows(scope: str, until: dt.date, **statistics: float) -> list[dict[str, Any]
     ]
 
 
-def reports(folder: Path) -> DriftReports:
-    return DriftReports(folder / "drift", 30, "http://127.0.0.1:3030")
+def reports(folder: Path) -> KeptPages:
+    return KeptPages(folder / "drift", 30, "http://127.0.0.1:3030")
 
 
 MAY, JUNE = dt.date(2024, 5, 31), dt.date(2024, 6, 30)

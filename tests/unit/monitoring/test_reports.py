@@ -3,19 +3,19 @@
 import os
 from pathlib import Path
 
-from globolatte_assets.monitoring.reports import DriftReports
+from globolatte_assets.monitoring.reports import KeptPages
 
 URL = "http://127.0.0.1:3030"
 
 
 def test_a_page_is_kept_under_its_windows_name(tmp_path: Path) -> None:
-    page = DriftReports(tmp_path / "reports", 3, URL).keep("chain_2024-01-01_2024-01-21", "<html>")
+    page = KeptPages(tmp_path / "reports", 3, URL).keep("chain_2024-01-01_2024-01-21", "<html>")
     assert page.read_text() == "<html>"
     assert page.name == "chain_2024-01-01_2024-01-21.html"
 
 
 def test_the_oldest_pages_go(tmp_path: Path) -> None:
-    reports = DriftReports(tmp_path, 2, URL)
+    reports = KeptPages(tmp_path, 2, URL)
     for number in range(4):
         os.utime(reports.keep(f"w{number}", "<html>"), (number, number))
     reports.keep("w4", "<html>")
@@ -23,5 +23,5 @@ def test_the_oldest_pages_go(tmp_path: Path) -> None:
 
 
 def test_a_browser_finds_a_page_under_the_folders_and_the_windows_name(tmp_path: Path) -> None:
-    url = DriftReports(tmp_path / "drift", 1, URL).url("BU_US_2024-01-01_2024-01-21")
+    url = KeptPages(tmp_path / "drift", 1, URL).url("BU_US_2024-01-01_2024-01-21")
     assert url == "http://127.0.0.1:3030/drift/BU_US_2024-01-01_2024-01-21.html"

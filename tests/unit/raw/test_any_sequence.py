@@ -215,7 +215,8 @@ class AnySequence(RuleBasedStateMachine):
             fetch(
                 self.warehouse,
                 "select path, row_number, quarantine.reason from sales_data.quarantine inner join (select load_id, path from "
-                "sales_data.load_ledger where status in ('loaded', 'held')) using (load_id) order by path, row_number",
+                "sales_data.load_ledger where status in ('loaded', 'held')) using (load_id) "
+                "order by path, row_number, quarantine.reason",
             )
             == quarantined
         )

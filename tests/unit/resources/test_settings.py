@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from resources.environment import NotInThisReleaseError, export, landing_of, ml_of, resources_of, warehouse_of
+from resources.environment import (
+    endpoint_of,
+    export,
+    landing_of,
+    ml_of,
+    resources_of,
+    warehouse_of,
+)
 from resources.settings import (
     PROJECT_ROOT,
     Environment,
@@ -151,19 +158,6 @@ def test_settings_reach_a_child_process_whole(tmp_path: Path) -> None:
     assert os.environ["DAGSTER_HOME"] == str(settings.dagster_folder)
 
 
-@pytest.mark.parametrize(
-    ("made_by", "settings", "message"),
-    [
-        (ml_of, {"ml": "azureml"}, "GLOBOLATTE_ML=azureml: .*set GLOBOLATTE_ML=local"),
-    ],
-)
-def test_a_world_that_is_not_there_yet_is_refused_with_the_one_that_is(
-    made_by, settings: dict[str, str], message: str
-) -> None:
-    with pytest.raises(NotInThisReleaseError, match=message):
-        made_by(Settings(**settings))
-
-
 def test_snowflake_as_warehouse_needs_account_and_user() -> None:
     with pytest.raises(MissingSettingError, match="GLOBOLATTE_SNOWFLAKE_ACCOUNT is not set, but GLOBOLATTE_WAREHOUSE"):
         warehouse_of(Settings(warehouse="snowflake"))
@@ -183,6 +177,13 @@ def test_snowflake_as_warehouse_needs_account_and_user() -> None:
 def test_what_would_harm_in_snowflake_s_settings_is_refused(settings: dict[str, str], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Settings(**settings)
+
+
+@pytest.mark.parametrize("made_by", [ml_of, endpoint_of])
+def test_azure_ml_needs_its_workspace(made_by, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOBOLATTE_AZUREML_SUBSCRIPTION", "00000000-0000-0000-0000-000000000000")
+    with pytest.raises(MissingSettingError, match="GLOBOLATTE_AZUREML_RESOURCE_GROUP is not set, but GLOBOLATTE_ML"):
+        made_by(Settings(ml="azureml"))
 
 
 def test_a_container_as_landing_zone_needs_its_account() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.emulators.azureml.calls import WORKSPACE, Answer, Call, Refused
-from tests.emulators.azureml.jobs import command, pipeline, sweep
+from tests.emulators.azureml.jobs import automl, command, pipeline, sweep
 from tests.emulators.azureml.jobs.runs import TERMINAL, Executor
 from tests.emulators.azureml.lists import listed
 from tests.emulators.azureml.locations import UnknownAddressError, asset, default_output
@@ -15,12 +15,19 @@ from tests.emulators.azureml.world import World
 
 JOBS = f"{WORKSPACE}/jobs"
 CHANGEABLE = ("tags", "properties", "displayName", "description", "isArchived", "experimentName", "services")
+SERVERLESS = "serverless"
+"""A compute that is always there."""
 EXISTS = (
     "A job with this name already exists. If you are trying to create a new job, use a different name. If you are trying "
     "to update an existing job, the existing job's {field} cannot be changed. Only description, displayName, properties, "
     "tags, and isArchived can be updated."
 )
-EXECUTORS: dict[str, Executor] = {"Command": command.execute, "Sweep": sweep.execute, "Pipeline": pipeline.execute}
+EXECUTORS: dict[str, Executor] = {
+    "AutoML": automl.execute,
+    "Command": command.execute,
+    "Pipeline": pipeline.execute,
+    "Sweep": sweep.execute,
+}
 
 
 def keep_job(world: World, workspace: str, name: str, given: dict[str, Any]) -> Resource:
@@ -58,9 +65,11 @@ def _service(kind: str, endpoint: str) -> dict[str, Any]:
     return {**empty, "jobServiceType": kind, "endpoint": endpoint}
 
 
-def submit(world: World, workspace: str, name: str, given: dict[str, Any]) -> Resource:
-    """Makes a job and begins it. Refuses what names something that is not there."""
-    executor = EXECUTORS.get(given["jobType"])
+def submit(
+    world: World, workspace: str, name: str, given: dict[str, Any], executor: Executor | None = None
+) -> Resource:
+    """Makes a job and begins it, with the executor of its type unless another is given. Refuses what is not there."""
+    executor = executor or EXECUTORS.get(given["jobType"])
     if executor is None:
         raise Refused(400, "UserError", f"the stand-in does not run jobs of type {given['jobType']}")
     _check_references(world, workspace, given)
@@ -72,9 +81,10 @@ def submit(world: World, workspace: str, name: str, given: dict[str, Any]) -> Re
 
 
 def _check_references(world: World, workspace: str, given: dict[str, Any]) -> None:
-    compute = given.get("computeId")
-    if compute and compute.startswith("/") and world.store.get(compute) is None:
-        raise Refused(400, "UserError", f"Unknown compute target '{compute.rpartition('/')[2]}'.")
+    compute = given.get("computeId") or SERVERLESS
+    name = compute.rpartition("/")[2]
+    if name != SERVERLESS and compute.startswith("/") and world.store.get(compute) is None:
+        raise Refused(400, "UserError", f"Unknown compute target '{name}'.")
     for field, kinds in (("environmentId", ("environments",)), ("codeId", ("codes",))):
         if given.get(field) and "azureml://registries/azureml/" not in given[field]:
             try:

@@ -1,0 +1,157 @@
+"""dbt over many orders: building all anew, and one more day at ten million orders against the same day at a hundred thousand."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.rows import Row, seconds
+from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
+from resources.settings import Settings
+from resources.warehouse_schema import MIGRATIONS, statements
+
+DAYS = 730
+ORDERS_OF_A_DAY = 300
+ORDERS_PER_CUSTOMER = 100
+NEW_DAYS = 3
+FEW_ORDERS = 100_000
+LEAVES_OUT = ("dim_customer",)
+"""Models that look through all orders for customers whom the reference file does not know: their time is not covered."""
+
+# Everything about an order follows from its number by hashing: the same on every machine. A day's orders follow each other.
+ORDERS = """
+create or replace temp table orders as
+select
+    number, (['BU_CA', 'BU_MX', 'BU_US'])[1 + number % 3] as business_unit, cast({date} as date) as business_date,
+    'C' || cast(floor({customers} * power((hash(number, 1) % 1000000) / 1000000, 1.5)) as bigint) as customer_id,
+    1 + cast(greatest(0, (hash(number, 2) % 6)::bigint - 2) / 2 as bigint) as lines, 6 + (hash(number, 3) % 14)::bigint as hour,
+    (['Cloudy', 'Rainy', 'Snowy', 'Sunny'])[1 + (hash(business_unit, business_date) % 4)::integer] as weather
+from range({first}, {last}) as numbers (number)
+"""
+
+SALES = """
+insert into sales_data.sales_transactions
+select
+    business_unit, business_date, 'T' || (number * 4 + line), 'O' || number, 'P00' || (1 + hash(number, line, 4) % 6), customer_id,
+    1 + (hash(number, line, 5) % 3)::bigint, 4.5, business_date + to_hours(hour), 'Card', weather,
+    business_unit || business_date, number * 4 + line
+from orders, range(4) as numbers (line)
+where line < lines
+"""
+
+LEDGER = """
+insert into sales_data.load_ledger
+    (load_id, sequence, path, etag, sha256, size_bytes, business_unit, business_date, status, rows_in_file, rows_loaded,
+     rows_quarantined, attempt, run_id, recorded_at)
+select
+    business_unit || business_date, row_number() over (), business_unit || business_date, '', '', 1, business_unit, business_date,
+    'loaded', sum(lines), sum(lines), 0, 1, 'bench', business_date
+from orders
+group by business_unit, business_date
+"""
+
+REFERENCE = """
+insert into sales_data.business_units (business_unit_id, country, unit_name, folder, time_zone)
+values ('BU_CA', 'Canada', 'C', 'canada', 'UTC'), ('BU_MX', 'Mexico', 'M', 'mexico', 'UTC'), ('BU_US', 'USA', 'U', 'usa', 'UTC');
+insert into sales_data.products
+select 'P00' || number, 'Coffee ' || number, 'Coffee', 2 + number, 10 from range(1, 7) as numbers (number);
+insert into sales_data.customers
+select 'C' || number, 'Name', 'c@example.com', 'Austin, USA', false from range({customers}) as numbers (number)
+"""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A warehouse of so many orders in the file `warehouse`; dbt's artifacts lie beside it."""
+
+    warehouse: Path
+    orders: int
+
+    def fill(self) -> None:
+        """Writes the raw tables of two years."""
+        with duckdb.connect(str(self.warehouse)) as connection:
+            for migration in MIGRATIONS:
+                for statement in statements(migration):
+                    connection.execute(statement)
+            connection.execute(REFERENCE.format(customers=self._customers))
+            self._sell(connection, f"date '2022-01-01' + (number * {DAYS} // {self.orders})::integer", 0, self.orders)
+
+    def one_more_day(self, day: int) -> None:
+        """Writes one more day of the same number of orders, whatever the size of the chain."""
+        first = self.orders + day * ORDERS_OF_A_DAY
+        with duckdb.connect(str(self.warehouse)) as connection:
+            self._sell(connection, f"date '2022-01-01' + {DAYS + day}", first, first + ORDERS_OF_A_DAY)
+
+    def build(self) -> "Build":
+        """`dbt run`: its whole time, and that of each model."""
+        target = self.warehouse.with_suffix(".target")
+        command = [
+            DBT_EXECUTABLE,
+            "--quiet",
+            "run",
+            "--project-dir",
+            DBT_PROJECT_FOLDER,
+            "--profiles-dir",
+            DBT_PROJECT_FOLDER,
+        ]
+        environment = os.environ | {
+            "GLOBOLATTE_WAREHOUSE": "duckdb",
+            "GLOBOLATTE_DUCKDB_PATH": str(self.warehouse),
+            "DBT_TARGET_PATH": str(target),
+            "DBT_LOG_PATH": str(target),
+        }
+        whole = seconds(lambda: subprocess.run(command, check=True, env=environment))
+        results = json.loads((target / "run_results.json").read_text())["results"]
+        return Build(
+            whole,
+            {one["unique_id"].split(".")[-1]: one["execution_time"] for one in results if "model." in one["unique_id"]},
+        )
+
+    @property
+    def _customers(self) -> int:
+        return self.orders // ORDERS_PER_CUSTOMER
+
+    def _sell(self, connection: duckdb.DuckDBPyConnection, date: str, first: int, last: int) -> None:
+        connection.execute(ORDERS.format(date=date, customers=self._customers, first=first, last=last))
+        connection.execute(SALES)
+        connection.execute(LEDGER)
+
+
+@dataclass(frozen=True)
+class Build:
+    """How long a build took, in seconds: the whole command, and each model."""
+
+    whole: float
+    models: dict[str, float]
+
+    @property
+    def covered(self) -> float:
+        """The time of all models but those left out."""
+        return sum(time for model, time in self.models.items() if model not in LEAVES_OUT)
+
+
+def rows(settings: Settings, orders: int) -> Iterator[Row]:
+    """Both chains built anew; then the best of a few new days in each, turn and turn about."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    many, few = (Chain(settings.home / f"{count}.duckdb", count) for count in (orders, FEW_ORDERS))
+    many.fill()
+    few.fill()
+    anew = [chain.build() for chain in (many, few)]
+    yield Row(f"dbt run, {orders:,} orders anew / {FEW_ORDERS:,}", anew[0].whole, anew[1].whole)
+    days: list[tuple[Build, Build]] = []
+    for day in range(NEW_DAYS):
+        many.one_more_day(day)
+        few.one_more_day(day)
+        days.append((many.build(), few.build()))
+    covered = f"all {len(days[0][0].models)} models but {', '.join(LEAVES_OUT)}"
+    whole = [min(pair[place].whole for pair in days) for place in (0, 1)]
+    models = [min(pair[place].covered for pair in days) for place in (0, 1)]
+    name = f"one more day of {ORDERS_OF_A_DAY} orders, at {orders:,} / at {FEW_ORDERS:,}"
+    yield Row(f"dbt run, {name}", *whole, limit=1.3)
+    yield Row(f"dbt models, {name} ({covered})", *models)
+    for model in sorted(days[0][0].models, key=lambda one: min(pair[0].models[one] for pair in days), reverse=True)[:5]:
+        yield Row(f"- {model}", *(min(pair[place].models[model] for pair in days) for place in (0, 1)))

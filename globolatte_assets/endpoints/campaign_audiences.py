@@ -1,0 +1,225 @@
+"""The asset `endpoints/campaign_audiences`: who to offer what within a budget, and whom to hold back so that it can be measured."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+from globolatte_assets.keys import (
+    CAMPAIGN_AUDIENCES,
+    CUSTOMER_STATE,
+    DIM_CUSTOMER,
+    OWNER_SCIENCE,
+    RECOMMENDATIONS,
+    WAREHOUSE_POOL,
+)
+from globolatte_assets.pictures import png
+from resources.clock import Clock
+from resources.warehouse import Warehouse
+from resources.warehouse_campaigns import Exclusions, exclusions, keep_campaign, measured_effects
+from resources.warehouse_tables import row_count
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from globolatte_ml.campaigns.audience import Audience, Candidates, Plan
+    from globolatte_ml.campaigns.effect import OfferEffect
+
+OTHER_BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0)
+CUSTOMERS_SHOWN = 10
+
+
+class CampaignConfig(dg.Config):
+    """What to ask for in the launchpad; every field has a default, so that it can be materialized as it is."""
+
+    product: str = Field(
+        default="", description="Product to offer, by id or name. Empty: for each unit what is worth most to push now."
+    )
+    budget: float = Field(default=50.0, description="What all contacts together may cost, in money.")
+    cost_per_contact: float = Field(default=0.25, description="What one contact costs, in money.")
+    units: list[str] = Field(default=[], description="Business units to address, by any of their names. Empty: all.")
+    days: int = Field(default=14, description="For how many days, from today on, purchases count.")
+    control_share: float = Field(default=0.2, description="Share of the audience that is held back for comparison.")
+    rest_days: int = Field(default=28, description="Nobody is contacted who was within so many days.")
+    odds_ratio: float = Field(
+        default=1.5,
+        description="By what an offer is assumed to multiply the odds of its product, until campaigns have measured it.",
+    )
+    name: str = Field(
+        default="", description="Name of the campaign; its id is made of this (or the product) and the date."
+    )
+
+
+def resolved(wanted: str, names: Mapping[str, Sequence[str]], what: str) -> str:
+    """The id that bears the name `wanted`, in any case. Raises `dagster.Failure` that lists what there is."""
+    for one, known in names.items():
+        if wanted.strip().casefold() in {name.casefold() for name in known}:
+            return one
+    there = "; ".join(" / ".join(dict.fromkeys(known)) for known in names.values())
+    raise dg.Failure(description=f"{what} {wanted!r} is unknown; use one of {there}", allow_retries=False)
+
+
+def plan_of(config: CampaignConfig, products: Mapping[str, Sequence[str]], clock: Clock) -> "Plan":
+    """What is asked for. Raises `dagster.Failure` for an unknown product or a plan that cannot be carried out."""
+    from globolatte_ml.campaigns.audience import Plan
+
+    product = resolved(config.product, products, "product") if config.product.strip() else None
+    word = config.name or (products[product][-1] if product else "push")
+    units = "-".join(config.units)
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{word} {units}".casefold()).strip("-")
+    today = clock.today()
+    plan = Plan(
+        f"{today:%Y%m%d}-{slug}",
+        product,
+        config.budget,
+        config.cost_per_contact,
+        today,
+        config.days,
+        config.control_share,
+    )
+    faults = [*plan.faults(), *([] if config.odds_ratio > 0 else ["odds_ratio must be above 0"])]
+    if faults:
+        raise dg.Failure(description=f"campaign {plan.campaign_id}: {'; '.join(faults)}", allow_retries=False)
+    return plan
+
+
+def candidates_of(
+    warehouse: Warehouse, plan: "Plan", config: CampaignConfig, prices: Mapping[str, float], excluded: Exclusions
+) -> tuple["Candidates", dict[str, str]]:
+    """The customers who may be addressed, and the versions behind their recommendations. Raises `dagster.Failure` without any."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from globolatte_ml.campaigns.tables import candidates_from
+
+    rows = warehouse.read("serving.recommendations", where={"is_expected_weather": True})
+    if not rows.num_rows:
+        raise dg.Failure(
+            description="there are no recommendations yet; run the job recommend first", allow_retries=False
+        )
+    versions = {name: str(rows[name][0].as_py()) for name in ("model_version", "state_version")}
+    if config.units:
+        known = warehouse.read(
+            "sales_data.business_units", ["business_unit_id", "country", "unit_name", "folder"]
+        ).to_pylist()
+        names = {row["business_unit_id"]: list(row.values()) for row in known}
+        units = [resolved(unit, names, "business unit") for unit in config.units]
+        rows = rows.filter(pc.is_in(rows["business_unit"], value_set=pa.array(units)))
+    states = warehouse.read(
+        "features.feat_customer_state", ["customer_id", "order_count", "first_order_date", "last_order_date"]
+    )
+    return candidates_from(rows, states, prices, excluded.everyone, plan), versions
+
+
+def by_unit(candidates: "Candidates", audience: "Audience", names: Mapping[str, str]) -> str:
+    """What is offered in each unit, to how many, and what is expected of it, as Markdown."""
+    lines = ["| unit | offer | offers | held back | would buy anyway | extra |", "|---|---|---:|---:|---:|---:|"]
+    units = candidates.units[audience.rows]
+    for unit in sorted(set(units.tolist())):
+        here = units == unit
+        offered = here & ~audience.is_control
+        product = candidates.products[int(audience.product[here][0])]
+        lines.append(
+            f"| {unit} | **{names.get(product, product)}** | {int(offered.sum()):,} | {int((here & audience.is_control).sum()):,} "
+            f"| {audience.purchases[offered].sum():.1f} | {audience.extra[offered].sum():.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def budgets_in_words(rows: Sequence[Mapping[str, float]], budget: float) -> str:
+    """What other budgets would bring, as Markdown."""
+    lines = ["| budget | offers | extra purchases | of the last contact |", "|---:|---:|---:|---:|"]
+    for row in rows:
+        mark = "**" if row["budget"] == budget else ""
+        lines.append(
+            f"| {mark}{row['budget']:,.2f}{mark} | {row['offers']:,.0f} | {row['extra']:.1f} | {row['last']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def _metadata(
+    plan: "Plan",
+    effect: "OfferEffect",
+    candidates: "Candidates",
+    audience: "Audience",
+    campaign: Mapping[str, Any],
+    table: "pa.Table",
+    names: Mapping[str, str],
+) -> dict[str, dg.MetadataValue]:
+    from globolatte_ml.campaigns.audience import sizes_for_budgets
+    from globolatte_ml.campaigns.plots import budget_curve
+
+    low, high = effect.interval
+    expected = (
+        f"{campaign['expected_extra']:.1f} extra purchases from {campaign['offers']:,} offers ({campaign['expected_extra_low']:.1f} to "
+        f"{campaign['expected_extra_high']:.1f}), beyond {campaign['expected_purchases']:.1f} that they would make anyway: "
+        f"the model's estimate, with an odds ratio of {effect.odds_ratio:.2f} ({low:.2f} to {high:.2f}), {effect.source}"
+    )
+    left_out = (
+        f"{campaign['excluded_opted_out']:,} opted out, {campaign['excluded_recently_contacted']:,} contacted recently, "
+        f"{campaign['excluded_held_out']:,} held out by another campaign"
+    )
+    first = [row for row in table.to_pylist() if row["arm"] == "offer"][:CUSTOMERS_SHOWN]
+    people = ["| customer | unit | offer | orders to come | would buy | extra |", "|---|---|---|---:|---:|---:|"] + [
+        f"| {row['customer_id']} | {row['business_unit']} | {names.get(row['product_id'], row['product_id'])} "
+        f"| {row['expected_orders']:.2f} | {row['expected_purchases']:.2f} | {row['expected_extra']:.3f} |"
+        for row in first
+    ]
+    return {
+        "campaign": dg.MetadataValue.text(plan.campaign_id),
+        "expected": dg.MetadataValue.text(expected),
+        "offers": dg.MetadataValue.md(by_unit(candidates, audience, names)),
+        "left_out": dg.MetadataValue.text(left_out),
+        "other_budgets": dg.MetadataValue.md(
+            budgets_in_words(sizes_for_budgets(candidates, plan, effect, OTHER_BUDGETS), plan.budget)
+        ),
+        "budget_curve": png(budget_curve(candidates, plan, effect)),
+        "first_customers": dg.MetadataValue.md("\n".join(people)),
+        "measured_by": dg.MetadataValue.text(
+            f"endpoints/campaign_results, from {plan.starts_on} to {plan.ends_on}, against {campaign['controls']:,} customers held back"
+        ),
+    }
+
+
+@dg.asset(
+    key=CAMPAIGN_AUDIENCES,
+    deps=[RECOMMENDATIONS, DIM_CUSTOMER, CUSTOMER_STATE],
+    pool=WAREHOUSE_POOL,
+    group_name="endpoints",
+    owners=[OWNER_SCIENCE],
+    kinds={"python", "table"},
+    description="Who to offer what: for a product, or what is worth most to push in each unit, those expected to buy most beyond what they "
+    "would anyway, within a budget; without those who opted out or were contacted lately, and with a control group. Made when asked: "
+    "set product and budget in the launchpad, or run `globolatte campaign`.",
+)
+def campaign_audiences(
+    config: CampaignConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock
+) -> dg.MaterializeResult:
+    """Choose the audience, log the contacts, and say what is expected of it."""
+    from globolatte_ml.campaigns.audience import choose_audience
+    from globolatte_ml.campaigns.effect import offer_effect
+    from globolatte_ml.campaigns.tables import audience_table, campaign_row, contacts_of
+
+    catalogue = warehouse.read("marts.dim_product", ["product_id", "product_name", "price"]).to_pylist()
+    names = {row["product_id"]: row["product_name"] for row in catalogue}
+    prices = {row["product_id"]: float(row["price"]) for row in catalogue if row["price"] is not None}
+    plan = plan_of(config, {product: [product, name] for product, name in names.items()}, clock)
+    excluded = exclusions(warehouse, plan.campaign_id, plan.starts_on, plan.ends_on, config.rest_days)
+    candidates, versions = candidates_of(warehouse, plan, config, prices, excluded)
+    if plan.product is not None and plan.product not in candidates.products:
+        raise dg.Failure(
+            description=f"product {plan.product} is not recommended yet; run the job recommend",
+            allow_retries=False,
+        )
+    effect = offer_effect(measured_effects(warehouse), config.odds_ratio)
+    audience = choose_audience(candidates, plan, effect)
+    counts = {reason: len(who) for reason, who in vars(excluded).items()}
+    campaign = campaign_row(plan, effect, candidates, audience, counts, versions, clock.timestamp())
+    table = audience_table(candidates, audience, plan)
+    keep_campaign(warehouse, plan.campaign_id, campaign, table, contacts_of(table, plan))
+    metadata = _metadata(plan, effect, candidates, audience, campaign.to_pylist()[0], table, names)
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": row_count(warehouse, "serving.campaign_audiences"), **metadata}
+    )

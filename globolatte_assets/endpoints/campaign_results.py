@@ -1,0 +1,78 @@
+"""The asset `endpoints/campaign_results`: what campaigns brought, against their control groups."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from globolatte_assets.automation import RETRY_AFTER_A_FAULT
+from globolatte_assets.keys import CAMPAIGN_AUDIENCES, CAMPAIGN_RESULTS, ORDERS, OWNER_SCIENCE, WAREHOUSE_POOL
+from globolatte_assets.pictures import png
+from resources.clock import Clock
+from resources.warehouse import Warehouse
+from resources.warehouse_campaigns import CAMPAIGNS, RESULTS, outcomes
+from resources.warehouse_customers import last_business_date
+from resources.warehouse_tables import row_count
+
+Row = Mapping[str, Any]
+
+
+def results_in_words(rows: Sequence[Row]) -> str:
+    """Results as a Markdown table, latest campaign first."""
+    lines = [
+        "| campaign | until | offers | held back | bought | extra, measured | extra, expected | odds ratio |",
+        "|---|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for row in rows:
+        measured = (
+            "–"
+            if row["extra_purchases"] is None
+            else f"{row['extra_purchases']:.1f} ({row['extra_low']:.1f} to {row['extra_high']:.1f})"
+        )
+        odds = "–" if row["odds_ratio"] is None else f"{row['odds_ratio']:.2f}"
+        lines.append(
+            f"| {row['campaign_id']} ({row['status']}) | {row['measured_until']} | {row['customers_offer']:,} "
+            f"| {row['customers_control']:,} | {row['purchases_offer']:,} / {row['purchases_control']:,} "
+            f"| {measured} | {row['expected_extra']:.1f} | {odds} |"
+        )
+    return "\n".join(lines)
+
+
+def campaign_results_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:
+    """Builds the asset."""
+
+    @dg.asset(
+        key=CAMPAIGN_RESULTS,
+        deps=[CAMPAIGN_AUDIENCES, ORDERS],
+        pool=WAREHOUSE_POOL,
+        group_name="endpoints",
+        owners=[OWNER_SCIENCE],
+        kinds={"python", "table"},
+        automation_condition=condition,
+        retry_policy=RETRY_AFTER_A_FAULT,
+        description="For each campaign what its offers brought, measured against the customers held back. Campaigns that are over are "
+        "measured once; their odds ratios replace what the next campaign would have assumed.",
+    )
+    def campaign_results(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
+        from globolatte_ml.campaigns.plots import uplift_chart
+        from globolatte_ml.campaigns.tables import result_row
+
+        last = last_business_date(warehouse)
+        done = set(warehouse.read(RESULTS, ["campaign_id"], {"status": "complete"})["campaign_id"].to_pylist())
+        for campaign in warehouse.read(CAMPAIGNS).to_pylist():
+            if last is None or campaign["campaign_id"] in done or last < campaign["starts_on"]:
+                continue
+            until = min(last, campaign["ends_on"])
+            found = outcomes(warehouse, campaign["campaign_id"], campaign["starts_on"], until)
+            row = result_row(campaign, found, until, last > campaign["ends_on"], clock.timestamp())
+            warehouse.replace(RESULTS, row, {"campaign_id": campaign["campaign_id"]})
+        rows = warehouse.read(RESULTS).sort_by([("campaign_id", "descending")]).to_pylist()
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": row_count(warehouse, RESULTS),
+                "results": dg.MetadataValue.md(results_in_words(rows)),
+                "measured_against_expected": png(uplift_chart(rows)),
+            }
+        )
+
+    return campaign_results

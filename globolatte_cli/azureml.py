@@ -1,0 +1,66 @@
+"""`globolatte azureml …`: what a person does with the Azure ML workspace beside the graph."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from globolatte_cli.errors import UserError
+from globolatte_cli.instance import prepare_home
+from resources.azureml.settings import AzureMLSettings
+from resources.environment import ml_of, states_of
+from resources.ml import CHAMPION
+from resources.settings import MLKind, Settings
+
+
+def export_definitions(folder: Path) -> None:
+    """Writes every definition as YAML, the champion's deployment among them if there is one."""
+    from resources.azureml.export import Served, export
+
+    settings = Settings()
+    prepare_home(settings)
+    champion, states = ml_of(settings).model(CHAMPION), states_of(settings)
+    served = Served(champion, states.current()) if champion is not None and states.is_published else None
+    try:
+        files = export(AzureMLSettings.from_environment(), folder.resolve(), served)
+    except FileExistsError as error:
+        raise UserError(str(error)) from error
+    Console().print(f"{len(files)} definitions in {folder}; README.md says how `az ml` takes them", highlight=False)
+    if served is None:
+        Console().print("No champion yet: serving is left out. Run `globolatte run` first.")
+
+
+def share_champion() -> None:
+    """Shares the champion with the registry."""
+    from resources.azureml.registry import SHARED_NAME, share
+    from resources.azureml.workspace import Workspace
+
+    settings = _on_azure()
+    champion = ml_of(settings).model(CHAMPION)
+    if champion is None:
+        raise UserError(
+            "there is no champion to share; run `globolatte run`, and see models/promotion if it was refused"
+        )
+    shared = share(Workspace(AzureMLSettings.from_environment()), champion)
+    Console().print(f"version {champion.version} is {SHARED_NAME}:{shared} in the registry", highlight=False)
+
+
+def adopt_shared(shared: str) -> None:
+    """Makes a shared model this workspace's challenger, to be judged on the latest snapshot here."""
+    from resources.azureml.registry import adopt
+    from resources.azureml.workspace import Workspace
+
+    settings = _on_azure()
+    snapshot = ml_of(settings).latest_snapshot()
+    folder = settings.azureml_folder / "shared"
+    version = adopt(Workspace(AzureMLSettings.from_environment()), shared, snapshot.name, folder)
+    Console().print(
+        f"version {version.version} is challenger; materialize models/evaluation and models/promotion", highlight=False
+    )
+
+
+def _on_azure() -> Settings:
+    settings = Settings()
+    if settings.ml is not MLKind.AZUREML:
+        raise UserError(f"GLOBOLATTE_ML={settings.ml}: there is no Azure ML workspace; set GLOBOLATTE_ML=azureml")
+    prepare_home(settings)
+    return settings

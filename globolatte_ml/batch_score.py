@@ -1,0 +1,83 @@
+"""The entry script of batch scoring: `init` and `run(mini_batch)` as Azure ML's batch deployments call them, the same code on this machine.
+
+Belongs here: files of questions in, rows of answers out. Each file has one question a line, as JSON, like those of the online endpoint.
+Does not belong here: what is answered to a question (`service.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from globolatte_ml.score_body import MAX_REQUESTS, BodyError
+from globolatte_ml.service import Service
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "prediction_id",
+    "customer_id",
+    "business_unit",
+    "date",
+    "weather",
+    "daypart",
+    "rank",
+    "product_id",
+    "probability",
+)
+
+_service: list[Service] = []
+
+
+def init() -> None:
+    """Called once in each worker."""
+    _service[:] = [replace(Service.from_environment(os.environ), log=None)]
+
+
+def run(mini_batch: Sequence[str]) -> pd.DataFrame:
+    """Answers the questions of some files: a row a product, best first. Raises `ValueError` naming file and line."""
+    import pandas as pd
+
+    rows = [row for path in mini_batch for row in _rows_of(Path(path))]
+    return pd.DataFrame(rows, columns=[*COLUMNS, "model_version", "state_version"])
+
+
+def _rows_of(file: Path) -> Iterator[list[Any]]:
+    lines = [line for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
+    for start in range(0, len(lines), MAX_REQUESTS):
+        part = lines[start : start + MAX_REQUESTS]
+        try:
+            questions = [json.loads(line) for line in part]
+            answer = _service[0].answer(json.dumps({"requests": questions}).encode(), file.name, mirrored=False)
+        except (ValueError, BodyError) as error:
+            raise ValueError(
+                f"{file.name}, lines {start + 1} to {start + len(part)}: {error}; mend the file"
+            ) from error
+        for one in answer["recommendations"]:
+            for product in one["products"]:
+                row = {**one, **product}
+                yield [*(row[name] for name in COLUMNS), answer["model_version"], answer["state_version"]]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m globolatte_ml.batch_score --out FILE QUESTIONS…`: the same on this machine."""
+    parser = argparse.ArgumentParser(
+        prog="python -m globolatte_ml.batch_score", description="Answer files of questions."
+    )
+    parser.add_argument("--out", type=Path, required=True, help="CSV file to write")
+    parser.add_argument("questions", nargs="+", help="files with one question a line, as JSON")
+    options = parser.parse_args(arguments)
+    init()
+    run(options.questions).to_csv(options.out, index=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,178 @@
+"""Campaigns as the warehouse's tables hold them. Belongs here: columns. Does not belong here: decisions."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from globolatte_ml import columns
+from globolatte_ml.campaigns.audience import CONTROL, OFFER, Audience, Candidates, Plan
+from globolatte_ml.campaigns.effect import Arm, OfferEffect, Uplift, measure
+from globolatte_ml.campaigns.visits import expected_orders
+
+
+def candidates_from(
+    recommendations: pa.Table, states: pa.Table, prices: Mapping[str, float], excluded: frozenset[str], plan: Plan
+) -> Candidates:
+    """The customers who may be addressed, as the recommendations see them.
+
+    Args:
+        recommendations: prediction_id, customer_id, business_unit, product_id, probability: every product of every customer, once.
+        states: customer_id, order_count, first_order_date, last_order_date; customers without orders are no candidates. Sales go
+            until the last of all orders: what may have been ordered since is not known.
+        prices: by product; one without a price counts as free.
+        excluded: customers who must not be addressed.
+        plan: says for which days.
+    """
+    products = tuple(sorted(recommendations["product_id"].unique().to_pylist()))
+    ids = np.unique(columns.strings(recommendations, "customer_id"))
+    row = np.searchsorted(ids, columns.strings(recommendations, "customer_id"))
+    column = np.searchsorted(np.array(products), columns.strings(recommendations, "product_id"))
+    probabilities = np.zeros((len(ids), len(products)))
+    probabilities[row, column] = columns.floats(recommendations, "probability")
+    units, addresses = np.empty(len(ids), dtype=object), np.empty(len(ids), dtype=object)
+    units[row] = recommendations["business_unit"].to_pylist()
+    addresses[row] = recommendations["prediction_id"].to_pylist()
+    at = columns.positions(pa.array(ids.tolist(), pa.string()), states["customer_id"])
+    ordered, first = columns.integers(states, "order_count"), columns.dates(states, "first_order_date")
+    known = (at >= 0) & (ordered[at] > 0)
+    last = columns.dates(states, "last_order_date")
+    until = last[~np.isnat(last)].max() if known.any() else np.datetime64(plan.starts_on, "D")
+    days = (until - first[at]).astype("timedelta64[D]").astype(np.float64) + 1.0
+    orders = np.zeros(len(ids))
+    orders[known] = expected_orders(ordered[at][known].astype(np.float64), days[known], float(plan.days))
+    eligible = known & ~np.isin(ids, sorted(excluded))
+    return Candidates(
+        ids=ids[eligible],
+        units=units[eligible].astype(np.str_),
+        prediction_ids=addresses[eligible].astype(np.str_),
+        products=products,
+        prices=np.array([prices.get(product, 0.0) for product in products]),
+        probabilities=probabilities[eligible],
+        orders=orders[eligible],
+    )
+
+
+def audience_table(candidates: Candidates, audience: Audience, plan: Plan) -> pa.Table:
+    """One row per customer of the campaign, offers and controls."""
+    rows, products = audience.rows, np.array(candidates.products)
+    return pa.table(
+        {
+            "campaign_id": pa.repeat(plan.campaign_id, len(rows)),
+            "customer_id": pa.array(candidates.ids[rows].tolist(), pa.string()),
+            "business_unit": pa.array(candidates.units[rows].tolist(), pa.string()),
+            "product_id": pa.array(products[audience.product].tolist(), pa.string()),
+            "arm": pa.array(np.where(audience.is_control, CONTROL, OFFER).tolist(), pa.string()),
+            "rank": pa.array(np.arange(1, len(rows) + 1, dtype=np.int32)),
+            "probability": pa.array(candidates.probabilities[rows, audience.product]),
+            "expected_orders": pa.array(candidates.orders[rows]),
+            "expected_purchases": pa.array(audience.purchases),
+            "expected_extra": pa.array(audience.extra),
+            "prediction_id": pa.array(candidates.prediction_ids[rows].tolist(), pa.string()),
+        }
+    )
+
+
+def contacts_of(audience: pa.Table, plan: Plan) -> pa.Table:
+    """The contact log's rows: whom the campaign addresses on its first day."""
+    offers = audience.filter(pc.equal(audience["arm"], OFFER)).select(["campaign_id", "customer_id", "product_id"])
+    return offers.append_column("contacted_on", pa.repeat(pa.scalar(plan.starts_on, pa.date32()), offers.num_rows))
+
+
+def campaign_row(
+    plan: Plan,
+    effect: OfferEffect,
+    candidates: Candidates,
+    audience: Audience,
+    counts: Mapping[str, int],
+    model: Mapping[str, str],
+    now: dt.datetime,
+) -> pa.Table:
+    """One row of the record of campaigns. `counts`: customers excluded by reason. `now` is UTC without offset."""
+    offered = ~audience.is_control
+    low, high = (float(_extra_at(candidates, audience, ratio)[offered].sum()) for ratio in effect.interval)
+    return pa.Table.from_pylist(
+        [
+            {
+                "campaign_id": plan.campaign_id,
+                "product_id": plan.product,
+                "starts_on": plan.starts_on,
+                "ends_on": plan.ends_on,
+                "budget": plan.budget,
+                "cost_per_contact": plan.cost_per_contact,
+                "control_share": plan.control_share,
+                "odds_ratio": effect.odds_ratio,
+                "odds_ratio_source": effect.source,
+                "eligible": len(candidates.ids),
+                **{f"excluded_{reason}": number for reason, number in counts.items()},
+                "offers": int(offered.sum()),
+                "controls": int(audience.is_control.sum()),
+                "expected_purchases": float(audience.purchases[offered].sum()),
+                "expected_extra": float(audience.extra[offered].sum()),
+                "expected_extra_low": low,
+                "expected_extra_high": high,
+                **model,
+                "created_at": now,
+            }
+        ]
+    )
+
+
+def uplift_of(outcomes: pa.Table) -> Uplift | None:
+    """The measured effect, from one row per customer: arm, orders, purchases."""
+    arms = {}
+    for arm in (OFFER, CONTROL):
+        rows = outcomes.filter(pc.equal(outcomes["arm"], arm))
+        arms[arm] = Arm(columns.floats(rows, "orders"), columns.floats(rows, "purchases"))
+    return measure(arms[OFFER], arms[CONTROL])
+
+
+def result_row(
+    campaign: Mapping[str, object], outcomes: pa.Table, measured_until: dt.date, complete: bool, now: dt.datetime
+) -> pa.Table:
+    """One row of `serving.campaign_results`. `campaign`: its row in the record of campaigns."""
+    import math
+
+    found = uplift_of(outcomes)
+    totals = {
+        f"{name}_{arm}": float(pc.sum(outcomes.filter(pc.equal(outcomes["arm"], arm))[name]).as_py() or 0)
+        for name in ("orders", "purchases")
+        for arm in (OFFER, CONTROL)
+    }
+    customers = {
+        f"customers_{arm}": outcomes.filter(pc.equal(outcomes["arm"], arm)).num_rows for arm in (OFFER, CONTROL)
+    }
+    offers = customers["customers_offer"]
+    odds = None if found is None else found.log_odds
+    row = {
+        "campaign_id": campaign["campaign_id"],
+        "status": "complete" if complete else "running",
+        "measured_until": measured_until,
+        **customers,
+        **{name: int(value) for name, value in totals.items()},
+        "expected_extra": campaign["expected_extra"],
+        "extra_purchases": None if found is None else found.extra * offers,
+        "extra_low": None if found is None else found.extra_low * offers,
+        "extra_high": None if found is None else found.extra_high * offers,
+        "odds_ratio": None if odds is None else math.exp(odds),
+        "log_odds_ratio": odds,
+        "log_odds_error": None if found is None else found.log_odds_error,
+        "measured_at": now,
+    }
+    types = {
+        "extra_purchases": pa.float64(),
+        "extra_low": pa.float64(),
+        "extra_high": pa.float64(),
+        "odds_ratio": pa.float64(),
+        "log_odds_ratio": pa.float64(),
+        "log_odds_error": pa.float64(),
+    }
+    return pa.table({name: pa.array([value], types.get(name)) for name, value in row.items()})
+
+
+def _extra_at(candidates: Candidates, audience: Audience, odds_ratio: float) -> np.ndarray:
+    return candidates.extra_purchases(odds_ratio)[audience.rows, audience.product]

@@ -1,0 +1,220 @@
+"""`AzureMLEndpoint`: the online endpoint in a workspace, behind the protocol `resources.endpoint.Endpoint`.
+
+What should run is kept in tags of the endpoint; each look takes the next steps towards it. A run that was cut off is gone on with by
+whoever looks next: a deployment that Azure is still making is waited for, not made again.
+"""
+
+import http.client
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.azureml import declared, online
+from resources.azureml.faults import AzureMLError, faults_of
+from resources.azureml.models import folder_name
+from resources.azureml.rollout import SUCCEEDED, Rollout
+from resources.azureml.settings import AzureMLSettings, EndpointAuth
+from resources.azureml.workspace import Workspace
+from resources.endpoint import Deployment, DesiredState, EndpointError, ObservedDeployment, ObservedState
+from resources.serving_state import ServingStates
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
+
+DEPLOYMENT_HEADER = "azureml-model-deployment"
+ANSWER_SECONDS = 185.0
+"""Azure gives a request 180 seconds at the most."""
+PHASES = {
+    SUCCEEDED: "serving",
+    "Failed": "waiting to start again",
+    "Canceled": "waiting to start again",
+    "Deleting": "draining",
+}
+
+
+@dataclass
+class AzureMLEndpoint:
+    """The endpoint of the settings' name. `models_folder`: where the platform keeps copies of models; `states`: customer states."""
+
+    settings: AzureMLSettings
+    models_folder: Path
+    states: ServingStates
+    _key: str | None = field(default=None, init=False)
+
+    @cached_property
+    def workspace(self) -> Workspace:
+        """The connection."""
+        return Workspace(self.settings)
+
+    @cached_property
+    def _rollout(self) -> Rollout:
+        return Rollout(self.workspace, self.models_folder, self.states)
+
+    @property
+    def _page(self) -> str:
+        return self.workspace.studio(f"endpoints/realtime/{self.settings.endpoint}")
+
+    def desired(self) -> DesiredState:
+        """What should run. Raises `EndpointError` if the tags that say so are damaged."""
+        entity = self._rollout.endpoint()
+        if entity is None:
+            return DesiredState()
+        try:
+            return declared.from_tags(dict(entity.tags or {}), self.models_folder)
+        except ValueError as error:
+            raise EndpointError(f"{self.describe()}: its tags say nothing sensible ({error}); deploy again") from error
+
+    def deploy(self, desired: DesiredState) -> None:
+        """Declares what should run, and has Azure begin with it. Waits for the endpoint itself, not for deployments."""
+        with _as_endpoint_error():
+            self._rollout.declare(desired)
+            self._rollout.advance(desired, retry_failed=True)
+
+    def wait_healthy(self, name: str, seconds: float | None = None) -> ObservedDeployment:
+        """Waits until a deployment is provisioned as declared. Raises `EndpointError` with the end of its log if it is not."""
+        desired = self.desired()
+        if name not in desired.deployments:
+            raise EndpointError(f"deployment {name!r} is not declared; deploy it first")
+        deadline = time.monotonic() + (seconds or self.settings.deployment_wait_seconds)
+        with _as_endpoint_error():
+            while True:
+                self._rollout.advance(desired)
+                found = self._rollout.deployments().get(name)
+                if found is not None and self._rollout.is_as_wanted(found, desired.deployments[name]):
+                    return self._observed(found, self._rollout.endpoint())
+                if found is not None and found.provisioning_state == "Failed":
+                    raise self._rollout.failure(name)
+                if time.monotonic() > deadline:
+                    state = found.provisioning_state if found is not None else "not there"
+                    raise AzureMLError(
+                        f"deployment {name}",
+                        f"is {state} and was not ready in time",
+                        "run it again: it goes on waiting",
+                        self._page,
+                    )
+                time.sleep(self.settings.poll_seconds)
+
+    def wait_settled(self, seconds: float | None = None) -> ObservedState:
+        """Waits until traffic, mirror and deployments are as declared. Raises `EndpointError`."""
+        desired = self.desired()
+        deadline = time.monotonic() + (seconds or self.settings.deployment_wait_seconds)
+        with _as_endpoint_error():
+            while not self._rollout.advance(desired):
+                failed = [
+                    name for name, one in self._rollout.deployments().items() if one.provisioning_state == "Failed"
+                ]
+                if failed:
+                    raise self._rollout.failure(failed[0])
+                if time.monotonic() > deadline:
+                    raise AzureMLError(
+                        f"endpoint {self.settings.endpoint}",
+                        "was not as declared in time",
+                        "run it again: it goes on",
+                        self._page,
+                    )
+                time.sleep(self.settings.poll_seconds)
+        return self.observed()
+
+    def observed(self) -> ObservedState:
+        """What runs."""
+        with _as_endpoint_error():
+            entity = self._rollout.endpoint()
+            if entity is None:
+                return ObservedState(None, running=False, healthy=False, routed=False, settled=False)
+            found = self._rollout.deployments()
+            desired = declared.from_tags(dict(entity.tags or {}), self.models_folder)
+            ready = entity.provisioning_state == SUCCEEDED
+            return ObservedState(
+                url=str(entity.scoring_uri).removesuffix("/score"),
+                running=True,
+                healthy=ready,
+                routed=ready,
+                settled=ready and self._rollout.is_settled(desired, entity, found),
+                deployments=[self._observed(one, entity) for one in found.values()],
+                page=self._page,
+            )
+
+    def _observed(self, one: "OnlineDeployment", entity: "OnlineEndpoint | None") -> ObservedDeployment:
+        tags = dict(one.tags or {})
+        version, content = tags.get(online.MODEL_VERSION, ""), tags.get(online.CONTENT_HASH, "")
+        created = getattr(one.creation_context, "created_at", None) if one.creation_context else None
+        traffic = dict(entity.traffic or {}) if entity is not None else {}
+        return ObservedDeployment(
+            name=str(one.name),
+            deployment=Deployment(str(self.models_folder / folder_name(version, content)), version, content),
+            phase=PHASES.get(str(one.provisioning_state), "starting"),
+            healthy=one.provisioning_state == SUCCEEDED,
+            restarts=0,
+            since=str(created or ""),
+            traffic=int(traffic.get(str(one.name), 0)),
+            status={
+                name: tags[name]
+                for name in (online.MODEL_VERSION, online.CONTENT_HASH, online.STATE_VERSION)
+                if name in tags
+            },
+        )
+
+    def score(self, requests: Sequence[Mapping[str, Any]], deployment: str | None = None) -> dict[str, Any]:
+        """The answer to one call, by a client of our own: the SDK's sends one call's headers with the next one too."""
+        import requests as http_requests
+
+        with _as_endpoint_error():
+            entity = self._rollout.endpoint()
+        if entity is None or not entity.scoring_uri:
+            raise EndpointError(f"{self.describe()} is not there; materialize endpoints/recommender")
+        for last_try in (False, True):
+            headers = {"Authorization": f"Bearer {self._secret()}"}
+            if deployment is not None:
+                headers[DEPLOYMENT_HEADER] = deployment
+            try:
+                answer = http_requests.post(
+                    str(entity.scoring_uri), json={"requests": list(requests)}, headers=headers, timeout=ANSWER_SECONDS
+                )
+            except http_requests.RequestException as error:
+                raise EndpointError(
+                    f"{self.describe()} cannot be asked ({type(error).__name__}); see {self._page}"
+                ) from error
+            if answer.status_code != http.client.UNAUTHORIZED or last_try:
+                break
+            self._key = None  # a token has expired, or the keys were made anew
+        if answer.status_code != http.client.OK:
+            raise EndpointError(_words_of(answer))
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def _secret(self) -> str:
+        """The key or token that callers show; asked for once."""
+        if self._key is None:
+            name = self.settings.endpoint
+            with _as_endpoint_error(), faults_of(f"keys of endpoint {name}", self._page):
+                given: Any = self.workspace.client.online_endpoints.get_keys(name)
+            is_key = self.settings.endpoint_auth is EndpointAuth.KEY
+            self._key = str(given.primary_key if is_key else given.access_token)
+        return self._key
+
+    def describe(self) -> str:
+        """The endpoint's name and workspace."""
+        return f"online endpoint {self.settings.endpoint} of {self.settings.describe()}"
+
+
+def _words_of(answer: Any) -> str:
+    """What an answer that is none says."""
+    try:
+        said = str(answer.json()["message"])
+    except (KeyError, TypeError, ValueError):
+        said = answer.text.strip()[:500] or answer.reason
+    return f"the endpoint answers {answer.status_code}: {said}"
+
+
+class _as_endpoint_error:  # noqa: N801 - reads as the statement that it is
+    """Turns `AzureMLError` into `EndpointError`, which is what callers of an endpoint expect."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, AzureMLError):
+            raise EndpointError(str(error)) from error

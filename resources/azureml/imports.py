@@ -1,0 +1,31 @@
+"""Data from Snowflake by a connection of the workspace, beside our own unload: for teams whose Dagster may not read the warehouse."""
+
+from typing import TYPE_CHECKING
+
+from resources.azureml.faults import faults_of
+from resources.azureml.workspace import Workspace, datastore_uri
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import DataImport
+
+EXAMPLES = "globolatte-training-examples"
+QUERY = "select * from features.feat_training_examples"
+
+
+def examples_import(connection: str, query: str = QUERY) -> "DataImport":
+    """The training examples as an MLTable, imported whenever it is asked for; each import is a version."""
+    from azure.ai.ml.data_transfer import Database
+    from azure.ai.ml.entities import DataImport
+
+    return DataImport(
+        name=EXAMPLES,
+        type="mltable",
+        source=Database(connection=f"azureml:{connection}", query=query),
+        path=datastore_uri("globolatte/imports/${{name}}"),
+    )
+
+
+def import_examples(workspace: Workspace, connection: str) -> str:
+    """Begins an import; the name of its job."""
+    with faults_of(f"connection {connection}", workspace.studio("data/import")):
+        return str(workspace.client.data.import_data(data_import=examples_import(connection)).name)

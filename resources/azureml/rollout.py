@@ -1,0 +1,177 @@
+"""Steps towards a desired state: the endpoint, its deployments, its traffic, and the end of what is not wanted any more.
+
+Each step looks at what is there first, so that steps can be taken again after any interruption.
+"""
+
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.azureml import declared, online
+from resources.azureml.environments import ensure_environment, serving_conda, serving_environment
+from resources.azureml.faults import AzureMLError, faults_of, is_missing, remedy_for, said
+from resources.azureml.provenance import git_commit
+from resources.azureml.serving_storage import container_url
+from resources.azureml.workspace import Workspace
+from resources.deployment_spec import write_folder
+from resources.endpoint import Deployment, DesiredState
+from resources.serving_state import ServingStates
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
+
+SUCCEEDED = "Succeeded"
+ENDED = frozenset({SUCCEEDED, "Failed", "Canceled"})
+LOG_LINES = 20
+
+
+@dataclass
+class Rollout:
+    """The endpoint of a workspace's settings on its way. `operations`: what this process has begun, by deployment."""
+
+    workspace: Workspace
+    models_folder: Path
+    states: ServingStates
+    operations: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def _name(self) -> str:
+        return self.workspace.settings.endpoint
+
+    @property
+    def _page(self) -> str:
+        return self.workspace.studio(f"endpoints/realtime/{self._name}")
+
+    def endpoint(self) -> "OnlineEndpoint | None":
+        """The endpoint, or none."""
+        with faults_of(f"endpoint {self._name}", self._page):
+            try:
+                return self.workspace.client.online_endpoints.get(self._name)
+            except Exception as error:
+                if is_missing(error):
+                    return None
+                raise
+
+    def deployments(self) -> dict[str, "OnlineDeployment"]:
+        """What is deployed, whatever its state, by name."""
+        with faults_of(f"deployments of endpoint {self._name}", self._page):
+            found = self.workspace.client.online_deployments.list(endpoint_name=self._name)
+            return {str(one.name): one for one in found}
+
+    def declare(self, desired: DesiredState) -> None:
+        """Writes what should run into the endpoint's tags; makes the endpoint if it is not there, and waits for that."""
+        entity = self.endpoint()
+        tags = declared.as_tags(desired)
+        if entity is None:
+            entity = online.endpoint_entity(self.workspace.settings, {"git_commit": git_commit(), **tags})
+        elif dict(entity.tags or {}) == {**declared.others(entity.tags or {}), **tags}:
+            return
+        else:
+            entity.tags = {**declared.others(entity.tags or {}), **tags}
+        self._update(entity)
+
+    def _update(self, entity: "OnlineEndpoint") -> None:
+        with faults_of(f"endpoint {self._name}", self._page):
+            self.workspace.client.online_endpoints.begin_create_or_update(entity).result()
+
+    def advance(self, desired: DesiredState, *, retry_failed: bool = False) -> bool:
+        """Takes every step that can be taken now; whether all is as it should be. Never waits for a deployment."""
+        entity = self.endpoint()
+        if entity is None:
+            raise AzureMLError(f"endpoint {self._name}", "is not there", "deploy again", self._page)
+        found = self.deployments()
+        for name, wanted in desired.deployments.items():
+            if self._needs_making(found.get(name), wanted, retry_failed=retry_failed):
+                self._make(name, wanted)
+        ready = {name for name, wanted in desired.deployments.items() if self.is_as_wanted(found.get(name), wanted)}
+        if not self._has_traffic(desired, entity) and self._can_have_traffic(desired, ready):
+            entity.traffic = {name: desired.traffic.get(name, 0) for name in found}
+            mirror = desired.mirror
+            entity.mirror_traffic = {mirror.deployment: mirror.percent} if mirror is not None else {}
+            self._update(entity)
+        elif self._has_traffic(desired, entity):
+            self._end_others(desired, found)
+        return self.is_settled(desired, entity, found)
+
+    def _needs_making(self, found: "OnlineDeployment | None", wanted: Deployment, *, retry_failed: bool) -> bool:
+        """Whether to begin: nothing is there, something else is, or what is there failed and is to be tried again."""
+        if found is None:
+            return True
+        if found.provisioning_state not in ENDED:
+            return False
+        if found.provisioning_state != SUCCEEDED:
+            return retry_failed
+        return not self.is_as_wanted(found, wanted)
+
+    def is_as_wanted(self, found: "OnlineDeployment | None", wanted: Deployment) -> bool:
+        """Whether a deployment is provisioned with this model."""
+        tags = dict(found.tags or {}) if found is not None else {}
+        same = (tags.get(online.MODEL_VERSION), tags.get(online.CONTENT_HASH)) == (
+            wanted.model_version,
+            wanted.content_hash,
+        )
+        return found is not None and found.provisioning_state == SUCCEEDED and same
+
+    def is_settled(self, desired: DesiredState, entity: "OnlineEndpoint", found: dict[str, "OnlineDeployment"]) -> bool:
+        """Whether exactly what should run does, with the traffic that it should have."""
+        return (
+            set(found) == set(desired.deployments)
+            and all(self.is_as_wanted(found[name], wanted) for name, wanted in desired.deployments.items())
+            and self._has_traffic(desired, entity)
+        )
+
+    def _has_traffic(self, desired: DesiredState, entity: "OnlineEndpoint") -> bool:
+        mirror = {desired.mirror.deployment: desired.mirror.percent} if desired.mirror is not None else {}
+        return _shares(entity.traffic) == _shares(desired.traffic) and _shares(entity.mirror_traffic) == mirror
+
+    def _can_have_traffic(self, desired: DesiredState, ready: set[str]) -> bool:
+        needed = {name for name, percent in desired.traffic.items() if percent}
+        return needed | ({desired.mirror.deployment} if desired.mirror is not None else set()) <= ready
+
+    def _make(self, name: str, wanted: Deployment) -> None:
+        """Begins a deployment; Azure goes on with it whatever becomes of this process."""
+        settings = self.workspace.settings
+        state = self.states.current()
+        conda = serving_conda(collects_data=settings.collect_data)
+        model = wanted.model_version, wanted.content_hash
+        spec = online.spec_of(settings, name, model, state.name, conda, container_url(self.workspace))
+        environment = ensure_environment(self.workspace, serving_environment(self.workspace, conda))
+        with tempfile.TemporaryDirectory(prefix="globolatte-deployment-") as scratch:
+            code = write_folder(spec, Path(scratch) / "code", state)
+            entity = online.deployment_entity(settings, spec, code, environment)
+            with faults_of(f"deployment {name} of endpoint {self._name}", self._page):
+                self.operations[name] = self.workspace.client.online_deployments.begin_create_or_update(
+                    entity, skip_script_validation=True
+                )
+
+    def _end_others(self, desired: DesiredState, found: dict[str, "OnlineDeployment"]) -> None:
+        for name, one in found.items():
+            if name not in desired.deployments and one.provisioning_state != "Deleting":
+                with faults_of(f"deployment {name} of endpoint {self._name}", self._page):
+                    self.workspace.client.online_deployments.begin_delete(name=name, endpoint_name=self._name).result()
+
+    def failure(self, name: str) -> AzureMLError:
+        """Why a deployment failed: the operation's own words if this process began it, and the end of the container's log."""
+        reason = ""
+        operation = self.operations.get(name)
+        if operation is not None and operation.done():
+            try:
+                operation.result()
+            except Exception as error:  # noqa: BLE001 - the operation's failure, whatever its kind, is what we are after
+                reason = said(error)
+        try:
+            log = self.workspace.client.online_deployments.get_logs(name, self._name, lines=LOG_LINES)
+        except Exception as error:  # noqa: BLE001 - no log is no reason to hide the failure
+            log = f"(no log: {said(error)})"
+        return AzureMLError(
+            f"deployment {name} of endpoint {self._name}",
+            f"failed{': ' + reason if reason else ''}. The last lines of its log:\n{log.strip()}\n",
+            remedy_for(reason or "ResourceNotReady"),
+            self._page,
+        )
+
+
+def _shares(percentages: Any) -> dict[str, int]:
+    """Those that are not nothing."""
+    return {name: int(percent) for name, percent in dict(percentages or {}).items() if percent}

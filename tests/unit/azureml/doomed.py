@@ -1,0 +1,52 @@
+"""A Dagster run from snapshot to deployment on Azure ML, in a process of its own that a test may kill: `python doomed.py FOLDER`."""
+
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from resources.azureml.endpoint import AzureMLEndpoint
+from resources.azureml.platform import AzureMLPlatform
+from resources.azureml.settings import AzureMLSettings
+from resources.endpoint import Deployment, DesiredState
+from resources.serving_state import ServingStates
+from tests.endpoint_builders import QUESTION, ml_builders
+
+ROOT = Path(sys.argv[1])
+SETTINGS = AzureMLSettings.from_environment()
+PLATFORM = AzureMLPlatform(SETTINGS, ROOT / "copies")
+ENDPOINT = AzureMLEndpoint(SETTINGS, ROOT / "copies" / "models", ServingStates(folder=str(ROOT / "endpoints")))
+
+
+@dg.asset
+def snapshot(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    build = ml_builders()
+    staging = PLATFORM.snapshot_staging(context.run.run_id)
+    build.write_snapshot(build.chain(n_orders=200), staging)
+    PLATFORM.keep_snapshot(staging, "one")
+    return dg.MaterializeResult()
+
+
+@dg.asset(deps=[snapshot])
+def model(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    version = PLATFORM.register(PLATFORM.train(context, PLATFORM.latest_snapshot()))
+    PLATFORM.promote(version, ["It is the first."])
+    return dg.MaterializeResult()
+
+
+@dg.asset(deps=[model])
+def served() -> dg.MaterializeResult:
+    champion = PLATFORM.model("champion")
+    assert champion is not None
+    ENDPOINT.deploy(
+        DesiredState({"blue": Deployment(str(champion.folder), champion.version, champion.content_hash)}, {"blue": 100})
+    )
+    ENDPOINT.wait_healthy("blue")
+    ENDPOINT.wait_settled()
+    answer = ENDPOINT.score([QUESTION])
+    print(f"answered by {answer['deployment']} with model {answer['model_version']}")
+    return dg.MaterializeResult()
+
+
+if __name__ == "__main__":
+    dg.materialize([snapshot, model, served])

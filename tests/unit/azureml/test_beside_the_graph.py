@@ -1,0 +1,113 @@
+"""What stands beside the graph: batch endpoint, schedule, monitor, registry, import from Snowflake; against the stand-in."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+
+from globolatte_ml.model import PreferenceModel
+from globolatte_ml.snapshot import read_snapshot
+from resources.azureml import batch, imports, models, registry, schedules
+from resources.azureml.code import copy_science
+from resources.azureml.jobs import wait_for
+from resources.azureml.workspace import Workspace
+from resources.ml import CHALLENGER, ModelVersion, TrainedModel
+from tests.azureml_builders import make_registry, platform_on, settings_of
+from tests.emulators.azureml import StandIn
+from tests.endpoint_builders import QUESTION, ml_builders, publish_state
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model without a search for its penalty."""
+    folder, build = tmp_path_factory.mktemp("model"), ml_builders()
+    snapshot = read_snapshot(build.write_snapshot(build.chain(n_orders=200), folder / "snapshot"))
+    model = PreferenceModel(penalties=(0.01,)).fit(snapshot.states, snapshot.contexts, snapshot.y, snapshot.products)
+    model.save(folder / "model")
+    (folder / "model" / "MLmodel").write_text("flavors: {}\n")
+    return folder / "model"
+
+
+def register(workspace: Workspace, model_folder: Path, copies: Path) -> ModelVersion:
+    content = PreferenceModel.load(model_folder).content_hash()
+    trained = TrainedModel(model_folder, content, "snapshot", "job", {"log_loss": 1.25})
+    made = models.same(workspace, trained) or models.create(workspace, trained, str(model_folder))
+    return models.as_version(workspace, made, copies)
+
+
+@pytest.mark.slow
+def test_a_batch_of_questions_is_answered_by_the_same_code(
+    azureml: StandIn, tmp_path: Path, model_folder: Path
+) -> None:
+    workspace = Workspace(settings_of(azureml, "batch", compute="cluster", batch_endpoint="batch-1"))
+    version = register(workspace, model_folder, tmp_path / "models")
+    state = publish_state(tmp_path / "endpoints", "state-1")
+    name = batch.deploy(workspace, version, state)
+    assert batch.deploy(workspace, version, state) == name
+    questions = tmp_path / "questions"
+    questions.mkdir()
+    for number, customer in enumerate(("C0001", "C0002", "nobody")):
+        (questions / f"{number}.jsonl").write_text(json.dumps({**QUESTION, "customer_id": customer}) + "\n")
+    answers = batch.score(workspace, questions, tmp_path / "answers")
+    rows = answers.read_text().splitlines()
+    assert len(rows) in (15, 16), rows[:3]  # three customers, five products, and a header where the platform writes one
+    assert any("state-1" in row for row in rows)
+    calls = [call for call in azureml.journal.calls if call.method == "PUT" and "/deployments/" in call.route]
+    assert len(calls) == 1
+
+
+def test_schedule_and_monitor_are_definitions_that_can_be_made_again(azureml: StandIn, tmp_path: Path) -> None:
+    workspace = Workspace(settings_of(azureml, "schedules", endpoint="watched"))
+    code = copy_science(tmp_path / "code")
+    for _ in range(2):
+        assert schedules.ensure_retraining(workspace, code, None) == schedules.RETRAINING
+        assert schedules.ensure_monitor(workspace, "blue", ["coffee@example.com"]) == schedules.MONITOR
+    found = {one.name: one for one in azureml.ml_client(workspace_name="schedules").schedules.list()}
+    assert set(found) == {schedules.RETRAINING, schedules.MONITOR}
+    assert found[schedules.RETRAINING].trigger.frequency == "week"
+    assert found[schedules.RETRAINING].create_job.type == "pipeline"
+
+
+def test_a_champion_of_one_workspace_becomes_challenger_of_another(
+    azureml: StandIn, tmp_path: Path, model_folder: Path
+) -> None:
+    dev = Workspace(settings_of(azureml, "dev", registry="coffee"))
+    make_registry(azureml, "coffee")
+    version = register(dev, model_folder, tmp_path / "dev")
+    shared = registry.share(dev, version)
+    assert registry.share(dev, version) == shared
+    prod = platform_on(azureml, "prod", tmp_path / "prod", registry="coffee")
+    adopted = registry.adopt(prod.workspace, shared, "snapshot-of-prod", tmp_path / "prod" / "shared")
+    again = registry.adopt(prod.workspace, shared, "snapshot-of-prod", tmp_path / "prod" / "shared")
+    assert (adopted.content_hash, adopted.snapshot) == (version.content_hash, "snapshot-of-prod")
+    assert again.version == adopted.version
+    challenger = prod.model(CHALLENGER)
+    assert challenger is not None
+    assert challenger.version == adopted.version
+
+
+def test_training_examples_can_be_imported_by_a_connection(azureml: StandIn, tmp_path: Path) -> None:
+    from azure.ai.ml.entities import UsernamePasswordConfiguration, WorkspaceConnection
+
+    workspace = Workspace(settings_of(azureml, "imports"))
+    workspace.client.connections.create_or_update(
+        WorkspaceConnection(
+            name="snowflake", type="snowflake", target="jdbc:snowflake://coffee.example.com/?db=GLOBO_LATTE_DB&warehouse=GLOBO_LATTE_WH",
+            credentials=UsernamePasswordConfiguration(username="reader", password="x" * 12),
+        )
+    )  # fmt: skip
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.table({"order_id": ["o1"]}), sink)
+    asked: list[str] = []
+
+    def answer(query: str) -> bytes:
+        asked.append(query)
+        return sink.getvalue().to_pybytes()
+
+    azureml.databases["snowflake"] = answer
+    job = imports.import_examples(workspace, "snowflake")
+    wait_for(workspace, job, lambda _: None)
+    assert asked == [imports.QUERY]
+    assert [one.version for one in workspace.client.data.list(name=imports.EXAMPLES)] == ["1"]

@@ -1,0 +1,167 @@
+"""What a workspace is asked for, without a workspace: search spaces, tags, errors, folders and YAML."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from resources.azureml import declared, models
+from resources.azureml.export import Served, export
+from resources.azureml.faults import AzureMLError, remedy_for
+from resources.azureml.search_space import early_termination, sampling, search_space
+from resources.azureml.settings import AzureMLSettings
+from resources.deployment_spec import BatchLimits, DeploymentSpec, Probe, read_folder, write_folder
+from resources.endpoint import Deployment, DesiredState, Mirror
+from resources.ml import ModelVersion
+from resources.training_method import (
+    Distribution,
+    DistributionKind,
+    EarlyTermination,
+    EarlyTerminationKind,
+    Sampling,
+    SweepMethod,
+    choice,
+    loguniform,
+    normal,
+    uniform,
+)
+
+LOGNORMAL = Distribution(DistributionKind.LOGNORMAL, mean=1.0, deviation=2.0)
+QLOGNORMAL = Distribution(DistributionKind.LOGNORMAL, mean=1.0, deviation=2.0, step=5.0)
+
+
+def settings(**more: object) -> AzureMLSettings:
+    return AzureMLSettings(subscription="s", resource_group="rg", workspace="ws", **more)
+
+
+@pytest.mark.parametrize(
+    ("ours", "azures"),
+    [
+        (choice(1.0, 2.0), ["choice", [[1.0, 2.0]]]),
+        (uniform(0.0, 2.0), ["uniform", [0.0, 2.0]]),
+        (uniform(0.0, 2.0, step=0.5), ["quniform", [0.0, 2.0, 0.5]]),
+        (loguniform(0.01, 1.0), ["loguniform", [math.log(0.01), 0.0]]),
+        (loguniform(1.0, 100.0, step=10.0), ["qloguniform", [0.0, math.log(100.0), 10.0]]),
+        (normal(5.0, 2.0), ["normal", [5.0, 2.0]]),
+        (normal(5.0, 2.0, step=1.0), ["qnormal", [5.0, 2.0, 1.0]]),
+        (LOGNORMAL, ["lognormal", [1.0, 2.0]]),
+        (QLOGNORMAL, ["qlognormal", [1.0, 2.0, 5.0]]),
+    ],
+)
+def test_each_distribution_is_azures_and_a_loguniforms_bounds_are_logarithms(ours: Distribution, azures: list) -> None:
+    assert search_space({"penalty": ours})["penalty"]._to_rest_object() == azures
+
+
+@pytest.mark.parametrize(
+    ("ours", "azures"),
+    [
+        ("grid", ("grid", None)),
+        ("random", ("random", "random")),
+        ("sobol", ("random", "sobol")),
+        ("bayesian", ("bayesian", None)),
+    ],
+)
+def test_each_sampling_is_azures(ours: str, azures: tuple[str, str | None]) -> None:
+    made = sampling(SweepMethod({"penalty": choice(0.1)}, Sampling(ours)))
+    assert (made.type, getattr(made, "rule", None)) == azures
+
+
+@pytest.mark.parametrize("kind", EarlyTerminationKind)
+def test_each_early_termination_is_azures(kind: EarlyTerminationKind) -> None:
+    made = early_termination(EarlyTermination(kind, every=2, after=3, slack=0.2, percentage=40))
+    assert (made.evaluation_interval, made.delay_evaluation) == (2, 3)
+    assert made.type.replace("_", "").startswith(kind.value)
+
+
+def test_a_desired_state_survives_as_tags(tmp_path: Path) -> None:
+    folder = str(tmp_path / models.folder_name("7", "a" * 64))
+    one, other = Deployment(folder, "7", "a" * 64), Deployment(str(tmp_path / f"8-{'b' * 12}"), "8", "b" * 64)
+    state = DesiredState({"blue": one, "green": other}, {"blue": 90, "green": 10}, Mirror("green", 5))
+    tags = declared.as_tags(state)
+    assert all(len(value) <= 256 for value in tags.values())
+    assert declared.from_tags({"team": "coffee", **tags}, tmp_path) == state
+    assert declared.others({"team": "coffee", **tags}) == {"team": "coffee"}
+    assert declared.from_tags({}, tmp_path) == DesiredState()
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("OutOfQuota: Not enough quota", "ask for more quota"),
+        ("403 AuthorizationFailed", "AzureML Data Scientist"),
+        ("ClientAuthenticationError 401 ExpiredAuthenticationToken", "az login"),
+        ("429 TooManyRequests", "wait a few minutes"),
+        ("something new", "run it again"),
+    ],
+)
+def test_each_error_has_its_remedy(said: str, remedy: str) -> None:
+    error = AzureMLError("compute c", said, remedy_for(said), "https://ml.azure.com/x")
+    assert remedy in str(error)
+    assert all(part in str(error) for part in ("compute c", said, "https://ml.azure.com/x"))
+
+
+def test_a_deployment_stands_as_a_folder_that_can_be_read_back(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "customers.parquet").write_bytes(b"state")
+    spec = DeploymentSpec(
+        "blue", "3", "c" * 64, "s1", instances_max=4, readiness=Probe(5), batch=BatchLimits(10), conda={"name": "n"}
+    )
+    folder = write_folder(spec, tmp_path / "deployment", tmp_path / "state")
+    assert read_folder(folder) == spec
+    assert (folder / "state" / "current_state").read_text() == "s1"
+    assert (folder / "state" / "states" / "s1" / "customers.parquet").read_bytes() == b"state"
+    assert {"score.py", "batch_score.py", "conda.yml", "deployment.json", "globolatte_ml"} <= {
+        p.name for p in folder.iterdir()
+    }
+    (folder / "deployment.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"deployment.json: is no deployment .*name"):
+        read_folder(folder)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"endpoint": "a"}, "3 to 32 letters"),
+        ({"endpoint_kind": "kubernetes"}, "ENDPOINT_COMPUTE"),
+        ({"instance_count": 3, "instance_count_max": 2}, "INSTANCE_COUNT_MAX is below"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(more: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        settings(**more)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"compute": "cluster", "instance_count_max": 3, "collect_data": True}, {"compute": "serverless"},
+     {"compute": "instance", "endpoint_kind": "kubernetes", "endpoint_compute": "aks", "instance_count_max": 2}],
+    ids=["cluster", "serverless", "kubernetes"],
+)  # fmt: skip
+def test_every_definition_is_yaml_that_the_sdk_reads_back(more: dict, tmp_path: Path) -> None:
+    from azure.ai.ml.entities import _load_functions as ml  # what `az ml` reads files with
+
+    model, state = tmp_path / "model", tmp_path / "state"
+    for folder in (model, state):
+        folder.mkdir()
+        (folder / "file").write_text("content")
+    champion = ModelVersion("1", "d" * 64, "snapshot", "job", model)
+    files = export(settings(**more), tmp_path / "out", Served(champion, state))
+    readers = {
+        "environment": ml.load_environment, "compute": ml.load_compute, "component": ml.load_component, "job": ml.load_job,
+        "schedule": ml.load_schedule, "model": ml.load_model, "endpoint": ml.load_online_endpoint, "snapshot": ml.load_data,
+        "deployment": ml.load_online_deployment, "monitor": ml.load_schedule,
+    }  # fmt: skip
+    for file in files:
+        kind = file.stem.split("-")[1]
+        if kind == "batch":
+            reader = ml.load_batch_endpoint if file.stem.endswith("endpoint") else ml.load_model_batch_deployment
+        elif kind == "import":
+            reader = ml.load_data_import
+        else:
+            reader = readers[kind]
+        assert reader(str(file)) is not None, file
+        assert str(tmp_path) not in file.read_text(), f"{file.name} names a folder of this machine"
+    names = {file.stem for file in files}
+    assert ("12-compute" in names) == (more["compute"] != "serverless")
+    with pytest.raises(FileExistsError, match="not empty"):
+        export(settings(**more), tmp_path / "out", None)

@@ -1,0 +1,163 @@
+"""The online endpoint on Azure ML, against the stand-in: real inference servers behind real HTTP.
+
+One story per test, each on an endpoint of its own; starting an inference server takes seconds.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from globolatte_ml.model import PreferenceModel
+from globolatte_ml.snapshot import read_snapshot
+from resources.azureml import models
+from resources.azureml.endpoint import AzureMLEndpoint
+from resources.azureml.serving_storage import SharedPredictionFiles, SharedServingStates
+from resources.azureml.workspace import Workspace
+from resources.endpoint import Deployment, DesiredState, EndpointError, Mirror
+from resources.ml import TrainedModel
+from resources.serving_state import ServingStates
+from tests.azureml_builders import settings_of
+from tests.emulators.azureml import StandIn
+from tests.endpoint_builders import QUESTION, deployment, eventually, ml_builders, publish_state
+
+WORKSPACE = "serving"
+Make = Callable[[str], AzureMLEndpoint]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Deployment]:
+    """Two models of small chains."""
+    root = tmp_path_factory.mktemp("models")
+    return [deployment(_fitted(root / version, seed=int(version)), version) for version in ("1", "2")]
+
+
+def _fitted(folder: Path, seed: int) -> Path:
+    """A model without a search for its penalty, which takes most of the time."""
+    build = ml_builders()
+    snapshot = read_snapshot(build.write_snapshot(build.chain(n_orders=200, seed=seed), folder / "snapshot"))
+    model = PreferenceModel(penalties=(0.01,)).fit(snapshot.states, snapshot.contexts, snapshot.y, snapshot.products)
+    model.save(folder / "model")
+    return folder / "model"
+
+
+@pytest.fixture
+def endpoint(azureml: StandIn, tmp_path: Path, trained: list[Deployment]) -> Make:
+    """Makes an endpoint of a name, as a new process would: nothing is remembered. Both models are registered."""
+    publish_state(tmp_path / "endpoints", "state-1")
+
+    def make(name: str) -> AzureMLEndpoint:
+        settings = settings_of(azureml, WORKSPACE, endpoint=name)
+        return AzureMLEndpoint(settings, tmp_path / "copies", ServingStates(folder=str(tmp_path / "endpoints")))
+
+    workspace = Workspace(settings_of(azureml, WORKSPACE))
+    for one in trained:
+        registered = TrainedModel(Path(one.model_folder), one.content_hash, "snapshot", "job", {})
+        if models.same(workspace, registered) is None:
+            models.create(workspace, registered, one.model_folder)
+    return make
+
+
+def named(one: Deployment) -> tuple[str, str]:
+    """A deployment without where its files are here."""
+    return one.model_version, one.content_hash
+
+
+def made(standin: StandIn) -> int:
+    """How often a deployment was begun in this test."""
+    return sum(call.method == "PUT" and "/deployments/" in call.route for call in standin.journal.calls)
+
+
+def test_a_canary_answers_its_share_and_a_rollout_leaves_one_deployment(
+    azureml: StandIn, endpoint: Make, trained: list[Deployment]
+) -> None:
+    one = endpoint("canary")
+    assert one.desired() == DesiredState()
+    assert not one.observed().running
+    with pytest.raises(EndpointError, match="is not there; materialize endpoints/recommender"):
+        one.score([QUESTION])
+
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    assert named(one.wait_healthy("blue").deployment) == named(trained[0])
+    assert one.wait_settled().settled
+    answer = one.score([QUESTION])
+    assert (answer["deployment"], answer["model_version"], answer["state_version"]) == ("blue", "1", "state-1")
+
+    both = DesiredState({"blue": trained[0], "green": trained[1]}, {"blue": 60, "green": 40})
+    one.deploy(both)
+    one.wait_healthy("green")
+    state = one.wait_settled()
+    assert {item.name: item.traffic for item in state.deployments} == {"blue": 60, "green": 40}
+    answers = [one.score([QUESTION])["model_version"] for _ in range(40)]
+    assert 5 <= answers.count("2") <= 30
+    assert one.score([QUESTION], deployment="green")["deployment"] == "green"
+    assert "1" in {one.score([QUESTION])["model_version"] for _ in range(10)}, "a header of one call is not sent again"
+
+    mirrored = {"blue": trained[0], "green": trained[1]}
+    one.deploy(DesiredState(mirrored, {"blue": 100, "green": 0}, Mirror("green", 50)))
+    one.wait_settled()
+    assert {one.score([QUESTION])["model_version"] for _ in range(12)} == {"1"}
+    assert azureml.mirrored["canary", "green"] > 0
+
+    one.deploy(DesiredState({"green": trained[1]}, {"green": 100}))
+    assert [item.name for item in one.wait_settled().deployments] == ["green"]
+    assert one.score([QUESTION])["model_version"] == "2"
+    assert made(azureml) == 2
+
+
+def test_whoever_comes_after_an_interruption_goes_on_with_what_was_begun(
+    azureml: StandIn, endpoint: Make, trained: list[Deployment]
+) -> None:
+    wanted = DesiredState({"blue": trained[0]}, {"blue": 100})
+    endpoint("interrupted").deploy(wanted)  # and then the process is gone
+    after = endpoint("interrupted")
+    assert {name: named(item) for name, item in after.desired().deployments.items()} == {"blue": named(trained[0])}
+    after.deploy(after.desired())
+    after.wait_healthy("blue")
+    assert endpoint("interrupted").wait_settled().settled
+    assert made(azureml) == 1
+
+
+def test_a_deployment_that_fails_says_why_and_what_served_goes_on(
+    azureml: StandIn, endpoint: Make, trained: list[Deployment]
+) -> None:
+    one = endpoint("failing")
+    azureml.faults.out_of_quota("blue")
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    reason = r"(?s)deployment blue of endpoint failing: failed: .*quota.*Studio: https://.*Remedy: ask for more quota"
+    with pytest.raises(EndpointError, match=reason):
+        one.wait_healthy("blue")
+    one.deploy(one.desired())
+    one.wait_healthy("blue")
+    one.wait_settled()
+    azureml.faults.fail_provisioning("green")
+    one.deploy(DesiredState({"blue": trained[0], "green": trained[1]}, {"blue": 100, "green": 0}))
+    with pytest.raises(EndpointError, match="deployment green of endpoint failing: failed"):
+        one.wait_healthy("green")
+    assert one.score([QUESTION])["model_version"] == "1"
+
+
+def test_a_deployment_follows_the_states_and_hands_on_its_log(
+    azureml: StandIn, tmp_path: Path, endpoint: Make, trained: list[Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = endpoint("following")
+    settings = one.settings
+    for name in ("subscription", "resource_group", "workspace"):
+        monkeypatch.setenv(f"GLOBOLATTE_AZUREML_{name.upper()}", getattr(settings, name))
+    one.settings = settings.model_copy(update={"look_seconds": 0.5})
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    one.wait_healthy("blue")
+    one.wait_settled()
+    assert one.score([QUESTION])["state_version"] == "state-1"
+    staging = SharedServingStates(folder=str(tmp_path / "endpoints")).staging("state-2")
+    build = ml_builders()
+    build.write_state(build.chain(n_orders=250), staging, "state-2")
+    SharedServingStates(folder=str(tmp_path / "endpoints")).publish(staging, "state-2")
+    eventually(lambda: one.score([QUESTION])["state_version"] == "state-2", 60)
+    files = SharedPredictionFiles(folder=str(tmp_path / "log"))
+    found = eventually(files.finished, 60)
+    assert "state-1" in found[0].read_text()
+    left = len(files.finished())
+    files.taken(found[0])
+    assert found[0] not in files.finished()
+    assert left >= 1

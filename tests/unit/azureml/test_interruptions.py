@@ -1,0 +1,85 @@
+"""Killing a run at any step and running it again ends with one job, one version, one deployment; terminating it cancels the job."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.azureml_builders import settings_of
+from tests.emulators.azureml import StandIn
+from tests.endpoint_builders import publish_state
+
+DOOMED = Path(__file__).with_name("doomed.py")
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def start(standin: StandIn, workspace: str, folder: Path) -> "subprocess.Popen[bytes]":
+    """A run in a process of its own, in a group of its own."""
+    settings = settings_of(standin, workspace)
+    variables = {
+        "GLOBOLATTE_AZUREML_SUBSCRIPTION": settings.subscription,
+        "GLOBOLATTE_AZUREML_RESOURCE_GROUP": settings.resource_group,
+        "GLOBOLATTE_AZUREML_WORKSPACE": workspace,
+        "GLOBOLATTE_AZUREML_POLL_SECONDS": "0.3",
+        "GLOBOLATTE_AZUREML_ENDPOINT": workspace,
+        "PYTHONPATH": str(ROOT),
+    }
+    with (folder / "run.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, str(DOOMED), str(folder)],
+            env={**os.environ, **variables},
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def end_when(process: "subprocess.Popen[bytes]", happened: Callable[[], bool], how: signal.Signals) -> None:
+    """Sends a signal to a run as soon as something has happened; waits for its end."""
+    deadline = time.monotonic() + 240
+    while not happened():
+        assert process.poll() is None, "the run ended before it could be interrupted"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.killpg(process.pid, how)
+    process.wait(120)
+
+
+def asked(standin: StandIn, method: str, part: str) -> int:
+    return sum(call.method == method and part in call.route for call in standin.journal.calls)
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_each_step_goes_on_where_it_was(azureml: StandIn, tmp_path: Path) -> None:
+    publish_state(tmp_path / "endpoints", "state-1")
+    steps = [("PUT", "/data/"), ("PUT", "/jobs/"), ("PUT", "/models/"), ("PUT", "/deployments/")]
+    for method, part in steps:
+        before = asked(azureml, method, part)
+        run = start(azureml, "killed", tmp_path)
+        end_when(
+            run, lambda method=method, part=part, before=before: asked(azureml, method, part) > before, signal.SIGKILL
+        )
+    last = start(azureml, "killed", tmp_path)
+    assert last.wait(240) == 0, (tmp_path / "run.log").read_text()[-3000:]
+    assert "answered by blue with model 1" in (tmp_path / "run.log").read_text()
+    client = azureml.ml_client(workspace_name="killed")
+    assert [job.status for job in client.jobs.list()] == ["Completed"]
+    assert [model.version for model in client.models.list(name="globolatte-preference-model")] == ["1"]
+    assert [one.name for one in client.online_deployments.list("killed")] == ["blue"]
+    assert asked(azureml, "PUT", "/jobs/") == 1
+    assert asked(azureml, "PUT", "/deployments/") == 1
+
+
+@pytest.mark.slow
+def test_a_terminated_run_cancels_its_job_and_the_next_begins_another(azureml: StandIn, tmp_path: Path) -> None:
+    azureml.faults.hold_job()
+    run = start(azureml, "terminated", tmp_path)
+    end_when(run, lambda: asked(azureml, "PUT", "/jobs/") > 0, signal.SIGINT)
+    client = azureml.ml_client(workspace_name="terminated")
+    assert [job.status for job in client.jobs.list()] == ["Canceled"]

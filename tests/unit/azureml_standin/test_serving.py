@@ -1,0 +1,159 @@
+"""Online endpoints of the stand-in: a real inference server answers, traffic and mirror are as declared."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.ai.ml.entities import KubernetesOnlineEndpoint, ManagedOnlineEndpoint
+from azure.core.exceptions import HttpResponseError
+
+from tests.azureml_builders import SCORE, environment, model_asset, online_deployment, unique, written
+from tests.emulators.azureml import StandIn
+
+pytestmark = pytest.mark.slow
+
+
+def asked(endpoint: Any, key: str, body: dict[str, Any], **headers: str) -> tuple[int, Any, dict[str, str]]:
+    """Status, answer, headers."""
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **headers}
+    request = urllib.request.Request(endpoint.scoring_uri, json.dumps(body).encode(), headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, json.loads(answer.read()), dict(answer.headers)
+    except urllib.error.HTTPError as error:
+        return error.code, error.read(), dict(error.headers)
+
+
+@pytest.fixture(scope="module")
+def blue_and_green(_running_azureml: StandIn, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """An endpoint with two deployments of two models; its name and key."""
+    folder, name = tmp_path_factory.mktemp("serving"), unique("ep")
+    with _running_azureml.reachable():
+        client = _running_azureml.ml_client()
+        code = written(folder / "code", {"score.py": SCORE})
+        client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=name, auth_mode="key")).result()
+        pollers = [
+            client.online_deployments.begin_create_or_update(
+                online_deployment(client, name, colour, model_asset(client, folder / colour, f"I am {colour}"), code)
+            )
+            for colour in ("blue", "green")
+        ]
+        assert [poller.result().provisioning_state for poller in pollers] == ["Succeeded", "Succeeded"]
+        return name, client.online_endpoints.get_keys(name).primary_key
+
+
+def routed(client: Any, name: str, traffic: dict[str, int], mirror: dict[str, int] | None = None) -> Any:
+    endpoint = client.online_endpoints.get(name)
+    endpoint.traffic, endpoint.mirror_traffic = traffic, mirror or {}
+    return client.online_endpoints.begin_create_or_update(endpoint).result()
+
+
+def test_the_deployed_script_answers_with_the_deployed_model(client: Any, blue_and_green: tuple[str, str]) -> None:
+    name, key = blue_and_green
+    status, answer, headers = asked(routed(client, name, {"blue": 100, "green": 0}), key, {"customer": "C1"})
+    assert (status, answer) == (200, {"model": {"said.txt": "I am blue"}, "who": "blue", "asked": {"customer": "C1"}})
+    assert headers["azureml-model-deployment"] == "blue"
+
+
+def test_the_header_chooses_the_deployment(client: Any, blue_and_green: tuple[str, str]) -> None:
+    name, key = blue_and_green
+    endpoint = routed(client, name, {"blue": 100, "green": 0})
+    assert asked(endpoint, key, {}, **{"azureml-model-deployment": "green"})[1]["who"] == "green"
+    assert asked(endpoint, key, {}, **{"azureml-model-deployment": "red"})[0] == 404
+
+
+def test_traffic_is_shared_as_declared(client: Any, azureml: StandIn, blue_and_green: tuple[str, str]) -> None:
+    name, key = blue_and_green
+    endpoint = routed(client, name, {"blue": 70, "green": 30})
+    azureml.scored.clear()
+    for _ in range(60):
+        asked(endpoint, key, {})
+    assert azureml.scored[name, "blue"] + azureml.scored[name, "green"] == 60
+    assert 5 <= azureml.scored[name, "green"] <= 32
+
+
+def test_a_mirror_gets_copies_and_answers_nobody(
+    client: Any, azureml: StandIn, blue_and_green: tuple[str, str]
+) -> None:
+    name, key = blue_and_green
+    endpoint = routed(client, name, {"blue": 100, "green": 0}, {"green": 50})
+    azureml.mirrored.clear()
+    assert {asked(endpoint, key, {})[1]["who"] for _ in range(30)} == {"blue"}
+    assert 5 <= azureml.mirrored[name, "green"] <= 25
+    routed(client, name, {"blue": 100, "green": 0})
+
+
+@pytest.mark.parametrize(
+    ("traffic", "mirror", "reason"),
+    [
+        ({"blue": 90, "green": 20}, {}, "sum of traffic"),
+        ({"blue": 100}, {"green": 60}, "at most 50 percent"),
+        ({"blue": 90, "green": 10}, {"green": 10}, "not both"),
+        ({"red": 100}, {}, "red does not exist"),
+    ],
+)
+def test_traffic_that_cannot_be_is_refused(
+    client: Any, blue_and_green: tuple[str, str], traffic: dict[str, int], mirror: dict[str, int], reason: str
+) -> None:
+    with pytest.raises((HttpResponseError, Exception), match=reason):
+        routed(client, blue_and_green[0], traffic, mirror)
+
+
+def test_only_the_key_opens_the_endpoint_and_a_new_key_replaces_the_old(
+    client: Any, blue_and_green: tuple[str, str]
+) -> None:
+    name, key = blue_and_green
+    endpoint = client.online_endpoints.get(name)
+    assert asked(endpoint, "wrong", {})[0] == 401
+    client.online_endpoints.begin_regenerate_keys(name, key_type="secondary").result()
+    assert client.online_endpoints.get_keys(name).primary_key == key
+    assert asked(endpoint, client.online_endpoints.get_keys(name).secondary_key, {})[0] == 200
+
+
+def test_an_error_of_the_script_is_a_model_error(client: Any, blue_and_green: tuple[str, str]) -> None:
+    name, key = blue_and_green
+    status, _, headers = asked(client.online_endpoints.get(name), key, {"fail": True})
+    assert (status, headers["ms-azureml-model-error-statuscode"]) == (424, "500")
+
+
+def test_a_deployment_with_traffic_is_not_deleted(client: Any, blue_and_green: tuple[str, str]) -> None:
+    with pytest.raises(HttpResponseError, match="takes traffic"):
+        client.online_deployments.begin_delete("blue", endpoint_name=blue_and_green[0]).result()
+
+
+def test_a_script_that_cannot_start_fails_the_deployment_and_keeps_what_served(
+    client: Any, tmp_path: Path, blue_and_green: tuple[str, str]
+) -> None:
+    name, key = blue_and_green
+    code = written(tmp_path, {"score.py": "raise RuntimeError('no beans')"})
+    broken = online_deployment(client, name, "green", model_asset(client, tmp_path, "broken"), code)
+    with pytest.raises(HttpResponseError, match="crashed or terminated"):
+        client.online_deployments.begin_create_or_update(broken).result()
+    assert client.online_deployments.get("green", name).provisioning_state == "Failed"
+    header = {"azureml-model-deployment": "green"}
+    assert asked(client.online_endpoints.get(name), key, {}, **header)[1]["model"] == {"said.txt": "I am green"}
+
+
+def test_provisioning_fails_on_demand(
+    client: Any, azureml: StandIn, tmp_path: Path, blue_and_green: tuple[str, str]
+) -> None:
+    azureml.faults.out_of_quota("red")
+    code = written(tmp_path, {"score.py": SCORE})
+    asked_for = online_deployment(client, blue_and_green[0], "red", model_asset(client, tmp_path, "red"), code)
+    with pytest.raises(HttpResponseError, match="OutOfQuota"):
+        client.online_deployments.begin_create_or_update(asked_for).result()
+    client.online_deployments.begin_delete("red", endpoint_name=blue_and_green[0]).result()
+
+
+def test_a_kubernetes_endpoint_takes_tokens(client: Any) -> None:
+    name = unique("k8s")
+    asked_for = KubernetesOnlineEndpoint(name=name, compute="aks", auth_mode="aml_token")
+    client.online_endpoints.begin_create_or_update(asked_for).result()
+    token = client.online_endpoints.get_keys(name)
+    assert token.expiry_time_utc > time.time()
+    assert client.online_endpoints.get(name).auth_mode == "aml_token"
+    assert environment(client)

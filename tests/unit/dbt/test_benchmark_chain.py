@@ -1,0 +1,29 @@
+"""The orders that the benchmark builds are such as a load would have left: counted in the ledger, with ids of their own."""
+
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.dbt_builds import DAYS, ORDERS_OF_A_DAY, Chain
+
+UNBALANCED = """
+select ledger.load_id
+from sales_data.load_ledger as ledger
+full outer join (select load_id, count(*) as lines from sales_data.sales_transactions group by load_id) as sales
+    on ledger.load_id = sales.load_id
+where ledger.rows_loaded is distinct from sales.lines
+"""
+COUNTS = "select count(*), count(distinct transaction_id), count(distinct order_id), max(business_date) from sales_data.sales_transactions"
+
+
+def test_the_benchmark_s_chain_is_in_balance(tmp_path: Path) -> None:
+    chain = Chain(tmp_path / "warehouse.duckdb", orders=3000)
+    chain.fill()
+    chain.one_more_day(0)
+    with duckdb.connect(str(chain.warehouse)) as connection:
+        assert connection.execute(UNBALANCED).fetchall() == []
+        lines, ids, orders, last = connection.execute(COUNTS).fetchone()
+        days = connection.execute("select count(distinct business_date) from sales_data.load_ledger").fetchone()
+    assert lines == ids > orders == 3000 + ORDERS_OF_A_DAY
+    assert days == (DAYS + 1,)
+    assert str(last) == "2024-01-01"

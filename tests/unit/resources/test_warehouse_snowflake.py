@@ -1,0 +1,44 @@
+"""What of the warehouse on Snowflake can be told without one."""
+
+import pytest
+
+from resources.warehouse_dialect import SnowflakeDialect, literal
+from resources.warehouse_schema import MIGRATIONS, statements
+from resources.warehouse_snowflake import repeatable
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("create table a.b (c varchar)", "create table if not exists a.b (c varchar)"),
+        ("create table if not exists a.b (c varchar)", "create table if not exists a.b (c varchar)"),
+        ("alter table a.b add column d varchar", "alter table a.b add column if not exists d varchar"),
+        ("create schema if not exists a", "create schema if not exists a"),
+    ],
+)
+def test_a_statement_of_a_migration_may_run_again(statement: str, expected: str) -> None:
+    assert repeatable(statement) == expected
+
+
+def test_every_statement_of_every_migration_may_run_again() -> None:
+    for migration in MIGRATIONS:
+        for statement in statements(migration):
+            assert "if not exists" in repeatable(statement), statement
+
+
+@pytest.mark.parametrize(
+    ("declared", "written"),
+    [
+        ("%d/%m/%Y %H:%M", "DD/MM/YYYY HH24:MI"),
+        ("%Y-%m-%dT%H:%M:%S.%f", 'YYYY-MM-DD"T"HH24:MI:SS.FF'),
+        ("%m.%d.%y, %I:%M %p", "MM.DD.YY, HH12:MI AM"),
+    ],
+)
+def test_a_declared_date_format_is_said_in_snowflake_s_words(declared: str, written: str) -> None:
+    assert SnowflakeDialect().moment("t", declared) == f"try_to_timestamp_ntz(t, '{written}')"
+
+
+def test_a_backslash_is_never_a_part_of_our_sql() -> None:
+    assert literal("it's") == "'it''s'"
+    with pytest.raises(ValueError, match="bind it as a parameter"):
+        literal("a\\b")
