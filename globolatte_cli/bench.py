@@ -65,6 +65,18 @@ def _drift(settings: Settings) -> "Iterator[Row]":  # noqa: ARG001 - needs no ho
     return rows()
 
 
+def _prediction(settings: Settings) -> "Iterator[Row]":
+    from benchmarks.model.speed import prediction_rows
+
+    return prediction_rows(settings.home)
+
+
+def _training(settings: Settings) -> "Iterator[Row]":  # noqa: ARG001 - needs no home
+    from benchmarks.model.speed import training_rows
+
+    return training_rows()
+
+
 def _dbt(settings: Settings, orders: int) -> "Iterator[Row]":
     from benchmarks.dbt_builds import rows
 
@@ -80,6 +92,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "run": _run,
     "serving": _serving,
     "drift": _drift,
+    "prediction": _prediction,
+    "training": _training,
     "demo": _demo,
 }
 

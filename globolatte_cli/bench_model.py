@@ -33,17 +33,19 @@ def bench_model(seeds: Sequence[int], sizes: Sequence[tuple[int, int]], chains: 
     from benchmarks.model.chains import CHAINS
     from benchmarks.model.comparison import compare, shortfalls
 
-    say = Console(stderr=True)
-    summaries, missing = compare(chains or CHAINS, sizes or SIZES, seeds or SEEDS, say.print)
-    lacking = shortfalls(summaries)
-    console = Console()
+    console, progress = Console(), Console(stderr=True)
+    done: list[Summary] = []
+    missing: dict[str, str] = {}
+    for compared in compare(chains or CHAINS, sizes or SIZES, seeds or SEEDS, progress.print):
+        done += compared.summaries
+        missing |= compared.missing
+        if not as_json:
+            console.print(_table(compared.summaries))
+    lacking = shortfalls(done)
     if as_json:
-        content = [asdict(summary) for summary in summaries]
+        content = [asdict(summary) for summary in done]
         console.print_json(json.dumps({"results": content, "missing": missing, "shortfalls": lacking}))
         return 1 if lacking else 0
-    for chain, orders, customers in dict.fromkeys((s.chain, s.orders, s.customers) for s in summaries):
-        rows = [s for s in summaries if (s.chain, s.orders, s.customers) == (chain, orders, customers)]
-        console.print(_table(f"{chain}: {orders:,} orders of {customers:,} customers, {rows[0].seeds} seeds", rows))
     for peer, package in missing.items():
         console.print(f"[yellow]{peer} is missing: {package} is not installed (pip install 'globolatte\\[bench]')[/]")
     for sentence in lacking:
@@ -51,7 +53,9 @@ def bench_model(seeds: Sequence[int], sizes: Sequence[tuple[int, int]], chains: 
     return 1 if lacking else 0
 
 
-def _table(title: str, summaries: "Sequence[Summary]") -> Table:
+def _table(summaries: "Sequence[Summary]") -> Table:
+    one = summaries[0]
+    title = f"{one.chain}: {one.orders:,} orders of {one.customers:,} customers, {one.seeds} seeds"
     table = Table("", "log loss", "hit@1", "hit@3", "ECE", "gap closed", "lowest seed", "worse by (95 %)", title=title)
     for one in summaries:
         quality, gap = one.metrics, one.worse_by

@@ -298,7 +298,22 @@ def prepare() -> None:
 @cli.command()
 @click.argument(
     "what",
-    type=click.Choice(["definitions", "ingest", "ticks", "dbt", "run", "serving", "drift", "demo", "model", "all"]),
+    type=click.Choice(
+        [
+            "definitions",
+            "ingest",
+            "ticks",
+            "dbt",
+            "run",
+            "serving",
+            "drift",
+            "prediction",
+            "training",
+            "demo",
+            "model",
+            "all",
+        ]
+    ),
     default="all",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -53,26 +53,32 @@ class Summary:
     worse_by: Interval
 
 
+@dataclass(frozen=True)
+class Compared:
+    """One chain of one size: summaries, and the packages that are missing by the peers that need them."""
+
+    summaries: list[Summary]
+    missing: dict[str, str]
+
+
 def compare(
     chains: Sequence[str],
     sizes: Sequence[tuple[int, int]],
     seeds: Sequence[int],
     say: Callable[[str], object],
-) -> tuple[list[Summary], dict[str, str]]:
-    """Summaries of every chain and size, and the peers that could not be fitted with the packages they lack."""
-    summaries: list[Summary] = []
-    missing: dict[str, str] = {}
+) -> Iterator[Compared]:
+    """Chain by chain and size by size, as they are done."""
     for orders, customers in sizes:
         for chain in chains:
             results: list[Result] = []
+            missing: dict[str, str] = {}
             for seed in seeds:
                 started = time.perf_counter()
                 found, lacking = results_of(case(chain, orders, customers, seed))
                 results += found
                 missing |= lacking
                 say(f"{chain}, {orders:,} orders, seed {seed}: {time.perf_counter() - started:.0f} s")
-            summaries += summarised(results)
-    return summaries, missing
+            yield Compared(list(summarised(results)), missing)
 
 
 def results_of(one: Case) -> tuple[list[Result], dict[str, str]]:

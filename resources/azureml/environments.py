@@ -12,16 +12,17 @@ from resources.azureml.workspace import Workspace
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Environment
 
-TRAINING_PACKAGES = ("dagster-pipes", "mlflow", "numpy", "pandas", "pyarrow", "scikit-learn")
+TRAINING_PACKAGES = ("dagster-pipes", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "scikit-learn")
 SERVING_PACKAGES = (
     "azure-identity",
     "azure-storage-blob",
     "azureml-inference-server-http",
     "numpy",
+    "onnxruntime",
     "pandas",
     "pyarrow",
 )
-BATCH_PACKAGES = ("azure-identity", "azure-storage-blob", "numpy", "pandas", "pyarrow")
+BATCH_PACKAGES = ("azure-identity", "azure-storage-blob", "numpy", "onnxruntime", "pandas", "pyarrow")
 NOT_HERE = {
     "azureml-mlflow": "azureml-mlflow>=1.60",
     "azureml-ai-monitoring": "azureml-ai-monitoring>=1.0",

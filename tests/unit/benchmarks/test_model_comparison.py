@@ -94,3 +94,12 @@ def test_the_factorisation_finds_who_likes_what():
     factors = als.product_factors(counts)
     offered = als.fold_in(counts, factors) @ factors.T
     assert (offered[:20, :2].min(axis=1) > offered[:20, 2:].max(axis=1)).all()
+
+
+def test_speed_is_measured_against_the_promises(tmp_path, monkeypatch):
+    from benchmarks.model import speed
+
+    monkeypatch.setattr(speed, "PREDICTIONS", 20)
+    rows = [*speed.prediction_rows(tmp_path, customers=4_000), *speed.training_rows(600, 50)]
+    assert [row.limit for row in rows] == [1.0, 1.5, 1.0, 1.0, 1.0]
+    assert all(row.ours > 0 for row in rows)

@@ -1,0 +1,92 @@
+"""How fast the model is: one prediction, a batch of everyone, a training of a million orders. References are promises, or the bare graph.
+
+Times are CPU seconds of this process, so that a busy machine does not matter; one thread.
+"""
+
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.model.chains import Case, case
+from benchmarks.rows import Row
+from globolatte_ml.encoding import EncodedStates
+from globolatte_ml.features import encode_asked, encode_states
+from globolatte_ml.model import PreferenceModel
+from globolatte_ml.onnx_graph import GRAPH_NAME, bundled, write_graph
+from globolatte_ml.onnx_serving import GraphAnswers, load_for_serving
+from globolatte_ml.training import fit_on_the_past
+
+PROMISED_MICROSECONDS, PROMISED_SECONDS, PROMISED_GIGABYTES, PROMISED_BATCH_GIGABYTES = 100.0, 300.0, 4.0, 2.0
+BATCH_LIMIT = 1.5
+PREDICTIONS, CUSTOMERS, AT_ONCE = 1_000, 1_000_000, 2_000
+TRAINING_ORDERS, TRAINING_CUSTOMERS = 1_000_000, 100_000
+LATEST_ORDER = -1
+
+
+def prediction_rows(folder: Path, customers: int = CUSTOMERS) -> Iterator[Row]:
+    """One prediction and a batch, with a model of the reference size saved in `folder`."""
+    chain = case("published", 10_000, 1_000, 7)
+    model = fit_on_the_past(chain.snapshot)
+    model.save(folder)
+    write_graph(model, folder / GRAPH_NAME)
+    served, graph = load_for_serving(folder), GraphAnswers(folder / GRAPH_NAME)
+    states = encode_states(chain.snapshot.states, model.space_)
+    yield _one_prediction(chain, served, states)
+    yield from _batch(chain, served, graph, states, customers)
+
+
+def _one_prediction(chain: Case, served: PreferenceModel, states: EncodedStates) -> Row:
+    row = np.array([len(chain.snapshot) + LATEST_ORDER])
+    context = chain.snapshot.contexts.take(row)
+    times = []
+    for _ in range(PREDICTIONS):
+        started = time.perf_counter_ns()
+        served.predict_encoded(encode_asked(states.take(row), context, served.space_))
+        times.append(time.perf_counter_ns() - started)
+    return Row(
+        "one prediction in-process, p50",
+        statistics.median(times) / 1000,
+        PROMISED_MICROSECONDS,
+        unit="µs",
+        limit=1.0,
+        note="words and dates to probabilities; the reference is the promise",
+    )
+
+
+def _batch(
+    chain: Case, served: PreferenceModel, graph: GraphAnswers, states: EncodedStates, customers: int
+) -> Iterator[Row]:
+    rng = np.random.default_rng(0)
+    pieces = [rng.integers(0, len(chain.snapshot), AT_ONCE) for _ in range(customers // AT_ONCE)]
+
+    def asked(rows: np.ndarray) -> object:
+        return encode_asked(states.take(rows), chain.snapshot.contexts.take(rows), served.space_)
+
+    ours = _cpu_seconds(lambda: [served.predict_encoded(asked(rows)) for rows in pieces])
+    one = bundled(asked(pieces[0]))
+    bare = _cpu_seconds(lambda: [graph.run(*one) for _ in pieces])
+    yield Row(f"batch of {customers:,} customers x products", ours, bare, limit=BATCH_LIMIT, note="the bare graph run")
+    yield Row("peak memory of the batch", _peak_gigabytes(), PROMISED_BATCH_GIGABYTES, unit="GB", limit=1.0)
+
+
+def training_rows(orders: int = TRAINING_ORDERS, customers: int = TRAINING_CUSTOMERS) -> Iterator[Row]:
+    """A training on a chain of that size: seconds and memory against the promise."""
+    snapshot = case("published", orders, customers, 7).snapshot
+    seconds = _cpu_seconds(lambda: fit_on_the_past(snapshot))
+    yield Row(f"training on {orders:,} orders", seconds, PROMISED_SECONDS, limit=1.0, note="the promise")
+    yield Row("peak memory of the training", _peak_gigabytes(), PROMISED_GIGABYTES, unit="GB", limit=1.0)
+
+
+def _cpu_seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def _peak_gigabytes() -> float:
+    """Of this process so far, everything that came before included."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
