@@ -41,7 +41,7 @@ def explain_request(scorer: Scorer, request: Request, snapshot: Snapshot, seed: 
     row = scorer.bundle.rows(np.array([answer.customer_id]))
     state = scorer.bundle.states(scorer.model.space_.vocabulary.products).take(row)
     dayparts = [answer.daypart] if answer.daypart else list(DAYPARTS)
-    weights = np.ones(1) if answer.daypart else daypart_preference(state, scorer.model.space_)[0]
+    weights = np.ones(1) if answer.daypart else daypart_preference(state.daypart_orders, scorer.model.space_)[0]
     day = np.datetime64(answer.date, "D")
     contexts = Contexts(
         business_unit=np.full(len(dayparts), answer.business_unit),
