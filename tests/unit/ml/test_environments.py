@@ -30,5 +30,5 @@ def imported(package: Path) -> set[str]:
 
 def test_the_packages_of_training_and_serving_cover_the_imports() -> None:
     given = set(TRAINING_PACKAGES) | set(SERVING_PACKAGES)
-    needed = {name: BROUGHT_ALONG.get(name, name) for name in imported(ML)}
+    needed = {name: BROUGHT_ALONG.get(name, name.replace("_", "-")) for name in imported(ML)}
     assert {name: package for name, package in needed.items() if package not in given} == {}
