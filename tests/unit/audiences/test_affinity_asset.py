@@ -27,22 +27,25 @@ def test_pairs_are_counted_and_kept(tmp_path: Path) -> None:
             following[before, order.product_id] += 1
         last[order.customer_id] = order.product_id
 
-    chain = [row for row in basket_pairs(warehouse).to_pylist() if row["region"] == "chain"]
-    assert {row["anchor"]: row["orders"] for row in chain if row["companion"] is None} == anchors
-    counted = {(row["anchor"], row["companion"]): row for row in chain if row["companion"] is not None}
-    assert {pair: row["both"] for pair, row in counted.items()} == baskets
-    squares: Counter = Counter()
-    for (anchor, companion, _), hits in by_customer.items():
-        squares[anchor, companion] += hits**2
-    assert {pair: row["both_squared"] for pair, row in counted.items()} == squares
-    regional = [row for row in basket_pairs(warehouse).to_pylist() if row["region"] != "chain" and row["companion"]]
-    assert sum(row["both"] for row in regional) == baskets.total()
+    with warehouse.kept_open():
+        chain = [row for row in basket_pairs(warehouse).to_pylist() if row["region"] == "chain"]
+        assert {row["anchor"]: row["orders"] for row in chain if row["companion"] is None} == anchors
+        counted = {(row["anchor"], row["companion"]): row for row in chain if row["companion"] is not None}
+        assert {pair: row["both"] for pair, row in counted.items()} == baskets
+        squares: Counter = Counter()
+        for (anchor, companion, _), hits in by_customer.items():
+            squares[anchor, companion] += hits**2
+        assert {pair: row["both_squared"] for pair, row in counted.items()} == squares
+        regional = [row for row in basket_pairs(warehouse).to_pylist() if row["region"] != "chain" and row["companion"]]
+        assert sum(row["both"] for row in regional) == baskets.total()
 
-    ordered = [row for row in next_order_pairs(warehouse).to_pylist() if row["region"] == "chain" and row["companion"]]
-    assert {(row["anchor"], row["companion"]): row["both"] for row in ordered} == following
+        ordered = [
+            row for row in next_order_pairs(warehouse).to_pylist() if row["region"] == "chain" and row["companion"]
+        ]
+        assert {(row["anchor"], row["companion"]): row["both"] for row in ordered} == following
 
-    metadata = materialize(product_affinity_asset(dg.AutomationCondition.eager()), warehouse=warehouse)
-    assert fetch(warehouse, "select count(*) from ml.product_affinity") == [(metadata["dagster/row_count"],)]
-    assert fetch(warehouse, "select count(*) from ml.product_affinity where kind = 'upsell' and region = 'chain'") == [
-        (6,)
-    ]
+        metadata = materialize(product_affinity_asset(dg.AutomationCondition.eager()), warehouse=warehouse)
+        assert fetch(warehouse, "select count(*) from ml.product_affinity") == [(metadata["dagster/row_count"],)]
+        assert fetch(
+            warehouse, "select count(*) from ml.product_affinity where kind = 'upsell' and region = 'chain'"
+        ) == [(6,)]
