@@ -96,7 +96,7 @@ $(DEV_STAMP): requirements-dev.lock $(STAMP)
 # Azurite, the storage emulator, wants Node 20 or later: the machine's, or else the one from the Python package index.
 $(AZURITE): $(EMULATORS)/package-lock.json tests/emulators/requirements-node.lock $(STAMP)
 	@echo "Installing the storage emulator into $(EMULATORS)/node_modules"
-	@node -e 'process.exit(process.versions.node.split(".")[0] < 20)' 2>/dev/null && command -v npm >/dev/null || \
+	@node -e 'process.exit(+(process.versions.node.split(".")[0] < 20))' 2>/dev/null && command -v npm >/dev/null || \
 		$(INSTALL) --require-hashes -r tests/emulators/requirements-node.lock
 	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(EMULATORS) --omit=optional --no-audit --no-fund --loglevel=error
 	@touch $@
