@@ -138,8 +138,8 @@ def _dump(entity: Any, file: Path) -> None:
     if not file.exists():  # endpoints give their document instead of writing it
         file.write_text(yaml.safe_dump(json.loads(json.dumps(given)), sort_keys=False), encoding="utf-8")
     text = file.read_text(encoding="utf-8")
-    source = getattr(entity, "source", None)
+    source = entity.source if type(entity).__name__ == "DataImport" else None
     if source is not None and "source:" not in text:  # which the SDK leaves out of an import
-        said = {"type": str(source.type), "query": source.query, "connection": source.connection}
+        said = {"type": "database", "query": f"{source.query}", "connection": f"{source.connection}"}
         text += yaml.safe_dump({"source": said}, sort_keys=False)
     file.write_text(text.replace(f"{file.parent}/", "./"), encoding="utf-8")
