@@ -88,8 +88,8 @@ def _training(parts: JobParts) -> dict[str, Any]:
     steps = training_jobs.components(parts)
     return {
         **{f"30-component-{name}": component for name, component in steps.items()},
-        "40-job-command": training_jobs.command_job(parts, CommandMethod(), "globolatte-command"),
-        "41-job-sweep": training_jobs.sweep_job(parts, SweepMethod(), "globolatte-sweep"),
+        "40-job-command": training_jobs.command_job(parts, CommandMethod(), "globolatte-command")._to_job(),
+        "41-job-sweep": training_jobs.sweep_job(parts, SweepMethod(), "globolatte-sweep")._to_job(),
         "42-job-pipeline": training_jobs.pipeline_job(parts, steps, "globolatte-pipeline"),
         "50-schedule": schedules.retraining_schedule(parts, steps),
     }
