@@ -88,8 +88,8 @@ def _training(parts: JobParts) -> dict[str, Any]:
     steps = training_jobs.components(parts)
     return {
         **{f"30-component-{name}": component for name, component in steps.items()},
-        "40-job-command": training_jobs.command_job(parts, CommandMethod(), "globolatte-command"),
-        "41-job-sweep": training_jobs.sweep_job(parts, SweepMethod(), "globolatte-sweep"),
+        "40-job-command": training_jobs.command_job(parts, CommandMethod(), "globolatte-command")._to_job(),
+        "41-job-sweep": training_jobs.sweep_job(parts, SweepMethod(), "globolatte-sweep")._to_job(),
         "42-job-pipeline": training_jobs.pipeline_job(parts, steps, "globolatte-pipeline"),
         "50-schedule": schedules.retraining_schedule(parts, steps),
     }
@@ -138,4 +138,8 @@ def _dump(entity: Any, file: Path) -> None:
     if not file.exists():  # endpoints give their document instead of writing it
         file.write_text(yaml.safe_dump(json.loads(json.dumps(given)), sort_keys=False), encoding="utf-8")
     text = file.read_text(encoding="utf-8")
+    source = entity.source if type(entity).__name__ == "DataImport" else None
+    if source is not None and "source:" not in text:  # which the SDK leaves out of an import
+        said = {"type": "database", "query": f"{source.query}", "connection": f"{source.connection}"}
+        text += yaml.safe_dump({"source": said}, sort_keys=False)
     file.write_text(text.replace(f"{file.parent}/", "./"), encoding="utf-8")

@@ -11,6 +11,7 @@ from globolatte_ml.model import PreferenceModel
 from globolatte_ml.snapshot import read_snapshot
 from resources.azureml import batch, imports, models, registry, schedules
 from resources.azureml.code import copy_science
+from resources.azureml.faults import AzureMLError
 from resources.azureml.jobs import wait_for
 from resources.azureml.workspace import Workspace
 from resources.ml import CHALLENGER, ModelVersion, TrainedModel
@@ -58,7 +59,7 @@ def test_a_batch_of_questions_is_answered_by_the_same_code(
     assert len(calls) == 1
 
 
-def test_schedule_and_monitor_are_definitions_that_can_be_made_again(azureml: StandIn, tmp_path: Path) -> None:
+def test_a_schedule_can_be_made_again_and_a_monitor_needs_its_deployment(azureml: StandIn, tmp_path: Path) -> None:
     workspace = Workspace(settings_of(azureml, "schedules", endpoint="watched"))
     platform = platform_on(azureml, "schedules", tmp_path / "copies")
     staging = platform.snapshot_staging("one")
@@ -67,11 +68,12 @@ def test_schedule_and_monitor_are_definitions_that_can_be_made_again(azureml: St
     code = copy_science(tmp_path / "code")
     for _ in range(2):
         assert schedules.ensure_retraining(workspace, code, None) == schedules.RETRAINING
-        assert schedules.ensure_monitor(workspace, "blue", ["coffee@example.com"]) == schedules.MONITOR
     found = {one.name: one for one in azureml.ml_client(workspace_name="schedules").schedules.list()}
-    assert set(found) == {schedules.RETRAINING, schedules.MONITOR}
+    assert set(found) == {schedules.RETRAINING}
     assert found[schedules.RETRAINING].trigger.frequency == "week"
     assert found[schedules.RETRAINING].create_job.type == "pipeline"
+    with pytest.raises(AzureMLError, match="watched/deployments/blue"):
+        schedules.ensure_monitor(workspace, "blue", ["coffee@example.com"])
 
 
 def test_a_champion_of_one_workspace_becomes_challenger_of_another(
