@@ -111,7 +111,7 @@ def test_broken_references_raise_alarms(build_warehouse: Callable[..., BuiltWare
         (("rows_loaded", "rows_in_file"), "assert_loaded_lines_match_the_ledger"),
     ],
 )
-def test_broken_conservation_raises_an_alarm_and_nothing_is_built_on_it(
+def test_broken_conservation_raises_an_alarm_and_stops_nothing(
     build_warehouse: Callable[..., BuiltWarehouse], counted_too_high: tuple[str, ...], alarm: str
 ) -> None:
     chain = one_sale(("BU_MX", "BU_US"))
@@ -120,4 +120,4 @@ def test_broken_conservation_raises_an_alarm_and_nothing_is_built_on_it(
     warehouse = build_warehouse(chain, *WITHOUT_UNIT_TESTS)
     assert warehouse.build.returncode != 0
     assert alarm in failed_tests(warehouse), warehouse.build.stdout[-5000:]
-    assert "features.feat_customer_state" not in set(warehouse.read(TABLES).name)
+    assert "features.feat_customer_state" in set(warehouse.read(TABLES).name)
