@@ -5,14 +5,21 @@ customers as (
     select
         *,
         greatest(morning_orders, midday_orders, afternoon_orders, evening_orders) as most_orders_of_a_daypart
-    from {{ ref('feat_customer_state') }}
-    where order_count > 0
+    from {{ ref('int_customer_state_history') }}
+    where valid_to is null
+
+),
+
+home_business_units as (
+
+    select * from {{ ref('int_customer_home_business_unit') }}
 
 ),
 
 product_states as (
 
-    select * from {{ ref('feat_customer_product_state') }}
+    select * from {{ ref('int_customer_product_state_history') }}
+    where valid_to is null
 
 ),
 
@@ -64,7 +71,7 @@ final as (
 
     select
         customers.customer_id,
-        customers.home_business_unit,
+        home_business_units.home_business_unit,
         customers.order_count,
         favourites.product_id as favourite_product_id,
         products.category as favourite_category,
@@ -83,6 +90,7 @@ final as (
         cast(customers.afternoon_orders as double) / customers.order_count as afternoon_share,
         cast(customers.evening_orders as double) / customers.order_count as evening_share
     from customers
+    inner join home_business_units on customers.customer_id = home_business_units.customer_id
     inner join favourites on customers.customer_id = favourites.customer_id
     inner join recent_favourites on customers.customer_id = recent_favourites.customer_id
     inner join variety on customers.customer_id = variety.customer_id

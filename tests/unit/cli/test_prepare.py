@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from globolatte_assets.features.column_lineage import LINEAGE_FILE
 from globolatte_cli import prepare
 from globolatte_cli.prepare import manifest_is_current
 from resources.settings import Settings
@@ -18,6 +19,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "target" / "manifest.json").write_text(
         '{"metadata": {"env": {}, "adapter_type": "duckdb"}, "nodes": {}}'
     )
+    (tmp_path / "target" / LINEAGE_FILE).write_text("{}")
     return tmp_path
 
 
@@ -27,6 +29,11 @@ def test_a_manifest_younger_than_the_project_is_current(project: Path) -> None:
 
 def test_a_manifest_made_for_another_warehouse_is_not(project: Path) -> None:
     assert not manifest_is_current(Settings(warehouse="snowflake"))
+
+
+def test_a_manifest_without_the_lineage_of_columns_is_not(project: Path) -> None:
+    (project / "target" / LINEAGE_FILE).unlink()
+    assert not manifest_is_current(Settings(warehouse="duckdb"))
 
 
 def test_a_manifest_that_is_no_manifest_or_not_there_is_not(project: Path) -> None:
