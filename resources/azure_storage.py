@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-import dagster as dg
-
 from resources.landing import LandingUnreachableError
 from resources.settings import CredentialKind
 
@@ -47,6 +45,8 @@ NO_SIGNATURES = SignaturesLeftOut()
 
 def without_secrets(text: str) -> str:
     """`text` with signatures, and the account's key and token as the environment holds them, blanked."""
+    import dagster as dg
+
     text = SIGNATURE.sub("sig=***", text)
     for variable in (KEY_VARIABLE, SAS_VARIABLE):
         secret = dg.EnvVar(variable).get_value()
@@ -56,6 +56,8 @@ def without_secrets(text: str) -> str:
 
 
 def _secret(variable: str, kind: CredentialKind) -> str:
+    import dagster as dg
+
     value = dg.EnvVar(variable).get_value()
     if not value:
         raise MissingSecretError(
