@@ -74,18 +74,15 @@ def _empty_job(settings: Settings) -> dg.Definitions:
         output_required=False,
     )
     def nothing(context: dg.AssetExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        from resources.event_log import event_log_kept_open
-
-        with event_log_kept_open(context.instance, context.run.run_id):
-            for partition in context.partition_keys:
-                context.log_event(
-                    dg.AssetMaterialization(
-                        asset_key=key,
-                        partition=partition,
-                        metadata={"dagster/partition_row_count": 7, "rows_quarantined": 0, "files": partition},
-                        tags={"dagster/data_version": "0123456789abcdef"},
-                    )
+        for partition in context.partition_keys:
+            context.log_event(
+                dg.AssetMaterialization(
+                    asset_key=key,
+                    partition=partition,
+                    metadata={"dagster/partition_row_count": 7, "rows_quarantined": 0, "files": partition},
+                    tags={"dagster/data_version": "0123456789abcdef"},
                 )
+            )
         yield from ()
 
     job = dg.define_asset_job("empty", selection=[key], executor_def=dg.in_process_executor)
@@ -93,10 +90,7 @@ def _empty_job(settings: Settings) -> dg.Definitions:
 
 
 def _job_seconds(settings: Settings, definitions: dg.Definitions, job: str) -> float:
-    import uuid
-
     from globolatte_assets.raw.ledger import known_files
-    from resources.event_log import event_log_kept_open
     from sensors.requests import range_tags
 
     rules = PathRules(frozenset(settings.business_units), settings.first_business_date, Clock().today())
@@ -105,11 +99,7 @@ def _job_seconds(settings: Settings, definitions: dg.Definitions, job: str) -> f
 
     def work(instance: dg.DagsterInstance) -> None:
         for load in ranges:
-            run_id = str(uuid.uuid4())
-            with event_log_kept_open(instance, run_id):
-                definitions.resolve_job_def(job).execute_in_process(
-                    instance=instance, run_id=run_id, tags=range_tags(load)
-                )
+            definitions.resolve_job_def(job).execute_in_process(instance=instance, tags=range_tags(load))
 
     with open_instance(settings) as instance, quiet(settings.home / "logs" / "bench.log"):
         return seconds(lambda: work(instance))

@@ -1,5 +1,6 @@
 """Dagster's instance folder, and the settings of this call."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,14 +29,23 @@ concurrency:
     default_limit: 1
 """
 
-HEADLESS_YAML = """\
-# Written by globolatte at every headless pass: dagster.yaml, and no capture of what steps print. Capturing starts four processes
-# a step, which outlive a pass that is killed; a pass keeps what is printed in its own log.
+WITHOUT_CAPTURE = """\
+# No capture of what steps print. Capturing starts four processes a step, which outlive a pass that is killed; a pass keeps what is
+# printed in its own log.
 compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
 """
+WITH_POOLED_EVENT_LOG = """\
+# The same event log, with its files kept open.
+event_log_storage:
+  module: resources.pooled_event_log
+  class: PooledSqliteEventLog
+  config:
+    base_dir: {folder}
+"""
 
+HEADLESS_FILE = "headless.yaml"
 EVENT_BATCH_SIZE = "500"
 """Events of a step written to Dagster's storage at a time: one SQLite write per event is most of a backfill's time."""
 
@@ -59,8 +69,16 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     import dagster as dg
 
     folder = prepare_home(settings)
+    (folder / HEADLESS_FILE).write_text(_headless(folder))
+    return dg.DagsterInstance.from_config(str(folder), config_filename=HEADLESS_FILE)
+
+
+def _headless(folder: Path) -> str:
+    """What `dagster.yaml` says, and what suits a headless pass where it says nothing."""
     common = (folder / "dagster.yaml").read_text()
+    text = f"# Written by globolatte at every headless pass, from dagster.yaml.\n{common}"
     if "compute_logs:" not in common:
-        (folder / "headless.yaml").write_text(common + HEADLESS_YAML)
-        return dg.DagsterInstance.from_config(str(folder), config_filename="headless.yaml")
-    return dg.DagsterInstance.from_config(str(folder))
+        text += WITHOUT_CAPTURE
+    if "storage:" not in common:
+        text += WITH_POOLED_EVENT_LOG.format(folder=json.dumps(str(folder / "history" / "runs")))
+    return text

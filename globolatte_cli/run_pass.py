@@ -1,7 +1,6 @@
 """`globolatte run`: one headless pass over whatever lies in the landing zone, through the same jobs that the sensors start."""
 
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -201,14 +200,12 @@ class Pass:
         self, name: str, label: str, tags: dict[str, str] | None = None, config: dict[str, Any] | None = None
     ) -> "dg.ExecuteInProcessResult":
         """Runs a job to its end, with progress; `config` is its assets' by node. Raises `UserError` with what failed and why."""
-        from resources.event_log import event_log_kept_open
         from sensors.run_health import PROCESS_TAG, this_process
 
-        started, run_id = time.monotonic(), str(uuid.uuid4())
-        with self._spinning(label), event_log_kept_open(self.instance, run_id):
+        started = time.monotonic()
+        with self._spinning(label):
             result = self.definitions.resolve_job_def(name).execute_in_process(
                 instance=self.instance,
-                run_id=run_id,
                 tags={**(tags or {}), PROCESS_TAG: str(this_process())},
                 run_config={**QUIET_CONSOLE, **({"ops": config} if config else {})},
                 raise_on_error=False,
