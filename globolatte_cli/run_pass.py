@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from globolatte_cli.output import quiet
 from globolatte_cli.pass_report import PassReport, print_summary
 from globolatte_cli.prepare import ensure_manifest
 from resources.settings import Settings
+from resources.warm_dbt import warm_dbt
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -279,7 +280,8 @@ def execute_pass(settings: Settings) -> PassReport:
                 f"the landing zone ({one.landing.describe()}) is empty: put reference/business_units.csv, products.csv and "
                 "customers.csv and your sales files into it, or try `globolatte demo`"
             )
-        return one.run(backlog)
+        with warm_dbt(str(settings.warehouse)) if backlog.loads else nullcontext():
+            return one.run(backlog)
 
 
 def deploy(settings: Settings) -> None:

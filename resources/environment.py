@@ -25,6 +25,8 @@ from resources.warehouse import Warehouse
 
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
+WARM_DBT_EXECUTABLE = Path(sys.executable).with_name("globolatte-dbt")
+"""Like `dbt`, and does not import it anew where a warm one waits (`resources.warm_dbt`)."""
 """The dbt of this very environment, whatever is on the path."""
 
 
@@ -175,7 +177,7 @@ def resources_of(settings: Settings) -> dict[str, object]:
         "dbt": DbtOfThisEnvironment(
             project_dir=str(DBT_PROJECT_FOLDER),
             profiles_dir=str(DBT_PROJECT_FOLDER),
-            dbt_executable=str(DBT_EXECUTABLE),
+            dbt_executable=str(WARM_DBT_EXECUTABLE),
             artifacts_dir=str(settings.home / "dbt"),
             global_config_flags=["--log-level-file", "info"],  # writing what dbt thinks takes a tenth of a daily build
         ),

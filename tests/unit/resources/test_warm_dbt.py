@@ -1,0 +1,134 @@
+"""A dbt started ahead does what dbt does: output, exit code, interrupts; and is not missed where there is none."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from resources.environment import WARM_DBT_EXECUTABLE
+from resources.settings import PROJECT_ROOT
+from resources.warm_dbt import VARIABLE, warm_dbt
+
+LINGERING = """
+import os, sys, time
+import resources.warm_dbt as warm
+
+def linger(arguments):
+    print("working", *arguments[1:], flush=True)
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+        sys.exit(3)
+
+warm._run_dbt = linger
+warm.wait_for_work("duckdb", os.getppid())
+"""
+
+
+def dbt(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs dbt's command line in `folder`, and gives what it printed."""
+    return subprocess.run([WARM_DBT_EXECUTABLE, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def warm_processes() -> list[psutil.Process]:
+    """The warm processes that this test started."""
+    return [child for child in psutil.Process().children() if "resources.warm_dbt" in child.cmdline()]
+
+
+@contextmanager
+def lingering(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """`globolatte-dbt build` under way in a warm process that takes a minute."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "socket"))
+        listener.listen(1)
+        warm = subprocess.Popen([sys.executable, "-c", LINGERING], stdin=listener.fileno(), cwd=PROJECT_ROOT)
+    client = subprocess.Popen(
+        [WARM_DBT_EXECUTABLE, "build"],
+        env={**os.environ, VARIABLE: str(folder / "socket")},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert client.stdout is not None
+        assert client.stdout.readline() == "working build\n"
+        yield client
+        warm.wait(10)
+    finally:
+        for process in (client, warm):
+            process.kill()
+            process.wait()
+
+
+def test_a_warm_dbt_answers_as_dbt_does(tmp_path: Path) -> None:
+    cold = dbt("debug", "--no-such-option", folder=tmp_path)
+    with warm_dbt("duckdb"):
+        (process,) = warm_processes()
+        warm = dbt("debug", "--no-such-option", folder=tmp_path)
+        process.wait(10)
+        used_up = dbt("debug", "--no-such-option", folder=tmp_path)
+    assert "No such option" in cold.stderr
+    for again in (warm, used_up):
+        assert (again.returncode, again.stdout, again.stderr) == (cold.returncode, cold.stdout, cold.stderr)
+    assert VARIABLE not in os.environ
+
+
+def test_folder_and_environment_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with warm_dbt("duckdb"):
+        monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path / "profiles"))
+        said = dbt("debug", folder=tmp_path)
+    assert said.returncode == 1
+    assert f"{tmp_path}/dbt_project.yml" in said.stdout
+    assert f"{tmp_path}/profiles" in said.stdout
+
+
+def test_a_warm_dbt_that_died_is_not_missed(tmp_path: Path) -> None:
+    with warm_dbt("duckdb"):
+        (process,) = warm_processes()
+        process.kill()
+        process.wait()
+        assert dbt("--help", folder=tmp_path).returncode == 0
+
+
+def test_one_that_is_not_asked_for_anything_ends_with_the_pass() -> None:
+    with warm_dbt("duckdb"):
+        (process,) = warm_processes()
+    assert not process.is_running()
+
+
+def test_one_whose_pass_is_killed_ends_by_itself() -> None:
+    script = "import os, time\nfrom resources.warm_dbt import warm_dbt\nwith warm_dbt('duckdb'):\n    time.sleep(60)"
+    parent = subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT_ROOT)
+    (warm,) = _children(psutil.Process(parent.pid))
+    parent.kill()
+    parent.wait()
+    warm.wait(20)
+
+
+def test_an_interrupt_reaches_the_warm_dbt(tmp_path: Path) -> None:
+    with lingering(tmp_path) as client:
+        client.send_signal(signal.SIGINT)
+        assert client.communicate(timeout=10)[0] == "interrupted\n"
+        assert client.returncode == 3
+
+
+def test_a_warm_dbt_whose_caller_is_killed_stops(tmp_path: Path) -> None:
+    with lingering(tmp_path) as client:
+        client.kill()
+        assert client.stdout is not None
+        assert client.stdout.readline() == "interrupted\n"
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    """A process' children, once there are any."""
+    while not (children := process.children()):
+        time.sleep(0.05)
+    return children
