@@ -3,7 +3,10 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -15,6 +18,7 @@ from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
 from globolatte_cli.pass_report import PassReport, print_summary
 from globolatte_cli.prepare import ensure_manifest
+from resources.environment import DBT_PROJECT_FOLDER, dbt_artifacts_of
 from resources.settings import Settings
 from resources.warm_dbt import warm_dbt
 
@@ -24,6 +28,13 @@ if TYPE_CHECKING:
     from globolatte_assets.raw.pending import LoadRange
     from sensors.backlog import Backlog
 
+NEEDED_AFTER_DBT = (
+    "globolatte_ml.scoring",
+    "globolatte_ml.segments.fit",
+    "globolatte_ml.segments.plots",
+    "globolatte_ml.affinity_plots",
+    "matplotlib.backends.backend_agg",
+)
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 
@@ -31,7 +42,6 @@ class Pass:
     """One pass: it looks, asks the jobs for what is missing, and keeps count."""
 
     def __init__(self, settings: Settings, instance: "dg.DagsterInstance", console: Console) -> None:
-        from definitions import defs
         from resources.environment import (
             clock_of,
             endpoint_of,
@@ -43,12 +53,18 @@ class Pass:
         )
 
         self.settings, self.instance, self.console = settings, instance, console
-        self.definitions = defs
         self.clock, self.landing = clock_of(settings), landing_of(settings)
         self.warehouse, self.ml = warehouse_of(settings), ml_of(settings)
         self.endpoint, self.predictions = endpoint_of(settings), predictions_of(settings)
         self.states = states_of(settings)
         self.report = PassReport()
+
+    @cached_property
+    def definitions(self) -> "dg.Definitions":
+        """The graph. Importing it takes longer than finding that there is nothing to do in the landing zone."""
+        from definitions import defs
+
+        return defs
 
     def look(self) -> "Backlog":
         """What is to be done in the landing zone."""
@@ -78,6 +94,7 @@ class Pass:
             if load not in backlog.without_reference_data:
                 self.ingest(load)
         if self._is_stale(BUILD_FEATURES):
+            Thread(target=_import_ahead, daemon=True).start()
             self.job(BUILD_FEATURES, "Features (dbt)")
         self._watch_the_champion()
         if self._train_if_needed():
@@ -234,6 +251,12 @@ class Pass:
             yield
 
 
+def _import_ahead() -> None:
+    """Imports what recommending needs, while this process waits for dbt."""
+    for module in NEEDED_AFTER_DBT:
+        import_module(module)
+
+
 def _refused(markdown: str) -> list[tuple[str, str]]:
     lines = [line.removeprefix("- `").split("`: ", 1) for line in markdown.splitlines() if line.startswith("- `")]
     return [(path, reason) for path, reason in lines]
@@ -280,7 +303,7 @@ def execute_pass(settings: Settings) -> PassReport:
                 f"the landing zone ({one.landing.describe()}) is empty: put reference/business_units.csv, products.csv and "
                 "customers.csv and your sales files into it, or try `globolatte demo`"
             )
-        with warm_dbt(str(settings.warehouse)) if backlog.loads else nullcontext():
+        with warm_dbt(DBT_PROJECT_FOLDER, dbt_artifacts_of(settings)) if backlog.loads else nullcontext():
             return one.run(backlog)
 
 

@@ -13,7 +13,7 @@ from packaging.version import Version
 
 PARTIAL_PARSE = "partial_parse.msgpack"
 KEPT_BUILDS = 5
-"""Artifacts (manifest, run results, log) of how many builds stay on disk."""
+"""Artifacts (log, SQL as it ran) of how many builds stay on disk."""
 
 
 class DbtOfThisEnvironment(DbtCliResource):

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from resources.environment import WARM_DBT_EXECUTABLE
+from resources.environment import DBT_PROJECT_FOLDER, WARM_DBT_EXECUTABLE
 from resources.settings import PROJECT_ROOT
 from resources.warm_dbt import VARIABLE, warm_dbt
 
@@ -21,16 +21,17 @@ LINGERING = """
 import os, sys, time
 import resources.warm_dbt as warm
 
-def linger(arguments):
-    print("working", *arguments[1:], flush=True)
+def linger(arguments, manifest):
     try:
+        print("working", *arguments[1:], flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
         sys.exit(3)
 
 warm._run_dbt = linger
-warm.wait_for_work("duckdb", os.getppid())
+warm._parsed = lambda: None
+warm.wait_for_work(os.getppid())
 """
 
 
@@ -70,7 +71,7 @@ def lingering(folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 def test_a_warm_dbt_answers_as_dbt_does(tmp_path: Path) -> None:
     cold = dbt("debug", "--no-such-option", folder=tmp_path)
-    with warm_dbt("duckdb"):
+    with warm_dbt(DBT_PROJECT_FOLDER, tmp_path):
         (process,) = warm_processes()
         warm = dbt("debug", "--no-such-option", folder=tmp_path)
         process.wait(10)
@@ -82,7 +83,7 @@ def test_a_warm_dbt_answers_as_dbt_does(tmp_path: Path) -> None:
 
 
 def test_folder_and_environment_are_those_of_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with warm_dbt("duckdb"):
+    with warm_dbt(DBT_PROJECT_FOLDER, tmp_path):
         monkeypatch.setenv("DBT_PROFILES_DIR", str(tmp_path / "profiles"))
         said = dbt("debug", folder=tmp_path)
     assert said.returncode == 1
@@ -91,22 +92,25 @@ def test_folder_and_environment_are_those_of_the_caller(tmp_path: Path, monkeypa
 
 
 def test_a_warm_dbt_that_died_is_not_missed(tmp_path: Path) -> None:
-    with warm_dbt("duckdb"):
+    with warm_dbt(DBT_PROJECT_FOLDER, tmp_path):
         (process,) = warm_processes()
         process.kill()
         process.wait()
         assert dbt("--help", folder=tmp_path).returncode == 0
 
 
-def test_one_that_is_not_asked_for_anything_ends_with_the_pass() -> None:
-    with warm_dbt("duckdb"):
+def test_one_that_is_not_asked_for_anything_ends_with_the_pass(tmp_path: Path) -> None:
+    with warm_dbt(DBT_PROJECT_FOLDER, tmp_path):
         (process,) = warm_processes()
     assert not process.is_running()
 
 
-def test_one_whose_pass_is_killed_ends_by_itself() -> None:
-    script = "import os, time\nfrom resources.warm_dbt import warm_dbt\nwith warm_dbt('duckdb'):\n    time.sleep(60)"
-    parent = subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT_ROOT)
+def test_one_whose_pass_is_killed_ends_by_itself(tmp_path: Path) -> None:
+    script = (
+        "import sys, time\nfrom pathlib import Path\nfrom resources.warm_dbt import warm_dbt\n"
+        "with warm_dbt(Path(sys.argv[1]), Path(sys.argv[2])):\n    time.sleep(60)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, DBT_PROJECT_FOLDER, tmp_path], cwd=PROJECT_ROOT)
     (warm,) = _children(psutil.Process(parent.pid))
     parent.kill()
     parent.wait()
