@@ -1,7 +1,9 @@
 """The command group. Each command's module is imported only when that command runs."""
 
+import atexit
 import datetime as dt
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -350,21 +352,43 @@ for command in (quarantine, retract, ledger, models):
 def main() -> None:
     """The console script's entry: known errors become one clear line."""
     gc.set_threshold(GARBAGE_COLLECTION_THRESHOLD)
+    outcome = Outcome()
+    atexit.register(outcome.leave)
+    outcome.code = _exit_code()
+    sys.exit(outcome.code)
+
+
+class Outcome:
+    """How the command ended. An uncaught exception, whose traceback Python prints, leaves the code as it is here."""
+
+    code = 1
+
+    def leave(self) -> None:
+        """Ends the process when all that wanted to run at its end has run: Python would take a second to free its memory first."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(self.code)
+
+
+def _exit_code() -> int:
     from globolatte_cli.errors import KNOWN_ERRORS, message_of
 
     try:
         cli(standalone_mode=False)
     except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
+        return leave.exit_code
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except click.Abort:
         click.secho("Aborted.", fg="red", err=True)
-        sys.exit(130)
+        return 130
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KNOWN_ERRORS as error:
         click.secho(f"Error: {message_of(error)}", fg="red", err=True)
-        sys.exit(1)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
