@@ -36,13 +36,18 @@ compute_logs:
   module: dagster._core.storage.noop_compute_log_manager
   class: NoOpComputeLogManager
 """
-WITH_POOLED_EVENT_LOG = """\
-# The same event log, with its files kept open.
+WITH_POOLED_STORAGE = """\
+# The same storage, with its files kept open.
+run_storage:
+  module: resources.pooled_sqlite
+  class: PooledSqliteRunStorage
+  config:
+    base_dir: {history}
 event_log_storage:
-  module: resources.pooled_event_log
+  module: resources.pooled_sqlite
   class: PooledSqliteEventLog
   config:
-    base_dir: {folder}
+    base_dir: {runs}
 """
 
 HEADLESS_FILE = "headless.yaml"
@@ -80,5 +85,6 @@ def _headless(folder: Path) -> str:
     if "compute_logs:" not in common:
         text += WITHOUT_CAPTURE
     if "storage:" not in common:
-        text += WITH_POOLED_EVENT_LOG.format(folder=json.dumps(str(folder / "history" / "runs")))
+        history = folder / "history"
+        text += WITH_POOLED_STORAGE.format(history=json.dumps(str(history)), runs=json.dumps(str(history / "runs")))
     return text

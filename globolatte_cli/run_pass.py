@@ -34,7 +34,11 @@ NEEDED_AFTER_DBT = (
     "globolatte_ml.segments.plots",
     "globolatte_ml.affinity_plots",
     "matplotlib.backends.backend_agg",
+    "matplotlib.figure",
+    "scipy.special",
 )
+OF_OTHER_PROCESSES = ("build_features", "train_model")
+"""Jobs that leave the warehouse to others: dbt wants it for itself, training takes long and has no use for it."""
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 
@@ -221,7 +225,7 @@ class Pass:
         from sensors.run_health import PROCESS_TAG, this_process
 
         started = time.monotonic()
-        with self._spinning(label):
+        with self._spinning(label), nullcontext() if name in OF_OTHER_PROCESSES else self.warehouse.kept_open():
             result = self.definitions.resolve_job_def(name).execute_in_process(
                 instance=self.instance,
                 tags={**(tags or {}), PROCESS_TAG: str(this_process())},

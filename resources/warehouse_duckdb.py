@@ -245,6 +245,7 @@ class DuckDBWarehouse(dg.ConfigurableResource):
             connection.execute(
                 f"copy (select * from {table} order by {', '.join(order_by)}) to '{target}' (format parquet, compression zstd)"
             )
+            connection.execute("reset threads")
 
     def has(self, table: str) -> bool:
         """Whether `table` exists."""

@@ -1,4 +1,4 @@
-"""The event log of a headless pass: the same events as in Dagster's own, with files that stay open."""
+"""The storage of a headless pass: the same runs and events as in Dagster's own, with files that stay open."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from sqlalchemy import text
 
 from globolatte_cli.instance import open_instance
-from resources.pooled_event_log import KEPT_RUNS, PooledSqliteEventLog
+from resources.pooled_sqlite import KEPT_RUNS, PooledSqliteEventLog
 from resources.settings import Settings
 
 KEY = dg.AssetKey("counted")
@@ -37,6 +37,9 @@ def test_what_a_pass_writes_dagsters_own_event_log_reads(settings: Settings) -> 
         assert event is not None
         assert event.run_id == result.run_id
         assert [entry.dagster_event_type for entry in own.all_logs(result.run_id)] == written
+        run = own.get_run_by_id(result.run_id)
+        assert run is not None
+        assert run.is_success
 
 
 def test_a_file_is_opened_once_and_folded_in_when_the_instance_is_done(settings: Settings) -> None:
