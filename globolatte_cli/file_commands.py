@@ -86,6 +86,20 @@ def ledger() -> None:
     """The load ledger: every version of every file, and what became of it."""
 
 
+@ledger.command("list")
+@click.option(
+    "--status",
+    type=click.Choice(["loaded", "refused", "held", "retracted"]),
+    help="Only files in this state, such as refused.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, and all files.")
+def ledger_list(status: str | None, *, as_json: bool) -> None:
+    """List what became of the latest version of each file, the latest first."""
+    from globolatte_cli.steps import list_ledger
+
+    list_ledger(status, as_json=as_json)
+
+
 @ledger.command("show")
 @click.argument("path")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

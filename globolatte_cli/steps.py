@@ -1,4 +1,4 @@
-"""`globolatte quarantine …`, `globolatte ledger show`, `globolatte retract`: what became of files, and what a person wants done.
+"""`globolatte quarantine …`, `globolatte ledger …`, `globolatte retract`: what became of files, and what a person wants done.
 
 A step is put on the record first; then the ingest job does it for exactly that file's partition, as a sensor would have it done.
 """
@@ -131,6 +131,24 @@ def retract(path: str, note: str | None) -> None:
     from globolatte_assets.raw.steps import Step
 
     ask_and_do(Step.RETRACT, landing_path(path), note)
+
+
+def list_ledger(status: str | None, *, as_json: bool) -> None:
+    """Prints the latest version of each file, of those in one `status` if given; for people, the first of them."""
+    from globolatte_assets.raw.ledger import latest_versions
+
+    with warehouse_of(Settings()).transaction() as transaction:
+        files = latest_versions(transaction, status or "")
+    if as_json:
+        print_json(files)
+        return
+    if not files:
+        Console().print(f"No file is {status}." if status else "The ledger is empty.")
+        return
+    columns = ("recorded_at", "path", "status", "rows_loaded", "rows_quarantined", "reason_code", "reason")
+    print_table([{name: file[name] for name in columns} for file in files[:SHOWN]])
+    if len(files) > SHOWN:
+        Console().print(f"{len(files) - SHOWN:,} more: see them by --json.")
 
 
 def show_ledger(path: str, *, as_json: bool) -> None:

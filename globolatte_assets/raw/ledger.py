@@ -72,6 +72,13 @@ from sales_data.load_ledger
 qualify row_number() over (partition by path order by sequence desc) = 1
 """
 
+LATEST_FIRST = """
+select path, status, rows_in_file, rows_loaded, rows_quarantined, recorded_at, reason_code, reason
+from sales_data.load_ledger
+qualify row_number() over (partition by path order by sequence desc) = 1 and (? = '' or status = ?)
+order by sequence desc
+"""
+
 LATEST_UNDER = """
 select path, etag, status, reason
 from sales_data.load_ledger
@@ -110,6 +117,11 @@ order by ledger.business_date, ledger.path
 """
 
 ANNOUNCED = "select run_id, business_unit, first_date, last_date from sales_data.announcements where settled_at is null"
+
+
+def latest_versions(transaction: Transaction, status: str = "") -> list[dict[str, Any]]:
+    """The latest version of each file, the one recorded last first; of those in one `status` if given. Times in UTC without offset."""
+    return transaction.fetch(LATEST_FIRST, (status, status)).to_pylist()
 
 
 def known_files(warehouse: Warehouse) -> dict[str, KnownFile]:

@@ -50,6 +50,12 @@ def test_rows_are_seen_mended_put_back_and_taken_out_and_what_follows_follows(
     assert [entry["status"] for entry in history["versions"]] == ["superseded", "superseded", "retracted"]
     assert [step["step"] for step in history["steps"]] == ["approve", "release", "retract"]
     assert home.ok("run").startswith("Nothing to do")
+    file.with_name("empty.csv").write_bytes(b"")
+    assert "1 files refused" in home.ok("run")
+    (refused,) = json.loads(home.ok("ledger", "list", "--status", "refused", "--json"))
+    assert (refused["path"], refused["reason_code"]) == (str(Path(PATH).with_name("empty.csv")), "empty_file")
+    assert "empty_file" in home.ok("ledger", "list")
+    assert home.ok("ledger", "list", "--status", "held").strip() == "No file is held."
     wrong = home.command("retract", "sales/usa/2022/02/02/none.csv", "--yes")
     assert (wrong.returncode, "is not in the ledger" in wrong.stderr) == (1, True)
 
