@@ -69,6 +69,9 @@ def test_an_asset_says_what_it_is(page: Page) -> None:
         "dbt_project/models/marts/fct_orders.sql",
     ):
         expect(page.get_by_text(text).first).to_be_visible()
+    page.goto("/assets/raw/usa_deliveries")
+    for text in ("Fails if more than 36 hours since last materialization", "Passing"):
+        expect(page.get_by_text(text).first).to_be_visible()
 
 
 def test_drift_is_explained_and_its_report_opens(page: Page, ui: Ui) -> None:
