@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 from globolatte_cli.errors import UserError
-from globolatte_cli.instance import open_instance
+from globolatte_cli.instance import open_instance, prepare_home
 from globolatte_cli.output import quiet
 from globolatte_cli.pass_report import PassReport, print_summary
 from globolatte_cli.prepare import ensure_manifest
@@ -300,15 +300,16 @@ def opened_pass(settings: Settings) -> Iterator[Pass]:
 
 def execute_pass(settings: Settings) -> PassReport:
     """Runs one pass and prints its steps. Raises `UserError` when a step fails or nothing can be done."""
-    with opened_pass(settings) as one:
+    ensure_manifest()
+    prepare_home(settings)
+    with warm_dbt(DBT_PROJECT_FOLDER, dbt_artifacts_of(settings)), opened_pass(settings) as one:
         backlog = one.look()
         if not backlog.pending.reference and not _has_reference_data(one):
             raise UserError(
                 f"the landing zone ({one.landing.describe()}) is empty: put reference/business_units.csv, products.csv and "
                 "customers.csv and your sales files into it, or try `globolatte demo`"
             )
-        with warm_dbt(DBT_PROJECT_FOLDER, dbt_artifacts_of(settings)) if backlog.loads else nullcontext():
-            return one.run(backlog)
+        return one.run(backlog)
 
 
 def deploy(settings: Settings) -> None:

@@ -8,8 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from dagster_dbt import DbtCliResource
 from packaging.version import Version
+
+from resources.dagster_dbt_alone import DbtCliResource
 
 PARTIAL_PARSE = "partial_parse.msgpack"
 KEPT_BUILDS = 5

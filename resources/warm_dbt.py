@@ -1,8 +1,8 @@
 """A dbt that has imported itself and read the project before it is told what to build: half of a day's build.
 
-A headless pass starts one while files are loaded. `globolatte-dbt` is dbt's command line: if a warm process listens where
-`GLOBOLATTE_WARM_DBT` says, that one does the work in this one's name (folder, environment, output, exit code, interrupts); else it
-imports dbt here. Only the standard library is imported before that is known.
+A headless pass starts one first of all, not knowing yet whether there is anything to build. `globolatte-dbt` is dbt's command
+line: if a warm process listens where `GLOBOLATTE_WARM_DBT` says, that one does the work in this one's name (folder, environment,
+output, exit code, interrupts); else it imports dbt here. Only the standard library is imported before that is known.
 """
 
 import gc

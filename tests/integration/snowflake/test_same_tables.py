@@ -133,7 +133,7 @@ def rows(warehouse: Warehouse, table: str) -> list[tuple[object, ...]]:
 
 
 def dbt_tables() -> list[str]:
-    from dagster_dbt import DbtProject
+    from resources.dagster_dbt_alone import DbtProject
 
     nodes = manifest_of(DbtProject(project_dir=DBT_PROJECT_FOLDER))["nodes"].values()
     return sorted(f"{node['schema']}.{node['name']}" for node in nodes if node["resource_type"] == "model")

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from dagster_dbt import DbtCliResource
-
+from resources.dagster_dbt_alone import DbtCliResource
 from resources.dbt_cli import KEPT_BUILDS, PARTIAL_PARSE, DbtOfThisEnvironment
 from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
 
