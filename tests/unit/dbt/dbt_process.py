@@ -22,7 +22,7 @@ runner = dbtRunner()
 for line in sys.stdin:
     result = runner.invoke(json.loads(line))
     DuckDBConnectionManager.close_all_connections()
-    failed = [f"{one.node.name}: {one.message}" for one in result.result or () if one.status in ("error", "fail")]
+    failed = [f"{one.node.name}: {one.message}" for one in getattr(result.result, "results", ()) if one.status in ("error", "fail")]
     print("DONE " + json.dumps({"success": result.success, "failed": failed, "error": str(result.exception or "")}), flush=True)
 """
 
