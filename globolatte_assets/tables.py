@@ -1,5 +1,6 @@
 """Warehouse tables as Parquet files for the science: which columns go out, as which types. No decision is taken here."""
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,10 @@ class Export:
 
     def export(self, warehouse: Warehouse, file: Path) -> None:
         """Writes the table to a Parquet file."""
+        file.write_bytes(self.content(warehouse))
+
+    def content(self, warehouse: Warehouse) -> bytes:
+        """The table as a Parquet file."""
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -26,7 +31,9 @@ class Export:
         for name, type_name in self.casts.items():
             position = data.column_names.index(name)
             data = data.set_column(position, name, data.column(name).cast(pa.type_for_alias(type_name)))
-        parquet.write_table(data, file, compression="zstd")
+        written = io.BytesIO()
+        parquet.write_table(data, written, compression="zstd")
+        return written.getvalue()
 
 
 CATALOGUE_EXPORT = Export(

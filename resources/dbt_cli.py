@@ -1,5 +1,6 @@
 """dbt as a resource: the dbt of this very environment, started without preparations that cost more than the build."""
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from packaging.version import Version
 from resources.dagster_dbt_alone import DbtCliResource
 
 PARTIAL_PARSE = "partial_parse.msgpack"
+RUN_ID_VARIABLE = "GLOBOLATTE_RUN_ID"
 KEPT_BUILDS = 5
 """Artifacts (log, SQL as it ran) of how many builds stay on disk."""
 
@@ -37,14 +39,21 @@ class DbtOfThisEnvironment(DbtCliResource):
 
     @contextmanager
     def artifacts(self, run_id: str) -> Iterator[Path]:
-        """A folder for one build's artifacts. What dbt parsed is handed on from build to build, or each would parse anew."""
+        """A folder for one build's artifacts; dbt builds that start within know the run (macros/query_tag.sql).
+
+        What dbt parsed is handed on from build to build, or each would parse anew.
+        """
         root = Path(self.artifacts_dir)
         target = root / run_id
         target.mkdir(parents=True, exist_ok=True)
         parsed = root / PARTIAL_PARSE
         if parsed.exists():
             shutil.copy(parsed, target / PARTIAL_PARSE)
-        yield target
+        os.environ[RUN_ID_VARIABLE] = run_id
+        try:
+            yield target
+        finally:
+            os.environ.pop(RUN_ID_VARIABLE)
         if (target / PARTIAL_PARSE).exists():
             (target / PARTIAL_PARSE).replace(parsed)
         builds = sorted(

@@ -20,6 +20,7 @@ from resources.settings import (
     WarehouseKind,
     required,
 )
+from resources.snapshot_export import BlobExports, SnapshotExports, WorkerExports
 from resources.training_method import training_method
 from resources.warehouse import Warehouse
 
@@ -116,6 +117,17 @@ def ml_of(settings: Settings) -> MLPlatform:
     return AzureMLPlatform(AzureMLSettings.from_environment(), settings.azureml_folder, method)
 
 
+def snapshots_of(settings: Settings, warehouse: Warehouse, ml: MLPlatform) -> SnapshotExports:
+    """How snapshots get from the warehouse to the ML platform."""
+    if settings.warehouse is WarehouseKind.SNOWFLAKE and settings.ml is MLKind.AZUREML and settings.snowflake_stage:
+        from resources.azureml.platform import AzureMLPlatform
+        from resources.warehouse_snowflake import SnowflakeWarehouse
+
+        if isinstance(warehouse, SnowflakeWarehouse) and isinstance(ml, AzureMLPlatform):
+            return BlobExports(warehouse, ml, settings.snowflake_stage)
+    return WorkerExports(warehouse, ml)
+
+
 def endpoint_of(settings: Settings) -> Endpoint:
     """The online endpoint. Raises `MissingSettingError` if a setting of Azure ML is not there."""
     if settings.ml is MLKind.LOCAL:
@@ -169,13 +181,15 @@ def resources_of(settings: Settings) -> dict[str, object]:
     """The resources that assets and sensors ask for, by name."""
     from resources.dbt_cli import DbtOfThisEnvironment
 
+    warehouse, ml = warehouse_of(settings), ml_of(settings)
     return {
         "clock": clock_of(settings),
         "alerts": Alerts(),
         "landing": landing_of(settings),
         **({"events": event_queue_of(settings)} if has_event_queue(settings) else {}),
-        "warehouse": warehouse_of(settings),
-        "ml": ml_of(settings),
+        "warehouse": warehouse,
+        "ml": ml,
+        "snapshots": snapshots_of(settings, warehouse, ml),
         "states": states_of(settings),
         "endpoint": endpoint_of(settings),
         "predictions": predictions_of(settings),

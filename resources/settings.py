@@ -192,6 +192,13 @@ class Settings(BaseSettings):
     snowflake_private_key_path: Path | None = Field(
         default=None, description="File with the private key (PKCS#8, PEM), in place of the variable that holds it."
     )
+    snowflake_stage: str = Field(
+        default="ml.snapshots",
+        pattern=r"^([a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)?$",
+        description="The stage by which Snowflake writes training snapshots into the storage of the Azure ML workspace "
+        "(infra/snowflake/5_snapshots.sql). Empty: they pass through the worker, as they do with every other pair of warehouse "
+        "and ML platform.",
+    )
     snowflake_network_seconds: int = Field(
         default=60, ge=1, description="How long to wait for an answer of Snowflake before giving up."
     )

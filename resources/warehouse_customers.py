@@ -4,6 +4,7 @@ Belongs here: the queries. Does not belong here: what is made of their rows (`gl
 """
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resources.warehouse import Warehouse
@@ -30,6 +31,28 @@ def last_business_date(warehouse: Warehouse) -> dt.date | None:
     with warehouse.transaction() as transaction:
         last: dt.date | None = transaction.fetch(LAST_DATE)["last_date"][0].as_py()
         return last
+
+
+@dataclass(frozen=True)
+class ExampleSpan:
+    """How many training examples there are, and their first and last business date."""
+
+    orders: int
+    first: dt.date
+    last: dt.date
+
+
+SPAN = """
+select count(*) as orders, min(business_date) as first_date, max(business_date) as last_date
+from features.feat_training_examples
+"""
+
+
+def example_span(warehouse: Warehouse) -> ExampleSpan | None:
+    """Which training examples there are; none without any."""
+    with warehouse.transaction() as transaction:
+        [found] = transaction.fetch(SPAN).to_pylist()
+    return ExampleSpan(*found.values()) if found["orders"] else None
 
 
 # Events are orders with an anchor, hits what was taken with it. Both kinds are counted by what follows.

@@ -4,7 +4,7 @@ What the incremental models know of each other, so that a build costs what chang
 build_state.built_days: the content of every day (unit x date), as fct_order_lines has it.
 build_state.day_changes, build_state.customer_changes: two logs. fct_order_lines writes into the first which days changed,
     fct_orders into the second which customers had an order on such a day, before or after; each build under a new sequence.
-build_state.watermarks: up to which sequence of a log each model has followed.
+build_state.watermarks: up to which sequence of a log each model has followed, and each test that looks at changes (macros/checks.sql).
 
 A model replaces what was logged since its own watermark, up to the watermarks of the models that it reads, and then sets its
 own. So models may be built alone and in any order, a build that was killed is repeated by the next one, and a day or customer
@@ -16,7 +16,16 @@ create table if not exists build_state.built_days (business_unit varchar, busine
 create table if not exists build_state.day_changes (sequence bigint, business_unit varchar, business_date date);
 create table if not exists build_state.customer_changes (sequence bigint, customer_id varchar, from_date date);
 create table if not exists build_state.watermarks (model varchar, log varchar, sequence bigint)
+{%- if execute %};
+{{ forget_strangers() }}
+{%- endif %}
 {% endmacro %}
+
+{#- A log is kept for all who follow it: not for a model or test that a release has taken out. -#}
+{% macro forget_strangers() %}
+    {%- set known = graph.nodes.values() | selectattr('resource_type', 'in', ['model', 'test']) | map(attribute='name') -%}
+delete from build_state.watermarks where model not in ('{{ known | join("', '") }}')
+{%- endmacro %}
 
 {#- The highest sequence of a log that a model may follow: what all models that it reads have followed. -#}
 {% macro newest_change(log, parents) -%}
@@ -57,12 +66,23 @@ create table if not exists build_state.watermarks (model varchar, log varchar, s
     )
 {%- endmacro %}
 
-{#- Whether this build only follows changes. A unit test has no table that could be followed up: it sees the model as built anew. -#}
+{#- The earliest date that changed for any of them: as a constant it lets the warehouse skip the parts of a table before it. -#}
+{%- macro earliest_touched(parents) -%}
+    {%- set earliest = run_query('select min(from_date) from ' ~ touched_customers(parents) ~ ' as touched').columns[0].values()[0] -%}
+    cast('{{ earliest or '9999-12-31' }}' as date)
+{%- endmacro %}
+
+{#-
+Whether this build, or test, only follows changes. A unit test has no table that could be followed up: it sees the model as built anew.
+-#}
 {%- macro follows_changes() -%}
+    {%- if model.resource_type == 'test' -%}
+        {{ return(checks_changes()) }}
+    {%- endif -%}
     {{ return(this is not none and is_incremental()) }}
 {%- endmacro -%}
 
-{#- In an incremental build: a join that leaves the rows of the touched days, or customers, of a relation. -#}
+{#- Where changes are followed: a join that leaves the rows of the touched days, or customers, of a relation. -#}
 {%- macro only_touched_days(relation, parents=[]) -%}
     {%- if follows_changes() -%}
     inner join {{ touched_days(parents) }} as touched
@@ -76,11 +96,36 @@ create table if not exists build_state.watermarks (model varchar, log varchar, s
     {%- endif -%}
 {%- endmacro %}
 
+{#- … and of them those from the first date that changed for the customer, or that reach it. -#}
+{%- macro only_since_touched(relation, parents) -%}
+    {%- if follows_changes() -%}
+    inner join {{ touched_customers(parents) }} as touched
+        on
+            {{ relation }}.customer_id = touched.customer_id
+            and {{ relation }}.business_date >= touched.from_date
+            and {{ relation }}.business_date >= {{ earliest_touched(parents) }}
+    {%- endif -%}
+{%- endmacro %}
+
 {%- macro only_touched_intervals(relation, parents) -%}
     {%- if follows_changes() -%}
     inner join {{ touched_customers(parents) }} as touched
-        on {{ relation }}.customer_id = touched.customer_id and {{ interval_is_touched(relation) }}
+        on
+            {{ relation }}.customer_id = touched.customer_id
+            and {{ interval_reaches(relation, 'touched.from_date') }}
+            and {{ interval_reaches(relation, earliest_touched(parents)) }}
     {%- endif -%}
+{%- endmacro %}
+
+{#- Of a state's own table: the interval in which the first change falls. All that is in it is still true but for its end. -#}
+{%- macro only_bases(relation, parents) -%}
+    {{ only_touched_intervals(relation, parents) }}
+        and {{ relation }}.valid_from <= touched.from_date
+{%- endmacro %}
+
+{#- Whether an interval of a state reaches a date. An interval includes the day on which it ends. -#}
+{%- macro interval_reaches(intervals, date) -%}
+    ({{ intervals }}.valid_to >= {{ date }} or {{ intervals }}.valid_to is null)
 {%- endmacro %}
 
 {#-
@@ -160,4 +205,7 @@ group by customer_id
 {%- set newest = newest_change(log, parents) -%}
 delete from build_state.watermarks where log = '{{ log }}' and model = '{{ model.name }}';
 insert into build_state.watermarks (model, log, sequence) select '{{ model.name }}', '{{ log }}', coalesce({{ newest }}, 0)
+{%- if execute and not follows_changes() %};
+{{ forget_checks() }}
+{%- endif %}
 {% endmacro %}

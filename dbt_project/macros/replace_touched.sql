@@ -21,34 +21,30 @@ delete what has no successor: a retracted file leaves no rows that could say whi
     {% do return(replace_where(arg_dict, predicate)) %}
 {% endmacro %}
 
-{#-
-The rows of the touched customers whose interval reaches the earliest date that changed. The earliest date of all is looked up first: as
-a constant it lets the warehouse skip the parts of the table whose intervals ended before.
--#}
+{#- The rows of the touched customers whose interval reaches the earliest date that changed. -#}
 {% macro get_incremental_touched_intervals_sql(arg_dict) %}
-    {%- set touched = touched_customers(config.get('meta')['follows']) -%}
+    {%- set follows = config.get('meta')['follows'] -%}
     {%- set target = arg_dict['target_relation'] -%}
-    {%- set earliest = run_query('select min(from_date) from ' ~ touched ~ ' as touched').columns[0].values()[0] -%}
     {%- set predicate -%}
-    {%- if earliest is none -%}
-    false
-    {%- else -%}
-    ({{ target }}.valid_to is null or {{ target }}.valid_to >= cast('{{ earliest }}' as date))
+    {{ interval_reaches(target, earliest_touched(follows)) }}
     and exists (
-        select 1 from {{ touched }} as touched
+        select 1 from {{ touched_customers(follows) }} as touched
         where
             touched.customer_id = {{ target }}.customer_id
-            and {{ interval_is_touched(target) }}
+            and {{ interval_reaches(target, 'touched.from_date') }}
     )
-    {%- endif -%}
     {%- endset -%}
     {% do return(replace_where(arg_dict, predicate)) %}
 {% endmacro %}
 
-{#- Whether an interval of a state reaches the earliest changed date. An interval includes the day on which it ends. -#}
-{% macro interval_is_touched(intervals) -%}
-    coalesce({{ intervals }}.valid_to >= touched.from_date, true)
-{%- endmacro %}
+{#- After a model with favourite products: a category can change without a sale. -#}
+{% macro follow_categories(products) %}
+update {{ this }} set favourite_category = products.category
+from {{ products }} as products
+where
+    {{ this }}.favourite_product_id = products.product_id
+    and {{ this }}.favourite_category is distinct from products.category
+{% endmacro %}
 
 {% macro replace_where(arg_dict, predicate) %}
     {%- set columns = arg_dict['dest_columns'] | map(attribute='quoted') | join(', ') -%}

@@ -1,25 +1,33 @@
 -- Conservation: a loaded file's rows were either loaded or quarantined, and the quarantined ones are there to be read.
-{{ config(meta={'dagster': {'ref': {'name': 'stg_load_ledger'}}}) }}
+{{ config(meta={
+    'checks': 'touched_days',
+    'follows': ['fct_order_lines'],
+    'dagster': {'ref': {'name': 'stg_load_ledger'}}
+}) }}
+{%- set follows = ['fct_order_lines'] %}
+-- depends_on: {{ ref('fct_order_lines') }}
 
 with
 
 loads as (
 
-    select * from {{ ref('stg_load_ledger') }}
+    select loads.* from {{ ref('stg_load_ledger') }} as loads
+    {{ only_touched_days('loads', follows) }}
     -- reference files are in the ledger, too; they belong to no date
     where
-        status = 'loaded'
-        and business_date is not null
+        loads.status = 'loaded'
+        and loads.business_date is not null
 
 ),
 
 quarantine as (
 
     select
-        load_id,
+        quarantine.load_id,
         count(*) as line_count
-    from {{ ref('stg_quarantine') }}
-    group by load_id
+    from {{ ref('stg_quarantine') }} as quarantine
+    {{ only_touched_days('quarantine', follows) }}
+    group by quarantine.load_id
 
 )
 

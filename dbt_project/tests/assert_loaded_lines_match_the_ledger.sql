@@ -1,29 +1,36 @@
 -- Conservation: a loaded file version has exactly the order lines that the ledger counted; no line is without one.
-{{ config(meta={'dagster': {'ref': {'name': 'fct_order_lines'}}}) }}
+{{ config(meta={
+    'checks': 'touched_days',
+    'follows': ['fct_order_lines'],
+    'dagster': {'ref': {'name': 'fct_order_lines'}}
+}) }}
+{%- set follows = ['fct_order_lines'] %}
 
 with
 
 order_lines as (
 
     select
-        load_id,
+        order_lines.load_id,
         count(*) as line_count
-    from {{ ref('fct_order_lines') }}
-    group by load_id
+    from {{ ref('fct_order_lines') }} as order_lines
+    {{ only_touched_days('order_lines', follows) }}
+    group by order_lines.load_id
 
 ),
 
 loads as (
 
     select
-        load_id,
-        sum(rows_loaded) as rows_loaded
-    from {{ ref('stg_load_ledger') }}
+        loads.load_id,
+        sum(loads.rows_loaded) as rows_loaded
+    from {{ ref('stg_load_ledger') }} as loads
+    {{ only_touched_days('loads', follows) }}
     -- reference files are in the ledger, too; they belong to no date
     where
-        status = 'loaded'
-        and business_date is not null
-    group by load_id
+        loads.status = 'loaded'
+        and loads.business_date is not null
+    group by loads.load_id
 
 )
 

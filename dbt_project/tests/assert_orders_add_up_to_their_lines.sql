@@ -1,23 +1,30 @@
 -- The sums over orders are the sums over order lines, order by order, and every line has its order.
-{{ config(meta={'dagster': {'ref': {'name': 'fct_orders'}}}) }}
+{{ config(meta={
+    'checks': 'touched_days',
+    'follows': ['fct_orders'],
+    'dagster': {'ref': {'name': 'fct_orders'}}
+}) }}
+{%- set follows = ['fct_orders'] %}
 
 with
 
 order_lines as (
 
     select
-        order_key,
+        order_lines.order_key,
         count(*) as line_count,
-        sum(quantity) as quantity,
-        sum(total_price) as total_price
-    from {{ ref('fct_order_lines') }}
-    group by order_key
+        sum(order_lines.quantity) as quantity,
+        sum(order_lines.total_price) as total_price
+    from {{ ref('fct_order_lines') }} as order_lines
+    {{ only_touched_days('order_lines', follows) }}
+    group by order_lines.order_key
 
 ),
 
 orders as (
 
-    select * from {{ ref('fct_orders') }}
+    select orders.* from {{ ref('fct_orders') }} as orders
+    {{ only_touched_days('orders', follows) }}
 
 )
 

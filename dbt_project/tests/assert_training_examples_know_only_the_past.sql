@@ -1,38 +1,59 @@
--- Point in time: an example counts exactly the customer's examples of earlier business dates, and its parts add up.
-{{ config(meta={'dagster': {'ref': {'name': 'feat_training_examples'}}}) }}
+-- Point in time: an example knows all orders of its customer's earlier business dates and no other; its parts add up.
+{{ config(meta={
+    'checks': 'since_touched',
+    'follows': ['int_customer_state_history'],
+    'dagster': {'ref': {'name': 'feat_training_examples'}}
+}) }}
+{%- set follows = ['int_customer_state_history'] %}
 
 with
 
 examples as (
 
-    select
-        *,
-        -- rank, unlike row_number, is the same for all of one date: one more than the examples before that date
-        rank() over (partition by customer_id order by business_date) - 1 as earlier_orders
-    from {{ ref('feat_training_examples') }}
+    select examples.* from {{ ref('feat_training_examples') }} as examples
+    {{ only_since_touched('examples', follows) }}
 
 ),
 
-products as (
+-- the examples of one date share one state
+dates as (
 
     select
-        order_key,
-        sum(main_orders) as main_orders,
-        sum(main_orders + addon_lines) as line_count
-    from {{ ref('feat_training_example_products') }}
-    group by order_key
+        customer_id,
+        business_date,
+        count(*) as example_count,
+        min(order_count) as order_count,
+        lag(business_date) over (partition by customer_id order by business_date) as date_before
+    from examples
+    group by customer_id, business_date
+
+),
+
+compared as (
+
+    select
+        examples.*,
+        dates.date_before,
+        earlier.order_count + earlier.example_count as earlier_orders
+    from examples
+    inner join dates
+        on
+            examples.customer_id = dates.customer_id
+            and examples.business_date = dates.business_date
+    left join dates as earlier
+        on
+            dates.customer_id = earlier.customer_id
+            and dates.date_before = earlier.business_date
 
 )
 
-select examples.*
-from examples
-left join products on examples.order_key = products.order_key
+select *
+from compared
 where
-    examples.order_count <> examples.earlier_orders
-    or examples.last_order_date >= examples.business_date
-    or examples.first_order_date > examples.last_order_date
-    or (examples.last_order_date is null) <> (examples.order_count = 0)
-    or examples.order_count
-    <> examples.morning_orders + examples.midday_orders + examples.afternoon_orders + examples.evening_orders
-    or examples.order_count <> coalesce(products.main_orders, 0)
-    or examples.line_count <> coalesce(products.line_count, 0)
+    -- among changes, the first example has what the history goes on from, which is tested with the history
+    order_count <> coalesce(earlier_orders, {{ 'order_count' if follows_changes() else 0 }})
+    or coalesce(last_order_date <> date_before, false)
+    or last_order_date >= business_date
+    or first_order_date > last_order_date
+    or (last_order_date is null) <> (order_count = 0)
+    or order_count <> morning_orders + midday_orders + afternoon_orders + evening_orders

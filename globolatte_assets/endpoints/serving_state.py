@@ -16,10 +16,11 @@ from globolatte_assets.keys import (
     SERVING_STATE,
     WAREHOUSE_POOL,
 )
-from globolatte_assets.models.training_snapshot import MANIFEST_FILE, content_hash
+from globolatte_assets.models.training_snapshot import MANIFEST_FILE
 from globolatte_assets.tables import STATE_TABLES
 from resources.clock import Clock
 from resources.serving_state import ServingStates
+from resources.snapshot_export import content_hash
 from resources.warehouse import Warehouse
 
 

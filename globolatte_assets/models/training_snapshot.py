@@ -1,11 +1,8 @@
 """The asset `models/training_snapshot`: training examples exported once, named by the hash of their content, never changed."""
 
 import datetime as dt
-import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import dagster as dg
 
@@ -20,7 +17,9 @@ from globolatte_assets.keys import (
 from globolatte_assets.tables import CATALOGUE_EXPORT
 from resources.clock import Clock
 from resources.ml import CHAMPION, MLPlatform, ModelVersion, Snapshot
+from resources.snapshot_export import SnapshotExports
 from resources.warehouse import Warehouse
+from resources.warehouse_customers import example_span
 
 EXAMPLES_FILE = "examples.parquet"
 EXAMPLE_PRODUCTS_FILE = "example_products.parquet"
@@ -67,16 +66,6 @@ def first_fresh_date(champion: Champion | None, last: dt.date) -> dt.date | None
     return champion.learned_until + dt.timedelta(days=1) if last > champion.learned_until else champion.fresh_from
 
 
-def content_hash(folder: Path) -> str:
-    """The name of a folder's content: SHA-256 over the names and bytes of its files, 16 hexadecimal digits of it."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:16]
-
-
 @dg.asset(
     key=TRAINING_SNAPSHOT,
     deps=[TRAINING_EXAMPLES, TRAINING_EXAMPLE_PRODUCTS, CATALOGUE],
@@ -90,49 +79,45 @@ def training_snapshot(
     context: dg.AssetExecutionContext,
     warehouse: dg.ResourceParam[Warehouse],
     ml: dg.ResourceParam[MLPlatform],
+    snapshots: dg.ResourceParam[SnapshotExports],
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Export the examples and what of them is new to the champion, name it all by content, keep it."""
     from globolatte_ml.snapshot import SPLIT_FILE
 
-    staging = ml.snapshot_staging(context.run.run_id)
-    warehouse.unload("features.feat_training_examples", staging / EXAMPLES_FILE, ["ordered_at", "order_key"])
-    warehouse.unload(
-        "features.feat_training_example_products", staging / EXAMPLE_PRODUCTS_FILE, ["order_key", "product_id"]
-    )
-    CATALOGUE_EXPORT.export(warehouse, staging / PRODUCTS_FILE)
-    orders = warehouse.read("features.feat_training_examples", ["business_date"])
-    if not orders.num_rows:
+    span = example_span(warehouse)
+    if span is None:
         raise dg.Failure(
             description="features.feat_training_examples has no orders; put sales files into the landing zone and run "
             "`globolatte run` before training",
             allow_retries=False,
         )
-    from pyarrow import compute
-
-    span: dict[str, Any] = compute.min_max(orders["business_date"]).as_py()
-    fresh_from = first_fresh_date(champion_with_snapshot(ml), span["max"])
+    export = snapshots.begin(context.run.run_id)
+    export.unload("features.feat_training_examples", EXAMPLES_FILE, ["ordered_at", "order_key"])
+    export.unload("features.feat_training_example_products", EXAMPLE_PRODUCTS_FILE, ["order_key", "product_id"])
+    export.write(PRODUCTS_FILE, CATALOGUE_EXPORT.content(warehouse))
+    fresh_from = first_fresh_date(champion_with_snapshot(ml), span.last)
     if fresh_from is not None:
-        (staging / SPLIT_FILE).write_text(json.dumps({"fresh_from": fresh_from.isoformat()}), encoding="utf-8")
-    name = content_hash(staging)
+        export.write(SPLIT_FILE, json.dumps({"fresh_from": fresh_from.isoformat()}).encode())
+    name = export.name()
     manifest = {
         "snapshot": name,
-        "orders": orders.num_rows,
-        "first_business_date": span["min"].isoformat(),
-        "last_business_date": span["max"].isoformat(),
+        "orders": span.orders,
+        "first_business_date": span.first.isoformat(),
+        "last_business_date": span.last.isoformat(),
         "created_at": clock.now().isoformat(),
         "run_id": context.run.run_id,
     }
-    (staging / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2))
-    snapshot = ml.keep_snapshot(staging, name)
+    export.write(MANIFEST_FILE, json.dumps(manifest, indent=2).encode())
+    place = export.keep(name)
     return dg.MaterializeResult(
         metadata={
-            "orders": orders.num_rows,
-            "business_dates": f"{span['min']} to {span['max']}",
-            "last_business_date": span["max"].isoformat(),
-            "new_to_the_champion": f"{fresh_from} to {span['max']}" if fresh_from else "everything: there is none",
+            "orders": span.orders,
+            "business_dates": f"{span.first} to {span.last}",
+            "last_business_date": span.last.isoformat(),
+            "new_to_the_champion": f"{fresh_from} to {span.last}" if fresh_from else "everything: there is none",
             "snapshot": name,
-            "folder": dg.MetadataValue.path(str(snapshot.folder)),
+            "folder": dg.MetadataValue.path(place),
         },
         data_version=dg.DataVersion(name),
     )

@@ -1,4 +1,5 @@
--- A container of Blob Storage that Snowflake writes training snapshots into by itself. May be run again at any time.
+-- Where Snowflake writes training snapshots by itself: the container behind the default datastore of the Azure ML workspace
+-- (`az ml datastore show --name workspaceblobstore`), whose jobs read them there. May be run again at any time.
 -- Put tenant, account and container in the place of <tenant>, <account> and <container>; then give the application that
 -- `desc storage integration globo_latte_snapshots` names (AZURE_CONSENT_URL, AZURE_MULTI_TENANT_APP_NAME) the role
 -- Storage Blob Data Contributor on the container.

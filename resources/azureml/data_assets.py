@@ -28,9 +28,12 @@ def find_data(workspace: Workspace, name: str, version: str) -> "Data | None":
 
 
 def ensure_data(
-    workspace: Workspace, name: str, version: str, path: Path, kind: str, tags: Mapping[str, str]
+    workspace: Workspace, name: str, version: str, path: Path | str, kind: str, tags: Mapping[str, str]
 ) -> "Data":
-    """The version, uploaded if it is not there. A version that is there is left as it is: its name says its content."""
+    """The version, uploaded if it is not there; a `str` is an address in the workspace's storage, where its files already are.
+
+    A version that is there is left as it is: its name says its content.
+    """
     from azure.ai.ml.entities import Data
 
     found = find_data(workspace, name, version)

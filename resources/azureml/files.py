@@ -3,11 +3,11 @@
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from resources.azureml.faults import AzureMLError, faults_of
-from resources.azureml.workspace import DEFAULT_DATASTORE, Workspace
+from resources.azureml.workspace import DEFAULT_DATASTORE, Workspace, datastore_uri
 
 IN_DATASTORE = re.compile(r"azureml://.*?datastores/(?P<datastore>[^/]+)/paths/(?P<path>.+)", re.IGNORECASE)
 IN_JOB = re.compile(
@@ -56,6 +56,27 @@ def _fetch_blobs(workspace: Workspace, prefix: str, folder: Path, address: str) 
                 container.download_blob(name).readinto(stream)
     if not names:
         raise AzureMLError(address, "holds no files", "materialize again what wrote it")
+
+
+def put_beside(workspace: Workspace, prefix: str, small: Mapping[str, bytes], expected: Iterable[str]) -> None:
+    """Writes small files below a prefix of the default datastore, where others have put the `expected` ones.
+
+    Raises `AzureMLError` if one of those is not there: then they were written into some other container.
+    """
+    with workspace.storage() as (service, name_of_container), faults_of(datastore_uri(prefix)):
+        container = service.get_container_client(name_of_container)
+        there = {
+            str(name).removeprefix(f"{prefix}/") for name in container.list_blob_names(name_starts_with=f"{prefix}/")
+        }
+        if missing := sorted(set(expected) - there):
+            raise AzureMLError(
+                datastore_uri(prefix),
+                f"has no {', '.join(missing)}",
+                f"let the stage lead to azure://{service.primary_hostname}/{name_of_container}/{prefix.partition('/')[0]}/ "
+                "(infra/snowflake/5_snapshots.sql)",
+            )
+        for name, content in small.items():
+            container.upload_blob(f"{prefix}/{name}", content, overwrite=True)
 
 
 def fetch_job_output(workspace: Workspace, job: str, output: str, folder: Path, path: str = "") -> None:

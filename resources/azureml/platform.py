@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +14,11 @@ import dagster as dg
 from resources.azureml import data_assets, models
 from resources.azureml.content import hash_of_files
 from resources.azureml.faults import AzureMLError
-from resources.azureml.files import fetch, job_page, whole
-from resources.azureml.provenance import Provenance
+from resources.azureml.files import fetch, job_page, put_beside, whole
+from resources.azureml.provenance import Provenance, without_empty
 from resources.azureml.settings import AzureMLSettings
 from resources.azureml.training import train
-from resources.azureml.workspace import Workspace
+from resources.azureml.workspace import Workspace, datastore_uri
 from resources.ml import CHALLENGER, CHAMPION, ModelVersion, Snapshot, TrainedModel, holds_model
 from resources.training_method import CommandMethod, TrainingMethod
 
@@ -26,6 +26,24 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Model
 
 ABANDONED_SECONDS = 86_400.0
+
+
+UNLOADED = "snapshots"
+"""Where in the default datastore the warehouse puts snapshots by itself; its stage leads there."""
+
+
+class DistantSnapshot(Snapshot):
+    """A snapshot in the workspace. Jobs there read it where it is; its folder comes here when it is first asked for."""
+
+    def __init__(self, name: str, fetched: Callable[[], Path]) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "_fetched", fetched)
+
+    @property
+    def folder(self) -> Path:
+        """The folder on this machine."""
+        fetched: Callable[[], Path] = self.__dict__["_fetched"]
+        return fetched()
 
 
 def as_failure(error: AzureMLError) -> dg.Failure:
@@ -82,6 +100,27 @@ class AzureMLPlatform:
             shutil.rmtree(staging)
         return self.snapshot(name)
 
+    def has_snapshot(self, name: str) -> bool:
+        """Whether a snapshot is kept under this name."""
+        return data_assets.find_data(self.workspace, data_assets.SNAPSHOTS, name) is not None
+
+    def keep_unloaded_snapshot(self, name: str, small: Mapping[str, bytes], unloaded: Sequence[str]) -> Snapshot:
+        """Registers a snapshot whose tables are in the workspace's storage already, and makes it the latest.
+
+        `unloaded` are their files below `UNLOADED/name` in the default datastore; the `small` ones are written beside them.
+        Nothing is fetched. Raises `AzureMLError` if a file is not there.
+        """
+        prefix = f"{UNLOADED}/{name}"
+        if not self.has_snapshot(name):
+            put_beside(self.workspace, prefix, small, unloaded)
+        tags = without_empty(Provenance.of("", name).tags())
+        address = datastore_uri(f"{prefix}/")
+        asset = data_assets.ensure_data(
+            self.workspace, data_assets.SNAPSHOTS, name, address, data_assets.URI_FOLDER, tags
+        )
+        data_assets.mark_latest(self.workspace, asset)
+        return self.snapshot(name)
+
     def latest_snapshot(self) -> Snapshot:
         """The snapshot kept last. Raises `FileNotFoundError` with the remedy if there is none."""
         asset = data_assets.latest_data(self.workspace, data_assets.SNAPSHOTS)
@@ -90,16 +129,18 @@ class AzureMLPlatform:
         return self.snapshot(str(asset.version))
 
     def snapshot(self, name: str) -> Snapshot:
-        """A kept snapshot, fetched if it is not here. Raises `FileNotFoundError` with the remedy if there is none of that name."""
+        """A kept snapshot, fetched when its folder is asked for. Raises `FileNotFoundError` with the remedy if there is none."""
         target = self._snapshots / name
-        if not target.is_dir():
-            asset = data_assets.find_data(self.workspace, data_assets.SNAPSHOTS, name)
-            if asset is None:
-                raise FileNotFoundError(
-                    f"snapshot {name} is not in {self.describe()}; materialize models/training_snapshot"
-                )
-            whole(target, lambda new: fetch(self.workspace, str(asset.path), new))
-        return Snapshot(name, target)
+        if target.is_dir():
+            return Snapshot(name, target)
+        asset = data_assets.find_data(self.workspace, data_assets.SNAPSHOTS, name)
+        if asset is None:
+            raise FileNotFoundError(
+                f"snapshot {name} is not in {self.describe()}; materialize models/training_snapshot"
+            )
+        return DistantSnapshot(
+            name, lambda: whole(target, lambda new: fetch(self.workspace, str(asset.path).rstrip("/"), new))
+        )
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains by the chosen method as a job of the workspace, going on with one that is there for the same inputs."""

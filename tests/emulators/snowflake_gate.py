@@ -4,7 +4,7 @@ import gzip
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,7 +26,10 @@ class Gate:
     at: str | None = None
     refusal: tuple[str, str] | None = None
     after: bool = False
+    instead: dict[str, Callable[[str], str]] = field(default_factory=dict)
+    """What the emulator cannot do: by a part of a statement, which statement it gets in its place."""
     is_cut: bool = False
+    replaced: list[str] = field(default_factory=list)
     times: int = 0
     own_port: int = 0
     refused: list[str] = field(default_factory=list)
@@ -58,6 +61,12 @@ class Gate:
         """What the client gets; none where the line is cut."""
         self.tokens |= {token for token in [headers.get("Authorization", "")] if "Token=" in token}
         said = statement(path, headers, body)
+        for part, other in self.instead.items():
+            if part in said:
+                self.replaced.append(said)
+                body = json.dumps({**content_of(headers, body), "sqlText": other(said)}).encode()
+                headers = {name: text for name, text in headers.items() if name.lower() != "content-encoding"}
+                headers |= {"Content-Length": str(len(body))}
         if said == LOGIN:
             self.logins.append(content_of(headers, body))
         with self.lock:

@@ -135,6 +135,23 @@ def test_a_table_is_unloaded_into_a_stage(warehouse: SnowflakeWarehouse) -> None
         assert connection.cursor().execute(f"list @{place}").fetchall()
 
 
+def test_a_fingerprint_is_of_the_rows_in_whatever_order(warehouse: SnowflakeWarehouse) -> None:
+    rows = [{"country": "USA", "date": dt.date(2022, 1, day), "name": "x"} for day in (1, 2, 2)]
+    told = []
+    for some in (rows, rows[::-1], rows[:2]):
+        warehouse.replace("sales_data.holidays", pa.Table.from_pylist(some))
+        told.append(warehouse.fingerprint("sales_data.holidays"))
+    assert told[0] == told[1] != told[2]
+
+
+def test_dbt_s_query_tag_can_be_set(warehouse: SnowflakeWarehouse) -> None:
+    tag = '{"app": "globolatte", "run_id": "live", "assets": ["marts/fct_orders"]}'
+    with connected(warehouse._who()) as connection:
+        cursor = connection.cursor()
+        cursor.execute(f"alter session set query_tag = '{tag}'")
+        assert tag in str(cursor.execute("show parameters like 'query_tag' in session").fetchall())
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -27,10 +27,7 @@ customer_units as (
         customer_id,
         business_unit
     from customer_sales
-    qualify row_number() over (
-        partition by customer_id
-        order by main_orders desc, latest_main_ordered_at desc, business_unit asc
-    ) = 1
+    where is_home
 
 ),
 

@@ -13,7 +13,7 @@ with
 orders as (
 
     select orders.* from {{ ref('fct_orders') }} as orders
-    {{ only_touched_customers('orders', follows) }}
+    {{ only_since_touched('orders', follows) }}
     where orders.main_product_id is not null
 
 ),
@@ -21,18 +21,32 @@ orders as (
 order_lines as (
 
     select * from {{ ref('fct_order_lines') }}
+    {%- if follows_changes() %}
+    where business_date >= {{ earliest_touched(follows) }}
+    {%- endif %}
 
 ),
 
 customer_history as (
 
     select customer_history.* from {{ ref('int_customer_state_history') }} as customer_history
-    {{ only_touched_customers('customer_history', follows) }}
+    {{ only_touched_intervals('customer_history', follows) }}
 
 ),
 
+{%- if follows_changes() %}
+
+-- the state before the first change: what follows goes on from it, so that no earlier order is read
+bases as (
+
+    select bases.* from {{ this }} as bases
+    {{ only_bases('bases', follows) }}
+
+),
+{%- endif %}
+
 -- the order's customer, also where a later line names another one
-days as (
+bought as (
 
     select
         orders.customer_id,
@@ -43,6 +57,32 @@ days as (
     from order_lines
     inner join orders on order_lines.order_key = orders.order_key
     group by orders.customer_id, order_lines.product_id, orders.business_date
+
+),
+
+days as (
+
+    select
+        customer_id,
+        product_id,
+        business_date,
+        main_orders,
+        addon_lines,
+        cast(main_orders as double) as decayed_main_30d,
+        cast(main_orders as double) as decayed_main_120d
+    from bought
+    {%- if follows_changes() %}
+    union all
+    select
+        customer_id,
+        product_id,
+        valid_from - 1 as business_date,
+        main_orders,
+        addon_lines,
+        decayed_main_30d,
+        decayed_main_120d
+    from bases
+    {%- endif %}
 
 ),
 
@@ -67,7 +107,9 @@ intervals as (
         customer_history.valid_to,
         customer_history.last_order_date,
         coalesce(days.main_orders, 0) as main_orders,
-        coalesce(days.addon_lines, 0) as addon_lines
+        coalesce(days.addon_lines, 0) as addon_lines,
+        coalesce(days.decayed_main_30d, 0) as decayed_main_30d,
+        coalesce(days.decayed_main_120d, 0) as decayed_main_120d
     from customer_history
     inner join first_days
         on
@@ -81,7 +123,7 @@ intervals as (
 
 ),
 
-states as (
+final as (
 
     select
         customer_id,
@@ -90,16 +132,9 @@ states as (
         valid_to,
         cast(sum(main_orders) over ({{ so_far }}) as bigint) as main_orders,
         cast(sum(addon_lines) over ({{ so_far }}) as bigint) as addon_lines,
-        {{ decayed_sum('main_orders', 'last_order_date', 30, so_far) }} as decayed_main_30d,
-        {{ decayed_sum('main_orders', 'last_order_date', 120, so_far) }} as decayed_main_120d
+        {{ decayed_sum('decayed_main_30d', 'last_order_date', 30, so_far) }} as decayed_main_30d,
+        {{ decayed_sum('decayed_main_120d', 'last_order_date', 120, so_far) }} as decayed_main_120d
     from intervals
-
-),
-
-final as (
-
-    select states.* from states
-    {{ only_touched_intervals('states', follows) }}
 
 )
 

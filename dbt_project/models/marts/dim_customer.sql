@@ -11,7 +11,7 @@ customers as (
 
 seen as (
 
-    select distinct customer_id from {{ ref('stg_sales_transactions') }}
+    select distinct customer_id from {{ ref('int_customer_sales') }}
 
 ),
 

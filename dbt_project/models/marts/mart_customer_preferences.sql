@@ -1,25 +1,42 @@
+{%- set follows = ['int_customer_product_state_history', 'int_customer_sales'] -%}
+{{ config(
+    materialized='incremental',
+    incremental_strategy='touched_customers',
+    meta={'follows': follows},
+    post_hook=[
+        "{{ follow_categories(ref('dim_product')) }}",
+        "{{ set_watermark('customer_changes', ['int_customer_product_state_history', 'int_customer_sales']) }}"
+    ]
+) }}
+
 with
 
 customers as (
 
     select
-        *,
-        greatest(morning_orders, midday_orders, afternoon_orders, evening_orders) as most_orders_of_a_daypart
-    from {{ ref('int_customer_state_history') }}
-    where valid_to is null
+        states.*,
+        greatest(
+            states.morning_orders, states.midday_orders, states.afternoon_orders, states.evening_orders
+        ) as most_orders_of_a_daypart
+    from {{ ref('int_customer_state_history') }} as states
+    {{ only_touched_customers('states', follows) }}
+    where states.valid_to is null
 
 ),
 
 home_business_units as (
 
-    select * from {{ ref('int_customer_home_business_unit') }}
+    select sales.* from {{ ref('int_customer_sales') }} as sales
+    {{ only_touched_customers('sales', follows) }}
+    where sales.is_home
 
 ),
 
 product_states as (
 
-    select * from {{ ref('int_customer_product_state_history') }}
-    where valid_to is null
+    select states.* from {{ ref('int_customer_product_state_history') }} as states
+    {{ only_touched_customers('states', follows) }}
+    where states.valid_to is null
 
 ),
 
@@ -71,7 +88,7 @@ final as (
 
     select
         customers.customer_id,
-        home_business_units.home_business_unit,
+        home_business_units.business_unit as home_business_unit,
         customers.order_count,
         favourites.product_id as favourite_product_id,
         products.category as favourite_category,

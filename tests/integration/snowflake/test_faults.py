@@ -75,13 +75,26 @@ def gated(gate: Gate, fakesnow: FakeSnowflake, direct: SnowflakeWarehouse) -> Sn
     ],
     ids=["bad-credentials", "missing-role"],
 )
-def test_a_refused_login_says_what_to_do_and_no_secret(
-    gate: Gate, gated: SnowflakeWarehouse, caplog: pytest.LogCaptureFixture, refusal: tuple[str, str], message: str
+def test_a_refused_login_says_what_to_do_and_no_secret_and_leaves_what_was_there(
+    gate: Gate,
+    gated: SnowflakeWarehouse,
+    direct: SnowflakeWarehouse,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    refusal: tuple[str, str],
+    message: str,
 ) -> None:
+    landing = landing_in(tmp_path)
+    file = deliver(landing, A, csv(line(1), line(2)))
+    before = everything(direct)
     gate.at, gate.refusal = LOGIN, refusal
     with pytest.raises(WarehouseUnusableError, match=message) as refused:
-        gated.read("sales_data.products")
+        load(gated, landing, file)
     assert PASSWORD not in str(refused.value) + caplog.text + repr(gated)
+    assert everything(direct) == before
+    gate.open()
+    load(gated, landing, file)
+    assert ledger(direct, "path, status, rows_loaded, rows_quarantined, attempt") == [(A, "loaded", 2, 0, 1)]
 
 
 def test_a_turn_that_another_writer_keeps_too_long_is_told_as_that(

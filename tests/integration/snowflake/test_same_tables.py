@@ -4,8 +4,10 @@ This executes on the emulator; it is not verified on Snowflake.
 """
 
 import datetime as dt
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -26,6 +28,7 @@ from sensors.requests import range_tags
 from simulator import simulate, write
 from tests.builders import NOW, Deployment, checks, csv, deliver, deployment, failure_of, line, sales_path
 from tests.emulators.fakesnow_server import FakeSnowflake
+from tests.emulators.snowflake_gate import Gate, gate_before
 from tests.snowflake_builders import emulator_settings
 
 FIRST, LAST = dt.date(2022, 1, 1), dt.date(2022, 1, 8)
@@ -42,6 +45,9 @@ RAW = (
     "load_ledger",
     "row_corrections",
 )
+
+RUNS: list[dg.ExecuteInProcessResult] = []
+SETS_TAG = "alter session set query_tag"
 
 QUERIES: list[Callable[[Warehouse], list[object]]] = [
     lambda warehouse: spend_by_customer(warehouse).to_pylist(),
@@ -76,7 +82,8 @@ def ingest(deployed: Deployment, *folders: str) -> None:
 
 def build(deployed: Deployment) -> int:
     """Runs dbt; returns how many of its tests passed."""
-    found = checks(ran(deployed, BUILD_FEATURES))
+    RUNS.append(ran(deployed, BUILD_FEATURES))
+    found = checks(RUNS[-1])
     assert {name: check.passed for name, check in found.items() if not check.passed} == {}
     return len(found)
 
@@ -132,11 +139,31 @@ def rows(warehouse: Warehouse, table: str) -> list[tuple[object, ...]]:
     return sorted((tuple(row[name] for name in kept) for row in data.select(kept).to_pylist()), key=repr)
 
 
-def dbt_tables() -> list[str]:
+def dbt_nodes(kind: str) -> list[dict[str, Any]]:
     from resources.dagster_dbt_alone import DbtProject
 
     nodes = manifest_of(DbtProject(project_dir=DBT_PROJECT_FOLDER))["nodes"].values()
-    return sorted(f"{node['schema']}.{node['name']}" for node in nodes if node["resource_type"] == "model")
+    return [node for node in nodes if node["resource_type"] == kind]
+
+
+def dbt_tables() -> list[str]:
+    return sorted(f"{node['schema']}.{node['name']}" for node in dbt_nodes("model"))
+
+
+def dbt_tests() -> list[str]:
+    return [f"test/{node['name']}" for node in dbt_nodes("test")]
+
+
+@pytest.fixture
+def gate(fakesnow: FakeSnowflake) -> Iterator[Gate]:
+    """Takes the query tags, which the emulator does not know."""
+    with gate_before(fakesnow.port) as made:
+        made.instead = {SETS_TAG: lambda _: "select 1"}
+        yield made
+
+
+def query_tags(gate: Gate) -> list[dict[str, Any]]:
+    return [json.loads(said.split("'")[1]) for said in gate.replaced if SETS_TAG in said]
 
 
 @pytest.fixture(scope="module")
@@ -146,11 +173,13 @@ def instance() -> Iterator[dg.DagsterInstance]:
 
 
 def test_raw_ingestion_with_corrections_and_dbt_give_the_same_tables(
-    tmp_path: Path, instance: dg.DagsterInstance, fakesnow: FakeSnowflake
+    tmp_path: Path, instance: dg.DagsterInstance, fakesnow: FakeSnowflake, gate: Gate
 ) -> None:
     worlds = {
         "duckdb": deployment(tmp_path / "duckdb", instance),
-        "snowflake": deployment(tmp_path / "snowflake", instance, **emulator_settings(fakesnow)),
+        "snowflake": deployment(
+            tmp_path / "snowflake", instance, **emulator_settings(fakesnow, snowflake_port=gate.own_port)
+        ),
     }
     built = {}
     for name, made in worlds.items():
@@ -170,5 +199,9 @@ def test_raw_ingestion_with_corrections_and_dbt_give_the_same_tables(
                 pair for pair in zip(expected, rows(snowflake, table), strict=False) if pair[0] != pair[1]
             ][:2]
     assert differing == {}
+    tags = query_tags(gate)
+    assert {tag["run_id"] for tag in tags} <= {run.run_id for run in RUNS}
+    last = [one for tag in tags if tag["run_id"] == RUNS[-1].run_id for one in tag["assets"]]
+    assert sorted(last) == sorted([*(table.replace(".", "/") for table in dbt_tables()), *dbt_tests()])
     for asked in QUERIES:
         assert sorted(map(repr, asked(snowflake))) == sorted(map(repr, asked(duckdb))) != [], asked

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).parents[3]
 PROJECT = REPOSITORY / "dbt_project"
@@ -21,7 +22,7 @@ runner = dbtRunner()
 for line in sys.stdin:
     result = runner.invoke(json.loads(line))
     DuckDBConnectionManager.close_all_connections()
-    failed = [f"{one.node.name}: {one.message}" for one in result.result or () if one.status in ("error", "fail")]
+    failed = [f"{one.node.name}: {one.message}" for one in getattr(result.result, "results", ()) if one.status in ("error", "fail")]
     print("DONE " + json.dumps({"success": result.success, "failed": failed, "error": str(result.exception or "")}), flush=True)
 """
 
@@ -59,13 +60,22 @@ class DbtProcess:
 
     def run(self, *arguments: str) -> None:
         """Runs dbt to its end; fails with what dbt says went wrong."""
+        answer = self._answer(arguments)
+        assert answer["success"], answer
+
+    def failures(self, *arguments: str) -> set[str]:
+        """Runs dbt to its end; the names of the tests and models that failed."""
+        answer = self._answer(arguments)
+        assert not answer["error"], answer
+        return {failed.split(":")[0] for failed in answer["failed"]}
+
+    def _answer(self, arguments: tuple[str, ...]) -> dict[str, Any]:
         self._ask(arguments)
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("DONE "):
-                answer = json.loads(line.removeprefix("DONE "))
-                assert answer["success"], answer
-                return
+                answer: dict[str, Any] = json.loads(line.removeprefix("DONE "))
+                return answer
         raise AssertionError(f"dbt ended with {self.process.wait()}")
 
     def kill_after(self, model: str, *arguments: str) -> None:

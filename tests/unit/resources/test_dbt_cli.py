@@ -1,9 +1,10 @@
 """dbt starts without preparations that cost more than the build, and hands on what it parsed."""
 
+import os
 from pathlib import Path
 
 from resources.dagster_dbt_alone import DbtCliResource
-from resources.dbt_cli import KEPT_BUILDS, PARTIAL_PARSE, DbtOfThisEnvironment
+from resources.dbt_cli import KEPT_BUILDS, PARTIAL_PARSE, RUN_ID_VARIABLE, DbtOfThisEnvironment
 from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
 
 
@@ -40,3 +41,9 @@ def test_artifacts_of_old_builds_are_dropped(tmp_path: Path) -> None:
         with dbt.artifacts(f"build-{number}"):
             pass
     assert sum(path.is_dir() for path in tmp_path.iterdir()) == KEPT_BUILDS
+
+
+def test_a_build_knows_its_run(tmp_path: Path) -> None:
+    with dbt_in(tmp_path).artifacts("this-run"):
+        assert os.environ[RUN_ID_VARIABLE] == "this-run"
+    assert RUN_ID_VARIABLE not in os.environ
