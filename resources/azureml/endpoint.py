@@ -7,16 +7,17 @@ whoever looks next: a deployment that Azure is still making is waited for, not m
 import http.client
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.azureml import declared, online
-from resources.azureml.faults import AzureMLError, faults_of
+from resources.azureml.endpoint_credential import EndpointCredential
+from resources.azureml.faults import AzureMLError
 from resources.azureml.models import folder_name
 from resources.azureml.rollout import SUCCEEDED, Rollout
-from resources.azureml.settings import AzureMLSettings, EndpointAuth
+from resources.azureml.settings import AzureMLSettings
 from resources.azureml.workspace import Workspace
 from resources.endpoint import Deployment, DesiredState, EndpointError, ObservedDeployment, ObservedState
 from resources.serving_state import ServingStates
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 DEPLOYMENT_HEADER = "azureml-model-deployment"
 ANSWER_SECONDS = 185.0
 """Azure gives a request 180 seconds at the most."""
+REFUSED = frozenset({http.client.UNAUTHORIZED, http.client.FORBIDDEN})
 PHASES = {
     SUCCEEDED: "serving",
     "Failed": "waiting to start again",
@@ -42,7 +44,6 @@ class AzureMLEndpoint:
     settings: AzureMLSettings
     models_folder: Path
     states: ServingStates
-    _key: str | None = field(default=None, init=False)
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -52,6 +53,10 @@ class AzureMLEndpoint:
     @cached_property
     def _rollout(self) -> Rollout:
         return Rollout(self.workspace, self.models_folder, self.states)
+
+    @cached_property
+    def _credential(self) -> EndpointCredential:
+        return EndpointCredential(self.workspace)
 
     @property
     def _page(self) -> str:
@@ -159,41 +164,35 @@ class AzureMLEndpoint:
 
     def score(self, requests: Sequence[Mapping[str, Any]], deployment: str | None = None) -> dict[str, Any]:
         """The answer to one call, by a client of our own: the SDK's sends one call's headers with the next one too."""
-        import requests as http_requests
-
         with _as_endpoint_error():
             entity = self._rollout.endpoint()
         if entity is None or not entity.scoring_uri:
             raise EndpointError(f"{self.describe()} is not there; materialize endpoints/recommender")
-        for last_try in (False, True):
-            headers = {"Authorization": f"Bearer {self._secret()}"}
-            if deployment is not None:
-                headers[DEPLOYMENT_HEADER] = deployment
-            try:
-                answer = http_requests.post(
-                    str(entity.scoring_uri), json={"requests": list(requests)}, headers=headers, timeout=ANSWER_SECONDS
-                )
-            except http_requests.RequestException as error:
-                raise EndpointError(
-                    f"{self.describe()} cannot be asked ({type(error).__name__}); see {self._page}"
-                ) from error
-            if answer.status_code != http.client.UNAUTHORIZED or last_try:
-                break
-            self._key = None  # a token has expired, or the keys were made anew
+        answer = self._asked(str(entity.scoring_uri), requests, deployment)
+        if answer.status_code in REFUSED:
+            self._credential.forget()  # a token has expired, or the keys were made anew
+            answer = self._asked(str(entity.scoring_uri), requests, deployment)
+        if answer.status_code in REFUSED:
+            raise EndpointError(str(self._credential.refusal(answer.status_code, _words_of(answer))))
         if answer.status_code != http.client.OK:
-            raise EndpointError(_words_of(answer))
+            raise EndpointError(f"the endpoint answers {answer.status_code}: {_words_of(answer)}")
         document: dict[str, Any] = answer.json()
         return document
 
-    def _secret(self) -> str:
-        """The key or token that callers show; asked for once."""
-        if self._key is None:
-            name = self.settings.endpoint
-            with _as_endpoint_error(), faults_of(f"keys of endpoint {name}", self._page):
-                given: Any = self.workspace.client.online_endpoints.get_keys(name)
-            is_key = self.settings.endpoint_auth is EndpointAuth.KEY
-            self._key = str(given.primary_key if is_key else given.access_token)
-        return self._key
+    def _asked(self, address: str, requests: Sequence[Mapping[str, Any]], deployment: str | None) -> Any:
+        import requests as http_requests
+
+        with _as_endpoint_error():
+            headers = {"Authorization": f"Bearer {self._credential.value()}"}
+        if deployment is not None:
+            headers[DEPLOYMENT_HEADER] = deployment
+        body = {"requests": list(requests)}
+        try:
+            return http_requests.post(address, json=body, headers=headers, timeout=ANSWER_SECONDS)
+        except http_requests.RequestException as error:
+            raise EndpointError(
+                f"{self.describe()} cannot be asked ({type(error).__name__}); see {self._page}"
+            ) from error
 
     def describe(self) -> str:
         """The endpoint's name and workspace."""
@@ -206,7 +205,7 @@ def _words_of(answer: Any) -> str:
         said = str(answer.json()["message"])
     except (KeyError, TypeError, ValueError):
         said = answer.text.strip()[:500] or answer.reason
-    return f"the endpoint answers {answer.status_code}: {said}"
+    return said
 
 
 class _as_endpoint_error:  # noqa: N801 - reads as the statement that it is

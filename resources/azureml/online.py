@@ -25,15 +25,24 @@ def spec_of(
     state_url: str | None = None,
 ) -> DeploymentSpec:
     """A deployment of a model (its version and content hash) as the settings have it served."""
+    on_kubernetes = settings.endpoint_kind is EndpointKind.KUBERNETES
+    probe = Probe(
+        settings.probe_delay_seconds,
+        settings.probe_period_seconds,
+        settings.probe_timeout_seconds,
+        settings.probe_failures,
+    )
     return DeploymentSpec(
         name=name,
         model_version=model[0],
         content_hash=model[1],
         state_version=state_version,
-        instance_type=settings.instance_type,
+        instance_type=settings.kubernetes_instance_type if on_kubernetes else settings.instance_type,
         instances=settings.instance_count,
         instances_max=settings.instance_count_max,
-        requests=RequestLimits(settings.request_timeout_ms, settings.requests_per_instance),
+        requests=RequestLimits(settings.request_timeout_ms, settings.requests_per_instance, settings.request_queue_ms),
+        liveness=probe,
+        readiness=probe,
         app_insights=settings.app_insights,
         collect_data=settings.collect_data,
         conda=conda,
@@ -55,6 +64,13 @@ def endpoint_entity(settings: AzureMLSettings, tags: Mapping[str, str]) -> "Onli
     if settings.endpoint_kind is EndpointKind.KUBERNETES:
         return KubernetesOnlineEndpoint(compute=settings.endpoint_compute, **common)
     return ManagedOnlineEndpoint(**common)
+
+
+def kind_of(endpoint: "OnlineEndpoint") -> EndpointKind:
+    """Where the deployments of an endpoint run."""
+    from azure.ai.ml.entities import KubernetesOnlineEndpoint
+
+    return EndpointKind.KUBERNETES if isinstance(endpoint, KubernetesOnlineEndpoint) else EndpointKind.MANAGED
 
 
 def deployment_entity(
@@ -91,10 +107,11 @@ def deployment_entity(
             "git_commit": git_commit(),
         },
         "data_collector": _collector() if spec.collect_data else None,
+        "instance_type": spec.instance_type,
         "instance_count": spec.instances,
     }
     if settings.endpoint_kind is EndpointKind.MANAGED:
-        return ManagedOnlineDeployment(instance_type=spec.instance_type, **common)
+        return ManagedOnlineDeployment(**common)
     if spec.instances_max is not None:
         common["instance_count"] = None
         common["scale_settings"] = TargetUtilizationScaleSettings(

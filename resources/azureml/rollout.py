@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.azureml import declared, online
+from resources.azureml.computes import ensure_kubernetes
 from resources.azureml.environments import ensure_environment, serving_conda, serving_environment
 from resources.azureml.faults import AzureMLError, faults_of, is_missing, remedy_for, said
 from resources.azureml.provenance import git_commit
 from resources.azureml.serving_storage import container_url
+from resources.azureml.settings import PREFIX, EndpointKind
 from resources.azureml.workspace import Workspace
 from resources.deployment_spec import write_folder
 from resources.endpoint import Deployment, DesiredState
@@ -60,16 +62,32 @@ class Rollout:
             return {str(one.name): one for one in found}
 
     def declare(self, desired: DesiredState) -> None:
-        """Writes what should run into the endpoint's tags; makes the endpoint if it is not there, and waits for that."""
-        entity = self.endpoint()
-        tags = declared.as_tags(desired)
+        """Writes what should run into the endpoint's tags; makes the endpoint if it is not there, and waits for that.
+
+        Raises `AzureMLError` if an endpoint of the other kind has its name.
+        """
+        settings, entity, tags = self.workspace.settings, self.endpoint(), declared.as_tags(desired)
         if entity is None:
-            entity = online.endpoint_entity(self.workspace.settings, {"git_commit": git_commit(), **tags})
-        elif dict(entity.tags or {}) == {**declared.others(entity.tags or {}), **tags}:
+            if settings.endpoint_compute is not None and settings.endpoint_kind is EndpointKind.KUBERNETES:
+                ensure_kubernetes(self.workspace, settings.endpoint_compute)
+            self._update(online.endpoint_entity(settings, {"git_commit": git_commit(), **tags}))
             return
-        else:
-            entity.tags = {**declared.others(entity.tags or {}), **tags}
-        self._update(entity)
+        self._refuse_other_kind(entity)
+        wanted = {**declared.others(entity.tags or {}), **tags}
+        if (dict(entity.tags or {}), entity.auth_mode) != (wanted, settings.endpoint_auth.value):
+            entity.tags, entity.auth_mode = wanted, settings.endpoint_auth.value
+            self._update(entity)
+
+    def _refuse_other_kind(self, entity: "OnlineEndpoint") -> None:
+        wanted = self.workspace.settings.endpoint_kind
+        found = online.kind_of(entity)
+        if found is not wanted:
+            raise AzureMLError(
+                f"endpoint {self._name}",
+                f"is {found.value}, not {wanted.value}, and cannot be changed to that",
+                f"choose another name by {PREFIX}ENDPOINT, or delete the endpoint",
+                self._page,
+            )
 
     def _update(self, entity: "OnlineEndpoint") -> None:
         with faults_of(f"endpoint {self._name}", self._page):

@@ -39,10 +39,11 @@ class EndpointKind(StrEnum):
 
 
 class EndpointAuth(StrEnum):
-    """What callers of the endpoint show: a key, or a token of the workspace that expires."""
+    """What callers of the endpoint show: a key, or a token that expires, of the endpoint itself or of Microsoft Entra."""
 
     KEY = "key"
-    TOKEN = "aml_token"  # noqa: S105 - a mode, not a token
+    AML_TOKEN = "aml_token"  # noqa: S105 - a mode, not a token
+    AAD_TOKEN = "aad_token"  # noqa: S105 - a mode, not a token
 
 
 class AzureMLSettings(BaseSettings):
@@ -61,7 +62,7 @@ class AzureMLSettings(BaseSettings):
     compute: ComputeKind = Field(
         default=ComputeKind.SERVERLESS,
         description="What jobs run on: serverless, cluster (made if it is not there), instance (made if it is not there) or "
-        "kubernetes (a cluster that is attached to the workspace).",
+        "kubernetes (attached to the workspace if it is not there).",
     )
     compute_name: str = Field(
         default="globolatte-cpu", description="Name of the cluster, instance or attached Kubernetes."
@@ -76,6 +77,14 @@ class AzureMLSettings(BaseSettings):
     compute_tier: ComputeTier = Field(
         default=ComputeTier.DEDICATED,
         description="Nodes of a cluster: dedicated, or low_priority (cheaper, can be taken away).",
+    )
+    kubernetes_cluster: str | None = Field(
+        default=None,
+        description="ARM id of the AKS or Arc cluster, with Azure ML's extension on it, that is attached where a Kubernetes compute "
+        "is not there. Default: its owner attaches it.",
+    )
+    kubernetes_namespace: str = Field(
+        default="default", description="The cluster's namespace that an attached compute works in."
     )
     image: str = Field(
         default="mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04",
@@ -99,15 +108,32 @@ class AzureMLSettings(BaseSettings):
         default=None, description="The attached Kubernetes compute, where GLOBOLATTE_AZUREML_ENDPOINT_KIND=kubernetes."
     )
     endpoint_auth: EndpointAuth = Field(
-        default=EndpointAuth.KEY, description="What callers show: key, or aml_token (expires, asked for anew)."
+        default=EndpointAuth.KEY,
+        description="What callers show: key, aml_token (the endpoint's own; expires, asked for anew) or aad_token (of Microsoft "
+        "Entra; managed endpoints only).",
     )
-    instance_type: str = Field(default="Standard_DS3_v2", description="Size of an instance of a deployment.")
+    instance_type: str = Field(default="Standard_DS3_v2", description="Size of an instance of a managed deployment.")
+    kubernetes_instance_type: str = Field(
+        default="defaultinstancetype",
+        description="Instance type of a Kubernetes deployment: one that the cluster's administrator defined.",
+    )
     instance_count: int = Field(default=1, ge=1, description="Instances of a deployment.")
     instance_count_max: int | None = Field(
         default=None, description="Scale up to so many instances under load. Default: no scaling."
     )
     request_timeout_ms: int = Field(default=5000, ge=1, le=180_000, description="After how long a request is given up.")
     requests_per_instance: int = Field(default=4, ge=1, description="Requests that an instance works on at a time.")
+    request_queue_ms: int = Field(
+        default=500, ge=0, description="How long a request waits for a free place in an instance, in milliseconds."
+    )
+    probe_delay_seconds: int = Field(
+        default=10, ge=1, description="After how long a new instance is first asked whether it is alive and ready."
+    )
+    probe_period_seconds: int = Field(default=10, ge=1, description="How often an instance is asked that.")
+    probe_timeout_seconds: int = Field(default=2, ge=1, description="After how long such a question is given up.")
+    probe_failures: int = Field(
+        default=30, ge=1, description="After how many bad answers in a row an instance is started anew."
+    )
     app_insights: bool = Field(
         default=False, description="Whether deployments send their logs and metrics to Application Insights."
     )
@@ -155,6 +181,11 @@ class AzureMLSettings(BaseSettings):
         if self.endpoint_kind is EndpointKind.KUBERNETES and not self.endpoint_compute:
             raise ValueError(
                 f"{PREFIX}ENDPOINT_KIND=kubernetes needs {PREFIX}ENDPOINT_COMPUTE: the name of the compute attached to the workspace"
+            )
+        if self.endpoint_kind is EndpointKind.KUBERNETES and self.endpoint_auth is EndpointAuth.AAD_TOKEN:
+            raise ValueError(
+                f"{PREFIX}ENDPOINT_AUTH=aad_token is for managed endpoints only; set key or aml_token, "
+                f"or {PREFIX}ENDPOINT_KIND=managed"
             )
         if self.instance_count_max is not None and self.instance_count_max < self.instance_count:
             raise ValueError(f"{PREFIX}INSTANCE_COUNT_MAX is below {PREFIX}INSTANCE_COUNT; raise it or leave it out")
