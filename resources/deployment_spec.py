@@ -16,7 +16,9 @@ from resources.settings import PROJECT_ROOT
 DOCUMENT, CONDA, MODEL, STATE = "deployment.json", "conda.yml", "model", "state"
 SCRIPT, BATCH_SCRIPT = "score.py", "batch_score.py"
 SCIENCE = PROJECT_ROOT / "globolatte_ml"
-MIRROR = PROJECT_ROOT / "resources" / "azureml" / "state_mirror.py"
+AZURE = PROJECT_ROOT / "resources" / "azureml"
+BESIDE = (AZURE / "state_mirror.py", AZURE / "data_collector.py")
+"""What a deployment brings along beside the science: each file stands alone."""
 ENTRY = '''\
 """Answers with the model of this deployment: hands over to `globolatte_ml.{module}`, and has the customer states brought here."""
 
@@ -30,10 +32,15 @@ import state_mirror  # noqa: E402
 
 state_mirror.begin(HERE / "state")
 
-from globolatte_ml.{module} import init, run  # noqa: E402
-
-__all__ = ["init", "run"]
+from globolatte_ml import {module}  # noqa: E402
+{collected}
+init, run = {module}.init, {module}.run
 '''
+COLLECTED = """
+import data_collector  # noqa: E402
+
+score.listeners[:] = data_collector.listeners()
+"""
 
 
 @dataclass(frozen=True)
@@ -98,6 +105,7 @@ class DeploymentSpec:
             "GLOBOLATTE_DEPLOYMENT": self.name,
             "GLOBOLATTE_MODEL_VERSION": self.model_version,
             "OMP_NUM_THREADS": "1",
+            **({"GLOBOLATTE_COLLECT_DATA": "1"} if self.collect_data else {}),
             **self._storage,
         }
 
@@ -113,9 +121,10 @@ def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | 
     import yaml
 
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(MIRROR, folder / MIRROR.name)
-    for script in (SCRIPT, BATCH_SCRIPT):
-        text = ENTRY.replace("{module}", script.removesuffix(".py"))
+    for file in BESIDE:
+        shutil.copy(file, folder / file.name)
+    for script, collected in ((SCRIPT, COLLECTED), (BATCH_SCRIPT, "")):
+        text = ENTRY.replace("{module}", script.removesuffix(".py")).replace("{collected}", collected)
         (folder / script).write_text(text, encoding="utf-8")
     (folder / DOCUMENT).write_text(json.dumps(asdict(spec), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / CONDA).write_text(yaml.safe_dump(dict(spec.conda), sort_keys=False), encoding="utf-8")
