@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from resources.azureml.faults import AzureMLError, faults_of, is_missing
 from resources.azureml.settings import PREFIX, AzureMLSettings, ComputeKind, ComputeTier
-from resources.azureml.workspace import Workspace
+from resources.azureml.workspace import Workspace, provisioning_state
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Compute
@@ -80,7 +80,7 @@ def _ensure(workspace: Workspace, name: str, definition: "Compute | None") -> st
 
 def _state(workspace: Workspace, name: str) -> str | None:
     try:
-        return str(workspace.client.compute.get(name).provisioning_state)
+        return provisioning_state(workspace.client.compute.get(name))
     except Exception as error:
         if is_missing(error):
             return None

@@ -16,9 +16,9 @@ from resources.azureml import declared, online
 from resources.azureml.endpoint_credential import EndpointCredential
 from resources.azureml.faults import AzureMLError
 from resources.azureml.models import folder_name
-from resources.azureml.rollout import SUCCEEDED, Rollout
+from resources.azureml.rollout import GIVEN_UP, SUCCEEDED, Rollout
 from resources.azureml.settings import AzureMLSettings
-from resources.azureml.workspace import Workspace
+from resources.azureml.workspace import Workspace, provisioning_state
 from resources.endpoint import Deployment, DesiredState, EndpointError, ObservedDeployment, ObservedState
 from resources.serving_state import ServingStates
 
@@ -88,12 +88,12 @@ class AzureMLEndpoint:
             while True:
                 self._rollout.advance(desired)
                 found = self._rollout.deployments().get(name)
+                state = provisioning_state(found) if found is not None else "not there"
                 if found is not None and self._rollout.is_as_wanted(found, desired.deployments[name]):
                     return self._observed(found, self._rollout.endpoint())
-                if found is not None and found.provisioning_state == "Failed":
-                    raise self._rollout.failure(name)
+                if state in GIVEN_UP:
+                    raise self._rollout.failure(name, state)
                 if time.monotonic() > deadline:
-                    state = found.provisioning_state if found is not None else "not there"
                     raise AzureMLError(
                         f"deployment {name}",
                         f"is {state} and was not ready in time",
@@ -108,9 +108,9 @@ class AzureMLEndpoint:
         deadline = time.monotonic() + (seconds or self.settings.deployment_wait_seconds)
         with _as_endpoint_error():
             while not self._rollout.advance(desired):
-                failed = [
-                    name for name, one in self._rollout.deployments().items() if one.provisioning_state == "Failed"
-                ]
+                found = self._rollout.deployments()
+                failed = [name for name, one in found.items() if provisioning_state(one) in GIVEN_UP]
+                failed = [name for name in failed if name in desired.deployments]  # the others are ended
                 if failed:
                     raise self._rollout.failure(failed[0])
                 if time.monotonic() > deadline:
@@ -131,7 +131,7 @@ class AzureMLEndpoint:
                 return ObservedState(None, running=False, healthy=False, routed=False, settled=False)
             found = self._rollout.deployments()
             desired = declared.from_tags(dict(entity.tags or {}), self.models_folder)
-            ready = entity.provisioning_state == SUCCEEDED
+            ready = provisioning_state(entity) == SUCCEEDED
             return ObservedState(
                 url=str(entity.scoring_uri).removesuffix("/score"),
                 running=True,
@@ -150,8 +150,8 @@ class AzureMLEndpoint:
         return ObservedDeployment(
             name=str(one.name),
             deployment=Deployment(str(self.models_folder / folder_name(version, content)), version, content),
-            phase=PHASES.get(str(one.provisioning_state), "starting"),
-            healthy=one.provisioning_state == SUCCEEDED,
+            phase=PHASES.get(provisioning_state(one), "starting"),
+            healthy=provisioning_state(one) == SUCCEEDED,
             restarts=0,
             since=str(created or ""),
             traffic=int(traffic.get(str(one.name), 0)),

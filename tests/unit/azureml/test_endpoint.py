@@ -93,6 +93,32 @@ def test_a_deployment_that_fails_says_why_and_what_served_goes_on(
     assert one.score([QUESTION])["model_version"] == "1"
 
 
+def test_a_reason_that_the_operation_tells_late_is_waited_for(
+    azureml: StandIn, endpoint: Make, trained: list[Deployment]
+) -> None:
+    one = endpoint("telling-late")
+    azureml.faults.operation_polls = 25  # the deployment shows its failure after two seconds, the operation after five
+    azureml.faults.out_of_quota("blue")
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    with pytest.raises(EndpointError, match=r"(?s)failed: OutOfQuota.*Remedy: ask for more quota"):
+        one.wait_healthy("blue")
+
+
+def test_a_deployment_that_is_slow_is_waited_for_and_by_the_next_run_too(
+    azureml: StandIn, endpoint: Make, trained: list[Deployment]
+) -> None:
+    one = endpoint("slow")
+    azureml.faults.operation_polls = 10
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    reason = (
+        r"deployment blue: is Creating and was not ready in time.*Studio: https://.*run it again: it goes on waiting"
+    )
+    with pytest.raises(EndpointError, match=reason):
+        one.wait_healthy("blue", seconds=0.01)
+    assert endpoint("slow").wait_healthy("blue").phase == "serving"
+    assert made(azureml) == 1
+
+
 def test_a_deployment_follows_the_states_and_hands_on_its_log(
     azureml: StandIn, tmp_path: Path, endpoint: Make, trained: list[Deployment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
