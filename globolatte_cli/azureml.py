@@ -58,6 +58,36 @@ def adopt_shared(shared: str) -> None:
     )
 
 
+def switch_schedule(*, off: bool) -> None:
+    """Makes the training schedule of the workspace, or switches it off."""
+    from resources.azureml import schedules
+    from resources.azureml.workspace import Workspace
+
+    _on_azure()
+    workspace = Workspace(AzureMLSettings.from_environment())
+    if off:
+        schedules.disable(workspace, schedules.RETRAINING)
+        Console().print(f"{schedules.RETRAINING} is off", highlight=False)
+        return
+    Console().print(
+        f"{schedules.ensure_retraining(workspace)} trains on the latest snapshot, every Monday", highlight=False
+    )
+
+
+def switch_monitor(deployment: str, emails: list[str], *, off: bool) -> None:
+    """Makes the monitor of a deployment, or switches it off."""
+    from resources.azureml import schedules
+    from resources.azureml.workspace import Workspace
+
+    _on_azure()
+    workspace = Workspace(AzureMLSettings.from_environment())
+    if off:
+        schedules.disable(workspace, schedules.MONITOR)
+        Console().print(f"{schedules.MONITOR} is off", highlight=False)
+        return
+    Console().print(f"{schedules.ensure_monitor(workspace, deployment, emails)} watches {deployment}", highlight=False)
+
+
 def _on_azure() -> Settings:
     settings = Settings()
     if settings.ml is not MLKind.AZUREML:

@@ -58,6 +58,9 @@ class AzureMLSettings(BaseSettings):
         default=None,
         description="A registry that champions are shared with, for promotion from dev to prod. Default: none.",
     )
+    region: str = Field(
+        default="westeurope", description="The workspace's region, for exported definitions that have to name one."
+    )
     cloud: str = Field(default="AzureCloud", description="AzureCloud, AzureUSGovernment or AzureChinaCloud.")
     compute: ComputeKind = Field(
         default=ComputeKind.SERVERLESS,

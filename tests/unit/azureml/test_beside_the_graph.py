@@ -10,14 +10,16 @@ from pyarrow import parquet
 from globolatte_ml.model import PreferenceModel
 from globolatte_ml.snapshot import read_snapshot
 from resources.azureml import batch, imports, models, registry, schedules
-from resources.azureml.code import copy_science
 from resources.azureml.faults import AzureMLError
 from resources.azureml.jobs import wait_for
+from resources.azureml.platform import AzureMLPlatform
 from resources.azureml.workspace import Workspace
+from resources.endpoint import Deployment, DesiredState
 from resources.ml import CHALLENGER, ModelVersion, TrainedModel
 from tests.azureml_builders import make_registry, platform_on, settings_of
 from tests.emulators.azureml import StandIn
 from tests.endpoint_builders import QUESTION, ml_builders, publish_state
+from tests.unit.azureml.conftest import Make
 
 
 @pytest.fixture(scope="module")
@@ -59,21 +61,80 @@ def test_a_batch_of_questions_is_answered_by_the_same_code(
     assert len(calls) == 1
 
 
-def test_a_schedule_can_be_made_again_and_a_monitor_needs_its_deployment(azureml: StandIn, tmp_path: Path) -> None:
-    workspace = Workspace(settings_of(azureml, "schedules", endpoint="watched"))
+def kept(platform: AzureMLPlatform, name: str) -> None:
+    """A snapshot, kept as the graph does."""
+    staging = platform.snapshot_staging(name)
+    (staging / "examples.parquet").write_bytes(name.encode())
+    platform.keep_snapshot(staging, name)
+
+
+@pytest.mark.slow
+def test_a_schedule_trains_on_the_latest_snapshot_for_as_long_as_it_is_on(azureml: StandIn, tmp_path: Path) -> None:
+    workspace = Workspace(settings_of(azureml, "schedules"))
     platform = platform_on(azureml, "schedules", tmp_path / "copies")
-    staging = platform.snapshot_staging("one")
-    (staging / "examples.parquet").write_bytes(b"orders")
-    platform.keep_snapshot(staging, "one")
-    code = copy_science(tmp_path / "code")
+    with pytest.raises(AzureMLError, match=r"has no snapshot to train on.*materialize models/training_snapshot"):
+        schedules.ensure_retraining(workspace)
+    with pytest.raises(AzureMLError, match="is not there"):
+        schedules.disable(workspace, schedules.RETRAINING)
+    kept(platform, "one")
+    assert schedules.find(workspace, schedules.RETRAINING) is None, "nobody asked for it"
     for _ in range(2):
-        assert schedules.ensure_retraining(workspace, code, None) == schedules.RETRAINING
-    found = {one.name: one for one in azureml.ml_client(workspace_name="schedules").schedules.list()}
-    assert set(found) == {schedules.RETRAINING}
-    assert found[schedules.RETRAINING].trigger.frequency == "week"
-    assert found[schedules.RETRAINING].create_job.type == "pipeline"
+        assert schedules.ensure_retraining(workspace) == schedules.RETRAINING
+
+    def trains_on() -> str:
+        return str(
+            schedules.find(workspace, schedules.RETRAINING).create_job.inputs["snapshot"].path.rpartition("/")[2]
+        )
+
+    client = azureml.ml_client(workspace_name="schedules")
+    (found,) = client.schedules.list()
+    assert (found.name, found.is_enabled, found.trigger.frequency) == (schedules.RETRAINING, True, "week")
+    assert (found.create_job.type, trains_on()) == ("pipeline", "one")
+    kept(platform, "two")
+    assert trains_on() == "two"
+    kept(platform, "one")
+    assert trains_on() == "one", "a snapshot kept again is the latest"
+    writes = puts(azureml, "/schedules/")
+    kept(platform, "one")
+    assert puts(azureml, "/schedules/") == writes
+
+    azureml.faults.hold_job()
+    job = client.jobs.get(client.schedules.trigger(schedules.RETRAINING).job_name)
+    assert job.inputs["snapshot"].path.endswith(":one")
+    client.jobs.begin_cancel(job.name).result()
+
+    schedules.disable(workspace, schedules.RETRAINING)
+    assert list(client.schedules.list()) == []
+    kept(platform, "two")
+    assert not schedules.find(workspace, schedules.RETRAINING).is_enabled
+    schedules.ensure_retraining(workspace)
+    assert schedules.find(workspace, schedules.RETRAINING).is_enabled
+    assert trains_on() == "two"
+
+
+def puts(standin: StandIn, part: str) -> int:
+    return sum(call.method == "PUT" and part in call.route for call in standin.journal.calls)
+
+
+@pytest.mark.slow
+def test_a_monitor_watches_what_a_deployment_collects_and_can_be_switched(
+    azureml: StandIn, endpoint: Make, trained: list[Deployment]
+) -> None:
+    one = endpoint("watched", collect_data=True)
     with pytest.raises(AzureMLError, match="watched/deployments/blue"):
-        schedules.ensure_monitor(workspace, "blue", ["coffee@example.com"])
+        schedules.ensure_monitor(one.workspace, "blue", [])
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    one.wait_healthy("blue")
+    for emails in (["coffee@example.com"], []):
+        assert schedules.ensure_monitor(one.workspace, "blue", emails) == schedules.MONITOR
+    found = schedules.find(one.workspace, schedules.MONITOR)
+    assert (found.type, found.is_enabled, found.trigger.expression) == ("monitor", True, "0 3 * * *")
+    (signal,) = found.create_monitor.monitoring_signals.values()
+    assert signal.production_data.input_data.path.endswith("/data/watched-blue-model_inputs/versions/1")
+    schedules.disable(one.workspace, schedules.MONITOR)
+    assert not schedules.find(one.workspace, schedules.MONITOR).is_enabled
+    schedules.ensure_monitor(one.workspace, "blue", [])
+    assert schedules.find(one.workspace, schedules.MONITOR).is_enabled
 
 
 def test_a_champion_of_one_workspace_becomes_challenger_of_another(

@@ -23,13 +23,13 @@ class Agent:
 
     def __init__(self, world: "World", deployment: Resource, folder: Path) -> None:
         self._world, self._name = world, uuid.uuid4().hex[:12]
+        self._collections = deployment["properties"]["dataCollector"]["collections"]
         self._workspace, _, rest = deployment["id"].partition("/onlineEndpoints/")
         self._endpoint, _, self._deployment = rest.split("/")
         self._lock = threading.Lock()
-        collections = deployment["properties"]["dataCollector"]["collections"]
         self.enabled = {
             name.lower(): int(100 * (one.get("samplingRate") or 1.0))
-            for name, one in collections.items()
+            for name, one in self._collections.items()
             if one.get("dataCollectionMode") == "Enabled"
         }
         self._config = folder / "data-collector.json"
@@ -58,7 +58,8 @@ class Agent:
         for name in self.enabled:
             found, version = f"{self._endpoint}-{self._deployment}-{name}", "1"
             given = {"dataType": "uri_folder", "dataUri": self._address(name), "description": None}
-            keep_version(self._world, KINDS[0], self._workspace, found, version, given)
+            asset, _ = keep_version(self._world, KINDS[0], self._workspace, found, version, given)
+            self._collections[name] = {**self._collections[name], "dataId": asset["id"]}
 
     def _address(self, collection: str) -> str:
         path = f"modelDataCollector/{self._endpoint}/{self._deployment}/{collection}"
