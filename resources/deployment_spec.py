@@ -14,6 +14,8 @@ from typing import Any
 from resources.settings import PROJECT_ROOT
 
 DOCUMENT, CONDA, MODEL, STATE = "deployment.json", "conda.yml", "model", "state"
+APPEND_ROW, SUMMARY_ONLY = "append_row", "summary_only"
+"""What becomes of a batch's answers: one file of all rows, or a file beside each file of questions."""
 SCRIPT, BATCH_SCRIPT = "score.py", "batch_score.py"
 SCIENCE = PROJECT_ROOT / "globolatte_ml"
 AZURE = PROJECT_ROOT / "resources" / "azureml"
@@ -67,11 +69,13 @@ class RequestLimits:
 class BatchLimits:
     """How a batch is cut up and what is done where a part fails."""
 
+    instances: int = 1
     mini_batch_files: int = 1
     concurrency: int = 1
     retries: int = 3
     timeout_seconds: int = 300
     failed_files_allowed: int = 0
+    output: str = APPEND_ROW
     output_file: str = "predictions.csv"
 
 
@@ -108,6 +112,12 @@ class DeploymentSpec:
             **({"GLOBOLATTE_COLLECT_DATA": "1"} if self.collect_data else {}),
             **self._storage,
         }
+
+    @property
+    def batch_environment_variables(self) -> dict[str, str]:
+        """What `globolatte_ml.batch_score` reads."""
+        each = {"GLOBOLATTE_BATCH_OUTPUT": "files"} if self.batch.output == SUMMARY_ONLY else {}
+        return {**self.environment_variables, **each}
 
     @property
     def _storage(self) -> dict[str, str]:

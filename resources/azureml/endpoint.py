@@ -16,7 +16,7 @@ from resources.azureml import declared, online
 from resources.azureml.endpoint_credential import EndpointCredential
 from resources.azureml.faults import AzureMLError
 from resources.azureml.models import folder_name
-from resources.azureml.rollout import GIVEN_UP, SUCCEEDED, Rollout
+from resources.azureml.rollout import SUCCEEDED, Rollout
 from resources.azureml.settings import AzureMLSettings
 from resources.azureml.workspace import Workspace, provisioning_state
 from resources.endpoint import Deployment, DesiredState, EndpointError, ObservedDeployment, ObservedState
@@ -91,7 +91,7 @@ class AzureMLEndpoint:
                 state = provisioning_state(found) if found is not None else "not there"
                 if found is not None and self._rollout.is_as_wanted(found, desired.deployments[name]):
                     return self._observed(found, self._rollout.endpoint())
-                if state in GIVEN_UP:
+                if state in online.GIVEN_UP:
                     raise self._rollout.failure(name, state)
                 if time.monotonic() > deadline:
                     raise AzureMLError(
@@ -109,7 +109,7 @@ class AzureMLEndpoint:
         with _as_endpoint_error():
             while not self._rollout.advance(desired):
                 found = self._rollout.deployments()
-                failed = [name for name, one in found.items() if provisioning_state(one) in GIVEN_UP]
+                failed = [name for name, one in found.items() if provisioning_state(one) in online.GIVEN_UP]
                 failed = [name for name in failed if name in desired.deployments]  # the others are ended
                 if failed:
                     raise self._rollout.failure(failed[0])

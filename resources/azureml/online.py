@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from resources.azureml.models import CUSTOM_NAME
 from resources.azureml.provenance import git_commit
 from resources.azureml.settings import AzureMLSettings, EndpointKind
-from resources.deployment_spec import SCRIPT, DeploymentSpec, Probe, RequestLimits
+from resources.deployment_spec import SCRIPT, BatchLimits, DeploymentSpec, Probe, RequestLimits
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
 MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
+GIVEN_UP = frozenset({"Failed", "Canceled"})
+"""States that a deployment or endpoint does not leave by itself."""
 BUSY_PERCENT, LOOK_SECONDS = 70, 10
 
 
@@ -43,6 +45,15 @@ def spec_of(
         requests=RequestLimits(settings.request_timeout_ms, settings.requests_per_instance, settings.request_queue_ms),
         liveness=probe,
         readiness=probe,
+        batch=BatchLimits(
+            instances=settings.batch_instances,
+            mini_batch_files=settings.batch_mini_batch_files,
+            concurrency=settings.batch_concurrency,
+            retries=settings.batch_retries,
+            timeout_seconds=settings.batch_timeout_seconds,
+            failed_files_allowed=settings.batch_failed_files_allowed,
+            output=settings.batch_output.value,
+        ),
         app_insights=settings.app_insights,
         collect_data=settings.collect_data,
         conda=conda,

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
 SUCCEEDED = "Succeeded"
-GIVEN_UP = frozenset({"Failed", "Canceled"})
 REASON_SECONDS = 30.0
 """How long a failure waits for the operation to tell its reason: the deployment shows it first."""
 LOG_LINES = 20
@@ -119,7 +118,7 @@ class Rollout:
         if found is None:
             return True
         state = provisioning_state(found)
-        if state in GIVEN_UP:
+        if state in online.GIVEN_UP:
             return retry_failed
         return state == SUCCEEDED and not self.is_as_wanted(found, wanted)
 

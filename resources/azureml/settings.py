@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from resources.deployment_spec import APPEND_ROW, SUMMARY_ONLY
 from resources.settings import MissingSettingError
 
 PREFIX = "GLOBOLATTE_AZUREML_"
@@ -44,6 +45,13 @@ class EndpointAuth(StrEnum):
     KEY = "key"
     AML_TOKEN = "aml_token"  # noqa: S105 - a mode, not a token
     AAD_TOKEN = "aad_token"  # noqa: S105 - a mode, not a token
+
+
+class BatchOutput(StrEnum):
+    """What becomes of the answers of a batch, in Azure's words."""
+
+    APPEND_ROW = APPEND_ROW
+    SUMMARY_ONLY = SUMMARY_ONLY
 
 
 class AzureMLSettings(BaseSettings):
@@ -153,6 +161,18 @@ class AzureMLSettings(BaseSettings):
     )
     batch_endpoint: str = Field(
         default="globolatte-batch", description="Name of the batch endpoint, unique in its region."
+    )
+    batch_instances: int = Field(default=1, ge=1, description="Nodes that work on a batch.")
+    batch_mini_batch_files: int = Field(default=1, ge=1, description="Files of questions that are answered at a time.")
+    batch_concurrency: int = Field(default=1, ge=1, description="Such mini-batches at a time on one node.")
+    batch_retries: int = Field(default=3, ge=0, description="How often a mini-batch that failed is tried again.")
+    batch_timeout_seconds: int = Field(default=300, ge=1, description="After how long a mini-batch has failed.")
+    batch_failed_files_allowed: int = Field(
+        default=0, ge=-1, description="How many files may fail before the whole batch does; -1 for all of them."
+    )
+    batch_output: BatchOutput = Field(
+        default=BatchOutput.APPEND_ROW,
+        description="append_row: all answers in one file. summary_only: a file of answers for each file of questions.",
     )
 
     snowflake_connection: str = Field(

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -40,6 +41,14 @@ def register(workspace: Workspace, model_folder: Path, copies: Path) -> ModelVer
     return models.as_version(workspace, made, copies)
 
 
+def asked_in(folder: Path) -> Path:
+    """Three files of one question each."""
+    folder.mkdir()
+    for number, customer in enumerate(("C0001", "C0002", "nobody")):
+        (folder / f"{number}.jsonl").write_text(json.dumps({**QUESTION, "customer_id": customer}) + "\n")
+    return folder
+
+
 @pytest.mark.slow
 def test_a_batch_of_questions_is_answered_by_the_same_code(
     azureml: StandIn, tmp_path: Path, model_folder: Path
@@ -49,16 +58,42 @@ def test_a_batch_of_questions_is_answered_by_the_same_code(
     state = publish_state(tmp_path / "endpoints", "state-1")
     name = batch.deploy(workspace, version, state)
     assert batch.deploy(workspace, version, state) == name
-    questions = tmp_path / "questions"
-    questions.mkdir()
-    for number, customer in enumerate(("C0001", "C0002", "nobody")):
-        (questions / f"{number}.jsonl").write_text(json.dumps({**QUESTION, "customer_id": customer}) + "\n")
-    answers = batch.score(workspace, questions, tmp_path / "answers")
+    answers = batch.score(workspace, asked_in(tmp_path / "questions"), tmp_path / "answers")
     rows = answers.read_text().splitlines()
-    assert len(rows) in (15, 16), rows[:3]  # three customers, five products, and a header where the platform writes one
+    assert len(rows) == 15, "three customers, five products"
     assert any("state-1" in row for row in rows)
-    calls = [call for call in azureml.journal.calls if call.method == "PUT" and "/deployments/" in call.route]
-    assert len(calls) == 1
+    assert puts(azureml, "/deployments/") == 1
+
+
+@pytest.mark.slow
+def test_a_batch_is_cut_up_tried_again_and_put_together_as_the_settings_say(
+    azureml: StandIn, tmp_path: Path, model_folder: Path
+) -> None:
+    chosen: dict[str, Any] = {
+        "batch_instances": 2, "batch_mini_batch_files": 2, "batch_concurrency": 2, "batch_retries": 1,
+        "batch_timeout_seconds": 90, "batch_failed_files_allowed": 2, "batch_output": "summary_only",
+    }  # fmt: skip
+    before = Workspace(settings_of(azureml, "batch", compute="cluster", batch_endpoint="batch-2"))
+    workspace = Workspace(settings_of(azureml, "batch", compute="cluster", batch_endpoint="batch-2", **chosen))
+    version = register(workspace, model_folder, tmp_path / "models")
+    state = publish_state(tmp_path / "endpoints", "state-1")
+    azureml.faults.fail_provisioning("batch-2")
+    with pytest.raises(AzureMLError, match=r"batch endpoint batch-2: ProvisioningFailed.*Studio: .*Remedy: "):
+        batch.deploy(workspace, version, state)
+    name = batch.deploy(workspace, version, state)
+    assert name != batch.deploy(before, version, state), "other limits are another deployment"
+    assert name == batch.deploy(workspace, version, state)
+    assert puts(azureml, "/deployments/") == 2
+    got = workspace.client.batch_deployments.get(name, "batch-2")
+    assert (got.resources.instance_count, got.mini_batch_size, got.max_concurrency_per_instance) == (2, 2, 2)
+    assert (got.retry_settings.max_retries, got.retry_settings.timeout, got.error_threshold) == (1, 90, 2)
+    assert got.output_action == "summary_only"
+    questions = asked_in(tmp_path / "questions")
+    (questions / "broken.jsonl").write_text("no question\n")
+    answers = batch.score(workspace, questions, tmp_path / "answers")
+    written = sorted(file.name for file in answers.glob("*.csv"))
+    assert {"1.csv", "2.csv"} <= set(written), written
+    assert len((answers / "2.csv").read_text().splitlines()) == 6, "a header and five products"
 
 
 def kept(platform: AzureMLPlatform, name: str) -> None:

@@ -20,6 +20,7 @@ ENDPOINT_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
 MOST_MIRRORED = 50
 PROBE = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "failureThreshold": 30, "successThreshold": 1}
 REQUESTS = {"requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1, "maxQueueWait": "PT0.5S"}
+INSTANCE = "Standard_F4s_v2"
 RESOURCES = {
     "containerResourceRequests": {"cpu": "1", "memory": "1Gi"}, "containerResourceLimits": {"cpu": "2", "memory": "2Gi"}
 }  # fmt: skip
@@ -229,8 +230,6 @@ def _check_deployment(world: World, endpoint: Resource, given: dict[str, Any]) -
         raise Refused(400, "UserError", f"Model {model_id(given)} not found")
     if given.get("environmentId", "").startswith("/subscriptions") and world.store.get(given["environmentId"]) is None:
         raise Refused(400, "UserError", f"Environment {given['environmentId']} not found")
-    if given["endpointComputeType"] == "Managed" and not given.get("instanceType"):
-        raise Refused(400, "UserError", "A managed deployment needs an instance type")
 
 
 def _filled_deployment(found: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -238,6 +237,8 @@ def _filled_deployment(found: str, given: dict[str, Any]) -> dict[str, Any]:
         "scaleSettings": {"scaleType": "Default"}, "appInsightsEnabled": False, "environmentVariables": {},
         "egressPublicNetworkAccess": "Enabled",
     }  # fmt: skip
+    if given["endpointComputeType"] == "Managed":
+        filled["instanceType"] = INSTANCE
     kept = {name: value for name, value in given.items() if value is not None}
     probes = {name: {**PROBE, **_set(given.get(name))} for name in ("livenessProbe", "readinessProbe")}
     own = {"properties": {**(given.get("properties") or {}), "AzureAsyncOperationUri": found}}
