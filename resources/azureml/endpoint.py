@@ -63,8 +63,9 @@ class AzureMLEndpoint:
         return self.workspace.studio(f"endpoints/realtime/{self.settings.endpoint}")
 
     def desired(self) -> DesiredState:
-        """What should run. Raises `EndpointError` if the tags that say so are damaged."""
-        entity = self._rollout.endpoint()
+        """What should run. Raises `EndpointError` if the tags that say so are damaged, or cannot be read."""
+        with _as_endpoint_error():
+            entity = self._rollout.endpoint()
         if entity is None:
             return DesiredState()
         try:
@@ -173,7 +174,8 @@ class AzureMLEndpoint:
             self._credential.forget()  # a token has expired, or the keys were made anew
             answer = self._asked(str(entity.scoring_uri), requests, deployment)
         if answer.status_code in REFUSED:
-            raise EndpointError(str(self._credential.refusal(answer.status_code, _words_of(answer))))
+            with _as_endpoint_error():
+                raise self._credential.refusal(answer.status_code, _words_of(answer))
         if answer.status_code != http.client.OK:
             raise EndpointError(f"the endpoint answers {answer.status_code}: {_words_of(answer)}")
         document: dict[str, Any] = answer.json()
@@ -216,4 +218,4 @@ class _as_endpoint_error:  # noqa: N801 - reads as the statement that it is
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, AzureMLError):
-            raise EndpointError(str(error)) from error
+            raise EndpointError(str(error), error.facts) from error

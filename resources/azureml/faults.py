@@ -56,6 +56,12 @@ class AzureMLError(RuntimeError):
         super().__init__(f"Azure ML, {resource}: {what}.{link} Remedy: {remedy}")
         self.resource, self.what, self.remedy, self.studio = resource, what, remedy, studio
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """The parts of the message by name."""
+        page = {"studio": self.studio} if self.studio else {}
+        return {"resource": self.resource, "what_happened": self.what, "remedy": self.remedy, **page}
+
 
 def remedy_for(text: str) -> str:
     """What to do about an error that says this."""

@@ -30,9 +30,8 @@ ABANDONED_SECONDS = 86_400.0
 
 def as_failure(error: AzureMLError) -> dg.Failure:
     """The error as Dagster shows it: its sentence, and its parts as metadata."""
-    page = {"studio": dg.MetadataValue.url(error.studio)} if error.studio else {}
-    parts = {"resource": error.resource, "what_happened": error.what, "remedy": error.remedy}
-    return dg.Failure(description=str(error), metadata={**parts, **page})
+    links = {name: dg.MetadataValue.url(fact) for name, fact in error.facts.items() if name == "studio"}
+    return dg.Failure(description=str(error), metadata={**error.facts, **links})
 
 
 @dataclass
