@@ -227,6 +227,19 @@ def azureml_adopt(shared: str) -> None:
     adopt_shared(shared)
 
 
+@azureml.command("score")
+@click.argument("questions", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("out", type=click.Path(path_type=Path))
+def azureml_score(questions: Path, out: Path) -> None:
+    """Answer the files of QUESTIONS (a question a line, as JSON) by the batch endpoint; the answers go to OUT.
+
+    The champion is put behind the batch endpoint first if it is not there.
+    """
+    from globolatte_cli.azureml import score_batch
+
+    score_batch(questions, out)
+
+
 @azureml.command("schedule")
 @click.option("--off", is_flag=True, help="Switch it off; it stays.")
 def azureml_schedule(*, off: bool) -> None:
