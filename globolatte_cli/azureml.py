@@ -1,5 +1,6 @@
 """`globolatte azureml …`: what a person does with the Azure ML workspace beside the graph."""
 
+import shutil
 from pathlib import Path
 
 from rich.console import Console
@@ -56,6 +57,54 @@ def adopt_shared(shared: str) -> None:
     Console().print(
         f"version {version.version} is challenger; materialize models/evaluation and models/promotion", highlight=False
     )
+
+
+def score_batch(questions: Path, out: Path) -> None:
+    """Has the champion answer files of questions on the workspace's compute; the answers become a file, or a folder of files."""
+    from resources.azureml import batch
+    from resources.azureml.workspace import Workspace
+
+    settings = _on_azure()
+    if out.exists():
+        raise UserError(f"{out} is there already; name a file that is not")
+    champion, states = ml_of(settings).model(CHAMPION), states_of(settings)
+    if champion is None or not states.is_published:
+        raise UserError("there is no champion with customer states to ask; run `globolatte run`")
+    workspace = Workspace(AzureMLSettings.from_environment())
+    name = batch.deploy(workspace, champion, states.current())
+    answers = batch.score(workspace, questions, settings.azureml_folder / "batch")
+    (shutil.copytree if answers.is_dir() else shutil.copyfile)(answers, out)
+    Console().print(f"{out}: answered by deployment {name} with model version {champion.version}", highlight=False)
+
+
+def switch_schedule(*, off: bool) -> None:
+    """Makes the training schedule of the workspace, or switches it off."""
+    from resources.azureml import schedules
+    from resources.azureml.workspace import Workspace
+
+    _on_azure()
+    workspace = Workspace(AzureMLSettings.from_environment())
+    if off:
+        schedules.disable(workspace, schedules.RETRAINING)
+        Console().print(f"{schedules.RETRAINING} is off", highlight=False)
+        return
+    Console().print(
+        f"{schedules.ensure_retraining(workspace)} trains on the latest snapshot, every Monday", highlight=False
+    )
+
+
+def switch_monitor(deployment: str, emails: list[str], *, off: bool) -> None:
+    """Makes the monitor of a deployment, or switches it off."""
+    from resources.azureml import schedules
+    from resources.azureml.workspace import Workspace
+
+    _on_azure()
+    workspace = Workspace(AzureMLSettings.from_environment())
+    if off:
+        schedules.disable(workspace, schedules.MONITOR)
+        Console().print(f"{schedules.MONITOR} is off", highlight=False)
+        return
+    Console().print(f"{schedules.ensure_monitor(workspace, deployment, emails)} watches {deployment}", highlight=False)
 
 
 def _on_azure() -> Settings:

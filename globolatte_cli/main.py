@@ -229,6 +229,39 @@ def azureml_adopt(shared: str) -> None:
     adopt_shared(shared)
 
 
+@azureml.command("score")
+@click.argument("questions", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("out", type=click.Path(path_type=Path))
+def azureml_score(questions: Path, out: Path) -> None:
+    """Answer the files of QUESTIONS (a question a line, as JSON) by the batch endpoint; the answers go to OUT.
+
+    The champion is put behind the batch endpoint first if it is not there.
+    """
+    from globolatte_cli.azureml import score_batch
+
+    score_batch(questions, out)
+
+
+@azureml.command("schedule")
+@click.option("--off", is_flag=True, help="Switch it off; it stays.")
+def azureml_schedule(*, off: bool) -> None:
+    """Have Azure ML itself train every Monday, on the latest snapshot."""
+    from globolatte_cli.azureml import switch_schedule
+
+    switch_schedule(off=off)
+
+
+@azureml.command("monitor")
+@click.argument("deployment", default="blue")
+@click.option("--email", "emails", multiple=True, help="Whom to tell of drift.")
+@click.option("--off", is_flag=True, help="Switch it off; it stays.")
+def azureml_monitor(deployment: str, emails: tuple[str, ...], *, off: bool) -> None:
+    """Have Azure ML itself watch what DEPLOYMENT is asked, every night."""
+    from globolatte_cli.azureml import switch_monitor
+
+    switch_monitor(deployment, list(emails), off=off)
+
+
 @cli.group()
 def endpoints() -> None:
     """The online endpoint: POST /score on 127.0.0.1, kept by a supervisor.

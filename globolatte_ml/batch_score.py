@@ -41,11 +41,26 @@ def init() -> None:
     _service[:] = [replace(Service.from_environment(os.environ), log=None)]
 
 
-def run(mini_batch: Sequence[str]) -> pd.DataFrame:
-    """Answers the questions of some files: a row a product, best first. Raises `ValueError` naming file and line."""
+def run(mini_batch: Sequence[str]) -> pd.DataFrame | list[str]:
+    """Answers the questions of some files: a row a product, best first. Raises `ValueError` naming file and line.
+
+    Where `GLOBOLATTE_BATCH_OUTPUT` is `files`, the answers to each file are written to a file of its name in the folder that the
+    platform names, and those names are given.
+    """
+    if os.environ.get("GLOBOLATTE_BATCH_OUTPUT") != "files":
+        return _answers([Path(path) for path in mini_batch])
+    folder = Path(os.environ["AZUREML_BI_OUTPUT_PATH"])
+    for path in mini_batch:
+        new = folder / f".{Path(path).stem}.new"
+        _answers([Path(path)]).to_csv(new, index=False)
+        new.replace(folder / f"{Path(path).stem}.csv")
+    return [f"{Path(path).stem}.csv" for path in mini_batch]
+
+
+def _answers(files: Sequence[Path]) -> pd.DataFrame:
     import pandas as pd
 
-    rows = [row for path in mini_batch for row in _rows_of(Path(path))]
+    rows = [row for file in files for row in _rows_of(file)]
     return pd.DataFrame(rows, columns=[*COLUMNS, "model_version", "state_version"])
 
 
@@ -75,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("questions", nargs="+", help="files with one question a line, as JSON")
     options = parser.parse_args(arguments)
     init()
-    run(options.questions).to_csv(options.out, index=False)
+    _answers([Path(file) for file in options.questions]).to_csv(options.out, index=False)
     return 0
 
 

@@ -9,23 +9,28 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from azureml_inference_server_http.api.aml_request import rawhttp  # type: ignore[import-untyped]
 from azureml_inference_server_http.api.aml_response import AMLResponse  # type: ignore[import-untyped]
 
+from globolatte_ml.prediction_log import Entry
 from globolatte_ml.score_body import BodyError
 from globolatte_ml.service import Service
 
 MIRRORED_HEADER = "x-globolatte-mirrored"
 JSON = {"Content-Type": "application/json"}
 
+listeners: list[Callable[[Entry], None]] = []
+"""Whom the service is to tell of each call; a platform fills it before `init`."""
 _service: list[Service] = []
 
 
 def init() -> None:
     """Called once by the inference server before the first request."""
-    _service[:] = [Service.from_environment(os.environ)]
+    _service[:] = [replace(Service.from_environment(os.environ), listeners=tuple(listeners))]
     _service[0].states.follow()
 
 

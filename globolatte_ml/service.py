@@ -17,7 +17,7 @@ Environment:
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +40,8 @@ class Service:
     states: StateFollower
     log: PredictionLog | None
     fixed_now: dt.datetime | None
+    listeners: tuple[Callable[[Entry], None], ...] = ()
+    """Told of every call once it is answered; they must be quick."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Service:
@@ -68,8 +70,11 @@ class Service:
         served, now = self.states.current, self.now()
         requests = parse_body(body, served.words, now)
         answers = served.scorer.recommend([_whole(request) for request in requests])
+        entry = Entry(now.astimezone(dt.UTC), request_id, mirrored, answers)
         if self.log is not None:
-            self.log.offer(Entry(now.astimezone(dt.UTC), request_id, mirrored, answers))
+            self.log.offer(entry)
+        for listener in self.listeners:
+            listener(entry)
         return {
             "deployment": self.deployment,
             "model_version": served.scorer.model_version,

@@ -14,9 +14,13 @@ from typing import Any
 from resources.settings import PROJECT_ROOT
 
 DOCUMENT, CONDA, MODEL, STATE = "deployment.json", "conda.yml", "model", "state"
+APPEND_ROW, SUMMARY_ONLY = "append_row", "summary_only"
+"""What becomes of a batch's answers: one file of all rows, or a file beside each file of questions."""
 SCRIPT, BATCH_SCRIPT = "score.py", "batch_score.py"
 SCIENCE = PROJECT_ROOT / "globolatte_ml"
-MIRROR = PROJECT_ROOT / "resources" / "azureml" / "state_mirror.py"
+AZURE = PROJECT_ROOT / "resources" / "azureml"
+BESIDE = (AZURE / "state_mirror.py", AZURE / "data_collector.py")
+"""What a deployment brings along beside the science: each file stands alone."""
 ENTRY = '''\
 """Answers with the model of this deployment: hands over to `globolatte_ml.{module}`, and has the customer states brought here."""
 
@@ -30,10 +34,15 @@ import state_mirror  # noqa: E402
 
 state_mirror.begin(HERE / "state")
 
-from globolatte_ml.{module} import init, run  # noqa: E402
-
-__all__ = ["init", "run"]
+from globolatte_ml import {module}  # noqa: E402
+{collected}
+init, run = {module}.init, {module}.run
 '''
+COLLECTED = """
+import data_collector  # noqa: E402
+
+score.listeners[:] = data_collector.listeners()
+"""
 
 
 @dataclass(frozen=True)
@@ -60,11 +69,13 @@ class RequestLimits:
 class BatchLimits:
     """How a batch is cut up and what is done where a part fails."""
 
+    instances: int = 1
     mini_batch_files: int = 1
     concurrency: int = 1
     retries: int = 3
     timeout_seconds: int = 300
     failed_files_allowed: int = 0
+    output: str = APPEND_ROW
     output_file: str = "predictions.csv"
 
 
@@ -98,8 +109,15 @@ class DeploymentSpec:
             "GLOBOLATTE_DEPLOYMENT": self.name,
             "GLOBOLATTE_MODEL_VERSION": self.model_version,
             "OMP_NUM_THREADS": "1",
+            **({"GLOBOLATTE_COLLECT_DATA": "1"} if self.collect_data else {}),
             **self._storage,
         }
+
+    @property
+    def batch_environment_variables(self) -> dict[str, str]:
+        """What `globolatte_ml.batch_score` reads."""
+        each = {"GLOBOLATTE_BATCH_OUTPUT": "files"} if self.batch.output == SUMMARY_ONLY else {}
+        return {**self.environment_variables, **each}
 
     @property
     def _storage(self) -> dict[str, str]:
@@ -113,9 +131,10 @@ def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | 
     import yaml
 
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(MIRROR, folder / MIRROR.name)
-    for script in (SCRIPT, BATCH_SCRIPT):
-        text = ENTRY.replace("{module}", script.removesuffix(".py"))
+    for file in BESIDE:
+        shutil.copy(file, folder / file.name)
+    for script, collected in ((SCRIPT, COLLECTED), (BATCH_SCRIPT, "")):
+        text = ENTRY.replace("{module}", script.removesuffix(".py")).replace("{collected}", collected)
         (folder / script).write_text(text, encoding="utf-8")
     (folder / DOCUMENT).write_text(json.dumps(asdict(spec), indent=2, sort_keys=True) + "\n", encoding="utf-8")
     (folder / CONDA).write_text(yaml.safe_dump(dict(spec.conda), sort_keys=False), encoding="utf-8")

@@ -108,7 +108,11 @@ class ObservedState:
 
 
 class EndpointError(RuntimeError):
-    """The endpoint cannot do what was asked; the message says what to do."""
+    """The endpoint cannot do what was asked; the message says what to do. `facts`: its parts by name, where a platform tells them."""
+
+    def __init__(self, message: str, facts: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.facts: dict[str, str] = dict(facts or {})
 
 
 class Endpoint(Protocol):

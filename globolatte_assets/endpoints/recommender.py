@@ -39,7 +39,9 @@ def recommender(
         latency = roll_out(endpoint, rollout, question)
         state = endpoint.wait_settled()
     except (EndpointError, FileNotFoundError) as error:
-        raise dg.Failure(description=str(error), allow_retries=False) from error
+        facts = error.facts if isinstance(error, EndpointError) else {}
+        links = {name: dg.MetadataValue.url(fact) for name, fact in facts.items() if fact.startswith("https://")}
+        raise dg.Failure(description=str(error), metadata={**facts, **links}, allow_retries=False) from error
     serving = state.named(rollout.colour)
     return dg.MaterializeResult(
         metadata={

@@ -1,12 +1,14 @@
 """The batch endpoint: the deployment's folder on the compute that jobs run on, files of questions in, one file of answers out."""
 
 import tempfile
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.azureml import online
 from resources.azureml.computes import ensure_compute
-from resources.azureml.content import hash_of_files
+from resources.azureml.content import hash_of_files, hash_of_values
 from resources.azureml.data_assets import URI_FOLDER, ensure_data
 from resources.azureml.environments import batch_conda, batch_environment, ensure_environment
 from resources.azureml.faults import AzureMLError, faults_of, is_missing
@@ -14,8 +16,8 @@ from resources.azureml.files import fetch_job_output, whole
 from resources.azureml.jobs import status_of, wait_for
 from resources.azureml.models import CUSTOM_NAME
 from resources.azureml.settings import PREFIX, AzureMLSettings
-from resources.azureml.workspace import Workspace
-from resources.deployment_spec import BATCH_SCRIPT, DeploymentSpec, write_folder
+from resources.azureml.workspace import Workspace, provisioning_state
+from resources.deployment_spec import APPEND_ROW, BATCH_SCRIPT, DeploymentSpec, write_folder
 from resources.ml import ModelVersion
 
 if TYPE_CHECKING:
@@ -35,7 +37,6 @@ def deployment_entity(
     settings: AzureMLSettings, spec: DeploymentSpec, code: Path, environment: str, compute: str
 ) -> "ModelBatchDeployment":
     """The deployment: how a batch is cut up, tried again and put together."""
-    from azure.ai.ml.constants import BatchDeploymentOutputAction
     from azure.ai.ml.entities import (
         BatchRetrySettings,
         CodeConfiguration,
@@ -53,21 +54,23 @@ def deployment_entity(
         compute=compute,
         tags={online.MODEL_VERSION: spec.model_version, online.CONTENT_HASH: spec.content_hash},
         settings=ModelBatchDeploymentSettings(
-            instance_count=spec.instances,
+            instance_count=limits.instances,
             mini_batch_size=limits.mini_batch_files,
             max_concurrency_per_instance=limits.concurrency,
-            output_action=BatchDeploymentOutputAction.APPEND_ROW,
-            output_file_name=limits.output_file,
+            output_action=limits.output,
+            output_file_name=limits.output_file if limits.output == APPEND_ROW else None,
             retry_settings=BatchRetrySettings(max_retries=limits.retries, timeout=limits.timeout_seconds),
             error_threshold=limits.failed_files_allowed,
-            environment_variables=spec.environment_variables,
+            environment_variables=spec.batch_environment_variables,
             logging_level="info",
         ),
     )
 
 
 def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
-    """Puts a model behind the batch endpoint as its default; the deployment's name. One that is there is left as it is.
+    """Puts a model behind the batch endpoint as its default; the deployment's name, which says model, state and limits.
+
+    One of that name is left as it is, unless it failed.
 
     Raises `AzureMLError` where jobs run serverless: a batch endpoint needs a compute of its own.
     """
@@ -79,13 +82,13 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
             f"batch endpoint {settings.batch_endpoint}", "cannot run serverless", f"set {PREFIX}COMPUTE=cluster", page
         )
     conda = batch_conda()
-    name = f"m{version.content_hash[:8]}-s{hash_of_files(state)[:8]}"
+    name = _name_of(settings, version, state)
     spec = online.spec_of(settings, name, (version.version, version.content_hash), state.name, conda)
     client = workspace.client
     with faults_of(f"batch endpoint {settings.batch_endpoint}", page):
-        if not _is_there(lambda: client.batch_endpoints.get(settings.batch_endpoint)):
+        if not _is_well(lambda: client.batch_endpoints.get(settings.batch_endpoint)):
             client.batch_endpoints.begin_create_or_update(endpoint_entity(settings)).result()
-        if not _is_there(lambda: client.batch_deployments.get(name, settings.batch_endpoint)):
+        if not _is_well(lambda: client.batch_deployments.get(name, settings.batch_endpoint)):
             environment = ensure_environment(workspace, batch_environment(workspace, conda))
             with tempfile.TemporaryDirectory(prefix="globolatte-batch-") as scratch:
                 code = write_folder(spec, Path(scratch) / "code", state)
@@ -98,34 +101,46 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
     return name
 
 
+def _name_of(settings: AzureMLSettings, version: ModelVersion, state: Path) -> str:
+    limits = online.spec_of(settings, "", ("", ""), "", {}).batch
+    return f"m{version.content_hash[:8]}-s{hash_of_files(state)[:8]}-l{hash_of_values(asdict(limits))[:6]}"
+
+
 def score(workspace: Workspace, questions: Path, copies: Path) -> Path:
-    """Answers a folder of question files by the default deployment; the file of answers here. Raises `AzureMLError`."""
+    """Answers a folder of question files by the default deployment; the file of answers here, or the folder of such files
+    where the deployment writes one for each. Raises `AzureMLError`."""
     from azure.ai.ml import Input
 
     settings = workspace.settings
     version = hash_of_files(questions)
     asset = ensure_data(workspace, QUESTIONS, version, questions, URI_FOLDER, {})
-    with faults_of(f"batch endpoint {settings.batch_endpoint}"):
+    page = workspace.studio(f"endpoints/batch/{settings.batch_endpoint}")
+    with faults_of(f"batch endpoint {settings.batch_endpoint}", page):
+        endpoint = workspace.client.batch_endpoints.get(settings.batch_endpoint)
+        deployment: Any = workspace.client.batch_deployments.get(
+            str(endpoint.defaults.deployment_name), settings.batch_endpoint
+        )
         job = workspace.client.batch_endpoints.invoke(
             endpoint_name=settings.batch_endpoint,
+            deployment_name=deployment.name,
             inputs={"questions": Input(type="uri_folder", path=f"azureml:{asset.name}:{asset.version}")},
         )
     name = str(job.name)
     if status_of(workspace, name) is None:
         raise AzureMLError(f"batch job {name}", "is not there", "run it again")
     wait_for(workspace, name, lambda _: None)
-    with faults_of(f"batch job {name}"):
+    with faults_of(f"batch job {name}", page):
         children = [str(child.name) for child in workspace.client.jobs.list(parent_job_name=name)]
     scoring = children[0] if children else name  # the answers are an output of the job's one step
     folder = whole(copies / name, lambda new: fetch_job_output(workspace, scoring, "score", new))
-    return folder / DeploymentSpec("", "", "", "").batch.output_file
+    return folder / str(deployment.output_file_name) if deployment.output_action == APPEND_ROW else folder
 
 
-def _is_there(get: Any) -> bool:
+def _is_well(get: Callable[[], Any]) -> bool:
+    """Whether something is there that did not fail."""
     try:
-        get()
+        return provisioning_state(get()) not in online.GIVEN_UP
     except Exception as error:
         if is_missing(error):
             return False
         raise
-    return True

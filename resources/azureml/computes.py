@@ -1,17 +1,19 @@
-"""What jobs run on, as the settings choose it."""
+"""What jobs and Kubernetes endpoints run on, as the settings choose it: made, or attached, where it is not there."""
 
 from typing import TYPE_CHECKING
 
 from resources.azureml.faults import AzureMLError, faults_of, is_missing
 from resources.azureml.settings import PREFIX, AzureMLSettings, ComputeKind, ComputeTier
-from resources.azureml.workspace import Workspace
+from resources.azureml.workspace import Workspace, provisioning_state
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Compute
 
+FAILED = "Failed"
+
 
 def compute_definition(settings: AzureMLSettings) -> "Compute | None":
-    """The compute as the settings describe it; none for serverless, which is nobody's to make, and an attached Kubernetes."""
+    """What jobs run on, as the settings describe it; none for serverless, and for a Kubernetes cluster that others attach."""
     from azure.ai.ml.entities import AmlCompute, ComputeInstance
 
     if settings.compute is ComputeKind.CLUSTER:
@@ -29,30 +31,57 @@ def compute_definition(settings: AzureMLSettings) -> "Compute | None":
             size=settings.compute_size,
             idle_time_before_shutdown_minutes=max(15, settings.compute_idle_seconds // 60),
         )
+    if settings.compute is ComputeKind.KUBERNETES:
+        return kubernetes_definition(settings, settings.compute_name)
     return None
 
 
-def ensure_compute(workspace: Workspace) -> str | None:
-    """The name that jobs give as their compute, made if need be; none for serverless.
+def kubernetes_definition(settings: AzureMLSettings, name: str) -> "Compute | None":
+    """A cluster as it is attached under a name; none where the settings name no cluster."""
+    from azure.ai.ml.entities import KubernetesCompute
 
-    Raises `AzureMLError` if a Kubernetes cluster is not attached: only its owner can do that.
-    """
+    if settings.kubernetes_cluster is None:
+        return None
+    return KubernetesCompute(
+        name=name, resource_id=settings.kubernetes_cluster, namespace=settings.kubernetes_namespace
+    )
+
+
+def ensure_compute(workspace: Workspace) -> str | None:
+    """The name that jobs give as their compute, made or attached if need be; none for serverless. Raises `AzureMLError`."""
     settings = workspace.settings
     if settings.compute is ComputeKind.SERVERLESS:
         return None
-    name = settings.compute_name
-    with faults_of(f"compute {name}", workspace.studio(f"compute/{name}/details")):
-        try:
-            workspace.client.compute.get(name)
-        except Exception as error:
-            if not is_missing(error):
-                raise
-            definition = compute_definition(settings)
-            if definition is None:
-                raise AzureMLError(
-                    f"compute {name}",
-                    "is not attached to the workspace",
-                    f"attach the Kubernetes cluster in the studio, or set {PREFIX}COMPUTE=serverless",
-                ) from None
-            workspace.client.compute.begin_create_or_update(definition).result()
+    return _ensure(workspace, settings.compute_name, compute_definition(settings))
+
+
+def ensure_kubernetes(workspace: Workspace, name: str) -> str:
+    """The name of a Kubernetes compute, attached if need be. Raises `AzureMLError` if nothing says which cluster that is."""
+    return _ensure(workspace, name, kubernetes_definition(workspace.settings, name))
+
+
+def _ensure(workspace: Workspace, name: str, definition: "Compute | None") -> str:
+    """Leaves a compute that is there as it is, unless making it failed: that is tried again."""
+    page = workspace.studio(f"compute/{name}/details")
+    with faults_of(f"compute {name}", page):
+        state = _state(workspace, name)
+        if state is not None and state != FAILED:
+            return name
+        if definition is None:
+            raise AzureMLError(
+                f"compute {name}",
+                "is not attached to the workspace" if state is None else "was attached, but is failed",
+                f"name its cluster by {PREFIX}KUBERNETES_CLUSTER, or attach it in the studio",
+                page,
+            )
+        workspace.client.compute.begin_create_or_update(definition).result()
     return name
+
+
+def _state(workspace: Workspace, name: str) -> str | None:
+    try:
+        return provisioning_state(workspace.client.compute.get(name))
+    except Exception as error:
+        if is_missing(error):
+            return None
+        raise

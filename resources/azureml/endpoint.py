@@ -7,17 +7,18 @@ whoever looks next: a deployment that Azure is still making is waited for, not m
 import http.client
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.azureml import declared, online
-from resources.azureml.faults import AzureMLError, faults_of
+from resources.azureml.endpoint_credential import EndpointCredential
+from resources.azureml.faults import AzureMLError
 from resources.azureml.models import folder_name
 from resources.azureml.rollout import SUCCEEDED, Rollout
-from resources.azureml.settings import AzureMLSettings, EndpointAuth
-from resources.azureml.workspace import Workspace
+from resources.azureml.settings import AzureMLSettings
+from resources.azureml.workspace import Workspace, provisioning_state
 from resources.endpoint import Deployment, DesiredState, EndpointError, ObservedDeployment, ObservedState
 from resources.serving_state import ServingStates
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 DEPLOYMENT_HEADER = "azureml-model-deployment"
 ANSWER_SECONDS = 185.0
 """Azure gives a request 180 seconds at the most."""
+REFUSED = frozenset({http.client.UNAUTHORIZED, http.client.FORBIDDEN})
 PHASES = {
     SUCCEEDED: "serving",
     "Failed": "waiting to start again",
@@ -42,7 +44,6 @@ class AzureMLEndpoint:
     settings: AzureMLSettings
     models_folder: Path
     states: ServingStates
-    _key: str | None = field(default=None, init=False)
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -53,13 +54,18 @@ class AzureMLEndpoint:
     def _rollout(self) -> Rollout:
         return Rollout(self.workspace, self.models_folder, self.states)
 
+    @cached_property
+    def _credential(self) -> EndpointCredential:
+        return EndpointCredential(self.workspace)
+
     @property
     def _page(self) -> str:
         return self.workspace.studio(f"endpoints/realtime/{self.settings.endpoint}")
 
     def desired(self) -> DesiredState:
-        """What should run. Raises `EndpointError` if the tags that say so are damaged."""
-        entity = self._rollout.endpoint()
+        """What should run. Raises `EndpointError` if the tags that say so are damaged, or cannot be read."""
+        with _as_endpoint_error():
+            entity = self._rollout.endpoint()
         if entity is None:
             return DesiredState()
         try:
@@ -83,12 +89,12 @@ class AzureMLEndpoint:
             while True:
                 self._rollout.advance(desired)
                 found = self._rollout.deployments().get(name)
+                state = provisioning_state(found) if found is not None else "not there"
                 if found is not None and self._rollout.is_as_wanted(found, desired.deployments[name]):
                     return self._observed(found, self._rollout.endpoint())
-                if found is not None and found.provisioning_state == "Failed":
-                    raise self._rollout.failure(name)
+                if state in online.GIVEN_UP:
+                    raise self._rollout.failure(name, state)
                 if time.monotonic() > deadline:
-                    state = found.provisioning_state if found is not None else "not there"
                     raise AzureMLError(
                         f"deployment {name}",
                         f"is {state} and was not ready in time",
@@ -103,9 +109,9 @@ class AzureMLEndpoint:
         deadline = time.monotonic() + (seconds or self.settings.deployment_wait_seconds)
         with _as_endpoint_error():
             while not self._rollout.advance(desired):
-                failed = [
-                    name for name, one in self._rollout.deployments().items() if one.provisioning_state == "Failed"
-                ]
+                found = self._rollout.deployments()
+                failed = [name for name, one in found.items() if provisioning_state(one) in online.GIVEN_UP]
+                failed = [name for name in failed if name in desired.deployments]  # the others are ended
                 if failed:
                     raise self._rollout.failure(failed[0])
                 if time.monotonic() > deadline:
@@ -126,7 +132,7 @@ class AzureMLEndpoint:
                 return ObservedState(None, running=False, healthy=False, routed=False, settled=False)
             found = self._rollout.deployments()
             desired = declared.from_tags(dict(entity.tags or {}), self.models_folder)
-            ready = entity.provisioning_state == SUCCEEDED
+            ready = provisioning_state(entity) == SUCCEEDED
             return ObservedState(
                 url=str(entity.scoring_uri).removesuffix("/score"),
                 running=True,
@@ -145,8 +151,8 @@ class AzureMLEndpoint:
         return ObservedDeployment(
             name=str(one.name),
             deployment=Deployment(str(self.models_folder / folder_name(version, content)), version, content),
-            phase=PHASES.get(str(one.provisioning_state), "starting"),
-            healthy=one.provisioning_state == SUCCEEDED,
+            phase=PHASES.get(provisioning_state(one), "starting"),
+            healthy=provisioning_state(one) == SUCCEEDED,
             restarts=0,
             since=str(created or ""),
             traffic=int(traffic.get(str(one.name), 0)),
@@ -159,41 +165,36 @@ class AzureMLEndpoint:
 
     def score(self, requests: Sequence[Mapping[str, Any]], deployment: str | None = None) -> dict[str, Any]:
         """The answer to one call, by a client of our own: the SDK's sends one call's headers with the next one too."""
-        import requests as http_requests
-
         with _as_endpoint_error():
             entity = self._rollout.endpoint()
         if entity is None or not entity.scoring_uri:
             raise EndpointError(f"{self.describe()} is not there; materialize endpoints/recommender")
-        for last_try in (False, True):
-            headers = {"Authorization": f"Bearer {self._secret()}"}
-            if deployment is not None:
-                headers[DEPLOYMENT_HEADER] = deployment
-            try:
-                answer = http_requests.post(
-                    str(entity.scoring_uri), json={"requests": list(requests)}, headers=headers, timeout=ANSWER_SECONDS
-                )
-            except http_requests.RequestException as error:
-                raise EndpointError(
-                    f"{self.describe()} cannot be asked ({type(error).__name__}); see {self._page}"
-                ) from error
-            if answer.status_code != http.client.UNAUTHORIZED or last_try:
-                break
-            self._key = None  # a token has expired, or the keys were made anew
+        answer = self._asked(str(entity.scoring_uri), requests, deployment)
+        if answer.status_code in REFUSED:
+            self._credential.forget()  # a token has expired, or the keys were made anew
+            answer = self._asked(str(entity.scoring_uri), requests, deployment)
+        if answer.status_code in REFUSED:
+            with _as_endpoint_error():
+                raise self._credential.refusal(answer.status_code, _words_of(answer))
         if answer.status_code != http.client.OK:
-            raise EndpointError(_words_of(answer))
+            raise EndpointError(f"the endpoint answers {answer.status_code}: {_words_of(answer)}")
         document: dict[str, Any] = answer.json()
         return document
 
-    def _secret(self) -> str:
-        """The key or token that callers show; asked for once."""
-        if self._key is None:
-            name = self.settings.endpoint
-            with _as_endpoint_error(), faults_of(f"keys of endpoint {name}", self._page):
-                given: Any = self.workspace.client.online_endpoints.get_keys(name)
-            is_key = self.settings.endpoint_auth is EndpointAuth.KEY
-            self._key = str(given.primary_key if is_key else given.access_token)
-        return self._key
+    def _asked(self, address: str, requests: Sequence[Mapping[str, Any]], deployment: str | None) -> Any:
+        import requests as http_requests
+
+        with _as_endpoint_error():
+            headers = {"Authorization": f"Bearer {self._credential.value()}"}
+        if deployment is not None:
+            headers[DEPLOYMENT_HEADER] = deployment
+        body = {"requests": list(requests)}
+        try:
+            return http_requests.post(address, json=body, headers=headers, timeout=ANSWER_SECONDS)
+        except http_requests.RequestException as error:
+            raise EndpointError(
+                f"{self.describe()} cannot be asked ({type(error).__name__}); see {self._page}"
+            ) from error
 
     def describe(self) -> str:
         """The endpoint's name and workspace."""
@@ -206,7 +207,7 @@ def _words_of(answer: Any) -> str:
         said = str(answer.json()["message"])
     except (KeyError, TypeError, ValueError):
         said = answer.text.strip()[:500] or answer.reason
-    return f"the endpoint answers {answer.status_code}: {said}"
+    return said
 
 
 class _as_endpoint_error:  # noqa: N801 - reads as the statement that it is
@@ -217,4 +218,4 @@ class _as_endpoint_error:  # noqa: N801 - reads as the statement that it is
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, AzureMLError):
-            raise EndpointError(str(error)) from error
+            raise EndpointError(str(error), error.facts) from error

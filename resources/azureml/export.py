@@ -9,32 +9,54 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.azureml import batch, computes, data_assets, environments, imports, online, schedules, training_jobs
+from resources.azureml import (
+    autoscale,
+    batch,
+    computes,
+    data_assets,
+    environments,
+    imports,
+    online,
+    registry,
+    schedules,
+    training_jobs,
+)
 from resources.azureml.code import copy_science
 from resources.azureml.models import CUSTOM_NAME, REGISTERED_NAME
-from resources.azureml.settings import AzureMLSettings, ComputeKind
+from resources.azureml.settings import AzureMLSettings, ComputeKind, EndpointKind
 from resources.azureml.training_jobs import JobParts
 from resources.azureml.workspace import Workspace
+from resources.azureml.yaml_files import write
 from resources.deployment_spec import DeploymentSpec, write_folder
 from resources.ml import ModelVersion
 from resources.training_method import CommandMethod, SweepMethod
+
+PIPELINE, SCHEDULE = "42-job-pipeline", "50-schedule"
 
 README = """# GloboLatte on Azure ML, for `az ml`
 
 Written by `globolatte azureml export`. In the order of the files' numbers:
 
-    az ml environment create --file 10-environment-training.yml
-    az ml compute create --file 12-compute.yml          # not there where jobs run serverless
-    az ml data create --file 20-snapshot.yml            # name the folder of a snapshot in it
-    az ml component create --file 30-component-prepare.yml   (and -train, -evaluate)
-    az ml job create --file 40-job-command.yml          # or 41-job-sweep.yml, 42-job-pipeline.yml
+    az ml environment create --file 10-environment-training.yml      # and 11-environment-serving.yml, 13-environment-batch.yml
+    az ml compute create --file 12-compute.yml                       # `attach` for Kubernetes; not there if jobs run serverless
+    az ml connection create --file 14-connection-snowflake.yml --set target=… credentials.username=… credentials.password=…
+    az ml registry create --file 15-registry.yml                     # there if GLOBOLATTE_AZUREML_REGISTRY is set
+    az ml compute attach --file 16-compute-endpoint.yml              # there if the endpoint is on Kubernetes
+    az ml data create --file 20-snapshot.yml                         # name the folder of a snapshot in it
+    az ml data import --file 21-import.yml                           # the training examples from Snowflake, by the connection
+    az ml component create --file 30-component-prepare.yml           # and 30-component-train.yml, 30-component-evaluate.yml
+    az ml job create --file 40-job-command.yml                       # or 41-job-sweep.yml, 42-job-pipeline.yml
     az ml schedule create --file 50-schedule.yml
-    az ml model create --file 60-model.yml              # the model is in deployment/model
+    az ml model create --file 60-model.yml                           # and 61-model-mlflow.yml; the model is in deployment/model
     az ml online-endpoint create --file 70-endpoint.yml
     az ml online-deployment create --file 71-deployment.yml --all-traffic
+    az deployment group create --template-file 72-autoscale.json     # there if a managed deployment is to scale
     az ml batch-endpoint create --file 80-batch-endpoint.yml
     az ml batch-deployment create --file 81-batch-deployment.yml --set-default
-    az ml schedule create --file 90-monitor.yml
+    az ml schedule create --file 90-monitor.yml                      # needs the data that the deployment's collector keeps
+
+The schedule takes the snapshot that is the latest when the schedule is made, since Azure ML looks up `@latest` then and not when
+it fires: make it again after a new snapshot. Where Dagster runs, `globolatte azureml schedule` does that by itself.
 
 `code/` is what jobs run; `deployment/` is the deployment: score.py, model, state, conda.yml, deployment.json. Files 60 and on are
 there only once a model was promoted.
@@ -56,7 +78,7 @@ def export(settings: AzureMLSettings, folder: Path, served: Served | None) -> li
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(README, encoding="utf-8")
     for name, entity in definitions(settings, folder, served).items():
-        _dump(entity, folder / f"{name}.yml")
+        write(entity, folder / f"{name}.yml", folder / f"{PIPELINE}.yml" if name == SCHEDULE else None)
     return sorted(folder.glob("*.yml"))
 
 
@@ -71,9 +93,10 @@ def definitions(settings: AzureMLSettings, folder: Path, served: Served | None) 
         settings, copy_science(folder / "code"), f"azureml:{training.name}:{training.version}", compute
     )
     made: dict[str, Any] = {"10-environment-training": training}
-    definition = computes.compute_definition(settings)
-    if definition is not None:
-        made["12-compute"] = definition
+    made |= _computes(settings)
+    made["14-connection-snowflake"] = imports.snowflake_connection(settings.snowflake_connection)
+    if settings.registry is not None:
+        made["15-registry"] = registry.definition(settings.registry, settings.region)
     made["20-snapshot"] = Data(
         name=data_assets.SNAPSHOTS,
         version="1",
@@ -84,14 +107,22 @@ def definitions(settings: AzureMLSettings, folder: Path, served: Served | None) 
     return made | _training(parts) | (_serving(settings, folder, served, workspace) if served is not None else {})
 
 
+def _computes(settings: AzureMLSettings) -> dict[str, Any]:
+    """What jobs, and an endpoint on Kubernetes, run on; nothing for what others make."""
+    found = {"12-compute": computes.compute_definition(settings)}
+    if settings.endpoint_kind is EndpointKind.KUBERNETES and settings.endpoint_compute is not None:
+        found["16-compute-endpoint"] = computes.kubernetes_definition(settings, settings.endpoint_compute)
+    return {name: definition for name, definition in found.items() if definition is not None}
+
+
 def _training(parts: JobParts) -> dict[str, Any]:
     steps = training_jobs.components(parts)
     return {
         **{f"30-component-{name}": component for name, component in steps.items()},
         "40-job-command": training_jobs.command_job(parts, CommandMethod(), "globolatte-command")._to_job(),
         "41-job-sweep": training_jobs.sweep_job(parts, SweepMethod(), "globolatte-sweep")._to_job(),
-        "42-job-pipeline": training_jobs.pipeline_job(parts, steps, "globolatte-pipeline"),
-        "50-schedule": schedules.retraining_schedule(parts, steps),
+        PIPELINE: training_jobs.pipeline_job(parts, steps, "globolatte-pipeline"),
+        SCHEDULE: schedules.retraining_schedule(parts, steps),
     }
 
 
@@ -123,23 +154,10 @@ def _serving(settings: AzureMLSettings, folder: Path, served: Served, workspace:
 
 
 def _autoscale(settings: AzureMLSettings, spec: DeploymentSpec, folder: Path) -> None:
-    """Scaling of a managed deployment is no matter of `az ml`: the properties of Azure Monitor's autoscale setting."""
+    """Scaling of a managed deployment is no matter of Azure ML nor of its SDK, but of Azure Monitor: an ARM template."""
+    if settings.endpoint_kind is EndpointKind.KUBERNETES:
+        return  # which scales by itself, as its deployment says
     deployment = f"{Workspace(settings).resource_id}/onlineEndpoints/{settings.endpoint}/deployments/{spec.name}"
-    rule = online.autoscale_rule(spec, deployment)
-    if rule is not None:
-        (folder / "72-autoscale.json").write_text(json.dumps(rule, indent=2) + "\n", encoding="utf-8")
-
-
-def _dump(entity: Any, file: Path) -> None:
-    """Writes a definition by the SDK's own means, with paths below the folder written relative to it."""
-    import yaml
-
-    given = entity.dump(str(file))
-    if not file.exists():  # endpoints give their document instead of writing it
-        file.write_text(yaml.safe_dump(json.loads(json.dumps(given)), sort_keys=False), encoding="utf-8")
-    text = file.read_text(encoding="utf-8")
-    source = entity.source if type(entity).__name__ == "DataImport" else None
-    if source is not None and "source:" not in text:  # which the SDK leaves out of an import
-        said = {"type": "database", "query": f"{source.query}", "connection": f"{source.connection}"}
-        text += yaml.safe_dump({"source": said}, sort_keys=False)
-    file.write_text(text.replace(f"{file.parent}/", "./"), encoding="utf-8")
+    template = autoscale.template(spec, deployment, settings.region)
+    if template is not None:
+        (folder / "72-autoscale.json").write_text(json.dumps(template, indent=2) + "\n", encoding="utf-8")

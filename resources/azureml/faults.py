@@ -56,6 +56,12 @@ class AzureMLError(RuntimeError):
         super().__init__(f"Azure ML, {resource}: {what}.{link} Remedy: {remedy}")
         self.resource, self.what, self.remedy, self.studio = resource, what, remedy, studio
 
+    @property
+    def facts(self) -> dict[str, str]:
+        """The parts of the message by name."""
+        page = {"studio": self.studio} if self.studio else {}
+        return {"resource": self.resource, "what_happened": self.what, "remedy": self.remedy, **page}
+
 
 def remedy_for(text: str) -> str:
     """What to do about an error that says this."""
@@ -77,9 +83,10 @@ def faults_of(resource: str, studio: str | None = None) -> Iterator[None]:
 
 def said(error: Exception) -> str:
     """What an error says: status, code and message in one line without secrets."""
-    status = getattr(error, "status_code", None)
+    status = getattr(error, "status_code", None) or 0
     code, message = _code_and_message(error)
-    parts = [str(part) for part in (status, code) if part]
+    refused = str(status) if status >= 400 else ""  # an operation's failure is told by an answer that is well itself
+    parts = [part for part in (refused, code) if part]
     line = " ".join(without_secrets(message).split()).rstrip(".")[:LONGEST]
     return f"{' '.join(parts)}: {line}" if parts else line
 

@@ -6,10 +6,23 @@ from resources.azureml.faults import faults_of
 from resources.azureml.workspace import Workspace, datastore_uri
 
 if TYPE_CHECKING:
-    from azure.ai.ml.entities import DataImport
+    from azure.ai.ml.entities import DataImport, WorkspaceConnection
 
+TARGET = "jdbc:snowflake://ACCOUNT.snowflakecomputing.com/?db=GLOBO_LATTE_DB&warehouse=GLOBO_LATTE_WH"
 EXAMPLES = "globolatte-training-examples"
 QUERY = "select * from features.feat_training_examples"
+
+
+def snowflake_connection(name: str) -> "WorkspaceConnection":
+    """The connection as a definition; who makes it fills in account, user and password, which stand in no file."""
+    from azure.ai.ml.entities import UsernamePasswordConfiguration, WorkspaceConnection
+
+    return WorkspaceConnection(
+        name=name,
+        type="snowflake",
+        target=TARGET,
+        credentials=UsernamePasswordConfiguration(username="", password=""),
+    )
 
 
 def examples_import(connection: str, query: str = QUERY) -> "DataImport":

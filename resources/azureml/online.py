@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 from resources.azureml.models import CUSTOM_NAME
 from resources.azureml.provenance import git_commit
 from resources.azureml.settings import AzureMLSettings, EndpointKind
-from resources.deployment_spec import SCRIPT, DeploymentSpec, Probe, RequestLimits
+from resources.deployment_spec import SCRIPT, BatchLimits, DeploymentSpec, Probe, RequestLimits
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
 MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
+GIVEN_UP = frozenset({"Failed", "Canceled"})
+"""States that a deployment or endpoint does not leave by itself."""
 BUSY_PERCENT, LOOK_SECONDS = 70, 10
 
 
@@ -25,15 +27,33 @@ def spec_of(
     state_url: str | None = None,
 ) -> DeploymentSpec:
     """A deployment of a model (its version and content hash) as the settings have it served."""
+    on_kubernetes = settings.endpoint_kind is EndpointKind.KUBERNETES
+    probe = Probe(
+        settings.probe_delay_seconds,
+        settings.probe_period_seconds,
+        settings.probe_timeout_seconds,
+        settings.probe_failures,
+    )
     return DeploymentSpec(
         name=name,
         model_version=model[0],
         content_hash=model[1],
         state_version=state_version,
-        instance_type=settings.instance_type,
+        instance_type=settings.kubernetes_instance_type if on_kubernetes else settings.instance_type,
         instances=settings.instance_count,
         instances_max=settings.instance_count_max,
-        requests=RequestLimits(settings.request_timeout_ms, settings.requests_per_instance),
+        requests=RequestLimits(settings.request_timeout_ms, settings.requests_per_instance, settings.request_queue_ms),
+        liveness=probe,
+        readiness=probe,
+        batch=BatchLimits(
+            instances=settings.batch_instances,
+            mini_batch_files=settings.batch_mini_batch_files,
+            concurrency=settings.batch_concurrency,
+            retries=settings.batch_retries,
+            timeout_seconds=settings.batch_timeout_seconds,
+            failed_files_allowed=settings.batch_failed_files_allowed,
+            output=settings.batch_output.value,
+        ),
         app_insights=settings.app_insights,
         collect_data=settings.collect_data,
         conda=conda,
@@ -55,6 +75,13 @@ def endpoint_entity(settings: AzureMLSettings, tags: Mapping[str, str]) -> "Onli
     if settings.endpoint_kind is EndpointKind.KUBERNETES:
         return KubernetesOnlineEndpoint(compute=settings.endpoint_compute, **common)
     return ManagedOnlineEndpoint(**common)
+
+
+def kind_of(endpoint: "OnlineEndpoint") -> EndpointKind:
+    """Where the deployments of an endpoint run."""
+    from azure.ai.ml.entities import KubernetesOnlineEndpoint
+
+    return EndpointKind.KUBERNETES if isinstance(endpoint, KubernetesOnlineEndpoint) else EndpointKind.MANAGED
 
 
 def deployment_entity(
@@ -91,10 +118,11 @@ def deployment_entity(
             "git_commit": git_commit(),
         },
         "data_collector": _collector() if spec.collect_data else None,
+        "instance_type": spec.instance_type,
         "instance_count": spec.instances,
     }
     if settings.endpoint_kind is EndpointKind.MANAGED:
-        return ManagedOnlineDeployment(instance_type=spec.instance_type, **common)
+        return ManagedOnlineDeployment(**common)
     if spec.instances_max is not None:
         common["instance_count"] = None
         common["scale_settings"] = TargetUtilizationScaleSettings(
@@ -123,40 +151,3 @@ def _collector() -> Any:
 
     collections = {name: DeploymentCollection(enabled="true") for name in ("model_inputs", "model_outputs")}
     return DataCollector(collections=collections, sampling_rate=1.0)
-
-
-def autoscale_rule(spec: DeploymentSpec, deployment_id: str) -> dict[str, Any] | None:
-    """Scaling of a managed deployment, which is no part of Azure ML: an autoscale setting of Azure Monitor, as ARM has it."""
-    if spec.instances_max is None:
-        return None
-
-    def rule(operator: str, percent: int, direction: str) -> dict[str, Any]:
-        return {
-            "metricTrigger": {
-                "metricName": "CpuUtilizationPercentage",
-                "metricResourceUri": deployment_id,
-                "timeGrain": "PT1M",
-                "statistic": "Average",
-                "timeWindow": "PT5M",
-                "timeAggregation": "Average",
-                "operator": operator,
-                "threshold": percent,
-            },
-            "scaleAction": {"direction": direction, "type": "ChangeCount", "value": "1", "cooldown": "PT5M"},
-        }
-
-    capacity = {"minimum": spec.instances, "maximum": spec.instances_max, "default": spec.instances}
-    return {
-        "targetResourceUri": deployment_id,
-        "enabled": True,
-        "profiles": [
-            {
-                "name": "busy",
-                "capacity": {name: str(count) for name, count in capacity.items()},
-                "rules": [
-                    rule("GreaterThan", BUSY_PERCENT, "Increase"),
-                    rule("LessThan", BUSY_PERCENT // 2, "Decrease"),
-                ],
-            }
-        ],
-    }

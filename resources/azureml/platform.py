@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.azureml import data_assets, models
+from resources.azureml import data_assets, models, schedules
 from resources.azureml.content import hash_of_files
 from resources.azureml.faults import AzureMLError
 from resources.azureml.files import fetch, job_page, put_beside, whole
@@ -48,9 +48,8 @@ class DistantSnapshot(Snapshot):
 
 def as_failure(error: AzureMLError) -> dg.Failure:
     """The error as Dagster shows it: its sentence, and its parts as metadata."""
-    page = {"studio": dg.MetadataValue.url(error.studio)} if error.studio else {}
-    parts = {"resource": error.resource, "what_happened": error.what, "remedy": error.remedy}
-    return dg.Failure(description=str(error), metadata={**parts, **page})
+    links = {name: dg.MetadataValue.url(fact) for name, fact in error.facts.items() if name == "studio"}
+    return dg.Failure(description=str(error), metadata={**error.facts, **links})
 
 
 @dataclass
@@ -82,7 +81,7 @@ class AzureMLPlatform:
         return folder
 
     def keep_snapshot(self, staging: Path, name: str) -> Snapshot:
-        """Registers a finished snapshot folder as a data asset under its content's name and makes it the latest."""
+        """Registers a finished snapshot folder as a data asset under its content's name and makes it the latest, for a schedule too."""
         tags = Provenance.of("", name).tags(files=hash_of_files(staging))
         asset = data_assets.ensure_data(
             self.workspace,
@@ -93,6 +92,7 @@ class AzureMLPlatform:
             {tag: value for tag, value in tags.items() if value},
         )
         data_assets.mark_latest(self.workspace, asset)
+        schedules.follow_latest(self.workspace, name)
         target = self._snapshots / name
         if not target.exists() and (asset.tags or {}).get("files") == tags["files"]:
             staging.rename(target)

@@ -1,13 +1,37 @@
 """From one workspace to another through a registry: dev shares a champion, prod adopts it as challenger and judges it by its own gates."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resources.azureml import models
 from resources.azureml.faults import AzureMLError, faults_of, is_missing
 from resources.azureml.workspace import Workspace
 from resources.ml import CHALLENGER, MODEL_NAME, ModelVersion, TrainedModel
 
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import Registry
+
 SHARED_NAME = models.REGISTERED_NAME
+
+
+def definition(name: str, region: str) -> "Registry":
+    """A registry of one region, which a person makes once."""
+    from azure.ai.ml.constants._registry import StorageAccountType
+    from azure.ai.ml.entities import (
+        Registry,
+        RegistryRegionDetails,
+        SystemCreatedAcrAccount,
+        SystemCreatedStorageAccount,
+    )
+
+    place = RegistryRegionDetails(
+        location=region,
+        storage_config=SystemCreatedStorageAccount(
+            storage_account_hns=False, storage_account_type=StorageAccountType.STANDARD_LRS
+        ),
+        acr_config=[SystemCreatedAcrAccount(acr_account_sku="Premium")],
+    )
+    return Registry(name=name, location=region, replication_locations=[place])
 
 
 def share(workspace: Workspace, version: ModelVersion) -> str:

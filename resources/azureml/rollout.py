@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.azureml import declared, online
+from resources.azureml.computes import ensure_kubernetes
 from resources.azureml.environments import ensure_environment, serving_conda, serving_environment
 from resources.azureml.faults import AzureMLError, faults_of, is_missing, remedy_for, said
 from resources.azureml.provenance import git_commit
 from resources.azureml.serving_storage import container_url
-from resources.azureml.workspace import Workspace
+from resources.azureml.settings import PREFIX, EndpointKind
+from resources.azureml.workspace import Workspace, provisioning_state
 from resources.deployment_spec import write_folder
 from resources.endpoint import Deployment, DesiredState
 from resources.serving_state import ServingStates
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
 SUCCEEDED = "Succeeded"
-ENDED = frozenset({SUCCEEDED, "Failed", "Canceled"})
+REASON_SECONDS = 30.0
+"""How long a failure waits for the operation to tell its reason: the deployment shows it first."""
 LOG_LINES = 20
 
 
@@ -60,16 +63,32 @@ class Rollout:
             return {str(one.name): one for one in found}
 
     def declare(self, desired: DesiredState) -> None:
-        """Writes what should run into the endpoint's tags; makes the endpoint if it is not there, and waits for that."""
-        entity = self.endpoint()
-        tags = declared.as_tags(desired)
+        """Writes what should run into the endpoint's tags; makes the endpoint if it is not there, and waits for that.
+
+        Raises `AzureMLError` if an endpoint of the other kind has its name.
+        """
+        settings, entity, tags = self.workspace.settings, self.endpoint(), declared.as_tags(desired)
         if entity is None:
-            entity = online.endpoint_entity(self.workspace.settings, {"git_commit": git_commit(), **tags})
-        elif dict(entity.tags or {}) == {**declared.others(entity.tags or {}), **tags}:
+            if settings.endpoint_compute is not None and settings.endpoint_kind is EndpointKind.KUBERNETES:
+                ensure_kubernetes(self.workspace, settings.endpoint_compute)
+            self._update(online.endpoint_entity(settings, {"git_commit": git_commit(), **tags}))
             return
-        else:
-            entity.tags = {**declared.others(entity.tags or {}), **tags}
-        self._update(entity)
+        self._refuse_other_kind(entity)
+        wanted = {**declared.others(entity.tags or {}), **tags}
+        if (dict(entity.tags or {}), entity.auth_mode) != (wanted, settings.endpoint_auth.value):
+            entity.tags, entity.auth_mode = wanted, settings.endpoint_auth.value
+            self._update(entity)
+
+    def _refuse_other_kind(self, entity: "OnlineEndpoint") -> None:
+        wanted = self.workspace.settings.endpoint_kind
+        found = online.kind_of(entity)
+        if found is not wanted:
+            raise AzureMLError(
+                f"endpoint {self._name}",
+                f"is {found.value}, not {wanted.value}, and cannot be changed to that",
+                f"choose another name by {PREFIX}ENDPOINT, or delete the endpoint",
+                self._page,
+            )
 
     def _update(self, entity: "OnlineEndpoint") -> None:
         with faults_of(f"endpoint {self._name}", self._page):
@@ -98,11 +117,10 @@ class Rollout:
         """Whether to begin: nothing is there, something else is, or what is there failed and is to be tried again."""
         if found is None:
             return True
-        if found.provisioning_state not in ENDED:
-            return False
-        if found.provisioning_state != SUCCEEDED:
+        state = provisioning_state(found)
+        if state in online.GIVEN_UP:
             return retry_failed
-        return not self.is_as_wanted(found, wanted)
+        return state == SUCCEEDED and not self.is_as_wanted(found, wanted)
 
     def is_as_wanted(self, found: "OnlineDeployment | None", wanted: Deployment) -> bool:
         """Whether a deployment is provisioned with this model."""
@@ -111,7 +129,7 @@ class Rollout:
             wanted.model_version,
             wanted.content_hash,
         )
-        return found is not None and found.provisioning_state == SUCCEEDED and same
+        return found is not None and provisioning_state(found) == SUCCEEDED and same
 
     def is_settled(self, desired: DesiredState, entity: "OnlineEndpoint", found: dict[str, "OnlineDeployment"]) -> bool:
         """Whether exactly what should run does, with the traffic that it should have."""
@@ -147,29 +165,34 @@ class Rollout:
 
     def _end_others(self, desired: DesiredState, found: dict[str, "OnlineDeployment"]) -> None:
         for name, one in found.items():
-            if name not in desired.deployments and one.provisioning_state != "Deleting":
+            if name not in desired.deployments and provisioning_state(one) != "Deleting":
                 with faults_of(f"deployment {name} of endpoint {self._name}", self._page):
                     self.workspace.client.online_deployments.begin_delete(name=name, endpoint_name=self._name).result()
 
-    def failure(self, name: str) -> AzureMLError:
+    def failure(self, name: str, state: str = "Failed") -> AzureMLError:
         """Why a deployment failed: the operation's own words if this process began it, and the end of the container's log."""
-        reason = ""
-        operation = self.operations.get(name)
-        if operation is not None and operation.done():
-            try:
-                operation.result()
-            except Exception as error:  # noqa: BLE001 - the operation's failure, whatever its kind, is what we are after
-                reason = said(error)
+        reason = self._reason(name)
         try:
             log = self.workspace.client.online_deployments.get_logs(name, self._name, lines=LOG_LINES)
         except Exception as error:  # noqa: BLE001 - no log is no reason to hide the failure
             log = f"(no log: {said(error)})"
         return AzureMLError(
             f"deployment {name} of endpoint {self._name}",
-            f"failed{': ' + reason if reason else ''}. The last lines of its log:\n{log.strip()}\n",
+            f"{state.lower()}{': ' + reason if reason else ''}. The last lines of its log:\n{log.strip()}\n",
             remedy_for(reason or "ResourceNotReady"),
             self._page,
         )
+
+    def _reason(self, name: str) -> str:
+        """What the operation that this process began says of its failure. It may hear of that later than the deployment shows it."""
+        operation = self.operations.get(name)
+        if operation is None:
+            return ""
+        try:
+            operation.wait(REASON_SECONDS)
+        except Exception as error:  # noqa: BLE001 - the operation's failure, whatever its kind, is what we are after
+            return said(error)
+        return "" if operation.done() else f"(its operation had no reason to tell within {REASON_SECONDS:g} seconds)"
 
 
 def _shares(percentages: Any) -> dict[str, int]:

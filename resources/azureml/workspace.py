@@ -99,6 +99,12 @@ class Workspace:
             yield service, str(store.container_name)
 
 
+def provisioning_state(entity: Any) -> str:
+    """The state of a resource as Azure writes it: the SDK gives a text for some kinds and an enumeration for others."""
+    state = entity.provisioning_state
+    return str(getattr(state, "value", state))
+
+
 def datastore_uri(path: str) -> str:
     """The address of a path in the default datastore."""
     return f"azureml://datastores/{DEFAULT_DATASTORE}/paths/{path}"

@@ -57,6 +57,11 @@ def model(name: str) -> type:
     return found
 
 
+def fields_of(name: str) -> dict[str, Field]:
+    """The fields of a model by their name on the wire."""
+    return _fields(model(name))
+
+
 def request_faults(name: str, value: Any) -> list[str]:
     """What of a request's body (as `as_the_service_reads` gives it) does not fit a model, one sentence each."""
     return list(_Side(asked=True).check(value, model(name), name))

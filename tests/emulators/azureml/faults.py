@@ -47,6 +47,8 @@ class Faults:
         """How many items a page of a list holds."""
         self.token_seconds = 3600
         """For how long a token is good that is given out from now on."""
+        self.endpoint_token_seconds = 3600
+        """The same for the tokens that endpoints give out themselves."""
 
     def refuse(self, path: str, status: int, code: str, message: str, *, method: str = "*", times: int = 1) -> None:
         """Answers calls whose path matches a regular expression with an error."""

@@ -31,15 +31,15 @@ class Tenant:
         }  # fmt: skip
         return jwt.encode(claims, self._key, ALGORITHM)
 
-    def check(self, headers: dict[str, str]) -> None:
-        """Raises `Refused` unless a request carries a good token of this tenant."""
+    def check(self, headers: dict[str, str], audience: str | None = None) -> None:
+        """Raises `Refused` unless a request carries a good token of this tenant, and for `audience` if one is given."""
         kind, _, token = headers.get("authorization", "").partition(" ")
         challenge = {"WWW-Authenticate": f'Bearer authorization_uri="https://{LOGIN}/{self.tenant_id}"'}
         if kind.lower() != "bearer":
             message = "Authentication failed. The 'Authorization' header is missing."
             raise Refused(401, "AuthenticationFailed", message, challenge)
         try:
-            jwt.decode(token, self._key, [ALGORITHM], options={"verify_aud": False})
+            jwt.decode(token, self._key, [ALGORITHM], audience=audience, options={"verify_aud": audience is not None})
         except jwt.ExpiredSignatureError:
             raise Refused(401, "ExpiredAuthenticationToken", EXPIRED, challenge) from None
         except jwt.InvalidTokenError as error:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -10,14 +11,16 @@ from pyarrow import parquet
 from globolatte_ml.model import PreferenceModel
 from globolatte_ml.snapshot import read_snapshot
 from resources.azureml import batch, imports, models, registry, schedules
-from resources.azureml.code import copy_science
 from resources.azureml.faults import AzureMLError
 from resources.azureml.jobs import wait_for
+from resources.azureml.platform import AzureMLPlatform
 from resources.azureml.workspace import Workspace
+from resources.endpoint import Deployment, DesiredState
 from resources.ml import CHALLENGER, ModelVersion, TrainedModel
 from tests.azureml_builders import make_registry, platform_on, settings_of
 from tests.emulators.azureml import StandIn
 from tests.endpoint_builders import QUESTION, ml_builders, publish_state
+from tests.unit.azureml.conftest import Make
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +41,14 @@ def register(workspace: Workspace, model_folder: Path, copies: Path) -> ModelVer
     return models.as_version(workspace, made, copies)
 
 
+def asked_in(folder: Path) -> Path:
+    """Three files of one question each."""
+    folder.mkdir()
+    for number, customer in enumerate(("C0001", "C0002", "nobody")):
+        (folder / f"{number}.jsonl").write_text(json.dumps({**QUESTION, "customer_id": customer}) + "\n")
+    return folder
+
+
 @pytest.mark.slow
 def test_a_batch_of_questions_is_answered_by_the_same_code(
     azureml: StandIn, tmp_path: Path, model_folder: Path
@@ -47,33 +58,118 @@ def test_a_batch_of_questions_is_answered_by_the_same_code(
     state = publish_state(tmp_path / "endpoints", "state-1")
     name = batch.deploy(workspace, version, state)
     assert batch.deploy(workspace, version, state) == name
-    questions = tmp_path / "questions"
-    questions.mkdir()
-    for number, customer in enumerate(("C0001", "C0002", "nobody")):
-        (questions / f"{number}.jsonl").write_text(json.dumps({**QUESTION, "customer_id": customer}) + "\n")
-    answers = batch.score(workspace, questions, tmp_path / "answers")
+    answers = batch.score(workspace, asked_in(tmp_path / "questions"), tmp_path / "answers")
     rows = answers.read_text().splitlines()
-    assert len(rows) in (15, 16), rows[:3]  # three customers, five products, and a header where the platform writes one
+    assert len(rows) == 15, "three customers, five products"
     assert any("state-1" in row for row in rows)
-    calls = [call for call in azureml.journal.calls if call.method == "PUT" and "/deployments/" in call.route]
-    assert len(calls) == 1
+    assert puts(azureml, "/deployments/") == 1
 
 
-def test_a_schedule_can_be_made_again_and_a_monitor_needs_its_deployment(azureml: StandIn, tmp_path: Path) -> None:
-    workspace = Workspace(settings_of(azureml, "schedules", endpoint="watched"))
+@pytest.mark.slow
+def test_a_batch_is_cut_up_tried_again_and_put_together_as_the_settings_say(
+    azureml: StandIn, tmp_path: Path, model_folder: Path
+) -> None:
+    chosen: dict[str, Any] = {
+        "batch_instances": 2, "batch_mini_batch_files": 2, "batch_concurrency": 2, "batch_retries": 1,
+        "batch_timeout_seconds": 90, "batch_failed_files_allowed": 2, "batch_output": "summary_only",
+    }  # fmt: skip
+    before = Workspace(settings_of(azureml, "batch", compute="cluster", batch_endpoint="batch-2"))
+    workspace = Workspace(settings_of(azureml, "batch", compute="cluster", batch_endpoint="batch-2", **chosen))
+    version = register(workspace, model_folder, tmp_path / "models")
+    state = publish_state(tmp_path / "endpoints", "state-1")
+    azureml.faults.fail_provisioning("batch-2")
+    with pytest.raises(AzureMLError, match=r"batch endpoint batch-2: ProvisioningFailed.*Studio: .*Remedy: "):
+        batch.deploy(workspace, version, state)
+    name = batch.deploy(workspace, version, state)
+    assert name != batch.deploy(before, version, state), "other limits are another deployment"
+    assert name == batch.deploy(workspace, version, state)
+    assert puts(azureml, "/deployments/") == 2
+    got = workspace.client.batch_deployments.get(name, "batch-2")
+    assert (got.resources.instance_count, got.mini_batch_size, got.max_concurrency_per_instance) == (2, 2, 2)
+    assert (got.retry_settings.max_retries, got.retry_settings.timeout, got.error_threshold) == (1, 90, 2)
+    assert got.output_action == "summary_only"
+    questions = asked_in(tmp_path / "questions")
+    (questions / "broken.jsonl").write_text("no question\n")
+    answers = batch.score(workspace, questions, tmp_path / "answers")
+    written = sorted(file.name for file in answers.glob("*.csv"))
+    assert {"1.csv", "2.csv"} <= set(written), written
+    assert len((answers / "2.csv").read_text().splitlines()) == 6, "a header and five products"
+
+
+def kept(platform: AzureMLPlatform, name: str) -> None:
+    """A snapshot, kept as the graph does."""
+    staging = platform.snapshot_staging(name)
+    (staging / "examples.parquet").write_bytes(name.encode())
+    platform.keep_snapshot(staging, name)
+
+
+@pytest.mark.slow
+def test_a_schedule_trains_on_the_latest_snapshot_for_as_long_as_it_is_on(azureml: StandIn, tmp_path: Path) -> None:
+    workspace = Workspace(settings_of(azureml, "schedules"))
     platform = platform_on(azureml, "schedules", tmp_path / "copies")
-    staging = platform.snapshot_staging("one")
-    (staging / "examples.parquet").write_bytes(b"orders")
-    platform.keep_snapshot(staging, "one")
-    code = copy_science(tmp_path / "code")
+    with pytest.raises(AzureMLError, match=r"has no snapshot to train on.*materialize models/training_snapshot"):
+        schedules.ensure_retraining(workspace)
+    with pytest.raises(AzureMLError, match="is not there"):
+        schedules.disable(workspace, schedules.RETRAINING)
+    kept(platform, "one")
+    assert schedules.find(workspace, schedules.RETRAINING) is None, "nobody asked for it"
     for _ in range(2):
-        assert schedules.ensure_retraining(workspace, code, None) == schedules.RETRAINING
-    found = {one.name: one for one in azureml.ml_client(workspace_name="schedules").schedules.list()}
-    assert set(found) == {schedules.RETRAINING}
-    assert found[schedules.RETRAINING].trigger.frequency == "week"
-    assert found[schedules.RETRAINING].create_job.type == "pipeline"
+        assert schedules.ensure_retraining(workspace) == schedules.RETRAINING
+
+    def trains_on() -> str:
+        return str(
+            schedules.find(workspace, schedules.RETRAINING).create_job.inputs["snapshot"].path.rpartition("/")[2]
+        )
+
+    client = azureml.ml_client(workspace_name="schedules")
+    (found,) = client.schedules.list()
+    assert (found.name, found.is_enabled, found.trigger.frequency) == (schedules.RETRAINING, True, "week")
+    assert (found.create_job.type, trains_on()) == ("pipeline", "one")
+    kept(platform, "two")
+    assert trains_on() == "two"
+    kept(platform, "one")
+    assert trains_on() == "one", "a snapshot kept again is the latest"
+    writes = puts(azureml, "/schedules/")
+    kept(platform, "one")
+    assert puts(azureml, "/schedules/") == writes
+
+    azureml.faults.hold_job()
+    job = client.jobs.get(client.schedules.trigger(schedules.RETRAINING).job_name)
+    assert job.inputs["snapshot"].path.endswith(":one")
+    client.jobs.begin_cancel(job.name).result()
+
+    schedules.disable(workspace, schedules.RETRAINING)
+    assert list(client.schedules.list()) == []
+    kept(platform, "two")
+    assert not schedules.find(workspace, schedules.RETRAINING).is_enabled
+    schedules.ensure_retraining(workspace)
+    assert schedules.find(workspace, schedules.RETRAINING).is_enabled
+    assert trains_on() == "two"
+
+
+def puts(standin: StandIn, part: str) -> int:
+    return sum(call.method == "PUT" and part in call.route for call in standin.journal.calls)
+
+
+@pytest.mark.slow
+def test_a_monitor_watches_what_a_deployment_collects_and_can_be_switched(
+    azureml: StandIn, endpoint: Make, trained: list[Deployment]
+) -> None:
+    one = endpoint("watched", collect_data=True)
     with pytest.raises(AzureMLError, match="watched/deployments/blue"):
-        schedules.ensure_monitor(workspace, "blue", ["coffee@example.com"])
+        schedules.ensure_monitor(one.workspace, "blue", [])
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    one.wait_healthy("blue")
+    for emails in (["coffee@example.com"], []):
+        assert schedules.ensure_monitor(one.workspace, "blue", emails) == schedules.MONITOR
+    found = schedules.find(one.workspace, schedules.MONITOR)
+    assert (found.type, found.is_enabled, found.trigger.expression) == ("monitor", True, "0 3 * * *")
+    (signal,) = found.create_monitor.monitoring_signals.values()
+    assert signal.production_data.input_data.path.endswith("/data/watched-blue-model_inputs/versions/1")
+    schedules.disable(one.workspace, schedules.MONITOR)
+    assert not schedules.find(one.workspace, schedules.MONITOR).is_enabled
+    schedules.ensure_monitor(one.workspace, "blue", [])
+    assert schedules.find(one.workspace, schedules.MONITOR).is_enabled
 
 
 def test_a_champion_of_one_workspace_becomes_challenger_of_another(

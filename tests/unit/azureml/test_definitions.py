@@ -6,13 +6,11 @@ from pathlib import Path
 import pytest
 
 from resources.azureml import declared, models
-from resources.azureml.export import Served, export
 from resources.azureml.faults import AzureMLError, remedy_for
 from resources.azureml.search_space import early_termination, sampling, search_space
 from resources.azureml.settings import AzureMLSettings
 from resources.deployment_spec import BatchLimits, DeploymentSpec, Probe, read_folder, write_folder
 from resources.endpoint import Deployment, DesiredState, Mirror
-from resources.ml import ModelVersion
 from resources.training_method import (
     Distribution,
     DistributionKind,
@@ -129,42 +127,3 @@ def test_a_deployment_stands_as_a_folder_that_can_be_read_back(tmp_path: Path) -
 def test_settings_that_do_not_fit_are_refused(more: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         settings(**more)
-
-
-@pytest.mark.parametrize(
-    "more",
-    [{"compute": "cluster", "instance_count_max": 3, "collect_data": True}, {"compute": "serverless"},
-     {"compute": "instance", "endpoint_kind": "kubernetes", "endpoint_compute": "aks", "instance_count_max": 2}],
-    ids=["cluster", "serverless", "kubernetes"],
-)  # fmt: skip
-def test_every_definition_is_yaml_that_the_sdk_reads_back(more: dict, tmp_path: Path) -> None:
-    from azure.ai.ml.entities import _load_functions as ml  # what `az ml` reads files with
-
-    model, state = tmp_path / "model", tmp_path / "state"
-    for folder in (model, state):
-        folder.mkdir()
-        (folder / "file").write_text("content")
-    champion = ModelVersion("1", "d" * 64, "snapshot", "job", model)
-    files = export(settings(**more), tmp_path / "out", Served(champion, state))
-    readers = {
-        "environment": ml.load_environment, "compute": ml.load_compute, "component": ml.load_component, "job": ml.load_job,
-        "schedule": ml.load_schedule, "model": ml.load_model, "endpoint": ml.load_online_endpoint, "snapshot": ml.load_data,
-        "deployment": ml.load_online_deployment, "monitor": ml.load_schedule,
-    }  # fmt: skip
-    for file in files:
-        kind = file.stem.split("-")[1]
-        if file.stem in ("50-schedule", "81-batch-deployment"):
-            continue  # the SDK does not read back what it writes of these
-        if kind == "batch":
-            reader = ml.load_batch_endpoint if file.stem.endswith("endpoint") else ml.load_model_batch_deployment
-        elif kind == "import":
-            assert "feat_training_examples" in file.read_text()  # the SDK has no reader of imports
-            continue
-        else:
-            reader = readers[kind]
-        assert reader(str(file)) is not None, file
-        assert str(tmp_path) not in file.read_text(), f"{file.name} names a folder of this machine"
-    names = {file.stem for file in files}
-    assert ("12-compute" in names) == (more["compute"] != "serverless")
-    with pytest.raises(FileExistsError, match="not empty"):
-        export(settings(**more), tmp_path / "out", None)

@@ -3,59 +3,15 @@
 One story per test, each on an endpoint of its own; starting an inference server takes seconds.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.snapshot import read_snapshot
-from resources.azureml import models
-from resources.azureml.endpoint import AzureMLEndpoint
 from resources.azureml.serving_storage import SharedPredictionFiles, SharedServingStates
-from resources.azureml.workspace import Workspace
 from resources.endpoint import Deployment, DesiredState, EndpointError, Mirror
-from resources.ml import TrainedModel
-from resources.serving_state import ServingStates
-from tests.azureml_builders import settings_of
 from tests.emulators.azureml import StandIn
-from tests.endpoint_builders import QUESTION, deployment, eventually, ml_builders, publish_state
-
-WORKSPACE = "serving"
-Make = Callable[[str], AzureMLEndpoint]
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> list[Deployment]:
-    """Two models of small chains."""
-    root = tmp_path_factory.mktemp("models")
-    return [deployment(_fitted(root / version, seed=int(version)), version) for version in ("1", "2")]
-
-
-def _fitted(folder: Path, seed: int) -> Path:
-    """A model without a search for its penalty, which takes most of the time."""
-    build = ml_builders()
-    snapshot = read_snapshot(build.write_snapshot(build.chain(n_orders=200, seed=seed), folder / "snapshot"))
-    model = PreferenceModel(penalties=(0.01,)).fit(snapshot.states, snapshot.contexts, snapshot.y, snapshot.products)
-    model.save(folder / "model")
-    return folder / "model"
-
-
-@pytest.fixture
-def endpoint(azureml: StandIn, tmp_path: Path, trained: list[Deployment]) -> Make:
-    """Makes an endpoint of a name, as a new process would: nothing is remembered. Both models are registered."""
-    publish_state(tmp_path / "endpoints", "state-1")
-
-    def make(name: str) -> AzureMLEndpoint:
-        settings = settings_of(azureml, WORKSPACE, endpoint=name)
-        return AzureMLEndpoint(settings, tmp_path / "copies", ServingStates(folder=str(tmp_path / "endpoints")))
-
-    workspace = Workspace(settings_of(azureml, WORKSPACE))
-    for one in trained:
-        registered = TrainedModel(Path(one.model_folder), one.content_hash, "snapshot", "job", {})
-        if models.same(workspace, registered) is None:
-            models.create(workspace, registered, one.model_folder)
-    return make
+from tests.endpoint_builders import QUESTION, eventually, ml_builders
+from tests.unit.azureml.conftest import Make
 
 
 def named(one: Deployment) -> tuple[str, str]:
@@ -135,6 +91,32 @@ def test_a_deployment_that_fails_says_why_and_what_served_goes_on(
     with pytest.raises(EndpointError, match="deployment green of endpoint failing: failed"):
         one.wait_healthy("green")
     assert one.score([QUESTION])["model_version"] == "1"
+
+
+def test_a_reason_that_the_operation_tells_late_is_waited_for(
+    azureml: StandIn, endpoint: Make, trained: list[Deployment]
+) -> None:
+    one = endpoint("telling-late")
+    azureml.faults.operation_polls = 25  # the deployment shows its failure after two seconds, the operation after five
+    azureml.faults.out_of_quota("blue")
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    with pytest.raises(EndpointError, match=r"(?s)failed: OutOfQuota.*Remedy: ask for more quota"):
+        one.wait_healthy("blue")
+
+
+def test_a_deployment_that_is_slow_is_waited_for_and_by_the_next_run_too(
+    azureml: StandIn, endpoint: Make, trained: list[Deployment]
+) -> None:
+    one = endpoint("slow")
+    azureml.faults.operation_polls = 10
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    reason = (
+        r"deployment blue: is Creating and was not ready in time.*Studio: https://.*run it again: it goes on waiting"
+    )
+    with pytest.raises(EndpointError, match=reason):
+        one.wait_healthy("blue", seconds=0.01)
+    assert endpoint("slow").wait_healthy("blue").phase == "serving"
+    assert made(azureml) == 1
 
 
 def test_a_deployment_follows_the_states_and_hands_on_its_log(

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from tests.emulators.azureml import contracts, modelled
+from tests.emulators.azureml.calls import GROUP
+from tests.emulators.azureml.network import WORKSPACE_API
 from tests.emulators.azureml.routes import ROUTES
 
 JOB: dict[str, Any] = {
@@ -91,3 +93,37 @@ def test_every_model_that_a_route_names_is_one_of_the_installed_sdk() -> None:
 
 def test_no_two_routes_answer_the_same_call() -> None:
     assert len({(route.method, route.pattern.pattern) for route in ROUTES}) == len(ROUTES)
+
+
+def test_every_route_of_the_resource_manager_is_held_to_a_model() -> None:
+    free = [
+        route
+        for route in ROUTES
+        if route.template.startswith(GROUP)
+        and route.method != "DELETE"
+        and route.template.rpartition("/")[2] not in WITHOUT_BODY
+        and not any((route.contract.takes, route.contract.gives, route.contract.lists))
+    ]
+    assert [f"{route.method} {route.template.removeprefix(GROUP)}" for route in free] == UNCARRIED
+    written = [route for route in ROUTES if route.template.startswith(GROUP) and route.method in ("PUT", "PATCH")]
+    assert [route.template for route in written if route.contract.takes is None] == []
+
+
+def test_what_no_model_is_carried_for_is_of_other_services() -> None:
+    hosts = {
+        route.template.partition("/")[0]
+        for route in ROUTES
+        if not route.template.startswith("management.azure.com")
+        and not any((route.contract.takes, route.contract.gives, route.contract.lists))
+    }
+    assert hosts == OTHER_SERVICES
+
+
+WITHOUT_BODY = frozenset({"start", "stop", "restart", "cancel"})
+UNCARRIED = [
+    "GET ",  # a resource group, which is another provider's
+    "POST /providers/Microsoft.MachineLearningServices/workspaces/{workspace}/schedules/{name}/trigger",  # read as it comes
+]
+OTHER_SERVICES = {
+    "login.microsoftonline.com", WORKSPACE_API, "{host}", "{endpoint}.westeurope.inference.ml.azure.com"
+}  # fmt: skip

@@ -8,13 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.ai.ml.entities import KubernetesOnlineEndpoint, ManagedOnlineEndpoint
+from azure.ai.ml.entities import (
+    CodeConfiguration,
+    KubernetesCompute,
+    KubernetesOnlineDeployment,
+    KubernetesOnlineEndpoint,
+    ManagedOnlineEndpoint,
+)
 from azure.core.exceptions import HttpResponseError
 
 from tests.azureml_builders import SCORE, environment, model_asset, online_deployment, unique, written
 from tests.emulators.azureml import StandIn
 
 pytestmark = pytest.mark.slow
+
+CLUSTER = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/coffee"
 
 
 def asked(endpoint: Any, key: str, body: dict[str, Any], **headers: str) -> tuple[int, Any, dict[str, str]]:
@@ -149,11 +157,49 @@ def test_provisioning_fails_on_demand(
     client.online_deployments.begin_delete("red", endpoint_name=blue_and_green[0]).result()
 
 
-def test_a_kubernetes_endpoint_takes_tokens(client: Any) -> None:
+def attached(client: Any) -> str:
+    """The name of a Kubernetes cluster that is attached."""
+    name = unique("aks")[:16]
+    client.compute.begin_create_or_update(KubernetesCompute(name=name, resource_id=CLUSTER, namespace="ml")).result()
+    got = client.compute.get(name)
+    assert (got.type, got.resource_id, got.namespace) == ("kubernetes", CLUSTER, "ml")
+    return name
+
+
+def test_a_kubernetes_endpoint_answers_whoever_shows_its_token(client: Any, azureml: StandIn, tmp_path: Path) -> None:
     name = unique("k8s")
-    asked_for = KubernetesOnlineEndpoint(name=name, compute="aks", auth_mode="aml_token")
-    client.online_endpoints.begin_create_or_update(asked_for).result()
+    asked_for = KubernetesOnlineEndpoint(name=name, compute=attached(client), auth_mode="aml_token")
+    endpoint = client.online_endpoints.begin_create_or_update(asked_for).result()
+    code = written(tmp_path / "code", {"score.py": SCORE})
+    model = model_asset(client, tmp_path, "on Kubernetes")
+    managed = online_deployment(client, name, "managed", model, code)
+    with pytest.raises(HttpResponseError, match="takes Kubernetes deployments only"):
+        client.online_deployments.begin_create_or_update(managed)
+    blue = KubernetesOnlineDeployment(
+        name="blue",
+        endpoint_name=name,
+        model=model,
+        environment=environment(client),
+        code_configuration=CodeConfiguration(code=str(code), scoring_script="score.py"),
+        instance_type="defaultinstancetype",
+        instance_count=2,
+        environment_variables={"WHO": "blue"},
+    )
+    client.online_deployments.begin_create_or_update(blue).result()
+    endpoint = routed(client, name, {"blue": 100})
     token = client.online_endpoints.get_keys(name)
     assert token.expiry_time_utc > time.time()
-    assert client.online_endpoints.get(name).auth_mode == "aml_token"
-    assert environment(client)
+    assert asked(endpoint, token.access_token, {})[1]["who"] == "blue"
+    ours = azureml.world.tenant
+    for wrong, reason in (
+        (ours.token("https://management.azure.com", 600), b"token_auth_access_denied"),
+        (ours.token(endpoint.id.lower(), -60), b"token_expired"),
+        ("no token", b"token_auth_access_denied"),
+    ):
+        assert asked(endpoint, wrong, {})[:2] == (401, reason)
+
+
+def test_an_endpoint_on_a_cluster_that_is_not_attached_is_refused(client: Any) -> None:
+    asked_for = KubernetesOnlineEndpoint(name=unique("k8s"), compute="nowhere", auth_mode="key")
+    with pytest.raises(HttpResponseError, match="no attached Kubernetes cluster"):
+        client.online_endpoints.begin_create_or_update(asked_for)

@@ -5,12 +5,18 @@ It runs in the job's process and imports the deployed script; nothing else of th
 
 import argparse
 import importlib.util
+import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+_worker: list[Any] = []
+"""The deployed script and the arguments, in each process that scores."""
 
 
 def main() -> None:
@@ -19,18 +25,15 @@ def main() -> None:
     os.environ["AZUREML_BI_OUTPUT_PATH"] = str(given.output)
     if given.model is not None:
         os.environ["AZUREML_MODEL_DIR"] = str(given.model)
-    script = _loaded(given.script)
-    script.init()
     files = sorted(str(file) for data in given.data for file in _files(data))
+    batches = [files[start : start + given.size] for start in range(0, len(files), given.size)]
     failed = 0
     with (given.output / given.file).open("w") as output:
-        for start in range(0, len(files), given.size):
-            batch = files[start : start + given.size]
-            rows = _scored(script, batch, given.retries)
+        for batch, rows in zip(batches, _all_scored(given, batches), strict=True):
             if rows is None:
                 failed += len(batch)
             elif given.action == "AppendRow":
-                output.writelines(f"{row}\n" for row in _lines(rows))
+                output.writelines(f"{row}\n" for row in rows)
     if given.action != "AppendRow":
         (given.output / given.file).unlink()
     print(f"{len(files)} files, {failed} failed")
@@ -42,8 +45,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     for name in ("script", "output", "model"):
         parser.add_argument(f"--{name}", type=Path)
-    for name in ("size", "retries", "threshold"):
+    for name in ("size", "retries", "threshold", "concurrency"):
         parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--seconds", type=float)
     parser.add_argument("--file")
     parser.add_argument("--action")
     parser.add_argument("--data", type=Path, action="append", default=[])
@@ -64,13 +68,39 @@ def _files(path: Path) -> Iterator[Path]:
     return (file for file in path.rglob("*") if file.is_file()) if path.is_dir() else iter([path])
 
 
-def _scored(script: ModuleType, batch: list[str], retries: int) -> Any:
-    for attempt in range(retries + 1):
+def _all_scored(given: argparse.Namespace, batches: list[list[str]]) -> Iterator[list[str] | None]:
+    """The rows of each mini-batch, by as many processes as are asked for; none for one that failed."""
+    if given.concurrency == 1:
+        _begin(given)
+        yield from map(_scored, batches)
+        return
+    context = multiprocessing.get_context("fork")
+    with ProcessPoolExecutor(given.concurrency, context, initializer=_begin, initargs=(given,)) as pool:
+        yield from pool.map(_scored, batches)
+
+
+def _begin(given: argparse.Namespace) -> None:
+    script = _loaded(given.script)
+    script.init()
+    _worker[:] = [script, given]
+
+
+def _scored(batch: list[str]) -> list[str] | None:
+    script, given = _worker
+    signal.signal(signal.SIGALRM, _late)
+    for attempt in range(given.retries + 1):
+        signal.setitimer(signal.ITIMER_REAL, given.seconds)
         try:
-            return script.run(batch)
+            return _lines(script.run(batch))
         except Exception as error:  # noqa: BLE001 - the script's; it is tried again, then counted
             print(f"mini-batch of {len(batch)} files, attempt {attempt + 1}: {error!r}", file=sys.stderr)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
     return None
+
+
+def _late(*_: object) -> None:
+    raise TimeoutError("the mini-batch took longer than its time-out")
 
 
 def _lines(rows: Any) -> list[str]:

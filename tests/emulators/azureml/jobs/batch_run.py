@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import isodate
+
 from tests.emulators.azureml.jobs import command
 from tests.emulators.azureml.jobs.command import Work
 from tests.emulators.azureml.jobs.runs import JobFailed, Run, child_job
@@ -48,6 +50,8 @@ def _work(run: Run, deployment: Resource, asked: dict[str, Any]) -> Work:
         f"python {run.folder / DRIVER.name} --script {configuration['scoringScript']} --output ${{{{outputs.{OUTPUT}}}}}"
         f" --file {properties['outputFileName']} --action {action} --size {properties['miniBatchSize']}"
         f" --retries {retries['maxRetries']} --threshold {properties['errorThreshold']}"
+        f" --seconds {isodate.parse_duration(retries['timeout']).total_seconds()}"
+        f" --concurrency {properties['maxConcurrencyPerInstance']}"
     )
     inputs = {f"data_{number}": data for number, data in enumerate((asked.get("inputData") or {}).values())}
     text += "".join(f" --data ${{{{inputs.{name}}}}}" for name in inputs)

@@ -20,7 +20,7 @@ ENDPOINT_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{1,30}[a-zA-Z0-9]")
 MOST_MIRRORED = 50
 PROBE = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "failureThreshold": 30, "successThreshold": 1}
 REQUESTS = {"requestTimeout": "PT5S", "maxConcurrentRequestsPerInstance": 1, "maxQueueWait": "PT0.5S"}
-TOKEN_SECONDS = 3600
+INSTANCE = "Standard_F4s_v2"
 RESOURCES = {
     "containerResourceRequests": {"cpu": "1", "memory": "1Gi"}, "containerResourceLimits": {"cpu": "2", "memory": "2Gi"}
 }  # fmt: skip
@@ -57,6 +57,7 @@ def put_endpoint(call: Call) -> Answer:
     store.refuse_twin(found)
     _check_endpoint(call, given)
     given.pop("keys", None)
+    _check_compute(call.world, before, given)
     call.world.secrets.setdefault(found.lower(), {"primaryKey": _key(), "secondaryKey": _key()})
     identity = call.body.get("identity") or {"type": "SystemAssigned"}
     known = {"principalId": call.world.tenant.object_id, "tenantId": call.world.tenant.tenant_id}
@@ -83,6 +84,20 @@ def _check_endpoint(call: Call, given: dict[str, Any]) -> None:
     both = [deployment for deployment, percent in mirror.items() if percent and traffic.get(deployment)]
     if both:
         raise Refused(400, "UserError", f"Deployment {both[0]} can take live traffic or mirrored traffic, not both")
+
+
+def _check_compute(world: World, before: Resource | None, given: dict[str, Any]) -> None:
+    """An endpoint on Kubernetes needs a cluster that is attached, stays there, and takes no tokens of Microsoft Entra."""
+    compute = given.get("compute")
+    if before is not None and (compute or "").lower() != (before["properties"].get("compute") or "").lower():
+        raise Refused(400, "UserError", "The compute of an endpoint cannot be changed")
+    if compute is None:
+        return
+    found = world.store.get(compute)
+    if found is None or found["properties"]["computeType"] != "Kubernetes":
+        raise Refused(400, "UserError", f"Compute {compute.rpartition('/')[2]} is no attached Kubernetes cluster")
+    if given["authMode"] == "AADToken":
+        raise Refused(400, "UserError", "AADToken is not supported for Kubernetes online endpoints")
 
 
 def _filled_endpoint(call: Call, given: dict[str, Any]) -> dict[str, Any]:
@@ -166,8 +181,9 @@ def endpoint_token(call: Call) -> Answer:
     """A token for an endpoint that takes tokens."""
     _need_mode(call, "AMLToken")
     now = int(time.time())
-    token = call.world.tenant.token(endpoint_id(call).lower(), TOKEN_SECONDS)
-    times = {"expiryTimeUtc": now + TOKEN_SECONDS, "refreshAfterTimeUtc": now + TOKEN_SECONDS // 2}
+    seconds = call.world.faults.endpoint_token_seconds
+    token = call.world.tenant.token(endpoint_id(call).lower(), seconds)
+    times = {"expiryTimeUtc": now + seconds, "refreshAfterTimeUtc": now + seconds // 2}
     return Answer(200, {"accessToken": token, "tokenType": "Bearer", **times})
 
 
@@ -194,10 +210,10 @@ def get_deployment(call: Call) -> Answer:
 def put_deployment(call: Call) -> Answer:
     """Makes a deployment or replaces what it serves."""
     store, found = call.world.store, deployment_id(call)
-    store.need(endpoint_id(call))
+    endpoint = store.need(endpoint_id(call))
     before = store.get(found)
     given = dict(call.body["properties"])
-    _check_deployment(call.world, given)
+    _check_deployment(call.world, endpoint, given)
     sku = {"name": "Default", "tier": "Standard", **(call.body.get("sku") or {"capacity": 1})}
     resource = made(
         found, "workspaces/onlineEndpoints/deployments", _filled_deployment(found, given), before, location=REGION,
@@ -206,13 +222,14 @@ def put_deployment(call: Call) -> Answer:
     return _provisioned(call, resource, before)
 
 
-def _check_deployment(world: World, given: dict[str, Any]) -> None:
+def _check_deployment(world: World, endpoint: Resource, given: dict[str, Any]) -> None:
+    kind = "Kubernetes" if endpoint["kind"] == "K8S" else "Managed"
+    if given["endpointComputeType"] != kind:
+        raise Refused(400, "UserError", f"Endpoint {endpoint['name']} takes {kind} deployments only")
     if given.get("model") and model_id(given).startswith("/subscriptions") and world.store.get(model_id(given)) is None:
         raise Refused(400, "UserError", f"Model {model_id(given)} not found")
     if given.get("environmentId", "").startswith("/subscriptions") and world.store.get(given["environmentId"]) is None:
         raise Refused(400, "UserError", f"Environment {given['environmentId']} not found")
-    if given["endpointComputeType"] == "Managed" and not given.get("instanceType"):
-        raise Refused(400, "UserError", "A managed deployment needs an instance type")
 
 
 def _filled_deployment(found: str, given: dict[str, Any]) -> dict[str, Any]:
@@ -220,6 +237,8 @@ def _filled_deployment(found: str, given: dict[str, Any]) -> dict[str, Any]:
         "scaleSettings": {"scaleType": "Default"}, "appInsightsEnabled": False, "environmentVariables": {},
         "egressPublicNetworkAccess": "Enabled",
     }  # fmt: skip
+    if given["endpointComputeType"] == "Managed":
+        filled["instanceType"] = INSTANCE
     kept = {name: value for name, value in given.items() if value is not None}
     probes = {name: {**PROBE, **_set(given.get(name))} for name in ("livenessProbe", "readinessProbe")}
     own = {"properties": {**(given.get("properties") or {}), "AzureAsyncOperationUri": found}}

@@ -24,4 +24,6 @@ def run(data: str) -> Any:
     given = json.loads(data)["input_data"]
     frame = pd.DataFrame(**given) if isinstance(given, dict) else pd.DataFrame(given)
     predictions = _model.predict(frame)
+    if isinstance(predictions, pd.DataFrame):
+        return predictions.to_dict(orient="records")
     return predictions.tolist() if hasattr(predictions, "tolist") else predictions

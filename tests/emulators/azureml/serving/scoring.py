@@ -14,6 +14,8 @@ from tests.emulators.azureml.routes import route
 from tests.emulators.azureml.serving.servers import Server
 from tests.emulators.azureml.store import Resource
 
+AAD_AUDIENCE = "https://ml.azure.com"
+"""Whom a token of Microsoft Entra must be for."""
 DEPLOYMENT_HEADER = "azureml-model-deployment"
 PASSED_ON = ("content-type", "accept", "x-request-id", "x-ms-client-request-id", "traceparent")
 DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -25,8 +27,9 @@ def score(call: Call) -> Answer:
     endpoint = call.world.store.of_kind("onlineEndpoints", call.names["endpoint"])
     if endpoint is None:
         return Answer(404, b"endpoint not found")
-    if not _may(call, endpoint):
-        return Answer(401, b"key_auth_access_denied", {"WWW-Authenticate": "Bearer"})
+    refusal = _refusal(call, endpoint)
+    if refusal is not None:
+        return refusal
     name = call.headers.get(DEPLOYMENT_HEADER) or _drawn(call, endpoint)
     deployment = call.world.store.get(f"{endpoint['id']}/deployments/{name}")
     server = call.world.servers.get(f"{endpoint['id']}/deployments/{name}")
@@ -42,8 +45,9 @@ def score(call: Call) -> Answer:
 def swagger(call: Call) -> Answer:
     """The description of an endpoint that its server makes of its script."""
     endpoint = call.world.store.of_kind("onlineEndpoints", call.names["endpoint"])
-    if endpoint is None or not _may(call, endpoint):
-        return Answer(401, b"key_auth_access_denied")
+    refusal = _refusal(call, endpoint) if endpoint is not None else Answer(404, b"endpoint not found")
+    if endpoint is None or refusal is not None:
+        return refusal or Answer(404)
     server = call.world.servers.get(f"{endpoint['id']}/deployments/{_drawn(call, endpoint)}")
     if server is None:
         return Answer(404)
@@ -51,16 +55,24 @@ def swagger(call: Call) -> Answer:
         return Answer(200, answer.read(), {"content-type": "application/json"})
 
 
-def _may(call: Call, endpoint: Resource) -> bool:
+def _refusal(call: Call, endpoint: Resource) -> Answer | None:
+    """Why a caller may not ask, in the few words of Azure's front end; none if it may."""
     mode = endpoint["properties"]["authMode"].lower()
+    kind, _, shown = call.headers.get("authorization", "").partition(" ")
     if mode == "key":
-        given = call.headers.get("authorization", "").removeprefix("Bearer ")
-        return given in call.world.secrets[endpoint["id"].lower()].values()
+        good = kind == "Bearer" and shown in call.world.secrets[endpoint["id"].lower()].values()
+        return None if good else _unauthorized(b"key_auth_access_denied")
+    audience = AAD_AUDIENCE if mode == "aadtoken" else endpoint["id"].lower()
     try:
-        call.world.tenant.check(dict(call.headers))
-    except Refused:
-        return False
-    return True
+        call.world.tenant.check(dict(call.headers), audience)
+    except Refused as refused:
+        expired = refused.code == "ExpiredAuthenticationToken"
+        return _unauthorized(b"token_expired" if expired else b"token_auth_access_denied")
+    return None
+
+
+def _unauthorized(reason: bytes) -> Answer:
+    return Answer(401, reason, {"WWW-Authenticate": "Bearer", "content-type": "text/plain"})
 
 
 def _drawn(call: Call, endpoint: Resource) -> str | None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from tests.emulators.azureml.jobs.command import INHERITED
 from tests.emulators.azureml.locations import UnknownAddressError, asset, place_of_asset
 from tests.emulators.azureml.operations import OperationFailed
+from tests.emulators.azureml.serving.collecting import Agent
 from tests.emulators.azureml.store import Resource
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Server:
     process: subprocess.Popen[bytes]
     port: int
     log: Path
+    agent: Agent | None = None
+    """What takes the data that the script collects."""
 
     @property
     def url(self) -> str:
@@ -59,6 +62,8 @@ class Server:
                 os.killpg(self.process.pid, signal_number)
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(seconds)
+        if self.agent is not None:
+            self.agent.stop()
 
 
 class Servers:
@@ -88,6 +93,8 @@ class Servers:
         with self._lock:
             before = self._all.get(deployment["id"].lower())
             self._all[deployment["id"].lower()] = server
+        if server.agent is not None:
+            server.agent.register()
         if before is not None:
             before.stop()
 
@@ -110,6 +117,7 @@ class Servers:
         folder.mkdir(parents=True)
         script, models = self._fetch(deployment, folder)
         log = folder / "inference-server.log"
+        agent = Agent(self._world, deployment, folder) if deployment["properties"].get("dataCollector") else None
         with socket.create_server(("127.0.0.1", 0)) as listening, log.open("wb") as output:
             descriptor = str(listening.fileno())
             process = subprocess.Popen(
@@ -118,14 +126,14 @@ class Servers:
                     "--entry_script", str(script), "--model_dir", str(models),
                 ],
                 cwd=script.parent,
-                env=self._environment(deployment, folder, models),
+                env=self._environment(deployment, folder, models) | (agent.environment if agent else {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 pass_fds=[listening.fileno()],
                 start_new_session=True,
             )  # fmt: skip
-            return Server(process, int(listening.getsockname()[1]), log)
+            return Server(process, int(listening.getsockname()[1]), log, agent)
 
     def _fetch(self, deployment: Resource, folder: Path) -> tuple[Path, Path]:
         """The script and the folder of the model, as a container of Azure has them."""

@@ -1,0 +1,52 @@
+"""Runs inside a deployment: hands what was asked and answered to Azure's data collector, which model monitors read.
+
+This file is copied into the deployment's folder and stands alone: it imports nothing of this project. Only a deployment with a data
+collector uses it, and only there is the package `azureml-ai-monitoring` installed.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+SWITCH = "GLOBOLATTE_COLLECT_DATA"
+INPUTS, OUTPUTS = "model_inputs", "model_outputs"
+ASKED = ("customer_id", "known_customer", "business_unit", "weather", "daypart")
+
+logger = logging.getLogger("azmlinfsrv.globolatte")
+
+
+def listeners() -> list[Callable[[Any], None]]:
+    """Whom the scoring service tells of each call: the collector, or nobody. Raises `ImportError` if its package is missing."""
+    return [Collected().offer] if os.environ.get(SWITCH) == "1" else []
+
+
+class Collected:
+    """The two collections of a deployment. A fault is logged: the deployment goes on answering."""
+
+    def __init__(self) -> None:
+        from azureml.ai.monitoring import Collector
+
+        def lost(error: Exception) -> None:
+            logger.warning("the data collector took nothing: %s", error)
+
+        self._inputs, self._outputs = (Collector(name=name, on_error=lost) for name in (INPUTS, OUTPUTS))
+
+    def offer(self, entry: Any) -> None:
+        """Queues one call (`request_id` and `answers`): a row a question, and beside it the best answer."""
+        import pandas as pd
+        from azureml.ai.monitoring.context import BasicCorrelationContext
+
+        answers: Sequence[Any] = entry.answers
+        call = BasicCorrelationContext(id=entry.request_id or None)
+        asked = [{**{name: getattr(one, name) for name in ASKED}, "date": one.date.isoformat()} for one in answers]
+        best = [
+            {
+                "prediction_id": one.prediction_id,
+                "product_id": one.ranked[0].product_id,
+                "probability": one.ranked[0].probability,
+            }
+            for one in answers
+        ]
+        self._inputs.collect(pd.DataFrame(asked), call)
+        self._outputs.collect(pd.DataFrame(best), call)
