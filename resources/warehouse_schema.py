@@ -187,6 +187,10 @@ create table ml.responsible_ai (
 );
 """
 
+DBT_BUILDS = """
+create table sales_data.dbt_builds (model varchar not null, fingerprint varchar not null, built_at timestamp not null);
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -198,6 +202,7 @@ MIGRATIONS: tuple[str, ...] = (
     SIGN_OFFS,
     CAMPAIGNS,
     RESPONSIBLE_AI,
+    DBT_BUILDS,
 )
 
 

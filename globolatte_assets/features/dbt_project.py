@@ -8,11 +8,14 @@ import dagster as dg
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.documentation import COLUMN_SCHEMA, schema_of_model
+from globolatte_assets.features.builds import are_built_by, fingerprint, remember_build
 from globolatte_assets.features.checks import meaning_of_test
 from globolatte_assets.features.column_lineage import LINEAGE_FILE, as_dagster
 from globolatte_assets.keys import OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUSE_POOL
+from resources.clock import Clock
 from resources.dagster_dbt_alone import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 from resources.dbt_cli import DbtOfThisEnvironment
+from resources.warehouse import Warehouse
 
 RAW_SOURCE = "sales_data"
 SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "quarantine"})
@@ -120,6 +123,7 @@ def dbt_models(
 ) -> dg.AssetsDefinition:
     """All dbt models as assets."""
     lineage = _column_lineage(project, manifest)
+    version = fingerprint(manifest)
 
     @dbt_assets(
         manifest=manifest,
@@ -129,9 +133,19 @@ def dbt_models(
         retry_policy=RETRY_AFTER_A_FAULT,
         pool=WAREHOUSE_POOL,
     )
-    def models(context: dg.AssetExecutionContext, dbt: DbtOfThisEnvironment) -> Iterator[Any]:
+    def models(
+        context: dg.AssetExecutionContext,
+        dbt: DbtOfThisEnvironment,
+        warehouse: dg.ResourceParam[Warehouse],
+        clock: dg.ResourceParam[Clock],
+    ) -> Iterator[Any]:
+        names = {key.path[-1] for key in context.selected_asset_keys}
+        is_new_version = not are_built_by(warehouse, names, version)
+        command = [*DAILY_BUILD, "--full-refresh"] if is_new_version else DAILY_BUILD
         with dbt.artifacts(context.run.run_id) as target_path:
-            for event in dbt.cli(DAILY_BUILD, context=context, target_path=target_path).stream():
+            for event in dbt.cli(command, context=context, target_path=target_path).stream():
                 yield _with_lineage(event, lineage)
+        if is_new_version:
+            remember_build(warehouse, names, version, clock.timestamp())
 
     return models.map_asset_specs(lambda spec: spec.replace_attributes(automation_condition=condition))

@@ -18,6 +18,7 @@ from simulator import Truth
 from tests.integration.conftest import Home
 
 TWO_MONTHS = ("--start", "2022-01-01", "--end", "2022-02-28")
+CUSTOMER_SALES = "intermediate.int_customer_sales"
 SMALL = ("--orders", "2000", "--customers", "150", *TWO_MONTHS)
 
 
@@ -185,6 +186,25 @@ def test_a_campaign_from_the_terminal_is_logged_and_leaves_the_rest_alone(new_ho
     assert "Campaign results" in home.ok("run")
     [result] = warehouse(home).read("serving.campaign_results").to_pylist()
     assert (result["status"], result["customers_offer"]) == ("complete", 20)
+
+
+@pytest.mark.slow
+def test_another_version_of_the_models_builds_them_anew_by_itself(new_home: Callable[[], Home]) -> None:
+    home = new_home().simulate("--orders", "300", "--customers", "30", "--start", "2022-01-01", "--end", "2022-01-31")
+    home.ok("run")
+    present = warehouse(home).read(CUSTOMER_SALES)
+    with warehouse(home).transaction() as transaction:
+        transaction.execute("update sales_data.dbt_builds set fingerprint = 'earlier'")
+        transaction.execute(f"alter table {CUSTOMER_SALES} drop column {present.column_names[-1]}")
+    landed = next((home.folder / "landing").glob("sales/usa/2022/01/*/*.csv"))
+    landed.write_text("".join(landed.read_text().splitlines(keepends=True)[:1]))
+    home.ok("run")
+    built = warehouse(home).read("sales_data.dbt_builds").to_pydict()
+    assert sorted(built["model"]) == sorted(
+        node["name"] for node in manifest()["nodes"].values() if node["resource_type"] == "model"
+    )
+    assert len(set(built["fingerprint"]) - {"earlier"}) == 1
+    assert warehouse(home).read(CUSTOMER_SALES).schema == present.schema
 
 
 def test_a_correction_flows_through_to_marts_and_recommendations(new_home: Callable[[], Home]) -> None:
