@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.azureml import batch, computes, data_assets, environments, imports, online, schedules, training_jobs
+from resources.azureml import (
+    automl,
+    batch,
+    computes,
+    data_assets,
+    environments,
+    imports,
+    online,
+    schedules,
+    training_jobs,
+)
 from resources.azureml.code import copy_science
 from resources.azureml.models import CUSTOM_NAME, REGISTERED_NAME
 from resources.azureml.settings import AzureMLSettings, ComputeKind
@@ -17,7 +27,7 @@ from resources.azureml.training_jobs import JobParts
 from resources.azureml.workspace import Workspace
 from resources.deployment_spec import DeploymentSpec, write_folder
 from resources.ml import ModelVersion
-from resources.training_method import CommandMethod, SweepMethod
+from resources.training_method import AutoMLMethod, CommandMethod, SweepMethod
 
 README = """# GloboLatte on Azure ML, for `az ml`
 
@@ -27,7 +37,7 @@ Written by `globolatte azureml export`. In the order of the files' numbers:
     az ml compute create --file 12-compute.yml          # not there where jobs run serverless
     az ml data create --file 20-snapshot.yml            # name the folder of a snapshot in it
     az ml component create --file 30-component-prepare.yml   (and -train, -evaluate)
-    az ml job create --file 40-job-command.yml          # or 41-job-sweep.yml, 42-job-pipeline.yml
+    az ml job create --file 40-job-command.yml          # or 41-job-sweep.yml, 42-job-pipeline.yml, 43-job-automl.yml
     az ml schedule create --file 50-schedule.yml
     az ml model create --file 60-model.yml              # the model is in deployment/model
     az ml online-endpoint create --file 70-endpoint.yml
@@ -91,6 +101,7 @@ def _training(parts: JobParts) -> dict[str, Any]:
         "40-job-command": training_jobs.command_job(parts, CommandMethod(), "globolatte-command")._to_job(),
         "41-job-sweep": training_jobs.sweep_job(parts, SweepMethod(), "globolatte-sweep")._to_job(),
         "42-job-pipeline": training_jobs.pipeline_job(parts, steps, "globolatte-pipeline"),
+        "43-job-automl": automl.automl_job(parts, AutoMLMethod(), automl.LATEST_TABLES, "globolatte-automl"),
         "50-schedule": schedules.retraining_schedule(parts, steps),
     }
 

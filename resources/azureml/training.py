@@ -8,10 +8,11 @@ from typing import Any
 
 import dagster as dg
 
-from resources.azureml import training_jobs
+from resources.azureml import automl, training_jobs
 from resources.azureml.code import copy_science
 from resources.azureml.computes import ensure_compute
 from resources.azureml.content import hash_of_files, hash_of_values
+from resources.azureml.data_assets import SNAPSHOTS
 from resources.azureml.environments import ensure_environment, training_environment
 from resources.azureml.faults import AzureMLError, faults_of, is_missing
 from resources.azureml.files import fetch, job_page, whole
@@ -20,7 +21,8 @@ from resources.azureml.pipes import run_under_pipes
 from resources.azureml.provenance import Provenance
 from resources.azureml.training_jobs import OUT, JobParts
 from resources.azureml.workspace import Workspace
-from resources.training_method import CommandMethod, SweepMethod, TrainingMethod
+from resources.ml import Snapshot
+from resources.training_method import AutoMLMethod, CommandMethod, SweepMethod, TrainingMethod
 
 BEST_TRIAL = "best_child_run_id"
 
@@ -43,21 +45,20 @@ def train(
     context: dg.AssetExecutionContext,
     workspace: Workspace,
     method: TrainingMethod,
-    snapshot: tuple[str, str],
+    snapshot: Snapshot,
     jobs_folder: Path,
 ) -> Finished:
-    """Trains on a snapshot: its name and its address. Raises `AzureMLError` if a job fails."""
-    name, address = snapshot
+    """Trains on a kept snapshot. Raises `AzureMLError` if a job fails."""
     with tempfile.TemporaryDirectory(prefix="globolatte-code-") as scratch:
         parts = JobParts(
             settings=workspace.settings,
             code=copy_science(Path(scratch) / "code"),
             environment=ensure_environment(workspace, training_environment(workspace)),
             compute=ensure_compute(workspace),
-            snapshot=address,
-            tags=Provenance.of(context.run.run_id, name).tags(method=method.kind.value),
+            snapshot=f"azureml:{SNAPSHOTS}:{snapshot.name}",
+            tags=Provenance.of(context.run.run_id, snapshot.name).tags(method=method.kind.value),
         )
-        job = _run(context, workspace, method, parts, name)
+        job = _run(context, workspace, method, parts, snapshot)
     output_of = best_trial(workspace, job) if isinstance(method, SweepMethod) else job
     folder = whole(
         jobs_folder / output_of, lambda new: fetch(workspace, f"azureml://jobs/{output_of}/outputs/{OUT}", new)
@@ -67,21 +68,15 @@ def train(
 
 def base_name(method: TrainingMethod, parts: JobParts, snapshot: str) -> str:
     """What the job computes, as its name: the same again is the same job."""
-    what = hash_of_values(
-        {
-            "method": training_jobs.describe(method),
-            "code": hash_of_files(parts.code),
-            "environment": parts.environment,
-            "snapshot": parts.snapshot,
-        }
-    )
-    return f"globolatte-{method.kind}-{snapshot[:16]}-{what}"
+    return training_jobs.named(method, parts, snapshot)
 
 
 def _run(
-    context: dg.AssetExecutionContext, workspace: Workspace, method: TrainingMethod, parts: JobParts, snapshot: str
+    context: dg.AssetExecutionContext, workspace: Workspace, method: TrainingMethod, parts: JobParts, kept: Snapshot
 ) -> str:
-    base = base_name(method, parts, snapshot)
+    if isinstance(method, AutoMLMethod):
+        return automl.run(workspace, method, parts, kept, context.log.info)
+    base = base_name(method, parts, kept.name)
     if isinstance(method, CommandMethod):
         found = attempt(workspace, base)
         page = job_page(workspace, found.name)
