@@ -341,7 +341,7 @@ class PreferenceModel:
         for half_life in self.half_lives:
             weights, lowest = recency_weights(contexts.date, half_life), np.inf
             for penalty in sorted(self.penalties):
-                self._regress(inputs, chosen, penalty, weights)
+                self._regress(inputs, chosen, penalty, weights, is_candidate=True)
                 loss = log_loss(self._probabilities(inputs_later, None), chosen_later)
                 self.validation_log_loss_[penalty, half_life] = loss
                 if loss < best:
@@ -384,8 +384,16 @@ class PreferenceModel:
         self.taste_, self.blend_, self.draws_ = None, REGRESSION_ALONE, np.zeros((0, 0))
         self.tabular_sold_ = np.zeros(0, np.int64)
 
-    def _regress(self, inputs: np.ndarray, chosen: np.ndarray, penalty: float, weights: np.ndarray | None) -> None:
-        coef, intercept = fit_regression(inputs, chosen, penalty, weights, self.random_state)
+    def _regress(
+        self,
+        inputs: np.ndarray,
+        chosen: np.ndarray,
+        penalty: float,
+        weights: np.ndarray | None,
+        *,
+        is_candidate: bool = False,
+    ) -> None:
+        coef, intercept = fit_regression(inputs, chosen, penalty, weights, self.random_state, is_candidate=is_candidate)
         self.coef_, self.intercept_ = round_significant(coef), round_significant(intercept)
 
     def _logits(self, inputs: np.ndarray) -> np.ndarray:
