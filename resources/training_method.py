@@ -241,9 +241,15 @@ class AutoMLMethod:
 
 @dataclass(frozen=True)
 class PipelineMethod:
-    """Steps as jobs of their own: prepare, train, evaluate."""
+    """Steps as jobs of their own: prepare, train, evaluate.
+
+    `responsible_ai`: on Azure ML its Responsible AI components follow, on a product: `focus`, or the one chosen most often. They are
+    Azure's: one laptop has the asset `models/responsible_ai` alone.
+    """
 
     seed: int = 0
+    responsible_ai: bool = False
+    focus: str | None = None
     kind: MethodKind = field(default=MethodKind.PIPELINE, init=False)
 
 

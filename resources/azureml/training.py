@@ -2,13 +2,15 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from resources.azureml import automl, training_jobs
+from resources.azureml import automl, responsible_ai, training_jobs
 from resources.azureml.code import copy_science
 from resources.azureml.computes import ensure_compute
 from resources.azureml.content import hash_of_files, hash_of_values
@@ -22,7 +24,7 @@ from resources.azureml.provenance import Provenance
 from resources.azureml.training_jobs import OUT, JobParts
 from resources.azureml.workspace import Workspace
 from resources.ml import Snapshot
-from resources.training_method import AutoMLMethod, CommandMethod, SweepMethod, TrainingMethod
+from resources.training_method import AutoMLMethod, CommandMethod, PipelineMethod, SweepMethod, TrainingMethod
 
 BEST_TRIAL = "best_child_run_id"
 
@@ -66,17 +68,12 @@ def train(
     return Finished(job, output_of, folder)
 
 
-def base_name(method: TrainingMethod, parts: JobParts, snapshot: str) -> str:
-    """What the job computes, as its name: the same again is the same job."""
-    return training_jobs.named(method, parts, snapshot)
-
-
 def _run(
     context: dg.AssetExecutionContext, workspace: Workspace, method: TrainingMethod, parts: JobParts, kept: Snapshot
 ) -> str:
     if isinstance(method, AutoMLMethod):
         return automl.run(workspace, method, parts, kept, context.log.info)
-    base = base_name(method, parts, kept.name)
+    base = training_jobs.named(method, parts, kept.name)
     if isinstance(method, CommandMethod):
         found = attempt(workspace, base)
         page = job_page(workspace, found.name)
@@ -86,14 +83,26 @@ def _run(
         return found.name
     if isinstance(method, SweepMethod):
         return run_job(workspace, base, lambda name: training_jobs.sweep_job(parts, method, name), context.log.info)
-    steps = ensure_components(workspace, parts, method.seed)
-    return run_job(workspace, base, lambda name: training_jobs.pipeline_job(parts, steps, name), context.log.info)
+    return _run_pipeline(context, workspace, method, parts, kept)
 
 
-def ensure_components(workspace: Workspace, parts: JobParts, seed: int) -> dict[str, Any]:
-    """The pipeline's components, registered under the version of their content."""
+def _run_pipeline(
+    context: dg.AssetExecutionContext, workspace: Workspace, method: PipelineMethod, parts: JobParts, kept: Snapshot
+) -> str:
+    base = training_jobs.named(method, parts, kept.name)
+    steps = ensure_components(workspace, training_jobs.components(parts, method.seed), parts)
+    if not method.responsible_ai:
+        return run_job(workspace, base, lambda name: training_jobs.pipeline_job(parts, steps, name), context.log.info)
+    ours = ensure_components(workspace, {"inputs": responsible_ai.inputs_component(parts)}, parts)["inputs"]
+    rai = responsible_ai.ensure(workspace, parts, method, kept)
+    more = partial(responsible_ai.add_steps, rai, ours)
+    return run_job(workspace, base, lambda name: training_jobs.pipeline_job(parts, steps, name, more), context.log.info)
+
+
+def ensure_components(workspace: Workspace, components: Mapping[str, Any], parts: JobParts) -> dict[str, Any]:
+    """A pipeline's components, registered under the version of their content."""
     registered = {}
-    for name, component in training_jobs.components(parts, seed).items():
+    for name, component in components.items():
         version = hash_of_values([component.command, parts.environment, hash_of_files(parts.code)])
         with faults_of(f"component {component.name}:{version}"):
             try:

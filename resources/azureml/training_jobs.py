@@ -3,7 +3,7 @@
 Belongs here: what is submitted. Does not belong here: following a job (`jobs.py`, `pipes.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -158,7 +158,13 @@ def components(parts: JobParts, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def pipeline_job(parts: JobParts, steps: Mapping[str, Any], name: str) -> "PipelineJob":
+MoreSteps = Callable[[Any, Any], Mapping[str, Any]]
+"""Adds steps after training, given the snapshot and what was trained; the outputs that they add to the pipeline's."""
+
+
+def pipeline_job(
+    parts: JobParts, steps: Mapping[str, Any], name: str, more: MoreSteps = lambda _snapshot, _trained: {}
+) -> "PipelineJob":
     """The steps in order: prepare, train, evaluate. The model is registered by whoever waits for it, as with every method."""
     from azure.ai.ml import dsl
 
@@ -167,7 +173,8 @@ def pipeline_job(parts: JobParts, steps: Mapping[str, Any], name: str) -> "Pipel
         prepare = steps["prepare"](snapshot=snapshot)
         train = steps["train"](snapshot=prepare.outputs.out)
         evaluate = steps["evaluate"](snapshot=prepare.outputs.out, trained=train.outputs.out)
-        return {"out": train.outputs.out, "evaluation": evaluate.outputs.out}
+        added = more(prepare.outputs.out, train.outputs.out)
+        return {"out": train.outputs.out, "evaluation": evaluate.outputs.out, **added}
 
     job: Any = training_pipeline(snapshot=snapshot_input(parts))
     job.settings.default_compute = parts.compute or "serverless"

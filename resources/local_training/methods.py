@@ -103,5 +103,9 @@ def pipeline(context: dg.AssetExecutionContext, method: PipelineMethod, snapshot
     run_module(context, STEPS, "prepare", "--snapshot", snapshot, "--out", prepared)
     run_module(context, TRAIN, "--snapshot", prepared, "--out", trained, "--seed", str(method.seed))
     run_module(context, STEPS, "evaluate", "--snapshot", prepared, "--model", trained / "model", "--out", evaluated)
+    if method.responsible_ai:
+        context.log.info(
+            "Azure's Responsible AI components run on Azure ML alone; here the asset models/responsible_ai has the analysis"
+        )
     shutil.rmtree(prepared)  # the snapshot again
     return trained
