@@ -16,11 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from globolatte_ml import train
+from globolatte_ml.regression import watched
 
 if TYPE_CHECKING:
     from dagster_pipes import PipesContext
 
 CHUNK_SECONDS = 2.0
+PREFIX = "model."
+"""Of the model's own parameters in the tracking: scikit-learn's regression has a `penalty`, too."""
+TRACKED = "MLFLOW_RUN_ID"
+"""Where Azure ML says which run it has begun for the job."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,10 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     talking = options.pipes_context is not None and options.pipes_messages is not None
     with _dagster(options.pipes_context, options.pipes_messages) if talking else nullcontext() as pipes:
         os.environ.pop(train.PIPES_VARIABLE, None)  # it is open already
-        code = train.main([*others, "--out", str(options.out)])
+        run_id = os.environ.get(TRACKED)  # MLflow takes it out of the environment when a run ends
+        with watched(Autologging(run_id)) if run_id else nullcontext():
+            code = train.main([*others, "--out", str(options.out)])
         if code == 0:
             numbers = json.loads((options.out / "metrics.json").read_text(encoding="utf-8"))
-            track(numbers, json.loads((options.out / "parameters.json").read_text(encoding="utf-8")))
+            if run_id:
+                track(run_id, numbers, json.loads((options.out / "parameters.json").read_text(encoding="utf-8")))
             if pipes is not None:
                 pipes.log.info(
                     "trained: " + ", ".join(f"{name} {value:.4f}" for name, value in sorted(numbers.items()))
@@ -46,20 +54,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def track(metrics: dict[str, float], parameters: dict[str, Any]) -> None:
-    """Puts metrics and parameters into the run that Azure ML has begun for this job; nothing where there is none.
+class Autologging:
+    """MLflow's autologging of scikit-learn around the one fit that gives the model its regression: its parameters, its training metrics.
 
-    Logged by hand: MLflow's autologging would tell each of the many regressions of one search as the same run's parameters.
+    Only the first: a search fits many candidates and a proof fits the model again, and a run has each parameter once. Models are not
+    logged: the job writes its own, and MLflow 3 would log one by an API that Azure ML does not have.
     """
-    if "MLFLOW_RUN_ID" not in os.environ:
-        return
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id, self._done = run_id, False
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Around a fit."""
+        if self._done:
+            yield
+            return
+        self._done = True
+        import mlflow.sklearn
+
+        mlflow.sklearn.autolog(log_models=False, log_datasets=False, log_post_training_metrics=False, silent=True)
+        try:
+            with mlflow.start_run(run_id=self._run_id):
+                yield
+        finally:
+            mlflow.sklearn.autolog(disable=True, silent=True)
+
+
+def track(run_id: str, metrics: dict[str, float], parameters: dict[str, Any]) -> None:
+    """Puts metrics and parameters into the run that Azure ML has begun for this job.
+
+    Logged by hand: what MLflow's autologging tells is the regression alone, see `Autologging`.
+    """
     import mlflow
     from mlflow.exceptions import MlflowException
 
     try:
-        with mlflow.start_run(run_id=os.environ["MLFLOW_RUN_ID"]):
-            mlflow.log_params({name: str(value) for name, value in parameters.items()})
+        with mlflow.start_run(run_id=run_id):
             mlflow.log_metrics(metrics)
+            mlflow.log_params({f"{PREFIX}{name}": str(value) for name, value in parameters.items()})
     except (
         MlflowException
     ) as error:  # the model is there all the same; a sweep, which needs the metric, says that it has none

@@ -18,6 +18,7 @@ import numpy as np
 
 from globolatte_ml import model_files
 from globolatte_ml.blend import REGRESSION_ALONE, learn_blend, pool
+from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.contexts import Contexts
 from globolatte_ml.encoding import Encoded
 from globolatte_ml.features import FeatureSpace, encode_for, encoded_features, feature_names, features
@@ -25,6 +26,7 @@ from globolatte_ml.metrics import log_loss
 from globolatte_ml.priors import learn_feature_space
 from globolatte_ml.regression import fit_regression
 from globolatte_ml.states import CustomerStates
+from globolatte_ml.tabular import TabularClassifier
 from globolatte_ml.taste import TasteParameters, log_softmax, log_taste_probabilities
 from globolatte_ml.taste_fit import fit_taste, quasi_normal_draws, start
 from globolatte_ml.taste_inputs import taste_inputs
@@ -38,12 +40,29 @@ HALF_LIVES_IN_DAYS = (None, 60.0)
 MINIMUM_VALIDATION_ORDERS = 30
 MINIMUM_TASTE_ORDERS = 200
 """With fewer the regression answers alone."""
+NO_COEFFICIENTS, NO_INTERCEPTS = np.zeros((0, 0)), np.zeros(0)
+TOO_FEW_ORDERS = (
+    f"a search by AutoML needs {MINIMUM_VALIDATION_ORDERS} orders in the last eighth of the training span and two products sold "
+    "before; use GLOBOLATTE_TRAINING=command until more are loaded"
+)
 MAXIMUM_TASTE_ORDERS, MAXIMUM_REGRESSION_ORDERS = 100_000, 250_000
 """More orders than these tell a few hundred parameters nothing new: every so manieth is taken."""
 MOST_ROWS_BY_GRAPH = 256
 """A graph has less to do around the numbers, numpy is faster at the numbers: so requests go by graph, batches do not."""
 TASTE_DIGITS = 6
 """Significant digits kept of the taste model and the blend: far more than the data tell, fewer than the search's noise reaches."""
+
+
+def validation_orders(
+    contexts: Contexts, chosen: np.ndarray, fresh_from: np.datetime64 | None
+) -> tuple[np.ndarray | None, np.datetime64 | None]:
+    """Which of n training orders candidates are compared on, (n,), none if they are too few; and from when on they are new to the
+    model that is to be replaced, none where too little is new to tell anything about forgetting."""
+    later = time_split(contexts.date, fresh_from)
+    if later.sum() < MINIMUM_VALIDATION_ORDERS:
+        later, fresh_from = time_split(contexts.date), None
+    enough = later.sum() >= MINIMUM_VALIDATION_ORDERS and len(np.unique(chosen[~later])) >= 2
+    return (later if enough else None), fresh_from
 
 
 class PreferenceModel:
@@ -62,6 +81,9 @@ class PreferenceModel:
             penalties where the caller says what is new to the champion, else the first is taken. Only then have the
             validation orders something to tell about forgetting: with stationary customers equal weights are best.
         random_state: handed to scikit-learn.
+        tabular: a classifier that an AutoML search fitted on the orders before the validation orders (`automl_table.py`); it takes the
+            regression's place, and penalties and half-lives have no part. What features need is then learned from those same
+            orders, and only the taste model learns from all.
         groups: groups of the taste model. draws: its tastes per group, a power of 2. iterations: of its search, half of them
             once more on all orders.
 
@@ -76,7 +98,8 @@ class PreferenceModel:
             keys are (penalty, half-life).
         n_orders_: training orders.
         taste_: the taste model's parameters, None if the regression answers alone. draws_: shape (draws, dimensions).
-        blend_: weights of taste model and regression, shape (2,).
+        blend_: weights of taste model and regression (or tabular classifier), shape (2,).
+        tabular_sold_: positions of the T products that the tabular classifier knows, shape (T,); T is 0 without one.
     """
 
     def __init__(
@@ -87,6 +110,7 @@ class PreferenceModel:
         groups: int = 6,
         draws: int = 32,
         iterations: int = 40,
+        tabular: TabularClassifier | None = None,
     ) -> None:
         self.penalties = penalties
         self.half_lives = half_lives
@@ -94,6 +118,7 @@ class PreferenceModel:
         self.groups = groups
         self.draws = draws
         self.iterations = iterations
+        self.tabular = tabular
         self._answers: Callable[[Encoded], np.ndarray] | None = None
 
     classes_: np.ndarray
@@ -109,10 +134,11 @@ class PreferenceModel:
     taste_: TasteParameters | None
     draws_: np.ndarray
     blend_: np.ndarray
+    tabular_sold_: np.ndarray
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
         """The constructor's arguments."""
-        names = ("penalties", "half_lives", "random_state", "groups", "draws", "iterations")
+        names = ("penalties", "half_lives", "random_state", "groups", "draws", "iterations", "tabular")
         return {name: getattr(self, name) for name in names}
 
     def set_params(self, **parameters: Any) -> PreferenceModel:
@@ -222,6 +248,9 @@ class PreferenceModel:
         catalogue: tuple[str, ...],
         fresh_from: np.datetime64 | None,
     ) -> None:
+        if self.tabular is not None:
+            self._adopt(self.tabular, states, contexts, chosen, catalogue, fresh_from)
+            return
         trial = self._search(states, contexts, chosen, catalogue, fresh_from)
         self.validation_log_loss_ = scores = trial.validation_log_loss_ if trial else {}
         cautious = (CAUTIOUS_PENALTY, self.half_lives[0])
@@ -244,10 +273,8 @@ class PreferenceModel:
         fresh_from: np.datetime64 | None,
     ) -> PreferenceModel | None:
         """A model of the earlier orders whose penalty, half-life and blend are the best for the later ones, if these suffice."""
-        later = time_split(contexts.date, fresh_from)
-        if later.sum() < MINIMUM_VALIDATION_ORDERS:  # too little is new to tell anything about forgetting
-            later, fresh_from = time_split(contexts.date), None
-        if later.sum() < MINIMUM_VALIDATION_ORDERS or len(np.unique(chosen[~later])) < 2:
+        later, fresh_from = validation_orders(contexts, chosen, fresh_from)
+        if later is None:
             return None
         earlier = ~later
         half_lives = self.half_lives if fresh_from is not None else self.half_lives[:1]
@@ -260,11 +287,45 @@ class PreferenceModel:
         logits = trial._try_penalties(inputs, past[1].take(rows), past[2][rows], inputs_later, chosen[later])
         if len(past[2]) >= MINIMUM_TASTE_ORDERS:
             trial._fit_taste(*past, recency_weights(past[1].date, trial.half_life_))
-            log_taste = trial._log_taste(encode_for(states.take(later), contexts.take(later), trial.space_))
-            told = np.isin(chosen[later], trial.sold_)
-            position = np.searchsorted(trial.sold_, chosen[later][told])
-            trial.blend_ = learn_blend(log_taste[told], log_softmax(logits)[told], position)
+            trial._learn_blend(states.take(later), contexts.take(later), chosen[later], logits)
         return trial
+
+    def _learn_blend(self, states: CustomerStates, contexts: Contexts, chosen: np.ndarray, logits: np.ndarray) -> None:
+        """Whom to trust, by orders that neither expert was fitted on."""
+        log_taste = self._log_taste(encode_for(states, contexts, self.space_))
+        told = np.isin(chosen, self.sold_)
+        position = np.searchsorted(self.sold_, chosen[told])
+        self.blend_ = learn_blend(log_taste[told], log_softmax(logits)[told], position)
+
+    def _adopt(
+        self,
+        tabular: TabularClassifier,
+        states: CustomerStates,
+        contexts: Contexts,
+        chosen: np.ndarray,
+        catalogue: tuple[str, ...],
+        fresh_from: np.datetime64 | None,
+    ) -> None:
+        """A model around a classifier that was fitted on the orders before the validation orders."""
+        later, _ = validation_orders(contexts, chosen, fresh_from)
+        if later is None:
+            raise InvalidDataError(TOO_FEW_ORDERS)
+        past = states.take(~later), contexts.take(~later), chosen[~later]
+        after = states.take(later), contexts.take(later), chosen[later]
+        trial = PreferenceModel((), (None,), self.random_state, self.groups, self.draws, self.iterations, tabular)
+        trial._learn_features(*past, catalogue)
+        trial.coef_, trial.intercept_, trial.tabular_sold_ = NO_COEFFICIENTS, NO_INTERCEPTS, trial.sold_
+        inputs = features(*after[:2], trial.space_)
+        self.penalty_, self.half_life_ = 0.0, None
+        self.validation_log_loss_ = {(0.0, None): log_loss(trial._probabilities(inputs, None), after[2])}
+        self._learn_features(states, contexts, chosen, catalogue)
+        self.space_, self.tabular_sold_ = trial.space_, trial.tabular_sold_
+        self.coef_, self.intercept_ = trial.coef_, trial.intercept_
+        if len(past[2]) >= MINIMUM_TASTE_ORDERS:
+            trial._fit_taste(*past, None)
+            trial._learn_blend(*after, trial._logits(inputs))
+            self.blend_ = round_significant(trial.blend_, TASTE_DIGITS)
+            self._fit_taste(states, contexts, chosen, None, trial)
 
     def _try_penalties(
         self,
@@ -280,7 +341,7 @@ class PreferenceModel:
         for half_life in self.half_lives:
             weights, lowest = recency_weights(contexts.date, half_life), np.inf
             for penalty in sorted(self.penalties):
-                self._regress(inputs, chosen, penalty, weights)
+                self._regress(inputs, chosen, penalty, weights, is_candidate=True)
                 loss = log_loss(self._probabilities(inputs_later, None), chosen_later)
                 self.validation_log_loss_[penalty, half_life] = loss
                 if loss < best:
@@ -321,14 +382,31 @@ class PreferenceModel:
         self.floor_ = 1.0 / (len(chosen) + len(catalogue))
         self.sold_ = np.unique(chosen)
         self.taste_, self.blend_, self.draws_ = None, REGRESSION_ALONE, np.zeros((0, 0))
+        self.tabular_sold_ = np.zeros(0, np.int64)
 
-    def _regress(self, inputs: np.ndarray, chosen: np.ndarray, penalty: float, weights: np.ndarray | None) -> None:
-        coef, intercept = fit_regression(inputs, chosen, penalty, weights, self.random_state)
+    def _regress(
+        self,
+        inputs: np.ndarray,
+        chosen: np.ndarray,
+        penalty: float,
+        weights: np.ndarray | None,
+        *,
+        is_candidate: bool = False,
+    ) -> None:
+        coef, intercept = fit_regression(inputs, chosen, penalty, weights, self.random_state, is_candidate=is_candidate)
         self.coef_, self.intercept_ = round_significant(coef), round_significant(intercept)
 
     def _logits(self, inputs: np.ndarray) -> np.ndarray:
-        """The regression's, shape (n, S)."""
+        """The regression's or the tabular classifier's, shape (n, S)."""
+        if self.tabular is not None:
+            return self._tabular_logits(inputs, self.tabular)
         logits: np.ndarray = inputs @ self.coef_.T + self.intercept_
+        return logits
+
+    def _tabular_logits(self, inputs: np.ndarray, tabular: TabularClassifier) -> np.ndarray:
+        """The classifier's, with `floor_` added for each product: trees give zeros, and know no product that came later."""
+        place = (self.tabular_sold_[:, None] == self.sold_[None, :]).astype(np.float64)
+        logits: np.ndarray = np.log(tabular.shares(inputs) @ place + self.floor_)
         return logits
 
     def _log_taste(self, orders: Encoded) -> np.ndarray:

@@ -16,6 +16,7 @@ import numpy as np
 
 from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.features import FeatureSpace, feature_names
+from globolatte_ml.tabular import TabularClassifier
 from globolatte_ml.taste import TasteParameters
 from globolatte_ml.taste_inputs import circumstance_names
 from globolatte_ml.vocabulary import Vocabulary
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 SCHEMA = "globolatte-preference-model/3"
 DOCUMENT_NAME = "preference_model.json"
 ARRAYS_NAME = "preference_model.npz"
+TABULAR_NAME = "tabular.onnx"
 TASTE_ARRAYS = tuple(field.name for field in fields(TasteParameters))
 
 
@@ -36,6 +38,8 @@ def save(model: PreferenceModel, folder: Path) -> None:
     (folder / DOCUMENT_NAME).write_text(document + "\n", encoding="utf-8")
     arrays: dict[str, Any] = _arrays(model)
     np.savez(folder / ARRAYS_NAME, **arrays)
+    if model.tabular is not None:
+        (folder / TABULAR_NAME).write_bytes(model.tabular.graph)
 
 
 def restore(model: PreferenceModel, folder: Path) -> None:
@@ -60,6 +64,7 @@ def restore(model: PreferenceModel, folder: Path) -> None:
     model.sold_, model.coef_, model.intercept_ = arrays["sold"], arrays["coef"], arrays["intercept"]
     model.blend_, model.draws_ = arrays["blend"], arrays["draws"]
     model.taste_ = _taste(arrays)
+    model.tabular, model.tabular_sold_ = _tabular(document, folder), arrays.get("tabular_sold", np.zeros(0, np.int64))
     model.floor_, model.penalty_, model.n_orders_ = document["floor"], document["penalty"], document["n_orders"]
     model.validation_log_loss_ = {(penalty, half): loss for penalty, half, loss in document["validation_log_loss"]}
     if tuple(document["features"]) != feature_names(model.space_) or tuple(
@@ -100,6 +105,11 @@ def _words_and_numbers(model: PreferenceModel) -> dict[str, Any]:
         "draws": model.draws,
         "iterations": model.iterations,
         "random_state": model.random_state,
+        **(
+            {}
+            if model.tabular is None
+            else {"tabular": {"sha256": model.tabular.sha256, "algorithm": model.tabular.algorithm}}
+        ),
     }
 
 
@@ -115,6 +125,7 @@ def _arrays(model: PreferenceModel) -> dict[str, np.ndarray]:
         "blend": model.blend_,
         "draws": model.draws_,
         **taste,
+        **({} if model.tabular is None else {"tabular_sold": model.tabular_sold_}),
     }
 
 
@@ -122,6 +133,20 @@ def _taste(arrays: dict[str, np.ndarray]) -> TasteParameters | None:
     """The taste model's parameters; none if the model was fitted without."""
     kept = {name: arrays[f"taste_{name}"] for name in TASTE_ARRAYS if f"taste_{name}" in arrays}
     return TasteParameters(**kept) if kept else None
+
+
+def _tabular(document: dict[str, Any], folder: Path) -> TabularClassifier | None:
+    """The tabular classifier; none if the model has a regression."""
+    said = document.get("tabular")
+    if said is None:
+        return None
+    file = folder / TABULAR_NAME
+    if not file.is_file():
+        raise InvalidDataError(f"{file}: the file is missing; train the model again")
+    found = TabularClassifier(file.read_bytes(), said["algorithm"])
+    if found.sha256 != said["sha256"]:
+        raise InvalidDataError(f"{file}: is not the classifier that the model was made with; train again")
+    return found
 
 
 def _read_document(path: Path) -> dict[str, Any]:

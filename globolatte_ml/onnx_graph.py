@@ -50,7 +50,8 @@ def write_graph(model: PreferenceModel, file: Path) -> None:
         [helper.make_tensor_value_info("probabilities", TensorProto.DOUBLE, ["n", k])],
         graph.initializers,
     )
-    document = helper.make_model(described, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    domains = [helper.make_opsetid(domain, version) for domain, version in graph.domains.items()]
+    document = helper.make_model(described, opset_imports=domains, ir_version=IR_VERSION)
     helper.set_model_props(document, {HASH_KEY: model.content_hash()})
     onnx.checker.check_model(document)
     onnx.save(document, str(file))
@@ -98,6 +99,7 @@ class _Graph:
     def __init__(self) -> None:
         self.nodes: list[Any] = []
         self.initializers: list[Any] = []
+        self.domains: dict[str, int] = {"": OPSET}
         self._computed: dict[tuple[Any, ...], Traced] = {}
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if PIPES_VARIABLE in os.environ:
             _run_under_dagster(options)
         else:
-            run(options.snapshot, options.out, options.seed, _say, _candidates(options))
+            run(options.snapshot, options.out, options.seed, _say, _candidates(options), _found(options))
     except InvalidDataError as error:
         sys.stderr.write(f"{error}\n")
         return FAULT_IN_THE_INPUT
@@ -45,17 +45,33 @@ def run(
     out: Path,
     seed: int,
     say: Callable[[str], object],
-    candidates: Mapping[str, Sequence[float | None]] | None = None,
+    candidates: Mapping[str, Any] | None = None,
+    found: tuple[Path, str] | None = None,
 ) -> Training:
-    """Read, train, judge, write; `say` receives a sentence after each step. `candidates`: arguments of `PreferenceModel`."""
+    """Read, train, judge, write; `say` receives a sentence after each step.
+
+    `candidates`: arguments of `PreferenceModel`. `found`: folder and algorithm of a classifier that AutoML found.
+    """
     from globolatte_ml.snapshot import read_snapshot
     from globolatte_ml.training import train, write
 
     snapshot = read_snapshot(snapshot_folder)
     say(f"{len(snapshot)} orders, {len(snapshot.products)} products read from {snapshot_folder}")
+    if found is not None:
+        from globolatte_ml.automl_table import table_space
+        from globolatte_ml.features import feature_names
+        from globolatte_ml.tabular import read_found
+
+        columns = len(feature_names(table_space(snapshot)))
+        candidates = {**(candidates or {}), "tabular": read_found(found[0], columns, found[1])}
     training = train(snapshot, seed, candidates)
     model, judged = training.model, training.evaluation
-    say(f"fitted on {model.n_orders_} orders up to {model.space_.last_date}, penalty {model.penalty_}")
+    how = (
+        f"penalty {model.penalty_}"
+        if model.tabular is None
+        else f"with the {model.tabular.algorithm} that AutoML found"
+    )
+    say(f"fitted on {model.n_orders_} orders up to {model.space_.last_date}, {how}")
     if judged.model is None:
         say("no holdout is possible: all orders have the same time; the model is not judged")
     else:
@@ -72,7 +88,9 @@ def _run_under_dagster(options: argparse.Namespace) -> None:
     from dagster_pipes import open_dagster_pipes
 
     with open_dagster_pipes() as pipes:
-        training = run(options.snapshot, options.out, options.seed, pipes.log.info, _candidates(options))
+        training = run(
+            options.snapshot, options.out, options.seed, pipes.log.info, _candidates(options), _found(options)
+        )
         if pipes.is_asset_step:
             parameters = training.parameters()
             metadata: dict[str, Any] = {**training.metrics(), **parameters, "penalties": str(parameters["penalties"])}
@@ -87,6 +105,10 @@ def _candidates(options: argparse.Namespace) -> dict[str, Sequence[float | None]
     if options.half_lives:
         found["half_lives"] = [days or None for days in options.half_lives]
     return found
+
+
+def _found(options: argparse.Namespace) -> tuple[Path, str] | None:
+    return None if options.tabular is None else (options.tabular, options.algorithm)
 
 
 def _numbers(text: str) -> list[float]:
@@ -109,6 +131,8 @@ def _parser() -> argparse.ArgumentParser:
         type=_numbers,
         help="half-lives in days of an order's weight to try, comma-separated; 0: equal weights",
     )
+    parser.add_argument("--tabular", type=Path, help="folder with the model.onnx that an AutoML search found")
+    parser.add_argument("--algorithm", default="unknown", help="what that search says its model is")
     return parser
 
 

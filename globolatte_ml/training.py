@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -65,7 +65,8 @@ class Training:
             "training_from": str(space.first_date),
             "training_to": str(space.last_date),
             "products": len(model.classes_),
-            "features": model.coef_.shape[1],
+            "features": len(model.feature_names()),
+            **({} if model.tabular is None else {"tabular_algorithm": model.tabular.algorithm}),
             "taste_groups": model.groups if model.taste_ is not None else 0,
             "weight_of_taste_model": float(model.blend_[0]),
             "weight_of_regression": float(model.blend_[1]),
@@ -73,12 +74,10 @@ class Training:
         }
 
 
-def train(
-    snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Sequence[float | None]] | None = None
-) -> Training:
+def train(snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Any] | None = None) -> Training:
     """Fit on everything before the holdout (on everything when no holdout is possible) and judge on the holdout.
 
-    `candidates`: arguments of `PreferenceModel` (`penalties`, `half_lives`) other than its own.
+    `candidates`: arguments of `PreferenceModel` (`penalties`, `half_lives`, `tabular`) other than its own.
     """
     holdout = snapshot.holdout
     model = fit_on_the_past(snapshot, seed, candidates)
@@ -87,9 +86,7 @@ def train(
     return Training(model, evaluation, holdout, probabilities, seed)
 
 
-def fit_on_the_past(
-    snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Sequence[float | None]] | None = None
-) -> PreferenceModel:
+def fit_on_the_past(snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Any] | None = None) -> PreferenceModel:
     """A model of everything before the holdout, or of everything when no holdout is possible."""
     past = ~snapshot.holdout
     chosen: dict[str, Any] = dict(candidates or {})
@@ -109,7 +106,8 @@ def write(training: Training, snapshot: Snapshot, out: Path) -> None:
     """
     out.mkdir(parents=True, exist_ok=True)
     _write_model(training.model, snapshot, out / "model")
-    candidates = {"penalties": training.model.penalties, "half_lives": training.model.half_lives}
+    chosen = training.model
+    candidates = {"penalties": chosen.penalties, "half_lives": chosen.half_lives, "tabular": chosen.tabular}
     again = partial(fit_on_the_past, seed=training.seed, candidates=candidates)
     write_proofs(prove(training.model, snapshot, out / "model", again, training.seed), out / "model")
     _write_json(out / "metrics.json", training.metrics())

@@ -118,8 +118,8 @@ class Settings(BaseSettings):
     )
     training: MethodKind = Field(
         default=MethodKind.COMMAND,
-        description="How models are trained: command (one job), sweep (many jobs over a search space), or pipeline "
-        "(steps as jobs of their own).",
+        description="How models are trained: command (one job), sweep (many jobs over a search space), automl (a search "
+        "over algorithms), or pipeline (steps as jobs of their own).",
     )
     training_file: Path | None = Field(
         default=None,

@@ -21,6 +21,7 @@ class MethodKind(StrEnum):
 
     COMMAND = "command"
     SWEEP = "sweep"
+    AUTOML = "automl"
     PIPELINE = "pipeline"
 
 
@@ -173,18 +174,90 @@ class SweepMethod:
         return math.prod(len(distribution.values) for distribution in self.space.values())
 
 
+class Metric(StrEnum):
+    """What AutoML makes large. Gates read none of these: a found model is judged on the holdout like any other."""
+
+    ACCURACY = "accuracy"
+    AUC_WEIGHTED = "auc_weighted"
+    AVERAGE_PRECISION = "average_precision_score_weighted"
+    NORM_MACRO_RECALL = "norm_macro_recall"
+    PRECISION = "precision_score_weighted"
+
+
+class Featurization(StrEnum):
+    """Whether Azure's AutoML makes columns of its own out of ours."""
+
+    OFF = "off"
+    AUTO = "auto"
+
+
+class Algorithm(StrEnum):
+    """What AutoML may try. The first four are tried on one laptop, too."""
+
+    LOGISTIC_REGRESSION = "logistic_regression"
+    LIGHT_GBM = "light_gbm"
+    RANDOM_FOREST = "random_forest"
+    EXTREME_RANDOM_TREES = "extreme_random_trees"
+    GRADIENT_BOOSTING = "gradient_boosting"
+    DECISION_TREE = "decision_tree"
+    KNN = "knn"
+    SVM = "svm"
+    LINEAR_SVM = "linear_svm"
+    SGD = "sgd"
+    BERNOULLI_NAIVE_BAYES = "bernoulli_naive_bayes"
+    MULTINOMIAL_NAIVE_BAYES = "multinomial_naive_bayes"
+    XG_BOOST = "xg_boost_classifier"
+
+
+@dataclass(frozen=True)
+class AutoMLMethod:
+    """A search over algorithms and their settings for a classifier of our features, which takes the regression's place in the model.
+
+    `folds`: of a cross-validation of the orders that it learns from; none: candidates are compared on the validation orders.
+    `minutes`, `trial_minutes`, `concurrent`, `featurization` and `explain` (feature importances in the studio) are Azure's alone;
+    `seed` is this machine's, where a number of trials bounds the search and never the time.
+    """
+
+    metric: Metric = Metric.AUC_WEIGHTED
+    trials: int = 20
+    concurrent: int = 4
+    minutes: int = 60
+    trial_minutes: int = 15
+    folds: int | None = None
+    featurization: Featurization = Featurization.OFF
+    blocked: tuple[Algorithm, ...] = ()
+    explain: bool = True
+    seed: int = 0
+    kind: MethodKind = field(default=MethodKind.AUTOML, init=False)
+
+    def __post_init__(self) -> None:
+        if min(self.trials, self.concurrent, self.minutes, self.trial_minutes) < 1:
+            raise ValueError("trials, concurrent, minutes and trial_minutes are at least 1")
+        if self.folds is not None and not 2 <= self.folds <= 20:
+            raise ValueError(f"folds is {self.folds}; use 2 to 20, or leave it out to compare on the validation orders")
+        if set(self.blocked) == set(Algorithm):
+            raise ValueError("every algorithm is blocked; leave at least one")
+
+
 @dataclass(frozen=True)
 class PipelineMethod:
-    """Steps as jobs of their own: prepare, train, evaluate."""
+    """Steps as jobs of their own: prepare, train, evaluate.
+
+    `responsible_ai`: on Azure ML its Responsible AI components follow, on a product: `focus`, or the one chosen most often. They are
+    Azure's: one laptop has the asset `models/responsible_ai` alone.
+    """
 
     seed: int = 0
+    responsible_ai: bool = False
+    focus: str | None = None
     kind: MethodKind = field(default=MethodKind.PIPELINE, init=False)
 
 
-TrainingMethod = CommandMethod | SweepMethod | PipelineMethod
+TrainingMethod = CommandMethod | SweepMethod | AutoMLMethod | PipelineMethod
 METHODS: Mapping[MethodKind, type[TrainingMethod]] = {
     MethodKind.COMMAND: CommandMethod,
     MethodKind.SWEEP: SweepMethod,
+    MethodKind.AUTOML: AutoMLMethod,
     MethodKind.PIPELINE: PipelineMethod,
 }
 
@@ -211,6 +284,10 @@ def _value(name: str, value: Any) -> Any:
         return Sampling(value)
     if name == "early_termination":
         return EarlyTermination(**{**value, "kind": EarlyTerminationKind(value["kind"])})
+    if name in ("metric", "featurization"):
+        return {"metric": Metric, "featurization": Featurization}[name](value)
+    if name == "blocked":
+        return tuple(Algorithm(one) for one in value)
     return tuple(value) if isinstance(value, list) else value
 
 

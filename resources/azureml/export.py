@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from resources.azureml import (
+    automl,
     autoscale,
     batch,
     computes,
@@ -29,7 +30,7 @@ from resources.azureml.workspace import Workspace
 from resources.azureml.yaml_files import write
 from resources.deployment_spec import DeploymentSpec, write_folder
 from resources.ml import ModelVersion
-from resources.training_method import CommandMethod, SweepMethod
+from resources.training_method import AutoMLMethod, CommandMethod, SweepMethod
 
 PIPELINE, SCHEDULE = "42-job-pipeline", "50-schedule"
 
@@ -45,7 +46,7 @@ Written by `globolatte azureml export`. In the order of the files' numbers:
     az ml data create --file 20-snapshot.yml                         # name the folder of a snapshot in it
     az ml data import --file 21-import.yml                           # the training examples from Snowflake, by the connection
     az ml component create --file 30-component-prepare.yml           # and 30-component-train.yml, 30-component-evaluate.yml
-    az ml job create --file 40-job-command.yml                       # or 41-job-sweep.yml, 42-job-pipeline.yml
+    az ml job create --file 40-job-command.yml                       # or 41-job-sweep.yml, 42-job-pipeline.yml, 43-job-automl.yml
     az ml schedule create --file 50-schedule.yml
     az ml model create --file 60-model.yml                           # and 61-model-mlflow.yml; the model is in deployment/model
     az ml online-endpoint create --file 70-endpoint.yml
@@ -122,6 +123,7 @@ def _training(parts: JobParts) -> dict[str, Any]:
         "40-job-command": training_jobs.command_job(parts, CommandMethod(), "globolatte-command")._to_job(),
         "41-job-sweep": training_jobs.sweep_job(parts, SweepMethod(), "globolatte-sweep")._to_job(),
         PIPELINE: training_jobs.pipeline_job(parts, steps, "globolatte-pipeline"),
+        "43-job-automl": automl.automl_job(parts, AutoMLMethod(), automl.LATEST_TABLES, "globolatte-automl"),
         SCHEDULE: schedules.retraining_schedule(parts, steps),
     }
 

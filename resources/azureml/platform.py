@@ -144,9 +144,8 @@ class AzureMLPlatform:
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains by the chosen method as a job of the workspace, going on with one that is there for the same inputs."""
-        address = f"azureml:{data_assets.SNAPSHOTS}:{snapshot.name}"
         try:
-            finished = train(context, self.workspace, self.method, (snapshot.name, address), self.folder / "jobs")
+            finished = train(context, self.workspace, self.method, snapshot, self.folder / "jobs")
         except AzureMLError as error:
             raise as_failure(error) from error
         parameters = json.loads((finished.folder / "parameters.json").read_text(encoding="utf-8"))

@@ -2,16 +2,19 @@
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from resources.azureml import training_jobs
+from resources.azureml import automl, responsible_ai, training_jobs
 from resources.azureml.code import copy_science
 from resources.azureml.computes import ensure_compute
 from resources.azureml.content import hash_of_files, hash_of_values
+from resources.azureml.data_assets import SNAPSHOTS
 from resources.azureml.environments import ensure_environment, training_environment
 from resources.azureml.faults import AzureMLError, faults_of, is_missing
 from resources.azureml.files import fetch, job_page, whole
@@ -20,7 +23,8 @@ from resources.azureml.pipes import run_under_pipes
 from resources.azureml.provenance import Provenance
 from resources.azureml.training_jobs import OUT, JobParts
 from resources.azureml.workspace import Workspace
-from resources.training_method import CommandMethod, SweepMethod, TrainingMethod
+from resources.ml import Snapshot
+from resources.training_method import AutoMLMethod, CommandMethod, PipelineMethod, SweepMethod, TrainingMethod
 
 BEST_TRIAL = "best_child_run_id"
 
@@ -43,21 +47,20 @@ def train(
     context: dg.AssetExecutionContext,
     workspace: Workspace,
     method: TrainingMethod,
-    snapshot: tuple[str, str],
+    snapshot: Snapshot,
     jobs_folder: Path,
 ) -> Finished:
-    """Trains on a snapshot: its name and its address. Raises `AzureMLError` if a job fails."""
-    name, address = snapshot
+    """Trains on a kept snapshot. Raises `AzureMLError` if a job fails."""
     with tempfile.TemporaryDirectory(prefix="globolatte-code-") as scratch:
         parts = JobParts(
             settings=workspace.settings,
             code=copy_science(Path(scratch) / "code"),
             environment=ensure_environment(workspace, training_environment(workspace)),
             compute=ensure_compute(workspace),
-            snapshot=address,
-            tags=Provenance.of(context.run.run_id, name).tags(method=method.kind.value),
+            snapshot=f"azureml:{SNAPSHOTS}:{snapshot.name}",
+            tags=Provenance.of(context.run.run_id, snapshot.name).tags(method=method.kind.value),
         )
-        job = _run(context, workspace, method, parts, name)
+        job = _run(context, workspace, method, parts, snapshot)
     output_of = best_trial(workspace, job) if isinstance(method, SweepMethod) else job
     folder = whole(
         jobs_folder / output_of, lambda new: fetch(workspace, f"azureml://jobs/{output_of}/outputs/{OUT}", new)
@@ -65,23 +68,12 @@ def train(
     return Finished(job, output_of, folder)
 
 
-def base_name(method: TrainingMethod, parts: JobParts, snapshot: str) -> str:
-    """What the job computes, as its name: the same again is the same job."""
-    what = hash_of_values(
-        {
-            "method": training_jobs.describe(method),
-            "code": hash_of_files(parts.code),
-            "environment": parts.environment,
-            "snapshot": parts.snapshot,
-        }
-    )
-    return f"globolatte-{method.kind}-{snapshot[:16]}-{what}"
-
-
 def _run(
-    context: dg.AssetExecutionContext, workspace: Workspace, method: TrainingMethod, parts: JobParts, snapshot: str
+    context: dg.AssetExecutionContext, workspace: Workspace, method: TrainingMethod, parts: JobParts, kept: Snapshot
 ) -> str:
-    base = base_name(method, parts, snapshot)
+    if isinstance(method, AutoMLMethod):
+        return automl.run(workspace, method, parts, kept, context.log.info)
+    base = training_jobs.named(method, parts, kept.name)
     if isinstance(method, CommandMethod):
         found = attempt(workspace, base)
         page = job_page(workspace, found.name)
@@ -91,14 +83,26 @@ def _run(
         return found.name
     if isinstance(method, SweepMethod):
         return run_job(workspace, base, lambda name: training_jobs.sweep_job(parts, method, name), context.log.info)
-    steps = ensure_components(workspace, parts, method.seed)
-    return run_job(workspace, base, lambda name: training_jobs.pipeline_job(parts, steps, name), context.log.info)
+    return _run_pipeline(context, workspace, method, parts, kept)
 
 
-def ensure_components(workspace: Workspace, parts: JobParts, seed: int) -> dict[str, Any]:
-    """The pipeline's components, registered under the version of their content."""
+def _run_pipeline(
+    context: dg.AssetExecutionContext, workspace: Workspace, method: PipelineMethod, parts: JobParts, kept: Snapshot
+) -> str:
+    base = training_jobs.named(method, parts, kept.name)
+    steps = ensure_components(workspace, training_jobs.components(parts, method.seed), parts)
+    if not method.responsible_ai:
+        return run_job(workspace, base, lambda name: training_jobs.pipeline_job(parts, steps, name), context.log.info)
+    ours = ensure_components(workspace, {"inputs": responsible_ai.inputs_component(parts)}, parts)["inputs"]
+    rai = responsible_ai.ensure(workspace, parts, method, kept)
+    more = partial(responsible_ai.add_steps, rai, ours)
+    return run_job(workspace, base, lambda name: training_jobs.pipeline_job(parts, steps, name, more), context.log.info)
+
+
+def ensure_components(workspace: Workspace, components: Mapping[str, Any], parts: JobParts) -> dict[str, Any]:
+    """A pipeline's components, registered under the version of their content."""
     registered = {}
-    for name, component in training_jobs.components(parts, seed).items():
+    for name, component in components.items():
         version = hash_of_values([component.command, parts.environment, hash_of_files(parts.code)])
         with faults_of(f"component {component.name}:{version}"):
             try:

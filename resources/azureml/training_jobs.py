@@ -3,11 +3,12 @@
 Belongs here: what is submitted. Does not belong here: following a job (`jobs.py`, `pipes.py`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.azureml.content import hash_of_files, hash_of_values
 from resources.azureml.pipes import context_blob, messages_folder
 from resources.azureml.search_space import early_termination, sampling, search_space
 from resources.azureml.settings import AzureMLSettings
@@ -49,13 +50,15 @@ class JobParts:
         return job
 
 
-def _snapshot_input(parts: JobParts) -> Any:
+def snapshot_input(parts: JobParts) -> Any:
+    """The snapshot as an input."""
     from azure.ai.ml import Input
 
     return Input(type="uri_folder", path=parts.snapshot, mode="download")
 
 
-def _on_serverless(parts: JobParts, job: "Command") -> None:
+def on_serverless(parts: JobParts, job: "Command") -> None:
+    """Gives a command job its size where no compute does."""
     if parts.compute is None:
         job.set_resources(instance_type=parts.settings.compute_size, instance_count=1)
 
@@ -69,7 +72,7 @@ def command_job(parts: JobParts, method: CommandMethod, name: str) -> "Command":
         command="python -m globolatte_ml.azureml_job --snapshot ${{inputs.snapshot}} --out ${{outputs.out}} "
         f"--pipes-context ${{{{inputs.pipes_context}}}} --pipes-messages ${{{{outputs.pipes_messages}}}} --seed {method.seed}",
         inputs={
-            "snapshot": _snapshot_input(parts),
+            "snapshot": snapshot_input(parts),
             "pipes_context": Input(type="uri_file", path=datastore_uri(context_blob(name)), mode="ro_mount"),
         },
         outputs={
@@ -77,7 +80,7 @@ def command_job(parts: JobParts, method: CommandMethod, name: str) -> "Command":
             "pipes_messages": Output(type="uri_folder", path=datastore_uri(messages_folder(name)), mode="rw_mount"),
         },
     )
-    _on_serverless(parts, job)
+    on_serverless(parts, job)
     job.set_limits(timeout=int(parts.settings.job_hours * 3600))
     dressed: Command = parts.dress(job, name)
     return dressed
@@ -93,7 +96,7 @@ def _trial(parts: JobParts, method: SweepMethod) -> "Command":
         command="python -m globolatte_ml.azureml_job --snapshot ${{inputs.snapshot}} --out ${{outputs.out}} "
         f"--seed {method.seed} {options}",
         inputs={
-            "snapshot": _snapshot_input(parts),
+            "snapshot": snapshot_input(parts),
             **{name: Input(type="number", default=1.0) for name in method.space},
         },
         outputs={OUT: Output(type="uri_folder")},
@@ -103,7 +106,7 @@ def _trial(parts: JobParts, method: SweepMethod) -> "Command":
 def sweep_job(parts: JobParts, method: SweepMethod, name: str) -> "Sweep":
     """The same over a search space; Azure takes the trial with the lowest validation loss as the sweep's own output."""
     trial = _trial(parts, method)
-    fixed = {"snapshot": _snapshot_input(parts)}
+    fixed = {"snapshot": snapshot_input(parts)}
     job = trial(**fixed, **search_space(method.space)).sweep(
         primary_metric=LOG_LOSS,
         goal="minimize",
@@ -155,7 +158,13 @@ def components(parts: JobParts, seed: int = 0) -> dict[str, Any]:
     }
 
 
-def pipeline_job(parts: JobParts, steps: Mapping[str, Any], name: str) -> "PipelineJob":
+MoreSteps = Callable[[Any, Any], Mapping[str, Any]]
+"""Adds steps after training, given the snapshot and what was trained; the outputs that they add to the pipeline's."""
+
+
+def pipeline_job(
+    parts: JobParts, steps: Mapping[str, Any], name: str, more: MoreSteps = lambda _snapshot, _trained: {}
+) -> "PipelineJob":
     """The steps in order: prepare, train, evaluate. The model is registered by whoever waits for it, as with every method."""
     from azure.ai.ml import dsl
 
@@ -164,14 +173,22 @@ def pipeline_job(parts: JobParts, steps: Mapping[str, Any], name: str) -> "Pipel
         prepare = steps["prepare"](snapshot=snapshot)
         train = steps["train"](snapshot=prepare.outputs.out)
         evaluate = steps["evaluate"](snapshot=prepare.outputs.out, trained=train.outputs.out)
-        return {"out": train.outputs.out, "evaluation": evaluate.outputs.out}
+        added = more(prepare.outputs.out, train.outputs.out)
+        return {"out": train.outputs.out, "evaluation": evaluate.outputs.out, **added}
 
-    job: Any = training_pipeline(snapshot=_snapshot_input(parts))
+    job: Any = training_pipeline(snapshot=snapshot_input(parts))
     job.settings.default_compute = parts.compute or "serverless"
     dressed: PipelineJob = parts.dress(job, name)
     return dressed
 
 
-def describe(method: TrainingMethod) -> dict[str, Any]:
-    """The method as values, for the job's name."""
-    return asdict(method)
+def named(method: TrainingMethod, parts: JobParts, snapshot: str, **more: object) -> str:
+    """What a job computes, as its name: the same again is the same job. `more`: what else it is made of."""
+    what = {
+        "method": asdict(method),
+        "code": hash_of_files(parts.code),
+        "environment": parts.environment,
+        "snapshot": parts.snapshot,
+        **more,
+    }
+    return f"globolatte-{method.kind}-{snapshot[:16]}-{hash_of_values(what)}"

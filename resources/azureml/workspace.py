@@ -63,7 +63,11 @@ class Workspace:
     @cached_property
     def registry(self) -> "MLClient":
         """A client of the registry. Raises `MissingSettingError` if none is set."""
-        return self._client(None, registry_name=self.registry_name)
+        return self.registry_of(self.registry_name)
+
+    def registry_of(self, name: str) -> "MLClient":
+        """A client of a registry by its name, such as Azure's own."""
+        return self._client(None, registry_name=name)
 
     @property
     def resource_id(self) -> str:

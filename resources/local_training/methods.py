@@ -11,6 +11,7 @@ from resources.local_training.processes import run_module, under_pipes
 from resources.local_training.search import Study
 from resources.training_method import (
     LOG_LOSS,
+    AutoMLMethod,
     CommandMethod,
     PipelineMethod,
     SweepMethod,
@@ -18,12 +19,15 @@ from resources.training_method import (
 )
 
 TRAIN, STEPS = "globolatte_ml.train", "globolatte_ml.pipeline_steps"
+TABLE, SEARCH = "globolatte_ml.automl_table", "globolatte_ml.automl_search"
 
 
 def train(context: dg.AssetExecutionContext, method: TrainingMethod, snapshot: Path, out: Path) -> Path:
     """Trains on a snapshot's folder by a method; the folder with the result."""
     if isinstance(method, SweepMethod):
         return sweep(context, method, snapshot, out)
+    if isinstance(method, AutoMLMethod):
+        return automl(context, method, snapshot, out)
     if isinstance(method, PipelineMethod):
         return pipeline(context, method, snapshot, out)
     return command(context, method, snapshot, out)
@@ -74,11 +78,34 @@ def sweep(context: dg.AssetExecutionContext, method: SweepMethod, snapshot: Path
     return best[1]
 
 
+def automl(context: dg.AssetExecutionContext, method: AutoMLMethod, snapshot: Path, out: Path) -> Path:
+    """The same three steps as on Azure ML: the table, the search, the model around what it found."""
+    tables, found, trained = (out / name for name in ("tables", "found", "trained"))
+    run_module(context, TABLE, "--snapshot", snapshot, "--out", tables)
+    run_module(
+        context,
+        SEARCH,
+        *("--training", tables / "training", "--validation", tables / "validation", "--out", found),
+        *("--metric", method.metric, "--trials", str(method.trials), "--seed", str(method.seed)),
+        *(() if method.folds is None else ("--folds", str(method.folds))),
+        *("--block", *method.blocked),
+    )
+    algorithm = json.loads((found / "trials.json").read_text(encoding="utf-8"))["algorithm"]
+    arguments = ("--tabular", found, "--algorithm", algorithm, "--seed", str(method.seed))
+    run_module(context, TRAIN, "--snapshot", snapshot, "--out", trained, *arguments)
+    shutil.rmtree(tables)  # customers' orders again
+    return trained
+
+
 def pipeline(context: dg.AssetExecutionContext, method: PipelineMethod, snapshot: Path, out: Path) -> Path:
     """The pipeline's steps in order; each has its own folder, as each has its own output on Azure ML."""
     prepared, trained, evaluated = (out / name for name in ("prepared", "trained", "evaluated"))
     run_module(context, STEPS, "prepare", "--snapshot", snapshot, "--out", prepared)
     run_module(context, TRAIN, "--snapshot", prepared, "--out", trained, "--seed", str(method.seed))
     run_module(context, STEPS, "evaluate", "--snapshot", prepared, "--model", trained / "model", "--out", evaluated)
+    if method.responsible_ai:
+        context.log.info(
+            "Azure's Responsible AI components run on Azure ML alone; here the asset models/responsible_ai has the analysis"
+        )
     shutil.rmtree(prepared)  # the snapshot again
     return trained

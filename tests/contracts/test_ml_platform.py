@@ -3,6 +3,7 @@
 What only one implementation has (folders, jobs in a cloud) is tested beside that implementation.
 """
 
+import datetime as dt
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -10,24 +11,49 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from globolatte_ml.evaluation import evaluate_model
 from globolatte_ml.model import PreferenceModel
-from globolatte_ml.scoring import resolve_model_folder
+from globolatte_ml.promotion import promotion_verdict
+from globolatte_ml.recommendations import Request
+from globolatte_ml.scoring import Scorer, resolve_model_folder
+from globolatte_ml.snapshot import read_snapshot
 from resources.azureml.platform import AzureMLPlatform
 from resources.ml import CHALLENGER, CHAMPION, MLPlatform, Snapshot, TrainedModel
 from resources.ml_local import LocalMLPlatform
+from resources.training_method import MethodKind, training_method
 from tests.azureml_builders import platform_on
-from tests.endpoint_builders import ml_builders
+from tests.endpoint_builders import ml_builders, publish_state
+
+Chosen = tuple[MethodKind, Path | None]
+"""GLOBOLATTE_TRAINING and GLOBOLATTE_TRAINING_FILE."""
+DEFAULT: Chosen = (MethodKind.COMMAND, None)
 
 
-def local(request: pytest.FixtureRequest, folder: Path) -> MLPlatform:
-    return LocalMLPlatform(folder=str(folder / "mlflow"))
+def local(request: pytest.FixtureRequest, folder: Path, chosen: Chosen = DEFAULT) -> MLPlatform:
+    kind, file = chosen
+    return LocalMLPlatform(folder=str(folder / "mlflow"), training=kind, training_file=file and str(file))
 
 
-def azureml(request: pytest.FixtureRequest, folder: Path) -> MLPlatform:
-    return platform_on(request.getfixturevalue("_running_azureml"), "contract", folder / "copies")
+def azureml(request: pytest.FixtureRequest, folder: Path, chosen: Chosen = DEFAULT) -> MLPlatform:
+    workspace = "contract" if chosen == DEFAULT else f"contract-{chosen[0]}"
+    standin = request.getfixturevalue("_running_azureml")
+    return platform_on(standin, workspace, folder / "copies", training_method(*chosen))
 
 
-PLATFORMS: list[Callable[[pytest.FixtureRequest, Path], MLPlatform]] = [local, azureml]
+PLATFORMS: list[Callable[..., MLPlatform]] = [local, azureml]
+METHODS = """
+[sweep]
+sampling = "grid"
+trials = 2
+space = {penalty = {kind = "choice", values = [1e-6, 0.05]}}
+
+[automl]
+metric = "accuracy"
+trials = 2
+concurrent = 1
+blocked = ["logistic_regression", "light_gbm", "gradient_boosting"]
+"""
+"""Each method as small as it can be; what is not named has its defaults."""
 
 
 @pytest.fixture(params=PLATFORMS, scope="module", ids=lambda make: make.__name__)
@@ -38,9 +64,9 @@ def platform(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(autouse=True)
-def _reachable(request: pytest.FixtureRequest, platform: MLPlatform) -> None:
+def _reachable(request: pytest.FixtureRequest) -> None:
     """A test of a platform on Azure reaches the stand-in."""
-    if isinstance(platform, AzureMLPlatform):
+    if "platform" in request.fixturenames and isinstance(request.getfixturevalue("platform"), AzureMLPlatform):
         request.getfixturevalue("azureml")
 
 
@@ -165,3 +191,36 @@ def test_a_broken_snapshot_fails_the_training_with_the_reason(platform: MLPlatfo
     with pytest.raises(Exception, match=r"(?s)examples\.parquet|code 2"):
         train(platform, broken)
     assert platform.model(CHALLENGER) is not None
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MethodKind)
+@pytest.mark.parametrize("make", PLATFORMS, ids=lambda make: make.__name__)
+def test_each_way_to_train_gives_a_model_that_is_registered_judged_and_served(
+    request: pytest.FixtureRequest, make: Callable[..., MLPlatform], kind: MethodKind, tmp_path: Path
+) -> None:
+    if make is azureml:
+        request.getfixturevalue("azureml")
+    file = tmp_path / "training.toml"
+    file.write_text(METHODS)
+    platform = make(request, tmp_path, (kind, file))
+    snapshot = keep(platform, "one", seed=0)
+    trained = train(platform, snapshot)
+    assert trained.method is kind
+
+    version = platform.register(trained)
+    assert platform.model(CHALLENGER) == version
+    judged = evaluate_model(resolve_model_folder(version.folder), read_snapshot(snapshot.folder))
+    assert judged.model_version == trained.content_hash == version.content_hash
+    assert judged.model.log_loss == pytest.approx(trained.metrics["log_loss"])
+    verdict = promotion_verdict(judged, None)
+    assert all(verdict.reasons), "the same gates decide"
+    platform.promote(version, verdict.reasons)
+    assert platform.model(CHAMPION).reasons == verdict.reasons
+
+    state = publish_state(tmp_path / "endpoints", "state-1")
+    scorer = Scorer.from_folders(version.folder, state)
+    assert scorer.model._answers is not None, "an endpoint answers by the graph"
+    (answer,) = scorer.recommend([Request("C0001", "Canada", "Snowy", dt.date(2022, 3, 1))])
+    assert sum(one.probability for one in answer.ranked) == pytest.approx(1)
+    assert next(scorer.batch(dt.date(2022, 3, 1))).num_rows > 0

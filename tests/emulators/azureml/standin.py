@@ -18,6 +18,7 @@ from tests.emulators.azureml.calls import Journal
 from tests.emulators.azureml.certificates import Certificates, make_certificates
 from tests.emulators.azureml.faults import Faults
 from tests.emulators.azureml.network import BLOB, Proxy
+from tests.emulators.azureml.responsible_ai import add_registry
 from tests.emulators.azureml.storage import Storage
 from tests.emulators.azureml.workspaces import add_workspace
 from tests.emulators.azureml.world import World
@@ -126,6 +127,7 @@ def azureml_standin(folder: Path) -> Iterator[StandIn]:
         with _serving(world, certificates, int(azurite.ports["Blob"])) as proxy_port:
             world.environment.update(_environment(standin, proxy_port))
             standin.add_workspace(WORKSPACE)
+            add_registry(world)
             try:
                 yield standin
             finally:

@@ -1,5 +1,9 @@
-"""A Dagster run from snapshot to deployment on Azure ML, in a process of its own that a test may kill: `python doomed.py FOLDER`."""
+"""A Dagster run from snapshot to deployment on Azure ML, in a process of its own that a test may kill: `python doomed.py FOLDER`.
 
+GLOBOLATTE_TRAINING names the way to train; with `DOOMED_UNTIL=model` the run ends before the deployment.
+"""
+
+import os
 import sys
 from pathlib import Path
 
@@ -10,11 +14,24 @@ from resources.azureml.platform import AzureMLPlatform
 from resources.azureml.settings import AzureMLSettings
 from resources.endpoint import Deployment, DesiredState
 from resources.serving_state import ServingStates
+from resources.training_method import MethodKind, training_method
 from tests.endpoint_builders import QUESTION, ml_builders
 
 ROOT = Path(sys.argv[1])
 SETTINGS = AzureMLSettings.from_environment()
-PLATFORM = AzureMLPlatform(SETTINGS, ROOT / "copies")
+SMALL = """
+[sweep]
+sampling = "grid"
+trials = 2
+space = {penalty = {kind = "choice", values = [1e-6, 0.05]}}
+[automl]
+metric = "accuracy"
+trials = 1
+blocked = ["logistic_regression", "gradient_boosting"]
+"""
+(ROOT / "training.toml").write_text(SMALL)
+METHOD = training_method(MethodKind(os.environ.get("GLOBOLATTE_TRAINING", "command")), ROOT / "training.toml")
+PLATFORM = AzureMLPlatform(SETTINGS, ROOT / "copies", METHOD)
 ENDPOINT = AzureMLEndpoint(SETTINGS, ROOT / "copies" / "models", ServingStates(folder=str(ROOT / "endpoints")))
 
 
@@ -22,7 +39,7 @@ ENDPOINT = AzureMLEndpoint(SETTINGS, ROOT / "copies" / "models", ServingStates(f
 def snapshot(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     build = ml_builders()
     staging = PLATFORM.snapshot_staging(context.run.run_id)
-    build.write_snapshot(build.chain(n_orders=200), staging)
+    build.write_snapshot(build.chain(n_orders=300), staging)
     PLATFORM.keep_snapshot(staging, "one")
     return dg.MaterializeResult()
 
@@ -49,4 +66,5 @@ def served() -> dg.MaterializeResult:
 
 
 if __name__ == "__main__":
-    dg.materialize([snapshot, model, served])
+    until_model = os.environ.get("DOOMED_UNTIL") == "model"
+    dg.materialize([snapshot, model] if until_model else [snapshot, model, served])

@@ -18,7 +18,7 @@ DOOMED = Path(__file__).with_name("doomed.py")
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def start(standin: StandIn, workspace: str, folder: Path) -> "subprocess.Popen[bytes]":
+def start(standin: StandIn, workspace: str, folder: Path, **more: str) -> "subprocess.Popen[bytes]":
     """A run in a process of its own, in a group of its own."""
     settings = settings_of(standin, workspace)
     variables = {
@@ -32,7 +32,7 @@ def start(standin: StandIn, workspace: str, folder: Path) -> "subprocess.Popen[b
     with (folder / "run.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, str(DOOMED), str(folder)],
-            env={**os.environ, **variables},
+            env={**os.environ, **variables, **more},
             cwd=ROOT,
             stdout=log,
             stderr=log,
@@ -88,6 +88,42 @@ def test_a_run_killed_at_each_step_goes_on_where_it_was(azureml: StandIn, tmp_pa
     assert environment.version
     assert (made(azureml, "jobs"), made(azureml, "deployments")) == (1, 1)
     assert client.online_endpoints.get("killed").traffic == {"blue": 100}
+
+
+JOBS = {"command": ["command"], "sweep": ["sweep"], "automl": ["automl", "command"], "pipeline": ["pipeline"]}
+"""The jobs of each way to train, in their order."""
+
+
+def submissions(standin: StandIn) -> int:
+    return asked(standin, "PUT", "/jobs/")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", JOBS)
+def test_a_run_killed_at_each_of_its_jobs_goes_on_with_them(azureml: StandIn, tmp_path: Path, kind: str) -> None:
+    chosen = {"GLOBOLATTE_TRAINING": kind, "DOOMED_UNTIL": "model"}
+    before = submissions(azureml)
+    for number in range(len(JOBS[kind])):
+        run = start(azureml, f"killed-{kind}", tmp_path, **chosen)
+        end_when(run, lambda begun=before + number: submissions(azureml) > begun, signal.SIGKILL)
+    last = start(azureml, f"killed-{kind}", tmp_path, **chosen)
+    assert last.wait(240) == 0, (tmp_path / "run.log").read_text()[-3000:]
+    client = azureml.ml_client(workspace_name=f"killed-{kind}")
+    jobs = list(client.jobs.list())[::-1]
+    assert [(job.type, job.status) for job in jobs] == [(one, "Completed") for one in JOBS[kind]]
+    assert submissions(azureml) - before == len(JOBS[kind])
+    assert [model.version for model in client.models.list(name="globolatte-preference-model")] == ["1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [kind for kind in JOBS if kind != "command"])
+def test_terminating_a_run_cancels_the_job_of_any_way_to_train(azureml: StandIn, tmp_path: Path, kind: str) -> None:
+    azureml.faults.hold_job(f"globolatte-{kind}")
+    before = submissions(azureml)
+    run = start(azureml, f"terminated-{kind}", tmp_path, GLOBOLATTE_TRAINING=kind, DOOMED_UNTIL="model")
+    end_when(run, lambda: submissions(azureml) > before, signal.SIGINT)
+    client = azureml.ml_client(workspace_name=f"terminated-{kind}")
+    assert [(job.type, job.status) for job in client.jobs.list()] == [(JOBS[kind][0], "Canceled")]
 
 
 @pytest.mark.slow

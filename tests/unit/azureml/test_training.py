@@ -76,6 +76,20 @@ def test_a_pipeline_trains_by_components_that_stay(azureml: StandIn, tmp_path: P
     ]
 
 
+def test_the_regression_is_autologged_beside_what_we_log(azureml: StandIn, tmp_path: Path) -> None:
+    trained = train(azureml, "autolog", tmp_path, CommandMethod())
+    job = azureml.ml_client(workspace_name="autolog").jobs.get(trained.job_id)
+    run = azureml.world.runs.get(job.id.rpartition("/jobs/")[0], trained.job_id)
+    assert float(run.parameters["C"]) == trained.parameters["penalty"]
+    assert run.parameters["max_iter"] == "500"
+    assert 0 < run.metric("training_accuracy_score") <= 1
+    assert run.metric("training_log_loss") > 0
+    assert len(run.metrics["training_log_loss"]) == 1, "the fit that gives the model, no candidate and no proof"
+    assert run.metric("log_loss") == pytest.approx(trained.metrics["log_loss"])
+    assert run.parameters["model.content_hash"] == trained.content_hash
+    assert run.properties["tags"]["estimator_name"] == "LogisticRegression"
+
+
 def test_a_failed_job_says_why_and_where_and_the_next_run_begins_another(azureml: StandIn, tmp_path: Path) -> None:
     azureml.faults.fail_job(message="The node was lost")
     azureml.faults.throttle("/jobs/", method="PUT")

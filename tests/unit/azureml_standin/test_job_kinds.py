@@ -158,7 +158,7 @@ def test_automl_searches_and_leaves_the_best_model(client: Any, tmp_path: Path) 
     done = ended(client, job.name, 300)
     assert done.status == "Completed"
     assert float(done.properties["score"]) == 1.0
-    best = done.properties["best_child_run_id"]
+    best = done.tags["automl_best_child_run_id"]
     assert best in [trial.name for trial in client.jobs.list(parent_job_name=job.name)]
     client.jobs.download(best, download_path=tmp_path / "got", all=True)
     assert next((tmp_path / "got").rglob("MLmodel")).parent.name == "mlflow-model"

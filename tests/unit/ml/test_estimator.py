@@ -12,6 +12,7 @@ from globolatte_ml.training_orders import thinned
 
 def test_parameters_are_the_constructor_s_arguments_untouched():
     given = {"penalties": [0.1], "half_lives": (None,), "random_state": 3, "groups": 2, "draws": 8, "iterations": 5}
+    given["tabular"] = None
     assert PreferenceModel(**given).get_params() == given
     assert PreferenceModel().set_params(**given).get_params() == given
     with pytest.raises(ValueError, match="no parameter depth; use penalties"):

@@ -6,12 +6,16 @@ import pytest
 
 from resources.local_training.search import Study
 from resources.training_method import (
+    Algorithm,
+    AutoMLMethod,
     CommandMethod,
     Distribution,
     DistributionKind,
     EarlyTermination,
     EarlyTerminationKind,
+    Featurization,
     MethodKind,
+    Metric,
     Sampling,
     SweepMethod,
     choice,
@@ -68,6 +72,9 @@ def test_a_normal_is_drawn_around_its_mean_and_at_its_step() -> None:
         (lambda: SweepMethod(CONTINUOUS, Sampling.GRID), "choices only"),
         (lambda: SweepMethod({"penalty": normal(0.1, 0.01)}, Sampling.BAYESIAN), "use 'random'"),
         (lambda: SweepMethod(trials=0), "at least 1"),
+        (lambda: AutoMLMethod(trial_minutes=0), "at least 1"),
+        (lambda: AutoMLMethod(folds=1), "use 2 to 20"),
+        (lambda: AutoMLMethod(blocked=tuple(Algorithm)), "every algorithm is blocked"),
     ],
 )
 def test_what_does_not_fit_is_refused_with_the_remedy(make, message: str) -> None:
@@ -88,7 +95,15 @@ def test_a_method_is_read_from_its_table_of_a_file(tmp_path: Path) -> None:
         [sweep.space]
         penalty = {kind = "lognormal", mean = -3.0, deviation = 1.0}
         half_life = {kind = "choice", values = [0, 60]}
+        [automl]
+        metric = "norm_macro_recall"
+        folds = 3
+        featurization = "auto"
+        blocked = ["knn"]
         """
+    )
+    assert training_method(MethodKind.AUTOML, file) == AutoMLMethod(
+        Metric.NORM_MACRO_RECALL, folds=3, featurization=Featurization.AUTO, blocked=(Algorithm.KNN,)
     )
     assert training_method(MethodKind.COMMAND, file) == CommandMethod(seed=5)
     sweep = training_method(MethodKind.SWEEP, file)

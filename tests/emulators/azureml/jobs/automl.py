@@ -14,7 +14,7 @@ from tests.emulators.azureml.locations import place_of
 from tests.emulators.azureml.store import now
 
 PROGRAM = Path(__file__).with_name("automl_search.py")
-BEST_MODEL = "best_model"
+BEST_MODEL, ONNX_MODEL = "best_model", "model.onnx"
 
 
 def execute(run: Run) -> None:
@@ -28,11 +28,12 @@ def execute(run: Run) -> None:
     found.mkdir()
     limits = task.get("limitSettings") or {}
     text = f"python {run.folder / PROGRAM.name} --task {run.folder / 'task.json'} --output {found} --table ${{{{inputs.table}}}}"
-    table = {**task["trainingData"], "mode": "Download"}
+    tables = {"table": {**task["trainingData"], "mode": "Download"}}
+    if task.get("validationData"):
+        tables["validation"] = {**task["validationData"], "mode": "Download"}
+        text += " --validation ${{inputs.validation}}"
     seconds = isodate.parse_duration(limits["timeout"]).total_seconds() if limits.get("timeout") else None
-    command.perform(
-        run, Work(text, None, {"table": table}, {}, run.properties.get("environmentVariables") or {}, seconds)
-    )
+    command.perform(run, Work(text, None, tables, {}, run.properties.get("environmentVariables") or {}, seconds))
     _record(run, task.get("primaryMetric") or "AUCWeighted", json.loads((found / "trials.json").read_text()))
 
 
@@ -42,9 +43,12 @@ def _record(run: Run, metric: str, result: dict[str, Any]) -> None:
     best = children[result["best"]]
     model, storage = run.folder / "found" / "mlflow-model", run.world.storage
     storage.upload(model, best.artifacts.below("outputs", "mlflow-model"))
+    graph = run.folder / "found" / ONNX_MODEL
+    if graph.is_file():
+        storage.write(best.artifacts.below("outputs", ONNX_MODEL), graph.read_bytes())
     run.metrics[metric] = best.metrics[metric]
-    found = {"best_child_run_id": best.name, "score": str(best.metric(metric))}
-    run.properties["properties"] = {**run.properties["properties"], **found}
+    run.properties["properties"] = {**run.properties["properties"], "score": str(best.metric(metric))}
+    run.properties["tags"] = {**run.properties["tags"], "automl_best_child_run_id": best.name}
     if BEST_MODEL in run.properties["outputs"]:
         storage.upload(model, place_of(run.world, run.workspace, run.properties["outputs"][BEST_MODEL]["uri"]))
         run.delivered.append(BEST_MODEL)

@@ -228,14 +228,14 @@ def _deliver(run: Run, declared: Mapping[str, dict[str, Any]], outputs: Mapping[
 
 def register(run: Run, declared: Mapping[str, dict[str, Any]]) -> None:
     """Registers the outputs that are to be assets."""
-    for output in declared.values():
+    for key, output in declared.items():
         if not output.get("assetName"):
             continue
         kind_name = "models" if output["jobOutputType"] in MODEL_TYPES else "data"
         kind = next(kind for kind in KINDS if kind.name == kind_name)
         container = run.world.store.get(f"{run.workspace}/{kind_name}/{output['assetName']}")
         following = (container["properties"]["nextVersion"] if container else None) or "1"
-        version = str(output.get("assetVersion") or following)
+        version = str(run.asset_versions.get(key) or output.get("assetVersion") or following)
         if kind_name == "models":
             given = {"modelUri": output["uri"], "modelType": output["jobOutputType"], "jobName": run.name}
         else:

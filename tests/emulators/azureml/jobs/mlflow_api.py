@@ -1,7 +1,6 @@
-"""MLflow's tracking API as a job in Azure ML meets it: one run, the job's own, that takes metrics, parameters and tags.
+"""MLflow's tracking API as a job in Azure ML meets it: one run, the job's own, that takes metrics, parameters, tags and files.
 
-Plain MLflow reaches it through `MLFLOW_TRACKING_URI`. Experiments, models and artifacts are not modelled: a job's files go
-to its outputs, and the platform registers models.
+Plain MLflow reaches it through `MLFLOW_TRACKING_URI`. Experiments and models are not modelled: the platform registers models.
 """
 
 import time
@@ -79,6 +78,17 @@ def get_history(call: Call) -> Answer:
         200,
         {"metrics": [{"key": key, "value": value, "step": step, "timestamp": when} for value, step, when in values]},
     )
+
+
+@route("PUT", f"{API.removesuffix('/mlflow')}/mlflow-artifacts/artifacts/{{run}}/{{file:path}}")
+def put_artifact(call: Call) -> Answer:
+    """A file of a run, among the artifacts of its job."""
+    try:
+        run = _run(call, call.names["run"])
+    except _MissingError as error:
+        return _missing(error)
+    call.world.storage.write(run.artifacts.below(call.names["file"]), call.raw)
+    return Answer(200, {})
 
 
 @route("POST", f"{API}/runs/update")

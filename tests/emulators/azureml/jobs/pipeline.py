@@ -1,6 +1,7 @@
 """Pipelines: steps that really run, each as soon as what it reads is written."""
 
 import re
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ PARENT_INPUT = re.compile(r"\$\{\{\s*parent\.inputs\.([\w.]+)\s*\}\}")
 PARENT_OUTPUT = re.compile(r"\$\{\{\s*parent\.outputs\.([\w.]+)\s*\}\}")
 STEP_OUTPUT = re.compile(r"\$\{\{\s*parent\.jobs\.(\w+)\.outputs\.([\w.]+)\s*\}\}")
 DATA = ("uri_file", "uri_folder", "mltable", "mlflow_model", "custom_model", "triton_model")
+LITERALS: dict[str, Callable[[str], object]] = {"integer": int, "number": float}
 
 
 @dataclass
@@ -63,6 +65,8 @@ def _begin(run: Run, progress: _Progress, pool: ThreadPoolExecutor) -> None:
             del progress.waiting[name]
             job, executor = _step(run, name, step, progress.done)
             child = run.world.runs.add(job, run.name)
+            named = (step.get("outputs") or {}).items()
+            child.asset_versions = {key: str(output["version"]) for key, output in named if output.get("version")}
             progress.done[name] = child
             progress.running[pool.submit(run.world.runs.carry_out, child, executor)] = name
 
@@ -80,9 +84,11 @@ def _step(run: Run, name: str, step: dict[str, Any], done: dict[str, Run]) -> tu
     except UnknownAddressError as error:
         raise JobFailed(f"Step {name}: {error}") from error
     spec = component["properties"]["componentSpec"]
+    _check_inputs(name, spec, step.get("inputs") or {})
     inputs = {
         key: _input(run, key, spec, (step.get("inputs") or {}).get(key), done) for key in spec.get("inputs") or {}
     }
+    inputs = {key: one for key, one in inputs.items() if one.get("uri") or one.get("value") is not None}
     outputs = {
         key: _output(run, declared, (step.get("outputs") or {}).get(key))
         for key, declared in (spec.get("outputs") or {}).items()
@@ -104,6 +110,27 @@ def _step(run: Run, name: str, step: dict[str, Any], done: dict[str, Run]) -> tu
         "limits": {"jobLimitsType": "Command", "timeout": (step.get("limits") or {}).get("timeout")},
     }
     return child_job(run, name, given), command.execute
+
+
+def _check_inputs(step: str, spec: dict[str, Any], given: dict[str, dict[str, Any]]) -> None:
+    """Refuses inputs that the component does not have, lacks of those that it needs, and values that are not of their type."""
+    declared = spec.get("inputs") or {}
+    for name in given:
+        if name not in declared:
+            raise JobFailed(f"Step {step}: the component {spec['name']} has no input {name}")
+    for name, one in declared.items():
+        optional = str(one.get("optional")).lower() == "true" or "default" in one
+        value = given.get(name, {}).get("value")
+        if name not in given:
+            if not optional:
+                raise JobFailed(f"Step {step}: the component {spec['name']} needs its input {name}")
+        elif one.get("enum") and value not in one["enum"]:
+            raise JobFailed(f"Step {step}: {name} is {value}, not one of {', '.join(one['enum'])}")
+        elif value is not None and "${{" not in str(value) and one["type"] in LITERALS:
+            try:
+                LITERALS[one["type"]](str(value))
+            except ValueError as error:
+                raise JobFailed(f"Step {step}: {name} is {value}, which is no {one['type']}") from error
 
 
 def _input(
@@ -133,6 +160,8 @@ def _literal(run: Run, name: str) -> str:
 def _output(run: Run, declared: dict[str, Any], bound: dict[str, Any] | None) -> dict[str, Any]:
     """An output of a step: written where the pipeline's own output is if it is bound to that."""
     kind = {"jobOutputType": declared["type"]}
+    if (bound or {}).get("name"):
+        kind |= {"assetName": bound["name"]}
     match = PARENT_OUTPUT.fullmatch(str((bound or {}).get("value")))
     if match:
         return {**kind, "uri": run.properties["outputs"][match[1]]["uri"]}

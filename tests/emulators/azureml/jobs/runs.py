@@ -51,6 +51,8 @@ class Run:
     parameters: dict[str, str] = field(default_factory=dict)
     delivered: list[str] = field(default_factory=list)
     """The named outputs that are in their datastores."""
+    asset_versions: dict[str, str] = field(default_factory=dict)
+    """As which version each output is to be registered, where a pipeline's step says so: a job's own description does not tell."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property

@@ -1,0 +1,227 @@
+"""AutoML on this machine: `python -m globolatte_ml.automl_search --training DIR --validation DIR --out DIR [--trials N] …`.
+
+Belongs here: the search, by FLAML's cost-frugal optimiser: so many trials, shared evenly among the learners, seeded. A number of trials
+bounds it, never the time: the same table gives the same model. Writes `model.onnx` and `trials.json`.
+Does not belong here: the learners (`automl_learners.py`), the table (`automl_table.py`), the model around it (`model.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from globolatte_ml.automl_metrics import METRICS, Metric
+from globolatte_ml.automl_table import TABLE_FILE, TARGET
+from globolatte_ml.columns import InvalidDataError
+from globolatte_ml.tabular import FOUND_GRAPH
+from globolatte_ml.train import FAULT_IN_THE_INPUT, THREAD_VARIABLES
+
+TRIALS_FILE = "trials.json"
+NEEDED = ("flaml", "lightgbm", "skl2onnx", "onnxmltools")
+LOCAL_ALGORITHMS = ("logistic_regression", "light_gbm", "random_forest", "extreme_random_trees")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One setting of one learner, and how it did."""
+
+    algorithm: str
+    settings: dict[str, float]
+    score: float
+
+
+@dataclass(frozen=True)
+class Table:
+    """Features (n, d) and classes (n,) as columns of the answer, for training and for validation."""
+
+    inputs: np.ndarray
+    chosen: np.ndarray
+    later_inputs: np.ndarray
+    later_chosen: np.ndarray
+
+
+def check_installed() -> None:
+    """Raises InvalidDataError that names what is missing and how to get it."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InvalidDataError(
+            f"AutoML on this machine needs {', '.join(missing)}: install the extra "
+            "(in the project's folder: uv pip install -e '.[automl]'), or choose another way with GLOBOLATTE_TRAINING"
+        )
+
+
+def read_tables(training: Path, validation: Path) -> Table:
+    """Reads both folders. Later orders of a product that the training orders lack tell nothing of a classifier, and are left out."""
+    from pyarrow import parquet
+
+    found = []
+    for folder in (training, validation):
+        if not (folder / TABLE_FILE).is_file():
+            raise InvalidDataError(f"{folder / TABLE_FILE}: is missing; write the tables again")
+        table = parquet.read_table(folder / TABLE_FILE)
+        names = [name for name in table.column_names if name != TARGET]
+        columns = np.column_stack([table[name].to_numpy() for name in names]).astype(np.float32)
+        found.append((columns, table[TARGET].to_numpy()))
+    (inputs, chosen), (later_inputs, later_chosen) = found
+    classes = np.unique(chosen)
+    told = np.isin(later_chosen, classes)
+    after = np.searchsorted(classes, later_chosen[told])
+    return Table(inputs, np.searchsorted(classes, chosen), later_inputs[told], after)
+
+
+def search(
+    table: Table,
+    algorithms: Sequence[str],
+    metric: str,
+    trials: int,
+    seed: int,
+    folds: int | None,
+    say: Callable[[str], object],
+) -> tuple[Any, list[Trial], int]:
+    """The best model, fitted on the training orders; all trials; which of them it is. `folds`: of a cross-validation of the training
+    orders, none to compare on the validation orders."""
+    from globolatte_ml.automl_learners import LEARNERS
+
+    done: list[Trial] = []
+    for place, algorithm in enumerate(algorithms):
+        share = trials // len(algorithms) + (place < trials % len(algorithms))
+        if share:
+            done += _tuned(table, algorithm, METRICS[metric], share, seed, folds, say)
+    best = max(range(len(done)), key=lambda number: (done[number].score, -number))
+    model = LEARNERS[done[best].algorithm].build(done[best].settings, seed)
+    return model.fit(table.inputs, table.chosen), done, best
+
+
+def _tuned(
+    table: Table,
+    algorithm: str,
+    metric: Metric,
+    trials: int,
+    seed: int,
+    folds: int | None,
+    say: Callable[[str], object],
+) -> list[Trial]:
+    """The trials of one learner: FLAML proposes settings and is told how they did."""
+    from flaml import CFO, tune
+
+    from globolatte_ml.automl_learners import LEARNERS
+
+    learner, done = LEARNERS[algorithm], []
+    whole = {name for name, bounds in learner.bounds.items() if all(isinstance(bound, int) for bound in bounds)}
+    space = {
+        name: tune.lograndint(int(low), int(high)) if name in whole else tune.loguniform(low, high)
+        for name, (low, high) in learner.bounds.items()
+    }
+    cheap = {name: low for name, (low, _) in learner.bounds.items() if name in whole}
+    searcher = CFO(metric="score", mode="max", space=space, low_cost_partial_config=cheap, seed=seed, cost_attr="score")
+    for number in range(trials):
+        settings = searcher.suggest(str(number))
+        if settings is None:
+            break
+        settings = {name: int(settings[name]) if name in whole else float(settings[name]) for name in space}
+        score = _score(table, partial(learner.build, settings, seed), metric, folds)
+        searcher.on_trial_complete(str(number), {"score": score, "config": settings})
+        done.append(Trial(algorithm, settings, score))
+        say(f"{algorithm} {number}: {score:.5f} with {settings}")
+    return done
+
+
+def _score(table: Table, build: Callable[[], Any], metric: Metric, folds: int | None) -> float:
+    if folds is None:
+        model = build().fit(table.inputs, table.chosen)
+        return metric(table.later_chosen, _shares(model, table.later_inputs, table.chosen))
+    from sklearn.model_selection import StratifiedKFold
+
+    splits = StratifiedKFold(folds, shuffle=True, random_state=0).split(table.inputs, table.chosen)
+    scores = []
+    for rows, left_out in splits:
+        model = build().fit(table.inputs[rows], table.chosen[rows])
+        scores.append(metric(table.chosen[left_out], _shares(model, table.inputs[left_out], table.chosen)))
+    return float(np.mean(scores))
+
+
+def _shares(model: Any, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Probabilities with a column for each class, those too that a fold's training orders lack."""
+    shares = np.zeros((len(inputs), int(chosen.max()) + 1))
+    shares[:, model.classes_] = model.predict_proba(inputs)
+    return shares
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Search and write; 0 when done, 2 when the input cannot be used or a package is missing (the message says what to do)."""
+    options = _parser().parse_args(arguments)
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = "1"
+    try:
+        check_installed()
+        table = read_tables(options.training, options.validation)
+        found = search(
+            table, _allowed(options.block), options.metric, options.trials, options.seed, options.folds, _say
+        )
+    except InvalidDataError as error:
+        sys.stderr.write(f"{error}\n")
+        return FAULT_IN_THE_INPUT
+    _write(*found, table, options)
+    return 0
+
+
+def _allowed(blocked: Sequence[str]) -> list[str]:
+    """The algorithms to try. Raises InvalidDataError if none is left."""
+    left = [name for name in LOCAL_ALGORITHMS if name not in blocked]
+    if not left:
+        raise InvalidDataError(f"every algorithm is blocked; leave one of {', '.join(LOCAL_ALGORITHMS)}")
+    return left
+
+
+def _write(model: Any, trials: list[Trial], best: int, table: Table, options: argparse.Namespace) -> None:
+    from globolatte_ml.automl_learners import as_onnx
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    (options.out / FOUND_GRAPH).write_bytes(as_onnx(model, table.inputs.shape[1]))
+    said = {
+        "metric": options.metric,
+        "best": best,
+        "algorithm": trials[best].algorithm,
+        "trials": [asdict(trial) for trial in trials],
+    }
+    (options.out / TRIALS_FILE).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    _say(f"best of {len(trials)} trials: {trials[best].algorithm}, {options.metric} {trials[best].score:.5f}")
+
+
+def _say(sentence: str) -> None:
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m globolatte_ml.automl_search", description="Search for a tabular classifier."
+    )
+    for name, meaning in (
+        ("training", "table to learn from"),
+        ("validation", "table to compare on"),
+        ("out", "result"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"folder of the {meaning}")
+    parser.add_argument("--metric", choices=sorted(METRICS), default="auc_weighted", help="what is made large")
+    parser.add_argument("--trials", type=int, default=20, help="how many settings are tried in all")
+    parser.add_argument(
+        "--folds", type=int, help="cross-validate the training orders instead of using the validation table"
+    )
+    parser.add_argument("--block", nargs="*", default=[], help="algorithms that are not tried")
+    parser.add_argument("--seed", type=int, default=0, help="seed of search and learners")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""The table that an AutoML search learns from: `python -m globolatte_ml.automl_table --snapshot DIR --out DIR`.
+
+Our features of each order, and which product was chosen.
+
+Belongs here: which orders are in it, its columns, its files: an MLTable folder each for training and validation.
+Does not belong here: features (`features.py`), the search (`automl_search.py`, or Azure's).
+
+Only orders of the training span are in it, the validation orders apart: what features need is learned from the earlier ones alone,
+so that neither the holdout nor the validation orders tell the search anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from globolatte_ml.columns import InvalidDataError
+from globolatte_ml.contexts import Contexts
+from globolatte_ml.features import FeatureSpace, feature_names, features
+from globolatte_ml.model import TOO_FEW_ORDERS, validation_orders
+from globolatte_ml.priors import learn_feature_space
+from globolatte_ml.snapshot import Snapshot, read_snapshot
+from globolatte_ml.states import CustomerStates
+from globolatte_ml.train import FAULT_IN_THE_INPUT
+from globolatte_ml.training_orders import canonical_order, thinned
+
+TARGET = "chosen_product"
+"""Position of the main product in the sorted catalogue: whole numbers have one order, whatever ids look like."""
+TRAINING, VALIDATION, TABLE_FILE = "training", "validation", "orders.parquet"
+MLTABLE = f"""type: mltable
+paths:
+  - file: ./{TABLE_FILE}
+transformations:
+  - read_parquet
+"""
+MAXIMUM_ORDERS = 250_000
+
+Orders = tuple[CustomerStates, Contexts, np.ndarray]
+
+
+def column_names(space: FeatureSpace) -> list[str]:
+    """Names of the feature columns in letters, digits and underscores, each with its number: what every reader of tables takes."""
+    return [f"f{place:03d}_{re.sub(r'[^0-9A-Za-z]+', '_', name)}" for place, name in enumerate(feature_names(space))]
+
+
+def table_space(snapshot: Snapshot) -> FeatureSpace:
+    """What the table's features need, learned from its training orders."""
+    earlier, _ = _orders(snapshot)
+    return _space(earlier, snapshot)
+
+
+def write_tables(snapshot: Snapshot, folder: Path) -> tuple[Path, Path]:
+    """Writes `training` and `validation` below a folder; the two. Raises InvalidDataError for too few orders."""
+    earlier, later = _orders(snapshot)
+    space = _space(earlier, snapshot)
+    rows = thinned(earlier[2], MAXIMUM_ORDERS)
+    kept = earlier[0].take(rows), earlier[1].take(rows), earlier[2][rows]
+    return _write(kept, space, folder / TRAINING), _write(later, space, folder / VALIDATION)
+
+
+def _orders(snapshot: Snapshot) -> tuple[Orders, Orders]:
+    """Earlier and later orders of the training span, in the sequence that a fit takes them in."""
+    past = snapshot.take(~snapshot.holdout)
+    rows = canonical_order(past.states, past.contexts, past.chosen)
+    past = past.take(rows)
+    later, _ = validation_orders(past.contexts, past.chosen, snapshot.fresh_from)
+    if later is None:
+        raise InvalidDataError(TOO_FEW_ORDERS)
+    parts = past.take(~later), past.take(later)
+    earlier, after = ((part.states, part.contexts, part.chosen) for part in parts)
+    return earlier, after
+
+
+def _space(orders: Orders, snapshot: Snapshot) -> FeatureSpace:
+    return learn_feature_space(*orders, snapshot.products)
+
+
+def _write(orders: Orders, space: FeatureSpace, folder: Path) -> Path:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = features(orders[0], orders[1], space)
+    columns = {name: inputs[:, place] for place, name in enumerate(column_names(space))}
+    parquet.write_table(pa.table({**columns, TARGET: orders[2].astype(np.int64)}), folder / TABLE_FILE)
+    (folder / "MLTable").write_text(MLTABLE, encoding="utf-8")
+    return folder
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the tables; 0 when done, 2 when the snapshot cannot be used (the message says what to do)."""
+    parser = argparse.ArgumentParser(prog="python -m globolatte_ml.automl_table", description="Tables for AutoML.")
+    parser.add_argument("--snapshot", type=Path, required=True, help="folder of the exported snapshot")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the tables")
+    options = parser.parse_args(arguments)
+    try:
+        training, validation = write_tables(read_snapshot(options.snapshot), options.out)
+    except InvalidDataError as error:
+        sys.stderr.write(f"{error}\n")
+        return FAULT_IN_THE_INPUT
+    sys.stdout.write(f"tables: {training}, {validation}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

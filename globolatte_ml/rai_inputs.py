@@ -1,0 +1,136 @@
+"""What Azure's Responsible AI components read: `python -m globolatte_ml.rai_inputs --snapshot DIR --model DIR --train DIR …`.
+
+Belongs here: orders as tables of one row each, and the model as the kind of classifier that those components take: of two classes,
+whether an order's main product is the one looked at or another. Their causal analysis takes no more than two.
+Does not belong here: our own responsible AI (`responsible_ai/`), which looks at all products; Azure's components themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from globolatte_ml.automl_table import MLTABLE, TABLE_FILE
+from globolatte_ml.columns import InvalidDataError
+from globolatte_ml.mlflow_loader import MODEL_NAME, contexts_from_rows, flat_rows, states_from_rows
+from globolatte_ml.model import PreferenceModel
+from globolatte_ml.onnx_serving import load_for_serving
+from globolatte_ml.scoring import resolve_model_folder
+from globolatte_ml.snapshot import Snapshot, read_snapshot
+from globolatte_ml.train import FAULT_IN_THE_INPUT
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TARGET = "is_chosen"
+FOCUS_FILE = "focus.txt"
+MAXIMUM_ROWS = 5_000
+"""As many as Azure's dashboard shows."""
+
+
+class FocusClassifier:
+    """What Azure's components ask: in the manner of a scikit-learn classifier of flat rows, with classes 0 and 1."""
+
+    def __init__(self, model: PreferenceModel, focus: str) -> None:
+        self.model, self.focus = model, focus
+        self.classes_ = np.array([0, 1])
+
+    def _all(self, rows: pd.DataFrame) -> np.ndarray:
+        states = states_from_rows(rows, self.model.space_.vocabulary.products)
+        return self.model.predict_proba(states, contexts_from_rows(rows))
+
+    def predict(self, rows: pd.DataFrame, params: dict[str, Any] | None = None) -> np.ndarray:  # noqa: ARG002 - MLflow's signature
+        """1 where no other product is more probable, shape (n,)."""
+        best = self.model.classes_[self._all(rows).argmax(axis=1)]
+        return (best == self.focus).astype(np.int64)
+
+    def predict_proba(self, rows: pd.DataFrame) -> np.ndarray:
+        """Probabilities of another product and of this one, shape (n, 2)."""
+        share = self._all(rows)[:, list(self.model.classes_).index(self.focus)]
+        return np.column_stack([1.0 - share, share])
+
+
+def _load_pyfunc(data_path: str) -> FocusClassifier:
+    """MLflow's entry point."""
+    folder = Path(data_path)
+    return FocusClassifier(load_for_serving(folder), (folder / FOCUS_FILE).read_text(encoding="utf-8"))
+
+
+def best_seller(snapshot: Snapshot) -> str:
+    """The product chosen most often in the training span."""
+    return str(snapshot.products[np.bincount(snapshot.chosen[~snapshot.holdout]).argmax()])
+
+
+def write(snapshot: Snapshot, model_folder: Path, focus: str, train: Path, test: Path, model_out: Path) -> None:
+    """Writes two MLTable folders (the latest training orders, the holdout) and an MLflow model folder.
+
+    Raises InvalidDataError for a focus that the model does not know, and for a snapshot without a holdout.
+    """
+    source = resolve_model_folder(model_folder)
+    model = PreferenceModel.load(source)
+    if focus not in model.classes_:
+        raise InvalidDataError(f"product {focus!r} is not in the catalogue: {', '.join(map(str, model.classes_))}")
+    if not snapshot.holdout.any():
+        raise InvalidDataError("the snapshot has no holdout to look at; load more days of sales")
+    for mask, folder in ((~snapshot.holdout, train), (snapshot.holdout, test)):
+        part = snapshot.take(np.flatnonzero(mask)[-MAXIMUM_ROWS:])
+        rows = flat_rows(part.states.for_products(model.space_.vocabulary.products), part.contexts)
+        _write_table(rows.assign(**{TARGET: (part.y == focus).astype(np.int64)}), folder)
+    _write_model(source, focus, model_out)
+
+
+def _write_table(rows: pd.DataFrame, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    rows.to_parquet(folder / TABLE_FILE, index=False)
+    (folder / "MLTable").write_text(MLTABLE, encoding="utf-8")
+
+
+def _write_model(source: Path, focus: str, folder: Path) -> None:
+    import shutil
+
+    import mlflow.pyfunc
+
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Path(shutil.copytree(source, Path(scratch) / MODEL_NAME))
+        (data / FOCUS_FILE).write_text(focus, encoding="utf-8")
+        made = Path(scratch) / "model"
+        mlflow.pyfunc.save_model(
+            path=str(made),
+            loader_module="globolatte_ml.rai_inputs",
+            data_path=str(data),
+            code_paths=[str(Path(__file__).parent)],
+        )
+        shutil.copytree(made, folder, dirs_exist_ok=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write; 0 when done, 2 when the input cannot be used (the message says what to do)."""
+    parser = argparse.ArgumentParser(prog="python -m globolatte_ml.rai_inputs", description="For Azure's components.")
+    for name, meaning in (
+        ("snapshot", "folder of the exported snapshot"),
+        ("model", "folder of the trained model"),
+        ("train", "folder for the table of training orders"),
+        ("test", "folder for the table of holdout orders"),
+        ("model-out", "folder for the model as those components take it"),
+    ):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=meaning)
+    parser.add_argument("--focus", required=True, help="the product looked at")
+    options = parser.parse_args(arguments)
+    try:
+        snapshot = read_snapshot(options.snapshot)
+        write(snapshot, options.model, options.focus, options.train, options.test, options.model_out)
+    except InvalidDataError as error:
+        sys.stderr.write(f"{error}\n")
+        return FAULT_IN_THE_INPUT
+    sys.stdout.write(f"product {options.focus}: {options.train}, {options.test}, {options.model_out}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
