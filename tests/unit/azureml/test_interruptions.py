@@ -94,24 +94,20 @@ JOBS = {"command": ["command"], "sweep": ["sweep"], "automl": ["automl", "comman
 """The jobs of each way to train, in their order."""
 
 
-def submissions(standin: StandIn) -> int:
-    return asked(standin, "PUT", "/jobs/")
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", JOBS)
 def test_a_run_killed_at_each_of_its_jobs_goes_on_with_them(azureml: StandIn, tmp_path: Path, kind: str) -> None:
     chosen = {"GLOBOLATTE_TRAINING": kind, "DOOMED_UNTIL": "model"}
-    before = submissions(azureml)
+    before = made(azureml, "jobs")
     for number in range(len(JOBS[kind])):
         run = start(azureml, f"killed-{kind}", tmp_path, **chosen)
-        end_when(run, lambda begun=before + number: submissions(azureml) > begun, signal.SIGKILL)
+        end_when(run, lambda begun=before + number: made(azureml, "jobs") > begun, signal.SIGKILL)
     last = start(azureml, f"killed-{kind}", tmp_path, **chosen)
     assert last.wait(240) == 0, (tmp_path / "run.log").read_text()[-3000:]
     client = azureml.ml_client(workspace_name=f"killed-{kind}")
     jobs = list(client.jobs.list())[::-1]
     assert [(job.type, job.status) for job in jobs] == [(one, "Completed") for one in JOBS[kind]]
-    assert submissions(azureml) - before == len(JOBS[kind])
+    assert made(azureml, "jobs") - before == len(JOBS[kind])
     assert [model.version for model in client.models.list(name="globolatte-preference-model")] == ["1"]
 
 
@@ -119,9 +115,9 @@ def test_a_run_killed_at_each_of_its_jobs_goes_on_with_them(azureml: StandIn, tm
 @pytest.mark.parametrize("kind", [kind for kind in JOBS if kind != "command"])
 def test_terminating_a_run_cancels_the_job_of_any_way_to_train(azureml: StandIn, tmp_path: Path, kind: str) -> None:
     azureml.faults.hold_job(f"globolatte-{kind}")
-    before = submissions(azureml)
+    before = made(azureml, "jobs")
     run = start(azureml, f"terminated-{kind}", tmp_path, GLOBOLATTE_TRAINING=kind, DOOMED_UNTIL="model")
-    end_when(run, lambda: submissions(azureml) > before, signal.SIGINT)
+    end_when(run, lambda: made(azureml, "jobs") > before, signal.SIGINT)
     client = azureml.ml_client(workspace_name=f"terminated-{kind}")
     assert [(job.type, job.status) for job in client.jobs.list()] == [(JOBS[kind][0], "Canceled")]
 
@@ -129,7 +125,8 @@ def test_terminating_a_run_cancels_the_job_of_any_way_to_train(azureml: StandIn,
 @pytest.mark.slow
 def test_a_terminated_run_cancels_its_job_and_the_next_begins_another(azureml: StandIn, tmp_path: Path) -> None:
     azureml.faults.hold_job()
+    before = made(azureml, "jobs")
     run = start(azureml, "terminated", tmp_path)
-    end_when(run, lambda: made(azureml, "jobs") > 0, signal.SIGINT)
+    end_when(run, lambda: made(azureml, "jobs") > before, signal.SIGINT)
     client = azureml.ml_client(workspace_name="terminated")
     assert [job.status for job in client.jobs.list()] == ["Canceled"]
