@@ -8,6 +8,7 @@ Does not belong here: features.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 
@@ -121,18 +122,40 @@ def encoded(
 ) -> Encoded:
     """n states and n contexts as numbers. The dates are those of the training span."""
     age = (contexts.date - states.last_order_date).astype("timedelta64[D]").astype(np.float64)  # NaN without an order
-    month = months(contexts.date) - 1
+    month, season, passed = _calendar(contexts.date, first_date, last_date)
     return Encoded(
         unit=encode(contexts.business_unit, vocabulary.business_units),
         weather=encode(contexts.weather, vocabulary.weathers),
         daypart=encode(contexts.daypart, DAYPARTS),
         month=month,
-        season=(month + 1) % 12 // 3,
+        season=season,
         is_holiday=contexts.is_holiday.astype(np.float64),
-        trend=trend(contexts.date, first_date, last_date),
+        trend=passed,
         age=np.fmax(age, 0.0),
         **{name: getattr(states, name) for name in _KEPT_FIELDS},
     )
+
+
+def _calendar(
+    dates: np.ndarray, first_date: np.datetime64, last_date: np.datetime64
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Month 0..11, season 0..3 and trend of each date."""
+    if len(dates) == 1:
+        return _calendar_of_a_day(dates[0], first_date, last_date)
+    month = months(dates) - 1
+    return month, (month + 1) % 12 // 3, trend(dates, first_date, last_date)
+
+
+@lru_cache(maxsize=366)
+def _calendar_of_a_day(
+    date: np.datetime64, first_date: np.datetime64, last_date: np.datetime64
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Kept, for whoever asks for one customer after another asks about the same few days."""
+    month = months(np.array([date])) - 1
+    found = month, (month + 1) % 12 // 3, trend(np.array([date]), first_date, last_date)
+    for column in found:
+        column.setflags(write=False)
+    return found
 
 
 def season_mix(first: np.ndarray, last: np.ndarray, orders: np.ndarray) -> np.ndarray:

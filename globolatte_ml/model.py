@@ -47,8 +47,8 @@ TOO_FEW_ORDERS = (
 )
 MAXIMUM_TASTE_ORDERS, MAXIMUM_REGRESSION_ORDERS = 100_000, 250_000
 """More orders than these tell a few hundred parameters nothing new: every so manieth is taken."""
-MOST_ROWS_BY_GRAPH = 256
-"""A graph has less to do around the numbers, numpy is faster at the numbers: so requests go by graph, batches do not."""
+MOST_ROWS_BY_GRAPH = 4_096
+"""A graph has less to do around the numbers, numpy is faster at many numbers: so requests and pieces of batches go by graph."""
 TASTE_DIGITS = 6
 """Significant digits kept of the taste model and the blend: far more than the data tell, fewer than the search's noise reaches."""
 

@@ -65,19 +65,19 @@ def width_of_numbers(n_products: int) -> int:
 def bundled(orders: Encoded) -> tuple[np.ndarray, np.ndarray]:
     """The two inputs of the graph: `codes` is CODES and the recent products, `numbers` is NUMBERS, past seasons, dayparts, mains,
     add-ons, mains decayed by 30 and by 120 days."""
-    codes = np.column_stack([*(getattr(orders, name) for name in CODES), orders.recent])
-    numbers = np.column_stack(
-        [
-            *(getattr(orders, name) for name in NUMBERS),
-            orders.past_seasons,
-            orders.daypart_orders,
-            orders.mains,
-            orders.addons,
-            orders.mains_30d,
-            orders.mains_120d,
-        ]
-    )
-    return codes.astype(np.int64, copy=False), numbers
+    n, k = orders.mains.shape
+    codes = np.empty((n, len(CODES) + RECENT), dtype=np.int64)
+    for place, name in enumerate(CODES):
+        codes[:, place] = getattr(orders, name)
+    codes[:, len(CODES) :] = orders.recent
+    numbers = np.empty((n, width_of_numbers(k)))
+    for place, name in enumerate(NUMBERS):
+        numbers[:, place] = getattr(orders, name)
+    tables = (
+        orders.past_seasons, orders.daypart_orders, orders.mains, orders.addons, orders.mains_30d, orders.mains_120d,
+    )  # fmt: skip
+    np.concatenate(tables, axis=1, out=numbers[:, len(NUMBERS) :])
+    return codes, numbers
 
 
 def _unbundled(codes: Traced, numbers: Traced, k: int) -> Any:
