@@ -60,7 +60,7 @@ def warm_dbt(project: Path, parsed: Path) -> Iterator[None]:
             yield
         finally:
             os.environ.pop(VARIABLE, None)
-            process.terminate()
+            process.kill()  # a request to end may be ignored, as everything is that the starter of this process told to ignore
             process.wait()
 
 
