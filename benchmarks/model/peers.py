@@ -188,5 +188,5 @@ LEARNERS: dict[str, tuple[str, Callable[[Columns], np.ndarray]]] = {
     REGRESSION: ("sklearn", _regression),
     BOOSTING: ("sklearn", _boosting),
     LIGHTGBM: ("lightgbm", _lightgbm),
-    FLAML: ("flaml", _flaml),
+    FLAML: ("xgboost", _flaml),  # without it, FLAML is there and its `AutoML` is not
 }
