@@ -1,7 +1,8 @@
 """The batch endpoint: the deployment's folder on the compute that jobs run on, files of questions in, one file of answers out."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,11 +121,12 @@ def score(workspace: Workspace, questions: Path, copies: Path) -> Path:
         deployment: Any = workspace.client.batch_deployments.get(
             str(endpoint.defaults.deployment_name), settings.batch_endpoint
         )
-        job = workspace.client.batch_endpoints.invoke(
-            endpoint_name=settings.batch_endpoint,
-            deployment_name=deployment.name,
-            inputs={"questions": Input(type="uri_folder", path=f"azureml:{asset.name}:{asset.version}")},
-        )
+        with _headers_of_this_call_alone():
+            job = workspace.client.batch_endpoints.invoke(
+                endpoint_name=settings.batch_endpoint,
+                deployment_name=deployment.name,
+                inputs={"questions": Input(type="uri_folder", path=f"azureml:{asset.name}:{asset.version}")},
+            )
     name = str(job.name)
     if status_of(workspace, name) is None:
         raise AzureMLError(f"batch job {name}", "is not there", "run it again")
@@ -144,3 +146,17 @@ def _is_well(get: Callable[[], Any]) -> bool:
         if is_missing(error):
             return False
         raise
+
+
+@contextmanager
+def _headers_of_this_call_alone() -> Iterator[None]:
+    """The SDK keeps one set of headers for all calls: the deployment that one names would be asked for by the next, too."""
+    from azure.ai.ml.constants._endpoint import EndpointInvokeFields
+
+    shared = EndpointInvokeFields.DEFAULT_HEADER
+    before = dict(shared)
+    try:
+        yield
+    finally:
+        shared.clear()
+        shared.update(before)

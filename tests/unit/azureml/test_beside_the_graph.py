@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from azure.ai.ml.constants._endpoint import EndpointInvokeFields
 from pyarrow import parquet
 
 from globolatte_ml.model import PreferenceModel
@@ -59,6 +60,7 @@ def test_a_batch_of_questions_is_answered_by_the_same_code(
     name = batch.deploy(workspace, version, state)
     assert batch.deploy(workspace, version, state) == name
     answers = batch.score(workspace, asked_in(tmp_path / "questions"), tmp_path / "answers")
+    assert EndpointInvokeFields.MODEL_DEPLOYMENT not in EndpointInvokeFields.DEFAULT_HEADER
     rows = answers.read_text().splitlines()
     assert len(rows) == 15, "three customers, five products"
     assert any("state-1" in row for row in rows)
