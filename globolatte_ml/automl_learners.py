@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from globolatte_ml.onnx_graph import OPSET
+from globolatte_ml.onnx_nodes import OPSET
 
 ONNX_ML = 3
 Settings = Mapping[str, Any]

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from globolatte_ml.shares import softmax
+
 REGRESSION_ALONE = np.array([0.0, 1.0])
 EXPECTED, PRIOR_ORDERS = np.array([0.8, 0.2]), 4.0
 """The weights before anything is known, and the strength of that belief."""
@@ -17,11 +19,8 @@ ITERATIONS = 50
 
 
 def pool(weights: np.ndarray, log_taste: np.ndarray, log_regression: np.ndarray) -> np.ndarray:
-    """Probabilities (n, K), rows summing to 1, of log probabilities or logits (n, K) of each expert."""
-    scores = weights[0] * log_taste + weights[1] * log_regression
-    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-    normalised: np.ndarray = shares / shares.sum(axis=1, keepdims=True)
-    return normalised
+    """Probabilities (n, K), rows summing to 1, of log probabilities (n, K) of each expert, up to a constant per row."""
+    return softmax(weights[0] * log_taste + weights[1] * log_regression)
 
 
 def learn_blend(log_taste: np.ndarray, log_regression: np.ndarray, chosen: np.ndarray) -> np.ndarray:

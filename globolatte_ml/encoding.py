@@ -1,161 +1,161 @@
-"""States and contexts as plain numbers: words become positions, dates become days, months and ages.
+"""States and contexts as plain numbers: words become indicators, dates become months, seasons, trends and ages.
 
-Belongs here: everything that numbers alone cannot say, done once. What follows (`features.py`, `taste_inputs.py`, `taste.py`) is
-arithmetic on an `Encoded`, the same in numpy and as an ONNX graph (`onnx_graph.py`).
-Does not belong here: features.
+Belongs here: everything that can be said of a state alone or of a context alone, done once for each, and their coming together.
+What follows (`features.py`, `taste_inputs.py`, `taste.py`) is arithmetic on an `Encoded`, the same in numpy and as an ONNX graph
+(`onnx_graph.py`).
+Does not belong here: features that need both, where each column lies (`layout.py`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import dataclass
 
 import numpy as np
 
 from globolatte_ml.contexts import Contexts
+from globolatte_ml.feature_space import FeatureSpace
+from globolatte_ml.layout import Layout
+from globolatte_ml.shares import shrunken_shares
 from globolatte_ml.states import CustomerStates
-from globolatte_ml.vocabulary import DAYPARTS, SEASONS, Vocabulary, encode, months, one_hot, season_codes
+from globolatte_ml.vocabulary import DAYPARTS, SEASONS, encode, months, one_hot, season_codes
 
+DAYPART_PRIOR_ORDERS, BASKET_PRIOR_ORDERS, ADDON_PRIOR_ORDERS = 4.0, 4.0, 4.0
+ADDON_SCALE = 2.0
+MOST_CONTEXTS_KEPT = 4_096
 _DAY = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """n orders over K products.
+    """n orders as numbers.
 
     Attributes:
-        unit, weather, daypart: int64, (n,): positions in the vocabulary, -1 for a word never seen. month: 0..11. season: 0..3.
-        is_holiday, trend: float64, (n,); the trend runs from 0 to 1 over the training span and stays there outside.
-        age: float64, (n,): days since the customer's last order, 0 without one.
-        past_trend: float64, (n,): mean trend of the first and the last order. past_seasons: (n, 4), see `season_mix`.
-        order_count, line_count: float64, (n,). daypart_orders: (n, 4). recent: int64, (n, 3), -1 for none.
-        mains, addons, mains_30d, mains_120d: float64, (n, K); the last two as of the last order.
+        columns: float64, (n, `places.width`). places: what they are.
     """
 
-    unit: np.ndarray
-    weather: np.ndarray
-    daypart: np.ndarray
-    month: np.ndarray
-    season: np.ndarray
-    is_holiday: np.ndarray
-    trend: np.ndarray
-    age: np.ndarray
-    past_trend: np.ndarray
-    past_seasons: np.ndarray
-    order_count: np.ndarray
-    line_count: np.ndarray
-    daypart_orders: np.ndarray
-    recent: np.ndarray
-    mains: np.ndarray
-    addons: np.ndarray
-    mains_30d: np.ndarray
-    mains_120d: np.ndarray
+    columns: np.ndarray
+    places: Layout
 
     def __len__(self) -> int:
-        return len(self.unit)
+        return len(self.columns)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The columns of that name, (n, width)."""
+        return self.columns[:, self.places[name]]
 
     def take(self, rows: np.ndarray | slice) -> Encoded:
         """The orders at `rows`."""
-        return Encoded(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        return Encoded(self.columns[rows], self.places)
 
 
 @dataclass(frozen=True)
 class EncodedStates:
-    """The part of `Encoded` that a state gives whatever is asked of it, with the last order's date; arrays of n customers."""
+    """What is known of n customers whatever is asked: the last columns of an `Encoded`."""
 
-    last_order_date: np.ndarray
-    past_trend: np.ndarray
-    past_seasons: np.ndarray
-    order_count: np.ndarray
-    line_count: np.ndarray
-    daypart_orders: np.ndarray
-    recent: np.ndarray
-    mains: np.ndarray
-    addons: np.ndarray
-    mains_30d: np.ndarray
-    mains_120d: np.ndarray
+    columns: np.ndarray
+    places: Layout
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """The columns of that name, (n, width)."""
+        return self.columns[:, self.places.within("last_day", name)]
 
     def take(self, rows: np.ndarray) -> EncodedStates:
         """The customers at `rows`; -1 is the last one, which a caller may make a stranger."""
-        return EncodedStates(*[getattr(self, name)[rows] for name in STATE_FIELDS])
+        return EncodedStates(self.columns.take(rows, axis=0), self.places)
 
 
-STATE_FIELDS = tuple(field.name for field in fields(EncodedStates))
-_KEPT_FIELDS = STATE_FIELDS[1:]
+def encode_for(states: CustomerStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
+    """States and contexts as numbers, in the words and over the span of `space`."""
+    return encode_asked(encode_states(states, space), contexts, space)
 
 
-def trend(dates: np.ndarray, first_date: np.datetime64, last_date: np.datetime64) -> np.ndarray:
-    """0 on the first day of a span, 1 on the last, constant outside; 0 for no date."""
-    days = (np.where(np.isnat(dates), first_date, dates) - first_date).astype("timedelta64[D]").astype(np.float64)
-    moved: np.ndarray = (days / max(int((last_date - first_date) / _DAY), 1)).clip(0.0, 1.0)
+def encode_asked(states: EncodedStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
+    """What is asked, as numbers, of n states that are numbers already."""
+    return Encoded(np.concatenate((_encoded_contexts(contexts, space), states.columns), axis=1), space.layout)
+
+
+def encode_states(states: CustomerStates, space: FeatureSpace) -> EncodedStates:
+    """States as numbers: what an endpoint does once for all customers. They may come from any catalogue."""
+    states = states.for_products(space.vocabulary.products)
+    first, last, count = states.first_order_date, states.last_order_date, states.order_count.astype(np.float64)
+    orders, dayparts = count[:, None], states.daypart_orders.astype(np.float64)
+    expected_lines = BASKET_PRIOR_ORDERS * space.lines_per_order
+    basket = (states.line_count + expected_lines) / (count + BASKET_PRIOR_ORDERS) - space.lines_per_order
+    parts = {
+        "last_day": np.where(np.isnat(last), np.inf, last.astype("datetime64[D]").astype(np.float64)),
+        "past_trend": (_trend(first, space) + _trend(last, space)) / 2,
+        "past_seasons": season_mix(first, last, count),
+        "past_dayparts": dayparts / orders.clip(min=1.0),
+        "daypart_history": daypart_preference(dayparts, space) - space.daypart_mix[None, :],
+        "basket_size": basket,
+        "history_length": np.log1p(count),
+        "order_count": count,
+        "per_order": 1.0 / count.clip(min=1.0),
+        "addon_rate": ADDON_SCALE / (count + ADDON_PRIOR_ORDERS),
+        "daypart_orders": dayparts,
+        "recent": states.recent_products,
+        "mains": states.main_orders,
+        "mains_120d": states.decayed_main_120d,
+        "mains_30d": states.decayed_main_30d,
+        "addons": states.addon_lines,
+    }
+    places = space.layout
+    columns = np.empty((len(states), places.width - places.asked))
+    for name, values in parts.items():
+        columns[:, places.within("last_day", name)] = values if values.ndim == columns.ndim else values[:, None]
+    return EncodedStates(columns, places)
+
+
+def daypart_preference(daypart_orders: np.ndarray, space: FeatureSpace) -> np.ndarray:
+    """When each customer comes: smoothed shares of dayparts, shape (n, 4), rows summing to 1, of orders by daypart (n, 4)."""
+    return shrunken_shares(daypart_orders, space.daypart_mix[None, :], DAYPART_PRIOR_ORDERS)
+
+
+def _encoded_contexts(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
+    """What is asked, as numbers."""
+    if len(contexts) != 1:
+        return _columns_of(contexts, space)
+    kept = space.contexts_asked  # whoever asks for one customer after another asks in the same few circumstances
+    where, when, weather = contexts.business_unit.item(), contexts.date.item(), contexts.weather.item()
+    asked = where, when, weather, contexts.daypart.item(), contexts.is_holiday.item()
+    columns = kept.get(asked)
+    if columns is None:
+        if len(kept) >= MOST_CONTEXTS_KEPT:
+            kept.clear()
+        columns = kept[asked] = _columns_of(contexts, space)
+        columns.setflags(write=False)
+    return columns
+
+
+def _columns_of(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
+    places, words, day = space.layout, space.vocabulary, space.layout["day"]
+    unit, month = encode(contexts.business_unit, words.business_units), months(contexts.date) - 1
+    season = (month + 1) % 12 // 3
+    codes = {
+        "business_unit": unit,
+        "season": season,
+        "business_unit_season": np.where(unit < 0, -1, unit * len(SEASONS) + season),
+        "month": month,
+        "weather": encode(contexts.weather, words.weathers),
+        "daypart": encode(contexts.daypart, DAYPARTS),
+    }
+    columns, rows = np.zeros((len(contexts), places.asked)), np.arange(len(contexts))
+    for name, code in codes.items():
+        columns[rows, np.where(code < 0, day.start, places[name].start + code)] = (
+            1.0  # what is not known goes where the day will be
+        )
+    columns[:, places["holiday"]] = contexts.is_holiday[:, None]
+    columns[:, places["trend"]] = _trend(contexts.date, space)[:, None]
+    columns[:, day] = contexts.date.astype("datetime64[D]").astype(np.float64)[:, None]
+    return columns
+
+
+def _trend(dates: np.ndarray, space: FeatureSpace) -> np.ndarray:
+    """0 on the first day of the training span, 1 on its last, constant outside; 0 for no date."""
+    first, last = space.first_date, space.last_date
+    days = (np.where(np.isnat(dates), first, dates) - first).astype("timedelta64[D]").astype(np.float64)
+    moved: np.ndarray = (days / max(int((last - first) / _DAY), 1)).clip(0.0, 1.0)
     return moved
-
-
-def encoded_states(
-    states: CustomerStates, vocabulary: Vocabulary, first_date: np.datetime64, last_date: np.datetime64
-) -> EncodedStates:
-    """States as numbers; they may come from any catalogue. The dates are those of the training span."""
-    states = states.for_products(vocabulary.products)
-    orders = states.order_count.astype(np.float64)
-    first, last = states.first_order_date, states.last_order_date
-    return EncodedStates(
-        last_order_date=last,
-        past_trend=(trend(first, first_date, last_date) + trend(last, first_date, last_date)) / 2,
-        past_seasons=season_mix(first, last, orders),
-        order_count=orders,
-        line_count=states.line_count.astype(np.float64),
-        daypart_orders=states.daypart_orders.astype(np.float64),
-        recent=states.recent_products,
-        mains=states.main_orders,
-        addons=states.addon_lines,
-        mains_30d=states.decayed_main_30d,
-        mains_120d=states.decayed_main_120d,
-    )
-
-
-def encoded(
-    states: EncodedStates,
-    contexts: Contexts,
-    vocabulary: Vocabulary,
-    first_date: np.datetime64,
-    last_date: np.datetime64,
-) -> Encoded:
-    """n states and n contexts as numbers. The dates are those of the training span."""
-    age = (contexts.date - states.last_order_date).astype("timedelta64[D]").astype(np.float64)  # NaN without an order
-    month, season, passed = _calendar(contexts.date, first_date, last_date)
-    return Encoded(
-        unit=encode(contexts.business_unit, vocabulary.business_units),
-        weather=encode(contexts.weather, vocabulary.weathers),
-        daypart=encode(contexts.daypart, DAYPARTS),
-        month=month,
-        season=season,
-        is_holiday=contexts.is_holiday.astype(np.float64),
-        trend=passed,
-        age=np.fmax(age, 0.0),
-        **{name: getattr(states, name) for name in _KEPT_FIELDS},
-    )
-
-
-def _calendar(
-    dates: np.ndarray, first_date: np.datetime64, last_date: np.datetime64
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Month 0..11, season 0..3 and trend of each date."""
-    if len(dates) == 1:
-        return _calendar_of_a_day(dates[0], first_date, last_date)
-    month = months(dates) - 1
-    return month, (month + 1) % 12 // 3, trend(dates, first_date, last_date)
-
-
-@lru_cache(maxsize=366)
-def _calendar_of_a_day(
-    date: np.datetime64, first_date: np.datetime64, last_date: np.datetime64
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Kept, for whoever asks for one customer after another asks about the same few days."""
-    month = months(np.array([date])) - 1
-    found = month, (month + 1) % 12 // 3, trend(np.array([date]), first_date, last_date)
-    for column in found:
-        column.setflags(write=False)
-    return found
 
 
 def season_mix(first: np.ndarray, last: np.ndarray, orders: np.ndarray) -> np.ndarray:
@@ -168,7 +168,7 @@ def season_mix(first: np.ndarray, last: np.ndarray, orders: np.ndarray) -> np.nd
     if not known.any():
         return np.zeros((len(orders), len(SEASONS)))
     epoch = first[known].min()
-    days = epoch + np.arange(int((last[known].max() - epoch) / np.timedelta64(1, "D")) + 1)
+    days = epoch + np.arange(int((last[known].max() - epoch) / _DAY) + 1)
     by_day = one_hot(season_codes(days), len(SEASONS))
     passed = np.vstack([np.zeros(len(SEASONS)), np.cumsum(by_day, axis=0)])
     start, stop = (np.where(known, (dates - epoch).astype(np.int64), 0) for dates in (first, last))

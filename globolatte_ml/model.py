@@ -20,14 +20,16 @@ from globolatte_ml import model_files
 from globolatte_ml.blend import REGRESSION_ALONE, learn_blend, pool
 from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.contexts import Contexts
-from globolatte_ml.encoding import Encoded
-from globolatte_ml.features import FeatureSpace, encode_for, encoded_features, feature_names, features
+from globolatte_ml.encoding import Encoded, encode_for
+from globolatte_ml.feature_space import FeatureSpace
+from globolatte_ml.features import encoded_features, feature_names, features
 from globolatte_ml.metrics import log_loss
 from globolatte_ml.priors import learn_feature_space
 from globolatte_ml.regression import fit_regression
+from globolatte_ml.shares import log_softmax, softmax
 from globolatte_ml.states import CustomerStates
 from globolatte_ml.tabular import TabularClassifier
-from globolatte_ml.taste import TasteParameters, log_softmax, log_taste_probabilities
+from globolatte_ml.taste import TasteParameters, taste_scores
 from globolatte_ml.taste_fit import fit_taste, quasi_normal_draws, start
 from globolatte_ml.taste_inputs import taste_inputs
 from globolatte_ml.time_split import time_split
@@ -47,8 +49,6 @@ TOO_FEW_ORDERS = (
 )
 MAXIMUM_TASTE_ORDERS, MAXIMUM_REGRESSION_ORDERS = 100_000, 250_000
 """More orders than these tell a few hundred parameters nothing new: every so manieth is taken."""
-MOST_ROWS_BY_GRAPH = 4_096
-"""A graph has less to do around the numbers, numpy is faster at many numbers: so requests and pieces of batches go by graph."""
 TASTE_DIGITS = 6
 """Significant digits kept of the taste model and the blend: far more than the data tell, fewer than the search's noise reaches."""
 
@@ -211,10 +211,10 @@ class PreferenceModel:
 
     def answer(self, orders: Encoded) -> np.ndarray:
         """`predict_proba` of orders that are numbers already: arithmetic alone, also traced into an ONNX graph."""
-        if self._answers is not None and len(orders) <= MOST_ROWS_BY_GRAPH:
+        if self._answers is not None:
             return self._answers(orders)
-        log_taste = None if self.taste_ is None else self._log_taste(orders)
-        return self._probabilities(encoded_features(orders, self.space_), log_taste)
+        taste = None if self.taste_ is None else self._taste_scores(orders)
+        return self._probabilities(encoded_features(orders, self.space_), taste)
 
     def answers_by(self, answers: Callable[[Encoded], np.ndarray]) -> None:
         """From now on `answers` computes what `answer` gives: the same model in another form."""
@@ -292,7 +292,7 @@ class PreferenceModel:
 
     def _learn_blend(self, states: CustomerStates, contexts: Contexts, chosen: np.ndarray, logits: np.ndarray) -> None:
         """Whom to trust, by orders that neither expert was fitted on."""
-        log_taste = self._log_taste(encode_for(states, contexts, self.space_))
+        log_taste = log_softmax(self._taste_scores(encode_for(states, contexts, self.space_)))
         told = np.isin(chosen, self.sold_)
         position = np.searchsorted(self.sold_, chosen[told])
         self.blend_ = learn_blend(log_taste[told], log_softmax(logits)[told], position)
@@ -409,21 +409,22 @@ class PreferenceModel:
         logits: np.ndarray = np.log(tabular.shares(inputs) @ place + self.floor_)
         return logits
 
-    def _log_taste(self, orders: Encoded) -> np.ndarray:
-        """The taste model's log probabilities, shape (n, S)."""
+    def _taste_scores(self, orders: Encoded) -> np.ndarray:
+        """The taste model's log probabilities up to a constant per order, shape (n, S)."""
         if self.taste_ is None:
             raise ValueError("the regression answers alone: there is no taste model to ask")
-        inputs = taste_inputs(orders, self.space_, self.sold_)
-        return log_taste_probabilities(self.taste_, self.draws_, inputs)
+        return taste_scores(self.taste_, self.draws_, taste_inputs(orders, self.space_, self.sold_))
 
-    def _probabilities(self, inputs: np.ndarray, log_taste: np.ndarray | None) -> np.ndarray:
+    def _probabilities(self, inputs: np.ndarray, taste: np.ndarray | None) -> np.ndarray:
         logits = self._logits(inputs)
-        shares = np.exp(log_softmax(logits)) if log_taste is None else pool(self.blend_, log_taste, log_softmax(logits))
-        n_products = len(self.classes_)
-        place = np.zeros((len(self.sold_), n_products))  # of each product sold among all
-        place[np.arange(len(self.sold_)), self.sold_] = 1.0 - self.floor_ * (n_products - len(self.sold_))
+        shares = softmax(logits) if taste is None else pool(self.blend_, taste, logits)
+        n_products, n_sold, tiny = len(self.classes_), len(self.sold_), np.finfo(np.float64).tiny
+        if n_sold == n_products:
+            return shares.clip(min=tiny)
+        place = np.zeros((n_sold, n_products))  # of each product sold among all
+        place[np.arange(n_sold), self.sold_] = 1.0 - self.floor_ * (n_products - n_sold)
         floor = np.full((1, n_products), self.floor_)
         floor[0, self.sold_] = 0.0
-        probabilities = (shares @ place + floor).clip(min=np.finfo(np.float64).tiny)
+        probabilities = (shares @ place + floor).clip(min=tiny)
         normalised: np.ndarray = probabilities / probabilities.sum(axis=1, keepdims=True)
         return normalised

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from globolatte_ml.circumstances import circumstance_names
 from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.features import FeatureSpace, feature_names
+from globolatte_ml.feature_space import FeatureSpace
+from globolatte_ml.features import feature_names
 from globolatte_ml.tabular import TabularClassifier
 from globolatte_ml.taste import TasteParameters
-from globolatte_ml.taste_inputs import circumstance_names
 from globolatte_ml.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def restore(model: PreferenceModel, folder: Path) -> None:
     model.validation_log_loss_ = {(penalty, half): loss for penalty, half, loss in document["validation_log_loss"]}
     if tuple(document["features"]) != feature_names(model.space_) or tuple(
         document["circumstances"]
-    ) != circumstance_names(model.space_):
+    ) != circumstance_names(vocabulary):
         raise InvalidDataError(f"{folder}: the model was fitted on other features than this code computes; train again")
 
 
@@ -86,7 +87,7 @@ def _words_and_numbers(model: PreferenceModel) -> dict[str, Any]:
         "business_units": list(space.vocabulary.business_units),
         "weathers": list(space.vocabulary.weathers),
         "features": list(feature_names(space)),
-        "circumstances": list(circumstance_names(space)),
+        "circumstances": list(circumstance_names(space.vocabulary)),
         "concentration": space.concentration,
         "lines_per_order": space.lines_per_order,
         "holiday_share": space.holiday_share,

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from globolatte_ml.contexts import Contexts
-from globolatte_ml.features import FeatureSpace, decayed_to, shrunken_shares
+from globolatte_ml.feature_space import FeatureSpace
+from globolatte_ml.features import decayed_to
+from globolatte_ml.shares import shrunken_shares
 from globolatte_ml.states import CustomerStates
 from globolatte_ml.vocabulary import DAYPARTS, SEASONS, Vocabulary, encode, season_codes
 

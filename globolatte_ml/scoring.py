@@ -16,7 +16,7 @@ import pyarrow as pa
 from globolatte_ml.batch import ranked_table
 from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.contexts import Contexts
-from globolatte_ml.features import daypart_preference, encode_asked, encode_states
+from globolatte_ml.encoding import daypart_preference, encode_asked, encode_states
 from globolatte_ml.model import PreferenceModel
 from globolatte_ml.model_files import DOCUMENT_NAME
 from globolatte_ml.onnx_serving import load_for_serving
@@ -122,7 +122,7 @@ class Scorer:
         index = np.repeat(np.arange(len(rows)), repeats)
         first = np.cumsum(repeats) - repeats
         turn = np.arange(len(index)) - first[index]
-        preference = daypart_preference(self._states.daypart_orders[rows + 1], self.model.space_)
+        preference = daypart_preference(self._states["daypart_orders"][rows + 1], self.model.space_)
         weights = np.where(anytime[index], preference[index, turn], 1.0)
         spread = contexts.take(index)
         daypart = np.where(anytime[index], np.array(DAYPARTS)[turn], spread.daypart)

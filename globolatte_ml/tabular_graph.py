@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.onnx_graph import IR_VERSION, OPSET, Traced
+from globolatte_ml.onnx_graph import Traced
+from globolatte_ml.onnx_nodes import IR_VERSION, OPSET, Tensor
 from globolatte_ml.tabular import COLUMNS, SHARES
 
 
@@ -52,8 +53,8 @@ def splice(graph: bytes, columns: Traced) -> Traced:
     from onnx import numpy_helper
 
     model, target = onnx.load_from_string(graph), columns.graph
-    names = {COLUMNS: columns.name} | {
-        one.name: target.constant(numpy_helper.to_array(one)) for one in model.graph.initializer
+    names = {COLUMNS: columns.tensor.name} | {
+        one.name: target.constant(numpy_helper.to_array(one)).name for one in model.graph.initializer
     }
     for opset in model.opset_import:
         if opset.domain not in ("", "ai.onnx"):
@@ -68,7 +69,7 @@ def splice(graph: bytes, columns: Traced) -> Traced:
         copied.output.extend(names[one] for one in node.output)
         copied.name = f"tabular_{len(target.nodes)}"
         target.nodes.append(copied)
-    return Traced(target, names[SHARES], "float32").astype(np.float64)
+    return Traced(target, Tensor(names[SHARES], (None, None), "float32")).astype(np.float64)
 
 
 def _without_zipmap(graph: Any, name: str) -> str:

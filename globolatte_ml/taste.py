@@ -22,7 +22,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from globolatte_ml.taste_inputs import TasteInputs
+from globolatte_ml.shares import log_softmax, softmax
+from globolatte_ml.taste_inputs import PAST_HABITS, TasteInputs
 
 ROWS_AT_ONCE = 1024
 ADDONS_PER_ORDER = 2.0
@@ -73,7 +74,7 @@ class Population:
     Attributes:
         tastes: (M, K), rows with mean 0. appeal: exp of them.
         addon_weight: part of a taste that shows in add-ons. certainty: weight of main products.
-        log_addon_appeal: (M,) log sum over products of exp(addon utility + weighted taste).
+        addon_appeal: (M, K) exp of addon utility and weighted taste.
         log_share: (M,). log_dayparts: (G, 4). log_addon, log_no_addon: (G,).
     """
 
@@ -113,83 +114,66 @@ class Population:
         return len(self.tastes) // len(self.log_addon)
 
     @property
-    def members(self) -> np.ndarray:
-        """Which tastes belong to which group, (G, M) of 0 and 1."""
-        return np.repeat(np.eye(len(self.log_addon)), self.draws_per_group, axis=1)
-
-
-def log_softmax(logits: np.ndarray) -> np.ndarray:
-    """Log shares along the last axis."""
-    moved = logits - logits.max(axis=-1, keepdims=True)
-    shares: np.ndarray = moved - np.log(np.exp(moved).sum(axis=-1, keepdims=True))
-    return shares
+    def evidence(self) -> np.ndarray:
+        """What each main product, each add-on, each daypart and each free occasion for an add-on adds to the log weights,
+        (2 K + 4 + 1, M)."""
+        addon = np.repeat(self.log_addon, self.draws_per_group) - np.log(self.addon_appeal.sum(axis=1))
+        by_group = np.vstack((self.log_dayparts.T, self.log_no_addon))
+        return np.vstack(
+            (
+                self.certainty * self.tastes.T,
+                self.addon_weight * self.tastes.T + addon,
+                np.repeat(by_group, self.draws_per_group, axis=1),
+            )
+        )
 
 
 def utilities(parameters: TasteParameters, inputs: TasteInputs) -> tuple[np.ndarray, np.ndarray]:
-    """exp of the utility without taste, at the order and on average before it: (n, K) each, the highest of a row being 1."""
-    both = (
-        inputs.now @ parameters.circumstances.T + _weighed(parameters.habit, inputs.habit_now),
-        inputs.past @ parameters.circumstances.T + _weighed(parameters.habit, inputs.habit_past),
-    )
-    now, past = (np.exp(utility - utility.max(axis=1, keepdims=True)) for utility in both)
-    return now, past
+    """The utility without taste, at the order and on average before it: (n, K) each."""
+    *last, older = parameters.habit
+    now = inputs.now @ parameters.circumstances.T + (np.array(last) @ inputs.last + older * inputs.older)
+    before = (PAST_HABITS @ parameters.habit) @ inputs.earlier
+    return now, inputs.past @ parameters.circumstances.T + before * inputs.per_order
 
 
-def _weighed(weights: np.ndarray, habits: tuple[np.ndarray, ...]) -> np.ndarray:
-    total = habits[0] * weights[0]
-    for weight, habit in zip(weights[1:], habits[1:], strict=True):
-        total = total + habit * weight
-    return total
+def log_weights(
+    population: Population, inputs: TasteInputs, past: np.ndarray, dayparts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Log weights (n, M) of the tastes, up to a constant per row, and sum_k past_k appeal_k, (n, M).
 
-
-def log_weights(population: Population, inputs: TasteInputs, past: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log weights (n, M) of the tastes before the order, up to a constant per row, and sum_k past_k appeal_k, (n, M)."""
+    past: (n, K), exp of the mean utility before the order, up to a factor per row. dayparts: (n, 4), those that are to tell of the
+    group, counted.
+    """
     before = past @ population.appeal.T
-    shown = population.certainty * inputs.mains + population.addon_weight * inputs.addons
-    every = np.log(population.addon_appeal.sum(axis=1))[None, :]
-    weights = shown @ population.tastes.T - (population.certainty * inputs.orders)[:, None] * np.log(before)
-    weights = weights - inputs.addon_lines[:, None] * every + population.log_share[None, :]
-    return weights + group_evidence(population, inputs) @ population.members, before
-
-
-def group_evidence(population: Population, inputs: TasteInputs) -> np.ndarray:
-    """Log likelihood (n, G) of dayparts and basket sizes so far."""
-    return (
-        inputs.dayparts @ population.log_dayparts.T
-        + inputs.addon_lines[:, None] * population.log_addon[None, :]
-        + free_occasions(inputs)[:, None] * population.log_no_addon[None, :]
-    )
+    shown = np.hstack((inputs.mains, inputs.addons, dayparts, free_occasions(inputs)))
+    expected = (population.certainty * inputs.orders) * np.log(before)
+    return (shown @ population.evidence + population.log_share) - expected, before
 
 
 def free_occasions(inputs: TasteInputs) -> np.ndarray:
-    """Occasions for an add-on that were not taken, (n,)."""
+    """Occasions for an add-on that were not taken, (n, 1)."""
     return (ADDONS_PER_ORDER * inputs.orders - inputs.addon_lines).clip(min=0.0)
-
-
-def log_taste_probabilities(parameters: TasteParameters, draws: np.ndarray, inputs: TasteInputs) -> np.ndarray:
-    """log P(main product), (n, K), finite."""
-    probabilities = taste_probabilities(parameters, draws, inputs)
-    logs: np.ndarray = np.log(probabilities.clip(min=np.finfo(np.float64).tiny))
-    return logs
 
 
 def taste_probabilities(parameters: TasteParameters, draws: np.ndarray, inputs: TasteInputs) -> np.ndarray:
     """P(main product), (n, K): rows sum to 1."""
+    return softmax(taste_scores(parameters, draws, inputs))
+
+
+def taste_scores(parameters: TasteParameters, draws: np.ndarray, inputs: TasteInputs) -> np.ndarray:
+    """log P(main product), (n, K), up to a constant per row; finite."""
     population = Population.of(parameters, draws)
     if not isinstance(inputs.mains, np.ndarray) or len(inputs) <= ROWS_AT_ONCE:
-        return _predicted(parameters, population, inputs)
+        return _scores(parameters, population, inputs)
     pieces = range(0, len(inputs), ROWS_AT_ONCE)
     return np.vstack(
-        [_predicted(parameters, population, inputs.take(slice(start, start + ROWS_AT_ONCE))) for start in pieces]
+        [_scores(parameters, population, inputs.take(slice(start, start + ROWS_AT_ONCE))) for start in pieces]
     )
 
 
-def _predicted(parameters: TasteParameters, population: Population, inputs: TasteInputs) -> np.ndarray:
-    now, past = utilities(parameters, inputs)
-    weights, _ = log_weights(population, inputs, past)
-    weights = weights + (inputs.daypart @ population.log_dayparts.T) @ population.members
-    shares = np.exp(weights - weights.max(axis=1, keepdims=True))
-    shares = shares / (now @ population.appeal.T)
-    probabilities = now * (shares @ population.appeal)
-    normalised: np.ndarray = probabilities / probabilities.sum(axis=1, keepdims=True)
-    return normalised
+def _scores(parameters: TasteParameters, population: Population, inputs: TasteInputs) -> np.ndarray:
+    utility, earlier = utilities(parameters, inputs)
+    weights, _ = log_weights(population, inputs, softmax(earlier), inputs.dayparts + inputs.daypart)
+    choice = softmax(utility) @ population.appeal.T
+    scores: np.ndarray = utility + np.log((softmax(weights) / choice) @ population.appeal)
+    return scores

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from globolatte_ml.features import shrunken_shares
+from globolatte_ml.shares import shrunken_shares, softmax
 from globolatte_ml.taste import (
     ROWS_AT_ONCE,
     Population,
@@ -21,7 +21,7 @@ from globolatte_ml.taste import (
     log_weights,
     utilities,
 )
-from globolatte_ml.taste_inputs import HABITS, TasteInputs
+from globolatte_ml.taste_inputs import HABITS, PAST_HABITS, TasteInputs
 from globolatte_ml.vocabulary import DAYPARTS
 
 MOST_DIMENSIONS = 6
@@ -144,8 +144,8 @@ class _Gradient:
     def add(self, inputs: TasteInputs, chosen: np.ndarray, counted: np.ndarray) -> float:
         """Takes orders in; their log likelihood."""
         population, n = self._population, len(chosen)
-        now, past = utilities(self._parameters, inputs)
-        before, sums = log_weights(population, inputs, past)
+        now, past = map(softmax, utilities(self._parameters, inputs))
+        before, sums = log_weights(population, inputs, past, inputs.dayparts)
         before -= before.max(axis=1, keepdims=True)
         before = np.exp(before, out=before)
         before /= before.sum(axis=1, keepdims=True)
@@ -178,22 +178,22 @@ class _Gradient:
         utility = happened * counted[:, None] - now * (per_appeal @ appeal)
         self._tastes += after.T @ happened - appeal * (per_appeal.T @ now)
         self._sums.circumstances[:] += utility.T @ inputs.now
-        self._sums.habit[:] += [(habit * utility).sum() for habit in inputs.habit_now]
+        self._sums.habit[:] += [*_sum_by_habit(inputs.last, utility), np.vdot(inputs.older, utility)]
 
     def _main_products(self, inputs: TasteInputs, learned: np.ndarray, past: np.ndarray, sums: np.ndarray) -> None:
         """What the weights of tastes say of the past: main products and add-ons."""
         population, parameters = self._population, self._sums
         certainty, addon_weight = population.certainty, population.addon_weight
-        share = learned * (certainty * inputs.orders)[:, None] / sums
+        share = learned * (certainty * inputs.orders) / sums
         utility = -past * (share @ population.appeal)
         parameters.circumstances[:] += utility.T @ inputs.past
-        parameters.habit[:] += [(habit * utility).sum() for habit in inputs.habit_past]
+        parameters.habit[:] += _sum_by_habit(inputs.earlier, utility * inputs.per_order) @ PAST_HABITS
         mains, addons = learned.T @ inputs.mains, learned.T @ inputs.addons
         self._tastes += certainty * mains + addon_weight * addons - population.appeal * (share.T @ past)
-        told = (mains * population.tastes).sum() - (learned * inputs.orders[:, None] * np.log(sums)).sum()
+        told = (mains * population.tastes).sum() - (learned * inputs.orders * np.log(sums)).sum()
         parameters.certainty[:] += certainty * told
         expected = population.addon_appeal / population.addon_appeal.sum(axis=1, keepdims=True)
-        lines = learned.T @ inputs.addon_lines
+        lines = learned.T @ inputs.addon_lines[:, 0]
         self._tastes -= addon_weight * lines[:, None] * expected
         parameters.addon_utility[:] -= lines @ expected
         parameters.addon_weight[:] += ((addons - lines[:, None] * expected) * population.tastes).sum()
@@ -206,8 +206,8 @@ class _Gradient:
         dayparts = by_group.T @ inputs.dayparts + after_group.T @ inputs.daypart
         parameters.daypart_logits[:] += dayparts - np.exp(population.log_dayparts) * dayparts.sum(axis=1, keepdims=True)
         addon = np.exp(population.log_addon)
-        parameters.basket_logits[:] += (by_group.T @ inputs.addon_lines) * (1.0 - addon)
-        parameters.basket_logits[:] -= (by_group.T @ free_occasions(inputs)) * addon
+        parameters.basket_logits[:] += (by_group.T @ inputs.addon_lines[:, 0]) * (1.0 - addon)
+        parameters.basket_logits[:] -= (by_group.T @ free_occasions(inputs)[:, 0]) * addon
         parameters.group_logits[:] += by_group.sum(axis=0)
 
     def vector(self) -> np.ndarray:
@@ -217,6 +217,11 @@ class _Gradient:
         self._sums.group_means[:] = by_draw.sum(axis=1)
         self._sums.spread[:] = np.einsum("grk,rj->kj", by_draw, self._draws)
         return self._sums.vector()
+
+
+def _sum_by_habit(habits: np.ndarray, utility: np.ndarray) -> np.ndarray:
+    """Of habits (n, h, K) times utilities (n, K): (h,)."""
+    return np.array([np.vdot(habits[:, place], utility) for place in range(habits.shape[1])])
 
 
 def _prior(begin: TasteParameters, interactions: int) -> tuple[np.ndarray, np.ndarray]:
@@ -238,7 +243,7 @@ def _centres(inputs: TasteInputs, popularity: np.ndarray, groups: int) -> np.nda
     """Group means (G, K) to begin with: centres of the customers' log shares against the chain's."""
     from sklearn.cluster import KMeans
 
-    informative = np.flatnonzero(inputs.orders >= INFORMATIVE_ORDERS)
+    informative = np.flatnonzero(inputs.orders[:, 0] >= INFORMATIVE_ORDERS)
     step = max(1, len(informative) // MOST_ROWS_FOR_CENTRES)
     mains = inputs.mains[informative[::step]]
     if len(mains) <= groups:

@@ -13,10 +13,9 @@ import numpy as np
 
 from benchmarks.model.chains import Case, case
 from benchmarks.rows import Row
-from globolatte_ml.encoding import EncodedStates
-from globolatte_ml.features import encode_asked, encode_states
+from globolatte_ml.encoding import Encoded, EncodedStates, encode_asked, encode_states
 from globolatte_ml.model import PreferenceModel
-from globolatte_ml.onnx_graph import GRAPH_NAME, bundled, write_graph
+from globolatte_ml.onnx_graph import GRAPH_NAME, write_graph
 from globolatte_ml.onnx_serving import GraphAnswers, load_for_serving
 from globolatte_ml.training import fit_on_the_past
 
@@ -63,12 +62,12 @@ def _batch(
     rng = np.random.default_rng(0)
     pieces = [rng.integers(0, len(chain.snapshot), AT_ONCE) for _ in range(customers // AT_ONCE)]
 
-    def asked(rows: np.ndarray) -> object:
+    def asked(rows: np.ndarray) -> Encoded:
         return encode_asked(states.take(rows), chain.snapshot.contexts.take(rows), served.space_)
 
     ours = _cpu_seconds(lambda: [served.predict_encoded(asked(rows)) for rows in pieces])
-    one = bundled(asked(pieces[0]))
-    bare = _cpu_seconds(lambda: [graph.run(*one) for _ in pieces])
+    one = asked(pieces[0])
+    bare = _cpu_seconds(lambda: [graph(one) for _ in pieces])
     yield Row(f"batch of {customers:,} customers x products", ours, bare, limit=BATCH_LIMIT, note="the bare graph run")
     yield Row("peak memory of the batch", _peak_gigabytes(), PROMISED_BATCH_GIGABYTES, unit="GB", limit=1.0)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from globolatte_ml.contexts import Contexts
-from globolatte_ml.features import daypart_preference
+from globolatte_ml.encoding import daypart_preference
 from globolatte_ml.recommendations import Recommendation, Request
 from globolatte_ml.responsible_ai.counterfactuals import Turned, turning_changes
 from globolatte_ml.responsible_ai.explanations import PLAYERS, Orders, explain

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from globolatte_ml.features import ADDON_WEIGHT, shrunken_shares
+from globolatte_ml.features import ADDON_WEIGHT
+from globolatte_ml.shares import shrunken_shares
 from globolatte_ml.states import CustomerStates
 from globolatte_ml.vocabulary import DAYPARTS, encode
 

@@ -6,14 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from globolatte_ml.features import (
-    CustomerStates,
-    daypart_preference,
-    decayed_to,
-    expected_shares,
-    feature_names,
-    features,
-)
+from globolatte_ml.encoding import daypart_preference
+from globolatte_ml.features import decayed_to, expected_shares, feature_names, features
+from globolatte_ml.states import CustomerStates
 
 
 def column(snapshot, model, name):

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.features import daypart_preference
+from globolatte_ml.encoding import daypart_preference
 from globolatte_ml.scoring import Request, Scorer
 from globolatte_ml.vocabulary import DAYPARTS
 

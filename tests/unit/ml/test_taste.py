@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from globolatte_ml.blend import EXPECTED, learn_blend, pool
-from globolatte_ml.encoding import season_mix
-from globolatte_ml.features import encode_for
+from globolatte_ml.circumstances import circumstance_names
+from globolatte_ml.encoding import encode_for, season_mix
 from globolatte_ml.model import PreferenceModel
+from globolatte_ml.shares import log_softmax
 from globolatte_ml.states import CustomerStates
-from globolatte_ml.taste import Population, TasteParameters, log_softmax, taste_probabilities
+from globolatte_ml.taste import Population, TasteParameters, taste_probabilities
 from globolatte_ml.taste_fit import fit_taste, log_likelihood, quasi_normal_draws, start
-from globolatte_ml.taste_inputs import circumstance_names, taste_inputs
+from globolatte_ml.taste_inputs import PAST_HABITS, taste_inputs
 from globolatte_ml.vocabulary import season_codes
 
 
@@ -21,6 +22,11 @@ def orders(model, snapshot):
     """Inputs and choices of the session's snapshot."""
     inputs = taste_inputs(encode_for(snapshot.states, snapshot.contexts, model.space_), model.space_, model.sold_)
     return inputs, np.searchsorted(model.sold_, snapshot.chosen)
+
+
+def past_habits(inputs):
+    """What of each product was in each habit on average at the earlier orders, (n, HABITS, K)."""
+    return np.einsum("eh,nek->nhk", PAST_HABITS, inputs.earlier) * inputs.per_order[:, :, None]
 
 
 @pytest.fixture(scope="module")
@@ -50,15 +56,14 @@ def test_the_gradient_is_that_of_the_likelihood(orders, anywhere, name):
 def test_predictions_are_the_mean_of_every_taste_weighed_by_what_the_state_shows(orders, anywhere):
     inputs, _ = orders
     parameters, draws = anywhere
-    row = int(inputs.orders.argmax())
+    row = int(inputs.orders[:, 0].argmax())
     one = inputs.take(np.array([row]))
-    now = (
-        one.now @ parameters.circumstances.T + sum(w * h for w, h in zip(parameters.habit, one.habit_now, strict=True))
-    )[0]
-    past = (
-        one.past @ parameters.circumstances.T
-        + sum(w * h for w, h in zip(parameters.habit, one.habit_past, strict=True))
-    )[0]
+    habits = [*one.last[0], one.older[0]]
+    now = parameters.circumstances @ one.now[0] + sum(w * h for w, h in zip(parameters.habit, habits, strict=True))
+    past = parameters.circumstances @ one.past[0] + sum(
+        w * h for w, h in zip(parameters.habit, past_habits(one)[0], strict=True)
+    )
+    orders, addon_lines = one.orders[0, 0], one.addon_lines[0, 0]
     population = Population.of(parameters, draws)
     predicted, total = np.zeros(len(now)), 0.0
     for m, taste in enumerate(population.tastes):
@@ -68,9 +73,9 @@ def test_predictions_are_the_mean_of_every_taste_weighed_by_what_the_state_shows
         log_weight += one.addons[0] @ log_softmax(parameters.addon_utility + population.addon_weight * taste)
         log_weight += (one.dayparts[0] + one.daypart[0]) @ log_softmax(parameters.daypart_logits[group])
         taken = 1 / (1 + np.exp(-parameters.basket_logits[group]))
-        log_weight += one.addon_lines[0] * np.log(taken)
-        log_weight += (2 * one.orders[0] - one.addon_lines[0]) * np.log(1 - taken)
-        weight = np.exp(log_weight + 40 * one.orders[0] / 10)
+        log_weight += addon_lines * np.log(taken)
+        log_weight += (2 * orders - addon_lines) * np.log(1 - taken)
+        weight = np.exp(log_weight + 40 * orders / 10)
         predicted += weight * np.exp(log_softmax(now + taste))
         total += weight
     np.testing.assert_allclose(taste_probabilities(parameters, draws, one)[0], predicted / total, rtol=1e-8)
@@ -101,11 +106,12 @@ def test_the_first_and_last_order_have_their_own_season_and_those_between_the_da
 def test_nobody_has_a_past(model, snapshot):
     nobody = CustomerStates.empty(len(snapshot), snapshot.products)
     inputs = taste_inputs(encode_for(nobody, snapshot.contexts, model.space_), model.space_, model.sold_)
-    assert not np.any(inputs.habit_now)
-    assert not np.any(inputs.habit_past)
+    assert not inputs.last.any()
+    assert not inputs.older.any()
+    assert not inputs.earlier.any()
+    assert not inputs.past.any()
     assert not inputs.mains.any()
-    assert np.isfinite(inputs.past).all()
-    assert inputs.now.shape == (len(snapshot), len(circumstance_names(model.space_)))
+    assert inputs.now.shape == (len(snapshot), len(circumstance_names(model.space_.vocabulary)))
 
 
 def test_the_past_habit_is_the_mean_over_a_replayed_history(model, snapshot):
@@ -122,9 +128,9 @@ def test_the_past_habit_is_the_mean_over_a_replayed_history(model, snapshot):
     )
     last = sum(np.eye(k)[sequence[t - 1]] for t in range(1, 5)) / 5
     second = sum(np.eye(k)[sequence[t - 2]] for t in range(2, 5)) / 5
-    np.testing.assert_allclose(inputs.habit_past[0][0], last)
-    np.testing.assert_allclose(inputs.habit_past[1][0], second)
-    np.testing.assert_allclose(inputs.habit_now[0][0], np.eye(k)[0])
+    np.testing.assert_allclose(past_habits(inputs)[0, 0], last)
+    np.testing.assert_allclose(past_habits(inputs)[0, 1], second)
+    np.testing.assert_allclose(inputs.last[0, 0], np.eye(k)[0])
 
 
 def test_a_model_blends_both_experts(model, snapshot):
