@@ -1,4 +1,4 @@
-"""The online endpoint against `mlflow models serve` of the same model: CPU per request, and errors under load.
+"""The online endpoint against `mlflow models serve` of the same model: CPU per request, waiting times and errors under load.
 
 CPU is what the server's processes used, as the system counts it, so that a busy machine does not matter.
 """
@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,22 @@ from resources.serving_state import ServingStates
 from resources.settings import PROJECT_ROOT, Settings
 
 REQUESTS, WARM_UP, ROUNDS = 1_500, 200, 3
-CLIENTS, LOAD_SECONDS = 8, 60.0
+CLIENTS, LOAD_SECONDS, COMPARED_SECONDS = 8, 60.0, 10.0
+SLOWEST = 99
 DAY, DAYPART, WEATHER = "2024-01-10", "morning", "Sunny"
 
 
 @dataclass
 class Load:
-    """What clients without pause were told."""
+    """What clients without pause were told, and how many seconds each of them waited for each answer."""
 
-    answered: int = 0
     errors: int = 0
+    waited: list[float] = field(default_factory=list)
+
+    @property
+    def slowest(self) -> float:
+        """Milliseconds that all but one in a hundred answers took at most."""
+        return float(1000 * np.percentile(self.waited, SLOWEST))
 
 
 def rows(settings: Settings, load_seconds: float = LOAD_SECONDS) -> Iterator[Row]:
@@ -61,14 +67,22 @@ def rows(settings: Settings, load_seconds: float = LOAD_SECONDS) -> Iterator[Row
         question = _question(state)
         direct = _ms_per_request(server[0], server[1], "/score", question, {})
         with _mlflow(champion.folder) as (pid, port):
-            reference = _ms_per_request(pid, port, "/invocations", _flat_question(state, champion.folder), {})
+            flat = _flat_question(state, champion.folder)
+            reference = _ms_per_request(pid, port, "/invocations", flat, {})
+            seconds = min(load_seconds, COMPARED_SECONDS)
+            loads = [
+                (_load(server[1], "/score", question, {}, seconds), _load(port, "/invocations", flat, {}, seconds))
+                for _ in range(ROUNDS)
+            ]
         yield Row("CPU per request: inference server / mlflow models serve", direct, reference, unit="ms", limit=1.0)
+        ours, theirs = (min(load.slowest for load in side) for side in zip(*loads, strict=True))
+        yield Row(f"{CLIENTS} clients, p{SLOWEST}: inference server / mlflow", ours, theirs, unit="ms", limit=1.0)
         key = {"Authorization": f"Bearer {endpoint_key(client.files)}"}
         added = _ms_per_request(gateway[0], gateway[1], "/score", question, key)
         yield Row("CPU per request: gateway alone / inference server", added, direct, unit="ms")
-        load = _load(gateway[1], question, key, load_seconds)
+        load = _load(gateway[1], "/score", question, key, load_seconds)
         name = f"{CLIENTS} clients for {load_seconds:.0f} s: failed / answered"
-        yield Row(name, load.errors, load.answered, unit="requests", limit=0.0)
+        yield Row(name, load.errors, len(load.waited), unit="requests", limit=0.0)
     finally:
         client.stop()
 
@@ -186,24 +200,26 @@ def _used(pid: int) -> float:
     return sum(time.user + time.system for time in times)
 
 
-def _load(port: int, body: bytes, headers: dict[str, str], duration: float) -> Load:
+def _load(port: int, path: str, body: bytes, headers: dict[str, str], duration: float) -> Load:
     load, lock, until = Load(), threading.Lock(), time.monotonic() + duration
+    sent = {"Content-Type": "application/json", **headers}
 
     def ask() -> None:
-        answered = errors = 0
+        waited, errors = [], 0
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        while time.monotonic() < until:
+        while (asked := time.monotonic()) < until:
             try:
-                connection.request("POST", "/score", body, headers)
+                connection.request("POST", path, body, sent)
                 response = connection.getresponse()
                 response.read()
-                answered, errors = answered + 1, errors + (response.status != http.client.OK)
+                waited.append(time.monotonic() - asked)
+                errors += response.status != http.client.OK
             except (OSError, http.client.HTTPException):
                 errors += 1
                 connection.close()
         connection.close()
         with lock:
-            load.answered += answered
+            load.waited += waited
             load.errors += errors
 
     threads = [threading.Thread(target=ask) for _ in range(CLIENTS)]
