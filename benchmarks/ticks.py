@@ -19,7 +19,8 @@ from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
 from resources.environment import clock_of, landing_of, resources_of, warehouse_of
 from resources.landing import LandedFile
-from resources.settings import CredentialKind, LandingKind, Settings
+from resources.setting_choices import CredentialKind, LandingKind
+from resources.settings import Settings
 
 KNOWN_FILES = 100_000
 ALLOWED_SECONDS = 1.0

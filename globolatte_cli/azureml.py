@@ -10,7 +10,8 @@ from globolatte_cli.instance import prepare_home
 from resources.azureml.settings import AzureMLSettings
 from resources.environment import ml_of, states_of
 from resources.ml import CHAMPION
-from resources.settings import MLKind, Settings
+from resources.setting_choices import MLKind
+from resources.settings import Settings
 
 
 def export_definitions(folder: Path) -> None:

@@ -19,7 +19,8 @@ from globolatte_cli.run_pass import execute_pass
 from globolatte_cli.simulate import write_dataset
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing import SALES_PREFIX
-from resources.settings import LandingKind, Settings
+from resources.setting_choices import LandingKind
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from simulator import Truth

@@ -16,8 +16,10 @@ from globolatte_cli.prepare import manifest_is_current
 from resources import environment
 from resources.azureml.settings import PREFIX, AzureMLSettings
 from resources.landing import REFERENCE_PREFIX, SALES_PREFIX
+from resources.missing_setting import MissingSettingError
 from resources.ml import CHAMPION
-from resources.settings import LandingKind, MissingSettingError, MLKind, Settings
+from resources.setting_choices import LandingKind, MLKind
+from resources.settings import Settings
 from resources.warehouse import WarehouseBusyError
 
 REFERENCE_FILES = ("business_units.csv", "products.csv", "customers.csv")
@@ -154,7 +156,8 @@ def _azureml_rows() -> dict[str, tuple[str, str]]:
 
 
 def _rows(settings: BaseSettings, prefix: str) -> dict[str, tuple[str, str]]:
-    fields = type(settings).model_fields.items()
+    kind = type(settings)
+    fields = sorted(kind.model_fields.items(), key=lambda field: field[0] not in kind.__annotations__)  # its own first
     return {
         f"{prefix}{name.upper()}": (_shown(getattr(settings, name)), field.description or "") for name, field in fields
     }

@@ -14,7 +14,8 @@ from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from resources.endpoint import EndpointError, ObservedDeployment, ObservedState
 from resources.environment import endpoint_of
-from resources.settings import MLKind, Settings
+from resources.setting_choices import MLKind
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from resources.local_endpoint.client import EndpointClient

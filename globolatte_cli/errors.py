@@ -6,7 +6,7 @@ from resources.azureml.faults import AzureMLError
 from resources.azureml.settings import PREFIX, AzureMLSettings
 from resources.endpoint import EndpointError
 from resources.landing import LandingUnreachableError
-from resources.settings import MissingSettingError
+from resources.missing_setting import MissingSettingError
 from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import click
 
+from globolatte_cli.azureml_commands import azureml
+from globolatte_cli.endpoint_commands import endpoints
 from globolatte_cli.file_commands import ledger, quarantine, retract
 from globolatte_cli.model_commands import models
 
@@ -198,130 +200,6 @@ def doctor(*, as_json: bool) -> None:
     sys.exit(examine(as_json=as_json))
 
 
-@cli.group()
-def azureml() -> None:
-    """The Azure ML workspace: definitions for `az ml`, models shared between workspaces."""
-
-
-@azureml.command("export")
-@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-def azureml_export(folder: Path) -> None:
-    """Write every definition as Azure ML CLI v2 YAML into FOLDER."""
-    from globolatte_cli.azureml import export_definitions
-
-    export_definitions(folder)
-
-
-@azureml.command("share")
-def azureml_share() -> None:
-    """Share the champion with the registry (GLOBOLATTE_AZUREML_REGISTRY)."""
-    from globolatte_cli.azureml import share_champion
-
-    share_champion()
-
-
-@azureml.command("adopt")
-@click.argument("shared")
-def azureml_adopt(shared: str) -> None:
-    """Make the model SHARED of the registry this workspace's challenger."""
-    from globolatte_cli.azureml import adopt_shared
-
-    adopt_shared(shared)
-
-
-@azureml.command("score")
-@click.argument("questions", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("out", type=click.Path(path_type=Path))
-def azureml_score(questions: Path, out: Path) -> None:
-    """Answer the files of QUESTIONS (a question a line, as JSON) by the batch endpoint; the answers go to OUT.
-
-    The champion is put behind the batch endpoint first if it is not there.
-    """
-    from globolatte_cli.azureml import score_batch
-
-    score_batch(questions, out)
-
-
-@azureml.command("schedule")
-@click.option("--off", is_flag=True, help="Switch it off; it stays.")
-def azureml_schedule(*, off: bool) -> None:
-    """Have Azure ML itself train every Monday, on the latest snapshot."""
-    from globolatte_cli.azureml import switch_schedule
-
-    switch_schedule(off=off)
-
-
-@azureml.command("monitor")
-@click.argument("deployment", default="blue")
-@click.option("--email", "emails", multiple=True, help="Whom to tell of drift.")
-@click.option("--off", is_flag=True, help="Switch it off; it stays.")
-def azureml_monitor(deployment: str, emails: tuple[str, ...], *, off: bool) -> None:
-    """Have Azure ML itself watch what DEPLOYMENT is asked, every night."""
-    from globolatte_cli.azureml import switch_monitor
-
-    switch_monitor(deployment, list(emails), off=off)
-
-
-@cli.group()
-def endpoints() -> None:
-    """The online endpoint: POST /score on 127.0.0.1, kept by a supervisor.
-
-    The key is in endpoints/key, or GLOBOLATTE_ENDPOINT_KEY.
-    """
-
-
-@endpoints.command("serve")
-def endpoints_serve() -> None:
-    """Keep the endpoint running in the foreground, until Ctrl-C."""
-    from globolatte_cli.endpoints import serve
-
-    serve()
-
-
-@endpoints.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def endpoints_list(*, as_json: bool) -> None:
-    """Show what runs: deployments, models, traffic, health."""
-    from globolatte_cli.endpoints import list_deployments
-
-    list_deployments(as_json=as_json)
-
-
-@endpoints.command("deploy")
-def endpoints_deploy() -> None:
-    """Put the champion behind the endpoint, blue/green: the job `deploy`."""
-    from globolatte_cli.endpoints import deploy_champion
-
-    deploy_champion()
-
-
-@endpoints.command("start")
-def endpoints_start() -> None:
-    """Start the endpoint in the background and wait until it answers."""
-    from globolatte_cli.endpoints import start
-
-    start()
-
-
-@endpoints.command("stop")
-def endpoints_stop() -> None:
-    """End the endpoint with all of its processes."""
-    from globolatte_cli.endpoints import stop
-
-    stop()
-
-
-@endpoints.command("logs")
-@click.argument("name", default="supervisor")
-@click.option("--lines", default=40, show_default=True, type=click.IntRange(min=1), help="How many lines.")
-@click.option("--follow", is_flag=True, help="Go on printing what is added.")
-def endpoints_logs(name: str, lines: int, *, follow: bool) -> None:
-    """Print what supervisor, gateway or a deployment (blue, green) said last."""
-    from globolatte_cli.endpoints import logs
-
-    logs(name, lines, follow=follow)
-
-
 @cli.command()
 def prepare() -> None:
     """Prepare dbt's manifest, which the definitions are loaded from. Part of `make setup`."""
@@ -378,7 +256,7 @@ def bench(
     sys.exit(run_benchmarks(what, as_json=as_json, orders=orders))
 
 
-for command in (quarantine, retract, ledger, models):
+for command in (quarantine, retract, ledger, models, azureml, endpoints):
     cli.add_command(command)
 
 

@@ -9,7 +9,8 @@ from rich.table import Table
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
-from resources.settings import MLKind, Settings
+from resources.setting_choices import MLKind
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     from globolatte_ml.scoring import Recommendation, Scorer

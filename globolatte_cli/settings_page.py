@@ -1,43 +1,50 @@
 """The page docs/settings.md, written from the settings themselves: `python -m globolatte_cli.settings_page > docs/settings.md`."""
 
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
-from pydantic_settings import BaseSettings
 
 from resources.azureml.settings import PREFIX, AzureMLSettings
+from resources.landing_settings import LandingSettings
 from resources.settings import Settings
+from resources.snowflake_settings import SnowflakeSettings
 
 HEAD = """# Settings
 
 Every setting is an environment variable. `globolatte doctor` prints the values in force. This page is written from
-`resources/settings.py` by
+`resources/settings.py` and its parts by
 `python -m globolatte_cli.settings_page`; a test compares the two.
 
-| variable | default | meaning |
+"""
+TABLE = """| variable | default | meaning |
 |---|---|---|
 """
 
-
-AZUREML_HEAD = """
-## Azure ML
-
-Read where `GLOBOLATTE_ML=azureml` ([how to set it up](azureml.md)), from `resources/azureml/settings.py`. The first three have no default.
-
-| variable | default | meaning |
-|---|---|---|
-"""
+SECTIONS: dict[str, tuple[type[BaseModel], str]] = {
+    "Files and deliveries": (LandingSettings, ""),
+    "Snowflake": (SnowflakeSettings, "Read where `GLOBOLATTE_WAREHOUSE=snowflake` ([how to set it up](snowflake.md))."),
+    "Azure ML": (
+        AzureMLSettings,
+        "Read where `GLOBOLATTE_ML=azureml` ([how to set it up](azureml.md)). The first three have no default.",
+    ),
+}
 
 
 def page() -> str:
     """The page's text."""
-    return HEAD + _table(Settings, "GLOBOLATTE_") + AZUREML_HEAD + _table(AzureMLSettings, PREFIX)
+    parts = [HEAD, TABLE, _rows(Settings, list(Settings.__annotations__))]
+    for title, (settings, said) in SECTIONS.items():
+        introduction = f"{said}\n\n" if said else ""
+        parts += [f"\n## {title}\n\n", introduction, TABLE, _rows(settings, list(settings.model_fields))]
+    return "".join(parts)
 
 
-def _table(settings: type[BaseSettings], prefix: str) -> str:
-    rows = (
+def _rows(settings: type[BaseModel], names: list[str]) -> str:
+    prefix = PREFIX if settings is AzureMLSettings else "GLOBOLATTE_"
+    fields = {name: field for name, field in settings.model_fields.items() if name in names}
+    return "".join(
         f"| `{prefix}{name.upper()}` | {_shown(field.default)} | {field.description} |\n"
-        for name, field in settings.model_fields.items()
+        for name, field in fields.items()
     )
-    return "".join(rows)
 
 
 def _shown(default: object) -> str:

@@ -15,7 +15,8 @@ from rich.table import Column, Table
 
 from globolatte_cli.errors import UserError
 from resources.environment import clock_of, warehouse_of
-from resources.settings import LandingKind, Settings
+from resources.setting_choices import LandingKind
+from resources.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from resources.landing import LandingUnreachableError
-from resources.settings import CredentialKind
+from resources.setting_choices import CredentialKind
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient

@@ -9,17 +9,12 @@ from resources.clock import Clock
 from resources.endpoint import Endpoint
 from resources.event_queue import EventQueue
 from resources.landing import LandingZone
+from resources.missing_setting import required
 from resources.ml import MLPlatform
 from resources.prediction_files import PredictionFiles
 from resources.serving_state import ServingStates
-from resources.settings import (
-    PROJECT_ROOT,
-    LandingKind,
-    MLKind,
-    Settings,
-    WarehouseKind,
-    required,
-)
+from resources.setting_choices import LandingKind, MLKind, WarehouseKind
+from resources.settings import PROJECT_ROOT, Settings
 from resources.snapshot_export import BlobExports, SnapshotExports, WorkerExports
 from resources.training_method import training_method
 from resources.warehouse import Warehouse

@@ -13,7 +13,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from resources.azure_storage import faults_in_plain_words, queue_service, request_options
-from resources.settings import CredentialKind
+from resources.setting_choices import CredentialKind
 
 if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueServiceClient

@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from resources.azure_storage import blob_service, faults_in_plain_words, request_options
 from resources.landing import MOST_OF_A_LEVEL, LandedFile, LandingUnreachableError, Level, SupersededError
-from resources.settings import CredentialKind
+from resources.setting_choices import CredentialKind
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobProperties, ContainerClient

@@ -12,7 +12,8 @@ from typing import Any
 
 import dagster as dg
 
-from resources.settings import SnowflakeAuthentication, required
+from resources.missing_setting import required
+from resources.setting_choices import SnowflakeAuthentication
 
 PASSWORD_VARIABLE = "GLOBOLATTE_SNOWFLAKE_PASSWORD"  # noqa: S105 - the name of a variable
 PRIVATE_KEY_VARIABLE = "GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY"

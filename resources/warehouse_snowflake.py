@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import PrivateAttr
 
-from resources.settings import SnowflakeAuthentication
+from resources.setting_choices import SnowflakeAuthentication
 from resources.snowflake_account import SnowflakeConnection, connected, snowflake_error
 from resources.warehouse import Transaction, checked
 from resources.warehouse_schema import MIGRATIONS, statements

@@ -14,7 +14,8 @@ from resources.alerts import AlertNotTakenError, Alerts
 from resources.clock import Clock
 from resources.environment import event_queue_of, has_event_queue, impatient_warehouse_of
 from resources.landing import LandingUnreachableError
-from resources.settings import MissingDelivery, Settings
+from resources.setting_choices import MissingDelivery
+from resources.settings import Settings
 from resources.warehouse import Warehouse, WarehouseBusyError
 from sensors.backlog import retry_policy
 from sensors.requests import BATCH_TAG, Batch, Turn, runs_of, turn_of

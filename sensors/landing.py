@@ -8,7 +8,8 @@ from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MIS
 from resources.clock import Clock
 from resources.environment import has_event_queue, impatient_warehouse_of
 from resources.landing import LandingZone
-from resources.settings import LandingKind, Settings
+from resources.setting_choices import LandingKind
+from resources.settings import Settings
 from resources.warehouse import WarehouseBusyError
 from sensors.backlog import listing_of, look, path_rules, retry_policy
 from sensors.blob_events import blob_event_sensor

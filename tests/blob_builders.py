@@ -20,7 +20,7 @@ from resources.environment import clock_of
 from resources.event_queue import POISON_SUFFIX, EventQueue
 from resources.landing import LandedFile
 from resources.landing_blob import BlobLandingZone
-from resources.settings import CredentialKind
+from resources.setting_choices import CredentialKind
 from tests.builders import Deployment, deployment
 from tests.emulators.azurite_server import ACCOUNT, Azurite
 

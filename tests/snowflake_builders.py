@@ -2,7 +2,7 @@
 
 import os
 
-from resources.settings import SnowflakeAuthentication
+from resources.setting_choices import SnowflakeAuthentication
 from resources.snowflake_account import PASSWORD_VARIABLE
 from resources.warehouse_snowflake import SnowflakeWarehouse
 from resources.warehouse_tables import owned_tables

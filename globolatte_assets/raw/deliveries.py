@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from resources.settings import MissingDelivery
+from resources.setting_choices import MissingDelivery
 from resources.warehouse import Transaction
 
 MOST_DAYS_NAMED = 5

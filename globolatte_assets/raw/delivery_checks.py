@@ -11,7 +11,7 @@ from globolatte_assets.automation import hourly_and_after_new_data
 from globolatte_assets.keys import SALES_TRANSACTIONS, WAREHOUSE_POOL
 from globolatte_assets.raw.deliveries import DeliveryPolicy, missing_of_units
 from resources.clock import Clock
-from resources.settings import MissingDelivery
+from resources.setting_choices import MissingDelivery
 from resources.warehouse import Warehouse
 
 

@@ -12,7 +12,7 @@ import dagster as dg
 from globolatte_assets.keys import OWNER_DATA
 from globolatte_assets.raw.deliveries import DeliveryPolicy
 from globolatte_assets.raw.ledger import LoadedDay
-from resources.settings import MissingDelivery
+from resources.setting_choices import MissingDelivery
 
 DAY = dt.timedelta(days=1)
 

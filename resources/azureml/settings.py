@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from resources.deployment_spec import APPEND_ROW, SUMMARY_ONLY
-from resources.settings import MissingSettingError
+from resources.missing_setting import MissingSettingError
 
 PREFIX = "GLOBOLATTE_AZUREML_"
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.azureml.faults import AzureMLError, faults_of
 from resources.azureml.settings import AzureMLSettings
-from resources.settings import required
+from resources.missing_setting import required
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient

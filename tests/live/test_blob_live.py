@@ -17,7 +17,7 @@ from resources.azure_storage import blob_service
 from resources.event_queue import EventQueue
 from resources.landing import LandedFile, SupersededError
 from resources.landing_blob import BlobLandingZone
-from resources.settings import CredentialKind
+from resources.setting_choices import CredentialKind
 
 ACCOUNT_URL = os.environ.get("GLOBOLATTE_LIVE_BLOB_ACCOUNT_URL", "")
 CONTAINER = os.environ.get("GLOBOLATTE_LIVE_BLOB_CONTAINER", "")

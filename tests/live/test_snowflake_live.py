@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 
 from globolatte_assets.raw.ledger import unbalanced_files
-from resources.settings import SnowflakeAuthentication
+from resources.setting_choices import SnowflakeAuthentication
 from resources.snowflake_account import connected
 from resources.warehouse import WarehouseUnusableError
 from resources.warehouse_snowflake import SnowflakeWarehouse

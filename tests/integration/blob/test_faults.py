@@ -9,7 +9,8 @@ import pytest
 from globolatte_assets.raw.loading import load_batch
 from resources.azure_storage import KEY_VARIABLE
 from resources.landing_blob import BlobLandingZone
-from resources.settings import PROJECT_ROOT, CredentialKind
+from resources.setting_choices import CredentialKind
+from resources.settings import PROJECT_ROOT
 from resources.warehouse_duckdb import DuckDBWarehouse
 from tests.blob_builders import Bay
 from tests.builders import RULES, csv, everything, ledger, line, load_context, quarantine, sales, sales_path
@@ -62,7 +63,7 @@ from pathlib import Path
 from tests.builders import RULES, load_context
 from globolatte_assets.raw.loading import load_batch
 from resources.landing_blob import BlobLandingZone
-from resources.settings import CredentialKind
+from resources.setting_choices import CredentialKind
 from resources.warehouse_duckdb import DuckDBWarehouse
 name, other, account_url, container, file = sys.argv[1:]
 zone = BlobLandingZone(account_url=account_url, container=container, credential=CredentialKind.KEY, retries=0)

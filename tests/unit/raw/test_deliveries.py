@@ -12,7 +12,7 @@ from globolatte_assets.raw.deliveries import DeliveryPolicy, UnitDeliveries, mis
 from globolatte_assets.raw.delivery_checks import delivery_checks
 from globolatte_assets.raw.steps import Step, ask
 from resources.clock import Clock
-from resources.settings import MissingDelivery
+from resources.setting_choices import MissingDelivery
 from resources.warehouse_duckdb import DuckDBWarehouse
 from tests.builders import Deployment, csv, deliver, deployment, landing_in, line, load, sales, sales_path
 

@@ -8,7 +8,7 @@ import pytest
 from resources.azure_storage import KEY_VARIABLE, SAS_VARIABLE
 from resources.event_queue import LONGEST_KEPT_TEXT, EventQueue, Message
 from resources.landing import LandingUnreachableError
-from resources.settings import CredentialKind
+from resources.setting_choices import CredentialKind
 from tests.blob_builders import Events
 from tests.emulators.azurite_server import ACCOUNT, Azurite
 

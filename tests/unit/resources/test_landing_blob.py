@@ -14,7 +14,7 @@ from azure.storage.blob import ContainerSasPermissions, ContentSettings, generat
 from resources.azure_storage import KEY_VARIABLE, SAS_VARIABLE, MissingSecretError, without_secrets
 from resources.landing import LandingUnreachableError, SupersededError
 from resources.landing_blob import BlobLandingZone
-from resources.settings import CredentialKind
+from resources.setting_choices import CredentialKind
 from tests.blob_builders import Bay, new_container, zone_of
 from tests.emulators.azurite_server import ACCOUNT, Azurite
 from tests.emulators.go_between import relay

@@ -17,15 +17,9 @@ from resources.environment import (
     resources_of,
     warehouse_of,
 )
-from resources.settings import (
-    PROJECT_ROOT,
-    Environment,
-    LandingKind,
-    MissingSettingError,
-    MLKind,
-    Settings,
-    WarehouseKind,
-)
+from resources.missing_setting import MissingSettingError
+from resources.setting_choices import Environment, LandingKind, MLKind, WarehouseKind
+from resources.settings import PROJECT_ROOT, Settings
 
 
 @pytest.mark.parametrize(

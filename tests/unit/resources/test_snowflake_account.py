@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from resources import snowflake_account
 from resources.environment import warehouse_of
-from resources.settings import MissingSettingError, Settings, SnowflakeAuthentication
+from resources.missing_setting import MissingSettingError
+from resources.setting_choices import SnowflakeAuthentication
+from resources.settings import Settings
 from resources.snowflake_account import SnowflakeConnection, credentials, query_tag, resource_of
 from tests.emulators.fakesnow_server import FakeSnowflake
 from tests.emulators.snowflake_gate import gate_before

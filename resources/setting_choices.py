@@ -1,0 +1,68 @@
+"""What settings choose from.
+
+Belongs here: the words, and nothing that depends on them. Does not belong here: which one is the default (`settings.py`).
+"""
+
+from enum import StrEnum
+
+
+class Environment(StrEnum):
+    """Which world the asset graph runs in."""
+
+    LOCAL = "local"
+    DEV = "dev"
+    STAGING = "staging"
+    PROD = "prod"
+
+
+class LandingKind(StrEnum):
+    """Where business units drop their files."""
+
+    FOLDER = "folder"
+    BLOB = "blob"
+
+
+class CredentialKind(StrEnum):
+    """How a storage account is entered: by its key, a shared access signature, or whatever identity the machine has."""
+
+    KEY = "key"
+    SAS = "sas"
+    DEFAULT = "default"
+
+
+class MissingDelivery(StrEnum):
+    """How much it matters that a unit has not delivered: nothing, a warning, an error, or that what follows waits for it."""
+
+    OFF = "off"
+    WARN = "warn"
+    ERROR = "error"
+    BLOCK = "block"
+
+
+class WarehouseKind(StrEnum):
+    """Where tables live."""
+
+    DUCKDB = "duckdb"
+    SNOWFLAKE = "snowflake"
+
+
+class SnowflakeAuthentication(StrEnum):
+    """How Snowflake is entered: by a password, a key pair, or an OAuth token."""
+
+    PASSWORD = "password"  # noqa: S105 - the name of a method
+    KEY = "key"
+    OAUTH = "oauth"
+
+
+class SnowflakeProtocol(StrEnum):
+    """How Snowflake is talked to; an emulator does without TLS."""
+
+    HTTPS = "https"
+    HTTP = "http"
+
+
+class MLKind(StrEnum):
+    """Where models are trained and registered."""
+
+    LOCAL = "local"
+    AZUREML = "azureml"
