@@ -23,7 +23,7 @@ from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.contexts import Contexts
 from globolatte_ml.feature_space import FeatureSpace
 from globolatte_ml.features import feature_names, features
-from globolatte_ml.model import TOO_FEW_ORDERS, validation_orders
+from globolatte_ml.fitting import TOO_FEW_ORDERS, validation_orders
 from globolatte_ml.priors import learn_feature_space
 from globolatte_ml.snapshot import Snapshot, read_snapshot
 from globolatte_ml.states import CustomerStates

@@ -1,9 +1,8 @@
 """`PreferenceModel`: the probability of each product as the next main product, given a customer's state and a context.
 
-Belongs here: the two experts (a taste model and a regression) put together, choosing the regression's penalty, predicting with plain
-numpy.
-Does not belong here: feature definitions (`features.py`, `taste_inputs.py`), the taste model (`taste.py`, `taste_fit.py`), file
-formats (`model_files.py`), evaluation.
+Belongs here: the estimator, the two experts (a taste model and a regression) put together, predicting with plain numpy.
+Does not belong here: how it is fitted (`fitting.py`), feature definitions (`features.py`, `taste_inputs.py`), the taste model
+(`taste.py`, `taste_fit.py`), file formats (`model_files.py`), evaluation.
 """
 
 from __future__ import annotations
@@ -17,52 +16,20 @@ from typing import Any
 import numpy as np
 
 from globolatte_ml import model_files
-from globolatte_ml.blend import REGRESSION_ALONE, learn_blend, pool
-from globolatte_ml.columns import InvalidDataError
+from globolatte_ml.blend import pool
 from globolatte_ml.contexts import Contexts
 from globolatte_ml.encoding import Encoded, encode_for
 from globolatte_ml.feature_space import FeatureSpace
-from globolatte_ml.features import encoded_features, feature_names, features
-from globolatte_ml.metrics import log_loss
-from globolatte_ml.priors import learn_feature_space
-from globolatte_ml.regression import fit_regression
-from globolatte_ml.shares import log_softmax, softmax
+from globolatte_ml.features import encoded_features, feature_names
+from globolatte_ml.shares import softmax
 from globolatte_ml.states import CustomerStates
 from globolatte_ml.tabular import TabularClassifier
 from globolatte_ml.taste import TasteParameters, taste_scores
-from globolatte_ml.taste_fit import fit_taste, quasi_normal_draws, start
 from globolatte_ml.taste_inputs import taste_inputs
-from globolatte_ml.time_split import time_split
-from globolatte_ml.training_orders import canonical_order, recency_weights, round_significant, thinned
-from globolatte_ml.vocabulary import SEASONS
+from globolatte_ml.training_orders import canonical_order
 
 PENALTIES = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
-CAUTIOUS_PENALTY = 0.01
 HALF_LIVES_IN_DAYS = (None, 60.0)
-MINIMUM_VALIDATION_ORDERS = 30
-MINIMUM_TASTE_ORDERS = 200
-"""With fewer the regression answers alone."""
-NO_COEFFICIENTS, NO_INTERCEPTS = np.zeros((0, 0)), np.zeros(0)
-TOO_FEW_ORDERS = (
-    f"a search by AutoML needs {MINIMUM_VALIDATION_ORDERS} orders in the last eighth of the training span and two products sold "
-    "before; use GLOBOLATTE_TRAINING=command until more are loaded"
-)
-MAXIMUM_TASTE_ORDERS, MAXIMUM_REGRESSION_ORDERS = 100_000, 250_000
-"""More orders than these tell a few hundred parameters nothing new: every so manieth is taken."""
-TASTE_DIGITS = 6
-"""Significant digits kept of the taste model and the blend: far more than the data tell, fewer than the search's noise reaches."""
-
-
-def validation_orders(
-    contexts: Contexts, chosen: np.ndarray, fresh_from: np.datetime64 | None
-) -> tuple[np.ndarray | None, np.datetime64 | None]:
-    """Which of n training orders candidates are compared on, (n,), none if they are too few; and from when on they are new to the
-    model that is to be replaced, none where too little is new to tell anything about forgetting."""
-    later = time_split(contexts.date, fresh_from)
-    if later.sum() < MINIMUM_VALIDATION_ORDERS:
-        later, fresh_from = time_split(contexts.date), None
-    enough = later.sum() >= MINIMUM_VALIDATION_ORDERS and len(np.unique(chosen[~later])) >= 2
-    return (later if enough else None), fresh_from
 
 
 class PreferenceModel:
@@ -171,14 +138,16 @@ class PreferenceModel:
         """
         from threadpoolctl import threadpool_limits
 
+        from globolatte_ml.fitting import Orders, fit_model  # which predicts, too: one must come first
+
         if len(y) == 0:
             raise ValueError("no orders to learn from; load sales before training")
         catalogue = tuple(sorted({*map(str, products or states.products), *map(str, np.unique(y))}))
         chosen = np.searchsorted(np.array(catalogue), y)
         rows = canonical_order(states, contexts, chosen)
-        states, contexts, chosen = states.take(rows), contexts.take(rows), chosen[rows]
+        orders = Orders(states, contexts, chosen).take(rows)
         with threadpool_limits(1):  # sums split over threads differ in their last bits, and a search makes much of that
-            self._fit(states, contexts, chosen, catalogue, fresh_from)
+            fit_model(self, orders, catalogue, fresh_from)
         return self
 
     def predict_proba(
@@ -213,8 +182,8 @@ class PreferenceModel:
         """`predict_proba` of orders that are numbers already: arithmetic alone, also traced into an ONNX graph."""
         if self._answers is not None:
             return self._answers(orders)
-        taste = None if self.taste_ is None else self._taste_scores(orders)
-        return self._probabilities(encoded_features(orders, self.space_), taste)
+        taste = None if self.taste_ is None else self.taste_scores(orders)
+        return self.pooled(encoded_features(orders, self.space_), taste)
 
     def answers_by(self, answers: Callable[[Encoded], np.ndarray]) -> None:
         """From now on `answers` computes what `answer` gives: the same model in another form."""
@@ -240,163 +209,7 @@ class PreferenceModel:
         model_files.restore(model, folder)
         return model
 
-    def _fit(
-        self,
-        states: CustomerStates,
-        contexts: Contexts,
-        chosen: np.ndarray,
-        catalogue: tuple[str, ...],
-        fresh_from: np.datetime64 | None,
-    ) -> None:
-        if self.tabular is not None:
-            self._adopt(self.tabular, states, contexts, chosen, catalogue, fresh_from)
-            return
-        trial = self._search(states, contexts, chosen, catalogue, fresh_from)
-        self.validation_log_loss_ = scores = trial.validation_log_loss_ if trial else {}
-        cautious = (CAUTIOUS_PENALTY, self.half_lives[0])
-        self.penalty_, self.half_life_ = min(scores, key=lambda one: scores[one]) if scores else cautious
-        self._learn_features(states, contexts, chosen, catalogue)
-        weights = recency_weights(contexts.date, self.half_life_)
-        rows = thinned(chosen, MAXIMUM_REGRESSION_ORDERS)
-        inputs = features(states.take(rows), contexts.take(rows), self.space_)
-        self._regress(inputs, chosen[rows], self.penalty_, None if weights is None else weights[rows])
-        if trial and trial.taste_ is not None:
-            self.blend_ = round_significant(trial.blend_, TASTE_DIGITS)
-            self._fit_taste(states, contexts, chosen, weights, trial)
-
-    def _search(
-        self,
-        states: CustomerStates,
-        contexts: Contexts,
-        chosen: np.ndarray,
-        catalogue: tuple[str, ...],
-        fresh_from: np.datetime64 | None,
-    ) -> PreferenceModel | None:
-        """A model of the earlier orders whose penalty, half-life and blend are the best for the later ones, if these suffice."""
-        later, fresh_from = validation_orders(contexts, chosen, fresh_from)
-        if later is None:
-            return None
-        earlier = ~later
-        half_lives = self.half_lives if fresh_from is not None else self.half_lives[:1]
-        trial = PreferenceModel(self.penalties, half_lives, self.random_state, self.groups, self.draws, self.iterations)
-        past = states.take(earlier), contexts.take(earlier), chosen[earlier]
-        trial._learn_features(*past, catalogue)
-        rows = thinned(past[2], MAXIMUM_REGRESSION_ORDERS)
-        inputs = features(past[0].take(rows), past[1].take(rows), trial.space_)
-        inputs_later = features(states.take(later), contexts.take(later), trial.space_)
-        logits = trial._try_penalties(inputs, past[1].take(rows), past[2][rows], inputs_later, chosen[later])
-        if len(past[2]) >= MINIMUM_TASTE_ORDERS:
-            trial._fit_taste(*past, recency_weights(past[1].date, trial.half_life_))
-            trial._learn_blend(states.take(later), contexts.take(later), chosen[later], logits)
-        return trial
-
-    def _learn_blend(self, states: CustomerStates, contexts: Contexts, chosen: np.ndarray, logits: np.ndarray) -> None:
-        """Whom to trust, by orders that neither expert was fitted on."""
-        log_taste = log_softmax(self._taste_scores(encode_for(states, contexts, self.space_)))
-        told = np.isin(chosen, self.sold_)
-        position = np.searchsorted(self.sold_, chosen[told])
-        self.blend_ = learn_blend(log_taste[told], log_softmax(logits)[told], position)
-
-    def _adopt(
-        self,
-        tabular: TabularClassifier,
-        states: CustomerStates,
-        contexts: Contexts,
-        chosen: np.ndarray,
-        catalogue: tuple[str, ...],
-        fresh_from: np.datetime64 | None,
-    ) -> None:
-        """A model around a classifier that was fitted on the orders before the validation orders."""
-        later, _ = validation_orders(contexts, chosen, fresh_from)
-        if later is None:
-            raise InvalidDataError(TOO_FEW_ORDERS)
-        past = states.take(~later), contexts.take(~later), chosen[~later]
-        after = states.take(later), contexts.take(later), chosen[later]
-        trial = PreferenceModel((), (None,), self.random_state, self.groups, self.draws, self.iterations, tabular)
-        trial._learn_features(*past, catalogue)
-        trial.coef_, trial.intercept_, trial.tabular_sold_ = NO_COEFFICIENTS, NO_INTERCEPTS, trial.sold_
-        inputs = features(*after[:2], trial.space_)
-        self.penalty_, self.half_life_ = 0.0, None
-        self.validation_log_loss_ = {(0.0, None): log_loss(trial._probabilities(inputs, None), after[2])}
-        self._learn_features(states, contexts, chosen, catalogue)
-        self.space_, self.tabular_sold_ = trial.space_, trial.tabular_sold_
-        self.coef_, self.intercept_ = trial.coef_, trial.intercept_
-        if len(past[2]) >= MINIMUM_TASTE_ORDERS:
-            trial._fit_taste(*past, None)
-            trial._learn_blend(*after, trial._logits(inputs))
-            self.blend_ = round_significant(trial.blend_, TASTE_DIGITS)
-            self._fit_taste(states, contexts, chosen, None, trial)
-
-    def _try_penalties(
-        self,
-        inputs: np.ndarray,
-        contexts: Contexts,
-        chosen: np.ndarray,
-        inputs_later: np.ndarray,
-        chosen_later: np.ndarray,
-    ) -> np.ndarray:
-        """Log loss of the later orders by candidate; the logits (later orders, S) of the best, whose half-life is kept."""
-        self.validation_log_loss_ = {}
-        best, logits = np.inf, np.zeros((len(inputs_later), len(self.sold_)))
-        for half_life in self.half_lives:
-            weights, lowest = recency_weights(contexts.date, half_life), np.inf
-            for penalty in sorted(self.penalties):
-                self._regress(inputs, chosen, penalty, weights, is_candidate=True)
-                loss = log_loss(self._probabilities(inputs_later, None), chosen_later)
-                self.validation_log_loss_[penalty, half_life] = loss
-                if loss < best:
-                    best, self.half_life_, logits = loss, half_life, self._logits(inputs_later)
-                if loss > lowest:
-                    break
-                lowest = loss
-        return logits
-
-    def _fit_taste(
-        self,
-        states: CustomerStates,
-        contexts: Contexts,
-        chosen: np.ndarray,
-        weights: np.ndarray | None,
-        trial: PreferenceModel | None = None,
-    ) -> None:
-        """From the start, or from what `trial` learned if it knows the same products."""
-        rows = thinned(chosen, MAXIMUM_TASTE_ORDERS)
-        inputs = taste_inputs(encode_for(states.take(rows), contexts.take(rows), self.space_), self.space_, self.sold_)
-        position = np.searchsorted(self.sold_, chosen[rows])
-        begin = start(inputs, position, self.groups)
-        self.draws_ = round_significant(quasi_normal_draws(self.draws, begin.spread.shape[1]), TASTE_DIGITS)
-        warm = trial.taste_ if trial is not None and np.array_equal(trial.sold_, self.sold_) else None
-        interactions = len(self.space_.vocabulary.business_units) * len(SEASONS)
-        iterations = self.iterations if warm is None else self.iterations // 2
-        counted = None if weights is None else weights[rows]
-        found = fit_taste(inputs, position, begin, self.draws_, iterations, interactions, counted, warm)
-        self.taste_ = found.from_vector(round_significant(found.vector(), TASTE_DIGITS))
-
-    def _learn_features(
-        self, states: CustomerStates, contexts: Contexts, chosen: np.ndarray, catalogue: tuple[str, ...]
-    ) -> None:
-        """Learns what features need."""
-        self.space_ = learn_feature_space(states, contexts, chosen, catalogue)
-        self.classes_ = np.array(catalogue)
-        self.n_orders_ = len(chosen)
-        self.floor_ = 1.0 / (len(chosen) + len(catalogue))
-        self.sold_ = np.unique(chosen)
-        self.taste_, self.blend_, self.draws_ = None, REGRESSION_ALONE, np.zeros((0, 0))
-        self.tabular_sold_ = np.zeros(0, np.int64)
-
-    def _regress(
-        self,
-        inputs: np.ndarray,
-        chosen: np.ndarray,
-        penalty: float,
-        weights: np.ndarray | None,
-        *,
-        is_candidate: bool = False,
-    ) -> None:
-        coef, intercept = fit_regression(inputs, chosen, penalty, weights, self.random_state, is_candidate=is_candidate)
-        self.coef_, self.intercept_ = round_significant(coef), round_significant(intercept)
-
-    def _logits(self, inputs: np.ndarray) -> np.ndarray:
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
         """The regression's or the tabular classifier's, shape (n, S)."""
         if self.tabular is not None:
             return self._tabular_logits(inputs, self.tabular)
@@ -409,14 +222,15 @@ class PreferenceModel:
         logits: np.ndarray = np.log(tabular.shares(inputs) @ place + self.floor_)
         return logits
 
-    def _taste_scores(self, orders: Encoded) -> np.ndarray:
+    def taste_scores(self, orders: Encoded) -> np.ndarray:
         """The taste model's log probabilities up to a constant per order, shape (n, S)."""
         if self.taste_ is None:
             raise ValueError("the regression answers alone: there is no taste model to ask")
         return taste_scores(self.taste_, self.draws_, taste_inputs(orders, self.space_, self.sold_))
 
-    def _probabilities(self, inputs: np.ndarray, taste: np.ndarray | None) -> np.ndarray:
-        logits = self._logits(inputs)
+    def pooled(self, inputs: np.ndarray, taste: np.ndarray | None) -> np.ndarray:
+        """Probabilities (n, K) of features and of what the taste model says; without the latter, the other expert's alone."""
+        logits = self.logits(inputs)
         shares = softmax(logits) if taste is None else pool(self.blend_, taste, logits)
         n_products, n_sold, tiny = len(self.classes_), len(self.sold_), np.finfo(np.float64).tiny
         if n_sold == n_products:
