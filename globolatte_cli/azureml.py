@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import click
 from rich.console import Console
 
 from globolatte_cli.errors import UserError
@@ -73,7 +74,7 @@ def score_batch(questions: Path, out: Path) -> None:
         raise UserError("there is no champion with customer states to ask; run `globolatte run`")
     workspace = Workspace(AzureMLSettings.from_environment())
     name = batch.deploy(workspace, champion, states.current())
-    answers = batch.score(workspace, questions, settings.azureml_folder / "batch")
+    answers = batch.score(workspace, questions, settings.azureml_folder / "batch", click.echo)
     (shutil.copytree if answers.is_dir() else shutil.copyfile)(answers, out)
     Console().print(f"{out}: answered by deployment {name} with model version {champion.version}", highlight=False)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -37,8 +37,6 @@ NEEDED_AFTER_DBT = (
     "matplotlib.figure",
     "scipy.special",
 )
-OF_OTHER_PROCESSES = ("build_features", "train_model")
-"""Jobs that leave the warehouse to others: dbt wants it for itself, training takes long and has no use for it."""
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 
@@ -225,7 +223,7 @@ class Pass:
         from sensors.run_health import PROCESS_TAG, this_process
 
         started = time.monotonic()
-        with self._spinning(label), nullcontext() if name in OF_OTHER_PROCESSES else self.warehouse.kept_open():
+        with self._spinning(label):
             result = self.definitions.resolve_job_def(name).execute_in_process(
                 instance=self.instance,
                 tags={**(tags or {}), PROCESS_TAG: str(this_process())},

@@ -44,17 +44,22 @@ def init() -> None:
 def run(mini_batch: Sequence[str]) -> pd.DataFrame | list[str]:
     """Answers the questions of some files: a row a product, best first. Raises `ValueError` naming file and line.
 
-    Where `GLOBOLATTE_BATCH_OUTPUT` is `files`, the answers to each file are written to a file of its name in the folder that the
-    platform names, and those names are given.
+    Where `GLOBOLATTE_BATCH_OUTPUT` is `files`, the answers to each file are written to a file of its name, ending in .csv, in the
+    folder that the platform names, and those names are given. Files of one name in several folders are not told apart.
     """
     if os.environ.get("GLOBOLATTE_BATCH_OUTPUT") != "files":
         return _answers([Path(path) for path in mini_batch])
     folder = Path(os.environ["AZUREML_BI_OUTPUT_PATH"])
     for path in mini_batch:
-        new = folder / f".{Path(path).stem}.new"
+        new = folder / f".{Path(path).name}.new"
         _answers([Path(path)]).to_csv(new, index=False)
-        new.replace(folder / f"{Path(path).stem}.csv")
-    return [f"{Path(path).stem}.csv" for path in mini_batch]
+        new.replace(folder / answers_of(path))
+    return [answers_of(path) for path in mini_batch]
+
+
+def answers_of(path: str) -> str:
+    """The name of the file of answers to a file of questions."""
+    return f"{Path(path).name}.csv"
 
 
 def _answers(files: Sequence[Path]) -> pd.DataFrame:

@@ -161,10 +161,10 @@ def _trend(dates: np.ndarray, space: FeatureSpace) -> np.ndarray:
 def season_mix(first: np.ndarray, last: np.ndarray, orders: np.ndarray) -> np.ndarray:
     """Expected shares of seasons among a customer's orders, (n, 4): rows sum to 1, or are 0 without orders.
 
-    first, last: datetime64[D], (n,), NaT without orders. The first and the last order have their own season, the others the
-    mixture of the days from first to last.
+    first, last: datetime64[D], (n,), NaT without orders; of a pair in the wrong sequence the last counts twice. The first and the
+    last order have their own season, the others the mixture of the days from first to last.
     """
-    known = ~np.isnat(first)
+    known, first = ~np.isnat(first) & ~np.isnat(last), np.minimum(first, last)
     if not known.any():
         return np.zeros((len(orders), len(SEASONS)))
     epoch = first[known].min()

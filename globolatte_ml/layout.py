@@ -6,11 +6,15 @@ Belongs here: names and places. Does not belong here: how the numbers come about
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 
 from globolatte_ml.states import RECENT_COLUMNS
 from globolatte_ml.vocabulary import DAYPARTS, SEASONS, Vocabulary
 
+VERSION = "1"
+"""Another one where a column of the same name comes to mean something else."""
 MONTHS = tuple(f"{month:02d}" for month in range(1, 13))
 COUNTS = ("mains", "mains_120d", "mains_30d", "addons")
 CONTEXT = ("business_unit", "season", "business_unit_season", "month", "weather", "daypart", "holiday", "trend")
@@ -31,7 +35,7 @@ class Layout:
 
     - last_day: the day of the last order, infinite without one.
     - past_trend: mean trend of the first and the last order. past_seasons (4): see `encoding.season_mix`. past_dayparts (4): shares.
-    - daypart_history (4), basket_size, history_length: features as `encoding.encoded_states` defines them.
+    - daypart_history (4), basket_size, history_length: features as `encoding.encode_states` defines them.
     - order_count; per_order: 1 / order_count, 1 without orders; addon_rate: what each add-on adds to the feature of that name.
     - daypart_orders (4). recent (3): positions among the products, -1 for none.
     - mains (K), mains_120d (K), mains_30d (K), addons (K): the decayed ones as of the last order.
@@ -72,6 +76,12 @@ class Layout:
         for name, parts in TOGETHER.items():
             self._slices[name] = slice(self._slices[parts[0]].start, self._slices[parts[-1]].stop)
         self.width, self.asked = ends[-1], self._slices["day"].stop
+
+    @property
+    def digest(self) -> str:
+        """A name for these columns in this sequence: what was written for others is of no use."""
+        places = [VERSION, *(f"{name} {columns.start} {columns.stop}" for name, columns in self._slices.items())]
+        return hashlib.sha256("\n".join(places).encode()).hexdigest()
 
     def __getitem__(self, name: str) -> slice:
         """The columns of that name."""

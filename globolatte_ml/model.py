@@ -146,6 +146,7 @@ class PreferenceModel:
         chosen = np.searchsorted(np.array(catalogue), y)
         rows = canonical_order(states, contexts, chosen)
         orders = Orders(states, contexts, chosen).take(rows)
+        self._answers = None
         with threadpool_limits(1):  # sums split over threads differ in their last bits, and a search makes much of that
             fit_model(self, orders, catalogue, fresh_from)
         return self

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from globolatte_ml.model import PreferenceModel
 
 GRAPH_NAME = "preference_model.onnx"
-HASH_KEY = "content_hash"
+HASH_KEY, LAYOUT_KEY = "content_hash", "layout"
 ORDERS, PROBABILITIES = "orders", "probabilities"
 
 
@@ -46,7 +46,7 @@ def write_graph(model: PreferenceModel, file: Path) -> None:
     )
     domains = [helper.make_opsetid(domain, version) for domain, version in graph.domains.items()]
     document = helper.make_model(described, opset_imports=domains, ir_version=IR_VERSION)
-    helper.set_model_props(document, {HASH_KEY: model.content_hash()})
+    helper.set_model_props(document, {HASH_KEY: model.content_hash(), LAYOUT_KEY: model.space_.layout.digest})
     onnx.checker.check_model(document)
     onnx.save(document, str(file))
 

@@ -16,7 +16,7 @@ import numpy as np
 from globolatte_ml.columns import InvalidDataError
 from globolatte_ml.encoding import Encoded
 from globolatte_ml.model import PreferenceModel
-from globolatte_ml.onnx_graph import GRAPH_NAME, HASH_KEY, ORDERS, PROBABILITIES
+from globolatte_ml.onnx_graph import GRAPH_NAME, HASH_KEY, LAYOUT_KEY, ORDERS, PROBABILITIES
 
 logger = logging.getLogger(__name__)
 ROWS_AT_ONCE = 2_048
@@ -38,14 +38,9 @@ class GraphAnswers:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         options.enable_mem_reuse = False  # planning what may overwrite what costs more than it saves at this size
         self._session = InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        self.content_hash = self._session.get_modelmeta().custom_metadata_map.get(HASH_KEY)
+        described = self._session.get_modelmeta().custom_metadata_map
+        self.content_hash, self.layout = described.get(HASH_KEY), described.get(LAYOUT_KEY)
         self._own = threading.local()
-
-    @property
-    def takes(self) -> tuple[str, int]:
-        """The name and the width of what the graph takes."""
-        taken = self._session.get_inputs()[0]
-        return taken.name, taken.shape[1]
 
     def __call__(self, orders: Encoded) -> np.ndarray:
         """Probabilities (n, K)."""
@@ -80,7 +75,7 @@ def load_for_serving(folder: Path) -> PreferenceModel:
     if not file.is_file() or importlib.util.find_spec("onnxruntime") is None:
         return model
     answers = GraphAnswers(file)
-    if answers.takes != (ORDERS, model.space_.layout.width):
+    if answers.layout != model.space_.layout.digest:
         logger.warning("%s was written by another release; numpy answers until the next training", file)
         return model
     if answers.content_hash != model.content_hash():

@@ -41,7 +41,7 @@ class Service:
     log: PredictionLog | None
     fixed_now: dt.datetime | None
     listeners: tuple[Callable[[Entry], None], ...] = ()
-    """Told of every call once it is answered; they must be quick."""
+    """Told of every call before its answer leaves: their time is the caller's, so they must be quick."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Service:

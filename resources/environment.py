@@ -21,9 +21,9 @@ from resources.warehouse import Warehouse
 
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
+"""The dbt of this very environment, whatever is on the path."""
 WARM_DBT_EXECUTABLE = Path(sys.executable).with_name("globolatte-dbt")
 """Like `dbt`, and does not import it anew where a warm one waits (`resources.warm_dbt`)."""
-"""The dbt of this very environment, whatever is on the path."""
 
 
 def clock_of(settings: Settings) -> Clock:

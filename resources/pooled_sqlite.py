@@ -5,6 +5,9 @@ told of new events by the closing of files, which no one waits for in a headless
 
 Commits don't wait for the disk: a killed process loses nothing, a machine that loses power may lose the last events, and never gets a
 broken file.
+
+What it extends is Dagster's own and not public, for there is no other way in: the lock names the version, and the tests of this module
+notice what another one does differently.
 """
 
 from collections import OrderedDict

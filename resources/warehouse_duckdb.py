@@ -1,7 +1,8 @@
 """The warehouse as one DuckDB file: the embedded default.
 
 DuckDB lets one process at a time use a file, readers included. So connections are short, opened late, and waited for
-within bounds; nothing here keeps one open.
+within bounds. Whoever keeps one open (`kept_open`) holds up all others, and must not wait for anything meanwhile that one of
+them may have: not for a slot of a pool.
 """
 
 import logging

@@ -23,8 +23,10 @@ VARIABLE = "GLOBOLATTE_WARM_DBT"
 """Names the socket of a warm dbt, for as long as one waits."""
 
 PARENT_WATCH_SECONDS = 1.0
-INTERRUPT = b"i"
+INTERRUPT, READY = b"i", b"r"
 REQUEST_BYTES = 1 << 20
+LONGEST_ADDRESS = 100
+"""Characters of a socket's address that every system takes."""
 
 
 @contextmanager
@@ -43,6 +45,9 @@ def warm_dbt(project: Path, parsed: Path) -> Iterator[None]:
     }
     with tempfile.TemporaryDirectory(prefix="globolatte-dbt-") as folder, socket.socket(socket.AF_UNIX) as listener:
         address = str(Path(folder, "socket"))
+        if len(address) > LONGEST_ADDRESS:
+            yield  # the machine's folder for temporary files is too deep for a socket: dbt is started when it is needed
+            return
         listener.bind(address)
         listener.listen(1)
         command = [sys.executable, "-u", "-m", "resources.warm_dbt", str(os.getpid())]
@@ -76,14 +81,22 @@ def main() -> None:
 
 
 def _connected(address: str) -> socket.socket | None:
-    """A connection to the warm process; none if it is used up or dead."""
+    """A connection to the warm process once that is ready; none if it is used up or dead, or dies before."""
     connection = socket.socket(socket.AF_UNIX)
     try:
         connection.connect(address)
     except OSError:
         connection.close()
         return None
-    return connection
+    try:
+        is_ready = connection.recv(len(READY)) == READY
+    except OSError:
+        is_ready = False
+    if is_ready:
+        return connection
+    connection.close()
+    sys.stderr.write("globolatte-dbt: the dbt that was started ahead died; starting another\n")
+    return None
 
 
 def _done_by(connection: socket.socket) -> int:
@@ -127,7 +140,11 @@ def _parsed() -> Any:
 
 
 def _serve(connection: socket.socket, manifest: Any) -> None:
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # which a starter in the background may have told us to ignore
     connection.settimeout(None)
+    connection.sendall(READY)
     length, outputs, _, _ = socket.recv_fds(connection, 8, 2)
     request = json.loads(_received(connection, int.from_bytes(length, "big")))
     for output, number in zip(outputs, (1, 2), strict=True):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
@@ -32,23 +32,69 @@ def fingerprint(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps([models, macros], sort_keys=True).encode()).hexdigest()
 
 
-def are_built_by(warehouse: Warehouse, models: AbstractSet[str], version: str) -> bool:
-    """Whether all these models, by name, were last built by this version of the project."""
-    return models <= _built_by(warehouse, version)
+def parents_of_models(manifest: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """By model, the models that it reads, all by name (dbt's manifest)."""
+    models = {name: node for name, node in manifest["nodes"].items() if node["resource_type"] == "model"}
+    return {
+        node["name"]: frozenset(models[name]["name"] for name in node["depends_on"]["nodes"] if name in models)
+        for node in models.values()
+    }
+
+
+def models_of_tests(manifest: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    """By data test, the models that it looks at, all by name (dbt's manifest)."""
+    nodes = manifest["nodes"]
+    return {
+        node["name"]: frozenset(nodes[name]["name"] for name in node["depends_on"]["nodes"] if name in nodes)
+        for node in nodes.values()
+        if node["resource_type"] == "test"
+    }
+
+
+def commands(
+    build: Sequence[str],
+    selected: AbstractSet[str],
+    built: AbstractSet[str],
+    tests: Mapping[str, AbstractSet[str]],
+) -> list[list[str]]:
+    """What dbt is to do for the selected models, of which those in `built` are built by this version, after all that they read.
+
+    The others are built anew, and the tests that look at them follow: they come last, since none of the first reads one of them.
+    """
+    anew, by_day = selected - built, selected & built
+    if not anew:
+        return [list(build)]
+    refreshed = [*build, "--full-refresh"]
+    if not by_day:
+        return [refreshed]
+    last = {test for test, models in tests.items() if not anew.isdisjoint(models)}
+    return [
+        [*build, "--exclude", " ".join(sorted(anew | last))],
+        [*refreshed, "--exclude", " ".join(sorted(by_day | (tests.keys() - last)))],
+    ]
+
+
+def well_built(models: AbstractSet[str], parents: Mapping[str, AbstractSet[str]]) -> set[str]:
+    """Those of `models` that read, directly or not, only from each other: nothing in them can be of another version."""
+    kept = set(models)
+    while wrong := {model for model in kept if not parents[model] <= kept}:
+        kept -= wrong
+    return kept
+
+
+def built_by(warehouse: Warehouse, version: str) -> set[str]:
+    """The models that are built by this version of the project."""
+    return set(warehouse.read(BUILDS, ["model"], {"fingerprint": version}).column("model").to_pylist())
 
 
 def remember_build(warehouse: Warehouse, models: AbstractSet[str], version: str, now: "dt.datetime") -> None:
-    """Puts on record that these models are built by this version; `now` in UTC without offset. Records of other versions go."""
+    """Puts on record that these models, and no others, are built by this version; `now` in UTC without offset."""
     import pyarrow as pa
 
-    built = sorted(_built_by(warehouse, version).union(models))
+    built = sorted(models)
     record = {
-        "model": built,
-        "fingerprint": [version] * len(built),
+        "model": pa.array(built, pa.string()),
+        "fingerprint": pa.array([version] * len(built), pa.string()),
         "built_at": pa.array([now] * len(built), pa.timestamp("us")),
     }
     warehouse.replace(BUILDS, pa.table(record))
-
-
-def _built_by(warehouse: Warehouse, version: str) -> set[str]:
-    return set(warehouse.read(BUILDS, ["model"], {"fingerprint": version}).column("model").to_pylist())

@@ -8,7 +8,15 @@ import dagster as dg
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.documentation import COLUMN_SCHEMA, schema_of_model
-from globolatte_assets.features.builds import are_built_by, fingerprint, remember_build
+from globolatte_assets.features.builds import (
+    built_by,
+    commands,
+    fingerprint,
+    models_of_tests,
+    parents_of_models,
+    remember_build,
+    well_built,
+)
 from globolatte_assets.features.checks import meaning_of_test
 from globolatte_assets.features.column_lineage import LINEAGE_FILE, as_dagster
 from globolatte_assets.keys import OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUSE_POOL
@@ -110,11 +118,16 @@ def _column_lineage(project: DbtProject, manifest: Mapping[str, Any]) -> Mapping
     return as_dagster(json.loads(file.read_bytes()), keys)
 
 
+def _unique_id(output: dg.Output[Any]) -> str:
+    """dbt's name of the model that was made."""
+    return str(output.metadata["unique_id"].value)
+
+
 def _with_lineage(event: Any, lineage: Mapping[str, dg.TableColumnLineage]) -> Any:
     """A model's output tells what its columns were made from; every other event stays as it is."""
     if not isinstance(event, dg.Output):
         return event
-    columns = lineage.get(str(event.metadata["unique_id"].value))
+    columns = lineage.get(_unique_id(event))
     return event if columns is None else event.with_metadata({**event.metadata, COLUMN_LINEAGE: columns})
 
 
@@ -123,7 +136,7 @@ def dbt_models(
 ) -> dg.AssetsDefinition:
     """All dbt models as assets."""
     lineage = _column_lineage(project, manifest)
-    version = fingerprint(manifest)
+    version, parents, tests = fingerprint(manifest), parents_of_models(manifest), models_of_tests(manifest)
 
     @dbt_assets(
         manifest=manifest,
@@ -139,13 +152,19 @@ def dbt_models(
         warehouse: dg.ResourceParam[Warehouse],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[Any]:
-        names = {key.path[-1] for key in context.selected_asset_keys}
-        is_new_version = not are_built_by(warehouse, names, version)
-        command = [*DAILY_BUILD, "--full-refresh"] if is_new_version else DAILY_BUILD
-        with dbt.artifacts(context.run.run_id) as target_path:
-            for event in dbt.cli(command, context=context, target_path=target_path).stream():
-                yield _with_lineage(event, lineage)
-        if is_new_version:
-            remember_build(warehouse, names, version, clock.timestamp())
+        built = well_built(built_by(warehouse, version), parents)
+        made: set[str] = set()
+        try:
+            selected = {key.path[-1] for key in context.selected_asset_keys}
+            for command in commands(DAILY_BUILD, selected, built, tests):
+                with dbt.artifacts(context.run.run_id) as target_path:
+                    for event in dbt.cli(command, context=context, target_path=target_path).stream():
+                        if isinstance(event, dg.Output):
+                            made.add(_unique_id(event).rpartition(".")[2])
+                        yield _with_lineage(event, lineage)
+        finally:  # a test that fails is no reason to build anew, for ever, what was built before it
+            known = well_built(built | made, parents)
+            if known != built:
+                remember_build(warehouse, known, version, clock.timestamp())
 
     return models.map_asset_specs(lambda spec: spec.replace_attributes(automation_condition=condition))

@@ -1,6 +1,7 @@
 """The batch endpoint: the deployment's folder on the compute that jobs run on, files of questions in, one file of answers out."""
 
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -14,8 +15,9 @@ from resources.azureml.data_assets import URI_FOLDER, ensure_data
 from resources.azureml.environments import batch_conda, batch_environment, ensure_environment
 from resources.azureml.faults import AzureMLError, faults_of, is_missing
 from resources.azureml.files import fetch_job_output, whole
-from resources.azureml.jobs import status_of, wait_for
+from resources.azureml.jobs import Say, cancelled_if_interrupted, status_of, wait_for
 from resources.azureml.models import CUSTOM_NAME
+from resources.azureml.rollout import SUCCEEDED
 from resources.azureml.settings import PREFIX, AzureMLSettings
 from resources.azureml.workspace import Workspace, provisioning_state
 from resources.deployment_spec import APPEND_ROW, BATCH_SCRIPT, DeploymentSpec, write_folder
@@ -95,6 +97,7 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
                 code = write_folder(spec, Path(scratch) / "code", state)
                 entity = deployment_entity(settings, spec, code, environment, compute)
                 client.batch_deployments.begin_create_or_update(entity, skip_script_validation=True).result()
+        _wait_until_made(workspace, name, page)
         endpoint = client.batch_endpoints.get(settings.batch_endpoint)
         if (endpoint.defaults.deployment_name if endpoint.defaults else None) != name:
             endpoint.defaults = {"deployment_name": name}
@@ -102,16 +105,29 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
     return name
 
 
+def _wait_until_made(workspace: Workspace, name: str, page: str) -> None:
+    """Someone else may be making the deployment, or was interrupted at it: Azure goes on."""
+    settings = workspace.settings
+    deadline = time.monotonic() + settings.deployment_wait_seconds
+    while (
+        state := provisioning_state(workspace.client.batch_deployments.get(name, settings.batch_endpoint))
+    ) != SUCCEEDED:
+        if state in online.GIVEN_UP or time.monotonic() > deadline:
+            raise AzureMLError(f"batch deployment {name}", f"is {state}", "run it again", page)
+        time.sleep(settings.poll_seconds)
+
+
 def _name_of(settings: AzureMLSettings, version: ModelVersion, state: Path) -> str:
     limits = online.spec_of(settings, "", ("", ""), "", {}).batch
     return f"m{version.content_hash[:8]}-s{hash_of_files(state)[:8]}-l{hash_of_values(asdict(limits))[:6]}"
 
 
-def score(workspace: Workspace, questions: Path, copies: Path) -> Path:
+def score(workspace: Workspace, questions: Path, copies: Path, say: Say = lambda _: None) -> Path:
     """Answers a folder of question files by the default deployment; the file of answers here, or the folder of such files
-    where the deployment writes one for each. Raises `AzureMLError`."""
+    where the deployment writes one for each. An interrupt cancels the job. Raises `AzureMLError`."""
     from azure.ai.ml import Input
 
+    _names_differ(questions)
     settings = workspace.settings
     version = hash_of_files(questions)
     asset = ensure_data(workspace, QUESTIONS, version, questions, URI_FOLDER, {})
@@ -128,14 +144,28 @@ def score(workspace: Workspace, questions: Path, copies: Path) -> Path:
                 inputs={"questions": Input(type="uri_folder", path=f"azureml:{asset.name}:{asset.version}")},
             )
     name = str(job.name)
-    if status_of(workspace, name) is None:
-        raise AzureMLError(f"batch job {name}", "is not there", "run it again")
-    wait_for(workspace, name, lambda _: None)
+    with cancelled_if_interrupted(workspace, name, say):
+        if status_of(workspace, name) is None:
+            raise AzureMLError(f"batch job {name}", "is not there", "run it again")
+        wait_for(workspace, name, say)
     with faults_of(f"batch job {name}", page):
         children = [str(child.name) for child in workspace.client.jobs.list(parent_job_name=name)]
     scoring = children[0] if children else name  # the answers are an output of the job's one step
     folder = whole(copies / name, lambda new: fetch_job_output(workspace, scoring, "score", new))
     return folder / str(deployment.output_file_name) if deployment.output_action == APPEND_ROW else folder
+
+
+def _names_differ(questions: Path) -> None:
+    """Raises `AzureMLError` for files of one name in several folders: the answers to one would take the place of the others'."""
+    by_name: dict[str, list[str]] = {}
+    for file in sorted(questions.rglob("*")):
+        if file.is_file():
+            by_name.setdefault(file.name, []).append(str(file.relative_to(questions)))
+    twice = ["; ".join(paths) for paths in by_name.values() if len(paths) > 1]
+    if twice:
+        raise AzureMLError(
+            f"questions {questions}", f"have the same name twice: {twice[0]}", "give each file a name of its own"
+        )
 
 
 def _is_well(get: Callable[[], Any]) -> bool:

@@ -46,7 +46,7 @@ def training_environment(workspace: Workspace) -> "Environment":
 
 
 def serving_environment(workspace: Workspace, conda: dict[str, Any]) -> "Environment":
-    """What deployments run in: a conda file made by `resources.azureml.deployment_folder`."""
+    """What deployments run in: `conda` is what `serving_conda` gives."""
     return _environment("globolatte-serving", workspace.settings.inference_image, conda)
 
 

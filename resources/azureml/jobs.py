@@ -9,7 +9,7 @@ import io
 import itertools
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,18 +68,25 @@ def run_job(workspace: Workspace, base: str, build: Callable[[str], Any], say: S
     found = attempt(workspace, base)
     page = job_page(workspace, found.name)
     say(f"Azure ML job {found.name} {'is there and goes on' if found.is_there else 'begins'}: {page}")
-    try:
+    with cancelled_if_interrupted(workspace, found.name, say):
         if not found.is_there:
             job = build(found.name)
             with faults_of(f"job {found.name}", page):
                 workspace.client.jobs.create_or_update(job)
         wait_for(workspace, found.name, say)
+    return found.name
+
+
+@contextlib.contextmanager
+def cancelled_if_interrupted(workspace: Workspace, name: str, say: Say) -> Iterator[None]:
+    """An interrupt within cancels the job and goes on."""
+    try:
+        yield
     except Exception:
         raise  # a fault between here and Azure, or the job's own end: nothing to cancel
     except BaseException:
-        cancel(workspace, found.name, say)
+        cancel(workspace, name, say)
         raise
-    return found.name
 
 
 def wait_for(workspace: Workspace, name: str, say: Say) -> None:

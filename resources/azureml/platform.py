@@ -105,7 +105,7 @@ class AzureMLPlatform:
         return data_assets.find_data(self.workspace, data_assets.SNAPSHOTS, name) is not None
 
     def keep_unloaded_snapshot(self, name: str, small: Mapping[str, bytes], unloaded: Sequence[str]) -> Snapshot:
-        """Registers a snapshot whose tables are in the workspace's storage already, and makes it the latest.
+        """Registers a snapshot whose tables are in the workspace's storage already, and makes it the latest, for a schedule too.
 
         `unloaded` are their files below `UNLOADED/name` in the default datastore; the `small` ones are written beside them.
         Nothing is fetched. Raises `AzureMLError` if a file is not there.
@@ -119,6 +119,7 @@ class AzureMLPlatform:
             self.workspace, data_assets.SNAPSHOTS, name, address, data_assets.URI_FOLDER, tags
         )
         data_assets.mark_latest(self.workspace, asset)
+        schedules.follow_latest(self.workspace, name)
         return self.snapshot(name)
 
     def latest_snapshot(self) -> Snapshot:

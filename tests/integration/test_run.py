@@ -199,12 +199,22 @@ def test_another_version_of_the_models_builds_them_anew_by_itself(new_home: Call
     landed = next((home.folder / "landing").glob("sales/usa/2022/01/*/*.csv"))
     landed.write_text("".join(landed.read_text().splitlines(keepends=True)[:1]))
     home.ok("run")
+    everything = sorted(node["name"] for node in manifest()["nodes"].values() if node["resource_type"] == "model")
     built = warehouse(home).read("sales_data.dbt_builds").to_pydict()
-    assert sorted(built["model"]) == sorted(
-        node["name"] for node in manifest()["nodes"].values() if node["resource_type"] == "model"
-    )
+    assert sorted(built["model"]) == everything
     assert len(set(built["fingerprint"]) - {"earlier"}) == 1
     assert warehouse(home).read(CUSTOMER_SALES).schema == present.schema
+
+    with warehouse(home).transaction() as transaction:  # as if one, and what reads from it, had never come that far
+        transaction.execute("delete from sales_data.dbt_builds where model in ('dim_customer', 'mart_customer_rfm')")
+    another = next((home.folder / "landing").glob("sales/canada/2022/01/*/*.csv"))
+    another.write_text("".join(another.read_text().splitlines(keepends=True)[:1]))
+    home.ok("run")
+    assert sorted(warehouse(home).read("sales_data.dbt_builds")["model"].to_pylist()) == everything
+    said = (home.folder / "logs" / "run.log").read_text()
+    done = re.findall(r"Running dbt command: `\S+ (.*?)`", said)
+    assert ["--full-refresh" in command for command in done] == [True, True, False, True]
+    assert "--exclude" in done[2], "what is to be built anew waits"
 
 
 def test_a_correction_flows_through_to_marts_and_recommendations(new_home: Callable[[], Home]) -> None:

@@ -94,8 +94,19 @@ def test_a_batch_is_cut_up_tried_again_and_put_together_as_the_settings_say(
     (questions / "broken.jsonl").write_text("no question\n")
     answers = batch.score(workspace, questions, tmp_path / "answers")
     written = sorted(file.name for file in answers.glob("*.csv"))
-    assert {"1.csv", "2.csv"} <= set(written), written
-    assert len((answers / "2.csv").read_text().splitlines()) == 6, "a header and five products"
+    assert {"1.jsonl.csv", "2.jsonl.csv"} <= set(written), written
+    assert len((answers / "2.jsonl.csv").read_text().splitlines()) == 6, "a header and five products"
+
+
+def test_questions_of_one_name_in_two_folders_are_refused(azureml: StandIn, tmp_path: Path) -> None:
+    workspace = Workspace(settings_of(azureml, "batch-names"))
+    for folder in ("monday", "tuesday"):
+        asked_in_folder = tmp_path / "questions" / folder
+        asked_in_folder.mkdir(parents=True)
+        (asked_in_folder / "usa.jsonl").write_text(json.dumps(QUESTION) + "\n")
+    with pytest.raises(AzureMLError, match=r"same name twice: monday/usa.jsonl; tuesday/usa.jsonl.*name of its own"):
+        batch.score(workspace, tmp_path / "questions", tmp_path / "answers")
+    assert puts(azureml, "globolatte-batch-questions") == 0
 
 
 def kept(platform: AzureMLPlatform, name: str) -> None:
@@ -134,6 +145,9 @@ def test_a_schedule_trains_on_the_latest_snapshot_for_as_long_as_it_is_on(azurem
     writes = puts(azureml, "/schedules/")
     kept(platform, "one")
     assert puts(azureml, "/schedules/") == writes
+    platform.keep_unloaded_snapshot("three", {"snapshot.json": b"{}"}, [])
+    assert trains_on() == "three", "whoever wrote its tables"
+    kept(platform, "one")
 
     azureml.faults.hold_job()
     job = client.jobs.get(client.schedules.trigger(schedules.RETRAINING).job_name)

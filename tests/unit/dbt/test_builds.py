@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from globolatte_assets.features.builds import are_built_by, fingerprint, remember_build
+from globolatte_assets.features.builds import (
+    built_by,
+    commands,
+    fingerprint,
+    parents_of_models,
+    remember_build,
+    well_built,
+)
 from resources.clock import Clock
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse import Warehouse
@@ -22,15 +29,32 @@ def manifest() -> dict[str, Any]:
 
 
 def test_a_model_is_built_by_the_version_that_built_it_last(warehouse: Warehouse) -> None:
-    assert not are_built_by(warehouse, {"orders"}, "1")
-    remember_build(warehouse, {"orders"}, "1", NOW)
-    remember_build(warehouse, {"lines"}, "1", NOW)
-    assert are_built_by(warehouse, {"orders", "lines"}, "1")
-    assert not are_built_by(warehouse, {"orders", "customers"}, "1")
-    assert not are_built_by(warehouse, {"orders"}, "2")
+    assert built_by(warehouse, "1") == set()
+    remember_build(warehouse, {"orders", "lines"}, "1", NOW)
+    assert built_by(warehouse, "1") == {"orders", "lines"}
+    assert built_by(warehouse, "2") == set()
     remember_build(warehouse, {"orders"}, "2", NOW)
-    assert are_built_by(warehouse, {"orders"}, "2")
-    assert not are_built_by(warehouse, {"lines"}, "2")
+    assert built_by(warehouse, "2") == {"orders"}
+    assert built_by(warehouse, "1") == set()
+    remember_build(warehouse, set(), "3", NOW)
+    assert built_by(warehouse, "2") == set()
+
+
+def test_what_is_not_built_by_this_version_is_built_anew_after_the_rest() -> None:
+    tests = {"a_counts": {"a"}, "a_has_b": {"a", "b"}}
+    assert commands(["build"], {"a", "b"}, {"a", "b", "c"}, tests) == [["build"]]
+    assert commands(["build"], {"a", "b"}, {"c"}, tests) == [["build", "--full-refresh"]]
+    both = [["build", "--exclude", "a_has_b b c"], ["build", "--full-refresh", "--exclude", "a a_counts"]]
+    assert commands(["build"], {"a", "b", "c"}, {"a", "z"}, tests) == both
+
+
+def test_what_reads_from_a_model_of_another_version_is_not_well_built(manifest: dict[str, Any]) -> None:
+    parents = {"a": set[str](), "b": {"a"}, "c": {"b"}, "d": {"a"}}
+    assert well_built({"b", "c"}, parents) == set()
+    assert well_built({"a", "c", "d"}, parents) == {"a", "d"}
+    of_project = parents_of_models(manifest)
+    assert well_built(set(of_project), of_project) == set(of_project)
+    assert "stg_business_units" not in well_built(set(of_project) - {"stg_business_units"}, of_project)
 
 
 def test_sql_columns_settings_and_macros_make_the_version_and_words_do_not(manifest: dict[str, Any]) -> None:

@@ -86,6 +86,14 @@ def test_a_graph_of_another_form_leaves_numpy_to_answer(model, tmp_path, caplog)
     assert "written by another release" in caplog.text
 
 
+def test_a_model_fitted_again_forgets_its_graph(model, snapshot, build, read, tmp_path):
+    again, other = served(model, tmp_path), read(build.chain(n_orders=40, n_products=3))
+    again.set_params(penalties=(0.01,)).fit(other.states, other.contexts, other.y, other.products)
+    fresh = PreferenceModel((0.01,)).fit(other.states, other.contexts, other.y, other.products)
+    expected = fresh.predict_proba(other.states, other.contexts)
+    np.testing.assert_array_equal(again.predict_proba(other.states, other.contexts), expected)
+
+
 def test_single_orders_asked_by_many_threads_are_kept_apart(model, snapshot, tmp_path):
     by_graph, rows = served(model, tmp_path), np.arange(400) % len(snapshot)
     together = by_graph.predict_proba(snapshot.states.take(rows), snapshot.contexts.take(rows))

@@ -103,6 +103,12 @@ def test_the_first_and_last_order_have_their_own_season_and_those_between_the_da
     np.testing.assert_allclose(mix, np.array(expected, float))
 
 
+def test_a_season_mix_of_dates_that_cannot_be_is_one_too():
+    first = np.array(["2022-06-05", "NaT", "2022-06-05"], "datetime64[D]")
+    last = np.array(["2022-01-05", "2022-01-05", "NaT"], "datetime64[D]")
+    np.testing.assert_allclose(season_mix(first, last, np.array([3.0, 3.0, 3.0])).sum(axis=1), [1.0, 0.0, 0.0])
+
+
 def test_nobody_has_a_past(model, snapshot):
     nobody = CustomerStates.empty(len(snapshot), snapshot.products)
     inputs = taste_inputs(encode_for(nobody, snapshot.contexts, model.space_), model.space_, model.sold_)

@@ -5,6 +5,8 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,12 +48,12 @@ def warm_processes() -> list[psutil.Process]:
 
 
 @contextmanager
-def lingering(folder: Path) -> Iterator[subprocess.Popen[str]]:
-    """`globolatte-dbt build` under way in a warm process that takes a minute."""
+def lingering(folder: Path, first: str = "") -> Iterator[subprocess.Popen[str]]:
+    """`globolatte-dbt build` under way in a warm process that takes a minute, and runs `first` before all."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
         listener.listen(1)
-        warm = subprocess.Popen([sys.executable, "-c", LINGERING], stdin=listener.fileno(), cwd=PROJECT_ROOT)
+        warm = subprocess.Popen([sys.executable, "-c", first + LINGERING], stdin=listener.fileno(), cwd=PROJECT_ROOT)
     client = subprocess.Popen(
         [WARM_DBT_EXECUTABLE, "build"],
         env={**os.environ, VARIABLE: str(folder / "socket")},
@@ -131,8 +133,41 @@ def test_a_warm_dbt_whose_caller_is_killed_stops(tmp_path: Path) -> None:
         assert client.stdout.readline() == "interrupted\n"
 
 
+def _die_when_asked(listener: socket.socket) -> None:
+    connection, _ = listener.accept()
+    connection.close()
+
+
 def _children(process: psutil.Process) -> list[psutil.Process]:
     """A process' children, once there are any."""
     while not (children := process.children()):
         time.sleep(0.05)
     return children
+
+
+def test_a_build_ends_with_its_caller_also_where_interrupts_were_ignored(tmp_path: Path) -> None:
+    as_in_the_background = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+    with lingering(tmp_path, as_in_the_background) as client:
+        client.kill()
+
+
+def test_a_warm_dbt_that_dies_before_it_is_ready_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "socket"))
+        listener.listen(1)
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "socket"))
+        dying = threading.Thread(target=_die_when_asked, args=(listener,))
+        dying.start()
+        said = dbt("debug", "--no-such-option", folder=tmp_path)
+        dying.join()
+    assert "the dbt that was started ahead died; starting another" in said.stderr
+    assert "No such option" in said.stderr
+
+
+def test_a_folder_too_deep_for_a_socket_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    with warm_dbt(DBT_PROJECT_FOLDER, tmp_path):
+        assert VARIABLE not in os.environ
+        assert not warm_processes()
