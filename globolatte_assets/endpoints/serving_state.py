@@ -46,8 +46,9 @@ def serving_state_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinitio
         clock: Clock,
     ) -> dg.MaterializeResult:
         staging = states.staging(context.run.run_id)
-        for name, table in STATE_TABLES.items():
-            table.export(warehouse, staging / name)
+        with warehouse.kept_open():
+            for name, table in STATE_TABLES.items():
+                table.export(warehouse, staging / name)
         version = content_hash(staging)
         manifest = {"state_version": version, "created_at": clock.now().isoformat(), "run_id": context.run.run_id}
         (staging / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2))

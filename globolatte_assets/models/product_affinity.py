@@ -71,10 +71,12 @@ def product_affinity_asset(condition: dg.AutomationCondition) -> dg.AssetsDefini
         from globolatte_ml.affinity_plots import cross_sell_map
         from globolatte_ml.affinity_table import CROSS_SELL, UPSELL, affinity_table, products_from
 
-        products = products_from(warehouse.read("marts.dim_product"))
+        with warehouse.kept_open():
+            products = products_from(warehouse.read("marts.dim_product"))
+            baskets, next_orders = basket_pairs(warehouse), next_order_pairs(warehouse)
+            as_of = last_business_date(warehouse) or dt.date.min
         names = {product_id: product.name for product_id, product in products.items()}
-        as_of = last_business_date(warehouse) or dt.date.min
-        table = affinity_table(basket_pairs(warehouse), next_order_pairs(warehouse), products, as_of)
+        table = affinity_table(baskets, next_orders, products, as_of)
         rows = warehouse.replace(AFFINITY_TABLE, table)
         return dg.MaterializeResult(
             metadata={

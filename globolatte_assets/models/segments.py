@@ -121,19 +121,22 @@ def segments_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:
         from globolatte_ml.segments.profiles import profiles_of
         from globolatte_ml.segments.tables import fit_row, latest_fit, profiles_table, segments_table
 
-        customers, names = read_customers(warehouse), product_names(warehouse)
+        with warehouse.kept_open():
+            customers, names = read_customers(warehouse), product_names(warehouse)
+            fits = warehouse.read(FITS_TABLE, ["fitted_at", "parameters"])
         if not len(customers):
             raise dg.Failure(description="no customer has orders yet; load sales first", allow_retries=False)
-        until, fit = sales_until(customers), latest_fit(warehouse.read(FITS_TABLE, ["fitted_at", "parameters"]))
+        until, fit = sales_until(customers), latest_fit(fits)
         reason = why_refit(fit, until, customers.states.products, config.refit)
         if fit is None or reason:
             fit = find_segments(customers, until, names, fit)
             warehouse.replace(FITS_TABLE, fit_row(fit, reason or "", clock.timestamp()), {"fit_id": fit.fit_id})
         coordinates = fit.space.coordinates(customers)
         segment, confidence = fit.assign(coordinates)
-        rows = warehouse.replace(SEGMENTS_TABLE, segments_table(customers, fit, segment, confidence, until))
         profiles = profiles_of(customers, coordinates, segment, fit.ids, fit.names, fit.space, np.datetime64(until))
-        warehouse.replace(PROFILES_TABLE, profiles_table(profiles, fit, until))
+        with warehouse.kept_open():
+            rows = warehouse.replace(SEGMENTS_TABLE, segments_table(customers, fit, segment, confidence, until))
+            warehouse.replace(PROFILES_TABLE, profiles_table(profiles, fit, until))
         return dg.MaterializeResult(metadata={"dagster/row_count": rows, **_metadata(fit, reason, profiles, names)})
 
     return segments

@@ -229,14 +229,16 @@ def data_drift_asset(
         if champion is None:
             metadata = nothing_to_compare(NO_CHAMPION)
             return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], {}, reports)))
-        seen = watch(warehouse, DRIFT_TABLE, champion, rules_of(window_orders, window_days))
-        drop_obsolete(warehouse, DRIFT_TABLE, champion, seen)
+        with warehouse.kept_open():
+            seen = watch(warehouse, DRIFT_TABLE, champion, rules_of(window_orders, window_days))
+            drop_obsolete(warehouse, DRIFT_TABLE, champion, seen)
         _judge(seen.windows, champion, warehouse, reports, clock)
-        rows = kept_rows(warehouse, DRIFT_TABLE, champion, [])
+        with warehouse.kept_open():
+            rows, count = kept_rows(warehouse, DRIFT_TABLE, champion, []), row_count(warehouse, DRIFT_TABLE)
         situation = situation_of(rows, champion, seen)
         return dg.MaterializeResult(
             metadata={
-                "dagster/row_count": dg.MetadataValue.int(row_count(warehouse, DRIFT_TABLE)),
+                "dagster/row_count": dg.MetadataValue.int(count),
                 **_metadata(rows, situation, len(seen.windows), reports),
             },
             check_results=list(_checks(rows, situation, reports)),

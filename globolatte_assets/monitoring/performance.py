@@ -168,15 +168,16 @@ def performance_asset(condition: dg.AutomationCondition, window_orders: int, win
         champion = champion_with_snapshot(ml)
         if champion is None:
             return dg.MaterializeResult(metadata=nothing_to_compare(NO_CHAMPION), check_results=[_check([])])
-        seen = watch(warehouse, PERFORMANCE_TABLE, champion, rules_of(window_orders, window_days))
-        drop_obsolete(warehouse, PERFORMANCE_TABLE, champion, seen)
+        with warehouse.kept_open():
+            seen = watch(warehouse, PERFORMANCE_TABLE, champion, rules_of(window_orders, window_days))
+            drop_obsolete(warehouse, PERFORMANCE_TABLE, champion, seen)
         judged = 0
         for verdict in verdicts(seen.windows, champion, warehouse):
             where = {"window_id": verdict.window.window_id, "model_version": champion.version.version}
             judged += warehouse.replace(PERFORMANCE_TABLE, performance_row(verdict, champion, clock), where)
-        rows = kept_rows(warehouse, PERFORMANCE_TABLE, champion, [])
-        total = dg.MetadataValue.int(row_count(warehouse, PERFORMANCE_TABLE))
-        metadata = {"dagster/row_count": total, **_metadata(rows, champion, judged)}
+        with warehouse.kept_open():
+            rows, count = kept_rows(warehouse, PERFORMANCE_TABLE, champion, []), row_count(warehouse, PERFORMANCE_TABLE)
+        metadata = {"dagster/row_count": dg.MetadataValue.int(count), **_metadata(rows, champion, judged)}
         return dg.MaterializeResult(metadata=metadata, check_results=[_check(rows)])
 
     return performance

@@ -157,14 +157,10 @@ def sales_transactions_asset(
         warehouse: dg.ResourceParam[Warehouse],
         clock: Clock,
     ) -> Iterator[dg.AssetCheckResult]:
-        load_context = LoadContext(
-            context.run.run_id,
-            clock.timestamp(),
-            units_by_folder(warehouse),
-            limits.of_a_file,
-            limits.max_bad_share,
-            formats_by_folder(warehouse),
-        )
+        with warehouse.kept_open():
+            units, formats = units_by_folder(warehouse), formats_by_folder(warehouse)
+        now, bounds = clock.timestamp(), limits.of_a_file
+        load_context = LoadContext(context.run.run_id, now, units, bounds, limits.max_bad_share, formats)
         rules = PathRules(frozenset(load_context.units_by_folder), first_business_date, clock.today())
         report = LoadReport()
         for folder, dates in sorted(wanted_dates(context.partition_keys).items()):
