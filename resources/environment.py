@@ -16,6 +16,7 @@ from resources.serving_state import ServingStates
 from resources.setting_choices import LandingKind, MLKind, WarehouseKind
 from resources.settings import PROJECT_ROOT, Settings
 from resources.snapshot_export import BlobExports, SnapshotExports, WorkerExports
+from resources.snowflake_settings import NO_STAGE
 from resources.training_method import training_method
 from resources.warehouse import Warehouse
 
@@ -114,7 +115,8 @@ def ml_of(settings: Settings) -> MLPlatform:
 
 def snapshots_of(settings: Settings, warehouse: Warehouse, ml: MLPlatform) -> SnapshotExports:
     """How snapshots get from the warehouse to the ML platform."""
-    if settings.warehouse is WarehouseKind.SNOWFLAKE and settings.ml is MLKind.AZUREML and settings.snowflake_stage:
+    both = settings.warehouse is WarehouseKind.SNOWFLAKE and settings.ml is MLKind.AZUREML
+    if both and settings.snowflake_stage != NO_STAGE:
         from resources.azureml.platform import AzureMLPlatform
         from resources.warehouse_snowflake import SnowflakeWarehouse
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from resources.setting_choices import SnowflakeAuthentication, SnowflakeProtocol
 
+NO_STAGE = "none"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -36,9 +37,9 @@ class SnowflakeSettings(BaseModel):
     )
     snowflake_stage: str = Field(
         default="ml.snapshots",
-        pattern=r"^([a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)?$",
+        pattern=rf"^({NO_STAGE}|[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)$",
         description="The stage by which Snowflake writes training snapshots into the storage of the Azure ML workspace "
-        "(infra/snowflake/5_snapshots.sql). Empty: they pass through the worker, as they do with every other pair of warehouse "
+        "(infra/snowflake/5_snapshots.sql). none: they pass through the worker, as they do with every other pair of warehouse "
         "and ML platform.",
     )
     snowflake_network_seconds: int = Field(

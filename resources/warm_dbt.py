@@ -26,7 +26,7 @@ PARENT_WATCH_SECONDS = 1.0
 INTERRUPT, READY = b"i", b"r"
 REQUEST_BYTES = 1 << 20
 LONGEST_ADDRESS = 100
-"""Characters of a socket's address that every system takes."""
+"""Bytes of a socket's address that every system takes."""
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def warm_dbt(project: Path, parsed: Path) -> Iterator[None]:
     }
     with tempfile.TemporaryDirectory(prefix="globolatte-dbt-") as folder, socket.socket(socket.AF_UNIX) as listener:
         address = str(Path(folder, "socket"))
-        if len(address) > LONGEST_ADDRESS:
+        if len(os.fsencode(address)) > LONGEST_ADDRESS:
             yield  # the machine's folder for temporary files is too deep for a socket: dbt is started when it is needed
             return
         listener.bind(address)

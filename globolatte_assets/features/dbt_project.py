@@ -23,7 +23,7 @@ from globolatte_assets.keys import OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUS
 from resources.clock import Clock
 from resources.dagster_dbt_alone import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 from resources.dbt_cli import DbtOfThisEnvironment
-from resources.warehouse import Warehouse
+from resources.warehouse import Warehouse, WarehouseBusyError
 
 RAW_SOURCE = "sales_data"
 SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "quarantine"})
@@ -131,6 +131,16 @@ def _with_lineage(event: Any, lineage: Mapping[str, dg.TableColumnLineage]) -> A
     return event if columns is None else event.with_metadata({**event.metadata, COLUMN_LINEAGE: columns})
 
 
+def _remember(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, models: set[str], version: str, clock: Clock
+) -> None:
+    """Also after a fault, in whose place no other may come: if dbt does not let go of the file, the next build is one anew."""
+    try:
+        remember_build(warehouse, models, version, clock.timestamp())
+    except WarehouseBusyError as busy:
+        context.log.warning("what was built is not on record, and will be built anew: %s", busy)
+
+
 def dbt_models(
     project: DbtProject, manifest: Mapping[str, Any], condition: dg.AutomationCondition
 ) -> dg.AssetsDefinition:
@@ -152,11 +162,12 @@ def dbt_models(
         warehouse: dg.ResourceParam[Warehouse],
         clock: dg.ResourceParam[Clock],
     ) -> Iterator[Any]:
-        built = well_built(built_by(warehouse, version), parents)
-        made: set[str] = set()
+        selected = {key.path[-1] for key in context.selected_asset_keys}
+        built, made = well_built(built_by(warehouse, version), parents), set[str]()
+        if not selected <= built:  # from now on nothing is any more what another version made
+            remember_build(warehouse, built, version, clock.timestamp())
         try:
-            selected = {key.path[-1] for key in context.selected_asset_keys}
-            for command in commands(DAILY_BUILD, selected, built, tests):
+            for command in commands(DAILY_BUILD, selected, built, parents, tests):
                 with dbt.artifacts(context.run.run_id) as target_path:
                     for event in dbt.cli(command, context=context, target_path=target_path).stream():
                         if isinstance(event, dg.Output):
@@ -165,6 +176,6 @@ def dbt_models(
         finally:  # a test that fails is no reason to build anew, for ever, what was built before it
             known = well_built(built | made, parents)
             if known != built:
-                remember_build(warehouse, known, version, clock.timestamp())
+                _remember(context, warehouse, known, version, clock)
 
     return models.map_asset_specs(lambda spec: spec.replace_attributes(automation_condition=condition))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,30 +92,30 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
     with faults_of(f"batch endpoint {settings.batch_endpoint}", page):
         if not _is_well(lambda: client.batch_endpoints.get(settings.batch_endpoint)):
             client.batch_endpoints.begin_create_or_update(endpoint_entity(settings)).result()
+        get_endpoint = partial(client.batch_endpoints.get, settings.batch_endpoint)
+        _wait_until_made(workspace, get_endpoint, f"batch endpoint {settings.batch_endpoint}", page)
         if not _is_well(lambda: client.batch_deployments.get(name, settings.batch_endpoint)):
             environment = ensure_environment(workspace, batch_environment(workspace, conda))
             with tempfile.TemporaryDirectory(prefix="globolatte-batch-") as scratch:
                 code = write_folder(spec, Path(scratch) / "code", state)
                 entity = deployment_entity(settings, spec, code, environment, compute)
                 client.batch_deployments.begin_create_or_update(entity, skip_script_validation=True).result()
-        _wait_until_made(workspace, name, page)
-        endpoint = client.batch_endpoints.get(settings.batch_endpoint)
+        get_deployment = partial(client.batch_deployments.get, name, settings.batch_endpoint)
+        _wait_until_made(workspace, get_deployment, f"batch deployment {name}", page)
+        endpoint = get_endpoint()
         if (endpoint.defaults.deployment_name if endpoint.defaults else None) != name:
             endpoint.defaults = {"deployment_name": name}
             client.batch_endpoints.begin_create_or_update(endpoint).result()
     return name
 
 
-def _wait_until_made(workspace: Workspace, name: str, page: str) -> None:
-    """Someone else may be making the deployment, or was interrupted at it: Azure goes on."""
-    settings = workspace.settings
-    deadline = time.monotonic() + settings.deployment_wait_seconds
-    while (
-        state := provisioning_state(workspace.client.batch_deployments.get(name, settings.batch_endpoint))
-    ) != SUCCEEDED:
+def _wait_until_made(workspace: Workspace, get: Callable[[], Any], what: str, page: str) -> None:
+    """Someone else may be making it, or was interrupted at it: Azure goes on. Raises `AzureMLError` if nothing comes of it."""
+    deadline = time.monotonic() + workspace.settings.deployment_wait_seconds
+    while (state := provisioning_state(get())) != SUCCEEDED:
         if state in online.GIVEN_UP or time.monotonic() > deadline:
-            raise AzureMLError(f"batch deployment {name}", f"is {state}", "run it again", page)
-        time.sleep(settings.poll_seconds)
+            raise AzureMLError(what, f"is {state}", "run it again", page)
+        time.sleep(workspace.settings.poll_seconds)
 
 
 def _name_of(settings: AzureMLSettings, version: ModelVersion, state: Path) -> str:
@@ -127,22 +128,22 @@ def score(workspace: Workspace, questions: Path, copies: Path, say: Say = lambda
     where the deployment writes one for each. An interrupt cancels the job. Raises `AzureMLError`."""
     from azure.ai.ml import Input
 
-    _names_differ(questions)
     settings = workspace.settings
-    version = hash_of_files(questions)
-    asset = ensure_data(workspace, QUESTIONS, version, questions, URI_FOLDER, {})
     page = workspace.studio(f"endpoints/batch/{settings.batch_endpoint}")
     with faults_of(f"batch endpoint {settings.batch_endpoint}", page):
         endpoint = workspace.client.batch_endpoints.get(settings.batch_endpoint)
         deployment: Any = workspace.client.batch_deployments.get(
             str(endpoint.defaults.deployment_name), settings.batch_endpoint
         )
-        with _headers_of_this_call_alone():
-            job = workspace.client.batch_endpoints.invoke(
-                endpoint_name=settings.batch_endpoint,
-                deployment_name=deployment.name,
-                inputs={"questions": Input(type="uri_folder", path=f"azureml:{asset.name}:{asset.version}")},
-            )
+    if deployment.output_action != APPEND_ROW:
+        _names_differ(questions)
+    asset = ensure_data(workspace, QUESTIONS, hash_of_files(questions), questions, URI_FOLDER, {})
+    with faults_of(f"batch endpoint {settings.batch_endpoint}", page), _headers_of_this_call_alone():
+        job = workspace.client.batch_endpoints.invoke(
+            endpoint_name=settings.batch_endpoint,
+            deployment_name=deployment.name,
+            inputs={"questions": Input(type="uri_folder", path=f"azureml:{asset.name}:{asset.version}")},
+        )
     name = str(job.name)
     with cancelled_if_interrupted(workspace, name, say):
         if status_of(workspace, name) is None:

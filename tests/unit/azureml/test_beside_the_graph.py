@@ -96,17 +96,10 @@ def test_a_batch_is_cut_up_tried_again_and_put_together_as_the_settings_say(
     written = sorted(file.name for file in answers.glob("*.csv"))
     assert {"1.jsonl.csv", "2.jsonl.csv"} <= set(written), written
     assert len((answers / "2.jsonl.csv").read_text().splitlines()) == 6, "a header and five products"
-
-
-def test_questions_of_one_name_in_two_folders_are_refused(azureml: StandIn, tmp_path: Path) -> None:
-    workspace = Workspace(settings_of(azureml, "batch-names"))
-    for folder in ("monday", "tuesday"):
-        asked_in_folder = tmp_path / "questions" / folder
-        asked_in_folder.mkdir(parents=True)
-        (asked_in_folder / "usa.jsonl").write_text(json.dumps(QUESTION) + "\n")
-    with pytest.raises(AzureMLError, match=r"same name twice: monday/usa.jsonl; tuesday/usa.jsonl.*name of its own"):
-        batch.score(workspace, tmp_path / "questions", tmp_path / "answers")
-    assert puts(azureml, "globolatte-batch-questions") == 0
+    asked_in(tmp_path / "twice").joinpath("more").mkdir()
+    (tmp_path / "twice" / "more" / "1.jsonl").write_text(json.dumps(QUESTION) + "\n")
+    with pytest.raises(AzureMLError, match=r"same name twice: 1.jsonl; more/1.jsonl.*name of its own"):
+        batch.score(workspace, tmp_path / "twice", tmp_path / "answers")
 
 
 def kept(platform: AzureMLPlatform, name: str) -> None:

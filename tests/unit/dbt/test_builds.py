@@ -2,6 +2,10 @@
 
 import copy
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +14,7 @@ from globolatte_assets.features.builds import (
     built_by,
     commands,
     fingerprint,
+    models_of_tests,
     parents_of_models,
     remember_build,
     well_built,
@@ -41,11 +46,46 @@ def test_a_model_is_built_by_the_version_that_built_it_last(warehouse: Warehouse
 
 
 def test_what_is_not_built_by_this_version_is_built_anew_after_the_rest() -> None:
+    parents = {"a": set[str](), "b": {"a"}, "c": {"b"}}
     tests = {"a_counts": {"a"}, "a_has_b": {"a", "b"}}
-    assert commands(["build"], {"a", "b"}, {"a", "b", "c"}, tests) == [["build"]]
-    assert commands(["build"], {"a", "b"}, {"c"}, tests) == [["build", "--full-refresh"]]
-    both = [["build", "--exclude", "a_has_b b c"], ["build", "--full-refresh", "--exclude", "a a_counts"]]
-    assert commands(["build"], {"a", "b", "c"}, {"a", "z"}, tests) == both
+    assert commands(["build"], {"a", "b"}, {"a", "b", "c"}, parents, tests) == [["build"]]
+    assert commands(["build"], {"a", "b"}, {"c"}, parents, tests) == [["build", "--full-refresh"]]
+    assert commands(["build"], {"a", "b"}, {"a"}, parents, tests) == [["build", "--full-refresh"]], "a choice"
+    first, second = commands(["build"], {"a", "b", "c"}, {"a", "z"}, parents, tests)
+    assert first == ["build", "--indirect-selection=empty", "--exclude", "a_has_b b c"]
+    assert second == ["build", "--full-refresh", "--indirect-selection=empty", "--exclude", "a a_counts"]
+
+
+LISTING = """
+import json, sys
+from dbt.cli.main import dbtRunner
+print(json.dumps([dbtRunner().invoke(command).result for command in json.loads(sys.argv[1])]))
+"""
+
+
+def test_two_commands_do_together_what_one_does(manifest: dict[str, Any], tmp_path: Path) -> None:
+    parents, tests = parents_of_models(manifest), models_of_tests(manifest)
+    by_day = well_built(parents.keys() - {"dim_customer", "mart_customer_rfm"}, parents)
+    assert 0 < len(by_day) < len(parents)
+    build = ["--exclude-resource-type", "unit_test"]
+    asked = [build, *commands(build, parents.keys(), by_day, parents, tests)]
+    listing = ["--quiet", "ls", "--output", "name", "--select", "fqn:*"]
+    asked = [[*listing, *(part for part in command if part != "--full-refresh")] for command in asked]
+    environment = os.environ | {
+        "GLOBOLATTE_DUCKDB_PATH": str(tmp_path / "warehouse.duckdb"),
+        "DBT_TARGET_PATH": str(tmp_path / "target"),
+        "DBT_LOG_PATH": str(tmp_path / "logs"),
+        "DBT_PROJECT_DIR": str(DBT_PROJECT_FOLDER),
+        "DBT_PROFILES_DIR": str(DBT_PROJECT_FOLDER),
+    }
+    command = [sys.executable, "-c", LISTING, json.dumps(asked)]
+    said = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    listed = json.loads(said.splitlines()[-1])
+    known = parents.keys() | tests.keys()
+    whole, first, second = ([name for name in names if name in known] for names in listed)
+    assert set(whole) == known
+    assert sorted(first + second) == sorted(whole), "nothing is left out, and nothing is done twice"
+    assert set(first) & parents.keys() == by_day
 
 
 def test_what_reads_from_a_model_of_another_version_is_not_well_built(manifest: dict[str, Any]) -> None:

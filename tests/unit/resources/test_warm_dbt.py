@@ -165,7 +165,7 @@ def test_a_warm_dbt_that_dies_before_it_is_ready_is_replaced(tmp_path: Path, mon
 
 
 def test_a_folder_too_deep_for_a_socket_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    deep = tmp_path / ("d" * 100)
+    deep = tmp_path / ("\N{LATIN SMALL LETTER E WITH ACUTE}" * 60)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
     with warm_dbt(DBT_PROJECT_FOLDER, tmp_path):
