@@ -20,6 +20,7 @@ from resources.environment import (
 from resources.missing_setting import MissingSettingError
 from resources.setting_choices import Environment, LandingKind, MLKind, WarehouseKind
 from resources.settings import PROJECT_ROOT, Settings
+from resources.snowflake_settings import NO_STAGE
 
 
 @pytest.mark.parametrize(
@@ -208,3 +209,13 @@ def test_the_resources_of_a_deployment_lie_under_its_home(tmp_path: Path) -> Non
     assert resources["landing"].describe() == f"folder {settings.landing_folder}"
     assert resources["warehouse"].describe() == f"DuckDB file {settings.warehouse_file}"
     assert resources["warehouse"].wait_seconds == 7
+
+
+def test_the_stage_of_snapshots_is_named_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GLOBOLATTE_SNOWFLAKE_STAGE", NO_STAGE)
+    assert Settings().snowflake_stage == NO_STAGE
+    handed_on = Settings().environment_variables()["GLOBOLATTE_SNOWFLAKE_STAGE"]
+    assert handed_on == NO_STAGE
+    monkeypatch.setenv("GLOBOLATTE_SNOWFLAKE_STAGE", "no stage")
+    with pytest.raises(ValidationError, match="snowflake_stage"):
+        Settings()
