@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from globolatte_ml.layout import CONTEXT, PAST
+from globolatte_ml.layout import CONTEXT, PAST, context_names
 from globolatte_ml.vocabulary import DAYPARTS, SEASONS, Vocabulary
 
 if TYPE_CHECKING:
@@ -27,17 +27,7 @@ SHOWN = ("business_unit", "season", "weather", "daypart", "holiday", "trend", "b
 
 def circumstance_names(words: Vocabulary) -> tuple[str, ...]:
     """Names of the p circumstances: 1 for each order, then `SHOWN`."""
-    unit_seasons = [f"business_unit_season={unit} {season}" for unit in words.business_units for season in SEASONS]
-    return (
-        "always",
-        *(f"business_unit={unit}" for unit in words.business_units),
-        *(f"season={season}" for season in SEASONS),
-        *(f"weather={weather}" for weather in words.weathers),
-        *(f"daypart={daypart}" for daypart in DAYPARTS),
-        "holiday",
-        "trend",
-        *unit_seasons,
-    )
+    return ("always", *context_names(words, SHOWN))
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def _encoded_contexts(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
 def _columns_of(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
     places, words, day = space.layout, space.vocabulary, space.layout["day"]
     unit, month = encode(contexts.business_unit, words.business_units), months(contexts.date) - 1
-    season = (month + 1) % 12 // 3
+    season = season_codes(contexts.date)
     codes = {
         "business_unit": unit,
         "season": season,
@@ -141,9 +141,8 @@ def _columns_of(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
     }
     columns, rows = np.zeros((len(contexts), places.asked)), np.arange(len(contexts))
     for name, code in codes.items():
-        columns[rows, np.where(code < 0, day.start, places[name].start + code)] = (
-            1.0  # what is not known goes where the day will be
-        )
+        place = np.where(code < 0, day.start, places[name].start + code)  # what is not known goes where the day will be
+        columns[rows, place] = 1.0
     columns[:, places["holiday"]] = contexts.is_holiday[:, None]
     columns[:, places["trend"]] = _trend(contexts.date, space)[:, None]
     columns[:, day] = contexts.date.astype("datetime64[D]").astype(np.float64)[:, None]

@@ -14,10 +14,10 @@ import numpy as np
 from globolatte_ml.contexts import Contexts
 from globolatte_ml.encoding import Encoded, encode_for
 from globolatte_ml.feature_space import FeatureSpace
-from globolatte_ml.layout import COUNTS, MONTHS
+from globolatte_ml.layout import CONTEXT, COUNTS, context_names, named
 from globolatte_ml.shares import centred_log
 from globolatte_ml.states import RECENT_COLUMNS, CustomerStates
-from globolatte_ml.vocabulary import DAYPARTS, SEASONS, Vocabulary, encode, one_hot, season_codes
+from globolatte_ml.vocabulary import DAYPARTS, encode, one_hot, season_codes
 
 HALF_LIVES = {"decayed_main_30d": 30.0, "decayed_main_120d": 120.0}
 ADDON_WEIGHT = 0.4  # an add-on tells less of a customer's taste than a main product
@@ -77,26 +77,8 @@ def expected_shares(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
 
 
 def _blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
-    context = Block(_context_names(space.vocabulary), orders["context"])
+    context = Block(context_names(space.vocabulary, CONTEXT), orders["context"])
     return [context, *_taste_blocks(orders, space), *_habit_blocks(orders, space)]
-
-
-def _context_names(words: Vocabulary) -> list[str]:
-    """As `layout.CONTEXT` has them."""
-    return [
-        *_named("business_unit", words.business_units),
-        *_named("season", SEASONS),
-        *_named("business_unit_season", [f"{unit} {season}" for unit in words.business_units for season in SEASONS]),
-        *_named("month", MONTHS),
-        *_named("weather", words.weathers),
-        *_named("daypart", DAYPARTS),
-        "holiday",
-        "trend",
-    ]
-
-
-def _named(name: str, labels: Sequence[str]) -> list[str]:
-    return [f"{name}={label}" for label in labels]
 
 
 def _taste_blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
@@ -107,12 +89,12 @@ def _taste_blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
     days = (orders["day"] - orders["last_day"]).clip(min=0.0)
     seen = counts * (np.exp(days * _FADING) @ each) + orders["context"] @ space.priors
     shares = seen / ((seen @ each.T + _UNSURE) @ (each / _SCALE[:, None]))
-    names = [*_named("share", products), *_named("share_120d", products), *_named("recent_share_30d", products)]
+    names = [*named("share", products), *named("share_120d", products), *named("recent_share_30d", products)]
     return [
-        Block(_named("log_share", products), centred_log(_TASTE @ seen.reshape(-1, len(COUNTS), k))),
+        Block(named("log_share", products), centred_log(_TASTE @ seen.reshape(-1, len(COUNTS), k))),
         Block(names, shares[:, : 3 * k]),
-        Block(_named("addon_rate", products), counts[:, 3 * k : 4 * k] * orders["addon_rate"]),
-        Block(_named("addon_share", products), shares[:, 3 * k : 4 * k]),
+        Block(named("addon_rate", products), counts[:, 3 * k : 4 * k] * orders["addon_rate"]),
+        Block(named("addon_share", products), shares[:, 3 * k : 4 * k]),
     ]
 
 
@@ -120,6 +102,6 @@ def _habit_blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
     """The last orders, the hours, the size of the basket, the length of the history."""
     products = space.vocabulary.products
     last = one_hot(orders["recent"].astype(np.int64), len(products)).reshape(-1, len(RECENT_COLUMNS) * len(products))
-    names = [name for back in range(1, len(RECENT_COLUMNS) + 1) for name in _named(f"recent_product_{back}", products)]
-    history = [*_named("daypart_history", DAYPARTS), "basket_size", "history_length"]
+    names = [name for back in range(1, len(RECENT_COLUMNS) + 1) for name in named(f"recent_product_{back}", products)]
+    history = [*named("daypart_history", DAYPARTS), "basket_size", "history_length"]
     return [Block(names, last), Block(history, orders["history"])]

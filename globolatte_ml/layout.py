@@ -7,6 +7,7 @@ Belongs here: names and places. Does not belong here: how the numbers come about
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,6 +23,24 @@ PAST = ("past_trend", "past_seasons", "past_dayparts")
 HISTORY = ("daypart_history", "basket_size", "history_length")
 TOGETHER = {"context": CONTEXT, "past": PAST, "history": HISTORY, "counts": COUNTS}
 """Neighbours that are also had in one piece."""
+
+
+def context_names(words: Vocabulary, parts: Sequence[str]) -> list[str]:
+    """Names of the columns of some parts of `CONTEXT`: `part=label` for each, or the bare name of a single number."""
+    labels: dict[str, Sequence[str]] = {
+        "business_unit": words.business_units,
+        "season": SEASONS,
+        "business_unit_season": [f"{unit} {season}" for unit in words.business_units for season in SEASONS],
+        "month": MONTHS,
+        "weather": words.weathers,
+        "daypart": DAYPARTS,
+    }
+    return [name for part in parts for name in (named(part, labels[part]) if part in labels else [part])]
+
+
+def named(part: str, labels: Sequence[str]) -> list[str]:
+    """`part=label` for each label."""
+    return [f"{part}={label}" for label in labels]
 
 
 class Layout:

@@ -19,6 +19,7 @@ The prediction is the mean of the M choice probabilities under these weights.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 
@@ -113,7 +114,7 @@ class Population:
         """R."""
         return len(self.tastes) // len(self.log_addon)
 
-    @property
+    @cached_property
     def evidence(self) -> np.ndarray:
         """What each main product, each add-on, each daypart and each free occasion for an add-on adds to the log weights,
         (2 K + 4 + 1, M)."""

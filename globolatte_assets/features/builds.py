@@ -32,22 +32,14 @@ def fingerprint(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps([models, macros], sort_keys=True).encode()).hexdigest()
 
 
-def parents_of_models(manifest: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """By model, the models that it reads, all by name (dbt's manifest)."""
-    models = {name: node for name, node in manifest["nodes"].items() if node["resource_type"] == "model"}
-    return {
-        node["name"]: frozenset(models[name]["name"] for name in node["depends_on"]["nodes"] if name in models)
-        for node in models.values()
-    }
-
-
-def models_of_tests(manifest: Mapping[str, Any]) -> dict[str, frozenset[str]]:
-    """By data test, the models that it looks at, all by name (dbt's manifest)."""
+def models_read_by(manifest: Mapping[str, Any], resource_type: str) -> dict[str, frozenset[str]]:
+    """By node of that type (`model`, `test`), the models that it reads, all by name (dbt's manifest)."""
     nodes = manifest["nodes"]
+    models = {name: node["name"] for name, node in nodes.items() if node["resource_type"] == "model"}
     return {
-        node["name"]: frozenset(nodes[name]["name"] for name in node["depends_on"]["nodes"] if name in nodes)
+        node["name"]: frozenset(models[name] for name in node["depends_on"]["nodes"] if name in models)
         for node in nodes.values()
-        if node["resource_type"] == "test"
+        if node["resource_type"] == resource_type
     }
 
 

@@ -12,8 +12,7 @@ from globolatte_assets.features.builds import (
     built_by,
     commands,
     fingerprint,
-    models_of_tests,
-    parents_of_models,
+    models_read_by,
     remember_build,
     well_built,
 )
@@ -146,7 +145,7 @@ def dbt_models(
 ) -> dg.AssetsDefinition:
     """All dbt models as assets."""
     lineage = _column_lineage(project, manifest)
-    version, parents, tests = fingerprint(manifest), parents_of_models(manifest), models_of_tests(manifest)
+    version, parents, tests = fingerprint(manifest), models_read_by(manifest, "model"), models_read_by(manifest, "test")
 
     @dbt_assets(
         manifest=manifest,

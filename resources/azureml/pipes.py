@@ -13,7 +13,7 @@ import dagster as dg
 
 from resources.azureml.faults import AzureMLError, faults_of
 from resources.azureml.files import job_page
-from resources.azureml.jobs import GIVEN_UP, Attempt, cancel, failure, status_of, wait_for
+from resources.azureml.jobs import GIVEN_UP, Attempt, cancelled_if_interrupted, failure, status_of, wait_for
 from resources.azureml.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -62,23 +62,21 @@ def run_under_pipes(
     Raises `AzureMLError` if it fails. An interrupt cancels it and stays an interrupt.
     """
     page, jobs = job_page(workspace, found.name), _Jobs(workspace)
-    try:
-        if command is None:
-            wait_for(workspace, found.name, context.log.info)
-            return
-        with workspace.storage() as (service, container), faults_of(f"job {found.name}", page):
-            client = _client(jobs, service, container, found.name, workspace.settings.poll_seconds)
-            client.run(context=context, command=command)
-    except AzureMLError:
-        raise
-    except Exception:
-        status = status_of(workspace, found.name)
-        if status in GIVEN_UP:
-            raise failure(workspace, found.name, str(status)) from None
-        raise  # a fault between here and Azure: the job goes on, and so does the next run with it
-    except BaseException:
-        cancel(workspace, found.name, context.log.info)
-        raise
+    with cancelled_if_interrupted(workspace, found.name, context.log.info):
+        try:
+            if command is None:
+                wait_for(workspace, found.name, context.log.info)
+                return
+            with workspace.storage() as (service, container), faults_of(f"job {found.name}", page):
+                client = _client(jobs, service, container, found.name, workspace.settings.poll_seconds)
+                client.run(context=context, command=command)
+        except AzureMLError:
+            raise
+        except Exception:
+            status = status_of(workspace, found.name)
+            if status in GIVEN_UP:
+                raise failure(workspace, found.name, str(status)) from None
+            raise  # a fault between here and Azure: the job goes on, and so does the next run with it
     if jobs.interrupted:  # dagster-azure's client cancels the job and returns as if it were done
         raise dg.DagsterExecutionInterruptedError
 

@@ -14,8 +14,7 @@ from globolatte_assets.features.builds import (
     built_by,
     commands,
     fingerprint,
-    models_of_tests,
-    parents_of_models,
+    models_read_by,
     remember_build,
     well_built,
 )
@@ -64,7 +63,7 @@ print(json.dumps([dbtRunner().invoke(command).result for command in json.loads(s
 
 
 def test_two_commands_do_together_what_one_does(manifest: dict[str, Any], tmp_path: Path) -> None:
-    parents, tests = parents_of_models(manifest), models_of_tests(manifest)
+    parents, tests = models_read_by(manifest, "model"), models_read_by(manifest, "test")
     by_day = well_built(parents.keys() - {"dim_customer", "mart_customer_rfm"}, parents)
     assert 0 < len(by_day) < len(parents)
     build = ["--exclude-resource-type", "unit_test"]
@@ -92,7 +91,7 @@ def test_what_reads_from_a_model_of_another_version_is_not_well_built(manifest: 
     parents = {"a": set[str](), "b": {"a"}, "c": {"b"}, "d": {"a"}}
     assert well_built({"b", "c"}, parents) == set()
     assert well_built({"a", "c", "d"}, parents) == {"a", "d"}
-    of_project = parents_of_models(manifest)
+    of_project = models_read_by(manifest, "model")
     assert well_built(set(of_project), of_project) == set(of_project)
     assert "stg_business_units" not in well_built(set(of_project) - {"stg_business_units"}, of_project)
 
