@@ -39,8 +39,8 @@ from globolatte_assets.raw.sales_transactions import LoadLimits, sales_transacti
 from globolatte_assets.raw.unit_deliveries import unit_deliveries
 from resources.dagster_dbt_alone import DbtProject
 from resources.environment import DBT_PROJECT_FOLDER, export, resources_of
-from resources.setting_choices import MissingDelivery
-from resources.settings import Settings
+from resources.settings.choices import MissingDelivery
+from resources.settings.settings import Settings
 from sensors.alerts import alert_sensor, delivery_policy
 from sensors.automation import automation_sensor
 from sensors.landing import file_sensors

@@ -12,8 +12,8 @@ import duckdb
 from benchmarks.rows import Row, seconds
 from globolatte_assets.features.dbt_project import DAILY_BUILD
 from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
-from resources.settings import Settings
-from resources.warehouse_schema import MIGRATIONS, statements
+from resources.settings.settings import Settings
+from resources.warehouse.schema import MIGRATIONS, statements
 
 DAYS = 730
 ORDERS_OF_A_DAY = 300

@@ -10,18 +10,18 @@ import dagster as dg
 import duckdb
 
 from benchmarks.rows import Row, best_of, seconds
-from globolatte_assets.raw.landing_paths import PathRules, SalesFile
-from globolatte_assets.raw.loading import LoadContext, batches, load_batch
-from globolatte_assets.raw.pending import coalesce, new_sales
 from globolatte_assets.raw.reference_data import load_reference
-from globolatte_assets.raw.reference_files import BUSINESS_UNITS_FILE, PRODUCTS_FILE
 from globolatte_assets.raw.sales_transactions import units_by_folder
-from globolatte_assets.raw.unpacking import FileLimits
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
+from globolatte_ingest.landing_paths import PathRules, SalesFile
+from globolatte_ingest.loading import LoadContext, batches, load_batch
+from globolatte_ingest.pending import coalesce, new_sales
+from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reference_files import BUSINESS_UNITS_FILE, PRODUCTS_FILE
 from resources.clock import Clock
 from resources.environment import landing_of, warehouse_of
-from resources.settings import Settings
+from resources.settings.settings import Settings
 
 COLUMNS = (
     "{'transaction_id': 'VARCHAR', 'order_id': 'VARCHAR', 'business_unit': 'VARCHAR', 'product_id': 'VARCHAR', "
@@ -90,7 +90,7 @@ def _empty_job(settings: Settings) -> dg.Definitions:
 
 
 def _job_seconds(settings: Settings, definitions: dg.Definitions, job: str) -> float:
-    from globolatte_assets.raw.ledger import known_files
+    from globolatte_ingest.ledger import known_files
     from sensors.requests import range_tags
 
     rules = PathRules(frozenset(settings.business_units), settings.first_business_date, Clock().today())

@@ -15,13 +15,13 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.rows import Row, seconds
-from globolatte_assets.raw.landing_paths import SalesFile
-from globolatte_assets.raw.ledger_writing import insert_ledger, ledger_row, next_sequence
-from globolatte_assets.raw.loading import LoadContext, LoadReport, load_batch
-from globolatte_assets.raw.unpacking import FileLimits
+from globolatte_ingest.landing_paths import SalesFile
+from globolatte_ingest.ledger_writing import insert_ledger, ledger_row, next_sequence
+from globolatte_ingest.loading import LoadContext, LoadReport, load_batch
+from globolatte_ingest.reading.unpacking import FileLimits
 from resources.environment import landing_of, warehouse_of
-from resources.landing import LandedFile
-from resources.settings import PROJECT_ROOT, Settings
+from resources.landing.landing_zone import LandedFile
+from resources.settings.settings import PROJECT_ROOT, Settings
 
 ROUNDS = 5
 ROWS = 1_000_000
@@ -121,7 +121,7 @@ MEASURED = """
 import resource, sys
 from pathlib import Path
 from benchmarks.large_files import DAY, _load
-from resources.settings import Settings
+from resources.settings.settings import Settings
 report = _load(Settings(home=Path(sys.argv[1])), ("usa", DAY))
 assert report.rows_loaded > 0, report
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2))

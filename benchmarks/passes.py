@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from benchmarks.rows import Row, best_of, seconds
-from resources.settings import PROJECT_ROOT, Settings
+from resources.settings.settings import PROJECT_ROOT, Settings
 
 GLOBOLATTE = str(Path(sys.executable).with_name("globolatte"))
 DEMO_SECONDS, DEMO_BYTES = 180.0, 2 * 1024**3

@@ -20,18 +20,18 @@ import numpy as np
 import psutil
 
 from benchmarks.rows import Row
-from globolatte_ml.contexts import Contexts
+from globolatte_ml.data.contexts import Contexts
 from globolatte_ml.mlflow_loader import flat_rows
-from globolatte_ml.state_bundle import read_state_bundle
-from resources.endpoint import Deployment, DesiredState
+from globolatte_ml.scoring.state_bundle import read_state_bundle
+from resources.endpoint.endpoint import Deployment, DesiredState
+from resources.endpoint.local.children import listen
+from resources.endpoint.local.client import EndpointClient
+from resources.endpoint.local.files import endpoint_key
+from resources.endpoint.local.supervisor import Options
+from resources.endpoint.serving_state import ServingStates
 from resources.environment import ml_of
-from resources.local_endpoint.children import listen
-from resources.local_endpoint.client import EndpointClient
-from resources.local_endpoint.files import endpoint_key
-from resources.local_endpoint.supervisor import Options
-from resources.ml import CHAMPION, ModelVersion
-from resources.serving_state import ServingStates
-from resources.settings import PROJECT_ROOT, Settings
+from resources.ml.ml_platform import CHAMPION, ModelVersion
+from resources.settings.settings import PROJECT_ROOT, Settings
 
 REQUESTS, WARM_UP, ROUNDS = 1_500, 200, 3
 CLIENTS, LOAD_SECONDS, COMPARED_SECONDS = 8, 60.0, 10.0
@@ -117,8 +117,8 @@ def _question(state: Path) -> bytes:
 
 def _flat_question(state: Path, model_folder: Path) -> bytes:
     """The same question, as MLflow's scoring server wants it: with the customer's state in it."""
-    from globolatte_ml.model import PreferenceModel
-    from globolatte_ml.scoring import resolve_model_folder
+    from globolatte_ml.model.model import PreferenceModel
+    from globolatte_ml.scoring.scoring import resolve_model_folder
 
     bundle = read_state_bundle(state)
     model = PreferenceModel.load(resolve_model_folder(model_folder))

@@ -13,14 +13,14 @@ from pathlib import Path
 import dagster as dg
 
 from benchmarks.rows import Row, best_of, cpu_seconds
-from globolatte_assets.raw.landing_paths import PathRules
-from globolatte_assets.raw.ledger_writing import insert_ledger, ledger_row
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
+from globolatte_ingest.landing_paths import PathRules
+from globolatte_ingest.ledger_writing import insert_ledger, ledger_row
 from resources.environment import clock_of, landing_of, resources_of, warehouse_of
-from resources.landing import LandedFile
-from resources.setting_choices import CredentialKind, LandingKind
-from resources.settings import Settings
+from resources.landing.landing_zone import LandedFile
+from resources.settings.choices import CredentialKind, LandingKind
+from resources.settings.settings import Settings
 
 KNOWN_FILES = 100_000
 ALLOWED_SECONDS = 1.0

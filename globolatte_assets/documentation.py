@@ -28,7 +28,7 @@ from globolatte_assets.keys import (
     SALES_TRANSACTIONS,
     SEGMENTS,
 )
-from resources.warehouse_tables import owned_tables
+from resources.warehouse.tables import owned_tables
 
 TABLES: Mapping[dg.AssetKey, str] = {
     BUSINESS_UNITS: "sales_data.business_units",

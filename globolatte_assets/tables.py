@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from rich.console import Console
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
-from resources.azureml.settings import AzureMLSettings
 from resources.environment import ml_of, states_of
-from resources.ml import CHAMPION
-from resources.setting_choices import MLKind
-from resources.settings import Settings
+from resources.ml.ml_platform import CHAMPION
+from resources.settings.azureml import AzureMLSettings
+from resources.settings.choices import MLKind
+from resources.settings.settings import Settings
 
 
 def export_definitions(folder: Path) -> None:
     """Writes every definition as YAML, the champion's deployment among them if there is one."""
-    from resources.azureml.export import Served, export
+    from resources.endpoint.azureml.export import Served, export
 
     settings = Settings()
     prepare_home(settings)
@@ -34,8 +34,8 @@ def export_definitions(folder: Path) -> None:
 
 def share_champion() -> None:
     """Shares the champion with the registry."""
-    from resources.azureml.registry import SHARED_NAME, share
-    from resources.azureml.workspace import Workspace
+    from resources.ml.azureml.registry import SHARED_NAME, share
+    from resources.ml.azureml.workspace import Workspace
 
     settings = _on_azure()
     champion = ml_of(settings).model(CHAMPION)
@@ -49,8 +49,8 @@ def share_champion() -> None:
 
 def adopt_shared(shared: str) -> None:
     """Makes a shared model this workspace's challenger, to be judged on the latest snapshot here."""
-    from resources.azureml.registry import adopt
-    from resources.azureml.workspace import Workspace
+    from resources.ml.azureml.registry import adopt
+    from resources.ml.azureml.workspace import Workspace
 
     settings = _on_azure()
     snapshot = ml_of(settings).latest_snapshot()
@@ -63,8 +63,8 @@ def adopt_shared(shared: str) -> None:
 
 def score_batch(questions: Path, out: Path) -> None:
     """Has the champion answer files of questions on the workspace's compute; the answers become a file, or a folder of files."""
-    from resources.azureml import batch
-    from resources.azureml.workspace import Workspace
+    from resources.endpoint.azureml import batch
+    from resources.ml.azureml.workspace import Workspace
 
     settings = _on_azure()
     if out.exists():
@@ -81,8 +81,8 @@ def score_batch(questions: Path, out: Path) -> None:
 
 def switch_schedule(*, off: bool) -> None:
     """Makes the training schedule of the workspace, or switches it off."""
-    from resources.azureml import schedules
-    from resources.azureml.workspace import Workspace
+    from resources.ml.azureml import schedules
+    from resources.ml.azureml.workspace import Workspace
 
     _on_azure()
     workspace = Workspace(AzureMLSettings.from_environment())
@@ -97,8 +97,8 @@ def switch_schedule(*, off: bool) -> None:
 
 def switch_monitor(deployment: str, emails: list[str], *, off: bool) -> None:
     """Makes the monitor of a deployment, or switches it off."""
-    from resources.azureml import schedules
-    from resources.azureml.workspace import Workspace
+    from resources.ml.azureml import schedules
+    from resources.ml.azureml.workspace import Workspace
 
     _on_azure()
     workspace = Workspace(AzureMLSettings.from_environment())

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.prepare import ensure_manifest
-from resources.settings import Settings
+from resources.settings.settings import Settings
 
 if TYPE_CHECKING:
     from benchmarks.rows import Row

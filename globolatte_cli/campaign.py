@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from resources.settings import Settings
+from resources.settings.settings import Settings
 
 
 def make_campaign(config: dict[str, Any], *, as_json: bool) -> None:
@@ -14,7 +14,7 @@ def make_campaign(config: dict[str, Any], *, as_json: bool) -> None:
     from globolatte_assets.jobs import CAMPAIGN
     from globolatte_assets.keys import CAMPAIGN_AUDIENCES
     from globolatte_cli.run_pass import opened_pass
-    from resources.warehouse_campaigns import AUDIENCES, CAMPAIGNS
+    from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS
 
     settings, name = Settings(), CAMPAIGN_AUDIENCES.to_python_identifier()
     with opened_pass(settings) as one:

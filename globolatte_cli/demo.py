@@ -18,9 +18,9 @@ from globolatte_cli.pass_report import print_summary
 from globolatte_cli.run_pass import execute_pass
 from globolatte_cli.simulate import write_dataset
 from resources.environment import clock_of, landing_of, warehouse_of
-from resources.landing import SALES_PREFIX
-from resources.setting_choices import LandingKind
-from resources.settings import Settings
+from resources.landing.landing_zone import SALES_PREFIX
+from resources.settings.choices import LandingKind
+from resources.settings.settings import Settings
 
 if TYPE_CHECKING:
     from simulator import Truth
@@ -125,7 +125,7 @@ def _question(settings: Settings) -> dict[str, str]:
 
 def _show_recommendations(settings: Settings, console: Console) -> None:
     from globolatte_cli.recommend import champion_scorer
-    from globolatte_ml.scoring import Request
+    from globolatte_ml.scoring.scoring import Request
     from simulator import Truth
 
     _heading(console, "What would they like next? Predicted, and in truth")

@@ -16,12 +16,12 @@ from rich.table import Table
 from globolatte_cli.endpoints import client_of
 from globolatte_cli.pass_report import print_summary
 from globolatte_cli.run_pass import deploy, execute_pass
-from resources.endpoint import EndpointError
+from resources.endpoint.endpoint import EndpointError
+from resources.endpoint.local.client import EndpointClient
+from resources.endpoint.local.files import endpoint_key
 from resources.environment import ml_of, warehouse_of
-from resources.local_endpoint.client import EndpointClient
-from resources.local_endpoint.files import endpoint_key
-from resources.ml import CHAMPION
-from resources.settings import Settings
+from resources.ml.ml_platform import CHAMPION
+from resources.settings.settings import Settings
 
 CHANGED_DAYS = 30
 SECONDS_BETWEEN_QUESTIONS = 0.1

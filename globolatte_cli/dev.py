@@ -11,7 +11,7 @@ from globolatte_cli.instance import prepare_home
 from globolatte_cli.prepare import ensure_manifest
 from globolatte_cli.report_pages import start_beside_this_process
 from resources.environment import landing_of
-from resources.settings import PROJECT_ROOT, Settings
+from resources.settings.settings import PROJECT_ROOT, Settings
 
 
 def start_dagster(host: str, port: int) -> None:

@@ -14,13 +14,13 @@ from rich.table import Table
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.prepare import manifest_is_current
 from resources import environment
-from resources.azureml.settings import PREFIX, AzureMLSettings
-from resources.landing import REFERENCE_PREFIX, SALES_PREFIX
-from resources.missing_setting import MissingSettingError
-from resources.ml import CHAMPION
-from resources.setting_choices import LandingKind, MLKind
-from resources.settings import Settings
-from resources.warehouse import WarehouseBusyError
+from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX
+from resources.ml.ml_platform import CHAMPION
+from resources.settings.azureml import PREFIX, AzureMLSettings
+from resources.settings.choices import LandingKind, MLKind
+from resources.settings.missing_setting import MissingSettingError
+from resources.settings.settings import Settings
+from resources.warehouse.warehouse import WarehouseBusyError
 
 REFERENCE_FILES = ("business_units.csv", "products.csv", "customers.csv")
 

@@ -12,21 +12,21 @@ from rich.table import Table
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
-from resources.endpoint import EndpointError, ObservedDeployment, ObservedState
+from resources.endpoint.endpoint import EndpointError, ObservedDeployment, ObservedState
 from resources.environment import endpoint_of
-from resources.setting_choices import MLKind
-from resources.settings import Settings
+from resources.settings.choices import MLKind
+from resources.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from resources.local_endpoint.client import EndpointClient
-    from resources.local_endpoint.supervisor import Options
+    from resources.endpoint.local.client import EndpointClient
+    from resources.endpoint.local.supervisor import Options
 
 NOTHING_DEPLOYED = "Nothing is deployed yet: `globolatte endpoints deploy`, or the job `deploy` in the UI."
 
 
 def options_of(settings: Settings) -> "Options":
     """What a supervisor of this deployment is started with. Raises `UserError` if its endpoint is not on this machine."""
-    from resources.local_endpoint.supervisor import Options
+    from resources.endpoint.local.supervisor import Options
 
     if settings.ml is not MLKind.LOCAL:
         raise UserError(
@@ -37,14 +37,14 @@ def options_of(settings: Settings) -> "Options":
 
 def client_of(settings: Settings) -> "EndpointClient":
     """The caller's side of this deployment's endpoint."""
-    from resources.local_endpoint.client import EndpointClient
+    from resources.endpoint.local.client import EndpointClient
 
     return EndpointClient(options_of(settings))
 
 
 def serve() -> None:
     """Keeps the endpoint running in the foreground."""
-    from resources.local_endpoint.supervisor import AlreadyRunningError, Supervisor
+    from resources.endpoint.local.supervisor import AlreadyRunningError, Supervisor
 
     settings = Settings()
     prepare_home(settings)
@@ -136,7 +136,7 @@ def _answers(item: ObservedDeployment) -> str:
 
 def logs(name: str, lines: int, *, follow: bool) -> None:
     """Prints the end of a process' log, and what is added to it if asked. Raises `UserError` if there is no such log."""
-    from resources.local_endpoint.files import last_lines
+    from resources.endpoint.local.files import last_lines
 
     files = client_of(Settings()).files
     path = files.log(name)

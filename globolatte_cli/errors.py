@@ -2,12 +2,12 @@
 
 from pydantic import ValidationError
 
-from resources.azureml.faults import AzureMLError
-from resources.azureml.settings import PREFIX, AzureMLSettings
-from resources.endpoint import EndpointError
-from resources.landing import LandingUnreachableError
-from resources.missing_setting import MissingSettingError
-from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
+from resources.endpoint.endpoint import EndpointError
+from resources.landing.landing_zone import LandingUnreachableError
+from resources.ml.azureml.faults import AzureMLError
+from resources.settings.azureml import PREFIX, AzureMLSettings
+from resources.settings.missing_setting import MissingSettingError
+from resources.warehouse.warehouse import WarehouseBusyError, WarehouseUnusableError
 
 
 class UserError(Exception):

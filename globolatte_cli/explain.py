@@ -9,21 +9,21 @@ from rich.table import Table
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.recommend import champion_scorer
-from resources.settings import Settings
+from resources.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from globolatte_ml.responsible_ai.single import Explained
+    from globolatte_ml.explain.single import Explained
 
 
 def explained(
     settings: Settings, customer: str, region: str, weather: str, date: dt.date | None, daypart: str | None
 ) -> "Explained":
     """The explanation. Raises `UserError` for a region or weather that does not exist, or without a champion."""
-    from globolatte_ml.responsible_ai.single import explain_request
-    from globolatte_ml.scoring import Request
-    from globolatte_ml.snapshot import read_snapshot
+    from globolatte_ml.data.snapshot import read_snapshot
+    from globolatte_ml.explain.single import explain_request
+    from globolatte_ml.scoring.scoring import Request
     from resources.environment import clock_of, ml_of
-    from resources.ml import CHAMPION
+    from resources.ml.ml_platform import CHAMPION
 
     scorer, ml = champion_scorer(settings), ml_of(settings)
     champion = ml.model(CHAMPION)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.environment import export
-from resources.settings import Settings
+from resources.settings.settings import Settings
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -10,7 +10,7 @@ from globolatte_assets.features.column_lineage import LINEAGE_FILE
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
-from resources.settings import Settings
+from resources.settings.settings import Settings
 
 SOURCES = ("dbt_project.yml", "profiles.yml", "models", "macros", "tests")
 """What the manifest is made from."""

@@ -9,20 +9,20 @@ from rich.table import Table
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
-from resources.setting_choices import MLKind
-from resources.settings import Settings
+from resources.settings.choices import MLKind
+from resources.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from globolatte_ml.scoring import Recommendation, Scorer
+    from globolatte_ml.scoring.scoring import Recommendation, Scorer
 
 
 def champion_scorer(settings: Settings) -> "Scorer":
     """The champion with the current customer states. Raises `UserError` when one of them is missing."""
-    from globolatte_ml.columns import InvalidDataError
-    from globolatte_ml.scoring import Scorer
+    from globolatte_ml.data.columns import InvalidDataError
+    from globolatte_ml.scoring.scoring import Scorer
+    from resources.endpoint.serving_state import ServingStates
     from resources.environment import ml_of
-    from resources.ml import CHAMPION
-    from resources.serving_state import ServingStates
+    from resources.ml.ml_platform import CHAMPION
 
     prepare_home(settings)
     champion = ml_of(settings).model(CHAMPION)
@@ -47,7 +47,7 @@ def answer(
     top: int | None,
 ) -> "Recommendation":
     """One customer's ranking, scored in process. Raises `UserError` for a region or weather that does not exist."""
-    from globolatte_ml.scoring import Request
+    from globolatte_ml.scoring.scoring import Request
     from resources.environment import clock_of
 
     scorer = champion_scorer(settings)
@@ -61,7 +61,7 @@ def answer(
 def from_endpoint(settings: Settings, question: dict[str, Any]) -> dict[str, Any] | None:
     """The endpoint's answer, or none if it is not up. Raises `UserError` with its message if it refuses the question."""
     from globolatte_cli.endpoints import client_of
-    from resources.endpoint import EndpointError
+    from resources.endpoint.endpoint import EndpointError
 
     if settings.ml is not MLKind.LOCAL:
         return None
@@ -113,7 +113,7 @@ def recommend_to(
 
 def as_document(recommendation: "Recommendation") -> dict[str, Any]:
     """The recommendation as JSON values."""
-    from globolatte_ml.service import document
+    from globolatte_ml.scoring.service import document
 
     versions = {"model_version": recommendation.model_version, "state_version": recommendation.state_version}
     return {**document(recommendation, None), **versions}

@@ -19,20 +19,20 @@ from globolatte_cli.output import quiet
 from globolatte_cli.pass_report import PassReport, print_summary
 from globolatte_cli.prepare import ensure_manifest
 from resources.environment import DBT_PROJECT_FOLDER, dbt_artifacts_of
-from resources.settings import Settings
+from resources.settings.settings import Settings
 from resources.warm_dbt import warm_dbt
 
 if TYPE_CHECKING:
     import dagster as dg
 
-    from globolatte_assets.raw.pending import LoadRange
+    from globolatte_ingest.pending import LoadRange
     from sensors.backlog import Backlog
 
 NEEDED_AFTER_DBT = (
-    "globolatte_ml.scoring",
+    "globolatte_ml.scoring.scoring",
     "globolatte_ml.segments.fit",
     "globolatte_ml.segments.plots",
-    "globolatte_ml.affinity_plots",
+    "globolatte_ml.affinity.plots",
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",
     "scipy.special",
@@ -118,7 +118,7 @@ class Pass:
     def _watch_the_champion(self) -> None:
         """Judges new windows. Where that fails, the rest of the pass goes on: customers wait for recommendations, not for reports."""
         from globolatte_assets.jobs import MONITOR
-        from resources.ml import CHAMPION
+        from resources.ml.ml_platform import CHAMPION
 
         if self.ml.model(CHAMPION) is None or not self._is_stale(MONITOR, asks_failed_checks=False):
             return
@@ -149,7 +149,7 @@ class Pass:
         """An endpoint that serves another model than the champion gets it; one that is empty or stopped is left alone."""
         from globolatte_assets.endpoints.blue_green import lags_behind
         from globolatte_assets.jobs import DEPLOY
-        from resources.ml import CHAMPION
+        from resources.ml.ml_platform import CHAMPION
 
         if lags_behind(self.endpoint, self.ml.model(CHAMPION)):
             self.job(DEPLOY, "Champion behind the endpoint")

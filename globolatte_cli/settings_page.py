@@ -3,15 +3,15 @@
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from resources.azureml.settings import PREFIX, AzureMLSettings
-from resources.landing_settings import LandingSettings
-from resources.settings import Settings
-from resources.snowflake_settings import SnowflakeSettings
+from resources.settings.azureml import PREFIX, AzureMLSettings
+from resources.settings.landing import LandingSettings
+from resources.settings.settings import Settings
+from resources.settings.snowflake import SnowflakeSettings
 
 HEAD = """# Settings
 
 Every setting is an environment variable. `globolatte doctor` prints the values in force. This page is written from
-`resources/settings.py` and its parts by
+`resources/settings/settings.py` and its parts by
 `python -m globolatte_cli.settings_page`; a test compares the two.
 
 """

@@ -4,8 +4,8 @@ from rich.console import Console
 
 from globolatte_cli.errors import UserError
 from resources.environment import clock_of, ml_of, warehouse_of
-from resources.ml import CHALLENGER, CHAMPION
-from resources.settings import Settings
+from resources.ml.ml_platform import CHALLENGER, CHAMPION
+from resources.settings.settings import Settings
 
 
 def decide(version: str, by: str, why: str, *, approved: bool) -> None:

@@ -15,13 +15,13 @@ from rich.table import Column, Table
 
 from globolatte_cli.errors import UserError
 from resources.environment import clock_of, warehouse_of
-from resources.setting_choices import LandingKind
-from resources.settings import Settings
+from resources.settings.choices import LandingKind
+from resources.settings.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from globolatte_assets.raw.steps import AskedStep, Step
+    from globolatte_ingest.steps import AskedStep, Step
 
 SHOWN = 50
 NOTHING_IN_QUARANTINE = "Nothing is held or quarantined."
@@ -29,7 +29,7 @@ NOTHING_IN_QUARANTINE = "Nothing is held or quarantined."
 
 def list_quarantine(*, as_json: bool) -> None:
     """Prints the files that are held or have quarantined rows."""
-    from globolatte_assets.raw.quarantine import overview
+    from globolatte_ingest.quarantine import overview
 
     with warehouse_of(Settings()).transaction() as transaction:
         files = overview(transaction)
@@ -62,7 +62,7 @@ def show_quarantine(path: str, *, as_json: bool) -> None:
 
 def export_quarantine(path: str | None, out: Path) -> None:
     """Writes quarantined rows for a spreadsheet. Raises `UserError` if there are none."""
-    from globolatte_assets.raw.quarantine import export
+    from globolatte_ingest.quarantine import export
 
     path = None if path is None else landing_path(path)
     rows = _rows(path)
@@ -77,8 +77,8 @@ def export_quarantine(path: str | None, out: Path) -> None:
 
 
 def _rows(path: str | None) -> "pa.Table":
-    from globolatte_assets.raw.asking import history_of, not_in_the_ledger
-    from globolatte_assets.raw.quarantine import quarantined_rows
+    from globolatte_ingest.asking import history_of, not_in_the_ledger
+    from globolatte_ingest.quarantine import quarantined_rows
 
     with warehouse_of(Settings()).transaction() as transaction:
         rows = quarantined_rows(transaction, path)
@@ -105,9 +105,9 @@ def landing_path(given: str) -> str:
 
 def release(path: str, rows: Path | None, note: str | None) -> None:
     """Puts corrected rows back; without any, loads the good rows of a held file."""
-    from globolatte_assets.raw.quarantine import read_corrections
-    from globolatte_assets.raw.refusals import RefusedError
-    from globolatte_assets.raw.steps import Step
+    from globolatte_ingest.quarantine import read_corrections
+    from globolatte_ingest.reading.refusals import RefusedError
+    from globolatte_ingest.steps import Step
 
     path = landing_path(path)
     if rows is None:
@@ -122,21 +122,21 @@ def release(path: str, rows: Path | None, note: str | None) -> None:
 
 def retry(path: str, note: str | None) -> None:
     """Judges a file's rows again under what is known now."""
-    from globolatte_assets.raw.steps import Step
+    from globolatte_ingest.steps import Step
 
     ask_and_do(Step.RETRY, landing_path(path), note)
 
 
 def retract(path: str, note: str | None) -> None:
     """Takes a file's rows out."""
-    from globolatte_assets.raw.steps import Step
+    from globolatte_ingest.steps import Step
 
     ask_and_do(Step.RETRACT, landing_path(path), note)
 
 
 def list_ledger(status: str | None, *, as_json: bool) -> None:
     """Prints the latest version of each file, of those in one `status` if given; for people, the first of them."""
-    from globolatte_assets.raw.ledger import latest_versions
+    from globolatte_ingest.ledger import latest_versions
 
     with warehouse_of(Settings()).transaction() as transaction:
         files = latest_versions(transaction, status or "")
@@ -154,7 +154,7 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
 
 def show_ledger(path: str, *, as_json: bool) -> None:
     """Prints every version of a file, and every step. Raises `UserError` if the ledger does not know the path."""
-    from globolatte_assets.raw.asking import history_of, not_in_the_ledger
+    from globolatte_ingest.asking import history_of, not_in_the_ledger
 
     path = landing_path(path)
     with warehouse_of(Settings()).transaction() as transaction:
@@ -186,8 +186,8 @@ def show_ledger(path: str, *, as_json: bool) -> None:
 
 def ask_and_do(step: "Step", path: str, note: str | None, corrections: "pa.Table | None" = None) -> None:
     """Puts a step on the record, and has the ingest job do it. Raises `UserError` if it makes no sense or could not be done."""
-    from globolatte_assets.raw.pending import LoadRange
     from globolatte_cli.run_pass import opened_pass
+    from globolatte_ingest.pending import LoadRange
 
     settings = Settings()
     asked = _ask(settings, step, path, note, corrections)
@@ -201,9 +201,9 @@ def ask_and_do(step: "Step", path: str, note: str | None, corrections: "pa.Table
 
 
 def _ask(settings: Settings, step: "Step", path: str, note: str | None, corrections: "pa.Table | None") -> "AskedStep":
-    from globolatte_assets.raw.asking import CannotBeDoneError, asked_step, history_of
-    from globolatte_assets.raw.quarantine import quarantined_rows
-    from globolatte_assets.raw.steps import ask
+    from globolatte_ingest.asking import CannotBeDoneError, asked_step, history_of
+    from globolatte_ingest.quarantine import quarantined_rows
+    from globolatte_ingest.steps import ask
 
     with warehouse_of(settings).transaction() as transaction:
         corrected = corrections["row_number"].to_pylist() if corrections is not None else []

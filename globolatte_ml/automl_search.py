@@ -20,11 +20,11 @@ from typing import Any
 
 import numpy as np
 
-from globolatte_ml.automl_metrics import METRICS, Metric
 from globolatte_ml.automl_table import TABLE_FILE, TARGET
-from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.tabular import FOUND_GRAPH
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.model.tabular import FOUND_GRAPH
 from globolatte_ml.train import FAULT_IN_THE_INPUT, THREAD_VARIABLES
+from globolatte_ml.training.automl_metrics import METRICS, Metric
 
 TRIALS_FILE = "trials.json"
 NEEDED = ("flaml", "lightgbm", "skl2onnx", "onnxmltools")
@@ -90,7 +90,7 @@ def search(
 ) -> tuple[Any, list[Trial], int]:
     """The best model, fitted on the training orders; all trials; which of them it is. `folds`: of a cross-validation of the training
     orders, none to compare on the validation orders."""
-    from globolatte_ml.automl_learners import LEARNERS
+    from globolatte_ml.training.automl_learners import LEARNERS
 
     done: list[Trial] = []
     for place, algorithm in enumerate(algorithms):
@@ -114,7 +114,7 @@ def _tuned(
     """The trials of one learner: FLAML proposes settings and is told how they did."""
     from flaml import CFO, tune
 
-    from globolatte_ml.automl_learners import LEARNERS
+    from globolatte_ml.training.automl_learners import LEARNERS
 
     learner, done = LEARNERS[algorithm], []
     whole = {name for name, bounds in learner.bounds.items() if all(isinstance(bound, int) for bound in bounds)}
@@ -184,7 +184,7 @@ def _allowed(blocked: Sequence[str]) -> list[str]:
 
 
 def _write(model: Any, trials: list[Trial], best: int, table: Table, options: argparse.Namespace) -> None:
-    from globolatte_ml.automl_learners import as_onnx
+    from globolatte_ml.training.automl_learners import as_onnx
 
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / FOUND_GRAPH).write_bytes(as_onnx(model, table.inputs.shape[1]))

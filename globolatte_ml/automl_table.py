@@ -19,16 +19,16 @@ from pathlib import Path
 
 import numpy as np
 
-from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.contexts import Contexts
-from globolatte_ml.feature_space import FeatureSpace
-from globolatte_ml.features import feature_names, features
-from globolatte_ml.fitting import TOO_FEW_ORDERS, validation_orders
-from globolatte_ml.priors import learn_feature_space
-from globolatte_ml.snapshot import Snapshot, read_snapshot
-from globolatte_ml.states import CustomerStates
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.snapshot import Snapshot, read_snapshot
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.data.training_orders import canonical_order, thinned
+from globolatte_ml.model.feature_space import FeatureSpace
+from globolatte_ml.model.features import feature_names, features
+from globolatte_ml.model.fitting import TOO_FEW_ORDERS, validation_orders
+from globolatte_ml.model.priors import learn_feature_space
 from globolatte_ml.train import FAULT_IN_THE_INPUT
-from globolatte_ml.training_orders import canonical_order, thinned
 
 TARGET = "chosen_product"
 """Position of the main product in the sorted catalogue: whole numbers have one order, whatever ids look like."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from globolatte_ml import train
-from globolatte_ml.regression import watched
+from globolatte_ml.model.regression import watched
 
 if TYPE_CHECKING:
     from dagster_pipes import PipesContext

@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from globolatte_ml.score_body import MAX_REQUESTS, BodyError
-from globolatte_ml.service import Service
+from globolatte_ml.scoring.score_body import MAX_REQUESTS, BodyError
+from globolatte_ml.scoring.service import Service
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from globolatte_ml.contexts import Contexts
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.onnx_serving import load_for_serving
-from globolatte_ml.states import DAYPART_COLUMNS, PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS, CustomerStates
-from globolatte_ml.vocabulary import encode
+from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.states import DAYPART_COLUMNS, PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS, CustomerStates
+from globolatte_ml.data.vocabulary import encode
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.scoring.onnx_serving import load_for_serving
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.evaluation import evaluate_model
-from globolatte_ml.scoring import resolve_model_folder
-from globolatte_ml.snapshot import read_snapshot
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.scoring.scoring import resolve_model_folder
+from globolatte_ml.training.evaluation import evaluate_model
 
 PROFILE_FILE, EVALUATION_FILE = "profile.json", "evaluation.json"
 FAULT_IN_THE_INPUT = 2

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from globolatte_ml.automl_table import MLTABLE, TABLE_FILE
-from globolatte_ml.columns import InvalidDataError
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.snapshot import Snapshot, read_snapshot
 from globolatte_ml.mlflow_loader import MODEL_NAME, contexts_from_rows, flat_rows, states_from_rows
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.onnx_serving import load_for_serving
-from globolatte_ml.scoring import resolve_model_folder
-from globolatte_ml.snapshot import Snapshot, read_snapshot
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.scoring.onnx_serving import load_for_serving
+from globolatte_ml.scoring.scoring import resolve_model_folder
 from globolatte_ml.train import FAULT_IN_THE_INPUT
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from typing import Any
 from azureml_inference_server_http.api.aml_request import rawhttp  # type: ignore[import-untyped]
 from azureml_inference_server_http.api.aml_response import AMLResponse  # type: ignore[import-untyped]
 
-from globolatte_ml.prediction_log import Entry
-from globolatte_ml.score_body import BodyError
-from globolatte_ml.service import Service
+from globolatte_ml.scoring.prediction_log import Entry
+from globolatte_ml.scoring.score_body import BodyError
+from globolatte_ml.scoring.service import Service
 
 MIRRORED_HEADER = "x-globolatte-mirrored"
 JSON = {"Content-Type": "application/json"}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from globolatte_ml.training import Training
+    from globolatte_ml.training.training import Training
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for variable in THREAD_VARIABLES:  # shared cores: threads that wait for each other cost more than they bring
         os.environ[variable] = "1"
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a training job tells nobody but its caller
-    from globolatte_ml.columns import InvalidDataError
+    from globolatte_ml.data.columns import InvalidDataError
 
     try:
         if PIPES_VARIABLE in os.environ:
@@ -52,15 +52,15 @@ def run(
 
     `candidates`: arguments of `PreferenceModel`. `found`: folder and algorithm of a classifier that AutoML found.
     """
-    from globolatte_ml.snapshot import read_snapshot
-    from globolatte_ml.training import train, write
+    from globolatte_ml.data.snapshot import read_snapshot
+    from globolatte_ml.training.training import train, write
 
     snapshot = read_snapshot(snapshot_folder)
     say(f"{len(snapshot)} orders, {len(snapshot.products)} products read from {snapshot_folder}")
     if found is not None:
         from globolatte_ml.automl_table import table_space
-        from globolatte_ml.features import feature_names
-        from globolatte_ml.tabular import read_found
+        from globolatte_ml.model.features import feature_names
+        from globolatte_ml.model.tabular import read_found
 
         columns = len(feature_names(table_space(snapshot)))
         candidates = {**(candidates or {}), "tabular": read_found(found[0], columns, found[1])}

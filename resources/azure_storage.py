@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from resources.landing import LandingUnreachableError
-from resources.setting_choices import CredentialKind
+from resources.landing.landing_zone import LandingUnreachableError
+from resources.settings.choices import CredentialKind
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobServiceClient

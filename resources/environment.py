@@ -6,19 +6,19 @@ from pathlib import Path
 
 from resources.alerts import Alerts
 from resources.clock import Clock
-from resources.endpoint import Endpoint
-from resources.event_queue import EventQueue
-from resources.landing import LandingZone
-from resources.missing_setting import required
-from resources.ml import MLPlatform
-from resources.prediction_files import PredictionFiles
-from resources.serving_state import ServingStates
-from resources.setting_choices import LandingKind, MLKind, WarehouseKind
-from resources.settings import PROJECT_ROOT, Settings
-from resources.snapshot_export import BlobExports, SnapshotExports, WorkerExports
-from resources.snowflake_settings import NO_STAGE
-from resources.training_method import training_method
-from resources.warehouse import Warehouse
+from resources.endpoint.endpoint import Endpoint
+from resources.endpoint.prediction_files import PredictionFiles
+from resources.endpoint.serving_state import ServingStates
+from resources.landing.event_queue import EventQueue
+from resources.landing.landing_zone import LandingZone
+from resources.ml.ml_platform import MLPlatform
+from resources.ml.training_method import training_method
+from resources.settings.choices import LandingKind, MLKind, WarehouseKind
+from resources.settings.missing_setting import required
+from resources.settings.settings import PROJECT_ROOT, Settings
+from resources.settings.snowflake import NO_STAGE
+from resources.warehouse.snapshot_export import BlobExports, SnapshotExports, WorkerExports
+from resources.warehouse.warehouse import Warehouse
 
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
@@ -35,10 +35,10 @@ def clock_of(settings: Settings) -> Clock:
 def landing_of(settings: Settings) -> LandingZone:
     """The landing zone. Raises `MissingSettingError` if the kind needs a setting that is not there."""
     if settings.landing is LandingKind.FOLDER:
-        from resources.landing_folder import FolderLandingZone
+        from resources.landing.folder import FolderLandingZone
 
         return FolderLandingZone(folder=str(settings.landing_folder))
-    from resources.landing_blob import BlobLandingZone
+    from resources.landing.blob import BlobLandingZone
 
     return BlobLandingZone(
         account_url=required(settings.blob_account_url, "GLOBOLATTE_BLOB_ACCOUNT_URL", "GLOBOLATTE_LANDING=blob"),
@@ -65,10 +65,10 @@ def event_queue_of(settings: Settings) -> EventQueue:
 def warehouse_of(settings: Settings) -> Warehouse:
     """The warehouse. Raises `MissingSettingError` if the kind needs a setting that is not there."""
     if settings.warehouse is WarehouseKind.DUCKDB:
-        from resources.warehouse_duckdb import DuckDBWarehouse
+        from resources.warehouse.duckdb_file import DuckDBWarehouse
 
         return DuckDBWarehouse(file=str(settings.warehouse_file), wait_seconds=settings.warehouse_wait_seconds)
-    from resources.warehouse_snowflake import SnowflakeWarehouse
+    from resources.warehouse.snowflake import SnowflakeWarehouse
 
     why = "GLOBOLATTE_WAREHOUSE=snowflake"
     key_path = settings.snowflake_private_key_path
@@ -99,15 +99,15 @@ def impatient_warehouse_of(settings: Settings) -> Warehouse:
 def ml_of(settings: Settings) -> MLPlatform:
     """The ML platform. Raises `MissingSettingError` if a setting of Azure ML is not there."""
     if settings.ml is MLKind.LOCAL:
-        from resources.ml_local import LocalMLPlatform
+        from resources.ml.local.platform import LocalMLPlatform
 
         return LocalMLPlatform(
             folder=str(settings.mlflow_folder),
             training=settings.training,
             training_file=str(settings.training_file) if settings.training_file else None,
         )
-    from resources.azureml.platform import AzureMLPlatform
-    from resources.azureml.settings import AzureMLSettings
+    from resources.ml.azureml.platform import AzureMLPlatform
+    from resources.settings.azureml import AzureMLSettings
 
     method = training_method(settings.training, settings.training_file)
     return AzureMLPlatform(AzureMLSettings.from_environment(), settings.azureml_folder, method)
@@ -117,8 +117,8 @@ def snapshots_of(settings: Settings, warehouse: Warehouse, ml: MLPlatform) -> Sn
     """How snapshots get from the warehouse to the ML platform."""
     both = settings.warehouse is WarehouseKind.SNOWFLAKE and settings.ml is MLKind.AZUREML
     if both and settings.snowflake_stage != NO_STAGE:
-        from resources.azureml.platform import AzureMLPlatform
-        from resources.warehouse_snowflake import SnowflakeWarehouse
+        from resources.ml.azureml.platform import AzureMLPlatform
+        from resources.warehouse.snowflake import SnowflakeWarehouse
 
         if isinstance(warehouse, SnowflakeWarehouse) and isinstance(ml, AzureMLPlatform):
             return BlobExports(warehouse, ml, settings.snowflake_stage)
@@ -128,7 +128,7 @@ def snapshots_of(settings: Settings, warehouse: Warehouse, ml: MLPlatform) -> Sn
 def endpoint_of(settings: Settings) -> Endpoint:
     """The online endpoint. Raises `MissingSettingError` if a setting of Azure ML is not there."""
     if settings.ml is MLKind.LOCAL:
-        from resources.local_endpoint.endpoint import LocalEndpoint
+        from resources.endpoint.local.endpoint import LocalEndpoint
 
         return LocalEndpoint(
             folder=str(settings.endpoints_folder),
@@ -136,8 +136,8 @@ def endpoint_of(settings: Settings) -> Endpoint:
             log_seconds=settings.prediction_log_seconds,
             wait_seconds=settings.endpoint_wait_seconds,
         )
-    from resources.azureml.endpoint import AzureMLEndpoint
-    from resources.azureml.settings import AzureMLSettings
+    from resources.endpoint.azureml.endpoint import AzureMLEndpoint
+    from resources.settings.azureml import AzureMLSettings
 
     return AzureMLEndpoint(AzureMLSettings.from_environment(), settings.azureml_folder / "models", states_of(settings))
 
@@ -147,7 +147,7 @@ def states_of(settings: Settings) -> ServingStates:
     folder = str(settings.endpoints_folder)
     if settings.ml is MLKind.LOCAL:
         return ServingStates(folder=folder)
-    from resources.azureml.serving_storage import SharedServingStates
+    from resources.endpoint.azureml.serving_storage import SharedServingStates
 
     return SharedServingStates(folder=folder)
 
@@ -157,7 +157,7 @@ def predictions_of(settings: Settings) -> PredictionFiles:
     folder = str(settings.endpoints_folder / "prediction_log")
     if settings.ml is MLKind.LOCAL:
         return PredictionFiles(folder=folder)
-    from resources.azureml.serving_storage import SharedPredictionFiles
+    from resources.endpoint.azureml.serving_storage import SharedPredictionFiles
 
     return SharedPredictionFiles(folder=folder)
 

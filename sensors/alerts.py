@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
-from globolatte_assets.raw.crashed_loads import crashed_loads, given_up
-from globolatte_assets.raw.deliveries import DeliveryPolicy, missing_of_units
-from globolatte_assets.raw.pending import RetryPolicy
+from globolatte_ingest.crashed_loads import crashed_loads, given_up
+from globolatte_ingest.deliveries import DeliveryPolicy, missing_of_units
+from globolatte_ingest.pending import RetryPolicy
 from resources.alerts import AlertNotTakenError, Alerts
 from resources.clock import Clock
 from resources.environment import event_queue_of, has_event_queue, impatient_warehouse_of
-from resources.landing import LandingUnreachableError
-from resources.setting_choices import MissingDelivery
-from resources.settings import Settings
-from resources.warehouse import Warehouse, WarehouseBusyError
+from resources.landing.landing_zone import LandingUnreachableError
+from resources.settings.choices import MissingDelivery
+from resources.settings.settings import Settings
+from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
 from sensors.backlog import retry_policy
 from sensors.requests import BATCH_TAG, Batch, Turn, runs_of, turn_of
 

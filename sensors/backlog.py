@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 
 import dagster as dg
 
-from globolatte_assets.raw.landing_paths import PathRules
-from globolatte_assets.raw.ledger import (
+from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
+from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG, units_by_folder
+from globolatte_ingest.landing_paths import PathRules
+from globolatte_ingest.ledger import (
     Announcement,
     known_files_among,
     loaded_references,
@@ -15,15 +17,13 @@ from globolatte_assets.raw.ledger import (
     settle,
     unsettled_announcements,
 )
-from globolatte_assets.raw.off_the_record import off_the_record
-from globolatte_assets.raw.pending import LoadRange, Pending, RetryPolicy, find_pending
-from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
-from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG, units_by_folder
-from globolatte_assets.raw.steps import open_steps
+from globolatte_ingest.off_the_record import off_the_record
+from globolatte_ingest.pending import LoadRange, Pending, RetryPolicy, find_pending
+from globolatte_ingest.steps import open_steps
 from resources.clock import Clock
-from resources.landing import LandedFile, LandingZone
-from resources.settings import Settings
-from resources.warehouse import Warehouse
+from resources.landing.landing_zone import LandedFile, LandingZone
+from resources.settings.settings import Settings
+from resources.warehouse.warehouse import Warehouse
 from sensors.run_health import ACTIVE
 
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
-from globolatte_assets.raw.blob_events import UnreadableEventError, blob_written
+from globolatte_ingest.blob_events import UnreadableEventError, blob_written
 from resources.clock import Clock
 from resources.environment import impatient_warehouse_of
-from resources.event_queue import EventQueue, Message
-from resources.landing import LandedFile
-from resources.settings import Settings
-from resources.warehouse import WarehouseBusyError
+from resources.landing.event_queue import EventQueue, Message
+from resources.landing.landing_zone import LandedFile
+from resources.settings.settings import Settings
+from resources.warehouse.warehouse import WarehouseBusyError
 from sensors.backlog import Backlog, look, retry_policy
 from sensors.coverage import WAITING, coverage_of, left_by
 from sensors.requests import Turn, batches_of, is_running, requests_for, runs_of, turn_of

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES
-from globolatte_assets.raw.pending import LoadRange, coalesce
+from globolatte_ingest.pending import LoadRange, coalesce
 from sensors.backlog import Backlog
 from sensors.requests import BATCH_TAG, RANGE_END, RANGE_START
 from sensors.run_health import UNFINISHED

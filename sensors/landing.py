@@ -7,10 +7,10 @@ import dagster as dg
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
 from resources.clock import Clock
 from resources.environment import has_event_queue, impatient_warehouse_of
-from resources.landing import LandingZone
-from resources.setting_choices import LandingKind
-from resources.settings import Settings
-from resources.warehouse import WarehouseBusyError
+from resources.landing.landing_zone import LandingZone
+from resources.settings.choices import LandingKind
+from resources.settings.settings import Settings
+from resources.warehouse.warehouse import WarehouseBusyError
 from sensors.backlog import listing_of, look, path_rules, retry_policy
 from sensors.blob_events import blob_event_sensor
 from sensors.coverage import AT_WORK, coverage_of, left_by

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_PREDICTION_LOG, AssetJob, job_named
-from resources.prediction_files import PredictionFiles
+from resources.endpoint.prediction_files import PredictionFiles
 from sensors.run_health import ACTIVE
 
 

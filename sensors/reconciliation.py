@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
-from globolatte_assets.raw.crashed_loads import crashed_loads, places_to_try_again
-from globolatte_assets.raw.pending import RetryPolicy
-from globolatte_assets.raw.reconciling import Look, next_look, stray_folders
+from globolatte_ingest.crashed_loads import crashed_loads, places_to_try_again
+from globolatte_ingest.pending import RetryPolicy
+from globolatte_ingest.reconciling import Look, next_look, stray_folders
 from resources.clock import Clock
 from resources.environment import impatient_warehouse_of
-from resources.landing import LandedFile, LandingZone
-from resources.settings import Settings
-from resources.warehouse import Warehouse, WarehouseBusyError
+from resources.landing.landing_zone import LandedFile, LandingZone
+from resources.settings.settings import Settings
+from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
 from sensors.backlog import Backlog, look, retry_policy
 from sensors.coverage import AT_WORK, coverage_of, unit_of
 from sensors.requests import BATCH_TAG, RANGE_END, RANGE_START, Batch, Turn, requests_for, run_request, runs_of, turn_of

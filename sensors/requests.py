@@ -11,9 +11,9 @@ import dagster as dg
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
 from globolatte_assets.keys import MISPLACED_FILES
 from globolatte_assets.partitions import partition_key
-from globolatte_assets.raw.ledger import Attempts
-from globolatte_assets.raw.pending import LoadRange, RetryPolicy
-from resources.landing import LandedFile
+from globolatte_ingest.ledger import Attempts
+from globolatte_ingest.pending import LoadRange, RetryPolicy
+from resources.landing.landing_zone import LandedFile
 from sensors.backlog import Backlog
 from sensors.run_health import ACTIVE
 

@@ -13,9 +13,9 @@ from globolatte_assets.keys import DATA_DRIFT, PERFORMANCE, PROMOTION, TRAINING_
 from globolatte_assets.models.promotion import NO_CHAMPION
 from globolatte_assets.models.retraining import RULES, RetrainingRules, TrainingSituation, decide_retraining
 from globolatte_assets.monitoring.data_drift import SITUATION
-from resources.endpoint import Endpoint
-from resources.ml import CHAMPION, MLPlatform
-from resources.settings import Settings
+from resources.endpoint.endpoint import Endpoint
+from resources.ml.ml_platform import CHAMPION, MLPlatform
+from resources.settings.settings import Settings
 from sensors.run_health import ACTIVE
 
 

@@ -8,9 +8,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from resources.azureml.platform import AzureMLPlatform
-from resources.azureml.settings import AzureMLSettings
-from resources.training_method import CommandMethod, TrainingMethod
+from resources.ml.azureml.platform import AzureMLPlatform
+from resources.ml.training_method import CommandMethod, TrainingMethod
+from resources.settings.azureml import AzureMLSettings
 from tests.emulators.azureml import StandIn
 
 TRAIN = """

@@ -17,10 +17,10 @@ from azure.storage.queue import QueueClient, QueueServiceClient
 
 from resources.azure_storage import KEY_VARIABLE
 from resources.environment import clock_of
-from resources.event_queue import POISON_SUFFIX, EventQueue
-from resources.landing import LandedFile
-from resources.landing_blob import BlobLandingZone
-from resources.setting_choices import CredentialKind
+from resources.landing.blob import BlobLandingZone
+from resources.landing.event_queue import POISON_SUFFIX, EventQueue
+from resources.landing.landing_zone import LandedFile
+from resources.settings.choices import CredentialKind
 from tests.builders import Deployment, deployment
 from tests.emulators.azurite_server import ACCOUNT, Azurite
 

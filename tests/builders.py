@@ -15,17 +15,17 @@ import dagster as dg
 import pyarrow as pa
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from globolatte_assets.raw.landing_paths import PathRules, SalesFile
-from globolatte_assets.raw.loading import LoadContext, LoadReport, load_batch
-from globolatte_assets.raw.sales_file import SALES_COLUMNS
-from globolatte_assets.raw.unpacking import FileLimits
+from globolatte_ingest.landing_paths import PathRules, SalesFile
+from globolatte_ingest.loading import LoadContext, LoadReport, load_batch
+from globolatte_ingest.reading.sales_file import SALES_COLUMNS
+from globolatte_ingest.reading.unpacking import FileLimits
 from resources.environment import clock_of, landing_of, warehouse_of
-from resources.landing import LandedFile
-from resources.landing_folder import FolderLandingZone
-from resources.settings import Settings
-from resources.warehouse import Transaction, Warehouse
-from resources.warehouse_dialect import Dialect
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.landing.folder import FolderLandingZone
+from resources.landing.landing_zone import LandedFile
+from resources.settings.settings import Settings
+from resources.warehouse.dialect import Dialect
+from resources.warehouse.duckdb_file import DuckDBWarehouse
+from resources.warehouse.warehouse import Transaction, Warehouse
 
 DAY = dt.date(2022, 1, 31)
 NOW = dt.datetime.fromisoformat("2022-02-10T12:00")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import pytest
 
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import Deployment, deployment, landing_in, put_reference_data, warehouse_in
 from tests.emulators.azurite_server import Azurite, why_not
 from tests.emulators.fakesnow_server import FakeSnowflake

@@ -17,13 +17,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.snapshot import read_snapshot
-from resources.endpoint import Deployment, DesiredState
-from resources.local_endpoint.endpoint import LocalEndpoint
-from resources.local_endpoint.files import endpoint_key, read_json
-from resources.local_endpoint.processes import ProcessId
-from resources.serving_state import ServingStates
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.model.model import PreferenceModel
+from resources.endpoint.endpoint import Deployment, DesiredState
+from resources.endpoint.local.endpoint import LocalEndpoint
+from resources.endpoint.local.files import endpoint_key, read_json
+from resources.endpoint.local.processes import ProcessId
+from resources.endpoint.serving_state import ServingStates
 
 QUESTION = {"customer_id": "C0001", "region": "Canada", "weather": "Snowy", "date": "2022-09-01"}
 

@@ -2,10 +2,10 @@
 
 import os
 
-from resources.setting_choices import SnowflakeAuthentication
-from resources.snowflake_account import PASSWORD_VARIABLE
-from resources.warehouse_snowflake import SnowflakeWarehouse
-from resources.warehouse_tables import owned_tables
+from resources.settings.choices import SnowflakeAuthentication
+from resources.warehouse.snowflake import SnowflakeWarehouse
+from resources.warehouse.snowflake_account import PASSWORD_VARIABLE
+from resources.warehouse.tables import owned_tables
 from tests.emulators.fakesnow_server import FakeSnowflake
 
 PASSWORD = "only-the-emulator-takes-it"

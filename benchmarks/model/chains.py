@@ -10,10 +10,10 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from globolatte_ml.contexts import Contexts
-from globolatte_ml.snapshot import Snapshot
-from globolatte_ml.states import CustomerStates
-from globolatte_ml.vocabulary import one_hot
+from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.data.vocabulary import one_hot
 from simulator import HALF_STRENGTH, PUBLISHED_CHAIN, STRONGEST_EFFECT, Simulation, simulate
 from simulator.identifiers import customer_ids, product_ids
 from simulator.parameters import DAYPARTS, WEATHERS

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.model import als
-from globolatte_ml.baselines import FAVOURITE, POPULARITY, REGIONAL_POPULARITY, baseline_probabilities
-from globolatte_ml.features import features
-from globolatte_ml.metrics import log_loss
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.priors import chain_popularity, learn_feature_space
-from globolatte_ml.shares import shrunken_shares
-from globolatte_ml.snapshot import Snapshot
-from globolatte_ml.time_split import time_split
+from globolatte_ml.data.shares import shrunken_shares
+from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.time_split import time_split
+from globolatte_ml.model.features import features
+from globolatte_ml.model.metrics import log_loss
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.priors import chain_popularity, learn_feature_space
+from globolatte_ml.training.baselines import FAVOURITE, POPULARITY, REGIONAL_POPULARITY, baseline_probabilities
 
 OURS = "GloboLatte"
 REGRESSION, BOOSTING = "logistic regression", "HistGradientBoosting"

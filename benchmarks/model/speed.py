@@ -13,11 +13,11 @@ import numpy as np
 
 from benchmarks.model.chains import Case, case
 from benchmarks.rows import Row
-from globolatte_ml.encoding import Encoded, EncodedStates, encode_asked, encode_states
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.onnx_graph import GRAPH_NAME, write_graph
-from globolatte_ml.onnx_serving import GraphAnswers, load_for_serving
-from globolatte_ml.training import fit_on_the_past
+from globolatte_ml.model.encoding import Encoded, EncodedStates, encode_asked, encode_states
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.onnx_graph import GRAPH_NAME, write_graph
+from globolatte_ml.scoring.onnx_serving import GraphAnswers, load_for_serving
+from globolatte_ml.training.training import fit_on_the_past
 
 PROMISED_MICROSECONDS, PROMISED_SECONDS, PROMISED_GIGABYTES, PROMISED_BATCH_GIGABYTES = 100.0, 300.0, 4.0, 2.0
 BATCH_LIMIT = 1.5

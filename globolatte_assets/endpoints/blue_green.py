@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from resources.endpoint import WHOLE, Deployment, DesiredState, Endpoint
-from resources.ml import ModelVersion
+from resources.endpoint.endpoint import WHOLE, Deployment, DesiredState, Endpoint
+from resources.ml.ml_platform import ModelVersion
 
 BLUE, GREEN = "blue", "green"
 

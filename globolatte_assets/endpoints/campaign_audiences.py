@@ -17,9 +17,9 @@ from globolatte_assets.keys import (
 )
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.warehouse import Warehouse
-from resources.warehouse_campaigns import Exclusions, exclusions, keep_campaign, measured_effects
-from resources.warehouse_tables import row_count
+from resources.warehouse.campaigns import Exclusions, exclusions, keep_campaign, measured_effects
+from resources.warehouse.tables import row_count
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa

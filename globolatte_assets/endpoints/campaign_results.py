@@ -9,10 +9,10 @@ from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import CAMPAIGN_AUDIENCES, CAMPAIGN_RESULTS, ORDERS, OWNER_SCIENCE, WAREHOUSE_POOL
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.warehouse import Warehouse
-from resources.warehouse_campaigns import CAMPAIGNS, RESULTS, outcomes
-from resources.warehouse_customers import last_business_date
-from resources.warehouse_tables import row_count
+from resources.warehouse.campaigns import CAMPAIGNS, RESULTS, outcomes
+from resources.warehouse.customers import last_business_date
+from resources.warehouse.tables import row_count
+from resources.warehouse.warehouse import Warehouse
 
 Row = Mapping[str, Any]
 

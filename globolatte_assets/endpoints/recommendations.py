@@ -9,9 +9,9 @@ import dagster as dg
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDATIONS, SERVING_STATE, WAREHOUSE_POOL
 from resources.clock import Clock
-from resources.ml import CHAMPION, MLPlatform, ModelVersion
-from resources.serving_state import ServingStates
-from resources.warehouse import Warehouse
+from resources.endpoint.serving_state import ServingStates
+from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,7 +80,7 @@ def recommendations_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinit
     ) -> dg.MaterializeResult:
         import pyarrow as pa
 
-        from globolatte_ml.scoring import Scorer
+        from globolatte_ml.scoring.scoring import Scorer
 
         champion = champion_of(ml)
         scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)

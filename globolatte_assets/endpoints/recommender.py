@@ -10,9 +10,9 @@ import dagster as dg
 from globolatte_assets.endpoints.blue_green import Rollout, plan_rollout
 from globolatte_assets.endpoints.recommendations import champion_of
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDER, SERVING_STATE
-from resources.endpoint import WHOLE, Deployment, DesiredState, Endpoint, EndpointError
-from resources.ml import MLPlatform
-from resources.serving_state import ServingStates
+from resources.endpoint.endpoint import WHOLE, Deployment, DesiredState, Endpoint, EndpointError
+from resources.endpoint.serving_state import ServingStates
+from resources.ml.ml_platform import MLPlatform
 
 SMOKE_CUSTOMER = "smoke-test"
 """Nobody's id: the answer is the regional one. It is in the prediction log like any other answer."""
@@ -105,7 +105,7 @@ def smoke(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> flo
 
 def smoke_question(state_folder: Path) -> dict[str, Any]:
     """A question that the current state can answer: the first unit in the first weather."""
-    from globolatte_ml.state_bundle import read_state_bundle
+    from globolatte_ml.scoring.state_bundle import read_state_bundle
 
     bundle = read_state_bundle(state_folder)
     return {

@@ -17,9 +17,9 @@ from globolatte_assets.keys import (
 )
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.ml import MLPlatform
-from resources.serving_state import ServingStates
-from resources.warehouse import Warehouse
+from resources.endpoint.serving_state import ServingStates
+from resources.ml.ml_platform import MLPlatform
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,9 +60,9 @@ def regional_recommendations_asset(condition: dg.AutomationCondition) -> dg.Asse
         states: ServingStates,
         clock: Clock,
     ) -> dg.MaterializeResult:
-        from globolatte_ml.regional import regional_table
-        from globolatte_ml.regional_plots import regional_map
-        from globolatte_ml.scoring import Scorer
+        from globolatte_ml.scoring.regional import regional_table
+        from globolatte_ml.scoring.regional_plots import regional_map
+        from globolatte_ml.scoring.scoring import Scorer
 
         champion = champion_of(ml)
         scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)

@@ -19,9 +19,9 @@ from globolatte_assets.keys import (
 from globolatte_assets.models.training_snapshot import MANIFEST_FILE
 from globolatte_assets.tables import STATE_TABLES
 from resources.clock import Clock
-from resources.serving_state import ServingStates
-from resources.snapshot_export import content_hash
-from resources.warehouse import Warehouse
+from resources.endpoint.serving_state import ServingStates
+from resources.warehouse.snapshot_export import content_hash
+from resources.warehouse.warehouse import Warehouse
 
 
 def serving_state_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:

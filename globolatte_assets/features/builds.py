@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Any
 
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -22,7 +22,7 @@ from globolatte_assets.keys import OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUS
 from resources.clock import Clock
 from resources.dagster_dbt_alone import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 from resources.dbt_cli import DbtOfThisEnvironment
-from resources.warehouse import Warehouse, WarehouseBusyError
+from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
 
 RAW_SOURCE = "sales_data"
 SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "quarantine"})

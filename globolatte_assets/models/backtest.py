@@ -7,10 +7,10 @@ import dagster as dg
 
 from globolatte_assets.keys import BACKTEST, OWNER_SCIENCE, TRAINING_SNAPSHOT
 from globolatte_assets.pictures import png
-from resources.ml import MLPlatform
+from resources.ml.ml_platform import MLPlatform
 
 if TYPE_CHECKING:
-    from globolatte_ml.backtest import Fold
+    from globolatte_ml.training.backtest import Fold
 
 
 def folds_table(folds: Sequence["Fold"]) -> str:
@@ -36,9 +36,9 @@ def folds_table(folds: Sequence["Fold"]) -> str:
 )
 def backtest(context: dg.AssetExecutionContext, ml: dg.ResourceParam[MLPlatform]) -> dg.MaterializeResult:
     """Train and judge at each origin."""
-    from globolatte_ml.backtest import rolling_origin
-    from globolatte_ml.plots import backtest_chart
-    from globolatte_ml.snapshot import read_snapshot
+    from globolatte_ml.data.snapshot import read_snapshot
+    from globolatte_ml.training.backtest import rolling_origin
+    from globolatte_ml.training.plots import backtest_chart
 
     snapshot = ml.latest_snapshot()
     folds = []

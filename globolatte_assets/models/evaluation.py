@@ -9,16 +9,16 @@ import dagster as dg
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, WAREHOUSE_POOL
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.ml import CHALLENGER, CHAMPION, MLPlatform, ModelVersion
-from resources.warehouse import Warehouse
-from resources.warehouse_tables import row_count
+from resources.ml.ml_platform import CHALLENGER, CHAMPION, MLPlatform, ModelVersion
+from resources.warehouse.tables import row_count
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from globolatte_ml.evaluation import Evaluation
-    from globolatte_ml.snapshot import Snapshot as OrdersSnapshot
+    from globolatte_ml.data.snapshot import Snapshot as OrdersSnapshot
+    from globolatte_ml.training.evaluation import Evaluation
 
 
 def challenger_of(ml: MLPlatform) -> ModelVersion:
@@ -66,7 +66,7 @@ def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) ->
 
 def kept_evaluation(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> "Evaluation | None":
     """The kept evaluation of a version on a snapshot's holdout, if there is one."""
-    from globolatte_ml.evaluation import Evaluation
+    from globolatte_ml.training.evaluation import Evaluation
 
     where = {"model_version": version.version, "snapshot": snapshot}
     rows = warehouse.read("ml.evaluations", ["evaluation"], where)
@@ -103,10 +103,10 @@ class Judgement:
 
 def judge(version: ModelVersion, orders: "OrdersSnapshot") -> Judgement:
     """Judges a registered model on the holdout of a snapshot's orders, with what its training job proved of it."""
-    from globolatte_ml.evaluation import evaluate, holdout_probabilities
-    from globolatte_ml.model import PreferenceModel
-    from globolatte_ml.proofs import kept_proofs
-    from globolatte_ml.scoring import resolve_model_folder
+    from globolatte_ml.model.model import PreferenceModel
+    from globolatte_ml.scoring.scoring import resolve_model_folder
+    from globolatte_ml.training.evaluation import evaluate, holdout_probabilities
+    from globolatte_ml.training.proofs import kept_proofs
 
     model = PreferenceModel.load(resolve_model_folder(version.folder))
     probabilities = holdout_probabilities(model, orders, orders.holdout)
@@ -116,7 +116,7 @@ def judge(version: ModelVersion, orders: "OrdersSnapshot") -> Judgement:
 
 def against_champion(challenger: Judgement, champion: Judgement | None, orders: "OrdersSnapshot") -> "Evaluation":
     """The challenger's evaluation, with its gain over the champion order by order if there is one."""
-    from globolatte_ml.evaluation import gain_over
+    from globolatte_ml.training.evaluation import gain_over
 
     if champion is None:
         return challenger.evaluation
@@ -128,7 +128,7 @@ def _of_champion(
     context: dg.AssetExecutionContext, champion: ModelVersion | None, orders: "OrdersSnapshot"
 ) -> Judgement | None:
     """The champion on the challenger's holdout; none, with a warning, if its kept files cannot be used."""
-    from globolatte_ml.columns import InvalidDataError
+    from globolatte_ml.data.columns import InvalidDataError
 
     if champion is None:
         return None
@@ -164,9 +164,9 @@ def evaluation(
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Judge both on the challenger's holdout and keep the judgements."""
-    from globolatte_ml import plots
-    from globolatte_ml.snapshot import read_snapshot
-    from globolatte_ml.training import holdout_table
+    from globolatte_ml.data.snapshot import read_snapshot
+    from globolatte_ml.training import plots
+    from globolatte_ml.training.training import holdout_table
 
     challenger, champion = challenger_of(ml), ml.model(CHAMPION)
     snapshot = ml.snapshot(challenger.snapshot)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from globolatte_assets.keys import OWNER_SCIENCE, PREFERENCE_MODEL, TRAINING_SNAPSHOT
-from resources.ml import MLPlatform
+from resources.ml.ml_platform import MLPlatform
 
 BASELINE = "baseline_log_loss_"
 

@@ -9,8 +9,8 @@ import dagster as dg
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import CATALOGUE, ORDER_LINES, ORDERS, OWNER_SCIENCE, PRODUCT_AFFINITY, WAREHOUSE_POOL
 from globolatte_assets.pictures import png
-from resources.warehouse import Warehouse
-from resources.warehouse_customers import basket_pairs, last_business_date, next_order_pairs
+from resources.warehouse.customers import basket_pairs, last_business_date, next_order_pairs
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +21,7 @@ OFFERS_SHOWN = 12
 
 def offers_in_words(table: "pa.Table", kind: str, names: Mapping[str, str]) -> str:
     """The chain's best offers of a kind as a Markdown table: what an offer at each anchor would bring."""
-    from globolatte_ml.affinity_table import CHAIN
+    from globolatte_ml.affinity.table import CHAIN
 
     offers = [row for row in table.to_pylist() if row["region"] == CHAIN and row["kind"] == kind and row["rank"]]
     if not offers:
@@ -68,8 +68,8 @@ def product_affinity_asset(condition: dg.AutomationCondition) -> dg.AssetsDefini
         "and dearer products of its category to offer in its place, ranked by what an offer would bring.",
     )
     def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:
-        from globolatte_ml.affinity_plots import cross_sell_map
-        from globolatte_ml.affinity_table import CROSS_SELL, UPSELL, affinity_table, products_from
+        from globolatte_ml.affinity.plots import cross_sell_map
+        from globolatte_ml.affinity.table import CROSS_SELL, UPSELL, affinity_table, products_from
 
         with warehouse.kept_open():
             products = products_from(warehouse.read("marts.dim_product"))

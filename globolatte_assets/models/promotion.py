@@ -5,8 +5,8 @@ import dagster as dg
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, PROMOTION, WAREHOUSE_POOL
 from globolatte_assets.models.evaluation import challenger_of, evaluation_of, kept_evaluation
 from globolatte_assets.models.sign_off import kept_sign_off, signed
-from resources.ml import CHAMPION, MLPlatform
-from resources.warehouse import Warehouse
+from resources.ml.ml_platform import CHAMPION, MLPlatform
+from resources.warehouse.warehouse import Warehouse
 
 NO_CHAMPION = "none"
 """What the metadata says in the champion's place while there is none."""
@@ -27,7 +27,7 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
     )
     def promotion(warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform]) -> dg.MaterializeResult:
         """Make the challenger champion, or say why not."""
-        from globolatte_ml.promotion import promotion_verdict
+        from globolatte_ml.training.promotion import promotion_verdict
 
         challenger, champion = challenger_of(ml), ml.model(CHAMPION)
         of_challenger = evaluation_of(warehouse, challenger, challenger.snapshot)

@@ -10,13 +10,13 @@ from globolatte_assets.models.evaluation import challenger_of, evaluation_of
 from globolatte_assets.monitoring.reports import KeptPages
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.ml import MLPlatform, ModelVersion
-from resources.warehouse import Warehouse
-from resources.warehouse_tables import row_count
+from resources.ml.ml_platform import MLPlatform, ModelVersion
+from resources.warehouse.tables import row_count
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from globolatte_ml.responsible_ai.analysis import Analysis
-    from globolatte_ml.responsible_ai.card import Identity
+    from globolatte_ml.explain.analysis import Analysis
+    from globolatte_ml.explain.card import Identity
 
 FINDINGS_TABLE = "ml.responsible_ai"
 
@@ -28,13 +28,13 @@ def page_name(version: ModelVersion) -> str:
 
 def identity_of(version: ModelVersion, kind: str) -> "Identity":
     """Which model the card is about."""
-    from globolatte_ml.responsible_ai.card import Identity
+    from globolatte_ml.explain.card import Identity
 
     return Identity(version.version, version.content_hash, version.snapshot, version.job_id, kind)
 
 
 def _pictures(analysis: "Analysis", names: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
-    from globolatte_ml.responsible_ai import plots
+    from globolatte_ml.explain import plots
 
     found: dict[str, dg.MetadataValue] = {}
     if analysis.explanations is not None:
@@ -65,12 +65,12 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
     def responsible_ai(
         warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
     ) -> dg.MaterializeResult:
-        from globolatte_ml.model import PreferenceModel
-        from globolatte_ml.responsible_ai.analysis import analyse, findings_table
-        from globolatte_ml.responsible_ai.card import facts_of, model_card, unequal_groups
-        from globolatte_ml.responsible_ai.page import page
-        from globolatte_ml.scoring import resolve_model_folder
-        from globolatte_ml.snapshot import read_snapshot
+        from globolatte_ml.data.snapshot import read_snapshot
+        from globolatte_ml.explain.analysis import analyse, findings_table
+        from globolatte_ml.explain.card import facts_of, model_card, unequal_groups
+        from globolatte_ml.explain.page import page
+        from globolatte_ml.model.model import PreferenceModel
+        from globolatte_ml.scoring.scoring import resolve_model_folder
 
         version = challenger_of(ml)
         model = PreferenceModel.load(resolve_model_folder(version.folder))

@@ -18,8 +18,8 @@ from globolatte_assets.keys import (
 )
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.warehouse import Warehouse
-from resources.warehouse_customers import spend_by_customer
+from resources.warehouse.customers import spend_by_customer
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from globolatte_ml.segments.fit import SegmentFit

@@ -1,17 +1,17 @@
 """A person's word on a model: what was decided, kept, and what it does to the gates' verdict.
 
-Belongs here: the record of decisions, and the rule. Does not belong here: the gates (`globolatte_ml.promotion`).
+Belongs here: the record of decisions, and the rule. Does not belong here: the gates (`globolatte_ml.training.promotion`).
 """
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from resources.clock import Clock
-from resources.ml import ModelVersion
-from resources.warehouse import Warehouse
+from resources.ml.ml_platform import ModelVersion
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    from globolatte_ml.promotion import Verdict
+    from globolatte_ml.training.promotion import Verdict
 
 TABLE = "ml.sign_offs"
 APPROVED, REJECTED = "approved", "rejected"
@@ -59,7 +59,7 @@ def kept_sign_off(warehouse: Warehouse, version: ModelVersion) -> SignOff | None
 
 def signed(verdict: "Verdict", sign_off: SignOff | None, version: ModelVersion, *, wanted: bool) -> "Verdict":
     """The verdict after a person's word: a rejection holds, an approval never stands in for a gate, silence matters if wanted."""
-    from globolatte_ml.promotion import Verdict
+    from globolatte_ml.training.promotion import Verdict
 
     if sign_off is None and not wanted:
         return verdict

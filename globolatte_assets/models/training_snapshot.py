@@ -16,10 +16,10 @@ from globolatte_assets.keys import (
 )
 from globolatte_assets.tables import CATALOGUE_EXPORT
 from resources.clock import Clock
-from resources.ml import CHAMPION, MLPlatform, ModelVersion, Snapshot
-from resources.snapshot_export import SnapshotExports
-from resources.warehouse import Warehouse
-from resources.warehouse_customers import example_span
+from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion, Snapshot
+from resources.warehouse.customers import example_span
+from resources.warehouse.snapshot_export import SnapshotExports
+from resources.warehouse.warehouse import Warehouse
 
 EXAMPLES_FILE = "examples.parquet"
 EXAMPLE_PRODUCTS_FILE = "example_products.parquet"
@@ -44,7 +44,7 @@ def champion_with_snapshot(ml: MLPlatform) -> Champion | None:
     version = ml.model(CHAMPION)
     if version is None:
         return None
-    from globolatte_ml.snapshot import fresh_from
+    from globolatte_ml.data.snapshot import fresh_from
 
     try:
         snapshot = ml.snapshot(version.snapshot)
@@ -83,7 +83,7 @@ def training_snapshot(
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Export the examples and what of them is new to the champion, name it all by content, keep it."""
-    from globolatte_ml.snapshot import SPLIT_FILE
+    from globolatte_ml.data.snapshot import SPLIT_FILE
 
     span = example_span(warehouse)
     if span is None:

@@ -4,8 +4,8 @@ import dagster as dg
 
 from globolatte_assets.automation import follow_new_data
 from globolatte_assets.keys import CONSERVATION, SALES_TRANSACTIONS, WAREHOUSE_POOL
-from globolatte_assets.raw.ledger import unbalanced_files
-from resources.warehouse import Warehouse
+from globolatte_ingest.ledger import unbalanced_files
+from resources.warehouse.warehouse import Warehouse
 
 
 @dg.asset_check(

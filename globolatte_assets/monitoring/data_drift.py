@@ -24,10 +24,10 @@ from globolatte_assets.monitoring.windows import (
 )
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.ml import MLPlatform
-from resources.warehouse import Warehouse
-from resources.warehouse_monitoring import examples_between, order_facts_between
-from resources.warehouse_tables import row_count
+from resources.ml.ml_platform import MLPlatform
+from resources.warehouse.monitoring import examples_between, order_facts_between
+from resources.warehouse.tables import row_count
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd

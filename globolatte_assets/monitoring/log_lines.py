@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from resources.warehouse_predictions import ParsedLog
+from resources.warehouse.predictions import ParsedLog
 
 TEXTS = ("prediction_id", "deployment", "model_version", "state_version", "customer_id", "business_unit", "weather")
 ROWS = pa.schema(

@@ -29,10 +29,10 @@ from globolatte_assets.monitoring.windows import (
 )
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.ml import MLPlatform
-from resources.warehouse import Warehouse
-from resources.warehouse_monitoring import example_products_between, examples_between
-from resources.warehouse_tables import row_count
+from resources.ml.ml_platform import MLPlatform
+from resources.warehouse.monitoring import example_products_between, examples_between
+from resources.warehouse.tables import row_count
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -75,12 +75,12 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
         return
     import pyarrow.compute as pc
 
-    from globolatte_ml.columns import InvalidDataError
-    from globolatte_ml.model import PreferenceModel
+    from globolatte_ml.data.columns import InvalidDataError
+    from globolatte_ml.data.snapshot import read_snapshot
+    from globolatte_ml.model.model import PreferenceModel
     from globolatte_ml.monitoring.performance import holdout_outcomes, judge_performance
     from globolatte_ml.monitoring.windows import CHAIN
-    from globolatte_ml.scoring import resolve_model_folder
-    from globolatte_ml.snapshot import read_snapshot
+    from globolatte_ml.scoring.scoring import resolve_model_folder
 
     try:
         model = PreferenceModel.load(resolve_model_folder(champion.version.folder))

@@ -8,10 +8,10 @@ import dagster as dg
 
 from globolatte_assets.keys import OWNER_SCIENCE, PREDICTION_LOG, RECOMMENDER, WAREHOUSE_POOL
 from resources.clock import Clock
-from resources.prediction_files import PredictionFiles
-from resources.warehouse import Warehouse
-from resources.warehouse_predictions import LOG, ingest
-from resources.warehouse_tables import row_count
+from resources.endpoint.prediction_files import PredictionFiles
+from resources.warehouse.predictions import LOG, ingest
+from resources.warehouse.tables import row_count
+from resources.warehouse.warehouse import Warehouse
 
 
 @dataclass

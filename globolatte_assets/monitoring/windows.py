@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from globolatte_assets.models.training_snapshot import Champion
-from resources.warehouse import Warehouse
-from resources.warehouse_monitoring import delivered_days
+from resources.warehouse.monitoring import delivered_days
+from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from globolatte_ml.monitoring.delivery import Delivery

@@ -9,10 +9,10 @@ import dagster as dg
 
 from globolatte_assets.automation import hourly_and_after_new_data
 from globolatte_assets.keys import SALES_TRANSACTIONS, WAREHOUSE_POOL
-from globolatte_assets.raw.deliveries import DeliveryPolicy, missing_of_units
+from globolatte_ingest.deliveries import DeliveryPolicy, missing_of_units
 from resources.clock import Clock
-from resources.setting_choices import MissingDelivery
-from resources.warehouse import Warehouse
+from resources.settings.choices import MissingDelivery
+from resources.warehouse.warehouse import Warehouse
 
 
 def check_name(folder: str) -> str:

@@ -4,7 +4,7 @@ import dagster as dg
 
 from globolatte_assets.keys import BUSINESS_UNITS, HOLIDAYS, OWNER_DATA, WAREHOUSE_POOL
 from resources.clock import Clock
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 
 
 def public_holidays(countries: list[str], years: range) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import dagster as dg
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from globolatte_assets.raw.loading import LoadReport
+from globolatte_ingest.loading import LoadReport
 
 NO_FILE_REFUSED = "no_file_refused"
 NO_FILE_HELD = "no_file_held"

@@ -7,13 +7,13 @@ import dagster as dg
 from pydantic import Field
 
 from globolatte_assets.keys import MISPLACED_FILES, OWNER_DATA, WAREHOUSE_POOL
-from globolatte_assets.raw.landing_paths import MisplacedFile, PathRules, needs_a_place
-from globolatte_assets.raw.ledger import known_files_among
-from globolatte_assets.raw.ledger_writing import refuse_misplaced
-from globolatte_assets.raw.pending import new_sales
+from globolatte_ingest.landing_paths import MisplacedFile, PathRules, needs_a_place
+from globolatte_ingest.ledger import known_files_among
+from globolatte_ingest.ledger_writing import refuse_misplaced
+from globolatte_ingest.pending import new_sales
 from resources.clock import Clock
-from resources.landing import LandedFile, LandingZone
-from resources.warehouse import Warehouse
+from resources.landing.landing_zone import LandedFile, LandingZone
+from resources.warehouse.warehouse import Warehouse
 
 
 class MisplacedPaths(dg.Config):

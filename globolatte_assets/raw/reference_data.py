@@ -6,18 +6,18 @@ import hashlib
 import dagster as dg
 
 from globolatte_assets.keys import BUSINESS_UNITS, CUSTOMERS, OWNER_DATA, PRODUCTS, WAREHOUSE_POOL
-from globolatte_assets.raw.ledger_writing import record_reference
-from globolatte_assets.raw.reference_files import (
+from globolatte_ingest.ledger_writing import record_reference
+from globolatte_ingest.reading.refusals import RefusedError
+from globolatte_ingest.reference_files import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,
     PRODUCTS_FILE,
     ReferenceFile,
     read_reference,
 )
-from globolatte_assets.raw.refusals import RefusedError
 from resources.clock import Clock
-from resources.landing import LandedFile, LandingZone
-from resources.warehouse import Warehouse
+from resources.landing.landing_zone import LandedFile, LandingZone
+from resources.warehouse.warehouse import Warehouse
 
 REFERENCE_ASSETS = {
     BUSINESS_UNITS_FILE.path: BUSINESS_UNITS,

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import dagster as dg
 
 from globolatte_assets.keys import OWNER_DATA
-from globolatte_assets.raw.deliveries import DeliveryPolicy
-from globolatte_assets.raw.ledger import LoadedDay
-from resources.setting_choices import MissingDelivery
+from globolatte_ingest.deliveries import DeliveryPolicy
+from globolatte_ingest.ledger import LoadedDay
+from resources.settings.choices import MissingDelivery
 
 DAY = dt.timedelta(days=1)
 

@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from globolatte_ml import columns
 from globolatte_ml.campaigns.audience import CONTROL, OFFER, Audience, Candidates, Plan
 from globolatte_ml.campaigns.effect import Arm, OfferEffect, Uplift, measure
 from globolatte_ml.campaigns.visits import expected_orders
+from globolatte_ml.data import columns
 
 
 def candidates_from(

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from globolatte_ml import columns
-from globolatte_ml.contexts import Contexts
-from globolatte_ml.metrics import hit_rate, log_loss, losses
-from globolatte_ml.model import PreferenceModel
+from globolatte_ml.data import columns
+from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.model.metrics import hit_rate, log_loss, losses
+from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.monitoring.verdicts import PerformanceVerdict, Status
 from globolatte_ml.monitoring.windows import CHAIN, Window
-from globolatte_ml.snapshot import Snapshot
-from globolatte_ml.states import CustomerStates
 
 BOOTSTRAP_ROUNDS = 400
 BAND_WIDTH = 3.0

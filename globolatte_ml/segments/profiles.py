@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.segments.vectors import BASKET_WEIGHT, Customers, VectorSpace
-from globolatte_ml.vocabulary import DAYPARTS
 
 CLEAR_TASTE = 0.25
 """A product's log-ratio from which on it names a segment: about a third more than is usual there."""

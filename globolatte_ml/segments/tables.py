@@ -13,12 +13,12 @@ from dataclasses import asdict
 import numpy as np
 import pyarrow as pa
 
-from globolatte_ml import columns
+from globolatte_ml.data import columns
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.segments.fit import ORDERS_TO_BE_HEARD, SegmentFit
 from globolatte_ml.segments.profiles import Profile
 from globolatte_ml.segments.vectors import Customers
-from globolatte_ml.states import CustomerStates
-from globolatte_ml.vocabulary import DAYPARTS
 
 
 def customers_from(

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from globolatte_ml.features import ADDON_WEIGHT
-from globolatte_ml.shares import shrunken_shares
-from globolatte_ml.states import CustomerStates
-from globolatte_ml.vocabulary import DAYPARTS, encode
+from globolatte_ml.data.shares import shrunken_shares
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.data.vocabulary import DAYPARTS, encode
+from globolatte_ml.model.features import ADDON_WEIGHT
 
 STRENGTHS = np.geomspace(0.5, 200.0, 25)
 BASKET_PRIOR_ORDERS = 6.0

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import pytest
 
-from resources.landing import LandedFile, LandingZone, SupersededError
+from resources.landing.landing_zone import LandedFile, LandingZone, SupersededError
 from tests.blob_builders import Bay
 from tests.builders import deliver, landing_in
 from tests.emulators.azurite_server import Azurite

@@ -11,16 +11,16 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from globolatte_ml.evaluation import evaluate_model
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.promotion import promotion_verdict
-from globolatte_ml.recommendations import Request
-from globolatte_ml.scoring import Scorer, resolve_model_folder
-from globolatte_ml.snapshot import read_snapshot
-from resources.azureml.platform import AzureMLPlatform
-from resources.ml import CHALLENGER, CHAMPION, MLPlatform, Snapshot, TrainedModel
-from resources.ml_local import LocalMLPlatform
-from resources.training_method import MethodKind, training_method
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.scoring.recommendations import Request
+from globolatte_ml.scoring.scoring import Scorer, resolve_model_folder
+from globolatte_ml.training.evaluation import evaluate_model
+from globolatte_ml.training.promotion import promotion_verdict
+from resources.ml.azureml.platform import AzureMLPlatform
+from resources.ml.local.platform import LocalMLPlatform
+from resources.ml.ml_platform import CHALLENGER, CHAMPION, MLPlatform, Snapshot, TrainedModel
+from resources.ml.training_method import MethodKind, training_method
 from tests.azureml_builders import platform_on
 from tests.endpoint_builders import ml_builders, publish_state
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from resources.warehouse import DefinedTooLateError, Transaction, Warehouse
-from resources.warehouse_snowflake import SnowflakeWarehouse
+from resources.warehouse.snowflake import SnowflakeWarehouse
+from resources.warehouse.warehouse import DefinedTooLateError, Transaction, Warehouse
 from tests.builders import warehouse_in
 from tests.snowflake_builders import emptied, emulated_warehouse
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from resources.azureml.endpoint import AzureMLEndpoint
-from resources.endpoint import DesiredState
-from resources.serving_state import ServingStates
+from resources.endpoint.azureml.endpoint import AzureMLEndpoint
+from resources.endpoint.endpoint import DesiredState
+from resources.endpoint.serving_state import ServingStates
 from tests.azureml_builders import settings_of
 from tests.emulators.azureml import StandIn
 from tests.integration.conftest import Home

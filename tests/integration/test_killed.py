@@ -11,7 +11,7 @@ import dagster as dg
 import pyarrow as pa
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.integration.conftest import GLOBOLATTE, Home
 
 CHAIN = ("--orders", "1500", "--customers", "100", "--start", "2022-01-01", "--end", "2022-03-15")

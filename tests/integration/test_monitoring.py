@@ -11,9 +11,9 @@ from globolatte_assets.keys import DATA_DRIFT, PERFORMANCE
 from globolatte_assets.models.retraining import decide_retraining
 from globolatte_cli.instance import open_instance
 from resources.environment import clock_of, landing_of, ml_of, warehouse_of
-from resources.ml import CHAMPION
-from resources.settings import Settings
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.ml.ml_platform import CHAMPION
+from resources.settings.settings import Settings
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look
 from sensors.requests import range_tags
 from sensors.retraining import training_situation

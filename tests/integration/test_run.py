@@ -13,7 +13,7 @@ import pytest
 from globolatte_assets.jobs import DBT_GROUPS
 from globolatte_assets.keys import CONSERVATION, ORDERS
 from resources.environment import DBT_PROJECT_FOLDER
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from simulator import Truth
 from tests.integration.conftest import Home
 

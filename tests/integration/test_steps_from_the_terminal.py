@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import csv, line
 from tests.integration.conftest import Home
 

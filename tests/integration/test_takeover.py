@@ -7,7 +7,7 @@ import pytest
 from globolatte_cli.demo_online import asking, go_offline
 from globolatte_cli.endpoints import client_of
 from resources.environment import predictions_of, warehouse_of
-from resources.settings import Settings
+from resources.settings.settings import Settings
 from simulator import Scenario, continue_into
 from tests.integration.conftest import Home
 

@@ -24,11 +24,11 @@ pytestmark = [
 def test_a_model_is_trained_registered_and_served_in_a_real_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from resources.azureml.endpoint import AzureMLEndpoint
-    from resources.azureml.platform import AzureMLPlatform
-    from resources.azureml.settings import AzureMLSettings
-    from resources.endpoint import Deployment, DesiredState
-    from resources.serving_state import ServingStates
+    from resources.endpoint.azureml.endpoint import AzureMLEndpoint
+    from resources.endpoint.endpoint import Deployment, DesiredState
+    from resources.endpoint.serving_state import ServingStates
+    from resources.ml.azureml.platform import AzureMLPlatform
+    from resources.settings.azureml import AzureMLSettings
 
     for name, value in GIVEN.items():
         monkeypatch.setenv(name, value)

@@ -12,12 +12,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from globolatte_assets.raw.blob_events import blob_written
+from globolatte_ingest.blob_events import blob_written
 from resources.azure_storage import blob_service
-from resources.event_queue import EventQueue
-from resources.landing import LandedFile, SupersededError
-from resources.landing_blob import BlobLandingZone
-from resources.setting_choices import CredentialKind
+from resources.landing.blob import BlobLandingZone
+from resources.landing.event_queue import EventQueue
+from resources.landing.landing_zone import LandedFile, SupersededError
+from resources.settings.choices import CredentialKind
 
 ACCOUNT_URL = os.environ.get("GLOBOLATTE_LIVE_BLOB_ACCOUNT_URL", "")
 CONTAINER = os.environ.get("GLOBOLATTE_LIVE_BLOB_CONTAINER", "")

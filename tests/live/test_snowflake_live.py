@@ -13,11 +13,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from globolatte_assets.raw.ledger import unbalanced_files
-from resources.setting_choices import SnowflakeAuthentication
-from resources.snowflake_account import connected
-from resources.warehouse import WarehouseUnusableError
-from resources.warehouse_snowflake import SnowflakeWarehouse
+from globolatte_ingest.ledger import unbalanced_files
+from resources.settings.choices import SnowflakeAuthentication
+from resources.warehouse.snowflake import SnowflakeWarehouse
+from resources.warehouse.snowflake_account import connected
+from resources.warehouse.warehouse import WarehouseUnusableError
 from tests.builders import (
     csv,
     deliver,

@@ -10,8 +10,8 @@ from globolatte_assets.features.checks import meaning_of_test
 from globolatte_assets.features.dbt_project import manifest_of
 from resources.dagster_dbt_alone import DbtProject
 from resources.environment import DBT_PROJECT_FOLDER
-from resources.warehouse_duckdb import DuckDBWarehouse
-from resources.warehouse_tables import Column, owned_tables, row_count
+from resources.warehouse.duckdb_file import DuckDBWarehouse
+from resources.warehouse.tables import Column, owned_tables, row_count
 from tests.builders import Deployment, fetch
 
 WAREHOUSE_KINDS = {"duckdb", "snowflake", TABLE_KIND}

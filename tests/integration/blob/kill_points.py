@@ -17,13 +17,14 @@ import sensors.blob_events
 import sensors.reconciliation
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, job_named, jobs
 from globolatte_assets.partitions import sales_partitions
-from globolatte_assets.raw import ingest_work, loading, sales_transactions
+from globolatte_assets.raw import sales_transactions
 from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import reference_assets
+from globolatte_ingest import ingest_work, loading
 from resources.environment import clock_of, event_queue_of, landing_of, warehouse_of
-from resources.event_queue import EventQueue
-from resources.settings import Settings
+from resources.landing.event_queue import EventQueue
+from resources.settings.settings import Settings
 from sensors.landing import file_sensors
 
 

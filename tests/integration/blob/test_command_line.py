@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from resources.azure_storage import KEY_VARIABLE
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.blob_builders import Bay, Events
 from tests.builders import BUSINESS_UNITS_CSV, CUSTOMERS_CSV, PRODUCTS_CSV, sales
 from tests.emulators.azurite_server import Azurite

@@ -20,9 +20,9 @@ import pytest
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_cli.instance import prepare_home
 from resources.azure_storage import KEY_VARIABLE
-from resources.settings import PROJECT_ROOT, Settings
-from resources.warehouse import WarehouseBusyError
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.settings.settings import PROJECT_ROOT, Settings
+from resources.warehouse.duckdb_file import DuckDBWarehouse
+from resources.warehouse.warehouse import WarehouseBusyError
 from sensors.run_health import fail_dead_runs, free_slots_of_finished_runs
 from tests.blob_builders import Bay, Events
 from tests.builders import csv, fetch, line, put_reference_data, sales_path

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_assets.raw.loading import load_batch
+from globolatte_ingest.loading import load_batch
 from resources.azure_storage import KEY_VARIABLE
-from resources.landing_blob import BlobLandingZone
-from resources.setting_choices import CredentialKind
-from resources.settings import PROJECT_ROOT
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.landing.blob import BlobLandingZone
+from resources.settings.choices import CredentialKind
+from resources.settings.settings import PROJECT_ROOT
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.blob_builders import Bay
 from tests.builders import RULES, csv, everything, ledger, line, load_context, quarantine, sales, sales_path
 from tests.emulators.azurite_server import Azurite
@@ -61,10 +61,10 @@ ONE_OF_TWO = """
 import sys, time
 from pathlib import Path
 from tests.builders import RULES, load_context
-from globolatte_assets.raw.loading import load_batch
-from resources.landing_blob import BlobLandingZone
-from resources.setting_choices import CredentialKind
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.loading import load_batch
+from resources.landing.blob import BlobLandingZone
+from resources.settings.choices import CredentialKind
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 name, other, account_url, container, file = sys.argv[1:]
 zone = BlobLandingZone(account_url=account_url, container=container, credential=CredentialKind.KEY, retries=0)
 placed = [RULES.place(found) for found in zone.files()]
@@ -136,7 +136,7 @@ def test_whatever_a_blob_is_called_it_is_data_and_no_sql_and_no_other_path(
 
 @pytest.mark.parametrize("name", ["../../../../etc/passwd.csv", "..", "a/../../b.csv", "./a.csv", "back\\slash.csv"])
 def test_a_name_that_would_climb_is_misplaced_and_never_opened(name: str) -> None:
-    from globolatte_assets.raw.landing_paths import MisplacedFile
-    from resources.landing import LandedFile
+    from globolatte_ingest.landing_paths import MisplacedFile
+    from resources.landing.landing_zone import LandedFile
 
     assert isinstance(RULES.place(LandedFile(sales_path(name), "e", 1)), MisplacedFile)

@@ -13,8 +13,8 @@ import pytest
 
 from globolatte_assets.monitoring.prediction_log import Ingestion, ingest_file
 from resources.clock import Clock
-from resources.local_endpoint.cleanup import marked, recorded
-from resources.prediction_files import PredictionFiles
+from resources.endpoint.local.cleanup import marked, recorded
+from resources.endpoint.prediction_files import PredictionFiles
 from tests.builders import fetch, warehouse_in
 from tests.endpoint_builders import QUESTION, answers, eventually, kill, process_of
 
@@ -47,7 +47,7 @@ def test_a_killed_supervisor_is_replaced_and_leaves_no_orphan(endpoint, caller):
 
 def test_only_one_supervisor_runs_for_a_folder(endpoint, caller):
     second = subprocess.run(
-        [sys.executable, "-m", "resources.local_endpoint.supervisor", endpoint.folder],
+        [sys.executable, "-m", "resources.endpoint.local.supervisor", endpoint.folder],
         capture_output=True,
         text=True,
         timeout=30,
@@ -99,8 +99,8 @@ import os, signal
 from pathlib import Path
 from globolatte_assets.monitoring.prediction_log import Ingestion, ingest_file
 from resources.clock import Clock
-from resources.prediction_files import PredictionFiles
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.endpoint.prediction_files import PredictionFiles
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 Path.unlink = lambda path: os.kill(os.getpid(), signal.SIGKILL)
 files = PredictionFiles(folder={str(endpoint.client.files.prediction_log)!r})
 for path in files.finished():
@@ -112,9 +112,9 @@ for path in files.finished():
 
 def test_the_recommender_asset_deploys_the_champion(endpoint, caller, models, tmp_path):
     from globolatte_assets.endpoints.recommender import recommender
-    from resources.ml import TrainedModel
-    from resources.ml_local import LocalMLPlatform
-    from resources.serving_state import ServingStates
+    from resources.endpoint.serving_state import ServingStates
+    from resources.ml.local.platform import LocalMLPlatform
+    from resources.ml.ml_platform import TrainedModel
 
     ml, model = LocalMLPlatform(folder=str(tmp_path / "mlflow")), models["2"]
     ml.promote(

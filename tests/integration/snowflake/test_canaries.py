@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from snowflake.connector.errors import Error
 
-from resources.snowflake_account import connected
+from resources.warehouse.snowflake_account import connected
 from tests.emulators.fakesnow_server import FakeSnowflake
 from tests.emulators.snowflake_gate import gate_before
 from tests.snowflake_builders import emulated_warehouse

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_assets.raw.ledger import unbalanced_files
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
-from resources.warehouse_snowflake import SnowflakeWarehouse
+from globolatte_ingest.ledger import unbalanced_files
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.snowflake import SnowflakeWarehouse
+from resources.warehouse.warehouse import WarehouseBusyError, WarehouseUnusableError
 from tests.builders import (
     csv,
     deliver,

@@ -15,15 +15,15 @@ import pytest
 
 from globolatte_assets.features.dbt_project import manifest_of
 from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES, LOAD_REFERENCE_DATA
-from globolatte_assets.raw.asking import asked_step, history_of
-from globolatte_assets.raw.ledger import unbalanced_files
-from globolatte_assets.raw.pending import LoadRange
-from globolatte_assets.raw.quarantine import quarantined_rows
-from globolatte_assets.raw.steps import Step, ask
+from globolatte_ingest.asking import asked_step, history_of
+from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.pending import LoadRange
+from globolatte_ingest.quarantine import quarantined_rows
+from globolatte_ingest.steps import Step, ask
 from resources.environment import DBT_PROJECT_FOLDER
-from resources.warehouse import Warehouse
-from resources.warehouse_customers import basket_pairs, last_business_date, next_order_pairs, spend_by_customer
-from resources.warehouse_monitoring import delivered_days, example_products_between, order_facts_between
+from resources.warehouse.customers import basket_pairs, last_business_date, next_order_pairs, spend_by_customer
+from resources.warehouse.monitoring import delivered_days, example_products_between, order_facts_between
+from resources.warehouse.warehouse import Warehouse
 from sensors.requests import range_tags
 from simulator import simulate, write
 from tests.builders import NOW, Deployment, checks, csv, deliver, deployment, failure_of, line, sales_path

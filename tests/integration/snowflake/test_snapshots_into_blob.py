@@ -16,14 +16,14 @@ import pytest
 from pyarrow import parquet
 
 from globolatte_assets.models.training_snapshot import training_snapshot
-from globolatte_ml.snapshot import read_snapshot
-from resources.azureml import data_assets
-from resources.azureml.faults import AzureMLError
-from resources.azureml.platform import AzureMLPlatform, DistantSnapshot
+from globolatte_ml.data.snapshot import read_snapshot
 from resources.clock import Clock
-from resources.snapshot_export import BlobExports
-from resources.warehouse_snowflake import SnowflakeWarehouse
-from resources.warehouse_snowflake_session import sql_type
+from resources.ml.azureml import data_assets
+from resources.ml.azureml.faults import AzureMLError
+from resources.ml.azureml.platform import AzureMLPlatform, DistantSnapshot
+from resources.warehouse.snapshot_export import BlobExports
+from resources.warehouse.snowflake import SnowflakeWarehouse
+from resources.warehouse.snowflake_session import sql_type
 from tests.azureml_builders import platform_on, unique
 from tests.emulators.azureml import StandIn
 from tests.emulators.fakesnow_server import FakeSnowflake

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pyarrow as pa
 
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import warehouse_in
 from tests.unit.ml.ml_builders import Chain, chain, write_state
 

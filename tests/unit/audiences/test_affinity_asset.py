@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from globolatte_assets.models.product_affinity import product_affinity_asset
-from resources.warehouse_customers import basket_pairs, next_order_pairs
+from resources.warehouse.customers import basket_pairs, next_order_pairs
 from tests.builders import fetch
 from tests.unit.audiences.audience_builders import materialize, small_chain, stocked_warehouse
 

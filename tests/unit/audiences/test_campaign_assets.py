@@ -13,8 +13,8 @@ import pytest
 from globolatte_assets.endpoints.campaign_audiences import campaign_audiences
 from globolatte_assets.endpoints.campaign_results import campaign_results_asset
 from resources.clock import Clock
-from resources.warehouse_campaigns import measured_effects
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.warehouse.campaigns import measured_effects
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import fetch, warehouse_in
 from tests.unit.audiences.audience_builders import materialize, small_chain, stocked_warehouse
 

@@ -7,7 +7,7 @@ import pytest
 
 from globolatte_assets.models.segments import segments_asset
 from resources.clock import Clock
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import fetch
 from tests.unit.audiences.audience_builders import materialize, small_chain, stocked_warehouse
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.snapshot import read_snapshot
-from resources.azureml import models
-from resources.azureml.endpoint import AzureMLEndpoint
-from resources.azureml.workspace import Workspace
-from resources.endpoint import Deployment
-from resources.ml import TrainedModel
-from resources.serving_state import ServingStates
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.model.model import PreferenceModel
+from resources.endpoint.azureml.endpoint import AzureMLEndpoint
+from resources.endpoint.endpoint import Deployment
+from resources.endpoint.serving_state import ServingStates
+from resources.ml.azureml import models
+from resources.ml.azureml.workspace import Workspace
+from resources.ml.ml_platform import TrainedModel
 from tests.azureml_builders import settings_of
 from tests.emulators.azureml import StandIn
 from tests.endpoint_builders import deployment, ml_builders, publish_state

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.azureml.endpoint import AzureMLEndpoint
-from resources.azureml.platform import AzureMLPlatform
-from resources.azureml.settings import AzureMLSettings
-from resources.endpoint import Deployment, DesiredState
-from resources.serving_state import ServingStates
-from resources.training_method import MethodKind, training_method
+from resources.endpoint.azureml.endpoint import AzureMLEndpoint
+from resources.endpoint.endpoint import Deployment, DesiredState
+from resources.endpoint.serving_state import ServingStates
+from resources.ml.azureml.platform import AzureMLPlatform
+from resources.ml.training_method import MethodKind, training_method
+from resources.settings.azureml import AzureMLSettings
 from tests.endpoint_builders import QUESTION, ml_builders
 
 ROOT = Path(sys.argv[1])

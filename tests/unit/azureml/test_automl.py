@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.scoring import resolve_model_folder
-from resources.azureml.automl import TRAINING_TABLE, VALIDATION_TABLE
-from resources.training_method import Algorithm, AutoMLMethod, MethodKind, Metric
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.scoring.scoring import resolve_model_folder
+from resources.ml.azureml.automl import TRAINING_TABLE, VALIDATION_TABLE
+from resources.ml.training_method import Algorithm, AutoMLMethod, MethodKind, Metric
 from tests.azureml_builders import platform_on
 from tests.emulators.azureml import StandIn
 from tests.unit.azureml.test_training import train_by

@@ -9,15 +9,16 @@ import pytest
 from azure.ai.ml.constants._endpoint import EndpointInvokeFields
 from pyarrow import parquet
 
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.snapshot import read_snapshot
-from resources.azureml import batch, imports, models, registry, schedules
-from resources.azureml.faults import AzureMLError
-from resources.azureml.jobs import wait_for
-from resources.azureml.platform import AzureMLPlatform
-from resources.azureml.workspace import Workspace
-from resources.endpoint import Deployment, DesiredState
-from resources.ml import CHALLENGER, ModelVersion, TrainedModel
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.model.model import PreferenceModel
+from resources.endpoint.azureml import batch
+from resources.endpoint.endpoint import Deployment, DesiredState
+from resources.ml.azureml import imports, models, registry, schedules
+from resources.ml.azureml.faults import AzureMLError
+from resources.ml.azureml.jobs import wait_for
+from resources.ml.azureml.platform import AzureMLPlatform
+from resources.ml.azureml.workspace import Workspace
+from resources.ml.ml_platform import CHALLENGER, ModelVersion, TrainedModel
 from tests.azureml_builders import make_registry, platform_on, settings_of
 from tests.emulators.azureml import StandIn
 from tests.endpoint_builders import QUESTION, ml_builders, publish_state

@@ -8,11 +8,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from globolatte_cli.main import cli
-from globolatte_ml.model import PreferenceModel
-from resources.azureml import models, schedules
-from resources.azureml.workspace import Workspace
-from resources.endpoint import Deployment
-from resources.ml import TrainedModel
+from globolatte_ml.model.model import PreferenceModel
+from resources.endpoint.endpoint import Deployment
+from resources.ml.azureml import models, schedules
+from resources.ml.azureml.workspace import Workspace
+from resources.ml.ml_platform import TrainedModel
 from tests.azureml_builders import platform_on, settings_of, unique
 from tests.emulators.azureml import StandIn
 from tests.endpoint_builders import QUESTION, publish_state

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from resources.azureml.computes import ensure_compute
-from resources.azureml.faults import AzureMLError
-from resources.azureml.workspace import Workspace
+from resources.ml.azureml.computes import ensure_compute
+from resources.ml.azureml.faults import AzureMLError
+from resources.ml.azureml.workspace import Workspace
 from tests.azureml_builders import ended, environment, settings_of, unique
 from tests.emulators.azureml import StandIn
 

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from resources.azureml import declared, models
-from resources.azureml.faults import AzureMLError, remedy_for
-from resources.azureml.search_space import early_termination, sampling, search_space
-from resources.azureml.settings import AzureMLSettings
-from resources.deployment_spec import BatchLimits, DeploymentSpec, Probe, read_folder, write_folder
-from resources.endpoint import Deployment, DesiredState, Mirror
-from resources.training_method import (
+from resources.endpoint.deployment_spec import BatchLimits, DeploymentSpec, Probe, read_folder, write_folder
+from resources.endpoint.endpoint import Deployment, DesiredState, Mirror
+from resources.ml.azureml import declared, models
+from resources.ml.azureml.faults import AzureMLError, remedy_for
+from resources.ml.azureml.search_space import early_termination, sampling, search_space
+from resources.ml.training_method import (
     Distribution,
     DistributionKind,
     EarlyTermination,
@@ -23,6 +22,7 @@ from resources.training_method import (
     normal,
     uniform,
 )
+from resources.settings.azureml import AzureMLSettings
 
 LOGNORMAL = Distribution(DistributionKind.LOGNORMAL, mean=1.0, deviation=2.0)
 QLOGNORMAL = Distribution(DistributionKind.LOGNORMAL, mean=1.0, deviation=2.0, step=5.0)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.azureml.serving_storage import SharedPredictionFiles, SharedServingStates
-from resources.endpoint import Deployment, DesiredState, EndpointError, Mirror
+from resources.endpoint.azureml.serving_storage import SharedPredictionFiles, SharedServingStates
+from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, Mirror
 from tests.emulators.azureml import StandIn
 from tests.endpoint_builders import QUESTION, eventually, ml_builders
 from tests.unit.azureml.conftest import Make

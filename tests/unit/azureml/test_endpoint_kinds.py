@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from resources.azureml.endpoint import AzureMLEndpoint
-from resources.azureml.endpoint_credential import EARLY_SECONDS
-from resources.endpoint import Deployment, DesiredState, EndpointError
+from resources.endpoint.azureml.endpoint import AzureMLEndpoint
+from resources.endpoint.azureml.endpoint_credential import EARLY_SECONDS
+from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError
 from tests.azureml_builders import unique
 from tests.emulators.azureml import StandIn
 from tests.emulators.azureml.locations import place_of

@@ -10,12 +10,12 @@ import pytest
 import requests
 from pyarrow import parquet
 
-from globolatte_ml.model import PreferenceModel
-from resources.azureml.export import Served, export
-from resources.azureml.settings import AzureMLSettings
-from resources.deployment_spec import read_folder
-from resources.endpoint import Deployment
-from resources.ml import ModelVersion
+from globolatte_ml.model.model import PreferenceModel
+from resources.endpoint.azureml.export import Served, export
+from resources.endpoint.deployment_spec import read_folder
+from resources.endpoint.endpoint import Deployment
+from resources.ml.ml_platform import ModelVersion
+from resources.settings.azureml import AzureMLSettings
 from tests.azureml_builders import settings_of, unique
 from tests.emulators.azureml import StandIn
 from tests.endpoint_builders import QUESTION, publish_state

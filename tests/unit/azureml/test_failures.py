@@ -8,10 +8,10 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.endpoints.recommender import recommender
-from resources.azureml.endpoint import AzureMLEndpoint
-from resources.azureml.platform import AzureMLPlatform
-from resources.ml import CHALLENGER
-from resources.training_method import CommandMethod
+from resources.endpoint.azureml.endpoint import AzureMLEndpoint
+from resources.ml.azureml.platform import AzureMLPlatform
+from resources.ml.ml_platform import CHALLENGER
+from resources.ml.training_method import CommandMethod
 from tests.azureml_builders import unique
 from tests.emulators.azureml import StandIn
 from tests.emulators.azureml.faults import Faults

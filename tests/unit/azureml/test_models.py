@@ -7,12 +7,12 @@ import mlflow
 import pytest
 import requests
 
+from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.mlflow_loader import flat_rows, save_mlflow_model
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.snapshot import read_snapshot
-from resources.azureml import models
-from resources.azureml.workspace import Workspace
-from resources.ml import TrainedModel
+from globolatte_ml.model.model import PreferenceModel
+from resources.ml.azureml import models
+from resources.ml.azureml.workspace import Workspace
+from resources.ml.ml_platform import TrainedModel
 from tests.azureml_builders import environment, settings_of, unique
 from tests.emulators.azureml import StandIn
 from tests.endpoint_builders import ml_builders

@@ -5,8 +5,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.azureml import responsible_ai
-from resources.training_method import PipelineMethod
+from resources.ml.azureml import responsible_ai
+from resources.ml.training_method import PipelineMethod
 from tests.azureml_builders import platform_on
 from tests.emulators.azureml import StandIn
 from tests.emulators.azureml.responsible_ai import NOTHING

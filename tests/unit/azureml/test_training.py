@@ -6,11 +6,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.scoring import resolve_model_folder
-from resources.azureml.platform import AzureMLPlatform
-from resources.ml import TrainedModel
-from resources.training_method import (
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.scoring.scoring import resolve_model_folder
+from resources.ml.azureml.platform import AzureMLPlatform
+from resources.ml.ml_platform import TrainedModel
+from resources.ml.training_method import (
     LOG_LOSS,
     CommandMethod,
     MethodKind,

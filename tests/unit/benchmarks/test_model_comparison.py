@@ -9,7 +9,7 @@ from benchmarks.model import als
 from benchmarks.model.chains import CHAINS, HABIT_DATA, case
 from benchmarks.model.comparison import ORACLE, results_of, shortfalls, summarised
 from benchmarks.model.peers import FLAML, LIGHTGBM, OURS, answers
-from globolatte_ml.metrics import Interval
+from globolatte_ml.model.metrics import Interval
 from simulator.identifiers import product_ids
 from tests.unit.dbt.replay import Order, customer_state, history, product_states
 

@@ -7,7 +7,7 @@ import pytest
 from globolatte_assets.features.column_lineage import LINEAGE_FILE
 from globolatte_cli import prepare
 from globolatte_cli.prepare import manifest_is_current
-from resources.settings import Settings
+from resources.settings.settings import Settings
 
 
 @pytest.fixture

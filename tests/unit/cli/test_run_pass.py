@@ -8,7 +8,7 @@ import dagster as dg
 
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.run_pass import opened_pass
-from resources.settings import Settings
+from resources.settings.settings import Settings
 
 
 def test_a_pass_leaves_the_warehouse_to_others_until_a_step_of_its_own_opens_it(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 import pandas as pd
 
-from resources.warehouse_schema import MIGRATIONS, statements
+from resources.warehouse.schema import MIGRATIONS, statements
 
 Row = dict[str, Any]
 WEATHER = ("Sunny", "Rainy", "Snowy", "Cloudy")

@@ -20,7 +20,7 @@ from globolatte_assets.features.builds import (
 )
 from resources.clock import Clock
 from resources.environment import DBT_PROJECT_FOLDER
-from resources.warehouse import Warehouse
+from resources.warehouse.warehouse import Warehouse
 
 NOW = Clock().timestamp()
 MODEL = "model.globolatte.fct_orders"

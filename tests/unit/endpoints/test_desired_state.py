@@ -3,9 +3,9 @@
 import pytest
 
 from globolatte_assets.endpoints.blue_green import plan_rollout
-from resources.endpoint import Deployment, DesiredState, Mirror
-from resources.local_endpoint import desired_state
-from resources.local_endpoint.files import KEY_VARIABLE, EndpointFiles, endpoint_key, rotate_log, write_json
+from resources.endpoint.endpoint import Deployment, DesiredState, Mirror
+from resources.endpoint.local import desired_state
+from resources.endpoint.local.files import KEY_VARIABLE, EndpointFiles, endpoint_key, rotate_log, write_json
 
 OLD, NEW = Deployment("/models/1", "1", "aaa"), Deployment("/models/2", "2", "bbb")
 
@@ -83,7 +83,7 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path, monkeypatch)
 
 
 def test_large_logs_are_moved_aside_and_few_are_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("resources.local_endpoint.files.LOG_BYTES", 3)
+    monkeypatch.setattr("resources.endpoint.local.files.LOG_BYTES", 3)
     log = tmp_path / "blue.log"
     for content in ("first", "second", "third", "no"):
         log.write_text(content)

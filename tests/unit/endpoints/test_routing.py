@@ -2,8 +2,8 @@
 
 import pytest
 
-from resources.endpoint import Mirror
-from resources.local_endpoint.routing import NoRouteError, Route, Routes, choose, mirrors
+from resources.endpoint.endpoint import Mirror
+from resources.endpoint.local.routing import NoRouteError, Route, Routes, choose, mirrors
 
 BLUE, GREEN = Route("blue", 1, True, 80), Route("green", 2, True, 20)
 BOTH = Routes("v", (BLUE, GREEN))

@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from globolatte_ml.prediction_log import Entry
-from globolatte_ml.score_body import MAX_BODY_BYTES, MAX_REQUESTS, BodyError, KnownWords, parse_body
+from globolatte_ml.scoring.prediction_log import Entry
+from globolatte_ml.scoring.score_body import MAX_BODY_BYTES, MAX_REQUESTS, BodyError, KnownWords, parse_body
 
 NOW = dt.datetime(2024, 1, 31, 5, 30, tzinfo=dt.UTC)
 WORDS = KnownWords(

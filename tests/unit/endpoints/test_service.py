@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.service import Service, model_folder
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.scoring.service import Service, model_folder
 from tests.endpoint_builders import QUESTION, publish_state, train_into
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.scoring import Scorer
-from globolatte_ml.snapshot import read_snapshot
-from globolatte_ml.time_split import time_split
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.data.time_split import time_split
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.scoring.scoring import Scorer
 
 
 @pytest.fixture(scope="session")

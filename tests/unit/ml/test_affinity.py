@@ -6,9 +6,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from globolatte_ml.affinity import Pairs, affinity, design_effect, false_discovery, fisher_tail, one_sided_p, posterior
-from globolatte_ml.affinity_plots import cross_sell_map
-from globolatte_ml.affinity_table import Product, affinity_table, pairs_of
+from globolatte_ml.affinity.pairs import (
+    Pairs,
+    affinity,
+    design_effect,
+    false_discovery,
+    fisher_tail,
+    one_sided_p,
+    posterior,
+)
+from globolatte_ml.affinity.plots import cross_sell_map
+from globolatte_ml.affinity.table import Product, affinity_table, pairs_of
 
 PRODUCTS = {
     "A": Product("Latte", "Coffee", 4.0),

@@ -10,16 +10,17 @@ from onnx import TensorProto, helper
 from pyarrow import parquet
 from sklearn.metrics import roc_auc_score
 
-from globolatte_ml import automl_learners, automl_metrics, automl_search, automl_table, train
-from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.features import feature_names
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.model_files import TABULAR_NAME
-from globolatte_ml.onnx_serving import load_for_serving
-from globolatte_ml.proofs import kept_proofs
-from globolatte_ml.scoring import resolve_model_folder
-from globolatte_ml.tabular import FOUND_GRAPH, TabularClassifier, read_found
-from globolatte_ml.tabular_graph import canonical
+from globolatte_ml import automl_search, automl_table, train
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.model.features import feature_names
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.model_files import TABULAR_NAME
+from globolatte_ml.model.tabular import FOUND_GRAPH, TabularClassifier, read_found
+from globolatte_ml.model.tabular_graph import canonical
+from globolatte_ml.scoring.onnx_serving import load_for_serving
+from globolatte_ml.scoring.scoring import resolve_model_folder
+from globolatte_ml.training import automl_learners, automl_metrics
+from globolatte_ml.training.proofs import kept_proofs
 
 
 @pytest.fixture(scope="module")

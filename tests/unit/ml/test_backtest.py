@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from globolatte_assets.models.backtest import folds_table
-from globolatte_ml import plots
-from globolatte_ml.backtest import origins, rolling_origin
+from globolatte_ml.training import plots
+from globolatte_ml.training.backtest import origins, rolling_origin
 
 
 def days(first, last):

@@ -4,7 +4,7 @@ import ast
 import sys
 from pathlib import Path
 
-from resources.azureml.environments import SERVING_PACKAGES, TRAINING_PACKAGES
+from resources.ml.azureml.environments import SERVING_PACKAGES, TRAINING_PACKAGES
 
 ML = Path(__file__).parents[3] / "globolatte_ml"
 BROUGHT_ALONG = {
@@ -16,12 +16,16 @@ BROUGHT_ALONG = {
 ONLY_WHERE_DAGSTER_RUNS = {"evidently", "matplotlib", "holidays"}
 ONLY_IN_A_LOCAL_SEARCH = {"flaml", "lightgbm", "onnxmltools", "skl2onnx"}
 """The extra `automl`: on Azure ML the service searches."""
+LEFT_BEHIND = "monitoring"
+"""Is not copied into jobs and deployments (`resources.ml.azureml.code`)."""
 
 
 def imported(package: Path) -> set[str]:
     """Top-level names that the modules of `package` import, anywhere in their code."""
     names: set[str] = set()
-    for file in package.glob("*.py"):
+    for file in package.rglob("*.py"):
+        if LEFT_BEHIND in file.parts:
+            continue
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}

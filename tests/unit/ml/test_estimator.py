@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.training_orders import thinned
+from globolatte_ml.data.training_orders import thinned
+from globolatte_ml.model.model import PreferenceModel
 
 
 def test_parameters_are_the_constructor_s_arguments_untouched():

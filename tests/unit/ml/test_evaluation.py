@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from globolatte_ml.baselines import FAVOURITE, POPULARITY, REGIONAL_POPULARITY, UNIFORM, baseline_probabilities
-from globolatte_ml.evaluation import Evaluation, evaluate_model
-from globolatte_ml.time_split import time_split
-from globolatte_ml.training import train
+from globolatte_ml.data.time_split import time_split
+from globolatte_ml.training.baselines import FAVOURITE, POPULARITY, REGIONAL_POPULARITY, UNIFORM, baseline_probabilities
+from globolatte_ml.training.evaluation import Evaluation, evaluate_model
+from globolatte_ml.training.training import train
 
 
 @pytest.fixture(scope="module")

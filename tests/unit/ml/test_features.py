@@ -6,9 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from globolatte_ml.encoding import daypart_preference
-from globolatte_ml.features import decayed_to, expected_shares, feature_names, features
-from globolatte_ml.states import CustomerStates
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.model.encoding import daypart_preference
+from globolatte_ml.model.features import decayed_to, expected_shares, feature_names, features
 
 
 def column(snapshot, model, name):

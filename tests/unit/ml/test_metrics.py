@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from globolatte_ml.metrics import (
+from globolatte_ml.model.metrics import (
     expected_calibration_error,
     hit_rate,
     log_loss,

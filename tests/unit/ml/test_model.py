@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.features import CustomerStates
-from globolatte_ml.metrics import log_loss
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.priors import chain_popularity
-from globolatte_ml.time_split import time_split
-from globolatte_ml.training_orders import recency_weights, round_significant
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.time_split import time_split
+from globolatte_ml.data.training_orders import recency_weights, round_significant
+from globolatte_ml.model.features import CustomerStates
+from globolatte_ml.model.metrics import log_loss
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.priors import chain_popularity
 
 
 def fitted(snapshot):

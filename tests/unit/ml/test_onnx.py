@@ -5,12 +5,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.onnx_graph import GRAPH_NAME, ORDERS, Traced, write_graph
-from globolatte_ml.onnx_nodes import IR_VERSION, OPSET, Nodes, Tensor
-from globolatte_ml.onnx_serving import ROWS_AT_ONCE, load_for_serving
-from globolatte_ml.states import CustomerStates
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.onnx_graph import GRAPH_NAME, ORDERS, Traced, write_graph
+from globolatte_ml.model.onnx_nodes import IR_VERSION, OPSET, Nodes, Tensor
+from globolatte_ml.scoring.onnx_serving import ROWS_AT_ONCE, load_for_serving
 
 
 def served(model, folder):

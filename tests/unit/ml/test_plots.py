@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from globolatte_ml import plots
-from globolatte_ml.evaluation import evaluate_model
-from globolatte_ml.training import train
+from globolatte_ml.training import plots
+from globolatte_ml.training.evaluation import evaluate_model
+from globolatte_ml.training.training import train
 
 FIGURES = [plots.baseline_chart, plots.reliability_diagram, plots.log_loss_by_group]
 

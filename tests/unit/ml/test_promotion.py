@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from globolatte_ml.baselines import POPULARITY
-from globolatte_ml.evaluation import Evaluation, GroupMetrics, Interval, Metrics
-from globolatte_ml.promotion import Gates, promotion_verdict
-from globolatte_ml.proofs import Proofs
-from globolatte_ml.training import train
+from globolatte_ml.training.baselines import POPULARITY
+from globolatte_ml.training.evaluation import Evaluation, GroupMetrics, Interval, Metrics
+from globolatte_ml.training.promotion import Gates, promotion_verdict
+from globolatte_ml.training.proofs import Proofs
+from globolatte_ml.training.training import train
 
 PROOFS = Proofs(8000, True, 300, 0, 400.0, 900_000)
 GROUP = GroupMetrics(500, 1.2, 0.5, 0.02)

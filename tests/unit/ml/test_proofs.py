@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.proofs import (
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.training.proofs import (
     Proofs,
     kept_proofs,
     microseconds_of_one,
@@ -15,7 +15,7 @@ from globolatte_ml.proofs import (
     states_that_know_the_future,
     write_proofs,
 )
-from globolatte_ml.training import fit_on_the_past
+from globolatte_ml.training.training import fit_on_the_past
 
 QUICK = partial(fit_on_the_past, candidates={"penalties": (0.01,)})
 
@@ -37,7 +37,7 @@ def test_a_fit_that_peeks_is_found_out(snapshot):
 
 
 def test_a_large_snapshot_is_proven_on_its_latest_orders(quick, snapshot, monkeypatch):
-    monkeypatch.setattr("globolatte_ml.proofs.REFIT_ORDERS", 300)
+    monkeypatch.setattr("globolatte_ml.training.proofs.REFIT_ORDERS", 300)
     orders, same = same_hash_with_a_shuffled_future(quick, snapshot, QUICK, 0)
     assert same
     assert 0 < orders < (~snapshot.holdout).sum()

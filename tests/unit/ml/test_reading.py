@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from globolatte_ml.columns import InvalidDataError
-from globolatte_ml.snapshot import read_snapshot
-from globolatte_ml.state_bundle import read_state_bundle
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.scoring.state_bundle import read_state_bundle
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from globolatte_ml.recommendations import Request
-from globolatte_ml.regional import days_of_season, regional_table
-from globolatte_ml.regional_plots import regional_map
-from globolatte_ml.vocabulary import SEASONS
+from globolatte_ml.data.vocabulary import SEASONS
+from globolatte_ml.scoring.recommendations import Request
+from globolatte_ml.scoring.regional import days_of_season, regional_table
+from globolatte_ml.scoring.regional_plots import regional_map
 
 TODAY = dt.date(2022, 9, 10)
 

@@ -7,20 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from globolatte_ml.evaluation import evaluate_model
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.recommendations import Request
-from globolatte_ml.responsible_ai.analysis import analyse, findings_table
-from globolatte_ml.responsible_ai.card import Identity, model_card, unequal_groups
-from globolatte_ml.responsible_ai.causal import weather_effects
-from globolatte_ml.responsible_ai.counterfactuals import changes, share_turned, turning_changes
-from globolatte_ml.responsible_ai.errors import error_tree, heat_map
-from globolatte_ml.responsible_ai.explanations import HISTORY, PLAYERS, REGION, WEATHER, Orders, explain
-from globolatte_ml.responsible_ai.fairness import by_group
-from globolatte_ml.responsible_ai.page import page
-from globolatte_ml.responsible_ai.single import explain_request
-from globolatte_ml.states import CustomerStates
-from globolatte_ml.training import train
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.explain.analysis import analyse, findings_table
+from globolatte_ml.explain.card import Identity, model_card, unequal_groups
+from globolatte_ml.explain.causal import weather_effects
+from globolatte_ml.explain.counterfactuals import changes, share_turned, turning_changes
+from globolatte_ml.explain.errors import error_tree, heat_map
+from globolatte_ml.explain.explanations import HISTORY, PLAYERS, REGION, WEATHER, Orders, explain
+from globolatte_ml.explain.fairness import by_group
+from globolatte_ml.explain.page import page
+from globolatte_ml.explain.single import explain_request
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.scoring.recommendations import Request
+from globolatte_ml.training.evaluation import evaluate_model
+from globolatte_ml.training.training import train
 
 PRODUCTS = ("P1", "P2")
 NOW = dt.datetime(2024, 1, 1)  # noqa: DTZ001 - as the warehouse holds it
@@ -37,7 +37,7 @@ class Formula:
 
 
 def orders(n, *, rng=None, weather=None, unit="BU_CA", past=1.0, date="2023-03-15") -> Orders:
-    from globolatte_ml.contexts import Contexts
+    from globolatte_ml.data.contexts import Contexts
 
     main = np.zeros((n, 2))
     main[:, 0] = past

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.segments.clustering import Evidence, choose_k, find_clusters
 from globolatte_ml.segments.fit import SegmentFit, find_segments, why_refit
 from globolatte_ml.segments.matching import match
@@ -14,7 +15,6 @@ from globolatte_ml.segments.plots import evidence_chart, profile_map
 from globolatte_ml.segments.profiles import distinct, name_of, profiles_of
 from globolatte_ml.segments.tables import fit_row, latest_fit
 from globolatte_ml.segments.vectors import Customers, learn_vector_space
-from globolatte_ml.states import CustomerStates
 
 PRODUCTS = ("P1", "P2", "P3", "P4")
 NAMES = {"P1": "Espresso", "P2": "Mocha", "P3": "Tea", "P4": "Scone"}

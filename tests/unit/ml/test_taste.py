@@ -5,16 +5,16 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from globolatte_ml.blend import EXPECTED, learn_blend, pool
-from globolatte_ml.circumstances import circumstance_names
-from globolatte_ml.encoding import encode_for, season_mix
-from globolatte_ml.model import PreferenceModel
-from globolatte_ml.shares import log_softmax
-from globolatte_ml.states import CustomerStates
-from globolatte_ml.taste import Population, TasteParameters, taste_probabilities
-from globolatte_ml.taste_fit import fit_taste, log_likelihood, quasi_normal_draws, start
-from globolatte_ml.taste_inputs import PAST_HABITS, taste_inputs
-from globolatte_ml.vocabulary import season_codes
+from globolatte_ml.data.shares import log_softmax
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.data.vocabulary import season_codes
+from globolatte_ml.model.blend import EXPECTED, learn_blend, pool
+from globolatte_ml.model.circumstances import circumstance_names
+from globolatte_ml.model.encoding import encode_for, season_mix
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.taste import Population, TasteParameters, taste_probabilities
+from globolatte_ml.model.taste_fit import fit_taste, log_likelihood, quasi_normal_draws, start
+from globolatte_ml.model.taste_inputs import PAST_HABITS, taste_inputs
 
 
 @pytest.fixture(scope="module")

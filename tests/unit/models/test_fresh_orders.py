@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from globolatte_assets.models.training_snapshot import Champion, first_fresh_date
-from resources.ml import ModelVersion, Snapshot
+from resources.ml.ml_platform import ModelVersion, Snapshot
 
 UNTIL = dt.date(2023, 12, 31)
 

@@ -7,9 +7,9 @@ from click.testing import CliRunner
 
 from globolatte_assets.models.sign_off import SignOff, kept_sign_off, record_sign_off, signed
 from globolatte_cli.main import cli
-from globolatte_ml.promotion import Verdict
+from globolatte_ml.training.promotion import Verdict
 from resources.clock import Clock
-from resources.ml import ModelVersion
+from resources.ml.ml_platform import ModelVersion
 from tests.builders import NOW, warehouse_in
 
 VERSION = ModelVersion("3", "abc", "snapshot", "job", Path())

@@ -9,14 +9,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from globolatte_ml.metrics import log_loss
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.data.time_split import time_split
+from globolatte_ml.model.metrics import log_loss
 from globolatte_ml.monitoring.delivery import Delivery
 from globolatte_ml.monitoring.performance import Outcomes, holdout_outcomes, judge_performance
 from globolatte_ml.monitoring.verdicts import PerformanceVerdict, Status
 from globolatte_ml.monitoring.windows import CHAIN, Window
-from globolatte_ml.snapshot import read_snapshot
-from globolatte_ml.time_split import time_split
-from globolatte_ml.training import Training, train
+from globolatte_ml.training.training import Training, train
 from tests.unit.ml.ml_builders import chain, write_snapshot
 
 

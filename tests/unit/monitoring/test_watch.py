@@ -13,9 +13,9 @@ from globolatte_assets.monitoring.windows import DRIFT_TABLE, Watch, drop_obsole
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
 from globolatte_ml.monitoring.windows import Window, WindowRules
 from resources.clock import Clock
-from resources.ml import ModelVersion, Snapshot
-from resources.warehouse import Warehouse
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.ml.ml_platform import ModelVersion, Snapshot
+from resources.warehouse.duckdb_file import DuckDBWarehouse
+from resources.warehouse.warehouse import Warehouse
 from tests.builders import warehouse_in
 
 FIRST = dt.date(2024, 3, 1)

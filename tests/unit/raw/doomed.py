@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from globolatte_assets.raw.ingest_work import do_work, work_in
-from globolatte_assets.raw.loading import LoadReport
-from resources.landing import LandedFile
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse import Transaction, Warehouse
+from globolatte_ingest.ingest_work import do_work, work_in
+from globolatte_ingest.loading import LoadReport
+from resources.landing.folder import FolderLandingZone
+from resources.landing.landing_zone import LandedFile
+from resources.warehouse.warehouse import Transaction, Warehouse
 from tests.builders import DAY, RULES, InterferedWarehouse, landing_in, load_context, warehouse_in
 
 MAX_BAD_SHARE = 0.5
@@ -102,7 +102,7 @@ def one_of_two(folder: str, run_id: str) -> None:
 
 def with_little_disk(folder: str, more_bytes: int) -> None:
     """No file of this process can grow past the warehouse's size and so many bytes."""
-    from resources.warehouse import WarehouseUnusableError
+    from resources.warehouse.warehouse import WarehouseUnusableError
 
     warehouse = warehouse_in(Path(folder))
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -116,7 +116,7 @@ def with_little_disk(folder: str, more_bytes: int) -> None:
 
 def without_permission(folder: str) -> None:
     """The warehouse's file may be read only; root, whom that would not stop, becomes nobody."""
-    from resources.warehouse import WarehouseUnusableError
+    from resources.warehouse.warehouse import WarehouseUnusableError
 
     if os.geteuid() == 0:
         os.setgid(65534)

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyarrow import parquet
 
-from globolatte_assets.raw.file_format import USUAL, FileFormat
-from globolatte_assets.raw.refusals import Refusal
-from globolatte_assets.raw.sales_columns import SALES_COLUMNS
+from globolatte_ingest.reading.file_format import USUAL, FileFormat
+from globolatte_ingest.reading.refusals import Refusal
+from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
 from tests.builders import csv, line
 
 HEADER = ",".join(SALES_COLUMNS)

@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from globolatte_assets.raw.asking import asked_step, history_of
-from globolatte_assets.raw.ingest_work import do_work, work_in
-from globolatte_assets.raw.ledger import unbalanced_files
-from globolatte_assets.raw.quarantine import quarantined_rows
-from globolatte_assets.raw.steps import Step, ask, open_steps
-from resources.warehouse import Transaction
+from globolatte_ingest.asking import asked_step, history_of
+from globolatte_ingest.ingest_work import do_work, work_in
+from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.quarantine import quarantined_rows
+from globolatte_ingest.steps import Step, ask, open_steps
+from resources.warehouse.warehouse import Transaction
 from tests.builders import (
     DAY,
     NOW,

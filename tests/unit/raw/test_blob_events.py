@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from globolatte_assets.raw.blob_events import BlobWritten, UnreadableEventError, blob_written
-from resources.landing import LandedFile
+from globolatte_ingest.blob_events import BlobWritten, UnreadableEventError, blob_written
+from resources.landing.landing_zone import LandedFile
 from tests.blob_builders import event_of, text_of
 
 FILE = LandedFile("sales/usa/2022/01/31/a.csv", "0x8DA1B2C3", 42)

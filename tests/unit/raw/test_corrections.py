@@ -4,8 +4,8 @@ import datetime as dt
 from decimal import Decimal
 from pathlib import Path
 
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import (
     csv,
     deliver,

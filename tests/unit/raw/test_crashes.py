@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_assets.raw.loading import ConservationError
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse import Transaction
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.loading import ConservationError
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
+from resources.warehouse.warehouse import Transaction
 from tests.builders import (
     InterferedWarehouse,
     csv,

@@ -7,13 +7,13 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from globolatte_assets.raw.asking import asked_step, history_of
-from globolatte_assets.raw.deliveries import DeliveryPolicy, UnitDeliveries, missing_dates, missing_of_units
 from globolatte_assets.raw.delivery_checks import delivery_checks
-from globolatte_assets.raw.steps import Step, ask
+from globolatte_ingest.asking import asked_step, history_of
+from globolatte_ingest.deliveries import DeliveryPolicy, UnitDeliveries, missing_dates, missing_of_units
+from globolatte_ingest.steps import Step, ask
 from resources.clock import Clock
-from resources.setting_choices import MissingDelivery
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.settings.choices import MissingDelivery
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import Deployment, csv, deliver, deployment, landing_in, line, load, sales, sales_path
 
 DAY = dt.date(2023, 5, 4)

@@ -2,10 +2,10 @@
 
 import pytest
 
-from globolatte_assets.raw.holding import Counts, held_for
-from globolatte_assets.raw.ledger import unbalanced_files
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.holding import Counts, held_for
+from globolatte_ingest.ledger import unbalanced_files
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import csv, deliver, fetch, ledger, line, load, sales, sales_path
 
 A, B = sales_path("a.csv"), sales_path("b.csv")

@@ -9,12 +9,12 @@ from typing import BinaryIO
 
 import pytest
 
-from globolatte_assets.raw.landing_paths import MisplacedFile, SalesFile
-from globolatte_assets.raw.ledger_writing import refuse_misplaced
-from globolatte_assets.raw.loading import load_batch
-from resources.landing import LandedFile, SupersededError
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.landing_paths import MisplacedFile, SalesFile
+from globolatte_ingest.ledger_writing import refuse_misplaced
+from globolatte_ingest.loading import load_batch
+from resources.landing.folder import FolderLandingZone
+from resources.landing.landing_zone import LandedFile, SupersededError
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import NOW, RULES, csv, fetch, ledger, line, load_context, sales
 
 TABLES = "select table_schema, table_name from information_schema.tables order by all"

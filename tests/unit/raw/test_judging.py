@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import DAY, csv, deliver, deliver_and_load, fetch, line, load, quarantine, sales, sales_path
 
 ADD_THE_UNIT = "; add it to reference/business_units.csv, then `globolatte quarantine retry` this file"

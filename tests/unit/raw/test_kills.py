@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_assets.raw.asking import asked_step, history_of
-from globolatte_assets.raw.ledger import unbalanced_files
-from globolatte_assets.raw.steps import Step, ask, open_steps
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.asking import asked_step, history_of
+from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.steps import Step, ask, open_steps
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import NOW, csv, deliver, fetch, landing_in, line, put_reference_data, sales_path, warehouse_in
 from tests.unit.raw import doomed
 from tests.unit.raw.doomed import Doomed

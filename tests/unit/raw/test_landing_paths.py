@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from globolatte_assets.raw.landing_paths import MisplacedFile, SalesFile
-from resources.landing import LandedFile
+from globolatte_ingest.landing_paths import MisplacedFile, SalesFile
+from resources.landing.landing_zone import LandedFile
 from tests.builders import RULES
 
 

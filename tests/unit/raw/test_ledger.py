@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_assets.raw.landing_paths import MisplacedFile
-from globolatte_assets.raw.ledger import (
+from globolatte_ingest.landing_paths import MisplacedFile
+from globolatte_ingest.ledger import (
     Announcement,
     Attempts,
     LoadedDay,
@@ -19,10 +19,10 @@ from globolatte_assets.raw.ledger import (
     take_over,
     unsettled_announcements,
 )
-from globolatte_assets.raw.ledger_writing import refuse_misplaced
-from resources.landing import LandedFile
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.ledger_writing import refuse_misplaced
+from resources.landing.folder import FolderLandingZone
+from resources.landing.landing_zone import LandedFile
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import (
     DAY,
     NOW,

@@ -8,12 +8,12 @@ from decimal import Decimal
 import pytest
 
 from globolatte_assets.monitoring.conservation import ledger_conservation
-from globolatte_assets.raw.landing_paths import SalesFile
-from globolatte_assets.raw.ledger import unbalanced_files
-from globolatte_assets.raw.loading import LoadReport, batches, load_batch
-from resources.landing import LandedFile
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.landing_paths import SalesFile
+from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.loading import LoadReport, batches, load_batch
+from resources.landing.folder import FolderLandingZone
+from resources.landing.landing_zone import LandedFile
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import (
     DAY,
     NOW,

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_assets.raw.ledger import unbalanced_files
-from globolatte_assets.raw.refusals import Refusal
-from globolatte_assets.raw.unpacking import FileLimits
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.reading.refusals import Refusal
+from globolatte_ingest.reading.unpacking import FileLimits
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import UNITS, deliver, fetch, landing_in, load, put_reference_data, sales_path, warehouse_in
 from tests.unit.raw.malformed import Case, Loaded, cases
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from globolatte_assets.raw.ledger import unbalanced_files
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.ledger import unbalanced_files
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import UNITS, csv, deliver, deliver_and_load, ledger, line, load, quarantine, sales, sales_path
 
 A, B = sales_path("a.csv"), sales_path("b.csv")

@@ -4,10 +4,10 @@ import datetime as dt
 
 import pytest
 
-from globolatte_assets.raw.landing_paths import SalesFile
-from globolatte_assets.raw.ledger import MISPLACED, Attempts, KnownFile
-from globolatte_assets.raw.pending import LoadRange, Pending, RetryPolicy, coalesce, find_pending
-from resources.landing import LandedFile
+from globolatte_ingest.landing_paths import SalesFile
+from globolatte_ingest.ledger import MISPLACED, Attempts, KnownFile
+from globolatte_ingest.pending import LoadRange, Pending, RetryPolicy, coalesce, find_pending
+from resources.landing.landing_zone import LandedFile
 from tests.builders import DAY, NOW, RULES, sales_path
 
 POLICY = RetryPolicy(max_attempts=3, base_seconds=60)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from globolatte_assets.raw.quarantine import escaped, export, quarantined_rows, read_corrections, unescaped
-from globolatte_assets.raw.refusals import RefusedError
-from globolatte_assets.raw.sales_columns import SALES_COLUMNS
-from resources.landing_folder import FolderLandingZone
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.quarantine import escaped, export, quarantined_rows, read_corrections, unescaped
+from globolatte_ingest.reading.refusals import RefusedError
+from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import csv, deliver, line, load, sales, sales_path
 
 A = sales_path("a.csv")

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from globolatte_assets.raw.content import Content
-from globolatte_assets.raw.refusals import RefusedError
-from globolatte_assets.raw.sales_file import SALES_COLUMNS, ReadSales, read_sales
-from globolatte_assets.raw.unpacking import FileLimits
+from globolatte_ingest.reading.content import Content
+from globolatte_ingest.reading.refusals import RefusedError
+from globolatte_ingest.reading.sales_file import SALES_COLUMNS, ReadSales, read_sales
+from globolatte_ingest.reading.unpacking import FileLimits
 from tests.builders import csv, line
 
 HEADER = ",".join(SALES_COLUMNS).encode()

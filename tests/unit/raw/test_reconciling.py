@@ -4,12 +4,12 @@ import datetime as dt
 
 import pytest
 
-from globolatte_assets.raw.crashed_loads import CrashedLoad, crashed_loads, given_up, places_to_try_again
-from globolatte_assets.raw.ledger import Attempts
-from globolatte_assets.raw.pending import RetryPolicy
-from globolatte_assets.raw.reconciling import months_before, next_look, stray_folders
-from resources.landing import Level
-from resources.warehouse_duckdb import DuckDBWarehouse
+from globolatte_ingest.crashed_loads import CrashedLoad, crashed_loads, given_up, places_to_try_again
+from globolatte_ingest.ledger import Attempts
+from globolatte_ingest.pending import RetryPolicy
+from globolatte_ingest.reconciling import months_before, next_look, stray_folders
+from resources.landing.landing_zone import Level
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import NOW, csv, deliver, landing_in, line, load, sales_path
 
 FIRST, TODAY = dt.date(2022, 11, 10), dt.date(2023, 3, 4)

@@ -4,15 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from globolatte_assets.raw.file_format import COLUMNS as FORMAT_COLUMNS
-from globolatte_assets.raw.reference_files import (
+from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
+from globolatte_ingest.reading.refusals import RefusedError
+from globolatte_ingest.reference_files import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,
     PRODUCTS_FILE,
     ReferenceFile,
     read_reference,
 )
-from globolatte_assets.raw.refusals import RefusedError
 from tests.builders import BUSINESS_UNITS_CSV, CUSTOMERS_CSV, PRODUCTS_CSV
 
 PRODUCTS = "product_id,product_name,category,price,stock_quantity"

@@ -7,10 +7,10 @@ import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, RECORD_MISPLACED_FILES
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from globolatte_assets.raw.ingest_work import prefixes, wanted_dates
-from globolatte_assets.raw.ledger import unsettled_announcements
-from globolatte_assets.raw.pending import LoadRange
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
+from globolatte_ingest.ingest_work import prefixes, wanted_dates
+from globolatte_ingest.ledger import unsettled_announcements
+from globolatte_ingest.pending import LoadRange
 from sensors.requests import range_tags
 from tests.builders import (
     DAY,

@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 
 from globolatte_assets.jobs import INGEST_SALES
-from globolatte_assets.raw.asking import CannotBeDoneError, asked_step, history_of
-from globolatte_assets.raw.ledger import unbalanced_files
-from globolatte_assets.raw.pending import LoadRange
-from globolatte_assets.raw.quarantine import quarantined_rows
-from globolatte_assets.raw.sales_columns import SALES_COLUMNS
-from globolatte_assets.raw.steps import Step, ask, open_steps
+from globolatte_ingest.asking import CannotBeDoneError, asked_step, history_of
+from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.pending import LoadRange
+from globolatte_ingest.quarantine import quarantined_rows
+from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.steps import Step, ask, open_steps
 from sensors.requests import range_tags
 from tests.builders import (
     DAY,

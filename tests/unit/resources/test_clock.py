@@ -6,7 +6,7 @@ import pytest
 
 from resources.clock import Clock
 from resources.environment import clock_of
-from resources.settings import Settings
+from resources.settings.settings import Settings
 
 
 def test_the_real_clock_tells_the_time_in_utc() -> None:

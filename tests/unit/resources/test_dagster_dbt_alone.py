@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from resources.dagster_dbt_alone import not_to_be_found
-from resources.settings import PROJECT_ROOT
+from resources.settings.settings import PROJECT_ROOT
 
 GRAPH = """
 import json, sys, definitions

@@ -6,9 +6,9 @@ import os
 import pytest
 
 from resources.azure_storage import KEY_VARIABLE, SAS_VARIABLE
-from resources.event_queue import LONGEST_KEPT_TEXT, EventQueue, Message
-from resources.landing import LandingUnreachableError
-from resources.setting_choices import CredentialKind
+from resources.landing.event_queue import LONGEST_KEPT_TEXT, EventQueue, Message
+from resources.landing.landing_zone import LandingUnreachableError
+from resources.settings.choices import CredentialKind
 from tests.blob_builders import Events
 from tests.emulators.azurite_server import ACCOUNT, Azurite
 

@@ -12,9 +12,9 @@ import pytest
 from azure.storage.blob import ContainerSasPermissions, ContentSettings, generate_container_sas
 
 from resources.azure_storage import KEY_VARIABLE, SAS_VARIABLE, MissingSecretError, without_secrets
-from resources.landing import LandingUnreachableError, SupersededError
-from resources.landing_blob import BlobLandingZone
-from resources.setting_choices import CredentialKind
+from resources.landing.blob import BlobLandingZone
+from resources.landing.landing_zone import LandingUnreachableError, SupersededError
+from resources.settings.choices import CredentialKind
 from tests.blob_builders import Bay, new_container, zone_of
 from tests.emulators.azurite_server import ACCOUNT, Azurite
 from tests.emulators.go_between import relay

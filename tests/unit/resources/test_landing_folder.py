@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.landing import SupersededError
-from resources.landing_folder import FolderLandingZone
+from resources.landing.folder import FolderLandingZone
+from resources.landing.landing_zone import SupersededError
 from tests.builders import deliver, landed
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from globolatte_cli.instance import open_instance
 from resources.pooled_sqlite import KEPT_RUNS, PooledSqliteEventLog
-from resources.settings import Settings
+from resources.settings.settings import Settings
 
 KEY = dg.AssetKey("counted")
 

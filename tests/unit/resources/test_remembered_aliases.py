@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from resources.ml import ModelVersion
-from resources.remembered_aliases import remembered
+from resources.ml.ml_platform import ModelVersion
+from resources.ml.remembered_aliases import remembered
 
 ONE = ModelVersion("1", "aa", "snap", "job", Path("models/one"))
 TWO = ModelVersion("2", "bb", "snap", "job", Path("models/two"))

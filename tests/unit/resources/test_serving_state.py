@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.serving_state import KEPT_STATES, ServingStates
+from resources.endpoint.serving_state import KEPT_STATES, ServingStates
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ from resources.environment import (
     resources_of,
     warehouse_of,
 )
-from resources.missing_setting import MissingSettingError
-from resources.setting_choices import Environment, LandingKind, MLKind, WarehouseKind
-from resources.settings import PROJECT_ROOT, Settings
-from resources.snowflake_settings import NO_STAGE
+from resources.settings.choices import Environment, LandingKind, MLKind, WarehouseKind
+from resources.settings.missing_setting import MissingSettingError
+from resources.settings.settings import PROJECT_ROOT, Settings
+from resources.settings.snowflake import NO_STAGE
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_settings_reach_a_child_process_whole(tmp_path: Path) -> None:
         retry_base_seconds=0.25,
     )
     export(settings)
-    says = "from resources.settings import Settings; print(Settings().model_dump_json())"
+    says = "from resources.settings.settings import Settings; print(Settings().model_dump_json())"
     child = subprocess.run([sys.executable, "-c", says], capture_output=True, text=True, check=True)
     assert child.stdout.strip() == settings.model_dump_json()
     assert os.environ["GLOBOLATTE_DUCKDB_PATH"] == str(settings.warehouse_file)

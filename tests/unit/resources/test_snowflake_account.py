@@ -7,12 +7,12 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from resources import snowflake_account
 from resources.environment import warehouse_of
-from resources.missing_setting import MissingSettingError
-from resources.setting_choices import SnowflakeAuthentication
-from resources.settings import Settings
-from resources.snowflake_account import SnowflakeConnection, credentials, query_tag, resource_of
+from resources.settings.choices import SnowflakeAuthentication
+from resources.settings.missing_setting import MissingSettingError
+from resources.settings.settings import Settings
+from resources.warehouse import snowflake_account
+from resources.warehouse.snowflake_account import SnowflakeConnection, credentials, query_tag, resource_of
 from tests.emulators.fakesnow_server import FakeSnowflake
 from tests.emulators.snowflake_gate import gate_before
 from tests.snowflake_builders import PASSWORD, emulated_warehouse

@@ -2,8 +2,8 @@
 
 import pytest
 
-from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
-from resources.warehouse_snowflake_faults import in_plain_words
+from resources.warehouse.snowflake_faults import in_plain_words
+from resources.warehouse.warehouse import WarehouseBusyError, WarehouseUnusableError
 
 WHERE = "Snowflake database GLOBO_LATTE_DB of a-b (user u)"
 

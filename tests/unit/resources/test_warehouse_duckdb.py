@@ -10,9 +10,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from resources.warehouse import WarehouseBusyError, WarehouseUnusableError
-from resources.warehouse_duckdb import DuckDBWarehouse
-from resources.warehouse_schema import MIGRATIONS
+from resources.warehouse.duckdb_file import DuckDBWarehouse
+from resources.warehouse.schema import MIGRATIONS
+from resources.warehouse.warehouse import WarehouseBusyError, WarehouseUnusableError
 from tests.builders import fetch, put_reference_data, warehouse_in
 
 HOLDER = """
@@ -68,7 +68,7 @@ def test_no_connection_stays_open_between_two_uses(closed_warehouse: DuckDBWareh
 
 def test_a_process_that_ends_in_a_transaction_leaves_nothing_of_it(closed_warehouse: DuckDBWarehouse) -> None:
     dies = (
-        "import os, sys; from resources.warehouse_duckdb import DuckDBWarehouse\n"
+        "import os, sys; from resources.warehouse.duckdb_file import DuckDBWarehouse\n"
         "with DuckDBWarehouse(file=sys.argv[1]).transaction() as transaction:\n"
         "    transaction.execute('delete from sales_data.products')\n"
         "    os._exit(9)"

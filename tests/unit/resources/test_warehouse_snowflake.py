@@ -2,9 +2,9 @@
 
 import pytest
 
-from resources.warehouse_dialect import SnowflakeDialect, literal
-from resources.warehouse_schema import MIGRATIONS, statements
-from resources.warehouse_snowflake import repeatable
+from resources.warehouse.dialect import SnowflakeDialect, literal
+from resources.warehouse.schema import MIGRATIONS, statements
+from resources.warehouse.snowflake import repeatable
 
 
 @pytest.mark.parametrize(

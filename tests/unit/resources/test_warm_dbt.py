@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from resources.environment import DBT_PROJECT_FOLDER, WARM_DBT_EXECUTABLE
-from resources.settings import PROJECT_ROOT
+from resources.settings.settings import PROJECT_ROOT
 from resources.warm_dbt import VARIABLE, warm_dbt
 
 LINGERING = """

@@ -6,14 +6,14 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA
-from globolatte_assets.raw import ingest_work
-from globolatte_assets.raw.landing_paths import SalesFile
-from globolatte_assets.raw.loading import LoadReport, batches, load_batch
-from globolatte_assets.raw.pending import LoadRange, RetryPolicy
 from globolatte_assets.raw.reference_data import load_reference
-from globolatte_assets.raw.reference_files import PRODUCTS_FILE
+from globolatte_ingest import ingest_work
+from globolatte_ingest.landing_paths import SalesFile
+from globolatte_ingest.loading import LoadReport, batches, load_batch
+from globolatte_ingest.pending import LoadRange, RetryPolicy
+from globolatte_ingest.reference_files import PRODUCTS_FILE
 from resources.environment import clock_of
-from resources.landing import LandedFile
+from resources.landing.landing_zone import LandedFile
 from sensors.backlog import ASKED_BY_A_PERSON, Backlog, listing_of, look
 from sensors.requests import range_tags
 from tests.builders import NOW, Deployment, csv, deliver, line, sales_path

@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
-from globolatte_assets.raw.pending import LoadRange
-from resources.landing import LandedFile
+from globolatte_ingest.pending import LoadRange
+from resources.landing.landing_zone import LandedFile
 from sensors.blob_events import MOST_TRIES, HandedOut
 from sensors.requests import range_tags
 from tests.blob_builders import BlobDeployment, event_of, text_of

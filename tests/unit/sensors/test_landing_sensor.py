@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
-from globolatte_assets.raw.ledger import Announcement, announce
-from globolatte_assets.raw.pending import LoadRange
+from globolatte_ingest.ledger import Announcement, announce
+from globolatte_ingest.pending import LoadRange
 from sensors.requests import range_tags
 from tests.builders import (
     NOW,

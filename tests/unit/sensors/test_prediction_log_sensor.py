@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import INGEST_PREDICTION_LOG, jobs
-from globolatte_ml.prediction_log import FINISHED
-from resources.prediction_files import PredictionFiles
+from globolatte_ml.scoring.prediction_log import FINISHED
+from resources.endpoint.prediction_files import PredictionFiles
 from sensors.prediction_log import prediction_log_sensor
 
 

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
-from resources.landing import LandedFile
+from resources.landing.landing_zone import LandedFile
 from tests.blob_builders import BlobDeployment
 from tests.builders import NOW, csv, ledger, line, put_reference_data, sales, sales_path
 from tests.emulators.azurite_server import Azurite
@@ -165,7 +165,7 @@ def test_a_load_that_crashed_is_asked_for_again_wherever_its_file_lies(ready: Bl
 def test_an_unreachable_container_fails_the_tick_and_changes_nothing(
     azurite: Azurite, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
-    from resources.landing import LandingUnreachableError
+    from resources.landing.landing_zone import LandingUnreachableError
 
     ready = BlobDeployment.new(azurite, tmp_path, instance)
     put_reference_data(ready.deployed.warehouse)

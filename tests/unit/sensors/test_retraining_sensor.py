@@ -10,9 +10,9 @@ import pytest
 from globolatte_assets.jobs import DEPLOY, RETRAIN, TRAIN_MODEL, jobs
 from globolatte_assets.keys import DATA_DRIFT, PERFORMANCE, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
 from globolatte_assets.monitoring.data_drift import SITUATION
-from resources.endpoint import Deployment, DesiredState, ObservedState
-from resources.ml import TrainedModel
-from resources.ml_local import LocalMLPlatform
+from resources.endpoint.endpoint import Deployment, DesiredState, ObservedState
+from resources.ml.local.platform import LocalMLPlatform
+from resources.ml.ml_platform import TrainedModel
 from sensors.retraining import retraining_sensor, training_situation
 from tests.builders import deployment
 

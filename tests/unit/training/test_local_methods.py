@@ -6,8 +6,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.local_training.methods import train
-from resources.training_method import PipelineMethod, Sampling, SweepMethod, TrainingMethod, choice
+from resources.ml.local.methods import train
+from resources.ml.training_method import PipelineMethod, Sampling, SweepMethod, TrainingMethod, choice
 from tests.endpoint_builders import ml_builders
 
 

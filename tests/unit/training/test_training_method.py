@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.local_training.search import Study
-from resources.training_method import (
+from resources.ml.local.search import Study
+from resources.ml.training_method import (
     Algorithm,
     AutoMLMethod,
     CommandMethod,

@@ -122,7 +122,7 @@ class Servers:
             descriptor = str(listening.fileno())
             process = subprocess.Popen(
                 [
-                    sys.executable, "-m", "resources.local_endpoint.inference_server", descriptor,
+                    sys.executable, "-m", "resources.endpoint.local.inference_server", descriptor,
                     "--entry_script", str(script), "--model_dir", str(models),
                 ],
                 cwd=script.parent,

@@ -1,0 +1,85 @@
+"""What a message of the event queue says: which blob was written. Pure: no queue is touched here, no blob opened.
+
+Event Grid writes one event into each message, in its own schema or as a CloudEvent, as base64 or plain JSON.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from resources.landing.landing_zone import LandedFile
+
+BLOB_CREATED = "Microsoft.Storage.BlobCreated"
+COMPLETE_WRITES = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"})
+"""Operations after which a blob is whole. An account with a hierarchical namespace also tells of `CreateFile`, when the file has
+no bytes yet, and of each `FlushFile`."""
+
+SUBJECT = "/blobServices/default/containers/"
+
+
+class UnreadableEventError(ValueError):
+    """A message that is no event that we know; says why."""
+
+
+@dataclass(frozen=True)
+class BlobWritten:
+    """A blob that was written: its container, and the version as the event gives it (its etag may be missing)."""
+
+    container: str
+    file: LandedFile
+
+
+def blob_written(text: str) -> BlobWritten | None:
+    """The blob that a message tells of; none if it tells of something else. Raises `UnreadableEventError`."""
+    event = _json(text)
+    if isinstance(event, list) and len(event) == 1:
+        [event] = event
+    if not isinstance(event, Mapping):
+        raise UnreadableEventError("is no event: Event Grid writes one JSON object into each message")
+    kind = event.get("eventType") or event.get("type")  # Event Grid's schema, or a CloudEvent
+    if not isinstance(kind, str):
+        raise UnreadableEventError("is no event: it has neither eventType nor type")
+    if kind != BLOB_CREATED:
+        return None
+    data = event.get("data")
+    if not isinstance(data, Mapping):
+        raise UnreadableEventError(f"is a {kind} without data")
+    if data.get("api") not in COMPLETE_WRITES:
+        return None
+    container, path = _place(event.get("subject"), data.get("url"))
+    size = data.get("contentLength")
+    etag = str(data.get("eTag") or data.get("etag") or "").strip('"')
+    return BlobWritten(container, LandedFile(path, etag, size if isinstance(size, int) else 0))
+
+
+def _json(text: str) -> Any:
+    body = text.strip().removeprefix("\ufeff")
+    if not body.startswith(("{", "[")):
+        try:
+            body = base64.b64decode(body, validate=True).decode("utf-8-sig")
+        except (binascii.Error, UnicodeDecodeError, ValueError) as fault:
+            raise UnreadableEventError(f"is neither JSON nor base64 of it: {fault}") from None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as fault:
+        raise UnreadableEventError(f"is no JSON: {fault}") from None
+
+
+def _place(subject: object, url: object) -> tuple[str, str]:
+    """Container and path. The subject names both; the address, percent-encoded, is the surer source of odd characters."""
+    if not isinstance(subject, str) or not subject.startswith(SUBJECT):
+        raise UnreadableEventError(f"subject {str(subject)[:100]!r} does not name a blob")
+    container, _, path = subject.removeprefix(SUBJECT).partition("/blobs/")
+    if not container or not path:
+        raise UnreadableEventError(f"subject {subject[:100]!r} does not name a blob")
+    if isinstance(url, str):
+        try:
+            _, found, address = urlsplit(url).path.partition(f"/{container}/")
+        except ValueError as fault:
+            raise UnreadableEventError(f"url {url[:100]!r} is no address: {fault}") from None
+        path = unquote(address) if found and address else path
+    return container, path

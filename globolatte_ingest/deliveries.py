@@ -1,0 +1,110 @@
+"""Which unit has not delivered which day: the policy, the decision, and the one query it needs."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from resources.settings.choices import MissingDelivery
+from resources.warehouse.warehouse import Transaction
+
+MOST_DAYS_NAMED = 5
+
+
+@dataclass(frozen=True)
+class DeliveryPolicy:
+    """When a unit's day is overdue, how far back that is watched, and how much it matters.
+
+    A business date is due `hours` after it has ended where the unit is. Nothing before `first_business_date` is expected, and
+    nothing more than `days` before the last date that is due: what is older was reported when it was young.
+    """
+
+    first_business_date: dt.date
+    hours: float = 12.0
+    days: int = 14
+    severity: MissingDelivery = MissingDelivery.WARN
+
+    def last_due(self, now: dt.datetime, time_zone: str) -> dt.date:
+        """The last business date that must be there at `now` (with offset)."""
+        local = now.astimezone(ZoneInfo(time_zone)) - dt.timedelta(hours=self.hours)
+        return local.date() - dt.timedelta(days=1)
+
+    def expected(self, now: dt.datetime, time_zone: str) -> list[dt.date]:
+        """The business dates that are watched, the earliest first."""
+        last = self.last_due(now, time_zone)
+        dates = [last - dt.timedelta(days=number) for number in reversed(range(self.days))]
+        return [date for date in dates if date >= self.first_business_date]
+
+
+@dataclass(frozen=True)
+class UnitDeliveries:
+    """What the ledger has of one unit's recent dates. `refused`: something came, and none of it could be loaded."""
+
+    folder: str
+    time_zone: str
+    delivered: frozenset[dt.date] = frozenset()
+    refused: frozenset[dt.date] = frozenset()
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A unit's overdue dates, the earliest first; `refused` are those of which a file came that could not be loaded."""
+
+    folder: str
+    dates: tuple[dt.date, ...]
+    refused: frozenset[dt.date] = frozenset()
+    watched: int = 0
+
+    def __str__(self) -> str:
+        if not self.dates:
+            return f"{self.folder} has delivered every day that is due"
+        named = ", ".join(
+            f"{date} (what came was refused)" if date in self.refused else str(date)
+            for date in self.dates[-MOST_DAYS_NAMED:]
+        )
+        more = len(self.dates) - MOST_DAYS_NAMED
+        if len(self.dates) == self.watched > 1:
+            return f"{self.folder} has not delivered a single day from {self.dates[0]} to {self.dates[-1]}, all that are watched"
+        return f"{self.folder} has not delivered {named}" + (f" and {more} days before" if more > 0 else "")
+
+
+def missing_dates(unit: UnitDeliveries, policy: DeliveryPolicy, now: dt.datetime) -> Missing:
+    """The unit's overdue dates at `now` (with offset)."""
+    expected = policy.expected(now, unit.time_zone)
+    dates = tuple(date for date in expected if date not in unit.delivered)
+    return Missing(unit.folder, dates, unit.refused & frozenset(dates), len(expected))
+
+
+RECENT = """
+select
+    units.folder, units.time_zone, ledger.business_date as date,
+    coalesce(max(case when ledger.status in ('loaded', 'held') then 1 else 0 end), 0) as delivered
+from sales_data.business_units as units
+left join sales_data.load_ledger as ledger
+    on ledger.business_unit = units.business_unit_id and ledger.business_date >= ?
+group by units.folder, units.time_zone, ledger.business_date
+"""
+
+
+def recent_deliveries(transaction: Transaction, policy: DeliveryPolicy, now: dt.datetime) -> dict[str, UnitDeliveries]:
+    """What the ledger has of every unit's watched dates, by landing folder. Reads the watched dates only, whatever the history."""
+    since = min(policy.last_due(now, "UTC"), now.date()) - dt.timedelta(days=policy.days + 1)
+    units: dict[str, UnitDeliveries] = {}
+    for row in transaction.fetch(RECENT, (since,)).to_pylist():
+        known = units.get(row["folder"], UnitDeliveries(row["folder"], row["time_zone"]))
+        date = frozenset() if row["date"] is None else frozenset({row["date"]})
+        units[row["folder"]] = UnitDeliveries(
+            known.folder,
+            known.time_zone,
+            known.delivered | (date if row["delivered"] else frozenset()),
+            known.refused | (frozenset() if row["delivered"] else date),
+        )
+    return units
+
+
+def missing_of_units(
+    transaction: Transaction, folders: Sequence[str], policy: DeliveryPolicy, now: dt.datetime
+) -> list[Missing]:
+    """The overdue dates of each configured unit; of one that reference data does not know, everything, by UTC."""
+    known = recent_deliveries(transaction, policy, now)
+    return [missing_dates(known.get(folder, UnitDeliveries(folder, "UTC")), policy, now) for folder in folders]

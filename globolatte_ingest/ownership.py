@@ -1,0 +1,143 @@
+"""Who owns a transaction id: the path that delivered it first within its business unit and date. Settled again at every change.
+
+Whenever a file of a day comes, changes or goes, ownership is settled among the new rows and the valid rows of the day's other
+files. Of a file's rows with the same id only the first can ever own it, so a duplicate in a file stays one. Only ids that are
+contested are looked at: those that more than one row has, and those that wait in quarantine for their owner to go.
+
+Works on the scratch tables of one transaction (`scratch`): `batch_loads` and `day_loads` (see `load_statements`), and `rejected`.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from globolatte_ingest.judging import DUPLICATE_ACROSS_FILES, DUPLICATE_IN_FILE
+from globolatte_ingest.load_statements import SALES_COLUMN_LIST
+from resources.warehouse.dialect import literal
+from resources.warehouse.warehouse import Transaction
+
+ID = "hash(business_unit, business_date, transaction_id)"
+
+CONTENDERS = """
+select load_id, priority, true as is_new from batch_loads
+union all
+select load_id, priority, false as is_new from day_loads
+"""
+
+CONTESTED_IDS = f"""
+select {ID} as id
+from sales_data.sales_transactions
+where business_date between {{first}} and {{last}} and load_id in (select load_id from contenders)
+group by id
+having count(*) > 1
+union
+select {ID} as id
+from sales_data.quarantine
+where business_date between {{first}} and {{last}} and reason = '{DUPLICATE_ACROSS_FILES}'
+    and load_id in (select load_id from contenders)
+"""
+
+CONTESTED = f"""
+with contested_rows as (
+    select {SALES_COLUMN_LIST}, false as is_waiting
+    from sales_data.sales_transactions
+    where business_date between {{first}} and {{last}} and {ID} in (select id from contested_ids)
+    union all
+    select
+        business_unit, business_date, transaction_id, order_id, product_id, customer_id, cast(quantity_text as bigint),
+        cast(total_price_text as decimal(18, 2)), cast(transaction_date_text as timestamp), payment_method, weather_text,
+        load_id, row_number, true as is_waiting
+    from sales_data.quarantine
+    where business_date between {{first}} and {{last}} and reason = '{DUPLICATE_ACROSS_FILES}'
+        and {ID} in (select id from contested_ids)
+)
+
+select
+    contested_rows.*, contenders.priority, contenders.is_new,
+    row_number() over (partition by contested_rows.load_id, transaction_id order by row_number) as place_in_file
+from contested_rows
+inner join contenders on contested_rows.load_id = contenders.load_id
+"""
+
+SETTLED = """
+select
+    *,
+    row_number() over (
+        partition by business_unit, business_date, transaction_id order by priority, load_id, row_number
+    ) as place
+from contested
+where place_in_file = 1 and load_id not in (select load_id from replaced)
+"""
+
+MOVED_LOADS = """
+select distinct load_id from settled where is_waiting = (place = 1)
+"""
+
+REJECT = """
+insert into rejected
+select
+    load_id, row_number, '{reason}', 'transaction ' || transaction_id || ' {fault}',
+    business_unit, business_date, transaction_id, order_id, business_unit, product_id,
+    customer_id, cast(quantity as varchar), cast(total_price as varchar), cast(transaction_date as varchar), payment_method, weather,
+    null
+from {rows}
+"""
+
+DELETE_ROWS = """
+delete from sales_data.{table}
+using (select load_id, row_number from {rows}) as gone
+where {table}.business_date between {first} and {last}
+    and {table}.load_id = gone.load_id and {table}.row_number = gone.row_number
+"""
+
+IN_FILE = "contested where is_new and place_in_file > 1"
+LOST = "settled where place > 1 and not is_waiting"
+WON = "settled where place = 1 and is_waiting"
+
+
+@dataclass(frozen=True)
+class Span:
+    """The dates from `first` through `last`: what a statement looks at of the large tables, so that its cost is that of the days."""
+
+    first: dt.date
+    last: dt.date
+
+    def of(self, statement: str, **more: str) -> str:
+        """A statement with these dates, and names of ours, in it."""
+        first, last = (f"cast({literal(date.isoformat())} as date)" for date in (self.first, self.last))
+        return statement.format(first=first, last=last, **more)
+
+
+def _any(transaction: Transaction, rows: str) -> bool:
+    return bool(transaction.fetch(f"select 1 as found from {rows} limit 1").num_rows)
+
+
+def find_contested(transaction: Transaction, span: Span) -> None:
+    """Fills the scratch table `contested`: the rows whose transaction id more than one row of a day claims."""
+    transaction.fill("contenders", CONTENDERS)
+    transaction.fill("contested_ids", span.of(CONTESTED_IDS))
+    transaction.fill("contested", span.of(CONTESTED))
+
+
+def reject_duplicates_in_file(transaction: Transaction, span: Span) -> None:
+    """Takes the new rows out whose transaction id stands earlier in their own file."""
+    if _any(transaction, IN_FILE):
+        transaction.execute(REJECT.format(reason=DUPLICATE_IN_FILE, fault="stands earlier in this file", rows=IN_FILE))
+        transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows=IN_FILE))
+
+
+def settle_ownership(transaction: Transaction, span: Span) -> None:
+    """Loads each contested row that owns its id, and quarantines the others. Rows of replaced loads are out of the question.
+
+    Fills the scratch table `moved_loads`: those whose rows changed sides.
+    """
+    transaction.fill("settled", SETTLED)
+    transaction.fill("moved_loads", MOVED_LOADS)
+    if _any(transaction, LOST):
+        fault = "was delivered first by another file"
+        transaction.execute(REJECT.format(reason=DUPLICATE_ACROSS_FILES, fault=fault, rows=LOST))
+        transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows=LOST))
+    if _any(transaction, WON):
+        transaction.execute(
+            f"insert into sales_data.sales_transactions ({SALES_COLUMN_LIST}) select {SALES_COLUMN_LIST} from {WON}"
+        )
+        transaction.execute(span.of(DELETE_ROWS, table="quarantine", rows=WON))

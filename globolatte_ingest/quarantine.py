@@ -1,0 +1,163 @@
+"""What lies in quarantine, for people: listing, showing, exporting for a spreadsheet, and reading what came back from one.
+
+Nothing is put back here: `asking` puts that on the record, and the ingest job does it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from globolatte_ingest.reading.content import Content
+from globolatte_ingest.reading.delimited import LONGEST_HEADER, header_line, read_chunks
+from globolatte_ingest.reading.file_format import DELIMITERS
+from globolatte_ingest.reading.refusals import Refusal, RefusedError
+from globolatte_ingest.reading.sales_columns import SALES_COLUMNS, as_sales_columns, missing_columns, split_header
+from globolatte_ingest.reading.unpacking import FileLimits, as_utf8
+from resources.warehouse.warehouse import Transaction
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROW_NUMBER = "row_number"
+PATH = "path"
+
+FORMULA = r"^'*[=+\-@\t\r]"
+"""How a cell starts that a spreadsheet would take for a formula; or one that was escaped for that."""
+
+LARGEST_CORRECTIONS = 64 * 1024 * 1024
+
+OVERVIEW = """
+select ledger.path, ledger.status, ledger.rows_in_file, ledger.rows_quarantined, ledger.recorded_at, reasons.reason, reasons.n
+from sales_data.load_ledger as ledger
+left join (
+    select load_id, reason, count(*) as n from sales_data.quarantine group by load_id, reason
+) as reasons on ledger.load_id = reasons.load_id
+where ledger.status = 'held' or (ledger.status = 'loaded' and ledger.rows_quarantined > 0 and ledger.business_date is not null)
+order by ledger.path, reasons.n desc, reasons.reason
+"""
+
+ROWS = """
+select
+    ledger.path, quarantine.row_number, quarantine.line_number, quarantine.reason, quarantine.detail, quarantine.raw_text,
+    quarantine.transaction_id, quarantine.order_id, quarantine.business_unit_text as business_unit, quarantine.product_id,
+    quarantine.customer_id, quarantine.quantity_text as quantity, quarantine.total_price_text as total_price,
+    quarantine.transaction_date_text as transaction_date, quarantine.payment_method, quarantine.weather_text as weather
+from sales_data.quarantine as quarantine
+inner join sales_data.load_ledger as ledger on quarantine.load_id = ledger.load_id
+where {which}
+order by ledger.path, quarantine.row_number
+"""
+
+OF_PRESENT_LOADS = "ledger.status in ('loaded', 'held')"
+
+
+def overview(transaction: Transaction) -> list[dict[str, Any]]:
+    """Files that are held, and loaded files with quarantined rows: status, counts, and how many rows of each reason."""
+    files: dict[str, dict[str, Any]] = {}
+    for row in transaction.fetch(OVERVIEW).to_pylist():
+        reason, count = row.pop("reason"), row.pop("n")
+        file = files.setdefault(row["path"], {**row, "reasons": None})
+        if reason is not None:
+            file["reasons"] = ", ".join(filter(None, (file["reasons"], f"{reason} {count}")))
+    return list(files.values())
+
+
+def quarantined_rows(transaction: Transaction, path: str | None) -> "pa.Table":
+    """The quarantined rows of a file as it is loaded or held now, or of all files; values as text, as they stand in the file."""
+    if path is None:
+        return transaction.fetch(ROWS.format(which=OF_PRESENT_LOADS))
+    return transaction.fetch(ROWS.format(which=f"{OF_PRESENT_LOADS} and ledger.path = ?"), (path,))
+
+
+def escaped(table: "pa.Table") -> "pa.Table":
+    """The table with an apostrophe before each text that a spreadsheet would take for a formula."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            text = table.column(place)
+            safe = compute.if_else(
+                compute.match_substring_regex(text, FORMULA),
+                compute.binary_join_element_wise(pa.scalar("'", field.type), text, pa.scalar("", field.type)),
+                text,
+            )
+            table = table.set_column(place, field.name, safe)
+    return table
+
+
+def unescaped(table: "pa.Table") -> "pa.Table":
+    """What `escaped` was given."""
+    from pyarrow import compute
+
+    for place, name in enumerate(table.column_names):
+        text = table.column(place)
+        plain = compute.if_else(
+            compute.match_substring_regex(text, FORMULA.replace("'*", "''*")),
+            compute.utf8_slice_codeunits(text, 1),
+            text,
+        )
+        table = table.set_column(place, name, plain)
+    return table
+
+
+def export(table: "pa.Table", file: Path) -> None:
+    """Writes quarantined rows as CSV for a spreadsheet: UTF-8 with a byte order mark, nothing in it that would be run."""
+    from pyarrow import csv
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.open("wb") as stream:
+        stream.write("\ufeff".encode())
+        csv.write_csv(escaped(table), stream)
+
+
+def read_corrections(content: bytes, path: str | None = None) -> "pa.Table":
+    """Rows that were exported and corrected: `row_number`, and the columns of a sales file as text.
+
+    Rows in which all of these are empty are left out, and so are those that were exported of another file than `path`. Raises
+    `RefusedError` if any row cannot be read, is there twice, or none is left: what is put back is put back as a whole.
+    """
+    import pyarrow as pa
+    from pyarrow import compute
+
+    text = as_utf8(Content(content), None, FileLimits(LARGEST_CORRECTIONS))
+    line, start = header_line(text.read(0, LONGEST_HEADER))
+    delimiter, names = _header(line)
+    chunks = list(read_chunks(text, start, delimiter, len(names), chunk_bytes=text.size + 1))
+    if chunks and chunks[0].unreadable:
+        row = chunks[0].unreadable[0]
+        raise RefusedError(
+            Refusal.UNREADABLE_CSV, f"row {row.row_number} {row.detail}; save the spreadsheet as CSV again"
+        )
+    if not chunks:
+        raise RefusedError(Refusal.EMPTY_FILE, "has a header but no row; leave the rows that you corrected in it")
+    table = chunks[0].table
+    try:
+        numbers = compute.utf8_trim_whitespace(table.column(names.index(ROW_NUMBER))).cast(pa.int64())
+    except pa.ArrowInvalid as error:
+        raise RefusedError(
+            Refusal.BAD_REFERENCE_DATA,
+            f"row_number is no number in a row ({error}); leave that column as it was exported",
+        ) from error
+    rows = unescaped(as_sales_columns(table, names)).append_column(ROW_NUMBER, numbers)
+    filled = compute.greater(compute.binary_length(compute.binary_join_element_wise(*rows.columns[:-1], "")), 0)
+    if path is not None and PATH in names:
+        filled = compute.and_(filled, compute.equal(table.column(names.index(PATH)), path))
+    rows = rows.filter(filled)
+    if not rows.num_rows:
+        raise RefusedError(
+            Refusal.EMPTY_FILE, f"has no row of {path or 'any file'}; leave the rows that you corrected in it"
+        )
+    if len(rows.column(ROW_NUMBER).unique()) != rows.num_rows:
+        raise RefusedError(Refusal.BAD_REFERENCE_DATA, "has a row_number more than once; keep one row each")
+    return rows
+
+
+def _header(line: bytes) -> tuple[str, list[str]]:
+    delimiter, fields = split_header(line, list(DELIMITERS.values()))
+    names = [name.strip().lower() for name in fields]
+    if ROW_NUMBER not in names or missing_columns(names):
+        raise RefusedError(
+            Refusal.MISSING_COLUMN,
+            f"needs the columns {ROW_NUMBER}, {', '.join(SALES_COLUMNS)}; start from `globolatte quarantine export`",
+        )
+    return delimiter, names

@@ -1,0 +1,54 @@
+"""Affinities as PNG bytes. Belongs here: figures. Does not belong here: computing anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from globolatte_ml.affinity.table import CHAIN, CROSS_SELL
+from globolatte_ml.training.plots import INK, new_figure, png_bytes
+
+WIDEST = 12
+"""Products that a heat map has room for."""
+
+
+def cross_sell_map(table: pa.Table, names: Mapping[str, str]) -> bytes:
+    """The chain's lifts, main product by add-on; what is not significant is pale. `table` as `affinity_table` gives it."""
+    rows = [row for row in table.to_pylist() if row["region"] == CHAIN and row["kind"] == CROSS_SELL]
+    if not rows:
+        return png_bytes(new_figure(1.0, "What goes together", "No basket holds two products yet."), empty=True)
+    common = sorted({row["anchor_product_id"]: row["orders"] for row in rows}.items(), key=lambda item: -item[1])[
+        :WIDEST
+    ]
+    products = sorted(product for product, _ in common)
+    figure = new_figure(
+        1.7 + 0.4 * len(products),
+        "What goes together",
+        "shrunken lift of the add-on (below) with the main product (left); bold: significant",
+    )
+    axes = figure.add_subplot()
+    logs = np.full((len(products), len(products)), np.nan)
+    for row in rows:
+        if row["anchor_product_id"] in products and row["product_id"] in products:
+            at = products.index(row["anchor_product_id"]), products.index(row["product_id"])
+            logs[at] = np.log(max(row["shrunken_lift"], 0.05))
+            axes.text(
+                at[1],
+                at[0],
+                f"{row['shrunken_lift']:.1f}x",
+                ha="center",
+                va="center",
+                fontsize=9,
+                color=INK,
+                fontweight="bold" if row["is_significant"] else "normal",
+            )
+    axes.imshow(logs, cmap="BrBG", vmin=-1.8, vmax=1.8, aspect="auto")
+    labels = [names.get(product, product) for product in products]
+    axes.set_xticks(range(len(products)), labels, rotation=25, ha="right", fontsize=9)
+    axes.set_yticks(range(len(products)), labels, fontsize=9)
+    axes.tick_params(length=0, colors=INK)
+    for side in axes.spines.values():
+        side.set_visible(False)
+    return png_bytes(figure)

@@ -1,0 +1,153 @@
+"""What would have changed a recommendation: other circumstances, or further orders.
+
+Belongs here: the changes, and which of them turn the first choice. Does not belong here: words and pictures.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS
+from globolatte_ml.explain.explanations import Orders, Predictor
+
+FURTHER_ORDERS = (1, 2, 3, 5, 8)
+SHOWN = 3
+_MIDDLES = ((1, 15), (4, 15), (7, 15), (10, 15))
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change to a request. kind: weather, hour, region, season or orders; text: in words; size: 1, or the number of orders."""
+
+    kind: str
+    text: str
+    size: int
+    orders: Orders
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A change that turns the first choice of a prediction to another product, with its probability then."""
+
+    text: str
+    product: str
+    probability: float
+
+
+def changes(one: Orders, weathers: Sequence[str], units: Sequence[str], names: dict[str, str]) -> list[Change]:
+    """Every single change to a request (`one` has length 1): small ones first."""
+    contexts, state = one.contexts, one.states
+    fields = (("weather", "weather", weathers), ("hour", "daypart", DAYPARTS), ("region", "business_unit", units))
+    found = [
+        Change(kind, f"{kind} {word} instead of {now}", 1, _with_context(one, field, np.array([word])))
+        for kind, field, words in fields
+        for now in getattr(contexts, field).tolist()
+        for word in words
+        if word != now
+    ]
+    date = dt.date.fromisoformat(str(contexts.date[0]))
+    for season, (month, day) in zip(SEASONS, _MIDDLES, strict=True):
+        other = np.array([dt.date(date.year, month, day)], dtype="datetime64[D]")
+        if SEASONS[date.month % 12 // 3] != season:
+            found += [Change("season", f"in {season}", 1, _with_context(one, "date", other))]
+    for count in FURTHER_ORDERS:
+        for at, product in enumerate(state.products):
+            words = f"{count} further order{'s' if count > 1 else ''} of {names.get(product, product)}"
+            found.append(Change("orders", words, count, Orders(_ordered(state, at, count, contexts.date), contexts)))
+    return found
+
+
+def turning_changes(
+    model: Predictor,
+    one: Orders,
+    products: Sequence[str],
+    weathers: Sequence[str],
+    units: Sequence[str],
+    names: dict[str, str],
+) -> list[Turned]:
+    """The changes that turn the first choice, at most three: circumstances first, then the fewest further orders."""
+    first = int(model.predict_proba(one.states, one.contexts, products)[0].argmax())
+    possible = changes(one, weathers, units, names)
+    asked = _together([change.orders for change in possible])
+    answers = model.predict_proba(asked.states, asked.contexts, products)
+    found: list[Turned] = []
+    kinds: set[str] = set()
+    for change, answer in zip(possible, answers, strict=True):
+        top = int(answer.argmax())
+        if top != first and change.kind not in kinds:
+            kinds.add(change.kind)
+            found.append(Turned(change.text, products[top], float(answer[top])))
+    return found[:SHOWN]
+
+
+def share_turned(
+    model: Predictor, orders: Orders, products: Sequence[str], weathers: Sequence[str], units: Sequence[str]
+) -> dict[str, float]:
+    """Share of n predictions whose first choice some other weather, hour, season or region would turn."""
+    first = model.predict_proba(orders.states, orders.contexts, products).argmax(axis=1)
+    n, turned = len(orders), {}
+    year = orders.contexts.date.astype("datetime64[Y]")
+    middles = [
+        (year.astype("datetime64[M]") + (month - 1)).astype("datetime64[D]") + (day - 1) for month, day in _MIDDLES
+    ]
+    words: dict[str, tuple[str, list[np.ndarray]]] = {
+        "weather": ("weather", [np.full(n, word) for word in weathers]),
+        "hour": ("daypart", [np.full(n, word) for word in DAYPARTS]),
+        "season": ("date", middles),
+        "region": ("business_unit", [np.full(n, word) for word in units]),
+    }
+    for kind, (field, alternatives) in words.items():
+        other = np.zeros(n, dtype=bool)
+        for values in alternatives:
+            changed = _with_context(orders, field, values)
+            other |= model.predict_proba(changed.states, changed.contexts, products).argmax(axis=1) != first
+        turned[kind] = float(other.mean()) if n else 0.0
+    return turned
+
+
+def _with_context(orders: Orders, field: str, values: np.ndarray) -> Orders:
+    return Orders(orders.states, replace(orders.contexts, **{field: values}))
+
+
+def _ordered(state: CustomerStates, product: int, count: int, date: np.ndarray) -> CustomerStates:
+    """The state had the customer ordered `product` so many times more, the day before."""
+    day = date - np.timedelta64(1, "D")
+    main, recent = state.main_orders.copy(), state.recent_products.copy()
+    main[:, product] += count
+    decayed = {}
+    for name, half_life in (("decayed_main_30d", 30.0), ("decayed_main_120d", 120.0)):
+        age = (day - state.last_order_date).astype("timedelta64[D]").astype(np.float64)
+        decayed[name] = getattr(state, name) * np.exp2(-np.nan_to_num(age, nan=0.0).clip(min=0.0) / half_life)[:, None]
+        decayed[name][:, product] += count
+    width = min(count, recent.shape[1])
+    recent = np.hstack([np.full((len(recent), width), product), recent])[:, : recent.shape[1]]
+    first = np.where(np.isnat(state.first_order_date), day, state.first_order_date)
+    return replace(
+        state,
+        order_count=state.order_count + count,
+        line_count=state.line_count + count,
+        first_order_date=first,
+        last_order_date=day,
+        recent_products=recent,
+        main_orders=main,
+        **decayed,
+    )
+
+
+def _together(many: Sequence[Orders]) -> Orders:
+    """Requests one after the other."""
+    first = many[0]
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(one.states, name) for one in many])
+        for name in vars(first.states)
+        if name != "products"
+    }
+    contexts = {name: np.concatenate([getattr(one.contexts, name) for one in many]) for name in vars(first.contexts)}
+    return Orders(replace(first.states, **arrays), Contexts(**contexts))

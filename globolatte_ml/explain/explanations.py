@@ -1,0 +1,111 @@
+"""Which part of what the model knows moved a probability, and by how much: exact Shapley values of groups of inputs.
+
+Belongs here: the groups ("players"), coalitions, values. Does not belong here: words and pictures.
+
+The players are what a request consists of: the fields of the context, and the customer's state in three parts. With so few of
+them all coalitions can be asked, so that the interventional Shapley values (Lundberg & Lee 2017; Janzing et al. 2020) are exact for any
+model: what SHAP's sampling explainers estimate. A player that is absent takes its value from orders of the background sample.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Protocol
+
+import numpy as np
+
+from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.states import CustomerStates
+
+REGION, DATE, WEATHER, HOUR, HOLIDAY = "region", "time of year", "weather", "hour", "holiday"
+HISTORY, ADD_ONS, HOURS_OF_VISITS = "past choices", "add-ons and baskets", "hours of past visits"
+_CONTEXT = {REGION: "business_unit", DATE: "date", WEATHER: "weather", HOUR: "daypart", HOLIDAY: "is_holiday"}
+_STATE = {ADD_ONS: ("addon_lines", "line_count"), HOURS_OF_VISITS: ("daypart_orders",)}
+PLAYERS = (*_CONTEXT, HISTORY, ADD_ONS, HOURS_OF_VISITS)
+"""All other fields of the state belong to the past choices, also those that later versions add."""
+ROWS_AT_ONCE = 20_000
+
+
+class Predictor(Protocol):
+    """Any model of the next main product."""
+
+    def predict_proba(
+        self, states: CustomerStates, contexts: Contexts, products: Sequence[str] | None = None
+    ) -> np.ndarray:
+        """Probabilities of shape (n, K) over `products`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Orders:
+    """n requests: states and contexts."""
+
+    states: CustomerStates
+    contexts: Contexts
+
+    def __len__(self) -> int:
+        return len(self.contexts)
+
+    def take(self, rows: np.ndarray) -> Orders:
+        """The requests at `rows`."""
+        return Orders(self.states.take(rows), self.contexts.take(rows))
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """n predictions over K products, explained. base (K,): the mean prediction of the background. values (n, players, K): what each
+    player adds to it; base and values sum to `predicted` (n, K)."""
+
+    base: np.ndarray
+    values: np.ndarray
+    predicted: np.ndarray
+
+    def importance(self) -> np.ndarray:
+        """How far each player moves the probability of each product on average, shape (players, K)."""
+        mean: np.ndarray = np.abs(self.values).mean(axis=0)
+        return mean
+
+    def moved(self) -> np.ndarray:
+        """How much probability each player moves from some products to others on average, shape (players,)."""
+        total: np.ndarray = self.importance().sum(axis=1) / 2.0
+        return total
+
+
+def explain(model: Predictor, orders: Orders, background: Orders, products: Sequence[str]) -> Explanations:
+    """Explain n predictions against b background orders; the model is asked n x b x 2^players times."""
+    n_players, n, b = len(PLAYERS), len(orders), len(background)
+    mine, theirs = np.repeat(np.arange(n), b), np.tile(np.arange(b), n)
+    left, right = orders.take(mine), background.take(theirs)
+    worth = np.empty((2**n_players, n, len(products)))
+    for coalition in range(2**n_players):
+        present = [bool(coalition >> player & 1) for player in range(n_players)]
+        mixed = _mixed(left, right, dict(zip(PLAYERS, present, strict=True)))
+        worth[coalition] = _asked(model, mixed, products).reshape(n, b, -1).mean(axis=1)
+    values = np.zeros((n, n_players, len(products)))
+    for coalition in range(2**n_players):
+        size = coalition.bit_count()
+        for player in range(n_players):
+            if not coalition >> player & 1:
+                weight = math.factorial(size) * math.factorial(n_players - size - 1) / math.factorial(n_players)
+                values[:, player] += weight * (worth[coalition | 1 << player] - worth[coalition])
+    return Explanations(worth[0].mean(axis=0), values, worth[-1])
+
+
+def _asked(model: Predictor, orders: Orders, products: Sequence[str]) -> np.ndarray:
+    pieces = [np.arange(start, min(start + ROWS_AT_ONCE, len(orders))) for start in range(0, len(orders), ROWS_AT_ONCE)]
+    asked = [orders.take(piece) for piece in pieces]
+    return np.concatenate([model.predict_proba(one.states, one.contexts, products) for one in asked])
+
+
+def _mixed(left: Orders, right: Orders, present: dict[str, bool]) -> Orders:
+    """The present players' fields from `left`, all others from `right`."""
+    context = {name: getattr((left if present[player] else right).contexts, name) for player, name in _CONTEXT.items()}
+    owner = {name: player for player, names in _STATE.items() for name in names}
+    state = {
+        field.name: getattr((left if present[owner.get(field.name, HISTORY)] else right).states, field.name)
+        for field in fields(CustomerStates)
+        if field.name != "products"
+    }
+    return Orders(replace(left.states, **state), Contexts(**context))

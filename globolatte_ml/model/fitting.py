@@ -1,0 +1,207 @@
+"""How a `PreferenceModel` is fitted: its candidates compared on later orders, its experts, their blend.
+
+Belongs here: which orders learn and which compare, choosing penalty and half-life, a model around what an AutoML search found.
+Does not belong here: predicting (`model.py`), how each expert learns (`taste_fit.py`, `regression.py`, `blend.py`, `priors.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.shares import log_softmax
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.data.time_split import time_split
+from globolatte_ml.data.training_orders import recency_weights, round_significant, thinned
+from globolatte_ml.data.vocabulary import SEASONS
+from globolatte_ml.model.blend import REGRESSION_ALONE, learn_blend
+from globolatte_ml.model.encoding import encode_for
+from globolatte_ml.model.features import features
+from globolatte_ml.model.metrics import log_loss
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.priors import learn_feature_space
+from globolatte_ml.model.regression import fit_regression
+from globolatte_ml.model.taste_fit import fit_taste, quasi_normal_draws, start
+from globolatte_ml.model.taste_inputs import taste_inputs
+
+CAUTIOUS_PENALTY = 0.01
+MINIMUM_VALIDATION_ORDERS = 30
+MINIMUM_TASTE_ORDERS = 200
+"""With fewer the regression answers alone."""
+TOO_FEW_ORDERS = (
+    f"a search by AutoML needs {MINIMUM_VALIDATION_ORDERS} orders in the last eighth of the training span and two products sold "
+    "before; use GLOBOLATTE_TRAINING=command until more are loaded"
+)
+MAXIMUM_TASTE_ORDERS, MAXIMUM_REGRESSION_ORDERS = 100_000, 250_000
+"""More orders than these tell a few hundred parameters nothing new: every so manieth is taken."""
+TASTE_DIGITS = 6
+"""Significant digits kept of the taste model and the blend: far more than the data tell, fewer than the search's noise reaches."""
+
+
+@dataclass(frozen=True)
+class Orders:
+    """n orders to learn from. chosen: (n,) positions of the main products in the sorted catalogue."""
+
+    states: CustomerStates
+    contexts: Contexts
+    chosen: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def take(self, rows: np.ndarray) -> Orders:
+        """The orders at `rows` (positions or a boolean mask)."""
+        return Orders(self.states.take(rows), self.contexts.take(rows), self.chosen[rows])
+
+
+def validation_orders(
+    contexts: Contexts, chosen: np.ndarray, fresh_from: np.datetime64 | None
+) -> tuple[np.ndarray | None, np.datetime64 | None]:
+    """Which of n training orders candidates are compared on, (n,), none if they are too few; and from when on they are new to the
+    model that is to be replaced, none where too little is new to tell anything about forgetting."""
+    later = time_split(contexts.date, fresh_from)
+    if later.sum() < MINIMUM_VALIDATION_ORDERS:
+        later, fresh_from = time_split(contexts.date), None
+    enough = later.sum() >= MINIMUM_VALIDATION_ORDERS and len(np.unique(chosen[~later])) >= 2
+    return (later if enough else None), fresh_from
+
+
+def fit_model(
+    model: PreferenceModel, orders: Orders, catalogue: tuple[str, ...], fresh_from: np.datetime64 | None
+) -> None:
+    """Sets what `model` learns of orders in their canonical sequence."""
+    if model.tabular is not None:
+        _fit_around_tabular(model, orders, catalogue, fresh_from)
+        return
+    trial = _best_of_the_past(model, orders, catalogue, fresh_from)
+    model.validation_log_loss_ = scores = trial.validation_log_loss_ if trial else {}
+    cautious = (CAUTIOUS_PENALTY, model.half_lives[0])
+    model.penalty_, model.half_life_ = min(scores, key=lambda one: scores[one]) if scores else cautious
+    _learn_features(model, orders, catalogue)
+    weights = recency_weights(orders.contexts.date, model.half_life_)
+    rows = thinned(orders.chosen, MAXIMUM_REGRESSION_ORDERS)
+    some = orders.take(rows)
+    inputs = features(some.states, some.contexts, model.space_)
+    _regress(model, inputs, some.chosen, model.penalty_, None if weights is None else weights[rows])
+    if trial and trial.taste_ is not None:
+        model.blend_ = round_significant(trial.blend_, TASTE_DIGITS)
+        _fit_taste(model, orders, weights, trial)
+
+
+def _best_of_the_past(
+    model: PreferenceModel, orders: Orders, catalogue: tuple[str, ...], fresh_from: np.datetime64 | None
+) -> PreferenceModel | None:
+    """A model of the earlier orders whose penalty, half-life and blend are the best for the later ones, if these suffice."""
+    later, fresh_from = validation_orders(orders.contexts, orders.chosen, fresh_from)
+    if later is None:
+        return None
+    past, after = orders.take(~later), orders.take(later)
+    trial = PreferenceModel(**model.get_params())
+    trial.half_lives = model.half_lives if fresh_from is not None else model.half_lives[:1]
+    _learn_features(trial, past, catalogue)
+    some = past.take(thinned(past.chosen, MAXIMUM_REGRESSION_ORDERS))
+    logits = _try_penalties(trial, some, after)
+    if len(past) >= MINIMUM_TASTE_ORDERS:
+        _fit_taste(trial, past, recency_weights(past.contexts.date, trial.half_life_))
+        _learn_blend(trial, after, logits)
+    return trial
+
+
+def _fit_around_tabular(
+    model: PreferenceModel, orders: Orders, catalogue: tuple[str, ...], fresh_from: np.datetime64 | None
+) -> None:
+    """A model around a classifier that was fitted on the orders before the validation orders.
+
+    Raises InvalidDataError if there are too few orders for that.
+    """
+    later, _ = validation_orders(orders.contexts, orders.chosen, fresh_from)
+    if later is None:
+        raise InvalidDataError(TOO_FEW_ORDERS)
+    past, after = orders.take(~later), orders.take(later)
+    trial = PreferenceModel(**model.get_params())
+    _learn_features(trial, past, catalogue)
+    trial.coef_, trial.intercept_, trial.tabular_sold_ = np.zeros((0, 0)), np.zeros(0), trial.sold_
+    inputs = features(after.states, after.contexts, trial.space_)
+    model.penalty_, model.half_life_ = 0.0, None
+    model.validation_log_loss_ = {(0.0, None): log_loss(trial.pooled(inputs, None), after.chosen)}
+    _learn_features(model, orders, catalogue)
+    model.space_, model.tabular_sold_ = trial.space_, trial.tabular_sold_
+    model.coef_, model.intercept_ = trial.coef_, trial.intercept_
+    if len(past) >= MINIMUM_TASTE_ORDERS:
+        _fit_taste(trial, past, None)
+        _learn_blend(trial, after, trial.logits(inputs))
+        model.blend_ = round_significant(trial.blend_, TASTE_DIGITS)
+        _fit_taste(model, orders, None, trial)
+
+
+def _learn_features(model: PreferenceModel, orders: Orders, catalogue: tuple[str, ...]) -> None:
+    """Learns what features need; the regression answers alone for now."""
+    model.space_ = learn_feature_space(orders.states, orders.contexts, orders.chosen, catalogue)
+    model.classes_ = np.array(catalogue)
+    model.n_orders_ = len(orders)
+    model.floor_ = 1.0 / (len(orders) + len(catalogue))
+    model.sold_ = np.unique(orders.chosen)
+    model.taste_, model.blend_, model.draws_ = None, REGRESSION_ALONE, np.zeros((0, 0))
+    model.tabular_sold_ = np.zeros(0, np.int64)
+
+
+def _try_penalties(trial: PreferenceModel, past: Orders, after: Orders) -> np.ndarray:
+    """Log loss of the later orders by candidate; the logits (later orders, S) of the best, whose half-life is kept."""
+    inputs = features(past.states, past.contexts, trial.space_)
+    inputs_later = features(after.states, after.contexts, trial.space_)
+    trial.validation_log_loss_ = {}
+    best, logits = np.inf, np.zeros((len(after), len(trial.sold_)))
+    for half_life in trial.half_lives:
+        weights, lowest = recency_weights(past.contexts.date, half_life), np.inf
+        for penalty in sorted(trial.penalties):
+            _regress(trial, inputs, past.chosen, penalty, weights, is_candidate=True)
+            loss = log_loss(trial.pooled(inputs_later, None), after.chosen)
+            trial.validation_log_loss_[penalty, half_life] = loss
+            if loss < best:
+                best, trial.half_life_, logits = loss, half_life, trial.logits(inputs_later)
+            if loss > lowest:
+                break
+            lowest = loss
+    return logits
+
+
+def _regress(
+    model: PreferenceModel,
+    inputs: np.ndarray,
+    chosen: np.ndarray,
+    penalty: float,
+    weights: np.ndarray | None,
+    *,
+    is_candidate: bool = False,
+) -> None:
+    coef, intercept = fit_regression(inputs, chosen, penalty, weights, model.random_state, is_candidate=is_candidate)
+    model.coef_, model.intercept_ = round_significant(coef), round_significant(intercept)
+
+
+def _fit_taste(
+    model: PreferenceModel, orders: Orders, weights: np.ndarray | None, trial: PreferenceModel | None = None
+) -> None:
+    """From the start, or from what `trial` learned if it knows the same products."""
+    rows = thinned(orders.chosen, MAXIMUM_TASTE_ORDERS)
+    some, space = orders.take(rows), model.space_
+    inputs = taste_inputs(encode_for(some.states, some.contexts, space), space, model.sold_)
+    position = np.searchsorted(model.sold_, some.chosen)
+    begin = start(inputs, position, model.groups)
+    model.draws_ = round_significant(quasi_normal_draws(model.draws, begin.spread.shape[1]), TASTE_DIGITS)
+    warm = trial.taste_ if trial is not None and np.array_equal(trial.sold_, model.sold_) else None
+    interactions = len(space.vocabulary.business_units) * len(SEASONS)
+    iterations = model.iterations if warm is None else model.iterations // 2
+    counted = None if weights is None else weights[rows]
+    found = fit_taste(inputs, position, begin, model.draws_, iterations, interactions, counted, warm)
+    model.taste_ = found.from_vector(round_significant(found.vector(), TASTE_DIGITS))
+
+
+def _learn_blend(trial: PreferenceModel, after: Orders, logits: np.ndarray) -> None:
+    """Whom to trust, by orders that neither expert was fitted on."""
+    log_taste = log_softmax(trial.taste_scores(encode_for(after.states, after.contexts, trial.space_)))
+    told = np.isin(after.chosen, trial.sold_)
+    position = np.searchsorted(trial.sold_, after.chosen[told])
+    trial.blend_ = learn_blend(log_taste[told], log_softmax(logits)[told], position)

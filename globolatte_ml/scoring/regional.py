@@ -1,0 +1,103 @@
+"""What to recommend to somebody of whom nothing is known: by region, season and weather.
+
+Belongs here: asking the model with an empty state in every circumstance, and the table of the answers.
+Does not belong here: customers with a history (`batch.py`), plots.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import numpy as np
+import pyarrow as pa
+
+from globolatte_ml.data import columns
+from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.vocabulary import SEASONS, encode, season_codes
+from globolatte_ml.scoring.scoring import Scorer
+
+MONTHS_OF_A_SEASON = 3
+MIDDLE_OF_A_MONTH = 15
+NO_HISTORY = -1
+_ANY_DAYPART = ""
+
+
+def days_of_season(season: int, today: dt.date) -> list[dt.date]:
+    """The middle of each month of the season (a position in `SEASONS`) that is under way on `today`, or else comes next."""
+    month = 12 if season == 0 else season * MONTHS_OF_A_SEASON
+    start = 12 * today.year + month - 1  # months since the year 0
+    this_month = 12 * today.year + today.month - 1
+    if this_month < start - 12 + MONTHS_OF_A_SEASON:
+        start -= 12
+    elif this_month >= start + MONTHS_OF_A_SEASON:
+        start += 12
+    ordinals = range(start, start + MONTHS_OF_A_SEASON)
+    return [dt.date(one // 12, one % 12 + 1, MIDDLE_OF_A_MONTH) for one in ordinals]
+
+
+def regional_table(scorer: Scorer, weather_days: pa.Table, today: dt.date) -> pa.Table:
+    """Every product ranked for a stranger, by business unit, season and weather: one row each.
+
+    The probability is the mean over the season's three months at no particular hour (the chain's mix of dayparts), on days that are
+    no holidays. `weather_days` (business_unit, month, weather, order_days) says how often that weather was seen there: where it
+    never was, the model carries over what it learned of that weather elsewhere.
+    """
+    units, weathers, products = list(scorer.bundle.business_units), scorer.weathers, scorer.products
+    grid = [(unit, season, weather) for unit in units for season in range(len(SEASONS)) for weather in weathers]
+    days = {season: days_of_season(season, today) for season in range(len(SEASONS))}
+    asked = [(unit, day, weather) for unit, season, weather in grid for day in days[season]]
+    contexts = Contexts(
+        business_unit=np.array([unit for unit, _, _ in asked]),
+        date=np.array([day for _, day, _ in asked], dtype="datetime64[D]"),
+        weather=np.array([weather for _, _, weather in asked]),
+        daypart=np.full(len(asked), _ANY_DAYPART),
+        is_holiday=np.zeros(len(asked), dtype=bool),
+    )
+    answers = scorer.probabilities(np.full(len(asked), NO_HISTORY), contexts)
+    probability = answers.reshape(len(grid), MONTHS_OF_A_SEASON, len(products)).mean(axis=1)
+    shares, seen = _weather_shares(weather_days, units, weathers)
+    return _rows(scorer, grid, probability, shares, seen, today)
+
+
+def _weather_shares(
+    weather_days: pa.Table, units: list[str], weathers: tuple[str, ...]
+) -> tuple[np.ndarray, np.ndarray]:
+    """How a unit's days of a season were shared among weathers, and how many there were; both (units, seasons, weathers)."""
+    days = np.zeros((len(units), len(SEASONS), len(weathers)))
+    unit = encode(columns.strings(weather_days, "business_unit"), units)
+    weather = encode(columns.strings(weather_days, "weather"), weathers)
+    season = columns.integers(weather_days, "month") % 12 // MONTHS_OF_A_SEASON
+    known = (unit >= 0) & (weather >= 0)
+    np.add.at(days, (unit[known], season[known], weather[known]), columns.floats(weather_days, "order_days")[known])
+    total = days.sum(axis=2, keepdims=True)
+    return np.divide(days, total, out=np.zeros_like(days), where=total > 0), days
+
+
+def _rows(
+    scorer: Scorer,
+    grid: list[tuple[str, int, str]],
+    probability: np.ndarray,
+    shares: np.ndarray,
+    seen: np.ndarray,
+    today: dt.date,
+) -> pa.Table:
+    n_products = len(scorer.products)
+    order = np.argsort(-probability, axis=1, kind="stable")
+    by_cell = np.repeat(np.arange(len(grid)), n_products)
+    now = int(season_codes(np.array([today], dtype="datetime64[D]"))[0])
+    return pa.table(
+        {
+            "business_unit": pa.array([unit for unit, _, _ in grid], pa.string()).take(pa.array(by_cell)),
+            "season": pa.array([SEASONS[season] for _, season, _ in grid], pa.string()).take(pa.array(by_cell)),
+            "weather": pa.array([weather for _, _, weather in grid], pa.string()).take(pa.array(by_cell)),
+            "is_season_now": pa.array(np.array([season == now for _, season, _ in grid])[by_cell]),
+            "weather_share": pa.array(shares.ravel()[by_cell]),
+            "weather_days": pa.array(seen.ravel()[by_cell].astype(np.int64)),
+            "rank": pa.array(np.tile(np.arange(1, n_products + 1, dtype=np.int32), len(grid))),
+            "product_id": pa.array(list(scorer.products), pa.string()).take(pa.array(order.ravel())),
+            "probability": pa.array(np.take_along_axis(probability, order, axis=1).ravel()),
+            "model_version": pa.repeat(scorer.model_version, len(by_cell)),
+            "state_version": pa.repeat(scorer.state_version, len(by_cell)),
+            "as_of_date": pa.repeat(pa.scalar(today, pa.date32()), len(by_cell)),
+        }
+    )

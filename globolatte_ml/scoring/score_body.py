@@ -1,0 +1,210 @@
+"""What a caller of the endpoint may say: the body of `POST /score`, checked field by field.
+
+Belongs here: the shape, the limits and the messages, as pure functions.
+Does not belong here: computing an answer (`scoring.py`), HTTP beyond the status code (`score.py`).
+
+A body is one request, a list of requests, or `{"requests": [...]}`. A request is
+
+    {"customer_id": "C0001", "region": "Canada", "weather": "Snowy",
+     "date": "2024-01-31", "daypart": "morning", "top": 3}
+
+`region` is a business unit by its id, country, name or folder (`business_unit` is another word for it); `date` is by default
+today in the unit's time zone, `daypart` by default averages over the customer's hours, `top` is by default everything.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from globolatte_ml.data.vocabulary import DAYPARTS
+from globolatte_ml.scoring.recommendations import Request
+from globolatte_ml.scoring.scoring import Scorer
+
+MAX_REQUESTS = 1_000
+MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_TEXT = 200
+REQUIRED = ("customer_id", "region", "weather")
+OPTIONAL = ("date", "daypart", "top")
+SYNONYMS = {"business_unit": "region"}
+_FIELDS = (*REQUIRED, *OPTIONAL)
+
+
+class BodyError(Exception):
+    """A body that cannot be answered: the HTTP status and a message with the field, the fault and the remedy."""
+
+    def __init__(self, message: str, status: int = 400) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class KnownWords:
+    """The words that a scorer understands, and the time zones of its units; both by case-folded name."""
+
+    units: Mapping[str, str]
+    unit_list: str
+    weathers: frozenset[str]
+    weather_list: str
+
+    @classmethod
+    def of(cls, scorer: Scorer) -> KnownWords:
+        """The words of a scorer."""
+        units = scorer.bundle.business_units.values()
+        return cls(
+            units={name.casefold(): unit.time_zone for unit in units for name in unit.names},
+            unit_list="; ".join(" / ".join(unit.names) for unit in units),
+            weathers=frozenset(weather.casefold() for weather in scorer.weathers),
+            weather_list=", ".join(scorer.weathers),
+        )
+
+
+def parse_body(body: bytes, words: KnownWords, now: dt.datetime) -> list[Request]:
+    """The requests of a body, in order. Raises `BodyError` for the first fault found.
+
+    `now` is an aware time; it decides what `today` is where no date is given.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyError(f"the body has {len(body):,} bytes; send at most {MAX_BODY_BYTES:,}", 413)
+    document = _json(body)
+    if isinstance(document, dict) and "requests" not in document:
+        return [_request(document, "", words, now)]
+    return [
+        _request(item, f"requests[{position}]", words, now) for position, item in enumerate(_items(document), start=0)
+    ]
+
+
+def _json(body: bytes) -> Any:
+    if not body.strip():
+        raise BodyError(f"the body is empty; send a JSON object with {', '.join(REQUIRED)}")
+    try:
+        return json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+    except UnicodeDecodeError as error:
+        raise BodyError(f"the body is not UTF-8 (byte {error.start}); send JSON in UTF-8") from error
+    except json.JSONDecodeError as error:
+        raise BodyError(
+            f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; send a JSON object with {', '.join(REQUIRED)}"
+        ) from error
+    except (RecursionError, ValueError) as error:  # too deep, or an integer of too many digits
+        raise BodyError("the body is not a request: it is nested too deeply or has a number too long") from error
+
+
+def _no_constant(name: str) -> Any:
+    raise BodyError(f"the body holds {name}, which is not JSON; leave the field out instead")
+
+
+def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise BodyError(f"field {_shown(twice)} is given twice in one object; give it once")
+    return document
+
+
+def _items(document: Any) -> list[Any]:
+    if isinstance(document, dict):
+        others = sorted(set(document) - {"requests"})
+        if others:
+            raise BodyError(f"unknown field {_shown(others[0])} beside 'requests'; put it into each request")
+        document = document["requests"]
+    if not isinstance(document, list):
+        raise BodyError(f"the body holds {_kind(document)}; send a request object or a list of them under 'requests'")
+    if not document:
+        raise BodyError("'requests' is empty; ask for at least one customer")
+    if len(document) > MAX_REQUESTS:
+        raise BodyError(
+            f"{len(document):,} requests in one call; send at most {MAX_REQUESTS:,} and split the rest, or use batch scoring",
+            413,
+        )
+    return document
+
+
+def _request(item: Any, place: str, words: KnownWords, now: dt.datetime) -> Request:
+    if not isinstance(item, dict):
+        raise BodyError(f"{place or 'the body'} is {_kind(item)}; send an object with {', '.join(REQUIRED)}")
+    prefix = f"{place}." if place else ""
+    fields = _fields(item, prefix)
+    unit, weather = _text(fields, "region", prefix), _text(fields, "weather", prefix)
+    time_zone = words.units.get(unit.casefold())
+    if time_zone is None:
+        raise BodyError(f"{prefix}region: {_shown(unit)} is unknown; use one of {words.unit_list}")
+    if weather.casefold() not in words.weathers:
+        raise BodyError(f"{prefix}weather: {_shown(weather)} is unknown; use one of {words.weather_list}")
+    return Request(
+        customer_id=_text(fields, "customer_id", prefix),
+        business_unit=unit,
+        weather=weather,
+        date=_date(fields.get("date"), prefix) or now.astimezone(ZoneInfo(time_zone)).date(),
+        daypart=_daypart(fields.get("daypart"), prefix),
+        top=_top(fields.get("top"), prefix),
+    )
+
+
+def _fields(item: dict[str, Any], prefix: str) -> dict[str, Any]:
+    """The fields under their one name. Raises for those that do not exist, are missing, or say the same thing twice."""
+    fields: dict[str, Any] = {}
+    for name, value in item.items():
+        known = SYNONYMS.get(name, name)
+        if known not in _FIELDS:
+            raise BodyError(f"{prefix}{_shown(name)[1:-1]}: unknown field; a request has {', '.join(_FIELDS)}")
+        if known in fields:
+            raise BodyError(f"{prefix}{name}: says the same as another field; give region or business_unit, not both")
+        fields[known] = value
+    for name in REQUIRED:
+        if fields.get(name) is None:
+            raise BodyError(f"{prefix}{name}: is missing; a request needs {', '.join(REQUIRED)}")
+    return fields
+
+
+def _text(fields: dict[str, Any], name: str, prefix: str) -> str:
+    value = fields[name]
+    if not isinstance(value, str):
+        raise BodyError(f"{prefix}{name}: is {_kind(value)}; send text")
+    if not value.strip() or len(value) > MAX_TEXT or not value.isprintable():
+        raise BodyError(f"{prefix}{name}: {_shown(value)} is no name; send 1 to {MAX_TEXT} printable characters")
+    return value
+
+
+def _date(value: Any, prefix: str) -> dt.date | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and len(value) == len("2024-01-31"):
+        try:
+            return dt.date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise BodyError(f"{prefix}date: {_shown(value)} is no date; write it as YYYY-MM-DD, or leave it out for today")
+
+
+def _daypart(value: Any, prefix: str) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and value.casefold() in DAYPARTS:
+        return value.casefold()
+    raise BodyError(
+        f"{prefix}daypart: {_shown(value)} is unknown; use one of {', '.join(DAYPARTS)}, or leave it out for all hours"
+    )
+
+
+def _top(value: Any, prefix: str) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        return value
+    raise BodyError(f"{prefix}top: {_shown(value)} is no count; send a whole number from 1, or leave it out for all")
+
+
+def _kind(value: Any) -> str:
+    kinds = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
+    return kinds.get(type(value), "null")
+
+
+def _shown(value: Any) -> str:
+    """The caller's value, short enough for a message."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:55]}...{text[-1]}"

@@ -1,0 +1,210 @@
+"""From a model folder and a state bundle to recommendations, one by one or for every customer.
+
+Belongs here: resolving what callers say, probabilities for requests, the batch.
+Does not belong here: HTTP, files of results, fitting. Imports numpy and pyarrow only, for a fast start.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.vocabulary import DAYPARTS
+from globolatte_ml.model.encoding import daypart_preference, encode_asked, encode_states
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.model_files import DOCUMENT_NAME
+from globolatte_ml.scoring.batch import ranked_table
+from globolatte_ml.scoring.onnx_serving import load_for_serving
+from globolatte_ml.scoring.recommendations import RankedProduct, Recommendation, Request, prediction_id
+from globolatte_ml.scoring.state_bundle import StateBundle, read_state_bundle
+
+__all__ = ["RankedProduct", "Recommendation", "Request", "Scorer"]
+
+MLFLOW_DATA = Path("data") / "preference_model"
+CUSTOMERS_AT_ONCE = 2_000
+_ANY_DAYPART = ""
+
+
+class Scorer:
+    """Answers requests with one model and one state bundle. The bundle's catalogue is what can be recommended.
+
+    Args:
+        model: a fitted model.
+        bundle: the state bundle.
+        model_version: what to call the model, for example its registry version; default: 12 digits of its content hash.
+    """
+
+    def __init__(self, model: PreferenceModel, bundle: StateBundle, model_version: str | None = None) -> None:
+        self.model, self.bundle = model, bundle
+        self.model_version = model_version or model.content_hash()[:12]
+        self.state_version = bundle.state_version
+        self.products = tuple(bundle.products)
+        self.weathers = tuple(sorted({*bundle.weathers, *model.space_.vocabulary.weathers}))
+        known = bundle.states(model.space_.vocabulary.products).take(np.arange(-1, len(bundle.customer_ids)))
+        self._states = encode_states(known, model.space_)  # a stranger first, then the customers
+        self._unit_ids = {
+            name.casefold(): unit_id for unit_id, unit in bundle.business_units.items() for name in unit.names
+        }
+        self._weather_names = {weather.casefold(): weather for weather in self.weathers}
+
+    @classmethod
+    def from_folders(cls, model_folder: Path, state_folder: Path, model_version: str | None = None) -> Scorer:
+        """Load both; `model_folder` is an MLflow model folder or the preference model's own folder."""
+        folder = resolve_model_folder(Path(model_folder))
+        return cls(load_for_serving(folder), read_state_bundle(Path(state_folder)), model_version)
+
+    def recommend(self, requests: Sequence[Request]) -> list[Recommendation]:
+        """One answer per request, in order.
+
+        Raises:
+            ValueError: a business unit, weather, daypart or `top` that does not exist; the message lists what does.
+        """
+        if not requests:
+            return []
+        asked = [self._resolved(request) for request in requests]
+        rows = self.bundle.rows(np.array([request.customer_id for request in asked]))
+        contexts = Contexts(
+            business_unit=np.array([request.business_unit for request in asked]),
+            date=np.array([request.date for request in asked], dtype="datetime64[D]"),
+            weather=np.array([request.weather for request in asked]),
+            daypart=np.array([request.daypart or _ANY_DAYPART for request in asked]),
+            is_holiday=np.array([self._is_holiday(request) for request in asked]),
+        )
+        probabilities = self.probabilities(rows, contexts)
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        return [
+            self._answer(request, row >= 0, probabilities[i], order[i])
+            for i, (request, row) in enumerate(zip(asked, rows.tolist(), strict=True))
+        ]
+
+    def time_zone(self, business_unit: str) -> str:
+        """The IANA time zone of a unit, called by any of its names. Raises ValueError, listing the units, for an unknown one."""
+        return self.bundle.business_units[self._unit(business_unit)].time_zone
+
+    def batch(self, date: dt.date, chunk: int = 50_000) -> Iterator[pa.Table]:
+        """Every customer in their home unit under every weather type: tables of at most `chunk` customers.
+
+        Columns: prediction_id, customer_id, business_unit, as_of_date, weather, is_expected_weather, rank, product_id,
+        probability, model_version, state_version. Rows run by customer, weather, rank; the id is that of the
+        same request put to `recommend` without a daypart.
+
+        Raises:
+            ValueError: `chunk` is below 1, or a customer's home unit is not in the bundle.
+        """
+        if chunk < 1:
+            raise ValueError(f"chunk is {chunk}; it must be at least 1")
+        homes = np.unique(self.bundle.home_business_unit).tolist()
+        for unit in homes:
+            self._unit(unit)
+        for start in range(0, len(self.bundle.customer_ids), chunk):
+            rows = np.arange(start, min(start + chunk, len(self.bundle.customer_ids)))
+            blocks = [
+                self._batch_probabilities(rows[i : i + CUSTOMERS_AT_ONCE], date, homes)
+                for i in range(0, len(rows), CUSTOMERS_AT_ONCE)
+            ]
+            yield ranked_table(self, rows, date, np.concatenate(blocks))
+
+    def probabilities(self, rows: np.ndarray, contexts: Contexts) -> np.ndarray:
+        """Probabilities over the bundle's products, shape (n, K).
+
+        Args:
+            rows: the customers' positions in the bundle, -1 for a stranger, shape (n,).
+            contexts: n contexts; an empty daypart averages over the customer's smoothed daypart history.
+        """
+        anytime = contexts.daypart == _ANY_DAYPART
+        repeats = np.where(anytime, len(DAYPARTS), 1)
+        index = np.repeat(np.arange(len(rows)), repeats)
+        first = np.cumsum(repeats) - repeats
+        turn = np.arange(len(index)) - first[index]
+        preference = daypart_preference(self._states["daypart_orders"][rows + 1], self.model.space_)
+        weights = np.where(anytime[index], preference[index, turn], 1.0)
+        spread = contexts.take(index)
+        daypart = np.where(anytime[index], np.array(DAYPARTS)[turn], spread.daypart)
+        spread = Contexts(spread.business_unit, spread.date, spread.weather, daypart, spread.is_holiday)
+        asked = encode_asked(self._states.take(rows[index] + 1), spread, self.model.space_)
+        answers = self.model.predict_encoded(asked, self.products)
+        mixed: np.ndarray = np.add.reduceat(answers * weights[:, None], first, axis=0)
+        return mixed
+
+    def _batch_probabilities(self, rows: np.ndarray, date: dt.date, homes: list[str]) -> np.ndarray:
+        """Shape (customers, weather types, K)."""
+        day, types = np.datetime64(date, "D"), len(self.weathers)
+        unit = np.repeat(self.bundle.home_business_unit[rows], types)
+        closed = [home for home in homes if self.bundle.is_holiday(home, day)]
+        contexts = Contexts(
+            business_unit=unit,
+            date=np.full(len(unit), day),
+            weather=np.tile(np.array(self.weathers), len(rows)),
+            daypart=np.full(len(unit), _ANY_DAYPART),
+            is_holiday=np.isin(unit, closed),
+        )
+        return self.probabilities(np.repeat(rows, types), contexts).reshape(len(rows), types, len(self.products))
+
+    def _resolved(self, request: Request) -> Request:
+        """The request in the chain's own spelling."""
+        weather = self._weather_names.get(request.weather.casefold())
+        if weather is None:
+            raise ValueError(f"weather {request.weather!r} is unknown; use one of {', '.join(self.weathers)}")
+        daypart = request.daypart.casefold() if request.daypart else None
+        if daypart is not None and daypart not in DAYPARTS:
+            raise ValueError(f"daypart {request.daypart!r} is unknown; use one of {', '.join(DAYPARTS)}, or none")
+        if request.top is not None and request.top < 1:
+            raise ValueError(f"top is {request.top}; ask for at least 1 product")
+        unit = self._unit(request.business_unit)
+        return Request(request.customer_id, unit, weather, request.date, daypart, request.top)
+
+    def _unit(self, name: str) -> str:
+        unit = self._unit_ids.get(name.casefold())
+        if unit is None:
+            known = "; ".join(" / ".join(unit.names) for unit in self.bundle.business_units.values())
+            raise ValueError(f"business unit {name!r} is unknown; use one of {known}")
+        return unit
+
+    def _is_holiday(self, request: Request) -> bool:
+        return self.bundle.is_holiday(request.business_unit, np.datetime64(request.date, "D"))
+
+    def _answer(self, asked: Request, known: bool, probabilities: np.ndarray, order: np.ndarray) -> Recommendation:
+        ranked = tuple(
+            RankedProduct(
+                self.products[position],
+                self.bundle.products[self.products[position]],
+                float(probabilities[position]),
+                i,
+            )
+            for i, position in enumerate(order[: asked.top].tolist(), start=1)
+        )
+        address = prediction_id(
+            self.model_version,
+            self.state_version,
+            asked.customer_id,
+            asked.business_unit,
+            asked.date,
+            asked.weather,
+            asked.daypart,
+        )
+        return Recommendation(
+            prediction_id=address,
+            customer_id=asked.customer_id,
+            known_customer=known,
+            business_unit=asked.business_unit,
+            weather=asked.weather,
+            date=asked.date,
+            daypart=asked.daypart,
+            model_version=self.model_version,
+            state_version=self.state_version,
+            ranked=ranked,
+        )
+
+
+def resolve_model_folder(folder: Path) -> Path:
+    """The preference model's own folder, given it or the MLflow folder around it."""
+    for candidate in (folder, folder / MLFLOW_DATA):
+        if (candidate / DOCUMENT_NAME).is_file():
+            return candidate
+    raise InvalidDataError(f"{folder}: neither {DOCUMENT_NAME} nor {MLFLOW_DATA / DOCUMENT_NAME} in it; train a model")

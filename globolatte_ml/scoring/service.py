@@ -1,0 +1,135 @@
+"""One deployment of the online endpoint: a model, the states it follows, its prediction log, its clock.
+
+Belongs here: what is answered to a body, and what a deployment tells of itself.
+Does not belong here: the inference server's side of the conversation (`score.py`), what a body may say (`score_body.py`).
+
+Environment:
+
+- `AZUREML_MODEL_DIR`: the model folder, or a folder that holds it (set by the inference server).
+- `GLOBOLATTE_STATE_POINTER`: the file that names the current customer state, beside `states/`.
+- `GLOBOLATTE_DEPLOYMENT`: what this deployment is called.
+- `GLOBOLATTE_MODEL_VERSION`: what to call the model; default: 12 digits of its content hash.
+- `GLOBOLATTE_PREDICTION_LOG`: folder of the prediction log; without it none is kept.
+- `GLOBOLATTE_PREDICTION_LOG_SECONDS`: after how long a log file is finished.
+- `GLOBOLATTE_NOW`: fixes the clock.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.scoring.onnx_serving import load_for_serving
+from globolatte_ml.scoring.prediction_log import ROTATE_SECONDS, Entry, PredictionLog
+from globolatte_ml.scoring.recommendations import Recommendation, Request
+from globolatte_ml.scoring.score_body import parse_body
+from globolatte_ml.scoring.scoring import resolve_model_folder
+from globolatte_ml.scoring.served_state import StateFollower
+
+
+@dataclass(frozen=True)
+class Service:
+    """One deployment: model and states, log, clock."""
+
+    deployment: str
+    content_hash: str
+    states: StateFollower
+    log: PredictionLog | None
+    fixed_now: dt.datetime | None
+    listeners: tuple[Callable[[Entry], None], ...] = ()
+    """Told of every call before its answer leaves: their time is the caller's, so they must be quick."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Service:
+        """Raises `InvalidDataError` or `OSError` naming what is missing."""
+        model = load_for_serving(model_folder(Path(environment.get("AZUREML_MODEL_DIR", "."))))
+        pointer = environment.get("GLOBOLATTE_STATE_POINTER")
+        if not pointer:
+            raise InvalidDataError("GLOBOLATTE_STATE_POINTER is not set; name the file that names the current state")
+        deployment = environment.get("GLOBOLATTE_DEPLOYMENT", "default")
+        seconds = float(environment.get("GLOBOLATTE_PREDICTION_LOG_SECONDS") or ROTATE_SECONDS)
+        log, now = environment.get("GLOBOLATTE_PREDICTION_LOG"), environment.get("GLOBOLATTE_NOW")
+        return cls(
+            deployment=deployment,
+            content_hash=model.content_hash(),
+            states=StateFollower(model, environment.get("GLOBOLATTE_MODEL_VERSION") or None, Path(pointer)),
+            log=PredictionLog(Path(log), deployment, seconds) if log else None,
+            fixed_now=dt.datetime.fromisoformat(now) if now else None,
+        )
+
+    def now(self) -> dt.datetime:
+        """The current time, aware."""
+        return self.fixed_now or dt.datetime.now(dt.UTC)
+
+    def answer(self, body: bytes, request_id: str, *, mirrored: bool) -> dict[str, Any]:
+        """The answer's document. Raises `BodyError`."""
+        served, now = self.states.current, self.now()
+        requests = parse_body(body, served.words, now)
+        answers = served.scorer.recommend([_whole(request) for request in requests])
+        entry = Entry(now.astimezone(dt.UTC), request_id, mirrored, answers)
+        if self.log is not None:
+            self.log.offer(entry)
+        for listener in self.listeners:
+            listener(entry)
+        return {
+            "deployment": self.deployment,
+            "model_version": served.scorer.model_version,
+            "state_version": served.scorer.state_version,
+            "recommendations": [
+                document(answer, request.top) for answer, request in zip(answers, requests, strict=True)
+            ],
+        }
+
+    def status(self) -> dict[str, Any]:
+        """What this deployment serves, and how its log does."""
+        scorer = self.states.current.scorer
+        return {
+            "deployment": self.deployment,
+            "model_version": scorer.model_version,
+            "content_hash": self.content_hash,
+            "state_version": scorer.state_version,
+            "state_error": self.states.error,
+            "prediction_log": self.log.counts() if self.log is not None else None,
+        }
+
+
+def document(answer: Recommendation, top: int | None) -> dict[str, Any]:
+    """One answer as JSON values, its best `top` products."""
+    return {
+        "prediction_id": answer.prediction_id,
+        "customer_id": answer.customer_id,
+        "known_customer": answer.known_customer,
+        "business_unit": answer.business_unit,
+        "date": answer.date.isoformat(),
+        "weather": answer.weather,
+        "daypart": answer.daypart,
+        "products": [
+            {
+                "rank": item.rank,
+                "product_id": item.product_id,
+                "product_name": item.product_name,
+                "probability": item.probability,
+            }
+            for item in answer.ranked[:top]
+        ],
+    }
+
+
+def model_folder(root: Path) -> Path:
+    """The preference model's own folder: `root` itself, or in a folder below it, as a platform mounts it."""
+    folders = [root, *sorted(folder for folder in root.iterdir() if folder.is_dir())] if root.is_dir() else [root]
+    for folder in folders:
+        try:
+            return resolve_model_folder(folder)
+        except InvalidDataError:
+            continue
+    raise InvalidDataError(f"{root}: holds no preference model; point AZUREML_MODEL_DIR at a trained model's folder")
+
+
+def _whole(request: Request) -> Request:
+    """The same question for every product: the log keeps all probabilities, whatever the caller wants to see."""
+    return Request(request.customer_id, request.business_unit, request.weather, request.date, request.daypart)

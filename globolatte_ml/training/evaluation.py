@@ -1,0 +1,204 @@
+"""The judgement of a model on a holdout it never saw, as a record that can be kept and compared.
+
+Belongs here: `Evaluation`, and computing it for any model on any snapshot.
+Does not belong here: what follows from it (`promotion.py`), pictures of it (`plots.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.vocabulary import SEASONS, season_codes
+from globolatte_ml.model.metrics import (
+    Interval,
+    Metrics,
+    ReliabilityBin,
+    expected_calibration_error,
+    hit_rate,
+    log_loss,
+    losses,
+    metrics,
+    paired_bootstrap,
+    reliability,
+)
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.training.baselines import POPULARITY, baseline_probabilities
+from globolatte_ml.training.proofs import Proofs
+
+__all__ = [
+    "Evaluation",
+    "GroupMetrics",
+    "Interval",
+    "Metrics",
+    "ReliabilityBin",
+    "evaluate",
+    "evaluate_model",
+    "expected_calibration_error",
+    "hit_rate",
+    "log_loss",
+    "paired_bootstrap",
+]
+
+HISTORY_LENGTHS = {"no orders": (0, 0), "1-4 orders": (1, 4), "5-19 orders": (5, 19), "20+ orders": (20, 2**62)}
+
+
+@dataclass(frozen=True)
+class GroupMetrics:
+    """Quality within one group of holdout orders."""
+
+    orders: int
+    log_loss: float
+    hit_rate_at_1: float
+    expected_calibration_error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How one model does on one holdout.
+
+    Attributes:
+        model_version: content hash of the model.
+        holdout_id: hash over the holdout's orders and the catalogue; only equal ids may be compared.
+        training_orders, holdout_orders: sizes of the split.
+        holdout_from, holdout_to: first and last business date, ISO; None without a holdout.
+        n_products: size of the catalogue.
+        model: None without holdout orders, as is `gain_over_popularity`.
+        baselines: by name, see `baselines.py`; empty without holdout orders.
+        gain_over_popularity: log loss of popularity minus the model's, nats per order, bootstrap over customers.
+        by_business_unit, by_season, by_history: groups that have holdout orders.
+        by_product: by what was bought; calibration says nothing here.
+        reliability: predicted against observed.
+        gain_over_champion: log loss of the champion minus the model's; None without a champion judged on the same holdout.
+        proofs: what the training job proved of the model itself; None where it kept none.
+    """
+
+    model_version: str
+    holdout_id: str
+    training_orders: int
+    holdout_orders: int
+    holdout_from: str | None
+    holdout_to: str | None
+    n_products: int
+    model: Metrics | None
+    baselines: dict[str, Metrics]
+    gain_over_popularity: Interval | None
+    by_business_unit: dict[str, GroupMetrics]
+    by_season: dict[str, GroupMetrics]
+    by_history: dict[str, GroupMetrics]
+    reliability: tuple[ReliabilityBin, ...]
+    by_product: dict[str, GroupMetrics] = field(default_factory=dict)
+    gain_over_champion: Interval | None = None
+    proofs: Proofs | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-safe values only."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> Evaluation:
+        """The inverse of `as_dict`, also after a trip through JSON."""
+        groups = {
+            name: {label: GroupMetrics(**group) for label, group in record[name].items()}
+            for name in ("by_business_unit", "by_season", "by_history", "by_product")
+            if name in record
+        }
+        gain, over_champion, proofs = (
+            record.get(name) for name in ("gain_over_popularity", "gain_over_champion", "proofs")
+        )
+        parts: dict[str, Any] = {
+            "model": Metrics(**record["model"]) if record["model"] else None,
+            "baselines": {name: Metrics(**values) for name, values in record["baselines"].items()},
+            "gain_over_popularity": Interval(**gain) if gain else None,
+            "gain_over_champion": Interval(**over_champion) if over_champion else None,
+            "proofs": Proofs(**proofs) if proofs else None,
+            "reliability": tuple(ReliabilityBin(**values) for values in record["reliability"]),
+        }
+        return cls(**{**record, **groups, **parts})
+
+
+def evaluate_model(model: PreferenceModel | Path, snapshot: Snapshot, seed: int = 0) -> Evaluation:
+    """Judge a model (or the one saved in a folder) on the snapshot's holdout.
+
+    A champion trained on an earlier snapshot is judged on the challenger's holdout this way: same orders, same states,
+    same catalogue.
+    """
+    if isinstance(model, Path):
+        model = PreferenceModel.load(model)
+    holdout = snapshot.holdout
+    probabilities = holdout_probabilities(model, snapshot, holdout)
+    return evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)
+
+
+def holdout_probabilities(model: PreferenceModel, snapshot: Snapshot, holdout: np.ndarray) -> np.ndarray:
+    """Probabilities over the snapshot's products for its holdout orders."""
+    return model.predict_proba(snapshot.states.take(holdout), snapshot.contexts.take(holdout), snapshot.products)
+
+
+def evaluate(
+    probabilities: np.ndarray, snapshot: Snapshot, holdout: np.ndarray, model_version: str, seed: int = 0
+) -> Evaluation:
+    """Judge `probabilities` (holdout orders, K); `seed` is that of the bootstrap."""
+    chosen, contexts = snapshot.chosen[holdout], snapshot.contexts.take(holdout)
+    dates = np.sort(contexts.date)
+    baselines = baseline_probabilities(snapshot, holdout) if len(chosen) else {}
+    history = snapshot.states.order_count[holdout]
+    lengths = {label: (history >= low) & (history <= high) for label, (low, high) in HISTORY_LENGTHS.items()}
+    units = {str(unit): contexts.business_unit == unit for unit in np.unique(contexts.business_unit)}
+    seasons = {season: season_codes(contexts.date) == code for code, season in enumerate(SEASONS)}
+    gain = None
+    if len(chosen):
+        difference = losses(baselines[POPULARITY], chosen) - losses(probabilities, chosen)
+        gain = paired_bootstrap(difference, snapshot.customer_ids[holdout], seed=seed)
+    return Evaluation(
+        model_version=model_version,
+        holdout_id=_holdout_id(snapshot.order_keys[holdout], snapshot.y[holdout], snapshot.products),
+        training_orders=int((~holdout).sum()),
+        holdout_orders=len(chosen),
+        holdout_from=str(dates[0]) if len(dates) else None,
+        holdout_to=str(dates[-1]) if len(dates) else None,
+        n_products=len(snapshot.products),
+        model=metrics(probabilities, chosen) if len(chosen) else None,
+        baselines={name: metrics(answer, chosen) for name, answer in baselines.items()},
+        gain_over_popularity=gain,
+        by_business_unit=_by_group(probabilities, chosen, units),
+        by_season=_by_group(probabilities, chosen, seasons),
+        by_history=_by_group(probabilities, chosen, lengths),
+        reliability=reliability(probabilities, chosen) if len(chosen) else (),
+        by_product=_by_group(probabilities, chosen, {p: chosen == i for i, p in enumerate(snapshot.products)}),
+    )
+
+
+def gain_over(
+    challenger: np.ndarray, champion: np.ndarray, snapshot: Snapshot, holdout: np.ndarray, seed: int = 0
+) -> Interval | None:
+    """Log loss of `champion` minus that of `challenger`, probabilities (holdout orders, K) both; None without holdout orders."""
+    if not holdout.any():
+        return None
+    chosen = snapshot.chosen[holdout]
+    difference = losses(champion, chosen) - losses(challenger, chosen)
+    return paired_bootstrap(difference, snapshot.customer_ids[holdout], seed=seed)
+
+
+def _by_group(probabilities: np.ndarray, chosen: np.ndarray, groups: dict[str, np.ndarray]) -> dict[str, GroupMetrics]:
+    return {
+        label: GroupMetrics(
+            orders=int(rows.sum()),
+            log_loss=log_loss(probabilities[rows], chosen[rows]),
+            hit_rate_at_1=hit_rate(probabilities[rows], chosen[rows], 1),
+            expected_calibration_error=expected_calibration_error(probabilities[rows], chosen[rows]),
+        )
+        for label, rows in groups.items()
+        if rows.any()
+    }
+
+
+def _holdout_id(order_keys: np.ndarray, y: np.ndarray, products: Sequence[str]) -> str:
+    content = "\n".join([*products, "", *order_keys.tolist(), "", *y.tolist()])
+    return hashlib.sha256(content.encode()).hexdigest()[:20]

@@ -1,0 +1,129 @@
+"""What a training job proves of the model it made, besides how good it is: no leakage, reproducible, fast, small.
+
+Belongs here: the proofs, and the file in the model folder that keeps them.
+Does not belong here: what is good enough (`promotion.py`), the judgement on the holdout (`evaluation.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.data.vocabulary import DAYPARTS, encode, one_hot
+from globolatte_ml.model.model import PreferenceModel
+
+PROOFS_FILE = "proofs.json"
+REFIT_ORDERS = 20_000
+"""A model of more training orders is proven on its last ones: a second training would take too long."""
+TIMED_PREDICTIONS = 200
+REPLAYED_ORDERS = 300
+SAME_COUNT = 1e-6
+
+
+@dataclass(frozen=True)
+class Proofs:
+    """What was measured.
+
+    Attributes:
+        refitted_orders: training orders of the second fit.
+        same_hash_again: whether that fit, with the outcomes of the holdout shuffled, gave the same content hash: training does not
+            see the future, and gives the same model for the same past.
+        replayed_orders: holdout orders whose state was computed anew from the snapshot's orders of earlier dates alone.
+        states_differ: how many of them had been given another state.
+        microseconds: median time of one prediction in this process. bytes: size of the model folder.
+    """
+
+    refitted_orders: int
+    same_hash_again: bool
+    replayed_orders: int
+    states_differ: int
+    microseconds: float
+    bytes: int
+
+
+def prove(
+    model: PreferenceModel, snapshot: Snapshot, folder: Path, fit: Callable[[Snapshot], PreferenceModel], seed: int = 0
+) -> Proofs:
+    """All proofs of a model that `fit` made of `snapshot`, and that was saved in `folder`."""
+    refitted, same = same_hash_with_a_shuffled_future(model, snapshot, fit, seed)
+    replayed, differ = states_that_know_the_future(snapshot)
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return Proofs(refitted, same, replayed, differ, microseconds_of_one(model, snapshot), size)
+
+
+def same_hash_with_a_shuffled_future(
+    model: PreferenceModel, snapshot: Snapshot, fit: Callable[[Snapshot], PreferenceModel], seed: int
+) -> tuple[int, bool]:
+    """Training orders fitted again, and whether `fit` makes the same of a snapshot whose holdout's outcomes are shuffled."""
+    first, holdout = model.content_hash(), snapshot.holdout
+    if int((~holdout).sum()) > REFIT_ORDERS:
+        latest = np.flatnonzero(~holdout)[-REFIT_ORDERS]
+        snapshot = snapshot.take(np.arange(latest, len(snapshot)))
+        first, holdout = fit(snapshot).content_hash(), snapshot.holdout
+    shuffled, future = snapshot.y.copy(), np.flatnonzero(holdout)
+    shuffled[future] = shuffled[np.random.default_rng(seed).permutation(future)]
+    return int((~holdout).sum()), first == fit(replace(snapshot, y=shuffled)).content_hash()
+
+
+def states_that_know_the_future(snapshot: Snapshot) -> tuple[int, int]:
+    """Of some holdout orders (all, or evenly spread ones): how many were looked at, and how many have a state that the customer's
+    orders of earlier dates do not give."""
+    future = np.flatnonzero(snapshot.holdout)
+    looked_at = future[:: max(1, len(future) // REPLAYED_ORDERS)]
+    customers, customer = np.unique(snapshot.customer_ids, return_inverse=True)
+    by_customer = np.argsort(customer, kind="stable")
+    bounds = np.searchsorted(customer[by_customer], np.arange(len(customers) + 1))
+    differ = 0
+    for row in looked_at.tolist():
+        own = by_customer[bounds[customer[row]] : bounds[customer[row] + 1]]
+        own = own[snapshot.contexts.date[own] < snapshot.contexts.date[row]]
+        in_time = np.lexsort((snapshot.order_keys[own], snapshot.ordered_at[own], snapshot.contexts.date[own]))
+        differ += not _is_the_state_after(snapshot, own[in_time], row)
+    return len(looked_at), differ
+
+
+def _is_the_state_after(snapshot: Snapshot, earlier: np.ndarray, row: int) -> bool:
+    """Whether the state of order `row` is what the orders `earlier`, in time order, make it."""
+    kept: CustomerStates = snapshot.states.take(np.array([row]))
+    chosen = snapshot.chosen[earlier]
+    counts = np.bincount(chosen, minlength=len(snapshot.products))
+    dayparts = one_hot(encode(snapshot.contexts.daypart[earlier], DAYPARTS), len(DAYPARTS)).sum(axis=0)
+    recent = np.full(kept.recent_products.shape[1], -1)
+    latest = chosen[::-1][: len(recent)]
+    recent[: len(latest)] = latest
+    return bool(
+        kept.order_count[0] == len(earlier)
+        and np.abs(kept.main_orders[0] - counts).max() < SAME_COUNT
+        and np.array_equal(kept.daypart_orders[0], dayparts)
+        and np.array_equal(kept.recent_products[0], recent)
+    )
+
+
+def microseconds_of_one(model: PreferenceModel, snapshot: Snapshot) -> float:
+    """Median time of a single prediction, over the last orders of the snapshot."""
+    times = []
+    for row in range(max(0, len(snapshot) - TIMED_PREDICTIONS), len(snapshot)):
+        one = np.array([row])
+        states, contexts = snapshot.states.take(one), snapshot.contexts.take(one)
+        started = time.perf_counter_ns()
+        model.predict_proba(states, contexts)
+        times.append(time.perf_counter_ns() - started)
+    return float(np.median(times)) / 1000.0
+
+
+def write_proofs(proofs: Proofs, folder: Path) -> None:
+    """Keep them beside the model."""
+    (folder / PROOFS_FILE).write_text(json.dumps(asdict(proofs), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def kept_proofs(folder: Path) -> Proofs | None:
+    """Those kept in a model folder; None if it has none, as models made by other means."""
+    file = folder / PROOFS_FILE
+    return Proofs(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None

@@ -1,0 +1,157 @@
+"""The steps of a training job as functions: fit on the past, judge on the holdout, write the results.
+
+Belongs here: the layout of the output folder.
+Does not belong here: the command line and the conversation with Dagster (`train.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.mlflow_loader import MODEL_NAME, flat_rows, save_mlflow_model
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.onnx_graph import GRAPH_NAME, write_graph
+from globolatte_ml.training.evaluation import Evaluation, evaluate, holdout_probabilities
+from globolatte_ml.training.proofs import prove, write_proofs
+
+EXAMPLE_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Training:
+    """A fitted model with its judgement. `probabilities` (holdout orders, K) belong to the orders of `holdout`."""
+
+    model: PreferenceModel
+    evaluation: Evaluation
+    holdout: np.ndarray
+    probabilities: np.ndarray
+    seed: int
+
+    def metrics(self) -> dict[str, float]:
+        """Flat numbers for a tracker: the model's metrics and each baseline's log loss; without a holdout only that of the search."""
+        numbers: dict[str, float] = {}
+        if self.model.validation_log_loss_:
+            numbers["validation_log_loss"] = min(self.model.validation_log_loss_.values())
+        if self.evaluation.model is None:
+            return numbers
+        numbers |= asdict(self.evaluation.model)
+        for name, baseline in self.evaluation.baselines.items():
+            numbers[f"baseline_log_loss_{_word(name)}"] = baseline.log_loss
+        return numbers
+
+    def parameters(self) -> dict[str, Any]:
+        """What was chosen or learnt in few words."""
+        model, space = self.model, self.model.space_
+        return {
+            "content_hash": model.content_hash(),
+            "seed": self.seed,
+            "penalty": model.penalty_,
+            "penalties": list(model.penalties),
+            "half_life_days": model.half_life_,
+            "training_orders": model.n_orders_,
+            "training_from": str(space.first_date),
+            "training_to": str(space.last_date),
+            "products": len(model.classes_),
+            "features": len(model.feature_names()),
+            **({} if model.tabular is None else {"tabular_algorithm": model.tabular.algorithm}),
+            "taste_groups": model.groups if model.taste_ is not None else 0,
+            "weight_of_taste_model": float(model.blend_[0]),
+            "weight_of_regression": float(model.blend_[1]),
+            **{f"prior_orders_{name}": strength for name, strength in space.concentration.items()},
+        }
+
+
+def train(snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Any] | None = None) -> Training:
+    """Fit on everything before the holdout (on everything when no holdout is possible) and judge on the holdout.
+
+    `candidates`: arguments of `PreferenceModel` (`penalties`, `half_lives`, `tabular`) other than its own.
+    """
+    holdout = snapshot.holdout
+    model = fit_on_the_past(snapshot, seed, candidates)
+    probabilities = holdout_probabilities(model, snapshot, holdout)
+    evaluation = evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)
+    return Training(model, evaluation, holdout, probabilities, seed)
+
+
+def fit_on_the_past(snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Any] | None = None) -> PreferenceModel:
+    """A model of everything before the holdout, or of everything when no holdout is possible."""
+    past = ~snapshot.holdout
+    chosen: dict[str, Any] = dict(candidates or {})
+    return PreferenceModel(random_state=seed, **chosen).fit(
+        snapshot.states.take(past),
+        snapshot.contexts.take(past),
+        snapshot.y[past],
+        snapshot.products,
+        fresh_from=snapshot.fresh_from,
+    )
+
+
+def write(training: Training, snapshot: Snapshot, out: Path) -> None:
+    """Write model/ (with proofs.json), metrics.json, parameters.json, evaluation.json and holdout_predictions.parquet into `out`.
+
+    A model folder from an earlier run is replaced; raises InvalidDataError if `out/model` is something else.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _write_model(training.model, snapshot, out / "model")
+    chosen = training.model
+    candidates = {"penalties": chosen.penalties, "half_lives": chosen.half_lives, "tabular": chosen.tabular}
+    again = partial(fit_on_the_past, seed=training.seed, candidates=candidates)
+    write_proofs(prove(training.model, snapshot, out / "model", again, training.seed), out / "model")
+    _write_json(out / "metrics.json", training.metrics())
+    _write_json(out / "parameters.json", training.parameters())
+    _write_json(out / "evaluation.json", training.evaluation.as_dict())
+    predictions = holdout_table(snapshot, training.holdout, training.probabilities)
+    pq.write_table(predictions, out / "holdout_predictions.parquet")
+
+
+def holdout_table(snapshot: Snapshot, holdout: np.ndarray, probabilities: np.ndarray) -> pa.Table:
+    """order_key, order_id, product_id, probability: one row per holdout order and product.
+
+    `holdout` is the mask of the snapshot's holdout orders, shape (n,); `probabilities` are theirs, shape (holdout orders, K).
+    """
+    n_products = len(snapshot.products)
+    order = np.repeat(np.flatnonzero(holdout), n_products)
+    product = np.tile(np.arange(n_products), int(holdout.sum()))
+    return pa.table(
+        {
+            "order_key": pa.array(snapshot.order_keys[order].tolist(), pa.string()),
+            "order_id": pa.array(snapshot.order_ids[order].tolist(), pa.string()),
+            "product_id": pa.array(list(snapshot.products), pa.string()).take(pa.array(product)),
+            "probability": pa.array(probabilities.ravel()),
+        }
+    )
+
+
+def _write_model(model: PreferenceModel, snapshot: Snapshot, folder: Path) -> None:
+    if folder.exists():
+        if not (folder / "MLmodel").is_file():
+            raise InvalidDataError(f"{folder}: exists and is not a model folder; choose another --out")
+        shutil.rmtree(folder)
+    rows = np.arange(min(EXAMPLE_ROWS, len(snapshot)))
+    states = snapshot.states.take(rows).for_products(model.space_.vocabulary.products)
+    with tempfile.TemporaryDirectory() as scratch:
+        data = Path(scratch) / MODEL_NAME
+        model.save(data)
+        write_graph(model, data / GRAPH_NAME)
+        save_mlflow_model(model, data, folder, flat_rows(states, snapshot.contexts.take(rows)))
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def _word(name: str) -> str:
+    return "_".join("".join(letter if letter.isalnum() else " " for letter in name).split())

@@ -1,0 +1,163 @@
+"""Every definition as Azure ML CLI v2 YAML, in a folder that `az ml` works from: for teams that do not run Dagster.
+
+Nothing here connects to Azure: what a workspace would be asked for is written down instead.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from resources.endpoint.azureml import autoscale, batch, online
+from resources.endpoint.deployment_spec import DeploymentSpec, write_folder
+from resources.ml.azureml import (
+    automl,
+    computes,
+    data_assets,
+    environments,
+    imports,
+    registry,
+    schedules,
+    training_jobs,
+)
+from resources.ml.azureml.code import copy_science
+from resources.ml.azureml.models import CUSTOM_NAME, REGISTERED_NAME
+from resources.ml.azureml.training_jobs import JobParts
+from resources.ml.azureml.workspace import Workspace
+from resources.ml.azureml.yaml_files import write
+from resources.ml.ml_platform import ModelVersion
+from resources.ml.training_method import AutoMLMethod, CommandMethod, SweepMethod
+from resources.settings.azureml import AzureMLSettings, ComputeKind, EndpointKind
+
+PIPELINE, SCHEDULE = "42-job-pipeline", "50-schedule"
+
+README = """# GloboLatte on Azure ML, for `az ml`
+
+Written by `globolatte azureml export`. In the order of the files' numbers:
+
+    az ml environment create --file 10-environment-training.yml      # and 11-environment-serving.yml, 13-environment-batch.yml
+    az ml compute create --file 12-compute.yml                       # `attach` for Kubernetes; not there if jobs run serverless
+    az ml connection create --file 14-connection-snowflake.yml --set target=… credentials.username=… credentials.password=…
+    az ml registry create --file 15-registry.yml                     # there if GLOBOLATTE_AZUREML_REGISTRY is set
+    az ml compute attach --file 16-compute-endpoint.yml              # there if the endpoint is on Kubernetes
+    az ml data create --file 20-snapshot.yml                         # name the folder of a snapshot in it
+    az ml data import --file 21-import.yml                           # the training examples from Snowflake, by the connection
+    az ml component create --file 30-component-prepare.yml           # and 30-component-train.yml, 30-component-evaluate.yml
+    az ml job create --file 40-job-command.yml                       # or 41-job-sweep.yml, 42-job-pipeline.yml, 43-job-automl.yml
+    az ml schedule create --file 50-schedule.yml
+    az ml model create --file 60-model.yml                           # and 61-model-mlflow.yml; the model is in deployment/model
+    az ml online-endpoint create --file 70-endpoint.yml
+    az ml online-deployment create --file 71-deployment.yml --all-traffic
+    az deployment group create --template-file 72-autoscale.json     # there if a managed deployment is to scale
+    az ml batch-endpoint create --file 80-batch-endpoint.yml
+    az ml batch-deployment create --file 81-batch-deployment.yml --set-default
+    az ml schedule create --file 90-monitor.yml                      # needs the data that the deployment's collector keeps
+
+The schedule takes the snapshot that is the latest when the schedule is made, since Azure ML looks up `@latest` then and not when
+it fires: make it again after a new snapshot. Where Dagster runs, `globolatte azureml schedule` does that by itself.
+
+`code/` is what jobs run; `deployment/` is the deployment: score.py, model, state, conda.yml, deployment.json. Files 60 and on are
+there only once a model was promoted.
+"""
+
+
+@dataclass(frozen=True)
+class Served:
+    """What there is to serve: the champion, and the folder of the current customer state."""
+
+    champion: ModelVersion
+    state: Path
+
+
+def export(settings: AzureMLSettings, folder: Path, served: Served | None) -> list[Path]:
+    """Writes all definitions; the files, in their order. Raises `FileExistsError` if the folder has something in it."""
+    if folder.exists() and any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty; name a folder that is not there")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "README.md").write_text(README, encoding="utf-8")
+    for name, entity in definitions(settings, folder, served).items():
+        write(entity, folder / f"{name}.yml", folder / f"{PIPELINE}.yml" if name == SCHEDULE else None)
+    return sorted(folder.glob("*.yml"))
+
+
+def definitions(settings: AzureMLSettings, folder: Path, served: Served | None) -> Mapping[str, Any]:
+    """All definitions by the name of their file, without `.yml`; the code that they need is written into the folder."""
+    from azure.ai.ml.entities import Data
+
+    workspace = Workspace(settings)
+    training = environments.training_environment(workspace)
+    compute = None if settings.compute is ComputeKind.SERVERLESS else settings.compute_name
+    parts = schedules.parts_of(
+        settings, copy_science(folder / "code"), f"azureml:{training.name}:{training.version}", compute
+    )
+    made: dict[str, Any] = {"10-environment-training": training}
+    made |= _computes(settings)
+    made["14-connection-snowflake"] = imports.snowflake_connection(settings.snowflake_connection)
+    if settings.registry is not None:
+        made["15-registry"] = registry.definition(settings.registry, settings.region)
+    made["20-snapshot"] = Data(
+        name=data_assets.SNAPSHOTS,
+        version="1",
+        type=data_assets.URI_FOLDER,
+        path="azureml://datastores/workspaceblobstore/paths/snapshot/",
+    )
+    made["21-import"] = imports.examples_import(settings.snowflake_connection)
+    return made | _training(parts) | (_serving(settings, folder, served, workspace) if served is not None else {})
+
+
+def _computes(settings: AzureMLSettings) -> dict[str, Any]:
+    """What jobs, and an endpoint on Kubernetes, run on; nothing for what others make."""
+    found = {"12-compute": computes.compute_definition(settings)}
+    if settings.endpoint_kind is EndpointKind.KUBERNETES and settings.endpoint_compute is not None:
+        found["16-compute-endpoint"] = computes.kubernetes_definition(settings, settings.endpoint_compute)
+    return {name: definition for name, definition in found.items() if definition is not None}
+
+
+def _training(parts: JobParts) -> dict[str, Any]:
+    steps = training_jobs.components(parts)
+    return {
+        **{f"30-component-{name}": component for name, component in steps.items()},
+        "40-job-command": training_jobs.command_job(parts, CommandMethod(), "globolatte-command")._to_job(),
+        "41-job-sweep": training_jobs.sweep_job(parts, SweepMethod(), "globolatte-sweep")._to_job(),
+        PIPELINE: training_jobs.pipeline_job(parts, steps, "globolatte-pipeline"),
+        "43-job-automl": automl.automl_job(parts, AutoMLMethod(), automl.LATEST_TABLES, "globolatte-automl"),
+        SCHEDULE: schedules.retraining_schedule(parts, steps),
+    }
+
+
+def _serving(settings: AzureMLSettings, folder: Path, served: Served, workspace: Workspace) -> dict[str, Any]:
+    from azure.ai.ml.entities import Model
+
+    champion, colour = served.champion, "blue"
+    conda = environments.serving_conda(collects_data=settings.collect_data)
+    model = (champion.version, champion.content_hash)
+    spec = online.spec_of(settings, colour, model, served.state.name, conda)
+    code = write_folder(spec, folder / "deployment", served.state, champion.folder)
+    serving = environments.serving_environment(workspace, conda)
+    batching = environments.batch_environment(workspace, environments.batch_conda())
+    version, files = champion.content_hash[:12], str(code / "model")
+    _autoscale(settings, spec, folder)
+    return {
+        "11-environment-serving": serving,
+        "13-environment-batch": batching,
+        "60-model": Model(name=CUSTOM_NAME, version=version, path=files, type="custom_model"),
+        "61-model-mlflow": Model(name=REGISTERED_NAME, path=files, type="mlflow_model"),
+        "70-endpoint": online.endpoint_entity(settings, {}),
+        "71-deployment": online.deployment_entity(settings, spec, code, f"azureml:{serving.name}:{serving.version}"),
+        "80-batch-endpoint": batch.endpoint_entity(settings),
+        "81-batch-deployment": batch.deployment_entity(
+            settings, spec, code, f"azureml:{batching.name}:{batching.version}", settings.compute_name
+        ),
+        "90-monitor": schedules.monitor_schedule(settings, colour, []),
+    }
+
+
+def _autoscale(settings: AzureMLSettings, spec: DeploymentSpec, folder: Path) -> None:
+    """Scaling of a managed deployment is no matter of Azure ML nor of its SDK, but of Azure Monitor: an ARM template."""
+    if settings.endpoint_kind is EndpointKind.KUBERNETES:
+        return  # which scales by itself, as its deployment says
+    deployment = f"{Workspace(settings).resource_id}/onlineEndpoints/{settings.endpoint}/deployments/{spec.name}"
+    template = autoscale.template(spec, deployment, settings.region)
+    if template is not None:
+        (folder / "72-autoscale.json").write_text(json.dumps(template, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,153 @@
+"""Online endpoints and deployments as azure-ai-ml's objects: managed or on Kubernetes, from the same spec."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.endpoint.deployment_spec import SCRIPT, BatchLimits, DeploymentSpec, Probe, RequestLimits
+from resources.ml.azureml.models import CUSTOM_NAME
+from resources.ml.azureml.provenance import git_commit
+from resources.settings.azureml import AzureMLSettings, EndpointKind
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
+
+MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
+GIVEN_UP = frozenset({"Failed", "Canceled"})
+"""States that a deployment or endpoint does not leave by itself."""
+BUSY_PERCENT, LOOK_SECONDS = 70, 10
+
+
+def spec_of(
+    settings: AzureMLSettings,
+    name: str,
+    model: tuple[str, str],
+    state_version: str,
+    conda: Mapping[str, Any],
+    state_url: str | None = None,
+) -> DeploymentSpec:
+    """A deployment of a model (its version and content hash) as the settings have it served."""
+    on_kubernetes = settings.endpoint_kind is EndpointKind.KUBERNETES
+    probe = Probe(
+        settings.probe_delay_seconds,
+        settings.probe_period_seconds,
+        settings.probe_timeout_seconds,
+        settings.probe_failures,
+    )
+    return DeploymentSpec(
+        name=name,
+        model_version=model[0],
+        content_hash=model[1],
+        state_version=state_version,
+        instance_type=settings.kubernetes_instance_type if on_kubernetes else settings.instance_type,
+        instances=settings.instance_count,
+        instances_max=settings.instance_count_max,
+        requests=RequestLimits(settings.request_timeout_ms, settings.requests_per_instance, settings.request_queue_ms),
+        liveness=probe,
+        readiness=probe,
+        batch=BatchLimits(
+            instances=settings.batch_instances,
+            mini_batch_files=settings.batch_mini_batch_files,
+            concurrency=settings.batch_concurrency,
+            retries=settings.batch_retries,
+            timeout_seconds=settings.batch_timeout_seconds,
+            failed_files_allowed=settings.batch_failed_files_allowed,
+            output=settings.batch_output.value,
+        ),
+        app_insights=settings.app_insights,
+        collect_data=settings.collect_data,
+        conda=conda,
+        look_seconds=settings.look_seconds,
+        state_url=state_url,
+    )
+
+
+def endpoint_entity(settings: AzureMLSettings, tags: Mapping[str, str]) -> "OnlineEndpoint":
+    """The endpoint without traffic."""
+    from azure.ai.ml.entities import KubernetesOnlineEndpoint, ManagedOnlineEndpoint
+
+    common: dict[str, Any] = {
+        "name": settings.endpoint,
+        "auth_mode": settings.endpoint_auth.value,
+        "description": "Recommendations: P(next main product | customer, place, time, weather)",
+        "tags": dict(tags),
+    }
+    if settings.endpoint_kind is EndpointKind.KUBERNETES:
+        return KubernetesOnlineEndpoint(compute=settings.endpoint_compute, **common)
+    return ManagedOnlineEndpoint(**common)
+
+
+def kind_of(endpoint: "OnlineEndpoint") -> EndpointKind:
+    """Where the deployments of an endpoint run."""
+    from azure.ai.ml.entities import KubernetesOnlineEndpoint
+
+    return EndpointKind.KUBERNETES if isinstance(endpoint, KubernetesOnlineEndpoint) else EndpointKind.MANAGED
+
+
+def deployment_entity(
+    settings: AzureMLSettings, spec: DeploymentSpec, code: Path, environment: str
+) -> "OnlineDeployment":
+    """A deployment of the registered model. `code`: the folder that `resources.endpoint.deployment_spec` wrote."""
+    from azure.ai.ml.entities import (
+        CodeConfiguration,
+        KubernetesOnlineDeployment,
+        ManagedOnlineDeployment,
+        OnlineRequestSettings,
+        TargetUtilizationScaleSettings,
+    )
+
+    common: dict[str, Any] = {
+        "name": spec.name,
+        "endpoint_name": settings.endpoint,
+        "model": f"azureml:{CUSTOM_NAME}:{spec.content_hash[:12]}",
+        "environment": environment,
+        "code_configuration": CodeConfiguration(code=str(code), scoring_script=SCRIPT),
+        "environment_variables": spec.environment_variables,
+        "app_insights_enabled": spec.app_insights,
+        "request_settings": OnlineRequestSettings(
+            request_timeout_ms=spec.requests.timeout_ms,
+            max_concurrent_requests_per_instance=spec.requests.per_instance,
+            max_queue_wait_ms=spec.requests.queue_ms,
+        ),
+        "liveness_probe": _probe(spec.liveness),
+        "readiness_probe": _probe(spec.readiness),
+        "tags": {
+            MODEL_VERSION: spec.model_version,
+            CONTENT_HASH: spec.content_hash,
+            STATE_VERSION: spec.state_version,
+            "git_commit": git_commit(),
+        },
+        "data_collector": _collector() if spec.collect_data else None,
+        "instance_type": spec.instance_type,
+        "instance_count": spec.instances,
+    }
+    if settings.endpoint_kind is EndpointKind.MANAGED:
+        return ManagedOnlineDeployment(**common)
+    if spec.instances_max is not None:
+        common["instance_count"] = None
+        common["scale_settings"] = TargetUtilizationScaleSettings(
+            min_instances=spec.instances,
+            max_instances=spec.instances_max,
+            target_utilization_percentage=BUSY_PERCENT,
+            polling_interval=LOOK_SECONDS,
+        )
+    return KubernetesOnlineDeployment(**common)
+
+
+def _probe(probe: Probe) -> Any:
+    from azure.ai.ml.entities import ProbeSettings
+
+    return ProbeSettings(
+        initial_delay=probe.initial_delay,
+        period=probe.period,
+        timeout=probe.timeout,
+        failure_threshold=probe.failures,
+        success_threshold=probe.successes,
+    )
+
+
+def _collector() -> Any:
+    from azure.ai.ml.entities import DataCollector, DeploymentCollection
+
+    collections = {name: DeploymentCollection(enabled="true") for name in ("model_inputs", "model_outputs")}
+    return DataCollector(collections=collections, sampling_rate=1.0)

@@ -1,0 +1,165 @@
+"""One deployment as a value, and as a folder that a person can read: `score.py`, `model/`, `state/`, `conda.yml`, `deployment.json`.
+
+Belongs here: what every kind of serving (online, batch) is told, and the folder's layout.
+Does not belong here: who carries it out (`resources.endpoint.local`, `resources.ml.azureml`).
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from resources.settings.settings import PROJECT_ROOT
+
+DOCUMENT, CONDA, MODEL, STATE = "deployment.json", "conda.yml", "model", "state"
+APPEND_ROW, SUMMARY_ONLY = "append_row", "summary_only"
+"""What becomes of a batch's answers: one file of all rows, or a file beside each file of questions."""
+SCRIPT, BATCH_SCRIPT = "score.py", "batch_score.py"
+SCIENCE = PROJECT_ROOT / "globolatte_ml"
+AZURE = PROJECT_ROOT / "resources" / "endpoint" / "azureml"
+BESIDE = (AZURE / "state_mirror.py", AZURE / "data_collector.py")
+"""What a deployment brings along beside the science: each file stands alone."""
+ENTRY = '''\
+"""Answers with the model of this deployment: hands over to `globolatte_ml.{module}`, and has the customer states brought here."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+import state_mirror  # noqa: E402
+
+state_mirror.begin(HERE / "state")
+
+from globolatte_ml import {module}  # noqa: E402
+{collected}
+init, run = {module}.init, {module}.run
+'''
+COLLECTED = """
+import data_collector  # noqa: E402
+
+score.listeners[:] = data_collector.listeners()
+"""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """When an instance counts as alive or ready; seconds."""
+
+    initial_delay: int = 10
+    period: int = 10
+    timeout: int = 2
+    failures: int = 30
+    successes: int = 1
+
+
+@dataclass(frozen=True)
+class RequestLimits:
+    """What an instance takes on at a time, and for how long."""
+
+    timeout_ms: int = 5000
+    per_instance: int = 4
+    queue_ms: int = 500
+
+
+@dataclass(frozen=True)
+class BatchLimits:
+    """How a batch is cut up and what is done where a part fails."""
+
+    instances: int = 1
+    mini_batch_files: int = 1
+    concurrency: int = 1
+    retries: int = 3
+    timeout_seconds: int = 300
+    failed_files_allowed: int = 0
+    output: str = APPEND_ROW
+    output_file: str = "predictions.csv"
+
+
+@dataclass(frozen=True)
+class DeploymentSpec:
+    """A model with all that serving it is told. `instances_max`: scale up to so many under load; none for no scaling."""
+
+    name: str
+    model_version: str
+    content_hash: str
+    state_version: str
+    instance_type: str = "Standard_DS3_v2"
+    instances: int = 1
+    instances_max: int | None = None
+    requests: RequestLimits = field(default_factory=RequestLimits)
+    liveness: Probe = field(default_factory=Probe)
+    readiness: Probe = field(default_factory=Probe)
+    batch: BatchLimits = field(default_factory=BatchLimits)
+    app_insights: bool = False
+    collect_data: bool = False
+    conda: Mapping[str, Any] = field(default_factory=dict)
+    look_seconds: float = 30.0
+    """How often a deployment looks for a newer customer state and hands on its prediction log."""
+    state_url: str | None = None
+    """The container that newer customer states come from; none where the deployment keeps the one that it was made with."""
+
+    @property
+    def environment_variables(self) -> dict[str, str]:
+        """What `globolatte_ml.scoring.service` reads."""
+        return {
+            "GLOBOLATTE_DEPLOYMENT": self.name,
+            "GLOBOLATTE_MODEL_VERSION": self.model_version,
+            "OMP_NUM_THREADS": "1",
+            **({"GLOBOLATTE_COLLECT_DATA": "1"} if self.collect_data else {}),
+            **self._storage,
+        }
+
+    @property
+    def batch_environment_variables(self) -> dict[str, str]:
+        """What `globolatte_ml.batch_score` reads."""
+        each = {"GLOBOLATTE_BATCH_OUTPUT": "files"} if self.batch.output == SUMMARY_ONLY else {}
+        return {**self.environment_variables, **each}
+
+    @property
+    def _storage(self) -> dict[str, str]:
+        seconds = f"{self.look_seconds:g}"
+        given = {"STATE_URL": self.state_url or "", "STATE_SECONDS": seconds, "PREDICTION_LOG_SECONDS": seconds}
+        return {f"GLOBOLATTE_{name}": value for name, value in given.items()} if self.state_url else {}
+
+
+def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | None = None) -> Path:
+    """Writes a deployment's folder; `model` is left out where a registry mounts it. `state`: the customer state's own folder."""
+    import yaml
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in BESIDE:
+        shutil.copy(file, folder / file.name)
+    for script, collected in ((SCRIPT, COLLECTED), (BATCH_SCRIPT, "")):
+        text = ENTRY.replace("{module}", script.removesuffix(".py")).replace("{collected}", collected)
+        (folder / script).write_text(text, encoding="utf-8")
+    (folder / DOCUMENT).write_text(json.dumps(asdict(spec), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    (folder / CONDA).write_text(yaml.safe_dump(dict(spec.conda), sort_keys=False), encoding="utf-8")
+    ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "monitoring")
+    shutil.copytree(SCIENCE, folder / SCIENCE.name, ignore=ignored, dirs_exist_ok=True)
+    shutil.copytree(state, folder / STATE / "states" / spec.state_version, dirs_exist_ok=True)
+    (folder / STATE / "current_state").write_text(spec.state_version, encoding="utf-8")
+    if model is not None:
+        shutil.copytree(model, folder / MODEL, dirs_exist_ok=True)
+    return folder
+
+
+def read_folder(folder: Path) -> DeploymentSpec:
+    """The deployment that a folder describes. Raises `ValueError` naming the file if it does not."""
+    path = folder / DOCUMENT
+    nested = {
+        "requests": RequestLimits,
+        "liveness": Probe,
+        "readiness": Probe,
+        "batch": BatchLimits,
+    }
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return DeploymentSpec(
+            **{name: nested[name](**value) if name in nested else value for name, value in document.items()}
+        )
+    except (OSError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path}: is no deployment ({error}); write it with `globolatte azureml export`") from error

@@ -1,0 +1,146 @@
+"""One place for one process, kept alive: start, health, back-off, draining, end.
+
+Belongs here: the life of a single deployment or gateway. Does not belong here: which of them there should be (`supervisor.py`).
+"""
+
+import datetime as dt
+import http.client
+import json
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from resources.endpoint.endpoint import Deployment
+from resources.endpoint.local.children import GRACE_SECONDS, LOOPBACK, Child
+from resources.endpoint.local.processes import send
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
+STEADY_SECONDS = 60.0
+LOOK_SECONDS, LOOK_SECONDS_STARTING = 1.0, 0.1
+LOOK_TIMEOUT = 2.0
+UNHEALTHY_SECONDS = 5.0
+SILENT_SECONDS = 30.0
+START_SECONDS = 60.0
+
+
+def get_json(port: int, path: str, timeout: float = LOOK_TIMEOUT) -> dict[str, Any]:
+    """What a process of ours tells of itself. Raises `OSError`, `http.client.HTTPException` or `ValueError`."""
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        content = response.read()
+        if response.status != http.client.OK:
+            raise ValueError(f"{path} answered {response.status}")
+        document: dict[str, Any] = json.loads(content)
+        return document
+    finally:
+        connection.close()
+
+
+@dataclass
+class Slot:
+    """A process that should run. `launch` starts it, `status_path` is where it tells how it does."""
+
+    name: str
+    launch: Callable[[], Child]
+    status_path: str
+    child: Child | None = None
+    healthy: bool = False
+    restarts: int = 0
+    failures: int = 0
+    since: str = ""
+    status: dict[str, Any] = field(default_factory=dict)
+    last_error: str | None = None
+    _start_at: float = 0.0
+    _look_at: float = 0.0
+    _answered_at: float = 0.0
+    _has_answered: bool = False
+    _asked_to_end_at: float | None = None
+
+    def tend(self) -> None:
+        """Looks after the process once: starts it, looks at it, ends it if it is beyond help. Takes `LOOK_TIMEOUT` at most."""
+        now = time.monotonic()
+        if self.child is not None and not self.child.alive:
+            self._lost(f"ended with code {self.child.process.returncode}", now)
+        if self.child is None:
+            if now >= self._start_at:
+                self.child = self.launch()
+                self._answered_at = self._look_at = time.monotonic()
+                self._has_answered = False
+            return
+        if now >= self._look_at:
+            self._look(self.child)
+
+    def look_soon(self) -> None:
+        """Has the process looked at the next time, whenever it was looked at last."""
+        self._look_at = 0.0
+
+    def end(self) -> None:
+        """Ends the process and waits for that."""
+        if self.child is not None:
+            self.child.end()
+            self.child, self.healthy = None, False
+
+    def ended(self) -> bool:
+        """Asks the process to end, the first time; afterwards tells whether it has. Never waits."""
+        child, now = self.child, time.monotonic()
+        if child is None:
+            return True
+        if self._asked_to_end_at is None:
+            self._asked_to_end_at = now
+            send(child.id, signal.SIGTERM)
+        if not child.alive or now - self._asked_to_end_at > GRACE_SECONDS:
+            child.end(grace=0.0)
+            self.child = None
+        return self.child is None
+
+    def _look(self, child: Child) -> None:
+        try:
+            self.status = get_json(child.port, self.status_path)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self._silent(str(error) or type(error).__name__)
+        else:
+            self._answered_at, self._has_answered = time.monotonic(), True
+            if not self.healthy:
+                self.healthy, self.last_error = True, None
+                self.since = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+            if self._answered_at - child.started_at > STEADY_SECONDS:
+                self.failures = 0
+        self._look_at = time.monotonic() + (LOOK_SECONDS if self.healthy else LOOK_SECONDS_STARTING)
+
+    def _silent(self, error: str) -> None:
+        silent = time.monotonic() - self._answered_at
+        limit = SILENT_SECONDS if self._has_answered else START_SECONDS
+        if silent > limit:
+            self._lost(f"gave no answer for {limit:.0f} seconds ({error})", time.monotonic())
+        elif self.healthy and silent > UNHEALTHY_SECONDS:
+            self.healthy, self.last_error = False, f"gives no answer ({error})"
+
+    def _lost(self, error: str, now: float) -> None:
+        """The process is gone or given up: start another after a pause that doubles with each failure in a row."""
+        if self.child is not None:
+            self.child.end(grace=0.5)
+        self.child, self.healthy, self.last_error, self.status = None, False, error, {}
+        self.failures += 1
+        self.restarts += 1
+        self._start_at = now + min(FIRST_PAUSE * 2 ** (self.failures - 1), LONGEST_PAUSE)
+
+
+@dataclass
+class DeploymentSlot(Slot):
+    """A deployment's process. One that is not wanted any more drains: no new requests, then the end."""
+
+    deployment: Deployment = field(default_factory=lambda: Deployment("", "", ""))
+    draining_since: float | None = None
+
+    @property
+    def phase(self) -> str:
+        """Where it is in its life."""
+        if self.draining_since is not None:
+            return "draining"
+        if self.child is None:
+            return "waiting to start again" if self.failures else "starting"
+        return "serving" if self.healthy else "starting"

@@ -1,0 +1,314 @@
+"""Makes what runs equal to what should run, for as long as it lives: `python -m resources.endpoint.local.supervisor FOLDER`.
+
+Belongs here: the loop, and the decision which processes there should be. Does not belong here: the life of a single process
+(`slots.py`), HTTP (`gateway.py`).
+
+One supervisor runs for a folder: it holds a lock. It has a session of its own when started on demand. SIGTERM, SIGINT and
+SIGHUP end it and everything it started. After a SIGKILL its children go on serving; the gateway, finding itself an orphan,
+starts another supervisor, which ends them and starts afresh.
+"""
+
+import argparse
+import datetime as dt
+import fcntl
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from resources.endpoint.endpoint import DesiredState, EndpointError
+from resources.endpoint.local import desired_state
+from resources.endpoint.local.children import listen, start_deployment, start_gateway
+from resources.endpoint.local.cleanup import end_orphans
+from resources.endpoint.local.files import EndpointFiles, read_json, stamp, write_json
+from resources.endpoint.local.processes import ProcessId
+from resources.endpoint.local.slots import DeploymentSlot, Slot
+
+TICK_SECONDS = 0.1
+DRAIN_SECONDS = 30.0
+ALREADY_RUNNING = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a supervisor is started with. `port` is the gateway's; default: the one it had before, else a free one."""
+
+    folder: Path
+    port: int | None = None
+    log_seconds: float = 30.0
+
+    def arguments(self) -> list[str]:
+        """The command line that gives these options."""
+        port = [] if self.port is None else ["--port", str(self.port)]
+        return [str(self.folder), "--log-seconds", str(self.log_seconds), *port]
+
+
+class AlreadyRunningError(RuntimeError):
+    """Another supervisor has this folder."""
+
+
+class Supervisor:
+    """Keeps one endpoint. `tick` does a little of everything; `run` goes on until it is told to stop."""
+
+    def __init__(self, options: Options) -> None:
+        self._files, self._options = EndpointFiles(options.folder.resolve()), options
+        self._desired, self._problem = DesiredState(), ""
+        self._desired_stamp: tuple[int, int] | None = None
+        self._deployments: list[DeploymentSlot] = []
+        self._stop = False
+        self._written: dict[Path, Any] = {}
+
+    def run(self) -> None:
+        """Runs until a signal. Raises `AlreadyRunningError` if another supervisor does."""
+        with _locked(self._files):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, self._told_to_stop)
+            ended = end_orphans(self._files)
+            if ended:
+                _say(f"ended {ended} processes that an earlier supervisor left")
+            if self._files.stopped.exists():
+                _say("stopped before it began")
+                return
+            with _listen(self._files, self._options.port) as listener:
+                self._gateway = Slot(
+                    "gateway", lambda: start_gateway(self._files, listener, self._arguments), "/health"
+                )
+                self._port = listener.getsockname()[1]
+                _say(f"serving on http://127.0.0.1:{self._port}")
+                self._loop()
+
+    @property
+    def _arguments(self) -> list[str]:
+        return self._options.arguments()
+
+    def _loop(self) -> None:
+        try:
+            while not self._stop:
+                try:
+                    self.tick()
+                except OSError as error:  # a full disk, too many files: what runs goes on running
+                    _say(f"{error}; trying again")
+                    time.sleep(1.0)
+                time.sleep(TICK_SECONDS)
+        finally:
+            self._end_everything()
+
+    def tick(self) -> None:
+        """Looks at the desired state, then once after every process, and writes down what it found."""
+        self._read_desired()
+        self._reconcile()
+        for slot in [self._gateway, *self._deployments]:
+            if not self._stop and not (isinstance(slot, DeploymentSlot) and slot.draining_since is not None):
+                slot.tend()
+        self._write(self._files.routes, self._routes())
+        if not self._routed:
+            self._gateway.look_soon()
+        self._end_drained()
+        self._write(self._files.observed, self._observed())
+
+    def _told_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop = True
+
+    def _read_desired(self) -> None:
+        now = stamp(self._files.desired)
+        if now == self._desired_stamp:
+            return
+        if now is None and self._desired.deployments:
+            self._problem = f"{self._files.desired} is gone; what runs goes on running"
+            return
+        self._desired_stamp = now
+        try:
+            self._desired, self._problem = desired_state.read(self._files), ""
+        except ValueError as error:
+            self._problem = str(error)
+            _say(f"{error}; what runs goes on running")
+
+    def _reconcile(self) -> None:
+        wanted = self._desired.deployments
+        for name, deployment in wanted.items():
+            if not any(slot.name == name and slot.deployment == deployment for slot in self._kept()):
+                self._deployments.append(self._new_slot(name))
+        for slot in self._kept():
+            if slot.name not in wanted or (wanted[slot.name] != slot.deployment and self._replaced(slot)):
+                slot.draining_since = time.monotonic()
+
+    def _new_slot(self, name: str) -> DeploymentSlot:
+        deployment, files, seconds = self._desired.deployments[name], self._files, self._options.log_seconds
+        _say(f"{name}: model version {deployment.model_version}")
+        return DeploymentSlot(
+            name, lambda: start_deployment(files, name, deployment, seconds), "/score", deployment=deployment
+        )
+
+    def _kept(self) -> list[DeploymentSlot]:
+        return [slot for slot in self._deployments if slot.draining_since is None]
+
+    def _replaced(self, slot: DeploymentSlot) -> bool:
+        """Whether a healthy process serves in this one's place, or it is of no use itself."""
+        wanted = self._desired.deployments[slot.name]
+        others = [other for other in self._kept() if other.name == slot.name and other.deployment == wanted]
+        return not slot.healthy or any(other.healthy for other in others)
+
+    def _serving(self) -> dict[str, DeploymentSlot]:
+        """By name the newest healthy process, else the newest."""
+        found: dict[str, DeploymentSlot] = {}
+        for slot in self._kept():
+            if slot.name not in found or slot.healthy or not found[slot.name].healthy:
+                found[slot.name] = slot
+        return found
+
+    def _routes(self) -> dict[str, Any]:
+        routes = [
+            {
+                "name": name,
+                "port": slot.child.port if slot.child is not None else 0,
+                "healthy": slot.healthy,
+                "traffic": self._desired.traffic.get(name, 0),
+                "model_version": slot.deployment.model_version,
+            }
+            for name, slot in self._serving().items()
+        ]
+        mirror = asdict(self._desired.mirror) if self._desired.mirror is not None else None
+        problems = {slot.name: slot.last_error for slot in self._kept() if slot.last_error is not None}
+        content = {"routes": routes, "mirror": mirror, "problems": problems}
+        before = self._written.get(self._files.routes, {})
+        if before and {**content, "version": before["version"]} == before:
+            return dict(before)
+        return {**content, "version": f"{time.time_ns():x}"}
+
+    @property
+    def _routed(self) -> bool:
+        """Whether the gateway said that it goes by the newest routes."""
+        return bool(self._gateway.status.get("routes") == self._written.get(self._files.routes, {}).get("version"))
+
+    def _end_drained(self) -> None:
+        """Ends what drains once the gateway sends it nothing more and waits for nothing from it."""
+        status = self._gateway.status
+        for slot in [slot for slot in self._deployments if slot.draining_since is not None]:
+            child, waited = slot.child, time.monotonic() - (slot.draining_since or 0.0)
+            at_work = child is not None and status.get("in_flight", {}).get(str(child.port), 0) > 0
+            knows = not self._gateway.healthy or self._routed
+            if (child is None or (knows and not at_work) or waited > DRAIN_SECONDS) and slot.ended():
+                self._deployments.remove(slot)
+                _say(f"{slot.name}: model version {slot.deployment.model_version} ended")
+
+    def _observed(self) -> dict[str, Any]:
+        version, gateway = desired_state.version_of(self._desired), self._gateway
+        settled = self._routed and len(self._deployments) == len(self._kept())
+        return {
+            "supervisor": {"process": _process(ProcessId.of(os.getpid()))},
+            "desired": version,
+            "problem": self._problem,
+            "routed": self._routed,
+            "settled": settled and all(slot.healthy for slot in self._deployments),
+            "gateway": {**_entry(gateway), "port": self._port},
+            "deployments": [
+                {
+                    **_entry(slot),
+                    "deployment": asdict(slot.deployment),
+                    "phase": slot.phase,
+                    "traffic": self._desired.traffic.get(slot.name, 0) if slot.draining_since is None else 0,
+                    "status": slot.status,
+                }
+                for slot in self._deployments
+            ],
+        }
+
+    def _write(self, path: Path, content: Any) -> None:
+        if self._written.get(path) != content:
+            write_json(path, content)
+            self._written[path] = content
+
+    def _end_everything(self) -> None:
+        """The gateway first, so that it finishes what is under way while its deployments still answer."""
+        for slot in [self._gateway, *self._deployments]:
+            slot.end()
+        self._files.observed.unlink(missing_ok=True)
+        self._files.routes.unlink(missing_ok=True)
+        _say("stopped")
+
+
+def _process(process: ProcessId | None) -> list[float] | None:
+    return [process.pid, process.started] if process is not None else None
+
+
+def _entry(slot: Slot) -> dict[str, Any]:
+    child = slot.child
+    return {
+        "name": slot.name,
+        "process": _process(child.id) if child is not None else None,
+        "port": child.port if child is not None else None,
+        "healthy": slot.healthy,
+        "restarts": slot.restarts,
+        "since": slot.since,
+        "last_error": slot.last_error,
+    }
+
+
+def _say(message: str) -> None:
+    sys.stdout.write(f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} supervisor [{os.getpid()}] {message}\n")
+    sys.stdout.flush()
+
+
+def _locked(files: EndpointFiles) -> IO[str]:
+    """The lock, held until it is closed; it says which process holds it. Raises `AlreadyRunningError` if another process has it."""
+    files.lock.parent.mkdir(parents=True, exist_ok=True)
+    lock = files.lock.open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as taken:
+        lock.close()
+        raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
+    lock.truncate(0)
+    lock.write(json.dumps(_process(ProcessId.of(os.getpid()))))
+    lock.flush()
+    return lock
+
+
+def _listen(files: EndpointFiles, port: int | None) -> socket.socket:
+    """The gateway's socket, on the port asked for, else on the remembered one if it is free, else on a free one."""
+    if port is not None:
+        try:
+            return listen(port)
+        except OSError as error:
+            raise EndpointError(
+                f"port {port} of GLOBOLATTE_ENDPOINT_PORT cannot be used ({error}); choose another, or leave it out for a free one"
+            ) from error
+    try:
+        remembered = read_json(files.port)
+    except ValueError:
+        remembered = None  # damaged: another port is found and remembered
+    if isinstance(remembered, int):
+        with suppress(OSError):
+            return listen(remembered)
+    listener = listen(None)
+    write_json(files.port, listener.getsockname()[1])
+    return listener
+
+
+def main() -> int:
+    """The command line of a supervisor started on demand."""
+    parser = argparse.ArgumentParser(description="Keeps an endpoint running.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--port", type=int, default=None)
+    parser.add_argument("--log-seconds", type=float, default=30.0)
+    arguments = parser.parse_args()
+    try:
+        Supervisor(Options(arguments.folder, arguments.port, arguments.log_seconds)).run()
+    except AlreadyRunningError as error:
+        _say(str(error))
+        return ALREADY_RUNNING
+    except (OSError, ValueError, EndpointError) as error:
+        _say(f"cannot serve: {error}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,23 @@
+"""The endpoint's log of answers, as files that are finished and wait to be taken into the warehouse."""
+
+from pathlib import Path
+
+import dagster as dg
+
+
+class PredictionFiles(dg.ConfigurableResource):
+    """The files under `folder`, which the endpoint's deployments write (see `globolatte_ml.scoring.prediction_log`)."""
+
+    folder: str
+
+    def finished(self) -> list[Path]:
+        """Files that nobody writes any more, those of killed writers included; oldest first."""
+        from globolatte_ml.scoring.prediction_log import FINISHED, finish_abandoned
+
+        folder = Path(self.folder)
+        finish_abandoned(folder)
+        return sorted(folder.glob(f"*{FINISHED}"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+    def taken(self, file: Path) -> None:
+        """Removes a file whose content is in the warehouse."""
+        file.unlink()

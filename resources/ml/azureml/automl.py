@@ -1,0 +1,157 @@
+"""AutoML as a way to train: tables as data assets, a search by Azure's AutoML, and a job that makes our model around what it found.
+
+Azure's own model needs its libraries, on its Python; so the search is told to keep to algorithms that have an ONNX form, and that
+graph is taken. The search fits on the tables alone, which hold no order of the holdout.
+"""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.ml.azureml.content import hash_of_files
+from resources.ml.azureml.data_assets import MLTABLE, ensure_data
+from resources.ml.azureml.faults import AzureMLError, faults_of
+from resources.ml.azureml.files import job_page
+from resources.ml.azureml.jobs import run_job
+from resources.ml.azureml.training_jobs import OUT, JobParts, named, on_serverless, snapshot_input
+from resources.ml.azureml.workspace import Workspace
+from resources.ml.ml_platform import Snapshot
+from resources.ml.training_method import AutoMLMethod
+
+if TYPE_CHECKING:
+    from azure.ai.ml.automl import ClassificationJob
+    from azure.ai.ml.entities import Command
+
+TRAINING_TABLE, VALIDATION_TABLE = "globolatte-automl-training", "globolatte-automl-validation"
+BEST_CHILD_TAG, BEST_CHILD_PROPERTY, ALGORITHM_PROPERTY = (
+    "automl_best_child_run_id",
+    "best_child_run_id",
+    "run_algorithm",
+)
+BEST_MODEL = "best_model"
+ARTIFACTS = "azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{child}/outputs/"
+"""Where Azure keeps what a trial left: `model.onnx` beside its own `mlflow-model`."""
+
+Tables = tuple[str, str]
+LATEST_TABLES: Tables = (f"azureml:{TRAINING_TABLE}@latest", f"azureml:{VALIDATION_TABLE}@latest")
+"""In definitions that are written down."""
+
+
+def run(
+    workspace: Workspace, method: AutoMLMethod, parts: JobParts, snapshot: Snapshot, say: Callable[[str], object]
+) -> str:
+    """Searches, then makes the model; the name of the job that has it as output. Each job is gone on with if it is there."""
+    tables = ensure_tables(workspace, snapshot)
+    search = named(method, parts, snapshot.name, tables=tables)
+    found = run_job(workspace, search, lambda name: automl_job(parts, method, tables, name), say)
+    child, algorithm = best_child(workspace, found)
+    say(f"Azure ML job {found} found {algorithm}: {job_page(workspace, child)}")
+    adoption = named(method, parts, snapshot.name, found=child)
+    return run_job(workspace, adoption, lambda name: adoption_job(parts, method, (child, algorithm), name), say)
+
+
+def ensure_tables(workspace: Workspace, snapshot: Snapshot) -> Tables:
+    """The tables of a snapshot as MLTable assets, versioned by their content; their addresses."""
+    from globolatte_ml.automl_table import write_tables
+    from globolatte_ml.data.columns import InvalidDataError
+    from globolatte_ml.data.snapshot import read_snapshot
+
+    with tempfile.TemporaryDirectory(prefix="globolatte-tables-") as scratch:
+        try:
+            training, validation = write_tables(read_snapshot(snapshot.folder), Path(scratch))
+        except InvalidDataError as error:
+            raise AzureMLError(
+                f"snapshot {snapshot.name}", str(error), "mend what it says, then run it again"
+            ) from None
+        tags = {"snapshot": snapshot.name}
+        first, second = (
+            _ensure_table(workspace, name, folder, tags)
+            for name, folder in ((TRAINING_TABLE, training), (VALIDATION_TABLE, validation))
+        )
+    return first, second
+
+
+def _ensure_table(workspace: Workspace, name: str, folder: Path, tags: dict[str, str]) -> str:
+    version = hash_of_files(folder)
+    ensure_data(workspace, name, version, folder, MLTABLE, tags)
+    return f"azureml:{name}:{version}"
+
+
+def automl_job(parts: JobParts, method: AutoMLMethod, tables: Tables, name: str) -> "ClassificationJob":
+    """Azure's search for a classifier. Serverless it takes the size that Azure chooses: the SDK writes a size that the service refuses."""
+    from azure.ai.ml import Input, Output, automl
+
+    from globolatte_ml.automl_table import TARGET
+
+    training, validation = (Input(type=MLTABLE, path=path) for path in tables)
+    compared: dict[str, Any] = (
+        {"validation_data": validation} if method.folds is None else {"n_cross_validations": method.folds}
+    )
+    job = automl.classification(
+        training_data=training,
+        target_column_name=TARGET,
+        primary_metric=method.metric.value,
+        **compared,
+        **({"compute": parts.compute} if parts.compute else {}),
+    )
+    job.outputs = {
+        BEST_MODEL: Output(type="mlflow_model")
+    }  # given to the function, it is of a type that the SDK cannot write as YAML
+    job.set_limits(
+        max_trials=method.trials,
+        max_concurrent_trials=min(method.concurrent, method.trials),
+        timeout_minutes=method.minutes,
+        trial_timeout_minutes=min(method.trial_minutes, method.minutes),
+        enable_early_termination=True,
+    )
+    job.set_featurization(mode=method.featurization.value)
+    job.set_training(
+        enable_onnx_compatible_models=True,
+        enable_model_explainability=method.explain,
+        enable_stack_ensemble=False,
+        enable_vote_ensemble=False,
+        blocked_training_algorithms=[algorithm.value for algorithm in method.blocked] or None,
+    )
+    dressed: ClassificationJob = parts.dress(job, name)
+    return dressed
+
+
+def best_child(workspace: Workspace, search: str) -> tuple[str, str]:
+    """The run of a search's best trial, and its algorithm. Raises `AzureMLError` if no trial got to its end."""
+    page = job_page(workspace, search)
+    with faults_of(f"job {search}", page):
+        job = workspace.client.jobs.get(search)
+        said: dict[str, Any] = {**(job.properties or {}), **(job.tags or {})}
+        child = said.get(BEST_CHILD_TAG) or said.get(BEST_CHILD_PROPERTY)
+        if not child:
+            raise AzureMLError(
+                f"job {search}",
+                "names no best trial",
+                "raise minutes and trial_minutes in [automl], then run it again",
+                page,
+            )
+        algorithm = (workspace.client.jobs.get(child).properties or {}).get(ALGORITHM_PROPERTY, "unknown")
+    return str(child), str(algorithm)
+
+
+def adoption_job(parts: JobParts, method: AutoMLMethod, found: tuple[str, str], name: str) -> "Command":
+    """Our `train.py` with what the search found in the regression's place."""
+    from azure.ai.ml import Input, Output, command
+
+    child, algorithm = found
+    job = command(
+        **parts.common(),
+        command="python -m globolatte_ml.azureml_job --snapshot ${{inputs.snapshot}} --out ${{outputs.out}} "
+        f"--tabular ${{{{inputs.found}}}} --algorithm ${{{{inputs.algorithm}}}} --seed {method.seed}",
+        inputs={
+            "snapshot": snapshot_input(parts),
+            "found": Input(type="uri_folder", path=ARTIFACTS.format(child=child), mode="download"),
+            "algorithm": algorithm,
+        },
+        outputs={OUT: Output(type="uri_folder")},
+    )
+    on_serverless(parts, job)
+    job.set_limits(timeout=int(parts.settings.job_hours * 3600))
+    dressed: Command = parts.dress(job, name)
+    return dressed

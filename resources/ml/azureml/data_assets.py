@@ -1,0 +1,64 @@
+"""Data assets: files, folders and tables in the workspace, versioned by their content."""
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resources.ml.azureml.faults import faults_of, is_missing
+from resources.ml.azureml.workspace import Workspace
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import Data
+
+SNAPSHOTS = "globolatte-training-snapshot"
+KEPT_AT = "kept_at"
+URI_FILE, URI_FOLDER, MLTABLE = "uri_file", "uri_folder", "mltable"
+
+
+def find_data(workspace: Workspace, name: str, version: str) -> "Data | None":
+    """One version, or none."""
+    with faults_of(f"data asset {name}:{version}"):
+        try:
+            return workspace.client.data.get(name, version=version)
+        except Exception as error:
+            if is_missing(error):
+                return None
+            raise
+
+
+def ensure_data(
+    workspace: Workspace, name: str, version: str, path: Path | str, kind: str, tags: Mapping[str, str]
+) -> "Data":
+    """The version, uploaded if it is not there; a `str` is an address in the workspace's storage, where its files already are.
+
+    A version that is there is left as it is: its name says its content.
+    """
+    from azure.ai.ml.entities import Data
+
+    found = find_data(workspace, name, version)
+    if found is not None:
+        return found
+    asset = Data(name=name, version=version, path=str(path), type=kind, tags=dict(tags), skip_validation=True)
+    with faults_of(f"data asset {name}:{version}"):
+        return workspace.client.data.create_or_update(asset)
+
+
+def mark_latest(workspace: Workspace, asset: "Data") -> None:
+    """Makes a version the one kept last: one write of one tag."""
+    asset.tags = {**(asset.tags or {}), KEPT_AT: dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")}
+    with faults_of(f"data asset {asset.name}:{asset.version}"):
+        workspace.client.data.create_or_update(asset)
+
+
+def latest_data(workspace: Workspace, name: str) -> "Data | None":
+    """The version kept last, or none."""
+    with faults_of(f"data asset {name}"):
+        try:
+            versions = list(workspace.client.data.list(name=name))
+        except Exception as error:
+            if is_missing(error):
+                return None
+            raise
+    kept = [version for version in versions if KEPT_AT in (version.tags or {})]
+    return max(kept, key=lambda version: version.tags[KEPT_AT], default=None)

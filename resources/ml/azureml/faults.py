@@ -1,0 +1,115 @@
+"""What Azure raises, in plain words: what happened, in which resource, where to look, what to do."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from resources.azure_storage import without_secrets
+from resources.settings.azureml import PREFIX
+
+LONGEST = 1200
+
+REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
+    (
+        ("quota", "OutOfQuota"),
+        f"ask for more quota in the Azure portal, or choose a smaller size ({PREFIX}COMPUTE_SIZE, {PREFIX}INSTANCE_TYPE)",
+    ),
+    (
+        ("AuthorizationFailed", "403", "Forbidden"),
+        "give the identity that runs Dagster the role 'AzureML Data Scientist' in the workspace",
+    ),
+    (
+        (
+            "ExpiredAuthenticationToken",
+            "AuthenticationFailed",
+            "InvalidAuthenticationToken",
+            "401",
+            "AADSTS",
+            "CredentialUnavailable",
+            "DefaultAzureCredential",
+        ),
+        "log in again (az login), or check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or the managed identity",
+    ),
+    (("429", "TooManyRequests"), "wait a few minutes and run it again: it continues where it was"),
+    (
+        ("ResourceNotReady", "crashed", "ImageBuild"),
+        "read the deployment's or the image's log in the studio, mend the cause, then run it again",
+    ),
+    (
+        ("ResourceNotFound", "404", "NotFound"),
+        f"check {PREFIX}SUBSCRIPTION, {PREFIX}RESOURCE_GROUP, {PREFIX}WORKSPACE and the name",
+    ),
+    (
+        ("ServiceRequestError", "ServiceResponseError", "Failed to establish", "resolve"),
+        "check the network between here and Azure, then run it again",
+    ),
+)
+GENERAL_REMEDY = "mend what the message names, then run it again: what was done stays done"
+
+
+class AzureMLError(RuntimeError):
+    """Something in Azure ML did not work; the message says what, in which resource, where to look, and the remedy."""
+
+    def __init__(self, resource: str, what: str, remedy: str, studio: str | None = None) -> None:
+        link = f" Studio: {studio}" if studio else ""
+        super().__init__(f"Azure ML, {resource}: {what}.{link} Remedy: {remedy}")
+        self.resource, self.what, self.remedy, self.studio = resource, what, remedy, studio
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The parts of the message by name."""
+        page = {"studio": self.studio} if self.studio else {}
+        return {"resource": self.resource, "what_happened": self.what, "remedy": self.remedy, **page}
+
+
+def remedy_for(text: str) -> str:
+    """What to do about an error that says this."""
+    return next((remedy for signs, remedy in REMEDIES if any(sign in text for sign in signs)), GENERAL_REMEDY)
+
+
+@contextmanager
+def faults_of(resource: str, studio: str | None = None) -> Iterator[None]:
+    """Turns what Azure's libraries raise into `AzureMLError` about a resource; no secret in it, nor in what it hangs on."""
+    from azure.ai.ml.exceptions import MlException
+    from azure.core.exceptions import AzureError
+
+    try:
+        yield
+    except (AzureError, MlException) as error:
+        text = said(error)
+        raise AzureMLError(resource, text, remedy_for(f"{type(error).__name__} {text}"), studio) from None
+
+
+def said(error: Exception) -> str:
+    """What an error says: status, code and message in one line without secrets."""
+    status = getattr(error, "status_code", None) or 0
+    code, message = _code_and_message(error)
+    refused = str(status) if status >= 400 else ""  # an operation's failure is told by an answer that is well itself
+    parts = [part for part in (refused, code) if part]
+    line = " ".join(without_secrets(message).split()).rstrip(".")[:LONGEST]
+    return f"{' '.join(parts)}: {line}" if parts else line
+
+
+def _code_and_message(error: Exception) -> tuple[str | None, str]:
+    """Azure's own code and message, out of whichever shape they come in."""
+    inner: Any = getattr(error, "error", None)
+    if getattr(inner, "message", None):
+        return getattr(inner, "code", None), str(inner.message)
+    text = str(getattr(error, "message", None) or error) or type(error).__name__
+    try:
+        document = json.loads(text)["error"]
+        return document.get("code"), str(document["message"])
+    except (KeyError, TypeError, ValueError):
+        return None, text
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether an error says that the thing asked for is not there."""
+    from azure.ai.ml.exceptions import ErrorCategory, MlException
+    from azure.core.exceptions import ResourceNotFoundError
+
+    if isinstance(error, ResourceNotFoundError):
+        return True
+    category = getattr(error, "error_category", None)
+    return isinstance(error, MlException) and category == ErrorCategory.USER_ERROR and "not found" in str(error).lower()

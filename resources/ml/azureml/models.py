@@ -1,0 +1,152 @@
+"""Models in the workspace's registry: versions, and which of them is challenger and champion.
+
+Azure ML has no aliases. Each version bears the time from which on it was challenger or champion as a tag, and the latest one is it: moving
+an alias is one write.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resources.ml.azureml.faults import faults_of, is_missing
+from resources.ml.azureml.files import fetch, whole
+from resources.ml.azureml.provenance import without_empty
+from resources.ml.azureml.workspace import Workspace
+from resources.ml.ml_platform import MODEL_NAME, ModelVersion, TrainedModel
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import Model
+
+REGISTERED_NAME = "globolatte-preference-model"
+CUSTOM_NAME = "globolatte-preference-model-custom"
+REASON = "promotion_reason_"
+LONGEST_TAG = 1000
+
+
+def tags_of(model: "Model") -> dict[str, str]:
+    """A version's tags."""
+    return dict(model.tags or {})
+
+
+def since(alias: str) -> str:
+    """The tag that says from when on a version bears an alias."""
+    return f"{alias}_since"
+
+
+def now() -> str:
+    """A time that sorts as text."""
+    return dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")
+
+
+def versions(workspace: Workspace) -> list["Model"]:
+    """All versions of the model; none if it was never registered."""
+    with faults_of(f"model {REGISTERED_NAME}"):
+        try:
+            return list(workspace.client.models.list(name=REGISTERED_NAME))
+        except Exception as error:
+            if is_missing(error):
+                return []
+            raise
+
+
+def bearer(workspace: Workspace, alias: str) -> "Model | None":
+    """The version that bears an alias, or none."""
+    tag = since(alias)
+    bearing = [version for version in versions(workspace) if tag in tags_of(version)]
+    return max(bearing, key=lambda version: tags_of(version)[tag], default=None)
+
+
+def same(workspace: Workspace, trained: TrainedModel) -> "Model | None":
+    """The version of this content and snapshot, the earliest if there are several."""
+    wanted = {"content_hash": trained.content_hash, "snapshot": trained.snapshot}.items()
+    found = [version for version in versions(workspace) if wanted <= tags_of(version).items()]
+    return min(found, key=lambda version: int(str(version.version)), default=None)
+
+
+def create(workspace: Workspace, trained: TrainedModel, address: str) -> "Model":
+    """Registers a model twice: in MLflow's format, and as a custom model for our own `score.py`."""
+    tags = without_empty(
+        {
+            "content_hash": trained.content_hash,
+            "snapshot": trained.snapshot,
+            "job_id": trained.job_id,
+            "method": trained.method.value,
+            "model": MODEL_NAME,
+            **trained.provenance,
+            **{f"metric.{name}": f"{value:.6g}" for name, value in trained.metrics.items()},
+        }
+    )
+    _create(workspace, CUSTOM_NAME, "custom_model", trained.content_hash[:12], address, tags)
+    return _create(workspace, REGISTERED_NAME, "mlflow_model", None, address, tags)
+
+
+def _create(
+    workspace: Workspace, name: str, kind: str, version: str | None, address: str, tags: Mapping[str, str]
+) -> "Model":
+    from azure.ai.ml.entities import Model
+
+    model = Model(
+        name=name,
+        version=version,
+        path=address,
+        type=kind,
+        tags=dict(tags),
+        description="P(next main product | customer, place, time, weather)",
+    )
+    with faults_of(f"model {name}", workspace.studio(f"model/{name}")):
+        if version is not None:
+            try:
+                return workspace.client.models.get(name, version=version)
+            except Exception as error:
+                if not is_missing(error):
+                    raise
+        return workspace.client.models.create_or_update(model)
+
+
+def tag(workspace: Workspace, model: "Model", tags: Mapping[str, str]) -> None:
+    """Adds tags to a version, in one write."""
+    model.tags = {**tags_of(model), **tags}
+    with faults_of(f"model {model.name}:{model.version}"):
+        workspace.client.models.create_or_update(model)
+
+
+def reasons_as_tags(reasons: Sequence[str]) -> dict[str, str]:
+    """A tag a sentence: Azure bounds the length of one."""
+    return {f"{REASON}{number:02d}": json.dumps(reason)[:LONGEST_TAG] for number, reason in enumerate(reasons)}
+
+
+def reasons_of(model: "Model") -> tuple[str, ...]:
+    """The inverse."""
+    kept = sorted((name, text) for name, text in tags_of(model).items() if name.startswith(REASON))
+    return tuple(_sentence(text) for _, text in kept)
+
+
+def _sentence(text: str) -> str:
+    try:
+        return str(json.loads(text))
+    except ValueError:  # cut off
+        return text.strip('"')
+
+
+def folder_name(version: str, content_hash: str) -> str:
+    """What a version's folder here is called."""
+    return f"{version}-{content_hash[:12]}"
+
+
+def as_version(workspace: Workspace, model: "Model", models_folder: Path) -> ModelVersion:
+    """A version as the rest of the project knows it, with its files here."""
+    tags = tags_of(model)
+    content = tags["content_hash"]
+    folder = whole(
+        models_folder / folder_name(str(model.version), content), lambda new: fetch(workspace, str(model.path), new)
+    )
+    return ModelVersion(
+        version=str(model.version),
+        content_hash=content,
+        snapshot=tags["snapshot"],
+        job_id=tags["job_id"],
+        folder=folder,
+        reasons=reasons_of(model),
+    )

@@ -1,0 +1,194 @@
+"""The jobs of each training method, as azure-ai-ml's objects.
+
+Belongs here: what is submitted. Does not belong here: following a job (`jobs.py`, `pipes.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from resources.ml.azureml.content import hash_of_files, hash_of_values
+from resources.ml.azureml.pipes import context_blob, messages_folder
+from resources.ml.azureml.search_space import early_termination, sampling, search_space
+from resources.ml.azureml.workspace import datastore_uri
+from resources.ml.training_method import LOG_LOSS, CommandMethod, SweepMethod, TrainingMethod
+from resources.settings.azureml import AzureMLSettings
+
+if TYPE_CHECKING:
+    from azure.ai.ml.entities import Command, PipelineJob
+    from azure.ai.ml.entities._builders import Sweep
+
+OUT = "out"
+TRIAL_OPTIONS = {"penalty": "--penalties", "half_life": "--half-lives"}
+
+
+@dataclass(frozen=True)
+class JobParts:
+    """What every training job of a snapshot is made of. `compute` is none for serverless."""
+
+    settings: AzureMLSettings
+    code: Path
+    environment: str
+    compute: str | None
+    snapshot: str
+    tags: Mapping[str, str]
+
+    def common(self) -> dict[str, Any]:
+        """What every command has."""
+        return {
+            "code": str(self.code),
+            "environment": self.environment,
+            "environment_variables": {"OMP_NUM_THREADS": "1"},
+            **({"compute": self.compute} if self.compute else {}),
+        }
+
+    def dress(self, job: Any, name: str) -> Any:
+        """Gives a job its name, tags, limit and place."""
+        job.name, job.display_name = name, name
+        job.experiment_name, job.tags = self.settings.experiment, dict(self.tags)
+        return job
+
+
+def snapshot_input(parts: JobParts) -> Any:
+    """The snapshot as an input."""
+    from azure.ai.ml import Input
+
+    return Input(type="uri_folder", path=parts.snapshot, mode="download")
+
+
+def on_serverless(parts: JobParts, job: "Command") -> None:
+    """Gives a command job its size where no compute does."""
+    if parts.compute is None:
+        job.set_resources(instance_type=parts.settings.compute_size, instance_count=1)
+
+
+def command_job(parts: JobParts, method: CommandMethod, name: str) -> "Command":
+    """Our `train.py` as one job, with Pipes through a mounted input and output."""
+    from azure.ai.ml import Input, Output, command
+
+    job = command(
+        **parts.common(),
+        command="python -m globolatte_ml.azureml_job --snapshot ${{inputs.snapshot}} --out ${{outputs.out}} "
+        f"--pipes-context ${{{{inputs.pipes_context}}}} --pipes-messages ${{{{outputs.pipes_messages}}}} --seed {method.seed}",
+        inputs={
+            "snapshot": snapshot_input(parts),
+            "pipes_context": Input(type="uri_file", path=datastore_uri(context_blob(name)), mode="ro_mount"),
+        },
+        outputs={
+            OUT: Output(type="uri_folder"),
+            "pipes_messages": Output(type="uri_folder", path=datastore_uri(messages_folder(name)), mode="rw_mount"),
+        },
+    )
+    on_serverless(parts, job)
+    job.set_limits(timeout=int(parts.settings.job_hours * 3600))
+    dressed: Command = parts.dress(job, name)
+    return dressed
+
+
+def _trial(parts: JobParts, method: SweepMethod) -> "Command":
+    """One trial. A sweep that runs serverless takes the size that Azure chooses: its job has no place to name one."""
+    from azure.ai.ml import Input, Output, command
+
+    options = " ".join(f"{TRIAL_OPTIONS[name]} ${{{{inputs.{name}}}}}" for name in method.space)
+    return command(
+        **parts.common(),
+        command="python -m globolatte_ml.azureml_job --snapshot ${{inputs.snapshot}} --out ${{outputs.out}} "
+        f"--seed {method.seed} {options}",
+        inputs={
+            "snapshot": snapshot_input(parts),
+            **{name: Input(type="number", default=1.0) for name in method.space},
+        },
+        outputs={OUT: Output(type="uri_folder")},
+    )
+
+
+def sweep_job(parts: JobParts, method: SweepMethod, name: str) -> "Sweep":
+    """The same over a search space; Azure takes the trial with the lowest validation loss as the sweep's own output."""
+    trial = _trial(parts, method)
+    fixed = {"snapshot": snapshot_input(parts)}
+    job = trial(**fixed, **search_space(method.space)).sweep(
+        primary_metric=LOG_LOSS,
+        goal="minimize",
+        sampling_algorithm=sampling(method),
+        compute=parts.compute,
+    )
+    job.set_limits(
+        max_total_trials=method.trials,
+        max_concurrent_trials=min(method.concurrent, method.trials),
+        timeout=method.minutes * 60,
+    )
+    if method.early_termination is not None:
+        job.early_termination = early_termination(method.early_termination)
+    dressed: Sweep = parts.dress(job, name)
+    return dressed
+
+
+def components(parts: JobParts, seed: int = 0) -> dict[str, Any]:
+    """The pipeline's steps as components: the commands that the local pipeline runs."""
+    from azure.ai.ml import Input, Output, command
+
+    folder = Input(type="uri_folder")
+    steps = {
+        "prepare": (
+            {"snapshot": folder},
+            "python -m globolatte_ml.pipeline_steps prepare --snapshot ${{inputs.snapshot}} --out ${{outputs.out}}",
+        ),
+        "train": (
+            {"snapshot": folder},
+            f"python -m globolatte_ml.azureml_job --snapshot ${{{{inputs.snapshot}}}} --out ${{{{outputs.out}}}} --seed {seed}",
+        ),
+        "evaluate": (
+            {"snapshot": folder, "trained": folder},
+            "python -m globolatte_ml.pipeline_steps evaluate --snapshot ${{inputs.snapshot}} "
+            "--model ${{inputs.trained}}/model --out ${{outputs.out}}",
+        ),
+    }
+    common = {name: value for name, value in parts.common().items() if name != "compute"}
+    return {
+        name: command(
+            name=f"globolatte_{name}",
+            display_name=name,
+            command=line,
+            inputs=dict(inputs),
+            outputs={OUT: Output(type="uri_folder")},
+            **common,
+        ).component
+        for name, (inputs, line) in steps.items()
+    }
+
+
+MoreSteps = Callable[[Any, Any], Mapping[str, Any]]
+"""Adds steps after training, given the snapshot and what was trained; the outputs that they add to the pipeline's."""
+
+
+def pipeline_job(
+    parts: JobParts, steps: Mapping[str, Any], name: str, more: MoreSteps = lambda _snapshot, _trained: {}
+) -> "PipelineJob":
+    """The steps in order: prepare, train, evaluate. The model is registered by whoever waits for it, as with every method."""
+    from azure.ai.ml import dsl
+
+    @dsl.pipeline
+    def training_pipeline(snapshot):  # type: ignore[no-untyped-def]  # the SDK reads annotations as types of inputs
+        prepare = steps["prepare"](snapshot=snapshot)
+        train = steps["train"](snapshot=prepare.outputs.out)
+        evaluate = steps["evaluate"](snapshot=prepare.outputs.out, trained=train.outputs.out)
+        added = more(prepare.outputs.out, train.outputs.out)
+        return {"out": train.outputs.out, "evaluation": evaluate.outputs.out, **added}
+
+    job: Any = training_pipeline(snapshot=snapshot_input(parts))
+    job.settings.default_compute = parts.compute or "serverless"
+    dressed: PipelineJob = parts.dress(job, name)
+    return dressed
+
+
+def named(method: TrainingMethod, parts: JobParts, snapshot: str, **more: object) -> str:
+    """What a job computes, as its name: the same again is the same job. `more`: what else it is made of."""
+    what = {
+        "method": asdict(method),
+        "code": hash_of_files(parts.code),
+        "environment": parts.environment,
+        "snapshot": parts.snapshot,
+        **more,
+    }
+    return f"globolatte-{method.kind}-{snapshot[:16]}-{hash_of_values(what)}"

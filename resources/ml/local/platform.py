@@ -1,0 +1,184 @@
+"""The ML platform on one machine: training in subprocesses, registry in MLflow on SQLite."""
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from resources.ml.ml_platform import CHALLENGER, CHAMPION, MODEL_NAME, ModelVersion, Snapshot, TrainedModel, holds_model
+from resources.ml.remembered_aliases import remembered
+from resources.ml.training_method import MethodKind, training_method
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion as RegisteredVersion
+
+
+REASONS_TAG = "promotion_reasons"
+ABANDONED_SECONDS = 86_400.0
+
+
+class LocalMLPlatform(dg.ConfigurableResource):
+    """Everything under `folder`: `snapshots/`, `jobs/` (one folder a training job) and `mlflow.db`.
+
+    `training`: by which method; `training_file`: its details, see `resources.ml.training_method`.
+    """
+
+    folder: str
+    training: MethodKind = MethodKind.COMMAND
+    training_file: str | None = None
+
+    @property
+    def _root(self) -> Path:
+        return Path(self.folder)
+
+    @property
+    def _registry(self) -> Path:
+        return self._root / "mlflow.db"
+
+    @property
+    def _snapshots(self) -> Path:
+        return self._root / "snapshots"
+
+    def _client(self) -> "MlflowClient":
+        """A client of the registry, which is made when first asked for."""
+        from mlflow import MlflowClient
+
+        self._root.mkdir(parents=True, exist_ok=True)
+        uri = f"sqlite:///{self._registry}"
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    def snapshot_staging(self, name: str) -> Path:
+        """An empty folder to write a snapshot into."""
+        for left in self._snapshots.glob(".staging-*"):  # by a run that was killed: customers' orders, of use to nobody
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+        folder = self._snapshots / f".staging-{name}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def keep_snapshot(self, staging: Path, name: str) -> Snapshot:
+        """Takes over a finished snapshot folder under its content's name and makes it the latest."""
+        target = self._snapshots / name
+        if target.exists():
+            shutil.rmtree(staging)
+        else:
+            staging.rename(target)
+        pointer = self._snapshots / "latest"
+        pointer.with_suffix(".new").write_text(name)
+        pointer.with_suffix(".new").replace(pointer)
+        return Snapshot(name, target)
+
+    def latest_snapshot(self) -> Snapshot:
+        """The snapshot kept last. Raises `FileNotFoundError` with the remedy if there is none."""
+        pointer = self._snapshots / "latest"
+        if not pointer.exists():
+            raise FileNotFoundError(f"{self._snapshots} holds no snapshot; materialize models/training_snapshot")
+        return self.snapshot(pointer.read_text().strip())
+
+    def snapshot(self, name: str) -> Snapshot:
+        """A kept snapshot. Raises `FileNotFoundError` with the remedy if there is none of that name."""
+        folder = self._snapshots / name
+        if not folder.is_dir():
+            raise FileNotFoundError(f"snapshot {name} is not in {folder.parent}; materialize models/training_snapshot")
+        return Snapshot(name, folder)
+
+    def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
+        """Trains by the chosen method in processes of their own; one folder a run holds what they leave behind."""
+        from resources.ml.local import train
+
+        out = self._root / "jobs" / context.run.run_id
+        shutil.rmtree(out, ignore_errors=True)
+        out.mkdir(parents=True)
+        method = training_method(self.training, Path(self.training_file) if self.training_file else None)
+        finished = train(context, method, snapshot.folder, out)
+        metrics = json.loads((finished / "metrics.json").read_text())
+        parameters = json.loads((finished / "parameters.json").read_text())
+        return TrainedModel(
+            folder=finished / "model",
+            content_hash=parameters["content_hash"],
+            snapshot=snapshot.name,
+            job_id=context.run.run_id,
+            metrics=metrics,
+            parameters=parameters,
+            method=method.kind,
+        )
+
+    def register(self, trained: TrainedModel) -> ModelVersion:
+        """Registers a trained model as challenger; the same content of the same snapshot is the same version, if undamaged."""
+        client = self._client()
+        known = self._same(client, trained)
+        if known is None:
+            known = client.create_model_version(
+                MODEL_NAME,
+                source=str(trained.folder),
+                tags={
+                    "content_hash": trained.content_hash,
+                    "snapshot": trained.snapshot,
+                    "job_id": trained.job_id,
+                    **{f"metric.{name}": f"{value:.6g}" for name, value in trained.metrics.items()},
+                },
+            )
+        client.set_registered_model_alias(MODEL_NAME, CHALLENGER, known.version)
+        return _model_version(known)
+
+    def _same(self, client: "MlflowClient", trained: TrainedModel) -> "RegisteredVersion | None":
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.create_registered_model(
+                MODEL_NAME, description="P(next main product | customer, place, time, weather)"
+            )
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
+        wanted = {"content_hash": trained.content_hash, "snapshot": trained.snapshot}
+        same = [version for version in versions if wanted.items() <= version.tags.items() and _is_whole(version)]
+        return min(same, key=lambda version: int(version.version), default=None)
+
+    def model(self, alias: str) -> ModelVersion | None:
+        """The version that bears an alias (`champion`, `challenger`), or none."""
+        if not self._registry.exists():
+            return None
+        return remembered(self._registry, alias, lambda: self._ask_registry(alias))
+
+    def _ask_registry(self, alias: str) -> ModelVersion | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _model_version(self._client().get_model_version_by_alias(MODEL_NAME, alias))
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+
+    def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
+        """Makes a version the champion, and keeps why."""
+        self._client().set_model_version_tag(MODEL_NAME, version.version, REASONS_TAG, json.dumps(list(reasons)))
+        self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version.version)
+
+    def describe(self) -> str:
+        """The folder and the registry's file."""
+        return f"MLflow on SQLite in {self.folder}"
+
+
+def _model_version(registered: "RegisteredVersion") -> ModelVersion:
+    return ModelVersion(
+        version=str(registered.version),
+        content_hash=registered.tags["content_hash"],
+        snapshot=registered.tags["snapshot"],
+        job_id=registered.tags["job_id"],
+        folder=Path(registered.source),
+        reasons=tuple(json.loads(registered.tags.get(REASONS_TAG, "[]"))),
+    )
+
+
+def _is_whole(registered: "RegisteredVersion") -> bool:
+    """Whether the kept files still are the model that was registered."""
+    return holds_model(Path(registered.source), registered.tags["content_hash"])

@@ -1,0 +1,155 @@
+"""How a training snapshot gets from the warehouse to where models are trained, and how it gets the name of its content.
+
+By way of this worker, whatever warehouse and platform; or, from Snowflake to Azure ML, by Snowflake itself.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from resources.ml.ml_platform import MLPlatform
+from resources.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from resources.ml.azureml.platform import AzureMLPlatform
+    from resources.warehouse.snowflake import SnowflakeWarehouse
+
+DIGITS = 16
+
+
+class SnapshotExport(Protocol):
+    """One snapshot on its way. Implementations: `ThroughThisWorker`, `StraightIntoBlob`."""
+
+    def unload(self, table: str, file: str, order_by: Sequence[str]) -> None:
+        """Makes a table the Parquet file `file`, rows in `order_by`."""
+        ...
+
+    def write(self, file: str, content: bytes) -> None:
+        """Adds a small file."""
+        ...
+
+    def name(self) -> str:
+        """The name of what was unloaded and written so far: the same for the same content."""
+        ...
+
+    def keep(self, name: str) -> str:
+        """Hands everything over to the platform under that name, as its latest snapshot; returns where it is.
+
+        A name that is already there is left as it is.
+        """
+        ...
+
+
+class SnapshotExports(Protocol):
+    """Begins exports: `WorkerExports` or `BlobExports`."""
+
+    def begin(self, run_id: str) -> SnapshotExport:
+        """An empty snapshot of a run."""
+        ...
+
+
+def content_hash(folder: Path) -> str:
+    """The name of a folder's content: SHA-256 over the names and bytes of its files, 16 hexadecimal digits of it."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:DIGITS]
+
+
+@dataclass(frozen=True)
+class WorkerExports:
+    """Snapshots that pass through this worker."""
+
+    warehouse: Warehouse
+    ml: MLPlatform
+
+    def begin(self, run_id: str) -> SnapshotExport:
+        """An empty snapshot of a run."""
+        return ThroughThisWorker(self.warehouse, self.ml, self.ml.snapshot_staging(run_id))
+
+
+@dataclass(frozen=True)
+class ThroughThisWorker:
+    """Files in a folder here; their bytes give the name."""
+
+    warehouse: Warehouse
+    ml: MLPlatform
+    staging: Path
+
+    def unload(self, table: str, file: str, order_by: Sequence[str]) -> None:
+        """Writes the file."""
+        self.warehouse.unload(table, self.staging / file, order_by)
+
+    def write(self, file: str, content: bytes) -> None:
+        """Writes the file."""
+        (self.staging / file).write_bytes(content)
+
+    def name(self) -> str:
+        """The hash of the folder."""
+        return content_hash(self.staging)
+
+    def keep(self, name: str) -> str:
+        """Hands the folder over; returns its path."""
+        return str(self.ml.keep_snapshot(self.staging, name).folder)
+
+
+@dataclass(frozen=True)
+class BlobExports:
+    """Snapshots that Snowflake writes into the storage of an Azure ML workspace, by way of `stage`."""
+
+    warehouse: "SnowflakeWarehouse"
+    ml: "AzureMLPlatform"
+    stage: str
+
+    def begin(self, run_id: str) -> SnapshotExport:  # noqa: ARG002 - nothing lies here under a run's name
+        """An empty snapshot."""
+        return StraightIntoBlob(self.warehouse, self.ml, self.stage)
+
+
+@dataclass(frozen=True)
+class StraightIntoBlob:
+    """Tables are told by their fingerprints, which Snowflake computes, and written by Snowflake once the name is known."""
+
+    warehouse: "SnowflakeWarehouse"
+    ml: "AzureMLPlatform"
+    stage: str
+    tables: dict[str, tuple[str, Sequence[str]]] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)
+    small: dict[str, bytes] = field(default_factory=dict)
+
+    def unload(self, table: str, file: str, order_by: Sequence[str]) -> None:
+        """Notes the table and what it holds now."""
+        self.tables[file] = (table, order_by)
+        self.contents[file] = self.warehouse.fingerprint(table)
+
+    def write(self, file: str, content: bytes) -> None:
+        """Notes the content."""
+        self.small[file] = content
+        self.contents[file] = hashlib.sha256(content).hexdigest()
+
+    def name(self) -> str:
+        """The hash of the files' names and of what is known of their contents."""
+        told = "".join(f"{file}\n{content}\n" for file, content in sorted(self.contents.items()))
+        return hashlib.sha256(told.encode()).hexdigest()[:DIGITS]
+
+    def keep(self, name: str) -> str:
+        """Has Snowflake write the tables unless they are kept already, and registers them; returns their address.
+
+        Raises `RuntimeError` if a table changed meanwhile: its file would not be what the name says.
+        """
+        from resources.ml.azureml.platform import UNLOADED
+        from resources.ml.azureml.workspace import datastore_uri
+
+        if not self.ml.has_snapshot(name):
+            for file, (table, order_by) in self.tables.items():
+                self.warehouse.unload_to_stage(table, f"{self.stage}/{name}/{file}", order_by)
+                if self.warehouse.fingerprint(table) != self.contents[file]:
+                    raise RuntimeError(
+                        f"{table}: changed while it was unloaded; materialize models/training_snapshot again"
+                    )
+        self.ml.keep_unloaded_snapshot(name, self.small, sorted(self.tables))
+        return datastore_uri(f"{UNLOADED}/{name}/")

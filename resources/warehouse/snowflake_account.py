@@ -1,0 +1,122 @@
+"""Who connects to Snowflake, and how: a password, a key pair or an OAuth token, by dagster-snowflake's `SnowflakeResource`.
+
+Secrets come from the environment, are read when a connection is made, and are in no setting, error or log.
+"""
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+
+from resources.settings.choices import SnowflakeAuthentication
+from resources.settings.missing_setting import required
+
+PASSWORD_VARIABLE = "GLOBOLATTE_SNOWFLAKE_PASSWORD"  # noqa: S105 - the name of a variable
+PRIVATE_KEY_VARIABLE = "GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY"
+PASSPHRASE_VARIABLE = "GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable
+TOKEN_VARIABLE = "GLOBOLATTE_SNOWFLAKE_TOKEN"  # noqa: S105 - the name of a variable
+
+LONGEST_QUERY_TAG = 2000
+
+
+@dataclass(frozen=True)
+class SnowflakeConnection:
+    """Where to connect, as whom, and for how long to wait. Holds no secret."""
+
+    account: str
+    user: str
+    database: str
+    compute: str
+    role: str | None
+    authentication: SnowflakeAuthentication
+    private_key_path: str | None
+    host: str | None
+    port: int | None
+    protocol: str
+    lock_seconds: int
+    network_seconds: int
+
+
+def credentials(authentication: SnowflakeAuthentication, private_key_path: str | None) -> dict[str, Any]:
+    """The arguments of `SnowflakeResource` that prove who we are. Raises `MissingSettingError` if a secret is not there."""
+    why = f"GLOBOLATTE_SNOWFLAKE_AUTHENTICATION={authentication}"
+    if authentication is SnowflakeAuthentication.PASSWORD:
+        return {"password": _secret(PASSWORD_VARIABLE, why)}
+    if authentication is SnowflakeAuthentication.OAUTH:
+        return {"authenticator": "oauth", "token": _secret(TOKEN_VARIABLE, why)}
+    passphrase = dg.EnvVar(PASSPHRASE_VARIABLE).get_value() or None
+    if private_key_path:
+        return {"private_key_path": private_key_path, "private_key_password": passphrase}
+    return {"private_key": _secret(PRIVATE_KEY_VARIABLE, why), "private_key_password": passphrase}
+
+
+def _secret(variable: str, why: str) -> str:
+    return required(dg.EnvVar(variable).get_value(), variable, why)
+
+
+def query_tag() -> str:
+    """What Snowflake's query history says of our statements: run and assets, where a run is at work."""
+    try:
+        context = dg.OpExecutionContext.get()
+        run_id = context.run.run_id
+        keys = sorted(key.to_user_string() for key in context.selected_asset_keys) if context.has_assets_def else []
+    except (dg.DagsterInvariantViolationError, AttributeError):
+        return json.dumps({"app": "globolatte"})
+    tag = {"app": "globolatte", "run_id": run_id, "op": context.op.name, "assets": keys}
+    text = json.dumps(tag)
+    return text if len(text) <= LONGEST_QUERY_TAG else json.dumps({**tag, "assets": len(keys)})
+
+
+def snowflake_error() -> type[Exception]:
+    """What all errors of Snowflake's connector are; importing it says nothing about its own dependencies."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="urllib3 .* doesn't match a supported version")
+        from snowflake.connector.errors import Error
+    return Error
+
+
+def resource_of(who: SnowflakeConnection) -> Any:
+    """dagster-snowflake's resource for one connection; it holds a secret, so it lives no longer than that."""
+    from dagster_snowflake import SnowflakeResource
+
+    arguments = credentials(who.authentication, who.private_key_path)
+    token = arguments.pop("token", None)
+    place = {"host": who.host, "port": who.port, "protocol": who.protocol} if who.host else {}
+    return SnowflakeResource(
+        account=who.account,
+        user=who.user,
+        database=who.database,
+        warehouse=who.compute,
+        role=who.role,
+        paramstyle="qmark",
+        timezone="UTC",
+        login_timeout=who.network_seconds,
+        network_timeout=who.network_seconds,
+        additional_snowflake_connection_args={
+            **place,
+            **({"token": token} if token else {}),
+            "arrow_number_to_decimal": True,
+            "session_parameters": {
+                "QUERY_TAG": query_tag(),
+                "LOCK_TIMEOUT": who.lock_seconds,
+                "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+                "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF6",
+            },
+        },
+        **arguments,
+    )
+
+
+@contextmanager
+def connected(who: SnowflakeConnection) -> Iterator[Any]:
+    """An open connection, closed afterwards; parameters of statements are marked by `?`."""
+    with resource_of(who).get_connection() as connection:
+        try:
+            yield connection
+        except BaseException:  # dagster-snowflake closes only what ended well
+            connection.close(retry=False)
+            raise

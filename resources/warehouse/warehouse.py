@@ -1,0 +1,121 @@
+"""The warehouse: where tables live. The protocol every implementation keeps.
+
+SQL belongs in dbt. Python sends SQL to the warehouse in two places only: here in `resources.warehouse.warehouse*`, and in
+`globolatte_assets.raw`, which loads files inside one transaction. Everything else reads and replaces whole tables.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from resources.warehouse.dialect import Dialect
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
+
+
+def checked(*identifiers: str) -> None:
+    """Raises `ValueError` if one of these cannot be put into SQL as the name of a table or column."""
+    for identifier in identifiers:
+        if not IDENTIFIER.fullmatch(identifier):
+            raise ValueError(f"{identifier!r} is not a table or column name; use lower-case letters, digits and '_'")
+
+
+class WarehouseBusyError(RuntimeError):
+    """Another process kept the warehouse for longer than the bounded wait."""
+
+
+class WarehouseUnusableError(RuntimeError):
+    """The warehouse cannot be written: no permission, no space, a fault of its storage. Nothing of the transaction is in it."""
+
+
+class DefinedTooLateError(RuntimeError):
+    """A relation was defined after the transaction had begun to write: Snowflake would commit what was written before."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name}: is defined after the first statement that writes; define it before (`scratch`, or `stage` with no rows)"
+        )
+
+
+class Transaction(Protocol):
+    """One warehouse transaction: all of it or none.
+
+    Relations of its own (`scratch`, `stage`) are gone with it. They are defined before the first `execute`, since Snowflake
+    commits a transaction wherever something is defined; `DefinedTooLateError` says so on every engine.
+    """
+
+    @property
+    def dialect(self) -> Dialect:
+        """How this engine says what engines say differently."""
+        ...
+
+    def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
+        """Runs one statement that writes; `?` marks a bound parameter."""
+        ...
+
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
+        """Runs one query and returns all of its rows."""
+        ...
+
+    def stage(self, name: str, data: "pa.Table") -> None:
+        """Makes `data` a relation called `name`, to be read only. Staged again under its name, it has the same columns."""
+        ...
+
+    def scratch(self, name: str, columns: str) -> None:
+        """Makes an empty table called `name`, unless there is one; `columns` are names and types as SQL writes them."""
+        ...
+
+    def fill(self, name: str, query: str) -> None:
+        """Makes the rows of `query` the rows of the scratch table `name`. Columns are matched by name."""
+        ...
+
+
+class Warehouse(Protocol):
+    """Where tables live. Implementations: `DuckDBWarehouse`, `SnowflakeWarehouse`.
+
+    Tables are named `schema.table`. The tables that Python owns exist, at the current schema version, whenever a
+    connection is given out.
+    """
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Commits on leaving, rolls back on an exception. Raises `WarehouseBusyError` if it cannot be had in time."""
+        ...
+
+    def kept_open(self) -> AbstractContextManager[None]:
+        """Makes the calls within it cheaper where opening the warehouse costs something. Keep it short: others wait meanwhile."""
+        ...
+
+    def read(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        where: Mapping[str, object] | None = None,
+        order_by: Sequence[str] = (),
+    ) -> "pa.Table":
+        """The rows of `table` in which each column of `where` equals its value; all columns unless named."""
+        ...
+
+    def replace(self, table: str, data: "pa.Table", where: Mapping[str, object] | None = None) -> int:
+        """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
+
+        Columns are matched by name.
+        """
+        ...
+
+    def unload(self, table: str, file: Path, order_by: Sequence[str]) -> None:
+        """Writes `table` as one Parquet file, rows in `order_by`: the same rows always give the same bytes."""
+        ...
+
+    def has(self, table: str) -> bool:
+        """Whether `table` exists."""
+        ...
+
+    def describe(self) -> str:
+        """Where this warehouse is, for people; no secret in it."""
+        ...
