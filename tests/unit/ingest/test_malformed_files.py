@@ -11,7 +11,7 @@ from globolatte_ingest.reasons import ReasonCode
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import UNITS, deliver, fetch, landing_in, load, put_reference_data, sales_path, warehouse_in
-from tests.unit.raw.malformed import Case, Loaded, cases
+from tests.unit.ingest.malformed import Case, Loaded, cases
 
 CASES = cases()
 LIMITS = FileLimits(10_000_000)
