@@ -6,6 +6,7 @@ Nothing heavy is imported at load: assets import what they need when they run.
 import warnings
 
 import dagster as dg
+from dagster_dbt import DbtProject
 
 from globolatte_assets.automation import follow_new_data
 from globolatte_assets.documentation import with_tables_described
@@ -37,7 +38,6 @@ from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import reference_assets
 from globolatte_assets.raw.sales_transactions import LoadLimits, sales_transactions_asset
 from globolatte_assets.raw.unit_deliveries import unit_deliveries
-from resources.dagster_dbt_alone import DbtProject
 from resources.environment import DBT_PROJECT_FOLDER, export, resources_of
 from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
