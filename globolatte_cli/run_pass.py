@@ -179,6 +179,7 @@ class Pass:
     def ingest(self, load: "LoadRange") -> None:
         """Loads a unit's range of dates, and does what people asked for of it."""
         from globolatte_assets.jobs import INGEST_SALES
+        from globolatte_assets.metadata import load_report_of
         from sensors.requests import range_tags
 
         days = (load.last - load.first).days + 1
@@ -189,15 +190,9 @@ class Pass:
         )
         result = self.job(INGEST_SALES, label, range_tags(load))
         for check in result.get_asset_check_evaluations():
-            metadata = check.metadata
-            if "files_loaded" in metadata:
-                self.report.files_loaded += int(str(metadata["files_loaded"].value))
-                self.report.files_refused += _refused(str(metadata["refused"].value))
-            if "held" in metadata:
-                self.report.files_held += _refused(str(metadata["held"].value))
-            if "rows_loaded" in metadata:
-                self.report.rows_loaded += int(str(metadata["rows_loaded"].value))
-                self.report.rows_quarantined += int(str(metadata["rows_quarantined"].value))
+            report = load_report_of(check.metadata)
+            if report is not None:
+                self.report.add(report)
 
     def _is_stale(self, job: str, *, asks_failed_checks: bool = True) -> bool:
         """Whether a job's assets are behind their inputs or, if asked, a check of theirs failed: what it is about has to be made again.
@@ -257,11 +252,6 @@ def _import_ahead() -> None:
     """Imports what recommending needs, while this process waits for dbt."""
     for module in NEEDED_AFTER_DBT:
         import_module(module)
-
-
-def _refused(markdown: str) -> list[tuple[str, str]]:
-    lines = [line.removeprefix("- `").split("`: ", 1) for line in markdown.splitlines() if line.startswith("- `")]
-    return [(path, reason) for path, reason in lines]
 
 
 def _failure(job: str, result: "dg.ExecuteInProcessResult", settings: Settings) -> str:
