@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.endpoints import client_of
-from globolatte_cli.pass_report import print_summary
+from globolatte_cli.run_pass import print_summary
 from globolatte_cli.run_pass import deploy, execute_pass
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.local.client import EndpointClient

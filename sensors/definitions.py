@@ -3,6 +3,7 @@
 import dagster as dg
 
 from globolatte_assets.jobs import jobs
+from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
 from sensors.alerts import alert_sensor
 from sensors.automation import automation_sensor
@@ -14,7 +15,8 @@ from sensors.run_health import run_health_sensor
 
 def sensors(settings: Settings) -> dg.Definitions:
     """The jobs, which select across the stages, and all sensors of a deployment."""
-    all_jobs = jobs()
+    watched = settings.missing_delivery is not MissingDelivery.OFF
+    all_jobs = jobs(sorted(settings.business_units) if watched else ())
     return dg.Definitions(
         jobs=all_jobs,
         sensors=[

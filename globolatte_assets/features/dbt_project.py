@@ -10,6 +10,7 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtP
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.documentation import COLUMN_SCHEMA, schema_of_model
 from globolatte_assets.features.builds import (
+    BUILDS,
     built_by,
     commands,
     fingerprint,
