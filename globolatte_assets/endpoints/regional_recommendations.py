@@ -60,8 +60,7 @@ def regional_recommendations_asset(condition: dg.AutomationCondition) -> dg.Asse
         states: ServingStates,
         clock: Clock,
     ) -> dg.MaterializeResult:
-        from globolatte_ml.scoring.regional import regional_table
-        from globolatte_ml.scoring.regional_plots import regional_map
+        from globolatte_ml.scoring.regional import regional_map, regional_table
         from globolatte_ml.scoring.scoring import Scorer
 
         champion = champion_of(ml)
