@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from globolatte_ingest.reference_files import REFERENCE_PATHS
+from globolatte_ingest.reference import REFERENCE_PATHS
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile
 
 SALES_PATH = re.compile(r"sales/(?P<folder>[^/]+)/(?P<year>\d{4})/(?P<month>\d{2})/(?P<day>\d{2})/[^/]+", re.ASCII)
