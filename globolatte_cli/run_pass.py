@@ -240,10 +240,9 @@ class Pass:
         inputs = graph.get(key).parent_keys
         return PROMOTION not in inputs and all(self._can_be_made(one, requested) for one in inputs if one in requested)
 
-    def _assets_of(self, job: str) -> Collection[dg.AssetKey]:
+    def _assets_of(self, job: str) -> set[dg.AssetKey]:
         """The assets that a job makes."""
-        keys: Collection[dg.AssetKey] = self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys
-        return keys
+        return set(self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys)
 
     def _make(self, job: str, label: str, keys: set[dg.AssetKey]) -> None:
         """Makes these assets of a job. Where monitoring fails, the pass goes on: customers wait for recommendations, not for reports."""

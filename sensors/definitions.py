@@ -9,7 +9,7 @@ from sensors.alerts import alert_sensor
 from sensors.automation import automation_sensor
 from sensors.landing import file_sensors
 from sensors.prediction_log import prediction_log_sensor
-from sensors.retraining import retraining_rules, retraining_sensor
+from sensors.retraining import retraining_sensor
 from sensors.run_health import run_health_sensor
 
 
@@ -21,9 +21,9 @@ def sensors(settings: Settings) -> dg.Definitions:
         jobs=all_jobs,
         sensors=[
             *file_sensors(settings, all_jobs),
-            retraining_sensor(all_jobs, retraining_rules(settings)),
+            retraining_sensor(settings, all_jobs),
             prediction_log_sensor(all_jobs),
-            run_health_sensor(),
+            run_health_sensor(settings),
             alert_sensor(settings),
             automation_sensor(),
         ],

@@ -6,7 +6,7 @@ import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
 from resources.clock import Clock
-from resources.environment import has_event_queue, impatient_warehouse_of
+from resources.environment import has_event_queue, warehouse_with_short_timeout
 from resources.landing.landing_zone import LandingZone
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
@@ -39,7 +39,7 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
             return dg.SkipReason("The landing zone is as it was, and everything in it is on the record.")
         policy = retry_policy(settings)
         try:
-            backlog = look(context.instance, settings, listing, impatient_warehouse_of(settings), clock, policy)
+            backlog = look(context.instance, settings, listing, warehouse_with_short_timeout(settings), clock, policy)
         except WarehouseBusyError as busy:
             return dg.SkipReason(f"{busy}. Looking again in {settings.landing_poll_seconds} seconds.")
         pending = backlog.pending

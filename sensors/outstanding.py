@@ -6,8 +6,8 @@ from typing import Any
 import dagster as dg
 
 from globolatte_assets.behind import behind_its_inputs, newest
-from globolatte_assets.features.definitions import dbt_manifest
 from globolatte_assets.features.dbt_project import is_built_by_another_version
+from globolatte_assets.features.definitions import dbt_manifest
 from globolatte_assets.keys import DATA_DRIFT, DBT_GROUPS, PERFORMANCE, PROMOTION, SERVING_STATE
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import CHAMPION, MLPlatform
@@ -65,7 +65,7 @@ def lost_work(
 ) -> dict[dg.AssetKey, int]:
     """What is outstanding in this deployment. Raises `WarehouseBusyError`."""
     of_dbt = {key for key in graph.materializable_asset_keys if graph.get(key).group_name in DBT_GROUPS}
-    wrong = of_dbt if is_is_built_by_another_version(warehouse, dbt_manifest()) else set()
+    wrong = of_dbt if is_built_by_another_version(warehouse, dbt_manifest()) else set()
     return outstanding(
         graph,
         instance,

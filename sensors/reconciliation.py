@@ -11,7 +11,7 @@ from globolatte_ingest.crashed_loads import crashed_loads, places_to_try_again
 from globolatte_ingest.pending import RetryPolicy
 from globolatte_ingest.reconciling import Look, next_look, stray_folders
 from resources.clock import Clock
-from resources.environment import impatient_warehouse_of
+from resources.environment import warehouse_with_short_timeout
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
@@ -101,7 +101,7 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
     def reconcile(
         context: dg.SensorEvaluationContext, landing: dg.ResourceParam[LandingZone], clock: Clock
     ) -> dg.SensorResult | dg.SkipReason:
-        instance, warehouse = context.instance, impatient_warehouse_of(settings)
+        instance, warehouse = context.instance, warehouse_with_short_timeout(settings)
         try:
             where, backlog = find(instance, settings, landing, warehouse, clock, context.cursor)
         except WarehouseBusyError as busy:

@@ -151,6 +151,13 @@ def _remember(
         context.log.warning("what was built is not on record, and will be built anew: %s", busy)
 
 
+def is_built_by_another_version(warehouse: Warehouse, manifest: Mapping[str, Any]) -> bool:
+    """Whether dbt has built models, and not all of them by the project as it is now."""
+    parents = models_read_by(manifest, "model")
+    built = warehouse.read(BUILDS, ["model"]).num_rows
+    return bool(built) and well_built(built_by(warehouse, fingerprint(manifest)), parents) != parents.keys()
+
+
 def dbt_models(project: DbtProject, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     """All dbt models as assets."""
     lineage = _column_lineage(project, manifest)

@@ -191,6 +191,13 @@ DBT_BUILDS = """
 create table sales_data.dbt_builds (model varchar not null, fingerprint varchar not null, built_at timestamp not null);
 """
 
+TRAININGS = """
+create table ml.trainings (
+    run_id varchar not null, snapshot varchar not null, last_business_date date not null, started_at timestamp not null,
+    model_version varchar, promoted boolean, champion_version varchar, decided_at timestamp
+);
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -203,6 +210,7 @@ MIGRATIONS: tuple[str, ...] = (
     CAMPAIGNS,
     RESPONSIBLE_AI,
     DBT_BUILDS,
+    TRAININGS,
 )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from globolatte_assets.models.training_snapshot import Champion
+from globolatte_assets.models.champion import Champion
 from globolatte_assets.monitoring.data_drift import drift_rows, situation_of
 from globolatte_assets.monitoring.windows import DRIFT_TABLE, Watch, drop_obsolete, kept_rows, watch
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
