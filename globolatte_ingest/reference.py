@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from pyarrow import compute
 
+from globolatte_ingest.paths import BUSINESS_UNITS_PATH, CUSTOMERS_PATH, PRODUCTS_PATH
 from globolatte_ingest.reading.delimited import read_delimited, require_columns
 from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_ingest.reading.file_format import declared
@@ -31,7 +32,7 @@ class ReferenceFile:
 
 
 BUSINESS_UNITS_FILE = ReferenceFile(
-    "reference/business_units.csv",
+    BUSINESS_UNITS_PATH,
     "sales_data.business_units",
     {"business_unit_id": "string", "country": "string", "unit_name": "string"},
     {"folder": ("string", None), "time_zone": ("string", "UTC"), **dict.fromkeys(FORMAT_COLUMNS, ("string", None))},
@@ -39,7 +40,7 @@ BUSINESS_UNITS_FILE = ReferenceFile(
     unique=("business_unit_id", "folder"),
 )
 PRODUCTS_FILE = ReferenceFile(
-    "reference/products.csv",
+    PRODUCTS_PATH,
     "sales_data.products",
     {
         "product_id": "string",
@@ -52,15 +53,13 @@ PRODUCTS_FILE = ReferenceFile(
     unique=("product_id",),
 )
 CUSTOMERS_FILE = ReferenceFile(
-    "reference/customers.csv",
+    CUSTOMERS_PATH,
     "sales_data.customers",
     {"customer_id": "string", "customer_name": "string", "email": "string", "location": "string"},
     {"marketing_opt_out": ("bool", False)},
     filled=("customer_id",),
     unique=("customer_id",),
 )
-
-REFERENCE_PATHS = tuple(kind.path for kind in (BUSINESS_UNITS_FILE, CUSTOMERS_FILE, PRODUCTS_FILE))
 
 
 def read_reference(kind: ReferenceFile, content: bytes) -> pa.Table:
