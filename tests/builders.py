@@ -1,7 +1,4 @@
-"""Small worlds to test in: landing files, reference data, a warehouse, loads. Plain functions, real things.
-
-Belongs here: arranging, and looking at what is in the tables. Does not belong here: what a test expects.
-"""
+"""Small worlds to test in: landing files, reference data, a warehouse, loads. Plain functions, real things."""
 
 import datetime as dt
 import itertools
