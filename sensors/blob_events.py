@@ -20,9 +20,7 @@ from resources.landing.event_queue import EventQueue, Message
 from resources.landing.landing_zone import LandedFile
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
-from sensors.backlog import Backlog, look, retry_policy
-from sensors.coverage import WAITING, coverage_of, left_by
-from sensors.requests import Turn, batches_of, is_running, requests_for, runs_of, turn_of
+from sensors.backlog import Backlog, Turn, WAITING, batches_of, coverage_of, is_running, left_by, look, requests_for, retry_policy, runs_of, turn_of
 
 MOST_MESSAGES_OF_ONE_TICK = 1024
 LONGEST_RECEIVING_SECONDS = 15.0
