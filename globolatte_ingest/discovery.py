@@ -72,6 +72,14 @@ def placed(news: Iterable[Unrecorded], rules: PathRules) -> list[SalesFile | Mis
     return [place for item, place in found if isinstance(place, SalesFile) or not item.was_misplaced]
 
 
+def loadable_folders(transaction: Transaction) -> frozenset[str]:
+    """The landing folders whose sales can be loaded: their unit is in the reference data, and so are products."""
+    found = transaction.fetch(
+        "select folder from sales_data.business_units where exists (select 1 from sales_data.products)"
+    )
+    return frozenset(found["folder"].to_pylist())
+
+
 # What to ask for ----------------------------------------------------------------------------------------------------------
 
 

@@ -24,7 +24,6 @@ from globolatte_ingest.kill_points import point
 from globolatte_ingest.landing_paths import SalesFile
 from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step, reloads_among
 from globolatte_ingest.ownership import (
-    ConservationError,
     Span,
     count_and_check,
     decide_owners,
@@ -35,20 +34,29 @@ from globolatte_ingest.ownership import (
 )
 from globolatte_ingest.reading.alike_files import read_alike_files
 from globolatte_ingest.reading.content import BLOCK_BYTES, Content
-from globolatte_ingest.reading.file_format import USUAL, FileFormat
+from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
+from globolatte_ingest.reading.file_format import USUAL, FileFormat, declared
 from globolatte_ingest.reading.sales_file import ReadSales, SalesPart, SalesRows, read_sales
 from globolatte_ingest.reading.unpacking import FileLimits
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.landing.landing_zone import LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
 
-__all__ = ["ConservationError", "LoadContext", "LoadReport", "batches", "do_work", "load_batch"]
-
 FILES_READ_AT_ONCE = 8
 """Files of a batch that are read at the same time: hides the latency of a remote landing zone."""
 LINES_WRITTEN_AT_ONCE = 100_000
 
 T = TypeVar("T")
+
+
+class MissingReferenceDataError(Exception):
+    """Sales cannot be loaded yet: `table` is empty, and `file` fills it."""
+
+    def __init__(self, table: str, file: str) -> None:
+        super().__init__(
+            f"{table} is empty: put {file} into the landing zone and materialize raw/{table.partition('.')[2]} "
+            "(`globolatte run` does), then load again"
+        )
 
 
 @dataclass(frozen=True)
@@ -62,6 +70,23 @@ class LoadContext:
     max_bad_share: float = 1.0
     formats: Mapping[str, FileFormat] = field(default_factory=dict)
     """What units declare of their files, by folder."""
+
+
+def context_of(
+    transaction: Transaction, run_id: str, now: dt.datetime, limits: FileLimits, max_bad_share: float
+) -> LoadContext:
+    """The context of a run, with what reference data says of the units. Raises `MissingReferenceDataError`."""
+    units = transaction.fetch(
+        f"select folder, business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
+    ).to_pylist()
+    if not units:
+        raise MissingReferenceDataError("sales_data.business_units", "reference/business_units.csv")
+    if not transaction.fetch("select 1 as found from sales_data.products limit 1").num_rows:
+        raise MissingReferenceDataError("sales_data.products", "reference/products.csv")
+    by_folder = {unit["folder"]: unit["business_unit_id"] for unit in units}
+    return LoadContext(
+        run_id, now, by_folder, limits, max_bad_share, {unit["folder"]: declared(unit) for unit in units}
+    )
 
 
 @dataclass(frozen=True)

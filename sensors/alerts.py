@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
-from globolatte_ingest.deliveries import DeliveryPolicy, missing_of_units
+from globolatte_assets.raw.definitions import delivery_policy
+from globolatte_ingest.deliveries import missing_of_units
 from globolatte_ingest.discovery import RetryPolicy, given_up, recent_crashes
 from resources.alerts import AlertNotTakenError, Alerts
 from resources.clock import Clock
@@ -20,13 +21,6 @@ from sensors.backlog import BATCH_TAG, Batch, Turn, retry_policy, runs_of, turn_
 
 FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 FAILED_RUNS_LOOKED_AT = 100
-
-
-def delivery_policy(settings: Settings) -> DeliveryPolicy:
-    """When this deployment's units must have delivered."""
-    return DeliveryPolicy(
-        settings.first_business_date, settings.delivery_hours, settings.delivery_days, settings.missing_delivery
-    )
 
 
 def troubles(

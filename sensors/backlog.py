@@ -17,8 +17,8 @@ from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MIS
 from globolatte_assets.keys import MISPLACED_FILES
 from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
-from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG, units_by_folder
-from globolatte_ingest.discovery import LoadRange, Pending, RetryPolicy, coalesce, find_pending, unrecorded
+from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
+from globolatte_ingest.discovery import LoadRange, Pending, RetryPolicy, coalesce, find_pending, loadable_folders, unrecorded
 from globolatte_ingest.landing_paths import PathRules
 from globolatte_ingest.ledger import Announcement, Attempts, Ledger
 from resources.clock import Clock
@@ -104,17 +104,16 @@ def look(
     """
     now = clock.timestamp()
     listing = list(listing)
-    with warehouse.kept_open():
-        with warehouse.transaction() as transaction:
-            ledger = Ledger(transaction)
-            news = unrecorded(transaction, listing)
-            crashed = ledger.crashed_loads()
-            announced = ledger.outstanding_announcements()
-            succeeded, lost = _sort_announcements(instance, announced)
-            ledger.mark_reported(succeeded, now)
-            references = ledger.loaded_references()
-            requested = ledger.open_steps()
-        ready_folders = _ready_folders(warehouse)
+    with warehouse.transaction() as transaction:
+        ledger = Ledger(transaction)
+        news = unrecorded(transaction, listing)
+        crashed = ledger.crashed_loads()
+        announced = ledger.outstanding_announcements()
+        succeeded, lost = _sort_announcements(instance, announced)
+        ledger.mark_reported(succeeded, now)
+        references = ledger.loaded_references()
+        requested = ledger.open_steps()
+        ready_folders = loadable_folders(transaction)
     pending = find_pending(news, crashed, path_rules(settings, clock), policy, now)
     pending = replace(pending, reference=tuple(sorted({*pending.reference, *_unreported_references(instance, listing, references)})))
     unreported = (
@@ -136,13 +135,6 @@ def _unreported_references(
             reported = event.asset_materialization.tags if event is not None and event.asset_materialization else {}
             if (reported or {}).get(DATA_VERSION_TAG) != references[file.path][:16]:
                 yield file
-
-
-def _ready_folders(warehouse: Warehouse) -> frozenset[str]:
-    try:
-        return frozenset(units_by_folder(warehouse))
-    except dg.Failure:  # no reference data yet
-        return frozenset()
 
 
 def _sort_announcements(

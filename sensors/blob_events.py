@@ -14,6 +14,7 @@ import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
 from globolatte_ingest.blob_events import UnreadableEventError, blob_written
+from globolatte_ingest.kill_points import point
 from resources.clock import Clock
 from resources.environment import impatient_warehouse_of
 from resources.landing.event_queue import EventQueue, Message
@@ -150,6 +151,7 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
         context: dg.SensorEvaluationContext, events: dg.ResourceParam[EventQueue], clock: Clock
     ) -> dg.SensorResult:
         acknowledged = acknowledge(context.instance, events, HandedOut.parse(context.cursor))
+        point("acknowledging: done, cursor not written")
         said = f"{acknowledged} messages acknowledged"
 
         def nothing(why: str) -> dg.SensorResult:
@@ -160,13 +162,16 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
         warehouse = impatient_warehouse_of(settings)
         try:
             with warehouse.kept_open():
+                point("event tick: before receiving")
                 messages = events.receive(MOST_MESSAGES_OF_ONE_TICK, LONGEST_RECEIVING_SECONDS)
+                point("event tick: received")
                 mail = sorted_mail(messages, settings.blob_container)
                 policy = retry_policy(settings)
                 backlog = look(context.instance, settings, mail.by_file, warehouse, clock, policy, is_partial=True)
         except WarehouseBusyError as busy:
             return nothing(str(busy))
         delivery = deliver(context.instance, mail, backlog, settings)
+        point("event tick: requests made")
         events.delete(delivery.done)
         poison = [(message, reason) for message, reason in delivery.stuck if message.tries >= MOST_TRIES]
         for message, reason in poison:

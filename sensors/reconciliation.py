@@ -15,6 +15,7 @@ from globolatte_ingest.discovery import (
     recent_crashes,
     stray_folders,
 )
+from globolatte_ingest.kill_points import point
 from resources.clock import Clock
 from resources.environment import impatient_warehouse_of
 from resources.landing.landing_zone import LandedFile, LandingZone
@@ -87,6 +88,7 @@ def find(
     with warehouse.transaction() as transaction:
         again = places_to_try_again(recent_crashes(transaction, now), policy, now, MOST_PLACES_TO_TRY_AGAIN)
     listing = listing_of(landing, where, again, folders)  # while others may use the warehouse
+    point("reconciliation: listed")
     return where, look(instance, settings, listing, warehouse, clock, policy, is_partial=True)
 
 
@@ -110,10 +112,11 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
         except WarehouseBusyError as busy:
             return dg.SkipReason(f"{busy}. Looking again in {settings.reconcile_seconds} seconds.")
         policy = retry_policy(settings)
-        asked = {batch.name: request for batch, request in requests_for(instance, backlog, policy)}
+        new = {batch.name: request for batch, request in requests_for(instance, backlog, policy)}
+        point("reconciliation: requests made")
         again = {batch.name: request for batch, request in failed_ranges(instance, policy)}
         occupied = coverage_of(instance, AT_WORK).folders  # what a run leaves is found later: runs do not pile up
-        requests = [request for request in {**again, **asked}.values() if unit_of(request.tags) not in occupied]
+        requests = [request for request in {**again, **new}.values() if unit_of(request.tags) not in occupied]
         found = f"{backlog.pending.file_count} files not on the record"
         return dg.SensorResult(
             run_requests=requests,

@@ -140,9 +140,7 @@ def _remember(
         context.log.warning("what was built is not on record, and will be built anew: %s", busy)
 
 
-def dbt_models(
-    project: DbtProject, manifest: Mapping[str, Any], condition: dg.AutomationCondition
-) -> dg.AssetsDefinition:
+def dbt_models(project: DbtProject, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     """All dbt models as assets."""
     lineage = _column_lineage(project, manifest)
     version, parents, tests = fingerprint(manifest), models_read_by(manifest, "model"), models_read_by(manifest, "test")
@@ -177,4 +175,4 @@ def dbt_models(
             if known != built:
                 _remember(context, warehouse, known, version, clock)
 
-    return models.map_asset_specs(lambda spec: spec.replace_attributes(automation_condition=condition))
+    return models
