@@ -106,9 +106,9 @@ def landing_path(given: str) -> str:
 
 def release(path: str, rows: Path | None, note: str | None) -> None:
     """Puts corrected rows back; without any, loads the good rows of a held file."""
+    from globolatte_ingest.ledger import Step
     from globolatte_ingest.quarantine import read_corrections
     from globolatte_ingest.reasons import RefusedError
-    from globolatte_ingest.ledger import Step
 
     path = landing_path(path)
     if rows is None:
@@ -202,7 +202,9 @@ def request_and_do(step: "Step", path: str, note: str | None, corrections: "pa.T
     Console().print("What follows from it is built by the automation, or by `globolatte run`.")
 
 
-def _request(settings: Settings, step: "Step", path: str, note: str | None, corrections: "pa.Table | None") -> "RequestedStep":
+def _request(
+    settings: Settings, step: "Step", path: str, note: str | None, corrections: "pa.Table | None"
+) -> "RequestedStep":
     from globolatte_ingest.corrections import CannotBeDoneError, requested_step
     from globolatte_ingest.ledger import Ledger
     from globolatte_ingest.quarantine import quarantined_rows

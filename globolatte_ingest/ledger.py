@@ -386,9 +386,7 @@ class Ledger:
         """Writes entries."""
         self.transaction.stage("ledger_rows", entry_table(entries))
         columns = ", ".join(ENTRY_SCHEMA.names)
-        self.transaction.execute(
-            f"insert into sales_data.load_ledger ({columns}) select {columns} from ledger_rows"
-        )
+        self.transaction.execute(f"insert into sales_data.load_ledger ({columns}) select {columns} from ledger_rows")
 
     def refuse_misplaced(self, files: Sequence[MisplacedFile], run_id: str, now: dt.datetime) -> None:
         """Puts files that belong to no partition on the record as refused; their content is not read."""

@@ -490,9 +490,7 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
     approvals = Ledger(transaction).approvals()
     for item in batch:
         entry, approval = item.entry, approvals.get(item.entry.load_id)
-        reason = held_for(
-            item.rows, bad.get(item.number, 0), context.max_bad_share, is_approved=approval is not None
-        )
+        reason = held_for(item.rows, bad.get(item.number, 0), context.max_bad_share, is_approved=approval is not None)
         if reason is not None:
             entry.status, entry.reason_code, entry.reason = (
                 LedgerStatus.HELD,
@@ -563,7 +561,9 @@ def _report(transaction: Transaction, batch: Sequence[BatchFile]) -> LoadReport:
         return report
     [counts] = transaction.fetch(statements.ROWS_OF_LOADED).to_pylist()
     reasons = transaction.fetch(statements.REASONS_OF_LOADED).to_pydict()
-    extra = {column for item in batch if item.entry.status == LedgerStatus.LOADED for column in item.content.extra_columns}
+    extra = {
+        column for item in batch if item.entry.status == LedgerStatus.LOADED for column in item.content.extra_columns
+    }
     return report + LoadReport(
         rows_loaded=counts["loaded"],
         rows_quarantined=counts["quarantined"],

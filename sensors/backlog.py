@@ -18,7 +18,15 @@ from globolatte_assets.keys import MISPLACED_FILES
 from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
-from globolatte_ingest.discovery import LoadRange, Pending, RetryPolicy, coalesce, find_pending, loadable_folders, unrecorded
+from globolatte_ingest.discovery import (
+    LoadRange,
+    Pending,
+    RetryPolicy,
+    coalesce,
+    find_pending,
+    loadable_folders,
+    unrecorded,
+)
 from globolatte_ingest.landing_paths import PathRules
 from globolatte_ingest.ledger import Announcement, Attempts, Ledger
 from resources.clock import Clock
@@ -115,7 +123,9 @@ def look(
         requested = ledger.open_steps()
         ready_folders = loadable_folders(transaction)
     pending = find_pending(news, crashed, path_rules(settings, clock), policy, now)
-    pending = replace(pending, reference=tuple(sorted({*pending.reference, *_unreported_references(instance, listing, references)})))
+    pending = replace(
+        pending, reference=tuple(sorted({*pending.reference, *_unreported_references(instance, listing, references)}))
+    )
     unreported = (
         *(LoadRange(item.folder, item.first, item.last) for item in lost),
         *(LoadRange(step.folder, step.business_date, step.business_date) for step in requested),

@@ -21,7 +21,20 @@ from resources.landing.event_queue import EventQueue, Message
 from resources.landing.landing_zone import LandedFile
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
-from sensors.backlog import Backlog, Turn, WAITING, batches_of, coverage_of, is_running, left_by, look, requests_for, retry_policy, runs_of, turn_of
+from sensors.backlog import (
+    WAITING,
+    Backlog,
+    Turn,
+    batches_of,
+    coverage_of,
+    is_running,
+    left_by,
+    look,
+    requests_for,
+    retry_policy,
+    runs_of,
+    turn_of,
+)
 
 MOST_MESSAGES_OF_ONE_TICK = 1024
 LONGEST_RECEIVING_SECONDS = 15.0

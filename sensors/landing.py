@@ -11,7 +11,17 @@ from resources.landing.landing_zone import LandingZone
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
-from sensors.backlog import AT_WORK, coverage_of, left_by, listing_digest, listing_of, look, path_rules, requests_for, retry_policy
+from sensors.backlog import (
+    AT_WORK,
+    coverage_of,
+    left_by,
+    listing_digest,
+    listing_of,
+    look,
+    path_rules,
+    requests_for,
+    retry_policy,
+)
 from sensors.blob_events import blob_event_sensor
 from sensors.reconciliation import reconciliation_sensor
 

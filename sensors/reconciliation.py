@@ -21,7 +21,23 @@ from resources.environment import impatient_warehouse_of
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.backlog import AT_WORK, BATCH_TAG, Backlog, Batch, RANGE_END, RANGE_START, Turn, coverage_of, look, requests_for, retry_policy, run_request, runs_of, turn_of, unit_of
+from sensors.backlog import (
+    AT_WORK,
+    BATCH_TAG,
+    RANGE_END,
+    RANGE_START,
+    Backlog,
+    Batch,
+    Turn,
+    coverage_of,
+    look,
+    requests_for,
+    retry_policy,
+    run_request,
+    runs_of,
+    turn_of,
+    unit_of,
+)
 
 LISTINGS_AT_ONCE = 8
 MOST_STRAY_LEVELS = 20

@@ -76,7 +76,9 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
     return count
 
 
-def _log_delivery(context: dg.AssetExecutionContext, work: Work, done: LoadReport, outstanding: Sequence[LoadedDay]) -> None:
+def _log_delivery(
+    context: dg.AssetExecutionContext, work: Work, done: LoadReport, outstanding: Sequence[LoadedDay]
+) -> None:
     """Reports that files of the unit came, by this run or by one that was killed before; what people requested is no delivery."""
     requested = {step.path for step in work.steps}
     came = [path for path in (*done.loaded, *(path for path, _ in done.held)) if path not in requested]
@@ -135,9 +137,7 @@ def sales_transactions_asset(
         now = clock.timestamp()
         try:
             with warehouse.transaction() as transaction:
-                load_context = context_of(
-                    transaction, context.run.run_id, now, limits.of_a_file, limits.max_bad_share
-                )
+                load_context = context_of(transaction, context.run.run_id, now, limits.of_a_file, limits.max_bad_share)
         except MissingReferenceDataError as missing:
             raise dg.Failure(description=str(missing), allow_retries=False) from missing
         point("run started")

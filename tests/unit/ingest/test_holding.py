@@ -2,8 +2,8 @@
 
 import pytest
 
-from globolatte_ingest.holding import Counts, held_for
-from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.ledger import Ledger
+from globolatte_ingest.load import held_for
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import csv, deliver, fetch, ledger, line, load, sales, sales_path
@@ -26,7 +26,7 @@ A, B = sales_path("a.csv"), sales_path("b.csv")
 def test_a_file_is_held_when_more_than_the_allowed_share_of_its_rows_is_bad(
     rows: int, bad: int, limit: float, is_approved: bool, is_held: bool
 ) -> None:
-    assert (held_for(Counts(rows, bad), limit, is_approved=is_approved) is not None) is is_held
+    assert (held_for(rows, bad, limit, is_approved=is_approved) is not None) is is_held
 
 
 def lines(good: int, bad: int, first: int = 1) -> list[dict[str, str]]:
@@ -49,7 +49,7 @@ def test_of_a_held_file_nothing_is_loaded_and_everything_is_on_the_record(
         (4, 5, "bad_number")
     ]
     with warehouse.transaction() as transaction:
-        assert unbalanced_files(transaction) == []
+        assert Ledger(transaction).unbalanced_files() == []
 
 
 @pytest.mark.parametrize(
