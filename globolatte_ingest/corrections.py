@@ -13,7 +13,6 @@ import pyarrow as pa
 
 from globolatte_ingest import statements
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.landing_paths import folder_and_date
 from globolatte_ingest.ledger import FileHistory, Ledger, LedgerStatus, RequestedStep, Step, new_step_id
 from globolatte_ingest.ownership import (
     Span,
@@ -23,6 +22,7 @@ from globolatte_ingest.ownership import (
     find_contested,
     move_rows,
 )
+from globolatte_ingest.paths import folder_and_date
 from globolatte_ingest.reasons import ReasonCode
 from resources.warehouse.warehouse import Transaction
 

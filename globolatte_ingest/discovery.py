@@ -15,10 +15,9 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from globolatte_ingest.landing_paths import MisplacedFile, PathRules, SalesFile, needs_a_place
 from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, RequestedStep, Step, reloads_among
+from globolatte_ingest.paths import REFERENCE_PATHS, MisplacedFile, PathRules, SalesFile, needs_a_place
 from globolatte_ingest.reasons import ReasonCode
-from globolatte_ingest.reference_files import REFERENCE_PATHS
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile, LandingZone, Level
 from resources.warehouse.warehouse import Transaction, Warehouse
 

@@ -15,8 +15,8 @@ from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
-from globolatte_ingest.landing_paths import MisplacedFile
-from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.paths import MisplacedFile
+from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.landing.landing_zone import LandedFile
 from resources.warehouse.warehouse import Transaction

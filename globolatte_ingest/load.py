@@ -19,9 +19,7 @@ from pyarrow import compute
 from globolatte_ingest import statements
 from globolatte_ingest.corrections import retract
 from globolatte_ingest.discovery import Work, unrecorded
-from globolatte_ingest.judging import Writing, bad_rows, good_rows
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.landing_paths import SalesFile
 from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step, reloads_among
 from globolatte_ingest.ownership import (
     Span,
@@ -32,13 +30,13 @@ from globolatte_ingest.ownership import (
     move_rows,
     reject_duplicates_in_file,
 )
-from globolatte_ingest.reading.alike_files import read_alike_files
-from globolatte_ingest.reading.content import BLOCK_BYTES, Content
+from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_ingest.reading.file_format import USUAL, FileFormat, declared
-from globolatte_ingest.reading.sales_file import ReadSales, SalesPart, SalesRows, read_sales
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
+from globolatte_ingest.reading.sales import ReadSales, SalesPart, SalesRows, read_alike_files, read_sales
 from globolatte_ingest.reasons import ReasonCode, RefusedError
+from globolatte_ingest.validation import Counts, Writing, bad_rows, good_rows, held_for
 from resources.landing.landing_zone import LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
 
@@ -469,20 +467,6 @@ def _stage_unreadable(transaction: Transaction, parts: Iterable[tuple[BatchFile,
         transaction.execute(statements.REJECT_UNREADABLE)
 
 
-def held_for(rows: int, bad: int, max_bad_share: float, *, is_approved: bool) -> str | None:
-    """Why a file with so many data rows, and so many bad ones, is held until someone approves it; none if it is not.
-
-    A share of just `max_bad_share` is not held. A row that another file delivered before is not bad: it is certain, and it is loaded
-    already.
-    """
-    if is_approved or (bad / rows if rows else 0.0) <= max_bad_share:
-        return None
-    return (
-        f"{bad} of {rows} rows are bad, more than {max_bad_share:.0%} (GLOBOLATTE_MAX_BAD_SHARE); nothing is loaded: "
-        "see `globolatte quarantine show`, then upload the file corrected, or load its good rows by `globolatte quarantine release`"
-    )
-
-
 def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, context: LoadContext) -> None:
     """Takes the files with too many bad rows out again: they wait for approval. Stages `held_loads`."""
     counted = transaction.fetch(statements.BAD_ROWS).to_pydict()
@@ -490,7 +474,9 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
     approvals = Ledger(transaction).approvals()
     for item in batch:
         entry, approval = item.entry, approvals.get(item.entry.load_id)
-        reason = held_for(item.rows, bad.get(item.number, 0), context.max_bad_share, is_approved=approval is not None)
+        reason = held_for(
+            Counts(item.rows, bad.get(item.number, 0)), context.max_bad_share, is_approved=approval is not None
+        )
         if reason is not None:
             entry.status, entry.reason_code, entry.reason = (
                 LedgerStatus.HELD,

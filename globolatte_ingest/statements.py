@@ -8,10 +8,10 @@ which transaction id.
 
 import pyarrow as pa
 
-from globolatte_ingest.judging import DETAIL
 from globolatte_ingest.ledger import ENTRY_SCHEMA
-from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import ReasonCode
+from globolatte_ingest.validation import DETAIL
 
 SALE = (
     "business_unit varchar, business_date date, transaction_id varchar, order_id varchar, product_id varchar, customer_id varchar, "

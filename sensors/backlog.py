@@ -27,8 +27,8 @@ from globolatte_ingest.discovery import (
     loadable_folders,
     unrecorded,
 )
-from globolatte_ingest.landing_paths import PathRules
 from globolatte_ingest.ledger import Announcement, Attempts, Ledger
+from globolatte_ingest.paths import PathRules
 from resources.clock import Clock
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings

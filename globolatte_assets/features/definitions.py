@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
+from dagster_dbt import DbtProject
 
 from globolatte_assets.features.dbt_project import dbt_models, manifest_of
-from resources.dagster_dbt_alone import DbtProject
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.settings.settings import Settings
 

@@ -8,8 +8,8 @@ from pydantic import Field
 
 from globolatte_assets.keys import MISPLACED_FILES, OWNER_DATA, WAREHOUSE_POOL
 from globolatte_ingest.discovery import placed, unrecorded
-from globolatte_ingest.landing_paths import MisplacedFile, PathRules
 from globolatte_ingest.ledger import Ledger
+from globolatte_ingest.paths import MisplacedFile, PathRules
 from resources.clock import Clock
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.warehouse.warehouse import Warehouse

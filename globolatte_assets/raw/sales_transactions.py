@@ -12,12 +12,11 @@ from globolatte_assets.raw.load_checks import check_results, check_specs
 from globolatte_assets.raw.unit_deliveries import delivery_event
 from globolatte_ingest.discovery import Work, wanted_dates, work_in
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.landing_paths import PathRules
 from globolatte_ingest.ledger import Announcement, Ledger, LoadedDay
 from globolatte_ingest.load import LoadContext, LoadReport, MissingReferenceDataError, context_of, do_work
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.paths import PathRules
+from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.clock import Clock
-from resources.event_log import event_log_kept_open
 from resources.landing.landing_zone import LandingZone
 from resources.warehouse.warehouse import Warehouse
 
@@ -149,9 +148,8 @@ def sales_transactions_asset(
                 work = work_in(warehouse, landing, folder, dates, rules)
                 done = do_work(warehouse, landing, work, load_context, limits.batch_bytes, _progress_log(context, work))
                 outstanding = _outstanding_days(context, warehouse, folder, dates, now)
-            with event_log_kept_open(context.instance, context.run.run_id):
-                _log_delivery(context, work, done, outstanding)
-                _log_materializations(context, outstanding)
+            _log_delivery(context, work, done, outstanding)
+            _log_materializations(context, outstanding)
             point("run reported")
             report += done
         yield from check_results(report)

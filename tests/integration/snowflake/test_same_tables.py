@@ -134,7 +134,7 @@ def rows(warehouse: Warehouse, table: str) -> list[tuple[object, ...]]:
 
 
 def dbt_nodes(kind: str) -> list[dict[str, Any]]:
-    from resources.dagster_dbt_alone import DbtProject
+    from dagster_dbt import DbtProject
 
     nodes = manifest_of(DbtProject(project_dir=DBT_PROJECT_FOLDER))["nodes"].values()
     return [node for node in nodes if node["resource_type"] == kind]

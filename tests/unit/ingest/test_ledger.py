@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from globolatte_ingest.discovery import Unrecorded, unrecorded
-from globolatte_ingest.landing_paths import MisplacedFile
 from globolatte_ingest.ledger import Announcement, Attempts, Ledger, LoadedDay
+from globolatte_ingest.paths import MisplacedFile
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
 from resources.warehouse.duckdb_file import DuckDBWarehouse

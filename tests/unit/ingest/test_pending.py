@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from globolatte_ingest.discovery import LoadRange, Pending, RetryPolicy, coalesce, find_pending, unrecorded
-from globolatte_ingest.landing_paths import SalesFile
 from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, LedgerStatus
+from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reasons import ReasonCode
 from resources.landing.landing_zone import LandedFile
 from resources.warehouse.duckdb_file import DuckDBWarehouse

@@ -9,7 +9,7 @@ from globolatte_ingest.corrections import CannotBeDoneError, requested_step
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.quarantine import quarantined_rows
-from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.reading.sales import SALES_COLUMNS
 from sensors.backlog import range_tags
 from tests.builders import (
     DAY,
