@@ -17,8 +17,6 @@ LOCAL_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{
 SPACES = " \u00a0\u202f"
 """What stands for a declared thousands mark `space`: usual, no-break and narrow no-break."""
 
-DUPLICATE_IN_FILE = "duplicate_in_file"
-DUPLICATE_ACROSS_FILES = "duplicate_across_files"
 
 QUANTITY = (WHOLE_NUMBER, "bigint")
 PRICE = (AMOUNT, "decimal(18, 2)")

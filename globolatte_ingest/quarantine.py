@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from globolatte_ingest.reading.content import Content
 from globolatte_ingest.reading.delimited import LONGEST_HEADER, header_line, read_chunks
 from globolatte_ingest.reading.file_format import DELIMITERS
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
 from globolatte_ingest.reading.sales_columns import SALES_COLUMNS, as_sales_columns, missing_columns, split_header
 from globolatte_ingest.reading.unpacking import FileLimits, as_utf8
+from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.warehouse.warehouse import Transaction
 
 if TYPE_CHECKING:
@@ -126,16 +126,16 @@ def read_corrections(content: bytes, path: str | None = None) -> "pa.Table":
     if chunks and chunks[0].unreadable:
         row = chunks[0].unreadable[0]
         raise RefusedError(
-            Refusal.UNREADABLE_CSV, f"row {row.row_number} {row.detail}; save the spreadsheet as CSV again"
+            ReasonCode.UNREADABLE_CSV, f"row {row.row_number} {row.detail}; save the spreadsheet as CSV again"
         )
     if not chunks:
-        raise RefusedError(Refusal.EMPTY_FILE, "has a header but no row; leave the rows that you corrected in it")
+        raise RefusedError(ReasonCode.EMPTY_FILE, "has a header but no row; leave the rows that you corrected in it")
     table = chunks[0].table
     try:
         numbers = compute.utf8_trim_whitespace(table.column(names.index(ROW_NUMBER))).cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise RefusedError(
-            Refusal.BAD_REFERENCE_DATA,
+            ReasonCode.BAD_REFERENCE_DATA,
             f"row_number is no number in a row ({error}); leave that column as it was exported",
         ) from error
     rows = unescaped(as_sales_columns(table, names)).append_column(ROW_NUMBER, numbers)
@@ -145,10 +145,10 @@ def read_corrections(content: bytes, path: str | None = None) -> "pa.Table":
     rows = rows.filter(filled)
     if not rows.num_rows:
         raise RefusedError(
-            Refusal.EMPTY_FILE, f"has no row of {path or 'any file'}; leave the rows that you corrected in it"
+            ReasonCode.EMPTY_FILE, f"has no row of {path or 'any file'}; leave the rows that you corrected in it"
         )
     if len(rows.column(ROW_NUMBER).unique()) != rows.num_rows:
-        raise RefusedError(Refusal.BAD_REFERENCE_DATA, "has a row_number more than once; keep one row each")
+        raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, "has a row_number more than once; keep one row each")
     return rows
 
 
@@ -157,7 +157,7 @@ def _header(line: bytes) -> tuple[str, list[str]]:
     names = [name.strip().lower() for name in fields]
     if ROW_NUMBER not in names or missing_columns(names):
         raise RefusedError(
-            Refusal.MISSING_COLUMN,
+            ReasonCode.MISSING_COLUMN,
             f"needs the columns {ROW_NUMBER}, {', '.join(SALES_COLUMNS)}; start from `globolatte quarantine export`",
         )
     return delimiter, names

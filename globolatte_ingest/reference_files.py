@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from globolatte_ingest.reading.delimited import read_delimited
 from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_ingest.reading.file_format import declared
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
+from globolatte_ingest.reasons import ReasonCode, RefusedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,25 +71,25 @@ def read_reference(kind: ReferenceFile, content: bytes) -> "pa.Table":
     import pyarrow as pa
 
     if not content.strip():
-        raise RefusedError(Refusal.EMPTY_FILE, "the file is empty; upload it again")
+        raise RefusedError(ReasonCode.EMPTY_FILE, "the file is empty; upload it again")
     text = read_delimited(content)
     if text.unreadable:
         row = text.unreadable[0]
         raise RefusedError(
-            Refusal.BAD_REFERENCE_DATA,
+            ReasonCode.BAD_REFERENCE_DATA,
             f"data row {row.row_number} {row.detail}: {row.raw_text!r}; correct it and upload the file again",
         )
     table = text.table.rename_columns([name.strip().lower() for name in text.header])
     missing = [column for column in kind.required if column not in table.column_names]
     if missing:
         raise RefusedError(
-            Refusal.MISSING_COLUMN,
+            ReasonCode.MISSING_COLUMN,
             f"column {', '.join(map(repr, missing))} is missing; add it and upload the file again",
         )
     twice = [name for name in (*kind.required, *kind.optional) if table.column_names.count(name) > 1]
     if twice:
         raise RefusedError(
-            Refusal.REPEATED_COLUMN,
+            ReasonCode.REPEATED_COLUMN,
             f"column {', '.join(map(repr, twice))} stands more than once; keep one and upload the file again",
         )
     result = pa.table(_columns(kind, table))
@@ -128,7 +128,7 @@ def _typed(column: "pa.ChunkedArray", name: str, type_name: str) -> "pa.ChunkedA
         return blank_as_null.cast(_arrow_type(type_name))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise RefusedError(
-            Refusal.BAD_REFERENCE_DATA, f"column {name!r} has a value that is no {type_name} ({error}); correct it"
+            ReasonCode.BAD_REFERENCE_DATA, f"column {name!r} has a value that is no {type_name} ({error}); correct it"
         ) from error
 
 
@@ -136,21 +136,21 @@ def _check(kind: ReferenceFile, table: "pa.Table") -> None:
     from pyarrow import compute
 
     if not table.num_rows:
-        raise RefusedError(Refusal.BAD_REFERENCE_DATA, "has a header but no row; add at least one")
+        raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, "has a header but no row; add at least one")
     for name in kind.filled:
         if table.column(name).null_count:
-            raise RefusedError(Refusal.BAD_REFERENCE_DATA, f"column {name!r} is empty in a row; fill it in")
+            raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, f"column {name!r} is empty in a row; fill it in")
     for name in kind.unique:
         twice = [
             entry["values"] for entry in compute.value_counts(table.column(name)).to_pylist() if entry["counts"] > 1
         ]
         if twice:
             raise RefusedError(
-                Refusal.BAD_REFERENCE_DATA,
+                ReasonCode.BAD_REFERENCE_DATA,
                 f"{name} {', '.join(map(repr, twice[:5]))} stands more than once; keep one row each",
             )
     if "price" in table.column_names and compute.any(compute.less(table.column("price"), 0)).as_py():
-        raise RefusedError(Refusal.BAD_REFERENCE_DATA, "column 'price' is below zero in a row; correct it")
+        raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, "column 'price' is below zero in a row; correct it")
     for time_zone in table.column("time_zone").unique().to_pylist() if "time_zone" in table.column_names else ():
         _check_time_zone(time_zone)
     if "encoding" in table.column_names:
@@ -162,7 +162,7 @@ def _check_time_zone(name: str) -> None:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as unknown:
         raise RefusedError(
-            Refusal.BAD_REFERENCE_DATA, f"time_zone {name!r} is no IANA name; write it like America/New_York"
+            ReasonCode.BAD_REFERENCE_DATA, f"time_zone {name!r} is no IANA name; write it like America/New_York"
         ) from unknown
 
 
@@ -171,4 +171,4 @@ def _check_formats(table: "pa.Table") -> None:
         try:
             declared(unit)
         except ValueError as fault:
-            raise RefusedError(Refusal.BAD_REFERENCE_DATA, f"{unit['business_unit_id']}: {fault}") from fault
+            raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, f"{unit['business_unit_id']}: {fault}") from fault

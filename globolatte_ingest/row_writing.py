@@ -13,8 +13,8 @@ from globolatte_ingest import scratch
 from globolatte_ingest.fetching import FetchedFile
 from globolatte_ingest.judging import Writing, bad_rows, good_rows
 from globolatte_ingest.ledger import HELD
-from globolatte_ingest.reading.refusals import RefusedError
 from globolatte_ingest.reading.sales_file import ReadSales, SalesPart, SalesRows
+from globolatte_ingest.reasons import RefusedError
 from resources.warehouse.warehouse import Transaction
 
 if TYPE_CHECKING:

@@ -8,11 +8,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from globolatte_ingest.reading.delimited import BYTE_ORDER_MARK, WRONG_FIELD_COUNT, UnreadableRow, read_delimited
+from globolatte_ingest.reading.delimited import BYTE_ORDER_MARK, UnreadableRow, read_delimited
 from globolatte_ingest.reading.file_format import FileFormat
-from globolatte_ingest.reading.refusals import RefusedError
 from globolatte_ingest.reading.sales_columns import as_sales_columns, required_columns
 from globolatte_ingest.reading.sales_file import ReadSales
+from globolatte_ingest.reasons import RefusedError, RowReason
 
 LARGEST_ALIKE_FILE = 1024 * 1024
 """Bytes above which a file is worth a parser of its own."""
@@ -64,7 +64,7 @@ def _read_group(header: bytes, texts: Sequence[bytes]) -> list[ReadSales]:
         names, extra = required_columns(text.header)
     except RefusedError:
         return []
-    if any(row.reason != WRONG_FIELD_COUNT for row in text.unreadable):
+    if any(row.reason != RowReason.WRONG_FIELD_COUNT for row in text.unreadable):
         return []
     ends = np.cumsum([body.count(b"\n") for body in ended])
     starts = ends - np.diff(ends, prepend=0)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from globolatte_ingest.reading.content import Content
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
 from globolatte_ingest.reading.row_lines import count_lines, row_bounds, row_texts
+from globolatte_ingest.reasons import ReasonCode, RefusedError, RowReason
 
 if TYPE_CHECKING:
     import numpy as np
@@ -31,8 +31,6 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 END_MARK = "-end-of-file-"
 """Stands in every field of a row put after the last one: a quote that is never closed would swallow it."""
 
-WRONG_FIELD_COUNT = "wrong_field_count"
-UNPARSEABLE_ROW = "unparseable_row"
 
 LOST_CHARACTER = "\ufffd".encode()
 OTHER_BLANKS = (b"\xc2\xa0", b"\xe1\x9a\x80", b"\xe2\x80", b"\xe2\x81\x9f", b"\xe3\x80\x80")
@@ -52,7 +50,7 @@ class UnreadableRow:
     row_number: int
     detail: str
     raw_text: str
-    reason: str = WRONG_FIELD_COUNT
+    reason: RowReason = RowReason.WRONG_FIELD_COUNT
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ def header_line(start: bytes) -> tuple[bytes, int]:
     line = match[1] if match else b""
     if not line.strip():
         raise RefusedError(
-            Refusal.MISSING_HEADER,
+            ReasonCode.MISSING_HEADER,
             "starts with an empty line instead of a header; upload it again with the header as first line",
         )
     return line, match.end() if match else 0
@@ -118,7 +116,7 @@ def header_fields(line: bytes, delimiter: str) -> list[str]:
         return next(standard_csv.reader([line.decode("utf-8")], delimiter=delimiter, strict=True))
     except (standard_csv.Error, UnicodeDecodeError) as error:
         raise RefusedError(
-            Refusal.MISSING_HEADER, f"has a header that cannot be read ({error}); export it again as CSV"
+            ReasonCode.MISSING_HEADER, f"has a header that cannot be read ({error}); export it again as CSV"
         ) from error
 
 
@@ -152,10 +150,10 @@ def _next_chunk(text: Content, offset: int, row: int, line: int, how: tuple[str,
                 return _checked(chunk, part, delimiter), count_lines(part)
     if isinstance(fault, pa.ArrowInvalid):
         raise RefusedError(
-            Refusal.UNREADABLE_CSV, f"cannot be read as CSV ({fault}); export it again and upload that"
+            ReasonCode.UNREADABLE_CSV, f"cannot be read as CSV ({fault}); export it again and upload that"
         ) from fault
     raise RefusedError(
-        Refusal.UNCLOSED_QUOTE,
+        ReasonCode.UNCLOSED_QUOTE,
         "has a quote that is never closed, so rows cannot be told apart; close it and upload again",
     )
 
@@ -264,7 +262,7 @@ def _checked(chunk: Chunk, part: bytes, delimiter: str) -> Chunk:
     wrong = [
         UnreadableRow(
             int(number), faults[number - chunk.first_row], texts[int(number) - chunk.first_row].as_py().rstrip("\r\n"),
-            UNPARSEABLE_ROW,
+            RowReason.UNPARSEABLE_ROW,
         )
         for number in chunk.row_numbers[~kept]
     ]  # fmt: skip

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from globolatte_ingest.reading.content import Content
 from globolatte_ingest.reading.file_format import USUAL, FileFormat
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
 from globolatte_ingest.reading.sales_columns import SALES_COLUMNS, required_columns
 from globolatte_ingest.reading.sales_file import SalesPart, SalesRows
 from globolatte_ingest.reading.unpacking import RATIO_IS_FREE_UP_TO, FileLimits
+from globolatte_ingest.reasons import ReasonCode, RefusedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,7 +58,7 @@ def read_parquet_sales(content: Content, limits: FileLimits, unit_format: FileFo
     from pyarrow import parquet
 
     if content.read(max(content.size - 4, 0), 4) == b"PARE":
-        raise RefusedError(Refusal.ENCRYPTED_FILE, "is encrypted Parquet; upload it unencrypted")
+        raise RefusedError(ReasonCode.ENCRYPTED_FILE, "is encrypted Parquet; upload it unencrypted")
     try:
         file = parquet.ParquetFile(content.stream(), buffer_size=BUFFER_BYTES, pre_buffer=False)
         schema = file.schema_arrow
@@ -94,7 +94,9 @@ def _next(batches: "Iterator[pa.RecordBatch]") -> "pa.RecordBatch | None":
 
 
 def _damaged(error: Exception) -> RefusedError:
-    return RefusedError(Refusal.DAMAGED_PARQUET, f"cannot be read as Parquet ({error}); write it again and upload that")
+    return RefusedError(
+        ReasonCode.DAMAGED_PARQUET, f"cannot be read as Parquet ({error}); write it again and upload that"
+    )
 
 
 def _check_size(metadata: Any, size: int, limits: FileLimits) -> None:
@@ -103,12 +105,12 @@ def _check_size(metadata: Any, size: int, limits: FileLimits) -> None:
     unpacked = max(sum(group.total_byte_size for group in groups), metadata.num_rows * len(SALES_COLUMNS))
     if unpacked > limits.max_bytes:
         raise RefusedError(
-            Refusal.DECOMPRESSION_BOMB,
+            ReasonCode.DECOMPRESSION_BOMB,
             f"unpacks to more than {limits.max_bytes} bytes (GLOBOLATTE_MAX_FILE_BYTES); split the file",
         )
     if unpacked > max(RATIO_IS_FREE_UP_TO, limits.max_ratio * size):
         raise RefusedError(
-            Refusal.DECOMPRESSION_BOMB,
+            ReasonCode.DECOMPRESSION_BOMB,
             f"unpacks to more than {limits.max_ratio:g} times its size (GLOBOLATTE_MAX_COMPRESSION_RATIO), as no sales file "
             "does; upload the real one",
         )
@@ -126,7 +128,7 @@ def _check_plain(types: "dict[str, pa.DataType]") -> None:
         )  # fmt: skip
         if not plain:
             raise RefusedError(
-                Refusal.NO_PLAIN_VALUES,
+                ReasonCode.NO_PLAIN_VALUES,
                 f"has a column that is no plain value ({column} is {kind}); write numbers, text and timestamps without time zone",
             )
 
@@ -157,6 +159,6 @@ def _as_text(column: "pa.Array") -> "pa.Array":
         return compute.fill_null(column.cast(pa.string()), "")
     except pa.ArrowException as error:
         raise RefusedError(
-            Refusal.NO_PLAIN_VALUES,
+            ReasonCode.NO_PLAIN_VALUES,
             f"has a column that is no plain value ({error}); write numbers, text and timestamps without time zone",
         ) from error

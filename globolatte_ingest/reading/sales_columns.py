@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from globolatte_ingest.reading.delimited import header_fields
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
+from globolatte_ingest.reasons import ReasonCode, RefusedError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,7 +42,7 @@ def split_header(line: bytes, possible: Sequence[str]) -> tuple[str, list[str]]:
         except RefusedError as refused:  # quotes can be in order for one delimiter only
             fault = fault or refused
     if not headers:
-        raise fault or RefusedError(Refusal.MISSING_HEADER, "has no header; export it again as CSV")
+        raise fault or RefusedError(ReasonCode.MISSING_HEADER, "has no header; export it again as CSV")
     best = min(headers, key=lambda delimiter: len(missing_columns(headers[delimiter])))
     return best, headers[best]
 
@@ -53,13 +53,13 @@ def required_columns(names: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
     missing = missing_columns(normalized)
     if missing:
         raise RefusedError(
-            Refusal.MISSING_COLUMN,
+            ReasonCode.MISSING_COLUMN,
             f"column {', '.join(map(repr, missing))} is missing; add it and upload the file again",
         )
     twice = sorted({column for column in SALES_COLUMNS if normalized.count(column) > 1})
     if twice:
         raise RefusedError(
-            Refusal.REPEATED_COLUMN,
+            ReasonCode.REPEATED_COLUMN,
             f"column {', '.join(map(repr, twice))} stands more than once; keep one and upload the file again",
         )
     return normalized, tuple(name for name in normalized if name not in SALES_COLUMNS)

@@ -18,11 +18,11 @@ from globolatte_ingest.reading.delimited import (
     read_chunks,
 )
 from globolatte_ingest.reading.file_format import DELIMITERS, USUAL, FileFormat
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
 from globolatte_ingest.reading.row_lines import row_lines
 from globolatte_ingest.reading.sales_columns import SALES_COLUMNS, as_sales_columns, required_columns, split_header
 from globolatte_ingest.reading.signatures import refuse_other_kinds
 from globolatte_ingest.reading.unpacking import FileLimits, as_utf8, unpacked
+from globolatte_ingest.reasons import ReasonCode, RefusedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,7 +167,7 @@ def read_sales(path: str, content: Content, limits: FileLimits, unit_format: Fil
     A file larger than `limits.most_in_memory` is read while its parts are asked for.
     """
     if not content.size:
-        raise RefusedError(Refusal.EMPTY_FILE, "the file is empty, without even a header; upload it again")
+        raise RefusedError(ReasonCode.EMPTY_FILE, "the file is empty, without even a header; upload it again")
     start = content.read(0, 64)
     if path.endswith(".parquet"):
         from globolatte_ingest.reading.parquet_sales import read_parquet_sales

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from globolatte_ingest.reading.content import BLOCK_BYTES, Content
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
+from globolatte_ingest.reasons import ReasonCode, RefusedError
 
 RATIO_IS_FREE_UP_TO = 8 * 1024 * 1024
 """Unpacked bytes up to which any ratio is fine: so little harms nobody."""
@@ -33,10 +33,10 @@ def unpacked(content: Content, limits: FileLimits) -> Content:
         text = Content.copied(_unpacked_blocks(content, limits), limits.most_in_memory)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise RefusedError(
-            Refusal.DAMAGED_GZIP, f"the gzip data is damaged or cut off ({error}); upload it again"
+            ReasonCode.DAMAGED_GZIP, f"the gzip data is damaged or cut off ({error}); upload it again"
         ) from error
     if not text.size:
-        raise RefusedError(Refusal.EMPTY_FILE, "the gzip file holds nothing, not even a header; upload it again")
+        raise RefusedError(ReasonCode.EMPTY_FILE, "the gzip file holds nothing, not even a header; upload it again")
     return text
 
 
@@ -47,12 +47,12 @@ def _unpacked_blocks(content: Content, limits: FileLimits) -> Iterator[bytes]:
             size += len(block)
             if size > limits.max_bytes:
                 raise RefusedError(
-                    Refusal.DECOMPRESSION_BOMB,
+                    ReasonCode.DECOMPRESSION_BOMB,
                     f"unpacks to more than {limits.max_bytes} bytes (GLOBOLATTE_MAX_FILE_BYTES); split the file",
                 )
             if size > max(RATIO_IS_FREE_UP_TO, limits.max_ratio * content.size):
                 raise RefusedError(
-                    Refusal.DECOMPRESSION_BOMB,
+                    ReasonCode.DECOMPRESSION_BOMB,
                     f"unpacks to more than {limits.max_ratio:g} times its size (GLOBOLATTE_MAX_COMPRESSION_RATIO), as no sales "
                     "file does; upload the real one",
                 )
@@ -124,11 +124,11 @@ def _decoded(decoder: codecs.IncrementalDecoder, block: bytes, encoding: str, li
 def _undecodable(encoding: str, line: int) -> RefusedError:
     name = {"utf-8-sig": "UTF-8"}.get(encoding, encoding.upper())
     return RefusedError(
-        Refusal.NOT_TEXT,
+        ReasonCode.NOT_TEXT,
         f"is not text in {name} (line {line}); save it as CSV UTF-8 and upload that, or declare its encoding in "
         "reference/business_units.csv",
     )
 
 
 def _no_text(why: str) -> RefusedError:
-    return RefusedError(Refusal.NOT_TEXT, f"is not a text file ({why}); export it as CSV and upload that")
+    return RefusedError(ReasonCode.NOT_TEXT, f"is not a text file ({why}); export it as CSV and upload that")

@@ -15,8 +15,8 @@ from globolatte_ingest.steps import Step, ask, open_steps
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import NOW, csv, deliver, fetch, landing_in, line, put_reference_data, sales_path, warehouse_in
-from tests.unit.raw import doomed
-from tests.unit.raw.doomed import Doomed
+from tests.unit.ingest import doomed
+from tests.unit.ingest.doomed import Doomed
 
 A, B, C, H = (sales_path(name) for name in ("a.csv", "b.csv", "c.csv", "h.csv"))
 
@@ -69,7 +69,7 @@ TABLES = ("sales_transactions", "quarantine", "load_ledger", "ledger_steps", "ro
 def child(target: Callable[..., None], *arguments: object) -> multiprocessing.Process:
     """A process that does this and nothing else; started from a server that has everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.unit.raw.doomed", "duckdb", "pyarrow.csv", "pyarrow.compute", "numpy"])
+    context.set_forkserver_preload(["tests.unit.ingest.doomed", "duckdb", "pyarrow.csv", "pyarrow.compute", "numpy"])
     process = context.Process(target=target, args=arguments)
     process.start()
     return process

@@ -16,8 +16,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from globolatte_ingest.reading.file_format import USUAL, FileFormat
-from globolatte_ingest.reading.refusals import Refusal
 from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.reasons import ReasonCode
 from tests.builders import csv, line
 
 HEADER = ",".join(SALES_COLUMNS)
@@ -37,7 +37,7 @@ class Case:
 
     name: str
     content: bytes
-    outcome: Loaded | Refusal
+    outcome: Loaded | ReasonCode
     suffix: str = ".csv"
     unit: FileFormat = USUAL
 
@@ -190,8 +190,10 @@ def rows_and_quotes() -> Iterator[Case]:
         "quoted blank lines", text(row(1, payment_method='"a\n\n\nb"'), "short", two), Loaded((1, 3), {2: count})
     )
     for place, value in itertools.product(("payment_method", "order_id", "weather"), ('"open', '"')):
-        yield Case(f"never closed: {place} {value}", text(one, row(2, **{place: value}), three), Refusal.UNCLOSED_QUOTE)
-    yield Case("never closed in the last row", text(one, two)[:-1] + b',"', Refusal.UNCLOSED_QUOTE)
+        yield Case(
+            f"never closed: {place} {value}", text(one, row(2, **{place: value}), three), ReasonCode.UNCLOSED_QUOTE
+        )
+    yield Case("never closed in the last row", text(one, two)[:-1] + b',"', ReasonCode.UNCLOSED_QUOTE)
     yield Case("all rows bad", text("a", "b", "c"), Loaded((), {1: count, 2: count, 3: count}))
 
 
@@ -200,18 +202,18 @@ def headers() -> Iterator[Case]:
     one = row(1)
     for column in SALES_COLUMNS:
         names = HEADER.replace(column, "x_" + column)
-        yield Case(f"without {column}", text(one, header=names), Refusal.MISSING_COLUMN)
-        yield Case(f"{column} twice", text(one + ",x", header=f"{HEADER},{column}"), Refusal.REPEATED_COLUMN)
-    yield Case("no header", one.encode(), Refusal.MISSING_COLUMN)
-    yield Case("empty first line", b"\n" + text(one), Refusal.MISSING_HEADER)
-    yield Case("blank first line", b"  \n" + text(one), Refusal.MISSING_HEADER)
-    yield Case("only newlines", b"\n\n\n", Refusal.MISSING_HEADER)
-    yield Case("only a mark", b"\xef\xbb\xbf", Refusal.MISSING_HEADER)
-    yield Case("open quote in header", b'"' + text(one), Refusal.MISSING_HEADER)
-    yield Case("comment first", b"# sales of the day\n" + text(one), Refusal.MISSING_COLUMN)
-    yield Case("sep line first", b"sep=,\n" + text(one), Refusal.MISSING_COLUMN)
-    yield Case("html", b"<!DOCTYPE html><html>404</html>", Refusal.MISSING_COLUMN)
-    yield Case("json", b'[{"transaction_id": "T1"}]', Refusal.MISSING_COLUMN)
+        yield Case(f"without {column}", text(one, header=names), ReasonCode.MISSING_COLUMN)
+        yield Case(f"{column} twice", text(one + ",x", header=f"{HEADER},{column}"), ReasonCode.REPEATED_COLUMN)
+    yield Case("no header", one.encode(), ReasonCode.MISSING_COLUMN)
+    yield Case("empty first line", b"\n" + text(one), ReasonCode.MISSING_HEADER)
+    yield Case("blank first line", b"  \n" + text(one), ReasonCode.MISSING_HEADER)
+    yield Case("only newlines", b"\n\n\n", ReasonCode.MISSING_HEADER)
+    yield Case("only a mark", b"\xef\xbb\xbf", ReasonCode.MISSING_HEADER)
+    yield Case("open quote in header", b'"' + text(one), ReasonCode.MISSING_HEADER)
+    yield Case("comment first", b"# sales of the day\n" + text(one), ReasonCode.MISSING_COLUMN)
+    yield Case("sep line first", b"sep=,\n" + text(one), ReasonCode.MISSING_COLUMN)
+    yield Case("html", b"<!DOCTYPE html><html>404</html>", ReasonCode.MISSING_COLUMN)
+    yield Case("json", b'[{"transaction_id": "T1"}]', ReasonCode.MISSING_COLUMN)
     yield Case("upper case", text(one, header=HEADER.upper()), Loaded((1,)))
     yield Case("blanks around", text(one, header=HEADER.replace(",", " , ")), Loaded((1,)))
     yield Case("quoted", text(one, header='"' + HEADER.replace(",", '","') + '"'), Loaded((1,)))
@@ -222,10 +224,10 @@ def headers() -> Iterator[Case]:
         yield Case(
             f"declared {delimiter!r}, sent comma",
             text(one),
-            Refusal.MISSING_COLUMN,
+            ReasonCode.MISSING_COLUMN,
             unit=FileFormat(delimiter=delimiter),
         )
-    yield Case("colons", text(one).replace(b",", b":"), Refusal.MISSING_COLUMN)
+    yield Case("colons", text(one).replace(b",", b":"), ReasonCode.MISSING_COLUMN)
     yield Case("columns in another order", csv(line(1), columns=SALES_COLUMNS[::-1]), Loaded((1,)))
     yield Case("more columns", csv(line(1, note="x"), columns=("note", *SALES_COLUMNS)), Loaded((1,)))
 
@@ -241,9 +243,9 @@ def encodings() -> Iterator[Case]:
         yield Case(name, plain.encode(name), Loaded((1,)))
         yield Case(f"{name} declared", plain.encode(name), Loaded((1,)), unit=FileFormat(encoding=name))
     yield Case("utf-16 big-endian with a mark", b"\xfe\xff" + plain.encode("utf-16-be"), Loaded((1,)))
-    yield Case("utf-16 cut off", plain.encode("utf-16")[:-1], Refusal.NOT_TEXT)
-    yield Case("utf-16 with half a pair", plain.encode("utf-16-le") + b"\x00\xd8\x41\x00", Refusal.NOT_TEXT)
-    yield Case("utf-32", plain.encode("utf-32"), Refusal.NOT_TEXT)
+    yield Case("utf-16 cut off", plain.encode("utf-16")[:-1], ReasonCode.NOT_TEXT)
+    yield Case("utf-16 with half a pair", plain.encode("utf-16-le") + b"\x00\xd8\x41\x00", ReasonCode.NOT_TEXT)
+    yield Case("utf-32", plain.encode("utf-32"), ReasonCode.NOT_TEXT)
     yield Case("latin-1 declared", western.encode("latin-1"), Loaded((1,)), unit=latin)
     yield Case("latin-1 declared, sent with a mark", plain.encode("utf-8-sig"), Loaded((1,)), unit=latin)
     yield Case(
@@ -255,20 +257,23 @@ def encodings() -> Iterator[Case]:
     yield Case(
         "windows-1252, no such character",
         western.encode() + b"\x81",
-        Refusal.NOT_TEXT,
+        ReasonCode.NOT_TEXT,
         unit=FileFormat(encoding="cp1252"),
     )
-    yield Case("latin-1 undeclared", western.encode("latin-1"), Refusal.NOT_TEXT)
+    yield Case("latin-1 undeclared", western.encode("latin-1"), ReasonCode.NOT_TEXT)
     yield Case(
-        "declared UTF-8, sent latin-1", western.encode("latin-1"), Refusal.NOT_TEXT, unit=FileFormat(encoding="utf-8")
+        "declared UTF-8, sent latin-1",
+        western.encode("latin-1"),
+        ReasonCode.NOT_TEXT,
+        unit=FileFormat(encoding="utf-8"),
     )
-    yield Case("cut within a character", plain.encode()[: plain.encode().index(b"\xc3") + 1], Refusal.NOT_TEXT)
-    yield Case("overlong", text(row(1)) + b"\xc0\xaf", Refusal.NOT_TEXT)
-    yield Case("surrogate", text(row(1)) + b"\xed\xa0\x80", Refusal.NOT_TEXT)
-    yield Case("zero byte", text(row(1)) + b"\x00", Refusal.NOT_TEXT)
-    yield Case("zeros", bytes(100), Refusal.NOT_TEXT)
-    yield Case("all bytes", bytes(range(256)), Refusal.NOT_TEXT)
-    yield Case("ebcdic", text(row(1)).decode().encode("cp500"), Refusal.NOT_TEXT)
+    yield Case("cut within a character", plain.encode()[: plain.encode().index(b"\xc3") + 1], ReasonCode.NOT_TEXT)
+    yield Case("overlong", text(row(1)) + b"\xc0\xaf", ReasonCode.NOT_TEXT)
+    yield Case("surrogate", text(row(1)) + b"\xed\xa0\x80", ReasonCode.NOT_TEXT)
+    yield Case("zero byte", text(row(1)) + b"\x00", ReasonCode.NOT_TEXT)
+    yield Case("zeros", bytes(100), ReasonCode.NOT_TEXT)
+    yield Case("all bytes", bytes(range(256)), ReasonCode.NOT_TEXT)
+    yield Case("ebcdic", text(row(1)).decode().encode("cp500"), ReasonCode.NOT_TEXT)
     for end in ("\n", "\r\n", "\r"):
         yield Case(f"line ends {end!r}", text(row(1), row(2), end=end), Loaded((1, 2)))
     yield Case("mixed line ends", (HEADER + "\r\n" + row(1) + "\n" + row(2) + "\r").encode(), Loaded((1, 2)))
@@ -291,47 +296,47 @@ def packed() -> Iterator[Case]:
     yield Case("gzip of UTF-16", gzip.compress(text(row(1)).decode().encode("utf-16")), Loaded((1,)), gz)
     yield Case("gzip of a header", gzip.compress(text()), Loaded(()), gz)
     for kept in (1, 2, 5, 10, 18, 30, -8, -4, -1):
-        yield Case(f"gzip cut at {kept}", good[:kept], Refusal.DAMAGED_GZIP, gz)
+        yield Case(f"gzip cut at {kept}", good[:kept], ReasonCode.DAMAGED_GZIP, gz)
     for place in (-1, -5, -8, 12, 30):
         damaged = bytearray(good)
         damaged[place] ^= 0xFF
-        yield Case(f"gzip damaged at {place}", bytes(damaged), Refusal.DAMAGED_GZIP, gz)
-    yield Case("gzip and more", good + b"more", Refusal.DAMAGED_GZIP, gz)
-    yield Case("gzip of nothing", gzip.compress(b""), Refusal.EMPTY_FILE, gz)
-    yield Case("plain text called gzip", text(row(1)), Refusal.DAMAGED_GZIP, gz)
-    yield Case("zip called gzip", zipped(), Refusal.OFFICE_FILE, gz)
-    yield Case("gzip of a workbook", gzip.compress(zipped()), Refusal.OFFICE_FILE, gz)
-    yield Case("gzip of gzip", gzip.compress(good), Refusal.WRONG_FILE_TYPE, gz)
-    yield Case("gzip called csv", good, Refusal.WRONG_FILE_TYPE)
-    yield Case("a bomb by ratio", gzip.compress(bytes(9_000_000)), Refusal.DECOMPRESSION_BOMB, gz)
+        yield Case(f"gzip damaged at {place}", bytes(damaged), ReasonCode.DAMAGED_GZIP, gz)
+    yield Case("gzip and more", good + b"more", ReasonCode.DAMAGED_GZIP, gz)
+    yield Case("gzip of nothing", gzip.compress(b""), ReasonCode.EMPTY_FILE, gz)
+    yield Case("plain text called gzip", text(row(1)), ReasonCode.DAMAGED_GZIP, gz)
+    yield Case("zip called gzip", zipped(), ReasonCode.OFFICE_FILE, gz)
+    yield Case("gzip of a workbook", gzip.compress(zipped()), ReasonCode.OFFICE_FILE, gz)
+    yield Case("gzip of gzip", gzip.compress(good), ReasonCode.WRONG_FILE_TYPE, gz)
+    yield Case("gzip called csv", good, ReasonCode.WRONG_FILE_TYPE)
+    yield Case("a bomb by ratio", gzip.compress(bytes(9_000_000)), ReasonCode.DECOMPRESSION_BOMB, gz)
     yield Case(
-        "a bomb of rows", gzip.compress(text() + (row(1) + "\n").encode() * 130_000), Refusal.DECOMPRESSION_BOMB, gz
+        "a bomb of rows", gzip.compress(text() + (row(1) + "\n").encode() * 130_000), ReasonCode.DECOMPRESSION_BOMB, gz
     )
-    yield Case("a bomb by size", gzip.compress(text() + b"x" * 10_000_000), Refusal.DECOMPRESSION_BOMB, gz)
-    yield Case("nested bomb", gzip.compress(gzip.compress(bytes(10_000_000))), Refusal.WRONG_FILE_TYPE, gz)
+    yield Case("a bomb by size", gzip.compress(text() + b"x" * 10_000_000), ReasonCode.DECOMPRESSION_BOMB, gz)
+    yield Case("nested bomb", gzip.compress(gzip.compress(bytes(10_000_000))), ReasonCode.WRONG_FILE_TYPE, gz)
 
 
 def other_kinds() -> Iterator[Case]:
     """Files that are no text at all."""
-    yield Case("nothing", b"", Refusal.EMPTY_FILE)
-    yield Case("nothing, called gzip", b"", Refusal.EMPTY_FILE, ".csv.gz")
-    yield Case("nothing, called Parquet", b"", Refusal.EMPTY_FILE, ".parquet")
-    yield Case("workbook", zipped(), Refusal.OFFICE_FILE)
-    yield Case("old or protected office file", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), Refusal.OFFICE_FILE)
-    yield Case("PDF", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", Refusal.OFFICE_FILE)
-    yield Case("RTF", b"{\\rtf1 sales}", Refusal.OFFICE_FILE)
-    yield Case("PGP", b"-----BEGIN PGP MESSAGE-----\n\nhQEM", Refusal.ENCRYPTED_FILE)
-    yield Case("age", b"age-encryption.org/v1\n-> X25519", Refusal.ENCRYPTED_FILE)
-    yield Case("openssl", b"Salted__\x01\x02", Refusal.ENCRYPTED_FILE)
+    yield Case("nothing", b"", ReasonCode.EMPTY_FILE)
+    yield Case("nothing, called gzip", b"", ReasonCode.EMPTY_FILE, ".csv.gz")
+    yield Case("nothing, called Parquet", b"", ReasonCode.EMPTY_FILE, ".parquet")
+    yield Case("workbook", zipped(), ReasonCode.OFFICE_FILE)
+    yield Case("old or protected office file", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), ReasonCode.OFFICE_FILE)
+    yield Case("PDF", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", ReasonCode.OFFICE_FILE)
+    yield Case("RTF", b"{\\rtf1 sales}", ReasonCode.OFFICE_FILE)
+    yield Case("PGP", b"-----BEGIN PGP MESSAGE-----\n\nhQEM", ReasonCode.ENCRYPTED_FILE)
+    yield Case("age", b"age-encryption.org/v1\n-> X25519", ReasonCode.ENCRYPTED_FILE)
+    yield Case("openssl", b"Salted__\x01\x02", ReasonCode.ENCRYPTED_FILE)
     for name, start in (
         ("7z", b"7z\xbc\xaf\x27\x1c"),
         ("rar", b"Rar!\x1a\x07"),
         ("bzip2", b"BZh91AY"),
         ("zstd", b"\x28\xb5\x2f\xfd"),
     ):
-        yield Case(name, start + bytes(30), Refusal.WRONG_FILE_TYPE)
-    yield Case("too large", text(row(1)) + b"x" * 10_000_000, Refusal.TOO_LARGE)
-    yield Case("noise", bytes(hash((n, 7)) % 251 + 1 for n in range(500)), Refusal.NOT_TEXT)
+        yield Case(name, start + bytes(30), ReasonCode.WRONG_FILE_TYPE)
+    yield Case("too large", text(row(1)) + b"x" * 10_000_000, ReasonCode.TOO_LARGE)
+    yield Case("noise", bytes(hash((n, 7)) % 251 + 1 for n in range(500)), ReasonCode.NOT_TEXT)
 
 
 def table(**columns: object) -> pa.Table:
@@ -351,7 +356,7 @@ def columnar() -> Iterator[Case]:
     one, two = Loaded((1, 2)), Loaded((1,), {2: "bad_number"})
     moments = pa.array(["2022-01-31T08:15", "2022-01-31T09:00"]).cast(pa.timestamp("us"))
 
-    def case(name: str, content: bytes, outcome: Loaded | Refusal, unit: FileFormat = USUAL) -> Case:
+    def case(name: str, content: bytes, outcome: Loaded | ReasonCode, unit: FileFormat = USUAL) -> Case:
         return Case(f"Parquet: {name}", content, outcome, ".parquet", unit)
 
     yield case("text", good, one)
@@ -381,26 +386,26 @@ def columnar() -> Iterator[Case]:
     yield case(
         "with time zone",
         written(table(transaction_date=moments.cast(pa.timestamp("us", "UTC")))),
-        Refusal.NO_PLAIN_VALUES,
+        ReasonCode.NO_PLAIN_VALUES,
     )
     for name, column in (("list", [[1], [2]]), ("struct", [{"a": 1}, {"a": 2}]), ("bytes", [b"\xff", b"\xfe"])):
-        yield case(name, written(table(weather=pa.array(column))), Refusal.NO_PLAIN_VALUES)
+        yield case(name, written(table(weather=pa.array(column))), ReasonCode.NO_PLAIN_VALUES)
     for column in SALES_COLUMNS:
-        yield case(f"without {column}", written(table().drop_columns(column)), Refusal.MISSING_COLUMN)
+        yield case(f"without {column}", written(table().drop_columns(column)), ReasonCode.MISSING_COLUMN)
     for kept in (4, 8, 100, len(good) // 2, -4, -1):
-        yield case(f"cut at {kept}", good[:kept], Refusal.DAMAGED_PARQUET)
-    yield case("text called Parquet", text(row(1)), Refusal.DAMAGED_PARQUET)
-    yield case("workbook called Parquet", zipped(), Refusal.OFFICE_FILE)
-    yield case("encrypted", b"PARE" + bytes(20) + struct.pack("<I", 8) + b"PARE", Refusal.ENCRYPTED_FILE)
+        yield case(f"cut at {kept}", good[:kept], ReasonCode.DAMAGED_PARQUET)
+    yield case("text called Parquet", text(row(1)), ReasonCode.DAMAGED_PARQUET)
+    yield case("workbook called Parquet", zipped(), ReasonCode.OFFICE_FILE)
+    yield case("encrypted", b"PARE" + bytes(20) + struct.pack("<I", 8) + b"PARE", ReasonCode.ENCRYPTED_FILE)
     damaged = bytearray(good)
     damaged[10:60] = bytes(50)
-    yield case("damaged pages", bytes(damaged), Refusal.DAMAGED_PARQUET)
+    yield case("damaged pages", bytes(damaged), ReasonCode.DAMAGED_PARQUET)
     yield case(
         "a bomb",
         written(pa.table({name: pa.repeat("x", 3_000_000) for name in SALES_COLUMNS})),
-        Refusal.DECOMPRESSION_BOMB,
+        ReasonCode.DECOMPRESSION_BOMB,
     )
-    yield Case("Parquet called csv", good, Refusal.WRONG_FILE_TYPE)
+    yield Case("Parquet called csv", good, ReasonCode.WRONG_FILE_TYPE)
 
 
 def cases() -> list[Case]:

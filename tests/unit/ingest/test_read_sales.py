@@ -9,9 +9,9 @@ import pytest
 from pyarrow import parquet
 
 from globolatte_ingest.reading.content import Content
-from globolatte_ingest.reading.refusals import RefusedError
 from globolatte_ingest.reading.sales_file import SALES_COLUMNS, ReadSales, read_sales
 from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reasons import RefusedError
 from tests.builders import csv, line
 
 HEADER = ",".join(SALES_COLUMNS).encode()

@@ -32,7 +32,7 @@ from tests.builders import (
     sales_path,
     warehouse_in,
 )
-from tests.unit.raw.law import Day, Row, Version, corrected
+from tests.unit.ingest.law import Day, Row, Version, corrected
 
 PATHS = [sales_path(name) for name in ("a.csv", "b.csv")]
 MAX_BAD_SHARE = 0.34

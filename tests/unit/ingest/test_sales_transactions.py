@@ -7,9 +7,11 @@ import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, RECORD_MISPLACED_FILES
 from globolatte_assets.keys import SALES_TRANSACTIONS
+from globolatte_assets.metadata import load_report_metadata, load_report_of
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
 from globolatte_ingest.ingest_work import prefixes, wanted_dates
 from globolatte_ingest.ledger import unsettled_announcements
+from globolatte_ingest.loading import LoadReport
 from globolatte_ingest.pending import LoadRange
 from sensors.requests import range_tags
 from tests.builders import (
@@ -76,6 +78,28 @@ def test_a_materialization_says_what_was_loaded(ready: Deployment) -> None:
         "rows_quarantined": 1,
         "files": f"{path(3, 'a.csv')}, {path(3, 'b.csv')}",
     }
+
+
+def test_the_report_of_a_load_can_be_read_from_its_checks(ready: Deployment) -> None:
+    odd = path(5, "a`: b.csv")
+    deliver(ready.landing, path(3), on(3, 1, 2, 2, 4, 5, 6))
+    deliver(ready.landing, path(4), on(4, 7, quantity="x"))
+    deliver(ready.landing, odd, b"refused")
+    [report] = [found for check in checks(ingest(ready)).values() if (found := load_report_of(check.metadata))]
+    assert (report.loaded, report.rows_loaded) == ((path(3),), 5)
+    assert [name for name, _ in report.refused] == [odd]
+    assert [name for name, _ in report.held] == [path(4)]
+    assert (report.rows_quarantined, report.reasons) == (1, {"duplicate_in_file": 1})
+
+
+def test_a_report_is_read_as_it_was_written_also_without_a_field_that_came_later() -> None:
+    report = LoadReport(("a",), (("b", "`: odd\n- `c`: d"),), (("e", "f"),), ("g",), 3, 4, {"bad_number": 4}, ("h",))
+    [(name, entry)] = load_report_metadata(report).items()
+    assert load_report_of({name: entry}) == report
+    assert load_report_of({}) is None
+    assert load_report_of({name: dg.MetadataValue.json({"loaded": ["a"], "of_a_later_version": 1})}) == LoadReport(
+        ("a",)
+    )
 
 
 def test_a_second_run_loads_and_materializes_nothing_new(ready: Deployment) -> None:

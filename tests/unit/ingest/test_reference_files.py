@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
-from globolatte_ingest.reading.refusals import RefusedError
+from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference_files import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from globolatte_ingest.ledger import unbalanced_files
-from globolatte_ingest.reading.refusals import Refusal
 from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reasons import ReasonCode
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import UNITS, deliver, fetch, landing_in, load, put_reference_data, sales_path, warehouse_in
-from tests.unit.raw.malformed import Case, Loaded, cases
+from tests.unit.ingest.malformed import Case, Loaded, cases
 
 CASES = cases()
 LIMITS = FileLimits(10_000_000)
@@ -29,8 +29,8 @@ def loads(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[tuple[DuckDBWar
 def test_there_are_enough_of_them() -> None:
     assert len(CASES) >= 200
     assert len({case.name for case in CASES}) == len(CASES)
-    assert {case.outcome for case in CASES if isinstance(case.outcome, Refusal)} >= set(Refusal) - {
-        Refusal.MISPLACED, Refusal.BAD_REFERENCE_DATA, Refusal.UNREADABLE_CSV,
+    assert {case.outcome for case in CASES if isinstance(case.outcome, ReasonCode)} >= set(ReasonCode) - {
+        ReasonCode.MISPLACED, ReasonCode.BAD_REFERENCE_DATA, ReasonCode.UNREADABLE_CSV, ReasonCode.TOO_MANY_BAD_ROWS,
     }  # fmt: skip
 
 

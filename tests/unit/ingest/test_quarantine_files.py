@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from globolatte_ingest.quarantine import escaped, export, quarantined_rows, read_corrections, unescaped
-from globolatte_ingest.reading.refusals import RefusedError
 from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.reasons import RefusedError
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import csv, deliver, line, load, sales, sales_path
