@@ -19,8 +19,10 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-byteco
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-# Those that run here (a name on the path may be a shim of one that is not there), but for the one of $(VENV).
-OTHER_PYTHONS = $(shell for minor in 11 12 13; do python3.$$minor -c '' 2>/dev/null && test -z "$$(find $(VENV)/lib -maxdepth 1 -name python3.$$minor)" && echo python3.$$minor; done)
+# One of each version that runs here (a name on the path may be a shim of one that is not there), but for that of $(VENV).
+OTHER_PYTHONS = $(shell for minor in 11 12 13; do test -e $(VENV)/lib/python3.$$minor && continue; \
+	for python in python3.$$minor $(HOME)/.pyenv/versions/3.$$minor.*/bin/python3.$$minor; do \
+	$$python -c '' 2>/dev/null && echo $$python && break; done; done)
 
 .PHONY: help setup demo dev test test-all test-units browser lint lint-python lint-types lint-sql format bench dbt-docs clean lock
 
@@ -44,7 +46,7 @@ test: $(DEV_STAMP) $(AZURITE) setup browser ## Every law, contract, integration 
 
 test-all: $(DEV_STAMP) $(AZURITE) setup browser ## The same and what repeats it: every kill, fault and example, ten million orders, other Pythons
 	$(PYTEST) -m "" --hypothesis-profile depth
-	@for other in $(OTHER_PYTHONS); do $(MAKE) VENV=.venv-$$other PYTHON=$$other test-units || exit; done
+	@for other in $(OTHER_PYTHONS); do $(MAKE) VENV=.venv-$$(basename $$other) PYTHON=$$other test-units || exit; done
 
 # The other Pythons' share: what is computed and decided. Whole commands, browser and emulated days need no second interpreter.
 test-units: $(DEV_STAMP) $(AZURITE) setup
