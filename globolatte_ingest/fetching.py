@@ -6,12 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from globolatte_ingest.landing_paths import SalesFile
-from globolatte_ingest.reading.alike_files import read_alike_files
-from globolatte_ingest.reading.content import BLOCK_BYTES, Content
+from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.file_format import USUAL, FileFormat
-from globolatte_ingest.reading.sales_file import SalesRows, read_sales
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
+from globolatte_ingest.reading.sales import SalesRows, read_alike_files, read_sales
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.landing.landing_zone import LandingZone, SupersededError
 

@@ -5,8 +5,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from globolatte_ingest.landing_paths import MisplacedFile
 from globolatte_ingest.ledger import LOADED, MISPLACED, REFUSED, SUPERSEDED
+from globolatte_ingest.paths import MisplacedFile
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.landing.landing_zone import LandedFile
 from resources.warehouse.warehouse import Transaction, Warehouse

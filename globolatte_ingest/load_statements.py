@@ -6,9 +6,9 @@ text as it stands in the file). `ownership` has the statements on who owns which
 fills it.
 """
 
-from globolatte_ingest.judging import DETAIL
-from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import ReasonCode
+from globolatte_ingest.validation import DETAIL
 
 SALES_COLUMN_LIST = (
     "business_unit, business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price, "

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from globolatte_ingest import load_statements as statements
 from globolatte_ingest import scratch
 from globolatte_ingest.fetching import FetchedFile
-from globolatte_ingest.holding import Counts, held_for
 from globolatte_ingest.ledger import HELD, LOADED, REFUSED
 from globolatte_ingest.ledger_writing import insert_ledger, ledger_row, next_sequence, versions_by_path
 from globolatte_ingest.ownership import Span, find_contested, reject_duplicates_in_file, settle_ownership
 from globolatte_ingest.reasons import ReasonCode
 from globolatte_ingest.row_writing import Entry, insert_parts, quarantine_rejected, stage_batch
 from globolatte_ingest.steps import approvals_in, settle_reloads
+from globolatte_ingest.validation import Counts, held_for
 from resources.warehouse.warehouse import Transaction
 
 

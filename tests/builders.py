@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_ingest.asking import asked_step, history_of
-from globolatte_ingest.landing_paths import PathRules, SalesFile
 from globolatte_ingest.loading import LoadContext, LoadReport, load_batch
+from globolatte_ingest.paths import PathRules, SalesFile
 from globolatte_ingest.quarantine import quarantined_rows
-from globolatte_ingest.reading.sales_file import SALES_COLUMNS
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.landed_bytes import FileLimits
+from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.steps import Step, ask
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.folder import FolderLandingZone

@@ -11,12 +11,12 @@ from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.load_checks import check_results, check_specs
 from globolatte_assets.raw.unit_deliveries import delivery_event
 from globolatte_ingest.ingest_work import Work, do_work, wanted_dates, work_in
-from globolatte_ingest.landing_paths import PathRules
 from globolatte_ingest.ledger import Announcement, LoadedDay, announce, loaded_days, take_over
 from globolatte_ingest.loading import LoadContext, LoadReport
+from globolatte_ingest.paths import PathRules
 from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_ingest.reading.file_format import FileFormat, declared
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.clock import Clock
 from resources.landing.landing_zone import LandingZone
 from resources.warehouse.warehouse import Warehouse

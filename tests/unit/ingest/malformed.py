@@ -16,7 +16,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from globolatte_ingest.reading.file_format import USUAL, FileFormat
-from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import ReasonCode
 from tests.builders import csv, line
 

@@ -4,11 +4,9 @@ import random
 
 import pytest
 
-from globolatte_ingest.reading.alike_files import LARGEST_ALIKE_FILE, read_alike_files
-from globolatte_ingest.reading.content import Content
 from globolatte_ingest.reading.file_format import USUAL
-from globolatte_ingest.reading.sales_file import SALES_COLUMNS, read_sales
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.landed_bytes import Content, FileLimits
+from globolatte_ingest.reading.sales import LARGEST_ALIKE_FILE, SALES_COLUMNS, read_alike_files, read_sales
 from globolatte_ingest.reasons import RefusedError
 from tests.builders import csv, line
 

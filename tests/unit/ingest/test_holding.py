@@ -2,8 +2,8 @@
 
 import pytest
 
-from globolatte_ingest.holding import Counts, held_for
 from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.validation import Counts, held_for
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import csv, deliver, fetch, ledger, line, load, sales, sales_path

@@ -9,9 +9,9 @@ from typing import BinaryIO
 
 import pytest
 
-from globolatte_ingest.landing_paths import MisplacedFile, SalesFile
 from globolatte_ingest.ledger_writing import refuse_misplaced
 from globolatte_ingest.loading import load_batch
+from globolatte_ingest.paths import MisplacedFile, SalesFile
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile, SupersededError
 from resources.warehouse.duckdb_file import DuckDBWarehouse

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_ingest.landing_paths import MisplacedFile
 from globolatte_ingest.ledger import (
     Announcement,
     Attempts,
@@ -20,6 +19,7 @@ from globolatte_ingest.ledger import (
     unsettled_announcements,
 )
 from globolatte_ingest.ledger_writing import refuse_misplaced
+from globolatte_ingest.paths import MisplacedFile
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
 from resources.warehouse.duckdb_file import DuckDBWarehouse

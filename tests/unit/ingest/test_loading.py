@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from globolatte_assets.monitoring.conservation import ledger_conservation
-from globolatte_ingest.landing_paths import SalesFile
 from globolatte_ingest.ledger import unbalanced_files
 from globolatte_ingest.loading import LoadReport, batches, load_batch
+from globolatte_ingest.paths import SalesFile
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
 from resources.warehouse.duckdb_file import DuckDBWarehouse

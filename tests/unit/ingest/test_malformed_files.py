@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from globolatte_ingest.ledger import unbalanced_files
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reasons import ReasonCode
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse

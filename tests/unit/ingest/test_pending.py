@@ -4,8 +4,8 @@ import datetime as dt
 
 import pytest
 
-from globolatte_ingest.landing_paths import SalesFile
 from globolatte_ingest.ledger import MISPLACED, Attempts, KnownFile
+from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.pending import LoadRange, Pending, RetryPolicy, coalesce, find_pending
 from resources.landing.landing_zone import LandedFile
 from tests.builders import DAY, NOW, RULES, sales_path

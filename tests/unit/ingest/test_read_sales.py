@@ -8,9 +8,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from globolatte_ingest.reading.content import Content
-from globolatte_ingest.reading.sales_file import SALES_COLUMNS, ReadSales, read_sales
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.landed_bytes import Content, FileLimits
+from globolatte_ingest.reading.sales import SALES_COLUMNS, ReadSales, read_sales
 from globolatte_ingest.reasons import RefusedError
 from tests.builders import csv, line
 

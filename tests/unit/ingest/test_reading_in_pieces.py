@@ -5,12 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from globolatte_ingest.reading.content import Content
-from globolatte_ingest.reading.delimited import UnreadableRow
-from globolatte_ingest.reading.row_lines import count_lines
-from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
-from globolatte_ingest.reading.sales_file import ReadSales, SalesRows, StreamedSales, read_sales
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.delimited import UnreadableRow, count_lines
+from globolatte_ingest.reading.landed_bytes import Content, FileLimits
+from globolatte_ingest.reading.sales import SALES_COLUMNS, ReadSales, SalesRows, StreamedSales, read_sales
 from globolatte_ingest.reasons import RefusedError
 from tests.builders import line
 

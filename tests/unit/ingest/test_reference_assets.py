@@ -6,7 +6,7 @@ import pytest
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA
 from globolatte_assets.raw.holiday_calendar import public_holidays
 from globolatte_assets.raw.reference_data import load_reference
-from globolatte_ingest.reference_files import CUSTOMERS_FILE, PRODUCTS_FILE
+from globolatte_ingest.reference import CUSTOMERS_FILE, PRODUCTS_FILE
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import (

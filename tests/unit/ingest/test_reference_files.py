@@ -6,7 +6,7 @@ import pytest
 
 from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_ingest.reasons import RefusedError
-from globolatte_ingest.reference_files import (
+from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,
     PRODUCTS_FILE,

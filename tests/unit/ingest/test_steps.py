@@ -9,7 +9,7 @@ from globolatte_ingest.asking import CannotBeDoneError, asked_step, history_of
 from globolatte_ingest.ledger import unbalanced_files
 from globolatte_ingest.pending import LoadRange
 from globolatte_ingest.quarantine import quarantined_rows
-from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.steps import Step, ask, open_steps
 from sensors.requests import range_tags
 from tests.builders import (

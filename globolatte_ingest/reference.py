@@ -2,16 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from globolatte_ingest.reading.delimited import read_delimited
+import pyarrow as pa
+from pyarrow import compute
+
+from globolatte_ingest.paths import BUSINESS_UNITS_PATH, CUSTOMERS_PATH, PRODUCTS_PATH
+from globolatte_ingest.reading.delimited import read_delimited, require_columns
 from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_ingest.reading.file_format import declared
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+TYPES = {"string": pa.string(), "decimal": pa.decimal128(18, 2), "int64": pa.int64(), "bool": pa.bool_()}
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class ReferenceFile:
 
 
 BUSINESS_UNITS_FILE = ReferenceFile(
-    "reference/business_units.csv",
+    BUSINESS_UNITS_PATH,
     "sales_data.business_units",
     {"business_unit_id": "string", "country": "string", "unit_name": "string"},
     {"folder": ("string", None), "time_zone": ("string", "UTC"), **dict.fromkeys(FORMAT_COLUMNS, ("string", None))},
@@ -38,7 +40,7 @@ BUSINESS_UNITS_FILE = ReferenceFile(
     unique=("business_unit_id", "folder"),
 )
 PRODUCTS_FILE = ReferenceFile(
-    "reference/products.csv",
+    PRODUCTS_PATH,
     "sales_data.products",
     {
         "product_id": "string",
@@ -51,7 +53,7 @@ PRODUCTS_FILE = ReferenceFile(
     unique=("product_id",),
 )
 CUSTOMERS_FILE = ReferenceFile(
-    "reference/customers.csv",
+    CUSTOMERS_PATH,
     "sales_data.customers",
     {"customer_id": "string", "customer_name": "string", "email": "string", "location": "string"},
     {"marketing_opt_out": ("bool", False)},
@@ -59,51 +61,32 @@ CUSTOMERS_FILE = ReferenceFile(
     unique=("customer_id",),
 )
 
-REFERENCE_PATHS = tuple(kind.path for kind in (BUSINESS_UNITS_FILE, CUSTOMERS_FILE, PRODUCTS_FILE))
 
-
-def read_reference(kind: ReferenceFile, content: bytes) -> "pa.Table":
+def read_reference(kind: ReferenceFile, content: bytes) -> pa.Table:
     """Reads a reference file into its table's columns. Raises `RefusedError` if any row is wrong: reference data is all or nothing.
 
     The default of a unit's `folder` is its country in lower case without blanks; of `time_zone`, UTC; of
     `marketing_opt_out`, false.
     """
-    import pyarrow as pa
-
     if not content.strip():
         raise RefusedError(ReasonCode.EMPTY_FILE, "the file is empty; upload it again")
-    text = read_delimited(content)
-    if text.unreadable:
-        row = text.unreadable[0]
+    header, chunk = read_delimited(content)
+    if chunk.unreadable:
+        row = chunk.unreadable[0]
         raise RefusedError(
             ReasonCode.BAD_REFERENCE_DATA,
             f"data row {row.row_number} {row.detail}: {row.raw_text!r}; correct it and upload the file again",
         )
-    table = text.table.rename_columns([name.strip().lower() for name in text.header])
-    missing = [column for column in kind.required if column not in table.column_names]
-    if missing:
-        raise RefusedError(
-            ReasonCode.MISSING_COLUMN,
-            f"column {', '.join(map(repr, missing))} is missing; add it and upload the file again",
-        )
-    twice = [name for name in (*kind.required, *kind.optional) if table.column_names.count(name) > 1]
-    if twice:
-        raise RefusedError(
-            ReasonCode.REPEATED_COLUMN,
-            f"column {', '.join(map(repr, twice))} stands more than once; keep one and upload the file again",
-        )
-    result = pa.table(_columns(kind, table))
+    require_columns(header.names, tuple(kind.required), (*kind.required, *kind.optional))
+    result = pa.table(_columns(kind, chunk.table.rename_columns(header.names)))
     _check(kind, result)
     return result
 
 
-def _columns(kind: ReferenceFile, table: "pa.Table") -> dict[str, "pa.ChunkedArray"]:
-    import pyarrow as pa
-    from pyarrow import compute
-
+def _columns(kind: ReferenceFile, table: pa.Table) -> dict[str, pa.ChunkedArray]:
     columns = {name: _typed(table.column(name), name, type_name) for name, type_name in kind.required.items()}
+    blank = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
     for name, (type_name, default) in kind.optional.items():
-        blank = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
         given = _typed(table.column(name) if name in table.column_names else blank, name, type_name)
         columns[name] = given if default is None else compute.fill_null(given, default)
     if "folder" in columns:
@@ -112,29 +95,18 @@ def _columns(kind: ReferenceFile, table: "pa.Table") -> dict[str, "pa.ChunkedArr
     return columns
 
 
-def _arrow_type(name: str) -> "pa.DataType":
-    import pyarrow as pa
-
-    return {"string": pa.string(), "decimal": pa.decimal128(18, 2), "int64": pa.int64(), "bool": pa.bool_()}[name]
-
-
-def _typed(column: "pa.ChunkedArray", name: str, type_name: str) -> "pa.ChunkedArray":
-    import pyarrow as pa
-    from pyarrow import compute
-
+def _typed(column: pa.ChunkedArray, name: str, type_name: str) -> pa.ChunkedArray:
     trimmed = compute.utf8_trim_whitespace(column)
     blank_as_null = compute.if_else(compute.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
     try:
-        return blank_as_null.cast(_arrow_type(type_name))
+        return blank_as_null.cast(TYPES[type_name])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise RefusedError(
             ReasonCode.BAD_REFERENCE_DATA, f"column {name!r} has a value that is no {type_name} ({error}); correct it"
         ) from error
 
 
-def _check(kind: ReferenceFile, table: "pa.Table") -> None:
-    from pyarrow import compute
-
+def _check(kind: ReferenceFile, table: pa.Table) -> None:
     if not table.num_rows:
         raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, "has a header but no row; add at least one")
     for name in kind.filled:
@@ -166,7 +138,7 @@ def _check_time_zone(name: str) -> None:
         ) from unknown
 
 
-def _check_formats(table: "pa.Table") -> None:
+def _check_formats(table: pa.Table) -> None:
     for unit in table.select(["business_unit_id", *FORMAT_COLUMNS]).to_pylist():
         try:
             declared(unit)

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from globolatte_ingest.landing_paths import MisplacedFile, SalesFile
+from globolatte_ingest.paths import MisplacedFile, SalesFile
 from resources.landing.landing_zone import LandedFile
 from tests.builders import RULES
 
