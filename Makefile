@@ -38,8 +38,8 @@ demo: setup ## Simulate two years, run everything, say what to open
 dev: setup ## The Dagster UI with sensors and automation on
 	$(BIN)/globolatte dev
 
-# Work is spread test by test: whoever is done first takes over what another has not begun.
-PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --durations 20
+# How work is spread between the workers stands in tests/conftest.py; long tests come first, in the order of collection.
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder --durations 20
 
 test: $(DEV_STAMP) $(AZURITE) setup browser ## Every law, contract, integration and browser test once
 	$(PYTEST)

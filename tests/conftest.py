@@ -11,6 +11,7 @@ import dagster as dg
 import psutil
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
@@ -24,6 +25,16 @@ if TYPE_CHECKING:
     from tests.emulators.azureml import StandIn
 
 SHARED = pytest.StashKey[Shared]()
+
+SPREAD = (
+    "tests/integration/blob/",
+    "tests/integration/snowflake/",
+    "tests/integration/test_killed.py",
+    "tests/integration/test_run.py",
+    "tests/integration/test_takeover.py",
+    "tests/unit/azureml/",
+)
+"""Where each test takes long and arranges for itself: whichever worker is free takes the next one."""
 
 settings.register_profile("quick", max_examples=75, deadline=None)
 settings.register_profile("depth", max_examples=300, deadline=None)
@@ -42,6 +53,22 @@ def pytest_configure_node(node: Any) -> None:
     """Tells a worker of pytest-xdist where the session is."""
     shared = node.config.stash[SHARED]
     node.workerinput |= {"shared": str(shared.folder), "mark": shared.mark}
+
+
+class ByFileOrTest(LoadScopeScheduling):
+    """Files stay whole, for what a module arranges once and for tests that go on from one another; those of `SPREAD` do not."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(SPREAD) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrTest:
+    """How `-n` spreads the work: in the order of collection, where what takes longest comes first. Groups by `xdist_group` have no
+
+    effect under pytest 9.2: it keeps the ids of tests where pytest-xdist does not look.
+    """
+    return ByFileOrTest(config, log)
 
 
 @pytest.hookimpl(trylast=True)
