@@ -1,4 +1,4 @@
-"""Reading one reference file: a CSV into typed columns, or the reason to refuse it. Pure."""
+"""Reference data: a landed file into typed columns, or the reason to refuse it, and the public holidays. Nothing is written here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -144,3 +144,26 @@ def _check_formats(table: pa.Table) -> None:
             declared(unit)
         except ValueError as fault:
             raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, f"{unit['business_unit_id']}: {fault}") from fault
+
+
+def public_holidays(countries: Sequence[str], years: range) -> pa.Table:
+    """One row per country and public holiday: `country`, `date`, `name`. Countries go by their English names, such as Mexico or USA.
+
+    Raises `ValueError` for a country that the `holidays` library does not know.
+    """
+    import holidays
+    from holidays.registry import EntityLoader
+
+    rows: list[dict[str, object]] = []
+    for country in countries:
+        calendar = getattr(holidays, country.replace(" ", ""), None)
+        if not isinstance(calendar, EntityLoader):
+            raise ValueError(  # noqa: TRY004 - the country is wrong, not a type
+                f"no holiday calendar is called {country!r}; write the country in reference/business_units.csv as the "
+                "`holidays` library does, such as USA, Canada, Mexico"
+            )
+        days = sorted(calendar(years=list(years)).items())
+        rows += [{"country": country, "date": date, "name": name} for date, name in days]
+    return pa.Table.from_pylist(
+        rows, pa.schema([("country", pa.string()), ("date", pa.date32()), ("name", pa.string())])
+    )
