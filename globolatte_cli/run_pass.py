@@ -36,15 +36,14 @@ from globolatte_cli.errors import UserError
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
 from globolatte_cli.prepare import ensure_manifest
-from globolatte_ingest.loading import LoadReport
-from globolatte_ingest.pending import LoadRange
+from globolatte_ingest.discovery import LoadRange
+from globolatte_ingest.load import LoadReport
 from resources.environment import clock_of, endpoint_of, landing_of, ml_of, predictions_of, states_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from sensors.automation import HeadlessAutomation
-from sensors.backlog import ASKED_BY_A_PERSON, Backlog, listing_of, look
+from sensors.backlog import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags
 from sensors.outstanding import latest_places, lost_work
-from sensors.requests import range_tags
 from sensors.retraining import retraining_rules, training_is_under_way, training_situation
 from sensors.run_health import PROCESS_TAG, fail_dead_runs, free_slots_of_finished_runs, this_process
 

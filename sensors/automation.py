@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster_shared.serdes import deserialize_value, serialize_value
@@ -49,7 +50,7 @@ class HeadlessAutomation:
             frozenset(key for key in requested if isinstance(key, dg.AssetCheckKey)),
         )
 
-    def _cursor(self) -> object | None:
+    def _cursor(self) -> Any:
         try:
             return deserialize_value(self._file.read_text())
         except (FileNotFoundError, ValueError, DeserializationError):

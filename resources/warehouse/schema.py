@@ -191,6 +191,12 @@ DBT_BUILDS = """
 create table sales_data.dbt_builds (model varchar not null, fingerprint varchar not null, built_at timestamp not null);
 """
 
+MISPLACED_BY_CODE = """
+update sales_data.load_ledger set reason_code = 'misplaced'
+where reason_code is null and status = 'refused' and position('misplaced: ' in reason) = 1;
+"""
+"""What was refused for its path before there were reason codes was told by the text of its reason."""
+
 TRAININGS = """
 create table ml.trainings (
     run_id varchar not null, snapshot varchar not null, last_business_date date not null, started_at timestamp not null,
@@ -210,6 +216,7 @@ MIGRATIONS: tuple[str, ...] = (
     CAMPAIGNS,
     RESPONSIBLE_AI,
     DBT_BUILDS,
+    MISPLACED_BY_CODE,
     TRAININGS,
 )
 

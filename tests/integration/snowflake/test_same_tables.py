@@ -15,9 +15,8 @@ import pytest
 
 from globolatte_assets.features.dbt_project import manifest_of
 from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES, LOAD_REFERENCE_DATA
-from globolatte_ingest.ledger import unbalanced_files
-from globolatte_ingest.pending import LoadRange
-from globolatte_ingest.steps import Step
+from globolatte_ingest.discovery import LoadRange
+from globolatte_ingest.ledger import Ledger, Step
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse.customers import (
     basket_pairs,
@@ -27,7 +26,7 @@ from resources.warehouse.customers import (
 )
 from resources.warehouse.monitoring import delivered_days, example_products_between, order_facts_between
 from resources.warehouse.warehouse import Warehouse
-from sensors.requests import range_tags
+from sensors.backlog import range_tags
 from simulator import simulate, write
 from tests.builders import Deployment, ask_for, checks, csv, deliver, deployment, failure_of, line, sales_path
 from tests.emulators.fakesnow_server import FakeSnowflake
@@ -80,7 +79,7 @@ def ingest(deployed: Deployment, *folders: str) -> None:
     for folder in folders:
         ran(deployed, INGEST_SALES, range_tags(LoadRange(folder, FIRST, LAST)))
     with deployed.warehouse.transaction() as transaction:
-        assert unbalanced_files(transaction) == []
+        assert Ledger(transaction).unbalanced_files() == []
 
 
 def build(deployed: Deployment) -> int:
