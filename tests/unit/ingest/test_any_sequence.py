@@ -247,6 +247,6 @@ class AnySequence(RuleBasedStateMachine):
 
 
 AnySequence.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=settings.default.max_examples // 25, stateful_step_count=20, suppress_health_check=list(HealthCheck)
 )
 TestAnySequence = pytest.mark.slow(AnySequence.TestCase)
