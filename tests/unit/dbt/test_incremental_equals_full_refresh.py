@@ -3,7 +3,6 @@
 Belongs here: comparisons of whole warehouses. What a full build must be is held by test_states_equal_a_naive_replay.py.
 """
 
-import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,18 +37,12 @@ def tables(path: Path) -> Tables:
         return {name: connection.execute(f"select * from {name} order by all").fetchall() for name in names}
 
 
-def same(one: object, other: object) -> bool:
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-12)
-    return one == other
-
-
 def assert_same(followed: Tables, anew: Tables) -> None:
     assert followed.keys() == anew.keys()
     for name in anew:
         assert len(followed[name]) == len(anew[name]), name
         for row, expected in zip(followed[name], anew[name], strict=True):
-            assert all(map(same, row, expected)), f"{name}: {row} instead of {expected}"
+            assert row == expected, f"{name}: {row} instead of {expected}"
 
 
 @pytest.fixture(scope="module")
