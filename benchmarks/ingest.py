@@ -14,11 +14,11 @@ from globolatte_assets.raw.reference_data import load_reference
 from globolatte_assets.raw.sales_transactions import units_by_folder
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
-from globolatte_ingest.landing_paths import PathRules, SalesFile
 from globolatte_ingest.loading import LoadContext, batches, load_batch
+from globolatte_ingest.paths import PathRules, SalesFile
 from globolatte_ingest.pending import coalesce, new_sales
-from globolatte_ingest.reading.unpacking import FileLimits
-from globolatte_ingest.reference_files import BUSINESS_UNITS_FILE, PRODUCTS_FILE
+from globolatte_ingest.reading.landed_bytes import FileLimits
+from globolatte_ingest.reference import BUSINESS_UNITS_FILE, PRODUCTS_FILE
 from resources.clock import Clock
 from resources.environment import landing_of, warehouse_of
 from resources.settings.settings import Settings

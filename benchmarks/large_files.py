@@ -15,10 +15,10 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.rows import Row, seconds
-from globolatte_ingest.landing_paths import SalesFile
 from globolatte_ingest.ledger_writing import insert_ledger, ledger_row, next_sequence
 from globolatte_ingest.loading import LoadContext, LoadReport, load_batch
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.paths import SalesFile
+from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.environment import landing_of, warehouse_of
 from resources.landing.landing_zone import LandedFile
 from resources.settings.settings import PROJECT_ROOT, Settings

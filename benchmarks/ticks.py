@@ -15,8 +15,8 @@ import dagster as dg
 from benchmarks.rows import Row, best_of, cpu_seconds
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
-from globolatte_ingest.landing_paths import PathRules
 from globolatte_ingest.ledger_writing import insert_ledger, ledger_row
+from globolatte_ingest.paths import PathRules
 from resources.environment import clock_of, landing_of, resources_of, warehouse_of
 from resources.landing.landing_zone import LandedFile
 from resources.settings.choices import CredentialKind, LandingKind

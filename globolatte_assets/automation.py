@@ -2,9 +2,36 @@
 
 import dagster as dg
 
-from globolatte_assets.keys import SALES_TRANSACTIONS
+from globolatte_assets.keys import (
+    CAMPAIGN_RESULTS,
+    DATA_DRIFT,
+    DBT_GROUPS,
+    HOLIDAYS,
+    PERFORMANCE,
+    PRODUCT_AFFINITY,
+    RECOMMENDATIONS,
+    REGIONAL_RECOMMENDATIONS,
+    SALES_TRANSACTIONS,
+    SEGMENTS,
+    SERVING_STATE,
+)
 
 RAW_SALES = dg.AssetSelection.assets(SALES_TRANSACTIONS)
+
+FOLLOWERS = frozenset(
+    {
+        HOLIDAYS,
+        SEGMENTS,
+        PRODUCT_AFFINITY,
+        SERVING_STATE,
+        RECOMMENDATIONS,
+        REGIONAL_RECOMMENDATIONS,
+        CAMPAIGN_RESULTS,
+        DATA_DRIFT,
+        PERFORMANCE,
+    }
+)
+"""What follows new data beside dbt's models. Training and what comes of it start only when requested."""
 
 
 RETRY_AFTER_A_FAULT = dg.RetryPolicy(max_retries=1, delay=5)
@@ -36,6 +63,11 @@ def follow_new_data(*, waits_for_checks: bool = False) -> dg.AutomationCondition
     if waits_for_checks:
         condition &= dg.AutomationCondition.all_deps_blocking_checks_passed()
     return condition.with_label("follow_new_data")
+
+
+def follows_new_data(spec: dg.AssetSpec) -> bool:
+    """Whether an asset materializes by itself: dbt's models, and the `FOLLOWERS`."""
+    return spec.group_name in DBT_GROUPS or spec.key in FOLLOWERS
 
 
 def hourly_and_after_new_data() -> dg.AutomationCondition:

@@ -4,7 +4,7 @@ Columns are not written down here: names and types come from the migrations of t
 YAML; what a column means always from dbt's YAML, by the manifest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -97,10 +97,8 @@ def schemas_of_owned_tables(manifest: Node) -> Mapping[str, dg.TableSchema]:
     }
 
 
-def with_tables_described(
-    assets: Iterable[dg.AssetsDefinition], manifest: Node, warehouse_kind: str
-) -> list[dg.AssetsDefinition]:
-    """The same assets; those of `TABLES` say which table they write, in which warehouse, with which columns."""
+def table_descriptions(manifest: Node, warehouse_kind: str) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
+    """What makes those of `TABLES` say which table they write, in which warehouse, with which columns."""
     schemas = schemas_of_owned_tables(manifest)
 
     def described(spec: dg.AssetSpec) -> dg.AssetSpec:
@@ -112,4 +110,4 @@ def with_tables_described(
             kinds={warehouse_kind if kind == TABLE_KIND else kind for kind in spec.kinds},
         )
 
-    return [made.map_asset_specs(described) for made in assets]
+    return described

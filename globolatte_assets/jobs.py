@@ -13,6 +13,7 @@ from globolatte_assets.keys import (
     CONSERVATION,
     CUSTOMERS,
     DATA_DRIFT,
+    DBT_GROUPS,
     EVALUATION,
     HOLIDAYS,
     MISPLACED_FILES,
@@ -46,9 +47,6 @@ CAMPAIGN = "campaign"
 MEASURE_CAMPAIGNS = "measure_campaigns"
 DEPLOY = "deploy"
 INGEST_PREDICTION_LOG = "ingest_prediction_log"
-
-DBT_GROUPS = ("staging", "intermediate", "marts", "features")
-
 
 AssetJob = Any
 """What `dagster.define_asset_job` returns; Dagster has no public name for it."""

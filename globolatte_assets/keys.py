@@ -1,4 +1,4 @@
-"""The asset keys that more than one module names, and the pools that assets share. Nothing else."""
+"""The asset keys that more than one module names, dbt's stages, the pools that assets share, and the owners. Nothing else."""
 
 import dagster as dg
 
@@ -35,6 +35,9 @@ RECOMMENDER = dg.AssetKey(["endpoints", "recommender"])
 PREDICTION_LOG = dg.AssetKey(["monitoring", "prediction_log"])
 DATA_DRIFT = dg.AssetKey(["monitoring", "data_drift"])
 PERFORMANCE = dg.AssetKey(["monitoring", "performance"])
+
+DBT_GROUPS = ("staging", "intermediate", "marts", "features")
+"""The stages of the dbt project."""
 
 WAREHOUSE_POOL = "warehouse"
 """Everything that touches the warehouse shares this pool of one: DuckDB lets one process at a time use its file."""

@@ -1,9 +1,6 @@
 """The command group. Each command's module is imported only when that command runs."""
 
-import atexit
 import datetime as dt
-import gc
-import os
 import sys
 from pathlib import Path
 
@@ -13,9 +10,6 @@ from globolatte_cli.azureml_commands import azureml
 from globolatte_cli.endpoint_commands import endpoints
 from globolatte_cli.file_commands import ledger, quarantine, retract
 from globolatte_cli.model_commands import models
-
-GARBAGE_COLLECTION_THRESHOLD = 100_000
-"""Objects between two collections: commands are short, and collecting while libraries are imported takes a tenth of their time."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -262,23 +256,7 @@ for command in (quarantine, retract, ledger, models, azureml, endpoints):
 
 def main() -> None:
     """The console script's entry: known errors become one clear line."""
-    gc.set_threshold(GARBAGE_COLLECTION_THRESHOLD)
-    outcome = Outcome()
-    atexit.register(outcome.leave)
-    outcome.code = _exit_code()
-    sys.exit(outcome.code)
-
-
-class Outcome:
-    """How the command ended. An uncaught exception, whose traceback Python prints, leaves the code as it is here."""
-
-    code = 1
-
-    def leave(self) -> None:
-        """Ends the process when all that wanted to run at its end has run: Python would take a second to free its memory first."""
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(self.code)
+    sys.exit(_exit_code())
 
 
 def _exit_code() -> int:

@@ -1,8 +1,12 @@
 """What a pass did: the counts that are kept while it runs, and the few lines that it ends in."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from globolatte_ingest.loading import LoadReport
 
 
 @dataclass
@@ -19,6 +23,14 @@ class PassReport:
     training_reason: str | None = None
     verdict: str | None = None
     complaints: list[str] = field(default_factory=list)
+
+    def add(self, load: "LoadReport") -> None:
+        """Counts what a load did."""
+        self.files_loaded += len(load.loaded)
+        self.files_refused += load.refused
+        self.files_held += load.held
+        self.rows_loaded += load.rows_loaded
+        self.rows_quarantined += load.rows_quarantined
 
     @property
     def did_nothing(self) -> bool:

@@ -4,9 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -14,13 +12,11 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 from globolatte_cli.errors import UserError
-from globolatte_cli.instance import open_instance, prepare_home
+from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
 from globolatte_cli.pass_report import PassReport, print_summary
 from globolatte_cli.prepare import ensure_manifest
-from resources.environment import DBT_PROJECT_FOLDER, dbt_artifacts_of
 from resources.settings.settings import Settings
-from resources.warm_dbt import warm_dbt
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -28,15 +24,6 @@ if TYPE_CHECKING:
     from globolatte_ingest.pending import LoadRange
     from sensors.backlog import Backlog
 
-NEEDED_AFTER_DBT = (
-    "globolatte_ml.scoring.scoring",
-    "globolatte_ml.segments.fit",
-    "globolatte_ml.segments.plots",
-    "globolatte_ml.affinity.plots",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.figure",
-    "scipy.special",
-)
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
 
@@ -96,7 +83,6 @@ class Pass:
             if load not in backlog.without_reference_data:
                 self.ingest(load)
         if self._is_stale(BUILD_FEATURES):
-            Thread(target=_import_ahead, daemon=True).start()
             self.job(BUILD_FEATURES, "Features (dbt)")
         self._watch_the_champion()
         if self._train_if_needed():
@@ -179,6 +165,7 @@ class Pass:
     def ingest(self, load: "LoadRange") -> None:
         """Loads a unit's range of dates, and does what people asked for of it."""
         from globolatte_assets.jobs import INGEST_SALES
+        from globolatte_assets.metadata import load_report_of
         from sensors.requests import range_tags
 
         days = (load.last - load.first).days + 1
@@ -189,15 +176,9 @@ class Pass:
         )
         result = self.job(INGEST_SALES, label, range_tags(load))
         for check in result.get_asset_check_evaluations():
-            metadata = check.metadata
-            if "files_loaded" in metadata:
-                self.report.files_loaded += int(str(metadata["files_loaded"].value))
-                self.report.files_refused += _refused(str(metadata["refused"].value))
-            if "held" in metadata:
-                self.report.files_held += _refused(str(metadata["held"].value))
-            if "rows_loaded" in metadata:
-                self.report.rows_loaded += int(str(metadata["rows_loaded"].value))
-                self.report.rows_quarantined += int(str(metadata["rows_quarantined"].value))
+            report = load_report_of(check.metadata)
+            if report is not None:
+                self.report.add(report)
 
     def _is_stale(self, job: str, *, asks_failed_checks: bool = True) -> bool:
         """Whether a job's assets are behind their inputs or, if asked, a check of theirs failed: what it is about has to be made again.
@@ -253,17 +234,6 @@ class Pass:
             yield
 
 
-def _import_ahead() -> None:
-    """Imports what recommending needs, while this process waits for dbt."""
-    for module in NEEDED_AFTER_DBT:
-        import_module(module)
-
-
-def _refused(markdown: str) -> list[tuple[str, str]]:
-    lines = [line.removeprefix("- `").split("`: ", 1) for line in markdown.splitlines() if line.startswith("- `")]
-    return [(path, reason) for path, reason in lines]
-
-
 def _failure(job: str, result: "dg.ExecuteInProcessResult", settings: Settings) -> str:
     """What failed and why, in the words of the first step that failed."""
     for event in result.all_events:
@@ -299,8 +269,7 @@ def opened_pass(settings: Settings) -> Iterator[Pass]:
 def execute_pass(settings: Settings) -> PassReport:
     """Runs one pass and prints its steps. Raises `UserError` when a step fails or nothing can be done."""
     ensure_manifest()
-    prepare_home(settings)
-    with warm_dbt(DBT_PROJECT_FOLDER, dbt_artifacts_of(settings)), opened_pass(settings) as one:
+    with opened_pass(settings) as one:
         backlog = one.look()
         if not backlog.pending.reference and not _has_reference_data(one):
             raise UserError(

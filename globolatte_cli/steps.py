@@ -106,7 +106,7 @@ def landing_path(given: str) -> str:
 def release(path: str, rows: Path | None, note: str | None) -> None:
     """Puts corrected rows back; without any, loads the good rows of a held file."""
     from globolatte_ingest.quarantine import read_corrections
-    from globolatte_ingest.reading.refusals import RefusedError
+    from globolatte_ingest.reasons import RefusedError
     from globolatte_ingest.steps import Step
 
     path = landing_path(path)

@@ -7,8 +7,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from globolatte_ingest.landing_paths import folder_and_date
 from globolatte_ingest.ledger import HELD, LOADED, MISPLACED, REFUSED
+from globolatte_ingest.paths import folder_and_date
 from globolatte_ingest.steps import AskedStep, Step, new_step_id
 from resources.warehouse.warehouse import Transaction
 

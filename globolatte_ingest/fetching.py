@@ -6,13 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from globolatte_ingest.landing_paths import SalesFile
-from globolatte_ingest.reading.alike_files import read_alike_files
-from globolatte_ingest.reading.content import BLOCK_BYTES, Content
+from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.file_format import USUAL, FileFormat
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
-from globolatte_ingest.reading.sales_file import SalesRows, read_sales
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
+from globolatte_ingest.reading.sales import SalesRows, read_alike_files, read_sales
+from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.landing.landing_zone import LandingZone, SupersededError
 
 FILES_READ_AT_ONCE = 8
@@ -27,7 +25,7 @@ class FetchedFile:
     sha256: str
     sales: SalesRows | None
     refusal: str | None = None
-    refusal_code: Refusal | None = None
+    refusal_code: ReasonCode | None = None
 
     def refused(self, why: RefusedError) -> "FetchedFile":
         """The same file version, refused."""
@@ -89,4 +87,4 @@ def _fetched(
 
 def _too_large(item: SalesFile, limits: FileLimits) -> FetchedFile:
     reason = f"has {item.file.size} bytes, more than {limits.max_bytes} (GLOBOLATTE_MAX_FILE_BYTES); split the file"
-    return FetchedFile(item, "", None, reason, Refusal.TOO_LARGE)
+    return FetchedFile(item, "", None, reason, ReasonCode.TOO_LARGE)

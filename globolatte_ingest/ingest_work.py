@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from globolatte_ingest.landing_paths import PathRules, SalesFile
 from globolatte_ingest.ledger import Announcement, KnownFile, announce, known_files_under, open_attempts
 from globolatte_ingest.loading import LoadContext, LoadReport, batches, load_batch
+from globolatte_ingest.paths import PathRules, SalesFile
 from globolatte_ingest.pending import new_sales
 from globolatte_ingest.retraction import retract
 from globolatte_ingest.steps import AskedStep, Step, open_steps, reloads_among, settle

@@ -5,9 +5,9 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from globolatte_ingest.landing_paths import MisplacedFile
 from globolatte_ingest.ledger import LOADED, MISPLACED, REFUSED, SUPERSEDED
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
+from globolatte_ingest.paths import MisplacedFile
+from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.landing.landing_zone import LandedFile
 from resources.warehouse.warehouse import Transaction, Warehouse
 
@@ -119,7 +119,7 @@ def refuse_misplaced(warehouse: Warehouse, files: Sequence[MisplacedFile], run_i
                 version=versions_by_path(transaction, [misplaced.file.path]).get(misplaced.file.path, 0),
                 status=REFUSED,
                 reason=MISPLACED + misplaced.reason,
-                reason_code=Refusal.MISPLACED,
+                reason_code=ReasonCode.MISPLACED,
                 run_id=run_id,
                 now=now,
             )

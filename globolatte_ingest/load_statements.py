@@ -6,9 +6,9 @@ text as it stands in the file). `ownership` has the statements on who owns which
 fills it.
 """
 
-from globolatte_ingest.judging import DETAIL
-from globolatte_ingest.reading.refusals import HELD
-from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.reading.sales import SALES_COLUMNS
+from globolatte_ingest.reasons import ReasonCode
+from globolatte_ingest.validation import DETAIL
 
 SALES_COLUMN_LIST = (
     "business_unit, business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price, "
@@ -22,7 +22,7 @@ inner join affected_days as days on ledger.business_unit = days.business_unit an
 left join (
     select path, max(sequence) as sequence from sales_data.load_ledger where status = 'retracted' group by path
 ) as retraction on ledger.path = retraction.path
-where ledger.status in ('loaded', 'superseded') and coalesce(ledger.reason_code, '') <> '{HELD}'
+where ledger.status in ('loaded', 'superseded') and coalesce(ledger.reason_code, '') <> '{ReasonCode.TOO_MANY_BAD_ROWS}'
     and ledger.sequence > coalesce(retraction.sequence, 0)
 group by ledger.path
 """

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from globolatte_ingest import load_statements as statements
 from globolatte_ingest import scratch
 from globolatte_ingest.fetching import FetchedFile
-from globolatte_ingest.holding import Counts, held_for
 from globolatte_ingest.ledger import HELD, LOADED, REFUSED
 from globolatte_ingest.ledger_writing import insert_ledger, ledger_row, next_sequence, versions_by_path
 from globolatte_ingest.ownership import Span, find_contested, reject_duplicates_in_file, settle_ownership
-from globolatte_ingest.reading.refusals import HELD as TOO_MANY_BAD_ROWS
+from globolatte_ingest.reasons import ReasonCode
 from globolatte_ingest.row_writing import Entry, insert_parts, quarantine_rejected, stage_batch
 from globolatte_ingest.steps import approvals_in, settle_reloads
+from globolatte_ingest.validation import Counts, held_for
 from resources.warehouse.warehouse import Transaction
 
 
@@ -114,7 +114,7 @@ def _hold(transaction: Transaction, entries: Sequence[Entry], span: Span, loader
         counts = Counts(entry.rows, bad.get(entry.number, 0))
         reason = held_for(counts, loader.max_bad_share, is_approved=approval is not None)
         if reason is not None:
-            entry.row |= {"status": HELD, "reason": reason, "reason_code": TOO_MANY_BAD_ROWS}
+            entry.row |= {"status": HELD, "reason": reason, "reason_code": ReasonCode.TOO_MANY_BAD_ROWS}
         elif approval is not None:
             entry.row["reason"] = approval
     held = [entry.row["load_id"] for entry in entries if entry.is_held]

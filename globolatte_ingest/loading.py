@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from globolatte_ingest.fetching import FetchedFile, fetch
-from globolatte_ingest.landing_paths import SalesFile
 from globolatte_ingest.ledger import known_files_among
 from globolatte_ingest.load_transaction import ConservationError, Loaded, Loader, load_into
+from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.file_format import FileFormat
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.row_writing import UntrustworthyFileError
 from globolatte_ingest.steps import open_steps, reloads_among
 from resources.landing.landing_zone import LandingZone

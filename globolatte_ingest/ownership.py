@@ -10,8 +10,8 @@ Works on the scratch tables of one transaction (`scratch`): `batch_loads` and `d
 import datetime as dt
 from dataclasses import dataclass
 
-from globolatte_ingest.judging import DUPLICATE_ACROSS_FILES, DUPLICATE_IN_FILE
 from globolatte_ingest.load_statements import SALES_COLUMN_LIST
+from globolatte_ingest.reasons import RowReason
 from resources.warehouse.dialect import literal
 from resources.warehouse.warehouse import Transaction
 
@@ -32,7 +32,7 @@ having count(*) > 1
 union
 select {ID} as id
 from sales_data.quarantine
-where business_date between {{first}} and {{last}} and reason = '{DUPLICATE_ACROSS_FILES}'
+where business_date between {{first}} and {{last}} and reason = '{RowReason.DUPLICATE_ACROSS_FILES}'
     and load_id in (select load_id from contenders)
 """
 
@@ -47,7 +47,7 @@ with contested_rows as (
         cast(total_price_text as decimal(18, 2)), cast(transaction_date_text as timestamp), payment_method, weather_text,
         load_id, row_number, true as is_waiting
     from sales_data.quarantine
-    where business_date between {{first}} and {{last}} and reason = '{DUPLICATE_ACROSS_FILES}'
+    where business_date between {{first}} and {{last}} and reason = '{RowReason.DUPLICATE_ACROSS_FILES}'
         and {ID} in (select id from contested_ids)
 )
 
@@ -121,7 +121,9 @@ def find_contested(transaction: Transaction, span: Span) -> None:
 def reject_duplicates_in_file(transaction: Transaction, span: Span) -> None:
     """Takes the new rows out whose transaction id stands earlier in their own file."""
     if _any(transaction, IN_FILE):
-        transaction.execute(REJECT.format(reason=DUPLICATE_IN_FILE, fault="stands earlier in this file", rows=IN_FILE))
+        transaction.execute(
+            REJECT.format(reason=RowReason.DUPLICATE_IN_FILE, fault="stands earlier in this file", rows=IN_FILE)
+        )
         transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows=IN_FILE))
 
 
@@ -134,7 +136,7 @@ def settle_ownership(transaction: Transaction, span: Span) -> None:
     transaction.fill("moved_loads", MOVED_LOADS)
     if _any(transaction, LOST):
         fault = "was delivered first by another file"
-        transaction.execute(REJECT.format(reason=DUPLICATE_ACROSS_FILES, fault=fault, rows=LOST))
+        transaction.execute(REJECT.format(reason=RowReason.DUPLICATE_ACROSS_FILES, fault=fault, rows=LOST))
         transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows=LOST))
     if _any(transaction, WON):
         transaction.execute(

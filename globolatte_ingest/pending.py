@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from globolatte_ingest.landing_paths import MisplacedFile, PathRules, SalesFile, needs_a_place
 from globolatte_ingest.ledger import Attempts, KnownFile
-from globolatte_ingest.reference_files import REFERENCE_PATHS
+from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, needs_a_place
+from globolatte_ingest.reference import REFERENCE_PATHS
 from resources.landing.landing_zone import LandedFile
 
 

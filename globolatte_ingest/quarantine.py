@@ -4,26 +4,21 @@ Nothing is put back here: `asking` puts that on the record, and the ingest job d
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from globolatte_ingest.reading.content import Content
-from globolatte_ingest.reading.delimited import LONGEST_HEADER, header_line, read_chunks
+import pyarrow as pa
+from pyarrow import compute, csv
+
+from globolatte_ingest.reading.delimited import read_delimited
 from globolatte_ingest.reading.file_format import DELIMITERS
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
-from globolatte_ingest.reading.sales_columns import SALES_COLUMNS, as_sales_columns, missing_columns, split_header
-from globolatte_ingest.reading.unpacking import FileLimits, as_utf8
+from globolatte_ingest.reading.sales import ROW_NUMBER, SALES_COLUMNS, as_sales_columns
+from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.warehouse.warehouse import Transaction
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-ROW_NUMBER = "row_number"
 PATH = "path"
 
 FORMULA = r"^'*[=+\-@\t\r]"
 """How a cell starts that a spreadsheet would take for a formula; or one that was escaped for that."""
-
-LARGEST_CORRECTIONS = 64 * 1024 * 1024
 
 OVERVIEW = """
 select ledger.path, ledger.status, ledger.rows_in_file, ledger.rows_quarantined, ledger.recorded_at, reasons.reason, reasons.n
@@ -61,18 +56,15 @@ def overview(transaction: Transaction) -> list[dict[str, Any]]:
     return list(files.values())
 
 
-def quarantined_rows(transaction: Transaction, path: str | None) -> "pa.Table":
+def quarantined_rows(transaction: Transaction, path: str | None) -> pa.Table:
     """The quarantined rows of a file as it is loaded or held now, or of all files; values as text, as they stand in the file."""
     if path is None:
         return transaction.fetch(ROWS.format(which=OF_PRESENT_LOADS))
     return transaction.fetch(ROWS.format(which=f"{OF_PRESENT_LOADS} and ledger.path = ?"), (path,))
 
 
-def escaped(table: "pa.Table") -> "pa.Table":
+def escaped(table: pa.Table) -> pa.Table:
     """The table with an apostrophe before each text that a spreadsheet would take for a formula."""
-    import pyarrow as pa
-    from pyarrow import compute
-
     for place, field in enumerate(table.schema):
         if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
             text = table.column(place)
@@ -85,10 +77,8 @@ def escaped(table: "pa.Table") -> "pa.Table":
     return table
 
 
-def unescaped(table: "pa.Table") -> "pa.Table":
+def unescaped(table: pa.Table) -> pa.Table:
     """What `escaped` was given."""
-    from pyarrow import compute
-
     for place, name in enumerate(table.column_names):
         text = table.column(place)
         plain = compute.if_else(
@@ -100,42 +90,39 @@ def unescaped(table: "pa.Table") -> "pa.Table":
     return table
 
 
-def export(table: "pa.Table", file: Path) -> None:
+def export(table: pa.Table, file: Path) -> None:
     """Writes quarantined rows as CSV for a spreadsheet: UTF-8 with a byte order mark, nothing in it that would be run."""
-    from pyarrow import csv
-
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as stream:
         stream.write("\ufeff".encode())
         csv.write_csv(escaped(table), stream)
 
 
-def read_corrections(content: bytes, path: str | None = None) -> "pa.Table":
+def read_corrections(content: bytes, path: str | None = None) -> pa.Table:
     """Rows that were exported and corrected: `row_number`, and the columns of a sales file as text.
 
     Rows in which all of these are empty are left out, and so are those that were exported of another file than `path`. Raises
     `RefusedError` if any row cannot be read, is there twice, or none is left: what is put back is put back as a whole.
     """
-    import pyarrow as pa
-    from pyarrow import compute
-
-    text = as_utf8(Content(content), None, FileLimits(LARGEST_CORRECTIONS))
-    line, start = header_line(text.read(0, LONGEST_HEADER))
-    delimiter, names = _header(line)
-    chunks = list(read_chunks(text, start, delimiter, len(names), chunk_bytes=text.size + 1))
-    if chunks and chunks[0].unreadable:
-        row = chunks[0].unreadable[0]
+    header, chunk = read_delimited(content, list(DELIMITERS.values()), SALES_COLUMNS)
+    names, table = header.names, chunk.table
+    if not {ROW_NUMBER, *SALES_COLUMNS} <= {*names}:
         raise RefusedError(
-            Refusal.UNREADABLE_CSV, f"row {row.row_number} {row.detail}; save the spreadsheet as CSV again"
+            ReasonCode.MISSING_COLUMN,
+            f"needs the columns {ROW_NUMBER}, {', '.join(SALES_COLUMNS)}; start from `globolatte quarantine export`",
         )
-    if not chunks:
-        raise RefusedError(Refusal.EMPTY_FILE, "has a header but no row; leave the rows that you corrected in it")
-    table = chunks[0].table
+    if chunk.unreadable:
+        row = chunk.unreadable[0]
+        raise RefusedError(
+            ReasonCode.UNREADABLE_CSV, f"row {row.row_number} {row.detail}; save the spreadsheet as CSV again"
+        )
+    if not chunk.place.rows:
+        raise RefusedError(ReasonCode.EMPTY_FILE, "has a header but no row; leave the rows that you corrected in it")
     try:
         numbers = compute.utf8_trim_whitespace(table.column(names.index(ROW_NUMBER))).cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise RefusedError(
-            Refusal.BAD_REFERENCE_DATA,
+            ReasonCode.BAD_REFERENCE_DATA,
             f"row_number is no number in a row ({error}); leave that column as it was exported",
         ) from error
     rows = unescaped(as_sales_columns(table, names)).append_column(ROW_NUMBER, numbers)
@@ -145,19 +132,8 @@ def read_corrections(content: bytes, path: str | None = None) -> "pa.Table":
     rows = rows.filter(filled)
     if not rows.num_rows:
         raise RefusedError(
-            Refusal.EMPTY_FILE, f"has no row of {path or 'any file'}; leave the rows that you corrected in it"
+            ReasonCode.EMPTY_FILE, f"has no row of {path or 'any file'}; leave the rows that you corrected in it"
         )
     if len(rows.column(ROW_NUMBER).unique()) != rows.num_rows:
-        raise RefusedError(Refusal.BAD_REFERENCE_DATA, "has a row_number more than once; keep one row each")
+        raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, "has a row_number more than once; keep one row each")
     return rows
-
-
-def _header(line: bytes) -> tuple[str, list[str]]:
-    delimiter, fields = split_header(line, list(DELIMITERS.values()))
-    names = [name.strip().lower() for name in fields]
-    if ROW_NUMBER not in names or missing_columns(names):
-        raise RefusedError(
-            Refusal.MISSING_COLUMN,
-            f"needs the columns {ROW_NUMBER}, {', '.join(SALES_COLUMNS)}; start from `globolatte quarantine export`",
-        )
-    return delimiter, names

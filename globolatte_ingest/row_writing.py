@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeVar
 from globolatte_ingest import load_statements as statements
 from globolatte_ingest import scratch
 from globolatte_ingest.fetching import FetchedFile
-from globolatte_ingest.judging import Writing, bad_rows, good_rows
 from globolatte_ingest.ledger import HELD
-from globolatte_ingest.reading.refusals import RefusedError
-from globolatte_ingest.reading.sales_file import ReadSales, SalesPart, SalesRows
+from globolatte_ingest.reading.sales import ReadSales, SalesPart, SalesRows
+from globolatte_ingest.reasons import RefusedError
+from globolatte_ingest.validation import Writing, bad_rows, good_rows
 from resources.warehouse.warehouse import Transaction
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ they are filled: `load_statements`, `ownership`, `retraction`.
 
 from typing import TYPE_CHECKING
 
-from globolatte_ingest.reading.sales_columns import SALES_COLUMNS
+from globolatte_ingest.reading.sales import SALES_COLUMNS
 from resources.warehouse.warehouse import Transaction
 
 if TYPE_CHECKING:

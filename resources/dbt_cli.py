@@ -1,17 +1,12 @@
-"""dbt as a resource: the dbt of this very environment, started without preparations that cost more than the build."""
+"""dbt as a resource: the dbt of this very environment, each build with a folder of its own for what it leaves behind."""
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-from packaging.version import Version
-
-from resources.dagster_dbt_alone import DbtCliResource
+from dagster_dbt import DbtCliResource
 
 PARTIAL_PARSE = "partial_parse.msgpack"
 RUN_ID_VARIABLE = "GLOBOLATTE_RUN_ID"
@@ -20,22 +15,9 @@ KEPT_BUILDS = 5
 
 
 class DbtOfThisEnvironment(DbtCliResource):
-    """`DbtCliResource` for the dbt-core that is installed beside it. Artifacts of builds lie in `artifacts_dir`.
-
-    Two steps before each build are left out: running `dbt --version` (three seconds; the installed package says it at once),
-    and loading a dbt adapter into this process (two seconds, and a second user of the DuckDB file; it is needed only to fetch
-    row counts and columns after the build, which the models' contracts already declare). Should dagster-dbt rename what is
-    overridden here, the builds merely become slower; a test notices.
-    """
+    """`DbtCliResource` whose builds leave their artifacts in `artifacts_dir`, one folder each."""
 
     artifacts_dir: str
-
-    @cached_property
-    def _cli_version(self) -> Version:
-        return Version(version("dbt-core"))
-
-    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> Any:  # noqa: ARG002 - the signature is dagster-dbt's
-        return None
 
     @contextmanager
     def artifacts(self, run_id: str) -> Iterator[Path]:

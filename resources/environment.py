@@ -23,8 +23,6 @@ from resources.warehouse.warehouse import Warehouse
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
 """The dbt of this very environment, whatever is on the path."""
-WARM_DBT_EXECUTABLE = Path(sys.executable).with_name("globolatte-dbt")
-"""Like `dbt`, and does not import it anew where a warm one waits (`resources.warm_dbt`)."""
 
 
 def clock_of(settings: Settings) -> Clock:
@@ -193,7 +191,7 @@ def resources_of(settings: Settings) -> dict[str, object]:
         "dbt": DbtOfThisEnvironment(
             project_dir=str(DBT_PROJECT_FOLDER),
             profiles_dir=str(DBT_PROJECT_FOLDER),
-            dbt_executable=str(WARM_DBT_EXECUTABLE),
+            dbt_executable=str(DBT_EXECUTABLE),
             artifacts_dir=str(dbt_artifacts_of(settings)),
             # Writing what dbt thinks, and what it parsed as JSON, takes a tenth of a daily build each.
             global_config_flags=["--log-level-file", "info", "--no-write-json"],

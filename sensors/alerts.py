@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
+from globolatte_assets.raw.definitions import delivery_policy
 from globolatte_ingest.crashed_loads import crashed_loads, given_up
-from globolatte_ingest.deliveries import DeliveryPolicy, missing_of_units
+from globolatte_ingest.deliveries import missing_of_units
 from globolatte_ingest.pending import RetryPolicy
 from resources.alerts import AlertNotTakenError, Alerts
 from resources.clock import Clock
@@ -22,13 +23,6 @@ from sensors.requests import BATCH_TAG, Batch, Turn, runs_of, turn_of
 
 FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 FAILED_RUNS_LOOKED_AT = 100
-
-
-def delivery_policy(settings: Settings) -> DeliveryPolicy:
-    """When this deployment's units must have delivered."""
-    return DeliveryPolicy(
-        settings.first_business_date, settings.delivery_hours, settings.delivery_days, settings.missing_delivery
-    )
 
 
 def troubles(

@@ -8,7 +8,6 @@ import dagster as dg
 
 from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG, units_by_folder
-from globolatte_ingest.landing_paths import PathRules
 from globolatte_ingest.ledger import (
     Announcement,
     known_files_among,
@@ -18,6 +17,7 @@ from globolatte_ingest.ledger import (
     unsettled_announcements,
 )
 from globolatte_ingest.off_the_record import off_the_record
+from globolatte_ingest.paths import PathRules
 from globolatte_ingest.pending import LoadRange, Pending, RetryPolicy, find_pending
 from globolatte_ingest.steps import open_steps
 from resources.clock import Clock

@@ -15,10 +15,13 @@ import dagster as dg
 import pyarrow as pa
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from globolatte_ingest.landing_paths import PathRules, SalesFile
+from globolatte_ingest.asking import asked_step, history_of
 from globolatte_ingest.loading import LoadContext, LoadReport, load_batch
-from globolatte_ingest.reading.sales_file import SALES_COLUMNS
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.paths import PathRules, SalesFile
+from globolatte_ingest.quarantine import quarantined_rows
+from globolatte_ingest.reading.landed_bytes import FileLimits
+from globolatte_ingest.reading.sales import SALES_COLUMNS
+from globolatte_ingest.steps import Step, ask
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
@@ -160,6 +163,17 @@ def deliver_and_load(
 ) -> LoadReport:
     """One file, delivered and loaded."""
     return load(warehouse, landing, deliver(landing, path, csv(*lines)), run_id=run_id)
+
+
+def ask_for(
+    warehouse: Warehouse, step: Step, path: str, corrected: pa.Table | None = None, now: dt.datetime = NOW
+) -> None:
+    """Puts on the record that a person wants a step done; the next ingestion of the file's day does it."""
+    with warehouse.transaction() as transaction:
+        lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
+        numbers = [int(str(number)) for number in corrected["row_number"].to_pylist()] if corrected is not None else []
+        asked = asked_step(step, history_of(transaction, path), "ana", "because", numbers, lying)
+        ask(transaction, asked, now, corrected)
 
 
 # What is in the tables -------------------------------------------------------------------------------------------------

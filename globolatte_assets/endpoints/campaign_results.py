@@ -38,41 +38,36 @@ def results_in_words(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def campaign_results_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:
-    """Builds the asset."""
+@dg.asset(
+    key=CAMPAIGN_RESULTS,
+    deps=[CAMPAIGN_AUDIENCES, ORDERS],
+    pool=WAREHOUSE_POOL,
+    group_name="endpoints",
+    owners=[OWNER_SCIENCE],
+    kinds={"python", "table"},
+    retry_policy=RETRY_AFTER_A_FAULT,
+    description="For each campaign what its offers brought, measured against the customers held back. Campaigns that are over are "
+    "measured once; their odds ratios replace what the next campaign would have assumed.",
+)
+def campaign_results(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
+    """Measure every campaign that has begun and is not measured to its end."""
+    from globolatte_ml.campaigns.plots import uplift_chart
+    from globolatte_ml.campaigns.tables import result_row
 
-    @dg.asset(
-        key=CAMPAIGN_RESULTS,
-        deps=[CAMPAIGN_AUDIENCES, ORDERS],
-        pool=WAREHOUSE_POOL,
-        group_name="endpoints",
-        owners=[OWNER_SCIENCE],
-        kinds={"python", "table"},
-        automation_condition=condition,
-        retry_policy=RETRY_AFTER_A_FAULT,
-        description="For each campaign what its offers brought, measured against the customers held back. Campaigns that are over are "
-        "measured once; their odds ratios replace what the next campaign would have assumed.",
+    last = last_business_date(warehouse)
+    done = set(warehouse.read(RESULTS, ["campaign_id"], {"status": "complete"})["campaign_id"].to_pylist())
+    for campaign in warehouse.read(CAMPAIGNS).to_pylist():
+        if last is None or campaign["campaign_id"] in done or last < campaign["starts_on"]:
+            continue
+        until = min(last, campaign["ends_on"])
+        found = outcomes(warehouse, campaign["campaign_id"], campaign["starts_on"], until)
+        row = result_row(campaign, found, until, last > campaign["ends_on"], clock.timestamp())
+        warehouse.replace(RESULTS, row, {"campaign_id": campaign["campaign_id"]})
+    rows = warehouse.read(RESULTS).sort_by([("campaign_id", "descending")]).to_pylist()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": row_count(warehouse, RESULTS),
+            "results": dg.MetadataValue.md(results_in_words(rows)),
+            "measured_against_expected": png(uplift_chart(rows)),
+        }
     )
-    def campaign_results(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
-        from globolatte_ml.campaigns.plots import uplift_chart
-        from globolatte_ml.campaigns.tables import result_row
-
-        last = last_business_date(warehouse)
-        done = set(warehouse.read(RESULTS, ["campaign_id"], {"status": "complete"})["campaign_id"].to_pylist())
-        for campaign in warehouse.read(CAMPAIGNS).to_pylist():
-            if last is None or campaign["campaign_id"] in done or last < campaign["starts_on"]:
-                continue
-            until = min(last, campaign["ends_on"])
-            found = outcomes(warehouse, campaign["campaign_id"], campaign["starts_on"], until)
-            row = result_row(campaign, found, until, last > campaign["ends_on"], clock.timestamp())
-            warehouse.replace(RESULTS, row, {"campaign_id": campaign["campaign_id"]})
-        rows = warehouse.read(RESULTS).sort_by([("campaign_id", "descending")]).to_pylist()
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": row_count(warehouse, RESULTS),
-                "results": dg.MetadataValue.md(results_in_words(rows)),
-                "measured_against_expected": png(uplift_chart(rows)),
-            }
-        )
-
-    return campaign_results

@@ -57,47 +57,42 @@ def favourites_table(choices: Mapping[str, Counter[str]], product_names: Mapping
     return "\n".join(lines)
 
 
-def recommendations_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:
-    """Builds the asset."""
+@dg.asset(
+    key=RECOMMENDATIONS,
+    deps=[SERVING_STATE, PROMOTION],
+    pool=WAREHOUSE_POOL,
+    group_name="endpoints",
+    owners=[OWNER_SCIENCE],
+    kinds={"python", "table"},
+    retry_policy=RETRY_AFTER_A_FAULT,
+    description="Ranked products for every customer in their home unit, for today's calendar: for the unit's most likely "
+    "weather of the month and, beside it, for each weather type.",
+)
+def recommendations(
+    warehouse: dg.ResourceParam[Warehouse],
+    ml: dg.ResourceParam[MLPlatform],
+    states: ServingStates,
+    clock: Clock,
+) -> dg.MaterializeResult:
+    """Score every customer with the champion."""
+    import pyarrow as pa
 
-    @dg.asset(
-        key=RECOMMENDATIONS,
-        deps=[SERVING_STATE, PROMOTION],
-        pool=WAREHOUSE_POOL,
-        group_name="endpoints",
-        owners=[OWNER_SCIENCE],
-        kinds={"python", "table"},
-        automation_condition=condition,
-        retry_policy=RETRY_AFTER_A_FAULT,
-        description="Ranked products for every customer in their home unit, for today's calendar: for the unit's most likely "
-        "weather of the month and, beside it, for each weather type.",
+    from globolatte_ml.scoring.scoring import Scorer
+
+    champion = champion_of(ml)
+    scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
+    rows = pa.concat_tables(scorer.batch(clock.today()))
+    with warehouse.kept_open():
+        warehouse.replace("serving.recommendations", rows)
+        names = warehouse.read("marts.dim_product", ["product_id", "product_name"]).to_pydict()
+    product_names = dict(zip(names["product_id"], names["product_name"], strict=True))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows.num_rows,
+            "customers": pa.compute.count_distinct(rows["customer_id"]).as_py(),
+            "as_of_date": str(clock.today()),
+            "model_version": champion.version,
+            "state_version": states.current().name,
+            "first_choices": dg.MetadataValue.md(favourites_table(first_choices(rows), product_names)),
+        }
     )
-    def recommendations(
-        warehouse: dg.ResourceParam[Warehouse],
-        ml: dg.ResourceParam[MLPlatform],
-        states: ServingStates,
-        clock: Clock,
-    ) -> dg.MaterializeResult:
-        import pyarrow as pa
-
-        from globolatte_ml.scoring.scoring import Scorer
-
-        champion = champion_of(ml)
-        scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
-        rows = pa.concat_tables(scorer.batch(clock.today()))
-        with warehouse.kept_open():
-            warehouse.replace("serving.recommendations", rows)
-            names = warehouse.read("marts.dim_product", ["product_id", "product_name"]).to_pydict()
-        product_names = dict(zip(names["product_id"], names["product_name"], strict=True))
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": rows.num_rows,
-                "customers": pa.compute.count_distinct(rows["customer_id"]).as_py(),
-                "as_of_date": str(clock.today()),
-                "model_version": champion.version,
-                "state_version": states.current().name,
-                "first_choices": dg.MetadataValue.md(favourites_table(first_choices(rows), product_names)),
-            }
-        )
-
-    return recommendations

@@ -40,42 +40,37 @@ def choices_in_words(table: "pa.Table", names: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def regional_recommendations_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:
-    """Builds the asset."""
+@dg.asset(
+    key=REGIONAL_RECOMMENDATIONS,
+    deps=[SERVING_STATE, PROMOTION, MONTHLY_WEATHER],
+    pool=WAREHOUSE_POOL,
+    group_name="endpoints",
+    owners=[OWNER_SCIENCE],
+    kinds={"python", "table"},
+    retry_policy=RETRY_AFTER_A_FAULT,
+    description="Ranked products for customers without history, by unit, season and weather: the champion, asked with an empty state.",
+)
+def regional_recommendations(
+    warehouse: dg.ResourceParam[Warehouse],
+    ml: dg.ResourceParam[MLPlatform],
+    states: ServingStates,
+    clock: Clock,
+) -> dg.MaterializeResult:
+    """Score a customer without history, in each unit, season and weather."""
+    from globolatte_ml.scoring.regional import regional_table
+    from globolatte_ml.scoring.regional_plots import regional_map
+    from globolatte_ml.scoring.scoring import Scorer
 
-    @dg.asset(
-        key=REGIONAL_RECOMMENDATIONS,
-        deps=[SERVING_STATE, PROMOTION, MONTHLY_WEATHER],
-        pool=WAREHOUSE_POOL,
-        group_name="endpoints",
-        owners=[OWNER_SCIENCE],
-        kinds={"python", "table"},
-        automation_condition=condition,
-        retry_policy=RETRY_AFTER_A_FAULT,
-        description="Ranked products for customers without history, by unit, season and weather: the champion, asked with an empty state.",
+    champion = champion_of(ml)
+    scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
+    table = regional_table(scorer, warehouse.read("marts.mart_monthly_weather"), clock.today())
+    rows = warehouse.replace(REGIONAL_TABLE, table)
+    names = scorer.bundle.products
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            "model_version": champion.version,
+            "this_season": dg.MetadataValue.md(choices_in_words(table, names)),
+            "by_season": png(regional_map(table, names)),
+        }
     )
-    def regional_recommendations(
-        warehouse: dg.ResourceParam[Warehouse],
-        ml: dg.ResourceParam[MLPlatform],
-        states: ServingStates,
-        clock: Clock,
-    ) -> dg.MaterializeResult:
-        from globolatte_ml.scoring.regional import regional_table
-        from globolatte_ml.scoring.regional_plots import regional_map
-        from globolatte_ml.scoring.scoring import Scorer
-
-        champion = champion_of(ml)
-        scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
-        table = regional_table(scorer, warehouse.read("marts.mart_monthly_weather"), clock.today())
-        rows = warehouse.replace(REGIONAL_TABLE, table)
-        names = scorer.bundle.products
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": rows,
-                "model_version": champion.version,
-                "this_season": dg.MetadataValue.md(choices_in_words(table, names)),
-                "by_season": png(regional_map(table, names)),
-            }
-        )
-
-    return regional_recommendations

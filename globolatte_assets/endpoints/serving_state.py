@@ -24,38 +24,33 @@ from resources.warehouse.snapshot_export import content_hash
 from resources.warehouse.warehouse import Warehouse
 
 
-def serving_state_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:
-    """Builds the asset."""
-
-    @dg.asset(
-        key=SERVING_STATE,
-        deps=[CUSTOMER_STATE, CUSTOMER_PRODUCT_STATE, CATALOGUE, MONTHLY_WEATHER, HOLIDAYS, BUSINESS_UNITS],
-        pool=WAREHOUSE_POOL,
-        group_name="endpoints",
-        owners=[OWNER_DATA],
-        kinds={"parquet"},
-        automation_condition=condition,
-        retry_policy=RETRY_AFTER_A_FAULT,
-        description="Customer states, catalogue, holidays and usual weather as a folder named by its content, behind a pointer "
-        "that is replaced atomically. Scoring reads this and never opens the warehouse.",
+@dg.asset(
+    key=SERVING_STATE,
+    deps=[CUSTOMER_STATE, CUSTOMER_PRODUCT_STATE, CATALOGUE, MONTHLY_WEATHER, HOLIDAYS, BUSINESS_UNITS],
+    pool=WAREHOUSE_POOL,
+    group_name="endpoints",
+    owners=[OWNER_DATA],
+    kinds={"parquet"},
+    retry_policy=RETRY_AFTER_A_FAULT,
+    description="Customer states, catalogue, holidays and usual weather as a folder named by its content, behind a pointer "
+    "that is replaced atomically. Scoring reads this and never opens the warehouse.",
+)
+def serving_state(
+    context: dg.AssetExecutionContext,
+    warehouse: dg.ResourceParam[Warehouse],
+    states: ServingStates,
+    clock: Clock,
+) -> dg.MaterializeResult:
+    """Export what scoring reads, and publish it under the hash of its content."""
+    staging = states.staging(context.run.run_id)
+    with warehouse.kept_open():
+        for name, table in STATE_TABLES.items():
+            table.export(warehouse, staging / name)
+    version = content_hash(staging)
+    manifest = {"state_version": version, "created_at": clock.now().isoformat(), "run_id": context.run.run_id}
+    (staging / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2))
+    folder = states.publish(staging, version)
+    return dg.MaterializeResult(
+        metadata={"state_version": version, "folder": dg.MetadataValue.path(str(folder))},
+        data_version=dg.DataVersion(version),
     )
-    def serving_state(
-        context: dg.AssetExecutionContext,
-        warehouse: dg.ResourceParam[Warehouse],
-        states: ServingStates,
-        clock: Clock,
-    ) -> dg.MaterializeResult:
-        staging = states.staging(context.run.run_id)
-        with warehouse.kept_open():
-            for name, table in STATE_TABLES.items():
-                table.export(warehouse, staging / name)
-        version = content_hash(staging)
-        manifest = {"state_version": version, "created_at": clock.now().isoformat(), "run_id": context.run.run_id}
-        (staging / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2))
-        folder = states.publish(staging, version)
-        return dg.MaterializeResult(
-            metadata={"state_version": version, "folder": dg.MetadataValue.path(str(folder))},
-            data_version=dg.DataVersion(version),
-        )
-
-    return serving_state

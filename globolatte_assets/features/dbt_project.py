@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.documentation import COLUMN_SCHEMA, schema_of_model
@@ -20,7 +21,6 @@ from globolatte_assets.features.checks import meaning_of_test
 from globolatte_assets.features.column_lineage import LINEAGE_FILE, as_dagster
 from globolatte_assets.keys import OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUSE_POOL
 from resources.clock import Clock
-from resources.dagster_dbt_alone import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 from resources.dbt_cli import DbtOfThisEnvironment
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
 
@@ -140,9 +140,7 @@ def _remember(
         context.log.warning("what was built is not on record, and will be built anew: %s", busy)
 
 
-def dbt_models(
-    project: DbtProject, manifest: Mapping[str, Any], condition: dg.AutomationCondition
-) -> dg.AssetsDefinition:
+def dbt_models(project: DbtProject, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:
     """All dbt models as assets."""
     lineage = _column_lineage(project, manifest)
     version, parents, tests = fingerprint(manifest), models_read_by(manifest, "model"), models_read_by(manifest, "test")
@@ -177,4 +175,4 @@ def dbt_models(
             if known != built:
                 _remember(context, warehouse, known, version, clock)
 
-    return models.map_asset_specs(lambda spec: spec.replace_attributes(automation_condition=condition))
+    return models

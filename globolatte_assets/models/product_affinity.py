@@ -52,41 +52,36 @@ def regional_differences(table: "pa.Table", names: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def product_affinity_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:
-    """Builds the asset."""
+@dg.asset(
+    key=PRODUCT_AFFINITY,
+    deps=[ORDERS, ORDER_LINES, CATALOGUE],
+    pool=WAREHOUSE_POOL,
+    group_name="models",
+    owners=[OWNER_SCIENCE],
+    kinds={"python", "table"},
+    retry_policy=RETRY_AFTER_A_FAULT,
+    description="Pairs of products with significance and shrinkage, by unit and for the chain: add-ons to offer with a main product, "
+    "and dearer products of its category to offer in its place, ranked by what an offer would bring.",
+)
+def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:
+    """Count pairs, test them, and rank what to offer."""
+    from globolatte_ml.affinity.plots import cross_sell_map
+    from globolatte_ml.affinity.table import CROSS_SELL, UPSELL, affinity_table, products_from
 
-    @dg.asset(
-        key=PRODUCT_AFFINITY,
-        deps=[ORDERS, ORDER_LINES, CATALOGUE],
-        pool=WAREHOUSE_POOL,
-        group_name="models",
-        owners=[OWNER_SCIENCE],
-        kinds={"python", "table"},
-        automation_condition=condition,
-        retry_policy=RETRY_AFTER_A_FAULT,
-        description="Pairs of products with significance and shrinkage, by unit and for the chain: add-ons to offer with a main product, "
-        "and dearer products of its category to offer in its place, ranked by what an offer would bring.",
+    with warehouse.kept_open():
+        products = products_from(warehouse.read("marts.dim_product"))
+        baskets, next_orders = basket_pairs(warehouse), next_order_pairs(warehouse)
+        as_of = last_business_date(warehouse) or dt.date.min
+    names = {product_id: product.name for product_id, product in products.items()}
+    table = affinity_table(baskets, next_orders, products, as_of)
+    rows = warehouse.replace(AFFINITY_TABLE, table)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            "significant_pairs": sum(table["is_significant"].to_pylist()),
+            "cross_sell": dg.MetadataValue.md(offers_in_words(table, CROSS_SELL, names)),
+            "upsell": dg.MetadataValue.md(offers_in_words(table, UPSELL, names)),
+            "first_offers_by_region": dg.MetadataValue.md(regional_differences(table, names)),
+            "what_goes_together": png(cross_sell_map(table, names)),
+        }
     )
-    def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:
-        from globolatte_ml.affinity.plots import cross_sell_map
-        from globolatte_ml.affinity.table import CROSS_SELL, UPSELL, affinity_table, products_from
-
-        with warehouse.kept_open():
-            products = products_from(warehouse.read("marts.dim_product"))
-            baskets, next_orders = basket_pairs(warehouse), next_order_pairs(warehouse)
-            as_of = last_business_date(warehouse) or dt.date.min
-        names = {product_id: product.name for product_id, product in products.items()}
-        table = affinity_table(baskets, next_orders, products, as_of)
-        rows = warehouse.replace(AFFINITY_TABLE, table)
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": rows,
-                "significant_pairs": sum(table["is_significant"].to_pylist()),
-                "cross_sell": dg.MetadataValue.md(offers_in_words(table, CROSS_SELL, names)),
-                "upsell": dg.MetadataValue.md(offers_in_words(table, UPSELL, names)),
-                "first_offers_by_region": dg.MetadataValue.md(regional_differences(table, names)),
-                "what_goes_together": png(cross_sell_map(table, names)),
-            }
-        )
-
-    return product_affinity

@@ -99,44 +99,39 @@ def _metadata(
     }
 
 
-def segments_asset(condition: dg.AutomationCondition) -> dg.AssetsDefinition:
-    """Builds the asset."""
+@dg.asset(
+    key=SEGMENTS,
+    deps=[CUSTOMER_STATE, CUSTOMER_PRODUCT_STATE, ORDERS, CATALOGUE],
+    pool=WAREHOUSE_POOL,
+    group_name="models",
+    owners=[OWNER_SCIENCE],
+    kinds={"python", "scikitlearn", "table"},
+    retry_policy=RETRY_AFTER_A_FAULT,
+    description="Customers with like tastes, hours and baskets. Assigned after all new data; found anew after 28 days of new sales, "
+    "after a new product, or when asked (refit in the launchpad). Ids last from one refit to the next.",
+)
+def segments(config: SegmentsConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
+    """Assign every customer; find the segments anew where there is a reason to."""
+    import numpy as np
 
-    @dg.asset(
-        key=SEGMENTS,
-        deps=[CUSTOMER_STATE, CUSTOMER_PRODUCT_STATE, ORDERS, CATALOGUE],
-        pool=WAREHOUSE_POOL,
-        group_name="models",
-        owners=[OWNER_SCIENCE],
-        kinds={"python", "scikitlearn", "table"},
-        automation_condition=condition,
-        retry_policy=RETRY_AFTER_A_FAULT,
-        description="Customers with like tastes, hours and baskets. Assigned after all new data; found anew after 28 days of new sales, "
-        "after a new product, or when asked (refit in the launchpad). Ids last from one refit to the next.",
-    )
-    def segments(config: SegmentsConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
-        import numpy as np
+    from globolatte_ml.segments.fit import find_segments, why_refit
+    from globolatte_ml.segments.profiles import profiles_of
+    from globolatte_ml.segments.tables import fit_row, latest_fit, profiles_table, segments_table
 
-        from globolatte_ml.segments.fit import find_segments, why_refit
-        from globolatte_ml.segments.profiles import profiles_of
-        from globolatte_ml.segments.tables import fit_row, latest_fit, profiles_table, segments_table
-
-        with warehouse.kept_open():
-            customers, names = read_customers(warehouse), product_names(warehouse)
-            fits = warehouse.read(FITS_TABLE, ["fitted_at", "parameters"])
-        if not len(customers):
-            raise dg.Failure(description="no customer has orders yet; load sales first", allow_retries=False)
-        until, fit = sales_until(customers), latest_fit(fits)
-        reason = why_refit(fit, until, customers.states.products, config.refit)
-        if fit is None or reason:
-            fit = find_segments(customers, until, names, fit)
-            warehouse.replace(FITS_TABLE, fit_row(fit, reason or "", clock.timestamp()), {"fit_id": fit.fit_id})
-        coordinates = fit.space.coordinates(customers)
-        segment, confidence = fit.assign(coordinates)
-        profiles = profiles_of(customers, coordinates, segment, fit.ids, fit.names, fit.space, np.datetime64(until))
-        with warehouse.kept_open():
-            rows = warehouse.replace(SEGMENTS_TABLE, segments_table(customers, fit, segment, confidence, until))
-            warehouse.replace(PROFILES_TABLE, profiles_table(profiles, fit, until))
-        return dg.MaterializeResult(metadata={"dagster/row_count": rows, **_metadata(fit, reason, profiles, names)})
-
-    return segments
+    with warehouse.kept_open():
+        customers, names = read_customers(warehouse), product_names(warehouse)
+        fits = warehouse.read(FITS_TABLE, ["fitted_at", "parameters"])
+    if not len(customers):
+        raise dg.Failure(description="no customer has orders yet; load sales first", allow_retries=False)
+    until, fit = sales_until(customers), latest_fit(fits)
+    reason = why_refit(fit, until, customers.states.products, config.refit)
+    if fit is None or reason:
+        fit = find_segments(customers, until, names, fit)
+        warehouse.replace(FITS_TABLE, fit_row(fit, reason or "", clock.timestamp()), {"fit_id": fit.fit_id})
+    coordinates = fit.space.coordinates(customers)
+    segment, confidence = fit.assign(coordinates)
+    profiles = profiles_of(customers, coordinates, segment, fit.ids, fit.names, fit.space, np.datetime64(until))
+    with warehouse.kept_open():
+        rows = warehouse.replace(SEGMENTS_TABLE, segments_table(customers, fit, segment, confidence, until))
+        warehouse.replace(PROFILES_TABLE, profiles_table(profiles, fit, until))
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows, **_metadata(fit, reason, profiles, names)})

@@ -198,9 +198,7 @@ def _judge(
         warehouse.replace(DRIFT_TABLE, drift_rows(judgement.verdict, champion, clock), where)
 
 
-def data_drift_asset(
-    condition: dg.AutomationCondition, reports: KeptPages, window_orders: int, window_days: int
-) -> dg.AssetsDefinition:
+def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -> dg.AssetsDefinition:
     """Builds the asset. Windows hold at least `window_orders` orders and `window_days` days."""
 
     @dg.asset(
@@ -210,7 +208,6 @@ def data_drift_asset(
         group_name="monitoring",
         owners=[OWNER_SCIENCE],
         kinds={"evidently", "python", "table"},
-        automation_condition=condition,
         check_specs=[
             dg.AssetCheckSpec(NO_DRIFT, asset=DATA_DRIFT, description="No scope's latest window drifted."),
             dg.AssetCheckSpec(

@@ -145,7 +145,7 @@ def _check(rows: Sequence[Row]) -> dg.AssetCheckResult:
     )
 
 
-def performance_asset(condition: dg.AutomationCondition, window_orders: int, window_days: int) -> dg.AssetsDefinition:
+def performance_asset(window_orders: int, window_days: int) -> dg.AssetsDefinition:
     """Builds the asset. Windows hold at least `window_orders` orders and `window_days` days."""
 
     @dg.asset(
@@ -155,7 +155,6 @@ def performance_asset(condition: dg.AutomationCondition, window_orders: int, win
         group_name="monitoring",
         owners=[OWNER_SCIENCE],
         kinds={"python", "table"},
-        automation_condition=condition,
         check_specs=[
             dg.AssetCheckSpec(WITHIN_BAND, asset=PERFORMANCE, description="No scope's latest window is below the band.")
         ],

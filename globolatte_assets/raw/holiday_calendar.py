@@ -30,12 +30,11 @@ def public_holidays(countries: list[str], years: range) -> list[dict[str, object
     return rows
 
 
-def holiday_calendar_asset(first_year: int, condition: dg.AutomationCondition) -> dg.AssetsDefinition:
+def holiday_calendar_asset(first_year: int) -> dg.AssetsDefinition:
     """Builds the asset; the calendar runs from `first_year` through next year."""
 
     @dg.asset(
         key=HOLIDAYS,
-        automation_condition=condition,
         deps=[BUSINESS_UNITS],
         pool=WAREHOUSE_POOL,
         group_name="raw",

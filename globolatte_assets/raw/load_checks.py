@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import dagster as dg
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
+from globolatte_assets.metadata import load_report_metadata
 from globolatte_ingest.loading import LoadReport
 
 NO_FILE_REFUSED = "no_file_refused"
@@ -35,7 +36,11 @@ def check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
         description=f"{len(report.refused)} refused, such as {report.refused[0][0]}: {report.refused[0][1]}"
         if report.refused
         else f"{len(report.loaded)} files loaded, none refused",
-        metadata={"refused": _listed(report.refused), "files_loaded": len(report.loaded)},
+        metadata={
+            "refused": _listed(report.refused),
+            "files_loaded": len(report.loaded),
+            **load_report_metadata(report),
+        },
     )
     yield dg.AssetCheckResult(
         check_name=NO_FILE_HELD,

@@ -7,9 +7,9 @@ import dagster as dg
 from pydantic import Field
 
 from globolatte_assets.keys import MISPLACED_FILES, OWNER_DATA, WAREHOUSE_POOL
-from globolatte_ingest.landing_paths import MisplacedFile, PathRules, needs_a_place
 from globolatte_ingest.ledger import known_files_among
 from globolatte_ingest.ledger_writing import refuse_misplaced
+from globolatte_ingest.paths import MisplacedFile, PathRules, needs_a_place
 from globolatte_ingest.pending import new_sales
 from resources.clock import Clock
 from resources.landing.landing_zone import LandedFile, LandingZone

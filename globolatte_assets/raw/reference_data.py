@@ -7,8 +7,8 @@ import dagster as dg
 
 from globolatte_assets.keys import BUSINESS_UNITS, CUSTOMERS, OWNER_DATA, PRODUCTS, WAREHOUSE_POOL
 from globolatte_ingest.ledger_writing import record_reference
-from globolatte_ingest.reading.refusals import RefusedError
-from globolatte_ingest.reference_files import (
+from globolatte_ingest.reasons import RefusedError
+from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,
     PRODUCTS_FILE,

@@ -11,14 +11,13 @@ from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.load_checks import check_results, check_specs
 from globolatte_assets.raw.unit_deliveries import delivery_event
 from globolatte_ingest.ingest_work import Work, do_work, wanted_dates, work_in
-from globolatte_ingest.landing_paths import PathRules
 from globolatte_ingest.ledger import Announcement, LoadedDay, announce, loaded_days, take_over
 from globolatte_ingest.loading import LoadContext, LoadReport
+from globolatte_ingest.paths import PathRules
 from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_ingest.reading.file_format import FileFormat, declared
-from globolatte_ingest.reading.unpacking import FileLimits
+from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.clock import Clock
-from resources.event_log import event_log_kept_open
 from resources.landing.landing_zone import LandingZone
 from resources.warehouse.warehouse import Warehouse
 
@@ -169,9 +168,8 @@ def sales_transactions_asset(
                 work = work_in(warehouse, landing, folder, dates, rules)
                 done = do_work(warehouse, landing, work, load_context, limits.batch_bytes, _telling(context, work))
                 owed = _owed(context, warehouse, folder, dates, load_context.now)
-            with event_log_kept_open(context.instance, context.run.run_id):
-                _log_delivery(context, work, done, owed)
-                _log_materializations(context, owed)
+            _log_delivery(context, work, done, owed)
+            _log_materializations(context, owed)
             report += done
         yield from check_results(report)
 

@@ -1,19 +1,18 @@
-"""Delimited text in UTF-8 into tables of text columns. Knows CSV, and nothing of what the columns mean."""
+"""Delimited text in UTF-8 into tables of text columns, chunk by chunk, and where its rows lie. Knows nothing of what columns mean."""
 
-import csv as standard_csv
+import csv
+import io
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-from globolatte_ingest.reading.content import Content
-from globolatte_ingest.reading.refusals import Refusal, RefusedError
-from globolatte_ingest.reading.row_lines import count_lines, row_bounds, row_texts
+import numpy as np
+import pyarrow as pa
+from pyarrow import compute
+from pyarrow import csv as arrow_csv
 
-if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-    from pyarrow import csv
+from globolatte_ingest.reading.landed_bytes import Content, FileLimits, as_utf8
+from globolatte_ingest.reasons import ReasonCode, RefusedError, RowReason
 
 LARGEST_BLOCK = 1 << 30
 """Bytes that the CSV reader looks at as one piece: a row must fit into it."""
@@ -25,14 +24,10 @@ LONGEST_STRETCH = 8
 """Chunks that one value may go over before its quote counts as never closed."""
 
 LONGEST_HEADER = 1024 * 1024
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LARGEST_FIELD = 2**31 - 1
 
 END_MARK = "-end-of-file-"
 """Stands in every field of a row put after the last one: a quote that is never closed would swallow it."""
-
-WRONG_FIELD_COUNT = "wrong_field_count"
-UNPARSEABLE_ROW = "unparseable_row"
 
 LOST_CHARACTER = "\ufffd".encode()
 OTHER_BLANKS = (b"\xc2\xa0", b"\xe1\x9a\x80", b"\xe2\x80", b"\xe2\x81\x9f", b"\xe3\x80\x80")
@@ -52,120 +47,134 @@ class UnreadableRow:
     row_number: int
     detail: str
     raw_text: str
-    reason: str = WRONG_FIELD_COUNT
+    reason: RowReason = RowReason.WRONG_FIELD_COUNT
 
 
 @dataclass(frozen=True)
-class DelimitedText:
-    """The header's fields, the rows that fit it (every value text, empty where nothing stood), and the rows that do not."""
+class Header:
+    """The first line of a text: its fields in lower case without blanks around them, what separates them, where line 2 begins."""
 
-    header: list[str]
-    table: "pa.Table"
-    unreadable: list[UnreadableRow] = field(default_factory=list)
+    names: list[str]
+    delimiter: str
+    end: int
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Some rows of a text, in a row: where they lie in it, and what they hold. Rows are numbered as in the whole text."""
+class Place:
+    """Where some whole rows lie in a text: bytes, rows (counted from 1, readable or not) and lines (of the file, from 1)."""
 
     offset: int
     length: int
     first_row: int
+    rows: int
     first_line: int
-    table: "pa.Table"
-    row_numbers: "np.ndarray"
+    lines: int
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of a text, in a row. Rows are numbered from 1 as in the whole text.
+
+    `table` has the rows that fit the header, every value text, empty where nothing stood.
+    """
+
+    place: Place
+    table: pa.Table
+    row_numbers: np.ndarray
     unreadable: list[UnreadableRow]
-    is_padded: bool = True
+    is_padded: bool
     """Whether values may have blanks around them."""
 
-    @property
-    def row_count(self) -> int:
-        """Rows in it, readable or not."""
-        return len(self.row_numbers) + len(self.unreadable)
 
+def read_delimited(
+    content: bytes, delimiters: Sequence[str] = (",",), wanted: Sequence[str] = ()
+) -> tuple[Header, Chunk]:
+    """Reads a text with a header row as a whole; `delimiters` and `wanted` as for `read_header`. Raises `RefusedError` if it is no text.
 
-def read_delimited(content: bytes) -> DelimitedText:
-    """Reads CSV in UTF-8 with a header row. Raises `RefusedError` if it is no such text. Blank lines do not count as rows."""
-    import pyarrow as pa
-
-    from globolatte_ingest.reading.unpacking import FileLimits, as_utf8
-
+    Blank lines do not count as rows.
+    """
     text = as_utf8(Content(content), None, FileLimits(len(content)))
-    line, start = header_line(text.read(0, LONGEST_HEADER))
-    header = header_fields(line, ",")
-    chunks = list(read_chunks(text, start, ",", len(header), chunk_bytes=text.size + 1))
-    empty = pa.table({f"f{place}": pa.array([], pa.string()) for place in range(len(header))})
-    if not chunks:
-        return DelimitedText(header, empty)
-    return DelimitedText(header, chunks[0].table, chunks[0].unreadable)
+    header = read_header(text, delimiters, wanted)
+    return header, next(read_chunks(text, header, chunk_bytes=text.size + 1))
 
 
-def header_line(start: bytes) -> tuple[bytes, int]:
-    """The first line of a text that starts like this, and where the next one begins. Raises `RefusedError` if it is blank."""
-    match = re.match(rb"([^\r\n]*)(\r\n|\r|\n|\Z)", start)
-    line = match[1] if match else b""
-    if not line.strip():
+def read_header(text: Content, delimiters: Sequence[str], wanted: Sequence[str]) -> Header:
+    """The header, split by the delimiter by which it has the most of the wanted columns.
+
+    Raises `RefusedError` if it is blank, or no delimiter splits it.
+    """
+    match = re.match(rb"([^\r\n]*)(\r\n|\r|\n|\Z)", text.read(0, LONGEST_HEADER))
+    if match is None or not match[1].strip():
         raise RefusedError(
-            Refusal.MISSING_HEADER,
+            ReasonCode.MISSING_HEADER,
             "starts with an empty line instead of a header; upload it again with the header as first line",
         )
-    return line, match.end() if match else 0
-
-
-def header_fields(line: bytes, delimiter: str) -> list[str]:
-    """The fields of a header line. Raises `RefusedError` if its quotes are not in order."""
-    try:
-        return next(standard_csv.reader([line.decode("utf-8")], delimiter=delimiter, strict=True))
-    except (standard_csv.Error, UnicodeDecodeError) as error:
+    headers: list[Header] = []
+    fault: Exception | None = None
+    for delimiter in delimiters:
+        try:
+            fields = next(csv.reader([match[1].decode("utf-8")], delimiter=delimiter, strict=True))
+            headers.append(Header([field.strip().lower() for field in fields], delimiter, match.end()))
+        except (csv.Error, UnicodeDecodeError) as error:  # quotes can be in order for one delimiter only
+            fault = fault or error
+    if not headers:
         raise RefusedError(
-            Refusal.MISSING_HEADER, f"has a header that cannot be read ({error}); export it again as CSV"
-        ) from error
+            ReasonCode.MISSING_HEADER, f"has a header that cannot be read ({fault}); export it again as CSV"
+        ) from fault
+    return max(headers, key=lambda header: len({*header.names} & {*wanted}))
 
 
-def read_chunks(text: Content, start: int, delimiter: str, width: int, chunk_bytes: int) -> Iterator[Chunk]:
-    """The rows from byte `start` on, which is where line 2 begins. Raises `RefusedError` if they cannot be told apart."""
-    offset, row, line = start, 1, 2
-    while offset < text.size:
-        chunk, lines = _next_chunk(text, offset, row, line, (delimiter, width, chunk_bytes))
+def require_columns(names: Sequence[str], required: Sequence[str], once: Sequence[str]) -> None:
+    """Raises `RefusedError` if a header lacks a required column, or has one twice that may be there once."""
+    if missing := [column for column in required if column not in names]:
+        raise RefusedError(
+            ReasonCode.MISSING_COLUMN,
+            f"column {', '.join(map(repr, missing))} is missing; add it and upload the file again",
+        )
+    if twice := [column for column in once if names.count(column) > 1]:
+        raise RefusedError(
+            ReasonCode.REPEATED_COLUMN,
+            f"column {', '.join(map(repr, twice))} stands more than once; keep one and upload the file again",
+        )
+
+
+def read_chunks(text: Content, header: Header, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
+    """The rows after the header, at least one chunk. Raises `RefusedError` if they cannot be told apart."""
+    offset, row, line = header.end, 1, 2
+    while True:
+        chunk = _next_chunk(text, header, chunk_bytes, offset, row, line)
         yield chunk
-        offset, row, line = offset + chunk.length, row + chunk.row_count, line + lines
+        place = chunk.place
+        offset, row, line = offset + place.length, row + place.rows, line + place.lines
+        if offset >= text.size:
+            return
 
 
-def _next_chunk(text: Content, offset: int, row: int, line: int, how: tuple[str, int, int]) -> tuple[Chunk, int]:
-    """The rows from `offset` on, and how many lines they go over: as many whole rows as fit, never a part of one."""
-    import pyarrow as pa
-
-    delimiter, width, chunk_bytes = how
+def _next_chunk(text: Content, header: Header, chunk_bytes: int, offset: int, row: int, line: int) -> Chunk:
+    """The rows from `offset` on, as many whole rows as fit, never a part of one; they begin as this row, on this line."""
     fault: Exception | None = None
     for stretch in (1, 2, 4, LONGEST_STRETCH):
         piece = text.read(offset, stretch * chunk_bytes)
-        for cut in _cuts(piece, is_last=offset + len(piece) >= text.size):
-            part = piece[:cut]
+        is_last = offset + len(piece) >= text.size
+        for cut in [len(piece)] if is_last else _cuts(piece):
             try:
-                table, skipped = _parse(part, delimiter, width)
+                return _parsed(piece[:cut], header, offset, row, line)
             except (UnclosedQuoteError, pa.ArrowInvalid) as error:
                 fault = error
-            else:
-                numbers, unreadable = _numbered(table, skipped, row)
-                padded = may_be_padded(part, delimiter)
-                chunk = Chunk(offset, cut, row, line, table, numbers, unreadable, padded)
-                return _checked(chunk, part, delimiter), count_lines(part)
+        if is_last:
+            break
     if isinstance(fault, pa.ArrowInvalid):
         raise RefusedError(
-            Refusal.UNREADABLE_CSV, f"cannot be read as CSV ({fault}); export it again and upload that"
+            ReasonCode.UNREADABLE_CSV, f"cannot be read as CSV ({fault}); export it again and upload that"
         ) from fault
     raise RefusedError(
-        Refusal.UNCLOSED_QUOTE,
+        ReasonCode.UNCLOSED_QUOTE,
         "has a quote that is never closed, so rows cannot be told apart; close it and upload again",
     )
 
 
-def _cuts(piece: bytes, *, is_last: bool) -> list[int]:
-    """Places where a row may end, best first: the end of the text, else a line end after an even number of quotes, else any."""
-    import numpy as np
-
-    if is_last:
-        return [len(piece)]
+def _cuts(piece: bytes) -> list[int]:
+    """Places where a row may end, best first: a line end after an even number of quotes, else any."""
     last = max(piece.rfind(b"\n"), piece.rfind(b"\r", 0, len(piece) - 1)) + 1
     if not last:
         return []
@@ -177,14 +186,32 @@ def _cuts(piece: bytes, *, is_last: bool) -> list[int]:
     return [int(even[-1]) + 1, last] if len(even) else [last]
 
 
-def _parse(part: bytes, delimiter: str, width: int) -> "tuple[pa.Table, list[UnreadableRow]]":
-    """The rows that have the right number of fields, and those that do not, numbered from 1 as they stand in the part."""
-    import pyarrow as pa
-    from pyarrow import csv
+def _parsed(part: bytes, header: Header, offset: int, first_row: int, first_line: int) -> Chunk:
+    """Rows that are no certain text (control or lost characters, text outside of a value's quotes) count as unreadable."""
+    table, unreadable = _parse(part, header.delimiter, len(header.names))
+    count = table.num_rows + len(unreadable)
+    numbers = np.delete(np.arange(1, count + 1), [row.row_number - 1 for row in unreadable])
+    wrong = _wrong_rows(part, header.delimiter, count)
+    if wrong:
+        is_right = ~np.isin(numbers, list(wrong))
+        unreadable += [wrong[number] for number in numbers[~is_right].tolist()]
+        unreadable.sort(key=lambda row: row.row_number)
+        table, numbers = table.filter(is_right), numbers[is_right]
+    before = first_row - 1
+    return Chunk(
+        Place(offset, len(part), first_row, count, first_line, count_lines(part)),
+        table,
+        numbers + before,
+        [replace(row, row_number=row.row_number + before) for row in unreadable],
+        may_be_padded(part, header.delimiter),
+    )
 
+
+def _parse(part: bytes, delimiter: str, width: int) -> tuple[pa.Table, list[UnreadableRow]]:
+    """The rows that have the right number of fields, and those that do not, numbered from 1 as they stand in the part."""
     skipped: list[UnreadableRow] = []
 
-    def skip(row: "csv.InvalidRow") -> str:
+    def skip(row: arrow_csv.InvalidRow) -> str:
         detail = f"has {row.actual_columns} fields, the header has {row.expected_columns}"
         skipped.append(UnreadableRow(row.number, detail, row.text))
         return "skip"
@@ -192,11 +219,13 @@ def _parse(part: bytes, delimiter: str, width: int) -> "tuple[pa.Table, list[Unr
     names = [f"f{place}" for place in range(width)]
     ended = part if part.endswith((b"\n", b"\r")) else part + b"\n"
     content = ended + delimiter.join([END_MARK] * width).encode() + b"\n"
-    table = csv.read_csv(
+    table = arrow_csv.read_csv(
         pa.BufferReader(content),
-        csv.ReadOptions(use_threads=False, column_names=names, block_size=min(len(content) + 1, LARGEST_BLOCK)),
-        csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip),
-        csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=False),
+        arrow_csv.ReadOptions(use_threads=False, column_names=names, block_size=min(len(content) + 1, LARGEST_BLOCK)),
+        arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip),
+        arrow_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False, check_utf8=False
+        ),
     )
     rows = table.num_rows - 1
     if rows < 0 or table.column(0)[rows].as_py() != END_MARK or table.column(-1)[rows].as_py() != END_MARK:
@@ -204,23 +233,40 @@ def _parse(part: bytes, delimiter: str, width: int) -> "tuple[pa.Table, list[Unr
     return table.slice(0, rows), skipped
 
 
-def _numbered(
-    table: "pa.Table", skipped: list[UnreadableRow], first_row: int
-) -> "tuple[np.ndarray, list[UnreadableRow]]":
-    """The numbers of the readable rows, and the others under their numbers in the whole text."""
-    import numpy as np
+def _wrong_rows(part: bytes, delimiter: str, rows: int) -> dict[int, UnreadableRow]:
+    """The rows that are no certain text, by their number in the part."""
+    is_quoted, is_odd = b'"' in part, holds_odd_characters(part)
+    bounds = row_bounds(part, delimiter, rows) if is_quoted or is_odd else None
+    if bounds is None:
+        return {}
+    texts = row_texts(part, bounds[0])
+    details = np.full(rows, "", dtype=object)
+    if is_quoted:
+        details[~_matches(texts, _well_quoted(delimiter))] = "has text before or after a value's quotes"
+    if is_odd:
+        details[_matches(texts, CONTROL_PATTERN)] = "holds control characters or characters that were lost earlier"
+    return {
+        place + 1: UnreadableRow(
+            place + 1, details[place], texts[place].as_py().rstrip("\r\n"), RowReason.UNPARSEABLE_ROW
+        )
+        for place in np.flatnonzero(details != "").tolist()
+    }
 
-    numbers = np.arange(first_row, first_row + table.num_rows + len(skipped), dtype=np.int64)
-    if not skipped:
-        return numbers, skipped
-    kept = np.delete(numbers, [row.row_number - 1 for row in skipped])
-    return kept, [UnreadableRow(row.row_number + first_row - 1, row.detail, row.raw_text) for row in skipped]
+
+def _well_quoted(delimiter: str) -> str:
+    """A whole row whose values are either quoted from end to end, or do not begin with a quote."""
+    mark = re.escape(delimiter) if delimiter != "\t" else r"\t"
+    value = rf'(?:"(?:[^"]|"")*"|[^"{mark}\r\n][^{mark}\r\n]*|)'
+    return rf"\A{value}(?:{mark}{value})*[\r\n]*\z"
+
+
+def _matches(texts: pa.LargeStringArray, pattern: str) -> np.ndarray:
+    found: np.ndarray = compute.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return found
 
 
 def may_be_padded(text: bytes, delimiter: str) -> bool:
     """Whether a value may begin or end with a blank, of ASCII or not."""
-    import numpy as np
-
     if not text.isascii() and any(blank in text for blank in OTHER_BLANKS):
         return True
     if b" " not in text:
@@ -235,8 +281,6 @@ def may_be_padded(text: bytes, delimiter: str) -> bool:
 
 def holds_odd_characters(text: bytes) -> bool:
     """Whether there are control characters, or marks of characters that were lost before the file was written."""
-    import numpy as np
-
     if b"\x7f" in text or (not text.isascii() and LOST_CHARACTER in text):
         return True
     data = np.frombuffer(text, np.uint8)
@@ -244,45 +288,79 @@ def holds_odd_characters(text: bytes) -> bool:
     return not bool(((low == 10) | (low == 13) | (low == 9)).all())
 
 
-def _checked(chunk: Chunk, part: bytes, delimiter: str) -> Chunk:
-    """The chunk without the rows that are no certain text: control or lost characters, text outside of a value's quotes."""
-    import numpy as np
-
-    is_quoted, is_odd = b'"' in part, holds_odd_characters(part)
-    bounds = row_bounds(part, delimiter, chunk.row_count) if is_quoted or is_odd else None
-    if bounds is None:
-        return chunk
-    texts = row_texts(part, bounds[0])
-    faults = np.full(chunk.row_count, "", dtype=object)
-    if is_quoted:
-        faults[~_matches(texts, _well_quoted(delimiter))] = "has text before or after a value's quotes"
-    if is_odd:
-        faults[_matches(texts, CONTROL_PATTERN)] = "holds control characters or characters that were lost earlier"
-    kept = faults[chunk.row_numbers - chunk.first_row] == ""
-    if kept.all():
-        return chunk
-    wrong = [
-        UnreadableRow(
-            int(number), faults[number - chunk.first_row], texts[int(number) - chunk.first_row].as_py().rstrip("\r\n"),
-            UNPARSEABLE_ROW,
-        )
-        for number in chunk.row_numbers[~kept]
-    ]  # fmt: skip
-    return Chunk(
-        chunk.offset, chunk.length, chunk.first_row, chunk.first_line, chunk.table.filter(kept), chunk.row_numbers[kept],
-        sorted([*chunk.unreadable, *wrong], key=lambda row: row.row_number), chunk.is_padded,
-    )  # fmt: skip
+def count_lines(text: bytes) -> int:
+    """Line ends in the text; a line ends with LF, CR, or both."""
+    if b"\r" not in text:
+        return text.count(b"\n")
+    return text.count(b"\n") + text.count(b"\r") - text.count(b"\r\n")
 
 
-def _well_quoted(delimiter: str) -> str:
-    """A whole row whose values are either quoted from end to end, or do not begin with a quote."""
-    mark = re.escape(delimiter) if delimiter != "\t" else r"\t"
-    value = rf'(?:"(?:[^"]|"")*"|[^"{mark}\r\n][^{mark}\r\n]*|)'
-    return rf"\A{value}(?:{mark}{value})*[\r\n]*\z"
+def row_bounds(text: bytes, delimiter: str, rows: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """Where each of the text's rows begins, with the end of the last one at the end; and on which line, counted from 0.
+
+    A row is what a CSV reader takes for one: a quoted value may go over several lines, and a blank line is none. None if the text
+    does not have that many rows.
+    """
+    ends = _line_ends(text)
+    starts = np.concatenate([[0], ends[:-1]]) if len(ends) else ends
+    first_bytes = np.frombuffer(text, np.uint8)[starts]
+    filled = np.flatnonzero((first_bytes != 10) & (first_bytes != 13))
+    if len(filled) != rows:
+        first_lines = _first_lines(text, delimiter)
+        if len(first_lines) != rows:
+            return None
+        filled = np.array(first_lines, dtype=np.int64)
+    return np.append(starts[filled], len(text)), filled
 
 
-def _matches(texts: "pa.LargeStringArray", pattern: str) -> "np.ndarray":
-    from pyarrow import compute
+def row_texts(text: bytes, bounds: np.ndarray) -> pa.LargeStringArray:
+    """The rows' text, their line ends included; `bounds` as `row_bounds` gives them. Nothing is copied."""
+    return pa.LargeStringArray.from_buffers(len(bounds) - 1, pa.py_buffer(bounds.astype("int64")), pa.py_buffer(text))
 
-    found: np.ndarray = compute.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
-    return found
+
+def row_lines(
+    text: bytes, delimiter: str, rows: int, wanted: np.ndarray, first_row: int = 0, first_line: int = 1
+) -> pa.Table:
+    """Line and text of the wanted rows, as `row_number`, `line_number`, `raw_text`; rows that cannot be told apart are left out.
+
+    The text's first row has the number `first_row` and begins on the line `first_line`.
+    """
+    found = row_bounds(text, delimiter, rows)
+    if found is None:
+        wanted = wanted[:0]
+        lines, texts = wanted, pa.array([], pa.large_string())
+    else:
+        bounds, all_lines = found
+        places = wanted - first_row
+        lines = all_lines[places] + first_line
+        texts = compute.utf8_rtrim(row_texts(text, bounds).take(pa.array(places)), characters="\r\n")
+    return pa.table(
+        {"row_number": pa.array(wanted, pa.int64()), "line_number": pa.array(lines, pa.int64()), "raw_text": texts}
+    )
+
+
+def _line_ends(text: bytes) -> np.ndarray:
+    """The places after each line end, and the end of the text."""
+    data = np.frombuffer(text, np.uint8)
+    is_end = data == 10
+    if b"\r" in text:
+        returns = data == 13
+        returns[:-1] &= ~is_end[1:]
+        is_end |= returns
+    ends = np.flatnonzero(is_end) + 1
+    return ends if text.endswith((b"\n", b"\r")) or not text else np.append(ends, len(text))
+
+
+def _first_lines(text: bytes, delimiter: str) -> list[int]:
+    """The line that each row begins on, from 0: the slow way, for text in which a value goes over several lines."""
+    csv.field_size_limit(LARGEST_FIELD)
+    lines, line = [], 0
+    reader = csv.reader(io.StringIO(text.decode("utf-8", "replace"), newline=""), delimiter=delimiter)
+    try:
+        for row in reader:
+            if row:
+                lines.append(line)
+            line = reader.line_num
+    except csv.Error:
+        return []
+    return lines

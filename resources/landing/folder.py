@@ -1,6 +1,5 @@
 """The landing zone as a folder: the embedded default."""
 
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,18 +17,6 @@ def _etag(status: os.stat_result) -> str:
     return f"{status.st_mtime_ns:x}-{status.st_size:x}-{status.st_ino:x}"
 
 
-@contextmanager
-def _nothing_collected() -> Iterator[None]:
-    """Makes many small things that all stay: looking for garbage among them, again and again, was a fifth of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 def _finished_files(folder: str, prefix: str) -> list[LandedFile]:
     """The files under `folder` that are neither hidden nor unfinished, in path order, reached without following a link.
 
@@ -38,28 +25,26 @@ def _finished_files(folder: str, prefix: str) -> list[LandedFile]:
     """
     found: list[LandedFile] = []
     folders = [(folder, prefix)]
-    with _nothing_collected():
-        while folders:
-            here, path = folders.pop()
-            try:
-                entries = os.scandir(here)
-            except FileNotFoundError:
-                continue
-            with entries:
-                for entry in entries:
-                    name = entry.name
-                    if name.startswith("."):
-                        continue
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append((entry.path, f"{path}{name}/"))
-                    elif not name.endswith(PARTIAL_SUFFIXES) and entry.is_file(follow_symlinks=False):
-                        try:
-                            status = entry.stat(follow_symlinks=False)
-                        except FileNotFoundError:
-                            continue  # removed between the listing and the look: it is not in the landing zone any more
-                        found.append(LandedFile(_readable(path + name), _etag(status), status.st_size))
-        found.sort()
-    return found
+    while folders:
+        here, path = folders.pop()
+        try:
+            entries = os.scandir(here)
+        except FileNotFoundError:
+            continue
+        with entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith("."):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append((entry.path, f"{path}{name}/"))
+                elif not name.endswith(PARTIAL_SUFFIXES) and entry.is_file(follow_symlinks=False):
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except FileNotFoundError:
+                        continue  # removed between the listing and the look: it is not in the landing zone any more
+                    found.append(LandedFile(_readable(path + name), _etag(status), status.st_size))
+    return sorted(found)
 
 
 def _start(root: Path, folder: str) -> Path | None:

@@ -10,8 +10,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from globolatte_assets.jobs import DBT_GROUPS
-from globolatte_assets.keys import CONSERVATION, ORDERS
+from globolatte_assets.keys import CONSERVATION, DBT_GROUPS, ORDERS
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from simulator import Truth

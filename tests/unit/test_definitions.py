@@ -1,6 +1,7 @@
 """The code location: how it is loaded, what loading it costs, and what every asset owes its reader."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from globolatte_assets.keys import OWNER_ANALYTICS, OWNER_DATA, OWNER_SCIENCE, WAREHOUSE_POOL
 from tests.builders import Deployment
@@ -16,10 +18,10 @@ from tests.builders import Deployment
 ROOT = Path(__file__).parents[2]
 
 HEAVY = {
-    "azure", "dagster_azure", "dagster_snowflake", "dbt", "duckdb", "evidently", "holidays", "matplotlib", "mlflow", "numpy",
+    "azure", "dagster_azure", "dagster_snowflake", "duckdb", "evidently", "holidays", "matplotlib", "mlflow", "numpy",
     "pandas", "pyarrow", "scipy", "sklearn", "snowflake.connector",
 }  # fmt: skip
-"""What takes long to import, or belongs to another world. dagster_dbt brings sqlglot: it cannot be avoided."""
+"""What takes long to import, or belongs to another world. dagster_dbt brings dbt and sqlglot: they cannot be avoided."""
 
 
 def specs(deployed: Deployment) -> list[dg.AssetSpec]:
@@ -50,6 +52,20 @@ def test_the_module_holds_one_definitions_object() -> None:
 
     assert [key for key, value in vars(definitions).items() if isinstance(value, dg.Definitions)] == ["defs"]
     dg.Definitions.validate_loadable(definitions.defs)
+
+
+@pytest.mark.parametrize("command", ["check yaml", "check defs", "list defs --json"])
+def test_dg_finds_nothing_wrong(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dagster_dg_cli.cli import cli
+
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("DO_NOT_TRACK", "1")
+    result = CliRunner().invoke(cli, command.split())
+    assert result.exit_code == 0, result.output
+    if command.startswith("list"):
+        listed = json.loads(result.stdout[result.stdout.index("{") :])
+        assert {"assets", "asset_checks", "jobs", "sensors"} <= {kind for kind, found in listed.items() if found}
 
 
 def test_loading_imports_nothing_heavy_and_nothing_of_another_world() -> None:

@@ -4,11 +4,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from dagster_dbt import DbtProject
 
 from globolatte_assets.documentation import COLUMN_SCHEMA, TABLE_KIND, TABLE_NAME, TABLES
 from globolatte_assets.features.checks import meaning_of_test
 from globolatte_assets.features.dbt_project import manifest_of
-from resources.dagster_dbt_alone import DbtProject
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from resources.warehouse.tables import Column, owned_tables, row_count

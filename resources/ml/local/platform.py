@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from resources.ml.ml_platform import CHALLENGER, CHAMPION, MODEL_NAME, ModelVersion, Snapshot, TrainedModel, holds_model
-from resources.ml.remembered_aliases import remembered
 from resources.ml.training_method import MethodKind, training_method
 
 if TYPE_CHECKING:
@@ -146,9 +145,6 @@ class LocalMLPlatform(dg.ConfigurableResource):
         """The version that bears an alias (`champion`, `challenger`), or none."""
         if not self._registry.exists():
             return None
-        return remembered(self._registry, alias, lambda: self._ask_registry(alias))
-
-    def _ask_registry(self, alias: str) -> ModelVersion | None:
         from mlflow.exceptions import MlflowException
 
         try:

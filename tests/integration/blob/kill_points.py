@@ -75,7 +75,7 @@ own_jobs = [job_named(jobs(), name) for name in (LOAD_REFERENCE_DATA, INGEST_SAL
 defs = dg.Definitions(
     assets=[
         *reference_assets(),
-        holiday_calendar_asset(settings.first_business_date.year, dg.AutomationCondition.eager()),
+        holiday_calendar_asset(settings.first_business_date.year),
         sales_transactions.sales_transactions_asset(partitions, settings.first_business_date, limits),
         misplaced_files_asset(settings.business_units, settings.first_business_date),
     ],

@@ -136,7 +136,7 @@ def test_whatever_a_blob_is_called_it_is_data_and_no_sql_and_no_other_path(
 
 @pytest.mark.parametrize("name", ["../../../../etc/passwd.csv", "..", "a/../../b.csv", "./a.csv", "back\\slash.csv"])
 def test_a_name_that_would_climb_is_misplaced_and_never_opened(name: str) -> None:
-    from globolatte_ingest.landing_paths import MisplacedFile
+    from globolatte_ingest.paths import MisplacedFile
     from resources.landing.landing_zone import LandedFile
 
     assert isinstance(RULES.place(LandedFile(sales_path(name), "e", 1)), MisplacedFile)

@@ -15,18 +15,21 @@ import pytest
 
 from globolatte_assets.features.dbt_project import manifest_of
 from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES, LOAD_REFERENCE_DATA
-from globolatte_ingest.asking import asked_step, history_of
 from globolatte_ingest.ledger import unbalanced_files
 from globolatte_ingest.pending import LoadRange
-from globolatte_ingest.quarantine import quarantined_rows
-from globolatte_ingest.steps import Step, ask
+from globolatte_ingest.steps import Step
 from resources.environment import DBT_PROJECT_FOLDER
-from resources.warehouse.customers import basket_pairs, last_business_date, next_order_pairs, spend_by_customer
+from resources.warehouse.customers import (
+    basket_pairs,
+    last_business_date,
+    next_order_pairs,
+    spend_by_customer,
+)
 from resources.warehouse.monitoring import delivered_days, example_products_between, order_facts_between
 from resources.warehouse.warehouse import Warehouse
 from sensors.requests import range_tags
 from simulator import simulate, write
-from tests.builders import NOW, Deployment, checks, csv, deliver, deployment, failure_of, line, sales_path
+from tests.builders import Deployment, ask_for, checks, csv, deliver, deployment, failure_of, line, sales_path
 from tests.emulators.fakesnow_server import FakeSnowflake
 from tests.emulators.snowflake_gate import Gate, gate_before
 from tests.snowflake_builders import emulator_settings
@@ -88,14 +91,6 @@ def build(deployed: Deployment) -> int:
     return len(found)
 
 
-def ask_for(deployed: Deployment, step: Step, path: str, *corrected: dict[str, object]) -> None:
-    with deployed.warehouse.transaction() as transaction:
-        lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
-        numbers = [int(str(row["row_number"])) for row in corrected]
-        asked = asked_step(step, history_of(transaction, path), "ana", "because", numbers, lying)
-        ask(transaction, asked, NOW, pa.Table.from_pylist([*corrected]) if corrected else None)
-
-
 def a_chain_with_corrections(deployed: Deployment) -> None:
     """Days of sales; then corrections, a duplicate delivery, a broken file, rows put back, a retraction; builds in between."""
     write(simulate(250, 30, 5, FIRST, LAST), deployed.settings.home)
@@ -118,8 +113,8 @@ def a_chain_with_corrections(deployed: Deployment) -> None:
         deployed.landing, CORRECTED, lines_of_the_day(line(1, customer_id="C0009"), line(7), line(8, product_id="P999"))
     )
     ingest(deployed, "usa")
-    ask_for(deployed, Step.APPROVE, CORRECTED)
-    ask_for(deployed, Step.RETRACT, sales_path("a.csv", date=CORRECTED_DAY))
+    ask_for(deployed.warehouse, Step.APPROVE, CORRECTED)
+    ask_for(deployed.warehouse, Step.RETRACT, sales_path("a.csv", date=CORRECTED_DAY))
     ingest(deployed, "usa")
     deliver(
         deployed.landing,
@@ -128,7 +123,7 @@ def a_chain_with_corrections(deployed: Deployment) -> None:
     )
     ingest(deployed, "usa")
     mended = {**line(9, transaction_date=f"{CORRECTED_DAY}T09:00:00"), "row_number": 6}
-    ask_for(deployed, Step.RELEASE, CORRECTED, mended)
+    ask_for(deployed.warehouse, Step.RELEASE, CORRECTED, pa.Table.from_pylist([mended]))
     ingest(deployed, "usa")
 
 
@@ -140,7 +135,7 @@ def rows(warehouse: Warehouse, table: str) -> list[tuple[object, ...]]:
 
 
 def dbt_nodes(kind: str) -> list[dict[str, Any]]:
-    from resources.dagster_dbt_alone import DbtProject
+    from dagster_dbt import DbtProject
 
     nodes = manifest_of(DbtProject(project_dir=DBT_PROJECT_FOLDER))["nodes"].values()
     return [node for node in nodes if node["resource_type"] == kind]

@@ -3,9 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-import dagster as dg
-
-from globolatte_assets.models.product_affinity import product_affinity_asset
+from globolatte_assets.models.product_affinity import product_affinity
 from resources.warehouse.customers import basket_pairs, next_order_pairs
 from tests.builders import fetch
 from tests.unit.audiences.audience_builders import materialize, small_chain, stocked_warehouse
@@ -44,7 +42,7 @@ def test_pairs_are_counted_and_kept(tmp_path: Path) -> None:
         ]
         assert {(row["anchor"], row["companion"]): row["both"] for row in ordered} == following
 
-        metadata = materialize(product_affinity_asset(dg.AutomationCondition.eager()), warehouse=warehouse)
+        metadata = materialize(product_affinity, warehouse=warehouse)
         assert fetch(warehouse, "select count(*) from ml.product_affinity") == [(metadata["dagster/row_count"],)]
         assert fetch(
             warehouse, "select count(*) from ml.product_affinity where kind = 'upsell' and region = 'chain'"

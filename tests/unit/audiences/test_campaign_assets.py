@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from globolatte_assets.endpoints.campaign_audiences import campaign_audiences
-from globolatte_assets.endpoints.campaign_results import campaign_results_asset
+from globolatte_assets.endpoints.campaign_results import campaign_results
 from resources.clock import Clock
 from resources.warehouse.campaigns import measured_effects
 from resources.warehouse.duckdb_file import DuckDBWarehouse
@@ -116,7 +116,7 @@ def test_the_same_campaign_again_replaces_itself(warehouse: DuckDBWarehouse) -> 
 
 
 def test_what_was_sold_measures_the_campaign_and_the_next_one_learns(warehouse: DuckDBWarehouse) -> None:
-    results = campaign_results_asset(dg.AutomationCondition.eager())
+    results = campaign_results
     made = campaign(warehouse, clock(0), budget=10.0, control_share=0.4, days=14)
     [(starts, ends)] = fetch(warehouse, "select starts_on, ends_on from serving.campaigns")
     materialize(results, warehouse=warehouse, clock=clock(31))

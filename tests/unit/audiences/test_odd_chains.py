@@ -3,16 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pytest
 
-from globolatte_assets.models.product_affinity import product_affinity_asset
-from globolatte_assets.models.segments import segments_asset
+from globolatte_assets.models.product_affinity import product_affinity
+from globolatte_assets.models.segments import segments
 from resources.clock import Clock
 from tests.builders import fetch
 from tests.unit.audiences.audience_builders import materialize, small_chain, stocked_warehouse
-
-CONDITION = dg.AutomationCondition.eager()
 
 
 @pytest.mark.parametrize(
@@ -24,7 +21,7 @@ def test_every_customer_has_a_segment_and_every_table_is_written(tmp_path: Path,
     sold = small_chain(**shape)
     warehouse = stocked_warehouse(tmp_path, sold)
     with warehouse.kept_open():
-        made = materialize(segments_asset(CONDITION), warehouse=warehouse, clock=Clock())
+        made = materialize(segments, warehouse=warehouse, clock=Clock())
         assert made["dagster/row_count"] == len({order.customer_id for order in sold.orders})
-        pairs = materialize(product_affinity_asset(CONDITION), warehouse=warehouse)
+        pairs = materialize(product_affinity, warehouse=warehouse)
         assert fetch(warehouse, "select count(*) from ml.product_affinity") == [(pairs["dagster/row_count"],)]

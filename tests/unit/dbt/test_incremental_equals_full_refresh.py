@@ -5,19 +5,16 @@ Belongs here: comparisons of whole warehouses. What a full build must be is held
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import duckdb
 import pytest
 
+from tests.table_comparison import Tables, assert_same, tables
 from tests.unit.dbt.changing_chain import ChangingChain
 from tests.unit.dbt.dbt_process import DbtProcess
 
 RUN = ("run", "--quiet")
-BUILT = """
-select table_schema || '.' || table_name from information_schema.tables
-where table_schema in ('intermediate', 'marts', 'features')
-"""
+BUILT = ("intermediate", "marts", "features")
 PARTIAL_BUILDS = (
     ("--select", "int_sales_days", "fct_order_lines"),
     ("--select", "fct_orders"),
@@ -27,22 +24,6 @@ PARTIAL_BUILDS = (
     ("--select", "marts"),
 )
 """What a person may build alone, and what a build that was killed may have built: dbt commits model by model."""
-
-Tables = dict[str, list[tuple[object, ...]]]
-
-
-def tables(path: Path) -> Tables:
-    with duckdb.connect(str(path), read_only=True) as connection:
-        names = sorted(name for (name,) in connection.execute(BUILT).fetchall())
-        return {name: connection.execute(f"select * from {name} order by all").fetchall() for name in names}
-
-
-def assert_same(followed: Tables, anew: Tables) -> None:
-    assert followed.keys() == anew.keys()
-    for name in anew:
-        assert len(followed[name]) == len(anew[name]), name
-        for row, expected in zip(followed[name], anew[name], strict=True):
-            assert row == expected, f"{name}: {row} instead of {expected}"
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +38,7 @@ def built_anew(dbt: DbtProcess) -> Tables:
     aside = dbt.warehouse.with_suffix(".aside")
     shutil.copy(dbt.warehouse, aside)
     dbt.run(*RUN, "--full-refresh")
-    anew = tables(dbt.warehouse)
+    anew = tables(dbt.warehouse, BUILT)
     aside.replace(dbt.warehouse)
     return anew
 
@@ -78,7 +59,7 @@ def test_any_sequence_of_changes_and_partial_builds(dbt: DbtProcess, seed: int) 
         changing.write(dbt.warehouse)
         dbt.run(*RUN)
         if step % 2:
-            assert_same(tables(dbt.warehouse), built_anew(dbt))
+            assert_same(tables(dbt.warehouse, BUILT), built_anew(dbt))
 
 
 @pytest.mark.slow
@@ -95,7 +76,7 @@ def test_a_build_that_was_killed_is_completed_by_the_next_one(dbt: DbtProcess, m
     changing.retract()
     changing.write(dbt.warehouse)
     dbt.run(*RUN)
-    assert_same(tables(dbt.warehouse), built_anew(dbt))
+    assert_same(tables(dbt.warehouse, BUILT), built_anew(dbt))
 
 
 def test_a_build_without_news_replaces_nothing(dbt: DbtProcess) -> None:
@@ -103,9 +84,9 @@ def test_a_build_without_news_replaces_nothing(dbt: DbtProcess) -> None:
     dbt.warehouse.unlink(missing_ok=True)
     changing.write(dbt.warehouse)
     dbt.run(*RUN)
-    before = tables(dbt.warehouse)
+    before = tables(dbt.warehouse, BUILT)
     dbt.run(*RUN)
-    assert_same(tables(dbt.warehouse), before)
+    assert_same(tables(dbt.warehouse, BUILT), before)
     with duckdb.connect(str(dbt.warehouse), read_only=True) as connection:
         assert connection.execute("select count(*) from build_state.day_changes").fetchall() == [(0,)]
         assert connection.execute("select count(*) from build_state.customer_changes").fetchall() == [(0,)]

@@ -1,9 +1,8 @@
-"""dbt starts without preparations that cost more than the build, and hands on what it parsed."""
+"""What a dbt build leaves behind, and what it hands on to the next one."""
 
 import os
 from pathlib import Path
 
-from resources.dagster_dbt_alone import DbtCliResource
 from resources.dbt_cli import KEPT_BUILDS, PARTIAL_PARSE, RUN_ID_VARIABLE, DbtOfThisEnvironment
 from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
 
@@ -15,15 +14,6 @@ def dbt_in(folder: Path) -> DbtOfThisEnvironment:
         dbt_executable=str(DBT_EXECUTABLE),
         artifacts_dir=str(folder),
     )
-
-
-def test_what_is_overridden_still_exists_in_dagster_dbt() -> None:
-    for name in ("_cli_version", "_initialize_dbt_core_adapter"):
-        assert hasattr(DbtCliResource, name)
-
-
-def test_the_version_is_that_of_the_installed_package(tmp_path: Path) -> None:
-    assert dbt_in(tmp_path)._cli_version.major == 1
 
 
 def test_what_one_build_parsed_the_next_one_gets(tmp_path: Path) -> None:

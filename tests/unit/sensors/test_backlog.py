@@ -8,10 +8,10 @@ import pytest
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA
 from globolatte_assets.raw.reference_data import load_reference
 from globolatte_ingest import ingest_work
-from globolatte_ingest.landing_paths import SalesFile
 from globolatte_ingest.loading import LoadReport, batches, load_batch
+from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.pending import LoadRange, RetryPolicy
-from globolatte_ingest.reference_files import PRODUCTS_FILE
+from globolatte_ingest.reference import PRODUCTS_FILE
 from resources.environment import clock_of
 from resources.landing.landing_zone import LandedFile
 from sensors.backlog import ASKED_BY_A_PERSON, Backlog, listing_of, look

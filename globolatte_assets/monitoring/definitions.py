@@ -1,0 +1,23 @@
+"""What the stage `monitoring` has: the prediction log, drift, performance, and the check that no row is lost."""
+
+import dagster as dg
+
+from globolatte_assets.monitoring.conservation import ledger_conservation
+from globolatte_assets.monitoring.data_drift import data_drift_asset
+from globolatte_assets.monitoring.performance import performance_asset
+from globolatte_assets.monitoring.prediction_log import prediction_log
+from globolatte_assets.monitoring.reports import KeptPages
+from resources.settings.settings import Settings
+
+
+def monitoring(settings: Settings) -> dg.Definitions:
+    """The stage `monitoring` of a deployment."""
+    pages = KeptPages(settings.drift_reports_folder, settings.drift_reports_kept, settings.reports_url)
+    return dg.Definitions(
+        assets=[
+            prediction_log,
+            data_drift_asset(pages, settings.window_orders, settings.window_days),
+            performance_asset(settings.window_orders, settings.window_days),
+        ],
+        asset_checks=[ledger_conservation],
+    )

@@ -1,0 +1,93 @@
+"""What a path in the landing zone means. Pure: no file is opened here."""
+
+import datetime as dt
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from globolatte_ingest.reference import REFERENCE_PATHS
+from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile
+
+SALES_PATH = re.compile(r"sales/(?P<folder>[^/]+)/(?P<year>\d{4})/(?P<month>\d{2})/(?P<day>\d{2})/[^/]+", re.ASCII)
+SALES_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+
+@dataclass(frozen=True)
+class SalesFile:
+    """A landed file that belongs to one business unit's one business date."""
+
+    file: LandedFile
+    folder: str
+    date: dt.date
+
+
+@dataclass(frozen=True)
+class MisplacedFile:
+    """A file that belongs to no partition and is no reference file, and why."""
+
+    file: LandedFile
+    reason: str
+
+
+def needs_a_place(path: str) -> bool:
+    """Whether the path has to name a partition: whatever is under `sales/`, or under `reference/` and no reference file."""
+    return path.startswith(SALES_PREFIX) or (path.startswith(REFERENCE_PREFIX) and path not in REFERENCE_PATHS)
+
+
+def folder_and_date(path: str) -> tuple[str, dt.date] | None:
+    """The landing folder and the business date that a sales path names, whatever units there are; none if it names none."""
+    match = SALES_PATH.fullmatch(path)
+    try:
+        return (match["folder"], dt.date(int(match["year"]), int(match["month"]), int(match["day"]))) if match else None
+    except ValueError:
+        return None
+
+
+def _fault_of_name(path: str) -> str | None:
+    if "\\" in path:
+        return "name holds a backslash or bytes that are not UTF-8; rename the file"
+    if path.startswith(REFERENCE_PREFIX):
+        return f"is none of {', '.join(REFERENCE_PATHS)}; correct the name, or remove the file"
+    if not path.endswith(SALES_SUFFIXES):
+        return f"file type is none of {', '.join(SALES_SUFFIXES)}; export the sales as one of these"
+    return None
+
+
+@dataclass(frozen=True)
+class PathRules:
+    """What makes a sales path belong to a partition."""
+
+    folders: Collection[str]
+    first_business_date: dt.date
+    last_business_date: dt.date
+
+    def place(self, file: LandedFile) -> SalesFile | MisplacedFile:
+        """The partition that the file's path names, or why there is none."""
+        fault = _fault_of_name(file.path)
+        if fault is not None:
+            return MisplacedFile(file, fault)
+        match = SALES_PATH.fullmatch(file.path)
+        if match is None:
+            return MisplacedFile(
+                file, f"path is not {SALES_PREFIX}<folder>/<yyyy>/<mm>/<dd>/<file>; move the file there"
+            )
+        folder = match["folder"]
+        if folder not in self.folders:
+            return MisplacedFile(
+                file,
+                f"no business unit has the folder {folder!r} (known: {', '.join(sorted(self.folders))}); "
+                "correct the folder, or add the unit to GLOBOLATTE_BUSINESS_UNITS and reference/business_units.csv",
+            )
+        try:
+            date = dt.date(int(match["year"]), int(match["month"]), int(match["day"]))
+        except ValueError:
+            return MisplacedFile(file, "the path's year/month/day is no date; move the file to its business date")
+        if date < self.first_business_date:
+            return MisplacedFile(
+                file,
+                f"business date {date} is before the first one, {self.first_business_date}; "
+                "correct the folder, or set GLOBOLATTE_FIRST_BUSINESS_DATE",
+            )
+        if date > self.last_business_date:
+            return MisplacedFile(file, f"business date {date} lies in the future; it is looked at again on that day")
+        return SalesFile(file, folder, date)

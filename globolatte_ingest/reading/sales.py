@@ -1,0 +1,310 @@
+"""Reading sales files: bytes in, text columns and unreadable rows out, or the reason to refuse the whole file.
+
+Values stay text here. Whether a value is a good number, date, or known product is validated in the warehouse
+(`globolatte_ingest.validation`), the same way for every row of a batch at once.
+"""
+
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pyarrow as pa
+from pyarrow.parquet import ParquetFile
+
+from globolatte_ingest.reading.delimited import (
+    CHUNK_BYTES,
+    Chunk,
+    Header,
+    Place,
+    UnreadableRow,
+    read_chunks,
+    read_delimited,
+    read_header,
+    require_columns,
+    row_lines,
+)
+from globolatte_ingest.reading.file_format import DELIMITERS, USUAL, FileFormat
+from globolatte_ingest.reading.landed_bytes import (
+    BYTE_ORDER_MARK,
+    DETECTED_BY,
+    GZIP,
+    Content,
+    FileLimits,
+    as_utf8,
+    refuse_other_kinds,
+    unpacked,
+)
+from globolatte_ingest.reading.parquet import check_columns, is_text, open_parquet, text_batches
+from globolatte_ingest.reasons import ReasonCode, RefusedError, RowReason
+
+SALES_COLUMNS = (
+    "transaction_id",
+    "order_id",
+    "business_unit",
+    "product_id",
+    "customer_id",
+    "quantity",
+    "total_price",
+    "transaction_date",
+    "payment_method",
+    "weather",
+)
+"""What every sales file has, in any order."""
+
+ROW_NUMBER = "row_number"
+
+LARGEST_ALIKE_FILE = 1024 * 1024
+"""Bytes above which a file is worth a parser of its own."""
+
+TELLTALES = (b'"', b"\r", b"\x00", b"\n\n", BYTE_ORDER_MARK)
+"""Where one of these stands, a line of text may not be a row."""
+
+
+@dataclass(frozen=True)
+class SalesPart:
+    """Some rows of a sales file: `rows` has the columns of `SALES_COLUMNS` as text and `row_number` (from 1, header not counted)."""
+
+    rows: pa.Table
+    unreadable: list[UnreadableRow] = field(default_factory=list)
+    is_padded: bool = True
+    """Whether values may have blanks around them."""
+
+    @property
+    def row_count(self) -> int:
+        """Rows in it, readable or not."""
+        return int(self.rows.num_rows) + len(self.unreadable)
+
+
+class SalesRows(ABC):
+    """What a sales file says, part by part. `format` says how values are written; `extra_columns` are left out."""
+
+    extra_columns: tuple[str, ...]
+    format: FileFormat
+
+    @abstractmethod
+    def parts(self) -> Iterator[SalesPart]:
+        """The rows in order. Raises `RefusedError` on the way if the file cannot be trusted after all."""
+
+    def lines(self, row_numbers: np.ndarray) -> Iterator[pa.Table]:  # noqa: ARG002 - for those that have lines
+        """Where rows stand: tables of `row_number`, `line_number`, `raw_text`; nothing for rows without lines, as in Parquet.
+
+        `row_numbers` are in order. To be called once all parts were read.
+        """
+        yield from ()
+
+    def close(self) -> None:  # noqa: B027 - most have nothing to free
+        """Frees what the file took up beside memory."""
+
+
+@dataclass(frozen=True)
+class ReadSales(SalesRows):
+    """A sales file that is in memory as a whole. `text` is what it was read from, in UTF-8; none for Parquet."""
+
+    rows: pa.Table
+    unreadable: list[UnreadableRow] = field(default_factory=list)
+    extra_columns: tuple[str, ...] = ()
+    format: FileFormat = USUAL
+    text: bytes | None = None
+    delimiter: str = ","
+    is_padded: bool = True
+
+    @property
+    def row_count(self) -> int:
+        """Data rows in the file, readable or not."""
+        return int(self.rows.num_rows) + len(self.unreadable)
+
+    def parts(self) -> Iterator[SalesPart]:
+        """All rows as one part."""
+        yield SalesPart(self.rows, self.unreadable, self.is_padded)
+
+    def lines(self, row_numbers: np.ndarray) -> Iterator[pa.Table]:
+        """Line and text of these rows."""
+        if self.text is not None:
+            yield row_lines(self.text, self.delimiter, self.row_count + 1, row_numbers)
+
+
+@dataclass
+class StreamedSales(SalesRows):
+    """A sales file in CSV that is read piece by piece."""
+
+    text: Content
+    header: Header
+    extra_columns: tuple[str, ...]
+    format: FileFormat
+    chunk_bytes: int = CHUNK_BYTES
+    places: list[Place] = field(default_factory=list)
+    """Where the rows lie that were read."""
+
+    def parts(self) -> Iterator[SalesPart]:
+        """The rows, some hundred thousand at a time."""
+        self.places.clear()
+        for chunk in read_chunks(self.text, self.header, self.chunk_bytes):
+            self.places.append(chunk.place)
+            yield _part(chunk, self.header)
+
+    def lines(self, row_numbers: np.ndarray) -> Iterator[pa.Table]:
+        """Line and text of these rows; only the pieces that hold them are read again."""
+        for place in self.places:
+            low, high = np.searchsorted(row_numbers, [place.first_row, place.first_row + place.rows])
+            if low < high:
+                piece, wanted = self.text.read(place.offset, place.length), row_numbers[low:high]
+                yield row_lines(piece, self.header.delimiter, place.rows, wanted, place.first_row, place.first_line)
+
+    def close(self) -> None:
+        """Frees the temporary file."""
+        self.text.close()
+
+
+@dataclass(frozen=True)
+class ParquetSales(SalesRows):
+    """A sales file in Parquet. Its rows stand on no lines; `columns` are the names in the file of ours."""
+
+    content: Content
+    file: ParquetFile
+    columns: dict[str, str]
+    extra_columns: tuple[str, ...]
+    format: FileFormat
+
+    def parts(self) -> Iterator[SalesPart]:
+        """The rows, some hundred thousand at a time."""
+        row = 1
+        for table in text_batches(self.file, self.columns):
+            numbers = np.arange(row, row + table.num_rows)
+            yield SalesPart(table.append_column(ROW_NUMBER, pa.array(numbers)))
+            row += table.num_rows
+
+    def close(self) -> None:
+        """Frees the temporary file, if there is one."""
+        self.content.close()
+
+
+def read_sales(path: str, content: Content, limits: FileLimits, unit_format: FileFormat = USUAL) -> SalesRows:
+    """Reads a sales file. Raises `RefusedError` when the file as a whole cannot be trusted.
+
+    A file larger than `limits.most_in_memory` is read while its parts are taken.
+    """
+    if not content.size:
+        raise RefusedError(ReasonCode.EMPTY_FILE, "the file is empty, without even a header; upload it again")
+    start = content.read(0, DETECTED_BY)
+    if path.endswith(".gz"):
+        if not start.startswith(GZIP):
+            refuse_other_kinds(path, start)
+        content = unpacked(content, limits)
+        path, start = path.removesuffix(".gz"), content.read(0, DETECTED_BY)
+    refuse_other_kinds(path, start)
+    if path.endswith(".parquet"):
+        return _read_parquet(content, limits, unit_format)
+    return _read_csv(as_utf8(content, unit_format.encoding, limits), limits, unit_format)
+
+
+def _read_csv(text: Content, limits: FileLimits, unit_format: FileFormat) -> SalesRows:
+    delimiters = [unit_format.delimiter] if unit_format.delimiter else list(DELIMITERS.values())
+    header = read_header(text, delimiters, SALES_COLUMNS)
+    extra = extra_columns(header.names)
+    data = text.in_memory
+    if data is None or text.size > limits.most_in_memory:
+        return StreamedSales(text, header, extra, unit_format)
+    part = _part(next(read_chunks(text, header, chunk_bytes=text.size)), header)
+    return ReadSales(part.rows, part.unreadable, extra, unit_format, data, header.delimiter, part.is_padded)
+
+
+def _read_parquet(content: Content, limits: FileLimits, unit_format: FileFormat) -> SalesRows:
+    """What is declared concerns columns of text; a typed value is written the usual way."""
+    file = open_parquet(content)
+    names = [name.strip().lower() for name in file.schema_arrow.names]
+    extra = extra_columns(names)
+    columns = {column: file.schema_arrow.names[names.index(column)] for column in SALES_COLUMNS}
+    check_columns(file, content.size, columns, limits)
+    if not (is_text(file, columns["quantity"]) and is_text(file, columns["total_price"])):
+        unit_format = replace(unit_format, decimal_mark=None, thousands_mark=None)
+    if not is_text(file, columns["transaction_date"]):
+        unit_format = replace(unit_format, date_format=None)
+    sales = ParquetSales(content, file, columns, extra, unit_format)
+    if content.in_memory is None:
+        return sales
+    # All of it at once, so that damage shows before anything is loaded.
+    empty = pa.schema([*((column, pa.string()) for column in SALES_COLUMNS), (ROW_NUMBER, pa.int64())]).empty_table()
+    rows = pa.concat_tables([empty, *(part.rows for part in sales.parts())])
+    return ReadSales(rows, [], extra, unit_format)
+
+
+def extra_columns(names: Sequence[str]) -> tuple[str, ...]:
+    """The columns of a header that are not ours; raises `RefusedError` if one of ours is missing or stands twice."""
+    require_columns(names, SALES_COLUMNS, sorted(SALES_COLUMNS))
+    return tuple(name for name in names if name not in SALES_COLUMNS)
+
+
+def as_sales_columns(table: pa.Table, names: list[str]) -> pa.Table:
+    """The sales columns in their usual order, from a table whose columns go by the header's `names`."""
+    return table.select([names.index(column) for column in SALES_COLUMNS]).rename_columns(list(SALES_COLUMNS))
+
+
+def _part(chunk: Chunk, header: Header) -> SalesPart:
+    rows = as_sales_columns(chunk.table, header.names).append_column(ROW_NUMBER, pa.array(chunk.row_numbers))
+    return SalesPart(rows, chunk.unreadable, chunk.is_padded)
+
+
+def read_alike_files(
+    paths: Sequence[str], contents: Sequence[bytes | None], formats: Sequence[FileFormat]
+) -> dict[int, ReadSales]:
+    """Reads many small CSV files of one shape at once: starting the parser costs more than parsing a day's rows.
+
+    Only files whose rows can be told apart without parsing are read together; gives what they say by their place in `contents`, the
+    same as `read_sales` gives, which reads every other file on its own and says what is wrong with it.
+    """
+    groups: dict[bytes, list[int]] = defaultdict(list)
+    for place, (path, content, unit_format) in enumerate(zip(paths, contents, formats, strict=True)):
+        if content is not None and _is_plain(path, content, unit_format):
+            groups[content.partition(b"\n")[0]].append(place)
+    read: dict[int, ReadSales] = {}
+    for header, places in groups.items():
+        if len(places) > 1:
+            together = _read_group(header, [contents[place] or b"" for place in places])
+            read |= {
+                place: replace(sales, format=formats[place]) for place, sales in zip(places, together, strict=False)
+            }
+    return read
+
+
+def _is_plain(path: str, content: bytes, unit_format: FileFormat) -> bool:
+    """Whether each line of a file is a row for certain."""
+    return (
+        path.endswith(".csv")
+        and unit_format.encoding in (None, "utf-8")
+        and unit_format.delimiter in (None, ",")
+        and 0 < len(content) <= LARGEST_ALIKE_FILE
+        and not content.startswith(b"\n")
+        and not any(mark in content for mark in TELLTALES)
+    )
+
+
+def _read_group(header_line: bytes, texts: Sequence[bytes]) -> list[ReadSales]:
+    """Parses the texts as one and cuts the rows apart again; nothing if the text as a whole cannot be read."""
+    bodies = [text[len(header_line) + 1 :] for text in texts]
+    ended = [body if body.endswith(b"\n") or not body else body + b"\n" for body in bodies]
+    try:
+        header, chunk = read_delimited(b"\n".join((header_line, b"".join(ended))))
+        extra = extra_columns(header.names)
+    except RefusedError:
+        return []
+    ends = np.cumsum([body.count(b"\n") for body in ended])
+    starts = ends - np.diff(ends, prepend=0)
+    if chunk.place.rows != ends[-1] or any(row.reason != RowReason.WRONG_FIELD_COUNT for row in chunk.unreadable):
+        return []
+    skipped = np.array([row.row_number - 1 for row in chunk.unreadable], dtype=np.int64)
+    readable = chunk.row_numbers - 1
+    first_row, last_row = np.searchsorted(readable, starts), np.searchsorted(readable, ends)
+    first_bad, last_bad = np.searchsorted(skipped, starts), np.searchsorted(skipped, ends)
+    numbers = pa.array(readable - np.repeat(starts, last_row - first_row) + 1)
+    rows = as_sales_columns(chunk.table, header.names).combine_chunks().append_column(ROW_NUMBER, numbers)
+    read: list[ReadSales] = []
+    for place, text in enumerate(texts):
+        start, low, high = int(starts[place]), int(first_row[place]), int(last_row[place])
+        bad = [
+            replace(row, row_number=row.row_number - start)
+            for row in chunk.unreadable[first_bad[place] : last_bad[place]]
+        ]
+        read.append(ReadSales(rows.slice(low, high - low), bad, extra, text=text))
+    return read

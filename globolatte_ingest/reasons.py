@@ -1,0 +1,55 @@
+"""Why a file is refused or held, and why a row is quarantined: the stored codes, each once, and the error that refuses a file."""
+
+from enum import StrEnum
+
+
+class ReasonCode(StrEnum):
+    """Why a file version is refused or held, as `sales_data.load_ledger.reason_code` has it."""
+
+    EMPTY_FILE = "empty_file"
+    TOO_LARGE = "too_large"
+    NOT_TEXT = "not_text"
+    OFFICE_FILE = "office_file"
+    ENCRYPTED_FILE = "encrypted_file"
+    WRONG_FILE_TYPE = "wrong_file_type"
+    DAMAGED_GZIP = "damaged_gzip"
+    DECOMPRESSION_BOMB = "decompression_bomb"
+    DAMAGED_PARQUET = "damaged_parquet"
+    NO_PLAIN_VALUES = "no_plain_values"
+    MISSING_HEADER = "missing_header"
+    MISSING_COLUMN = "missing_column"
+    REPEATED_COLUMN = "repeated_column"
+    UNCLOSED_QUOTE = "unclosed_quote"
+    UNREADABLE_CSV = "unreadable_csv"
+    BAD_REFERENCE_DATA = "bad_reference_data"
+    MISPLACED = "misplaced"
+    """The path, not the content, is at fault."""
+    TOO_MANY_BAD_ROWS = "too_many_bad_rows"
+    """The only reason that holds a file, until someone approves it; every other one refuses it."""
+
+
+class RowReason(StrEnum):
+    """Why a row is quarantined, as `sales_data.quarantine.reason` has it."""
+
+    WRONG_FIELD_COUNT = "wrong_field_count"
+    UNPARSEABLE_ROW = "unparseable_row"
+    EMPTY_KEY = "empty_key"
+    BAD_NUMBER = "bad_number"
+    NON_POSITIVE_QUANTITY = "non_positive_quantity"
+    NEGATIVE_PRICE = "negative_price"
+    BAD_DATE = "bad_date"
+    DATE_NOT_OF_FOLDER = "date_not_of_folder"
+    UNKNOWN_BUSINESS_UNIT = "unknown_business_unit"
+    BUSINESS_UNIT_NOT_OF_FOLDER = "business_unit_not_of_folder"
+    UNKNOWN_PRODUCT = "unknown_product"
+    UNKNOWN_WEATHER = "unknown_weather"
+    DUPLICATE_IN_FILE = "duplicate_in_file"
+    DUPLICATE_ACROSS_FILES = "duplicate_across_files"
+
+
+class RefusedError(Exception):
+    """The whole file cannot be loaded. The message says what is wrong and what to do; `code` says it to programs."""
+
+    def __init__(self, code: ReasonCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,147 @@
+"""Reading one reference file: a CSV into typed columns, or the reason to refuse it. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from pyarrow import compute
+
+from globolatte_ingest.reading.delimited import read_delimited, require_columns
+from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
+from globolatte_ingest.reading.file_format import declared
+from globolatte_ingest.reasons import ReasonCode, RefusedError
+
+TYPES = {"string": pa.string(), "decimal": pa.decimal128(18, 2), "int64": pa.int64(), "bool": pa.bool_()}
+
+
+@dataclass(frozen=True)
+class ReferenceFile:
+    """What a reference file holds. `optional` columns have documented defaults.
+
+    No value of a `filled` column is empty, and none of a `unique` column stands twice.
+    """
+
+    path: str
+    table: str
+    required: Mapping[str, str]
+    optional: Mapping[str, tuple[str, object]] = field(default_factory=dict)
+    filled: Sequence[str] = ()
+    unique: Sequence[str] = ()
+
+
+BUSINESS_UNITS_FILE = ReferenceFile(
+    "reference/business_units.csv",
+    "sales_data.business_units",
+    {"business_unit_id": "string", "country": "string", "unit_name": "string"},
+    {"folder": ("string", None), "time_zone": ("string", "UTC"), **dict.fromkeys(FORMAT_COLUMNS, ("string", None))},
+    filled=("business_unit_id", "country", "unit_name"),
+    unique=("business_unit_id", "folder"),
+)
+PRODUCTS_FILE = ReferenceFile(
+    "reference/products.csv",
+    "sales_data.products",
+    {
+        "product_id": "string",
+        "product_name": "string",
+        "category": "string",
+        "price": "decimal",
+        "stock_quantity": "int64",
+    },
+    filled=("product_id", "product_name", "price"),
+    unique=("product_id",),
+)
+CUSTOMERS_FILE = ReferenceFile(
+    "reference/customers.csv",
+    "sales_data.customers",
+    {"customer_id": "string", "customer_name": "string", "email": "string", "location": "string"},
+    {"marketing_opt_out": ("bool", False)},
+    filled=("customer_id",),
+    unique=("customer_id",),
+)
+
+REFERENCE_PATHS = tuple(kind.path for kind in (BUSINESS_UNITS_FILE, CUSTOMERS_FILE, PRODUCTS_FILE))
+
+
+def read_reference(kind: ReferenceFile, content: bytes) -> pa.Table:
+    """Reads a reference file into its table's columns. Raises `RefusedError` if any row is wrong: reference data is all or nothing.
+
+    The default of a unit's `folder` is its country in lower case without blanks; of `time_zone`, UTC; of
+    `marketing_opt_out`, false.
+    """
+    if not content.strip():
+        raise RefusedError(ReasonCode.EMPTY_FILE, "the file is empty; upload it again")
+    header, chunk = read_delimited(content)
+    if chunk.unreadable:
+        row = chunk.unreadable[0]
+        raise RefusedError(
+            ReasonCode.BAD_REFERENCE_DATA,
+            f"data row {row.row_number} {row.detail}: {row.raw_text!r}; correct it and upload the file again",
+        )
+    require_columns(header.names, tuple(kind.required), (*kind.required, *kind.optional))
+    result = pa.table(_columns(kind, chunk.table.rename_columns(header.names)))
+    _check(kind, result)
+    return result
+
+
+def _columns(kind: ReferenceFile, table: pa.Table) -> dict[str, pa.ChunkedArray]:
+    columns = {name: _typed(table.column(name), name, type_name) for name, type_name in kind.required.items()}
+    blank = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+    for name, (type_name, default) in kind.optional.items():
+        given = _typed(table.column(name) if name in table.column_names else blank, name, type_name)
+        columns[name] = given if default is None else compute.fill_null(given, default)
+    if "folder" in columns:
+        usual = compute.replace_substring(compute.utf8_lower(columns["country"]), " ", "")
+        columns["folder"] = compute.coalesce(columns["folder"], usual)
+    return columns
+
+
+def _typed(column: pa.ChunkedArray, name: str, type_name: str) -> pa.ChunkedArray:
+    trimmed = compute.utf8_trim_whitespace(column)
+    blank_as_null = compute.if_else(compute.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    try:
+        return blank_as_null.cast(TYPES[type_name])
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise RefusedError(
+            ReasonCode.BAD_REFERENCE_DATA, f"column {name!r} has a value that is no {type_name} ({error}); correct it"
+        ) from error
+
+
+def _check(kind: ReferenceFile, table: pa.Table) -> None:
+    if not table.num_rows:
+        raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, "has a header but no row; add at least one")
+    for name in kind.filled:
+        if table.column(name).null_count:
+            raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, f"column {name!r} is empty in a row; fill it in")
+    for name in kind.unique:
+        twice = [
+            entry["values"] for entry in compute.value_counts(table.column(name)).to_pylist() if entry["counts"] > 1
+        ]
+        if twice:
+            raise RefusedError(
+                ReasonCode.BAD_REFERENCE_DATA,
+                f"{name} {', '.join(map(repr, twice[:5]))} stands more than once; keep one row each",
+            )
+    if "price" in table.column_names and compute.any(compute.less(table.column("price"), 0)).as_py():
+        raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, "column 'price' is below zero in a row; correct it")
+    for time_zone in table.column("time_zone").unique().to_pylist() if "time_zone" in table.column_names else ():
+        _check_time_zone(time_zone)
+    if "encoding" in table.column_names:
+        _check_formats(table)
+
+
+def _check_time_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as unknown:
+        raise RefusedError(
+            ReasonCode.BAD_REFERENCE_DATA, f"time_zone {name!r} is no IANA name; write it like America/New_York"
+        ) from unknown
+
+
+def _check_formats(table: pa.Table) -> None:
+    for unit in table.select(["business_unit_id", *FORMAT_COLUMNS]).to_pylist():
+        try:
+            declared(unit)
+        except ValueError as fault:
+            raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, f"{unit['business_unit_id']}: {fault}") from fault

@@ -1,0 +1,247 @@
+"""A home that an earlier version made goes on under this one: nothing is lost, loaded twice, or answered differently.
+
+The tests go through one home in the order they stand in. What is in it: tests/kept_homes/README.txt.
+"""
+
+import datetime as dt
+import json
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
+from globolatte_assets.keys import ORDERS, SALES_TRANSACTIONS
+from globolatte_ingest.pending import LoadRange
+from globolatte_ingest.quarantine import read_corrections
+from globolatte_ingest.steps import Step
+from resources.clock import Clock
+from resources.environment import clock_of, ml_of
+from resources.landing.folder import FolderLandingZone
+from resources.ml.ml_platform import CHAMPION
+from resources.settings.settings import Settings
+from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look
+from sensors.requests import range_tags
+from tests.builders import Deployment, ask_for, deployment, failure_of
+from tests.integration.conftest import Home
+from tests.kept_homes.make import WHO, WHY, ask_endpoint
+from tests.table_comparison import assert_same, tables
+
+pytestmark = pytest.mark.slow
+
+ARCHIVE = Path(__file__).parents[1] / "kept_homes" / "0.1.0.tar.xz"
+COMPARED = ("sales_data", "staging", "intermediate", "marts", "features")
+RUN_DEPENDENT = {"run_id", "etag", "recorded_at", "attempt", "started_at", "settled_at", "step_id", "asked_at"}
+"""Columns that say who did it, when, and how a file was written: not what is known of the business."""
+BOOKKEEPING = {"announcements", "dbt_builds", "ledger_steps", "load_attempts", "schema_versions"}
+"""Tables that say by which runs and in which builds it came about."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kept home, taken over by this version where it lies; `folder` is what came with it."""
+
+    home: Home
+    folder: Path
+    made: dict[str, Any]
+
+    @property
+    def warehouse(self) -> Path:
+        return self.home.folder / "warehouse.duckdb"
+
+    def fetch(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.warehouse), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+    def land(self, files: str) -> int:
+        """Puts files that were kept back into the landing zone; how many."""
+        return len(land(self.folder / files, self.home.folder))
+
+    def retracted(self) -> str:
+        return (self.folder / "later" / "retract.txt").read_text().strip()
+
+    def ok(self, *arguments: str, **more: str) -> str:
+        return self.home.ok(*arguments, GLOBOLATTE_NOW=self.made["later"], **more)
+
+
+def land(files: Path, home: Path) -> list[Path]:
+    copied = [file for file in sorted(files.rglob("*")) if file.is_file()]
+    for file in copied:
+        target = home / "landing" / file.relative_to(files)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    return copied
+
+
+def as_if_made_here(home: Path, made_in: str) -> None:
+    """Unpacking changes inodes and the folder, which a home of 0.1.0 knows its files and its model by; an upgrade does not."""
+    desired = home / "endpoints" / "desired.json"
+    desired.write_text(desired.read_text().replace(made_in, str(home)))
+    with sqlite3.connect(home / "mlflow" / "mlflow.db") as registry:
+        for column in ("source", "storage_location"):
+            registry.execute(f"update model_versions set {column} = replace({column}, ?, ?)", (made_in, str(home)))
+    registry.close()
+    landed = [(file.path, file.etag) for file in FolderLandingZone(folder=str(home / "landing")).files()]
+    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+        connection.execute("create temp table landed (path varchar, etag varchar)")
+        connection.executemany("insert into landed values (?, ?)", landed)
+        connection.execute(
+            "create temp table renamed as select path, load_ledger.etag as old, landed.etag as new, sequence "
+            "from sales_data.load_ledger inner join landed using (path) "
+            "qualify row_number() over (partition by path order by sequence desc) = 1"
+        )
+        connection.execute(
+            "update sales_data.load_ledger as ledger set etag = new from renamed where ledger.sequence = renamed.sequence"
+        )
+        connection.execute(
+            "update sales_data.load_attempts as tried set etag = new from renamed where (tried.path, tried.etag) = (renamed.path, old)"
+        )
+
+
+@pytest.fixture(scope="module")
+def kept(new_home: Callable[[], Home]) -> Kept:
+    folder = new_home().folder
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(folder, filter="data")
+    made = json.loads((folder / "made.json").read_text())
+    as_if_made_here(folder / "home", made["folder"])
+    return Kept(Home(folder / "home"), folder, made)
+
+
+def test_its_runs_and_partitions_are_listed(kept: Kept) -> None:
+    with dg.DagsterInstance.from_config(str(kept.home.folder / "dagster")) as instance:
+        runs = instance.get_runs()
+        assert len(runs) > 20
+        assert {run.status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+        assert all(instance.all_logs(run.run_id) for run in runs)
+        assert len(instance.get_materialized_partitions(SALES_TRANSACTIONS)) == 180
+        assert instance.get_latest_materialization_event(ORDERS) is not None
+
+
+def test_the_doctor_knows_what_is_in_it(kept: Kept) -> None:
+    said = kept.ok("doctor")
+    assert "1 held, 185 loaded, 2 refused, 1 retracted, 3 superseded" in said
+    assert "champion is version 1" in said
+
+
+def test_it_recommends_what_it_did(kept: Kept) -> None:
+    assert json.loads(kept.ok(*kept.made["asked"])) == kept.made["answer"]
+
+
+def test_its_endpoint_starts_and_answers_what_it_did(kept: Kept) -> None:
+    try:
+        kept.home.ok("endpoints", "start", GLOBOLATTE_PREDICTION_LOG_SECONDS="1")
+        assert ask_endpoint(kept.home) == kept.made["answers"]
+    finally:
+        assert "stopped" in kept.home.ok("endpoints", "stop")
+
+
+def test_new_days_are_loaded_and_nothing_else_and_a_challenger_meets_its_champion(kept: Kept) -> None:
+    [(before, asked)] = kept.fetch(
+        "select max(sequence), (select count(*) from monitoring.prediction_log) from sales_data.load_ledger"
+    )
+    assert kept.land("later/new_days") == 6
+    said = kept.ok("run", GLOBOLATTE_RETRAINING_AGE_DAYS="1", GLOBOLATTE_RETRAINING_COOLDOWN_DAYS="1")
+    assert "6 files loaded" in said
+    assert kept.fetch(f"select count(*) from sales_data.load_ledger where sequence > {before}") == [(6,)]
+    assert "Trained: Sales go on" in said
+    judged = kept.fetch("select snapshot, list_sort(list(model_version)) from ml.evaluations group by all order by 2")
+    assert [versions for _, versions in judged] == [["1"], ["1", "2"]], "both are judged on the later snapshot"
+    assert "against the champion's" in said
+    assert len(kept.made["questions"]) == 3
+    assert kept.fetch("select count(*) from monitoring.prediction_log") == [(asked + 3,)]
+
+
+def test_an_old_file_is_retracted_and_another_is_corrected(kept: Kept) -> None:
+    loaded = kept.fetch("select count(*) from sales_data.sales_transactions")[0][0]
+    lines = kept.fetch(f"select rows_loaded from sales_data.load_ledger where path = '{kept.retracted()}'")[0][0]
+    assert f"{lines} rows taken out" in kept.ok("retract", kept.retracted(), "--yes", "--note", WHY, LOGNAME=WHO)
+    assert kept.land("later/corrected") == 1
+    assert "1 files loaded" in kept.ok("run")
+    assert kept.fetch("select count(*) from sales_data.sales_transactions") == [(loaded - lines - 1,)]
+    assert kept.fetch("select count(*) from marts.fct_order_lines") == [(loaded - lines - 1,)]
+    assert kept.ok("run").startswith("Nothing to do")
+
+
+def test_it_is_as_sound_as_before_and_recommends(kept: Kept) -> None:
+    said = kept.ok("doctor")
+    assert "1 held, 190 loaded, 2 refused, 2 retracted, 4 superseded" in said
+    champion = ml_of(Settings(home=kept.home.folder)).model(CHAMPION)
+    assert f"champion is version {champion.version}" in said
+    assert len(json.loads(kept.ok(*kept.made["asked"]))["products"]) == 6
+
+
+class UnchangedChain:
+    """The same files and steps in the same order, by this version alone; nothing is built until all have come."""
+
+    def __init__(self, home: Path, instance: dg.DagsterInstance) -> None:
+        self.home, self.instance = home, instance
+
+    def at(self, now: str) -> Deployment:
+        return deployment(self.home, self.instance, now=dt.datetime.fromisoformat(now))
+
+    def take_in(self, world: Deployment) -> None:
+        backlog = self._look(world)
+        if backlog.pending.reference:
+            ran(world, LOAD_REFERENCE_DATA)
+            backlog = self._look(world)
+        if backlog.pending.misplaced:
+            ran(world, RECORD_MISPLACED_FILES)
+        for load in backlog.loads:
+            ran(world, INGEST_SALES, range_tags(load))
+
+    def _look(self, world: Deployment) -> Any:
+        clock: Clock = clock_of(world.settings)
+        files = listing_of(world.landing)
+        return look(self.instance, world.settings, files, world.warehouse, clock, ASKED_BY_A_PERSON)
+
+    def do(self, world: Deployment, step: Step, path: str, corrected: Path | None = None) -> None:
+        rows = read_corrections(corrected.read_bytes(), path) if corrected else None
+        ask_for(world.warehouse, step, path, rows)
+        _, folder, *date, _ = path.split("/")
+        day = dt.date(*map(int, date))
+        ran(world, INGEST_SALES, range_tags(LoadRange(folder, day, day)))
+
+
+def ran(world: Deployment, job: str, tags: dict[str, str] | None = None) -> None:
+    result = world.run(job, tags)
+    assert result.success, failure_of(result)
+
+
+def test_its_tables_are_those_of_a_chain_that_never_changed_versions(
+    kept: Kept, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    chain = UnchangedChain(tmp_path, instance)
+    for one in kept.made["passes"]:
+        world = chain.at(one["now"])
+        for step, path, *rows in one["steps_before"]:
+            chain.do(world, Step(step), path, kept.folder / rows[0] if rows else None)
+        land(kept.folder / one["files"], chain.home)
+        chain.take_in(world)
+    world = chain.at(kept.made["later"])
+    land(kept.folder / "later" / "new_days", chain.home)
+    chain.take_in(world)
+    chain.do(world, Step.RETRACT, kept.retracted())
+    land(kept.folder / "later" / "corrected", chain.home)
+    chain.take_in(world)
+    ran(world, BUILD_FEATURES)
+    unchanged = comparable(world.settings.warehouse_file)
+    assert {
+        "sales_data.quarantine",
+        "sales_data.load_ledger",
+        "marts.fct_orders",
+        "features.feat_training_examples",
+    } <= {name for name, rows in unchanged.items() if rows}
+    assert_same(comparable(kept.warehouse), unchanged, tolerance=1e-12)
+
+
+def comparable(warehouse: Path) -> dict[str, list[tuple[object, ...]]]:
+    found = tables(warehouse, COMPARED, RUN_DEPENDENT)
+    return {name: rows for name, rows in found.items() if name.partition(".")[2] not in BOOKKEEPING}

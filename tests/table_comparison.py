@@ -1,0 +1,46 @@
+"""Whole warehouses beside each other: every row of every table, to the last digit.
+
+Belongs here: reading and comparing. Does not belong here: how either warehouse came about.
+"""
+
+import math
+from collections.abc import Collection
+from itertools import repeat
+from pathlib import Path
+
+import duckdb
+
+Tables = dict[str, list[tuple[object, ...]]]
+
+COLUMNS = """
+select table_schema || '.' || table_name, list(column_name order by ordinal_position) from information_schema.columns
+where list_contains(?, table_schema) group by all order by 1
+"""
+
+
+def tables(path: Path, schemas: Collection[str], without: Collection[str] = ()) -> Tables:
+    """Every table of some schemas by name, its rows in an order of their own; the columns `without` are left out."""
+    with duckdb.connect(str(path), read_only=True) as connection:
+        kept = {
+            name: ", ".join(f'"{column}"' for column in columns if column not in without)
+            for name, columns in connection.execute(COLUMNS, [list(schemas)]).fetchall()
+        }
+        return {
+            name: connection.execute(f"select {columns} from {name} order by all").fetchall()
+            for name, columns in kept.items()
+        }
+
+
+def same(one: object, other: object, tolerance: float) -> bool:
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=tolerance)
+    return one == other
+
+
+def assert_same(found: Tables, wanted: Tables, tolerance: float = 0.0) -> None:
+    """The same tables and rows, to the last digit unless there is a `tolerance` (relative) for doubles."""
+    assert found.keys() == wanted.keys()
+    for name in wanted:
+        assert len(found[name]) == len(wanted[name]), name
+        for row, expected in zip(found[name], wanted[name], strict=True):
+            assert all(map(same, row, expected, repeat(tolerance))), f"{name}: {row} instead of {expected}"

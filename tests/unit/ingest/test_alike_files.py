@@ -1,0 +1,74 @@
+"""Reading many files of one shape at once says the same as reading each on its own."""
+
+import random
+
+import pytest
+
+from globolatte_ingest.reading.file_format import USUAL
+from globolatte_ingest.reading.landed_bytes import Content, FileLimits
+from globolatte_ingest.reading.sales import LARGEST_ALIKE_FILE, SALES_COLUMNS, read_alike_files, read_sales
+from globolatte_ingest.reasons import RefusedError
+from tests.builders import csv, line
+
+HEADER = ",".join(SALES_COLUMNS).encode()
+ROWS = [",".join(line(number).values()).encode() for number in range(3)]
+PIECES = [
+    *ROWS, *ROWS, *ROWS, b"short,row", ROWS[0] + b",long", b"", b"   ", b'"', b'x,"y\nz"', b"a\rb", b"caf\xe9", b"\x00",
+    b"-end-of-file-", b",".join([b"-end-of-file-"] * 10), b"," * 9, "☕".encode(), b"\xef\xbb\xbf", HEADER,
+]  # fmt: skip
+HEADERS = [HEADER] * 8 + [HEADER + b",note", HEADER.upper(), HEADER.replace(b"weather", b"sky"), b"", b'"' + HEADER]
+
+
+def says(content: bytes, path: str = "a.csv") -> tuple[object, ...] | None:
+    """What a file says, read on its own; none if it is refused."""
+    try:
+        sales = read_sales(path, Content(content), FileLimits(10_000_000))
+    except RefusedError:
+        return None
+    return sales.rows.to_pylist(), sales.unreadable, sales.extra_columns, sales.row_count
+
+
+def random_content(chance: random.Random) -> bytes:
+    rows = [chance.choice(PIECES[:9] if chance.random() < 0.7 else PIECES) for _ in range(chance.randint(0, 4))]
+    return b"\n".join([chance.choice(HEADERS), *rows]) + b"\n" * chance.randint(0, 2)
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_files_read_together_say_what_each_says_on_its_own(seed: int) -> None:
+    chance = random.Random(seed)
+    contents = [random_content(chance) for _ in range(chance.randint(2, 8))]
+    together = read_alike_files(["a.csv"] * len(contents), contents, [USUAL] * len(contents))
+    for place, sales in together.items():
+        alone = says(contents[place])
+        assert alone is not None, contents[place]
+        assert (sales.rows.to_pylist(), sales.unreadable, sales.extra_columns, sales.row_count) == alone
+
+
+def test_the_usual_files_are_read_together() -> None:
+    contents = [csv(line(1)), csv(), csv(line(2), line(3)), csv(line(4)).rstrip(), csv(line(5)) + b"short\n"]
+    assert read_alike_files(["a.csv"] * 5, contents, [USUAL] * 5).keys() == {0, 1, 2, 3, 4}
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("a.csv.gz", csv(line(1))),
+        ("a.parquet", csv(line(1))),
+        ("a.csv", b""),
+        ("a.csv", b"\n" + csv(line(1))),
+        ("a.csv", csv(line(1)) + b"\n"),
+        ("a.csv", csv(line(1, payment_method='"'))),
+        ("a.csv", csv(line(1)).replace(b"\n", b"\r\n")),
+        ("a.csv", b"\xef\xbb\xbf" + csv(line(1))),
+        ("a.csv", csv(line(1, payment_method="x" * LARGEST_ALIKE_FILE))),
+    ],
+    ids=["gzip", "parquet", "empty", "no-header", "blank-line", "quote", "crlf", "bom", "large"],
+)
+def test_a_file_whose_lines_may_not_be_rows_is_left_to_be_read_on_its_own(path: str, content: bytes) -> None:
+    assert read_alike_files([path, path], [content, content], [USUAL] * 2) == {}
+
+
+def test_a_file_that_cannot_be_read_does_not_take_the_others_with_it() -> None:
+    contents = [csv(line(1)), csv(line(2)) + b"caf\xe9,,,,,,,,,\n", csv(line(3))]
+    assert read_alike_files(["a.csv"] * 3, contents, [USUAL] * 3) == {}
+    assert [says(content) is not None for content in contents] == [True, False, True]

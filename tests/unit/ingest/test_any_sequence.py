@@ -1,0 +1,252 @@
+"""Whatever comes in whatever order, and whatever crashes on the way: the tables are what the laws say of the last good versions."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from globolatte_ingest.asking import asked_step, history_of
+from globolatte_ingest.ingest_work import do_work, work_in
+from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.quarantine import quarantined_rows
+from globolatte_ingest.steps import Step, ask, open_steps
+from resources.warehouse.warehouse import Transaction
+from tests.builders import (
+    DAY,
+    NOW,
+    RULES,
+    InterferedWarehouse,
+    csv,
+    deliver,
+    fetch,
+    landing_in,
+    line,
+    load_context,
+    put_reference_data,
+    sales,
+    sales_path,
+    warehouse_in,
+)
+from tests.unit.ingest.law import Day, Row, Version, corrected
+
+PATHS = [sales_path(name) for name in ("a.csv", "b.csv")]
+MAX_BAD_SHARE = 0.34
+
+rows = st.lists(
+    st.tuples(
+        st.sampled_from(["T1", "T2", "T3"]),
+        st.sampled_from(["card", "cash"]),
+        st.sampled_from(["Sunny"] * 2 + ["Hail"]),
+    ),
+    max_size=4,
+).map(tuple)
+crashes = st.lists(st.integers(1, 60), max_size=1)
+some_content = st.one_of(rows, rows, rows, st.none())
+
+
+class CrashError(Exception):
+    """What is thrown into a load."""
+
+
+def content(version: Version) -> bytes:
+    if version.rows is None:
+        return b"no,sales,file\n"
+    return csv(*(as_line(row) for row in version.rows))
+
+
+def as_line(row: Row) -> dict[str, str]:
+    return line(1, transaction_id=row[0], payment_method=row[1], weather=row[2])
+
+
+class AnySequence(RuleBasedStateMachine):
+    """Uploads, corrections, duplicates, steps and crashes against the laws in plain Python."""
+
+    _template: Path | None = None
+
+    @initialize()
+    def start(self) -> None:
+        if AnySequence._template is None:
+            AnySequence._template = Path(tempfile.mkdtemp())
+            put_reference_data(warehouse_in(AnySequence._template))
+        self.folder = Path(tempfile.mkdtemp())
+        self.warehouse, self.landing = warehouse_in(self.folder), landing_in(self.folder)
+        shutil.copy(warehouse_in(AnySequence._template).file, self.warehouse.file)
+        self.opened = self.warehouse.kept_open()
+        self.opened.__enter__()
+        self.day, self.uploads = Day(MAX_BAD_SHARE), 0
+
+    def teardown(self) -> None:
+        if hasattr(self, "opened"):
+            self.opened.__exit__(None, None, None)
+            shutil.rmtree(self.folder)
+
+    # What the world does -------------------------------------------------------------------------------------------------
+
+    def upload(self, path: str, content_rows: tuple[Row, ...] | None) -> None:
+        self.uploads += 1
+        version = Version(self.uploads, content_rows)
+        self.day.landed[path] = version
+        deliver(self.landing, path, content(version))
+
+    @rule(
+        path=st.sampled_from(PATHS),
+        content_rows=some_content,
+        crashing_at=crashes,
+        is_loaded=st.sampled_from([True, True, False]),
+    )
+    def a_file_comes_or_is_corrected(
+        self, path: str, content_rows: tuple[Row, ...] | None, crashing_at: list[int], *, is_loaded: bool
+    ) -> None:
+        self.upload(path, content_rows)
+        if is_loaded:
+            self.loads_run(crashing_at)
+
+    @precondition(lambda self: self.day.landed)
+    @rule(data=st.data(), other=st.sampled_from(PATHS), crashing_at=crashes)
+    def a_file_comes_again_under_another_name_or_the_same(
+        self, data: st.DataObject, other: str, crashing_at: list[int]
+    ) -> None:
+        path = data.draw(st.sampled_from(sorted(self.day.landed)))
+        self.upload(other, self.day.landed[path].rows)
+        self.loads_run(crashing_at)
+
+    def loads_run(self, crashing_at: list[int]) -> None:
+        new = self.day.pending()
+        self.ingest(crashing_at)
+        self.take(new)
+
+    # What people do ------------------------------------------------------------------------------------------------------
+
+    @precondition(lambda self: "held" in self.day.states.values())
+    @rule(data=st.data(), crashing_at=crashes)
+    def somebody_approves(self, data: st.DataObject, crashing_at: list[int]) -> None:
+        held = [path for path in self.day.reloadable() if self.day.states[path] == "held"]
+        if held:
+            path = data.draw(st.sampled_from(held))
+            self.day.approved.add((path, self.day.known[path].rows))
+            self.step(Step.APPROVE, path, crashing_at)
+
+    @precondition(lambda self: self.day.reloadable())
+    @rule(data=st.data(), crashing_at=crashes)
+    def somebody_retries(self, data: st.DataObject, crashing_at: list[int]) -> None:
+        self.step(Step.RETRY, data.draw(st.sampled_from(self.day.reloadable())), crashing_at)
+
+    @precondition(lambda self: self.day.reloadable())
+    @rule(data=st.data(), crashing_at=crashes)
+    def somebody_puts_corrected_rows_back(self, data: st.DataObject, crashing_at: list[int]) -> None:
+        path = data.draw(st.sampled_from(self.day.reloadable()))
+        version = self.day.known[path]
+        present = {"held": self.day.held, "loaded": self.day.loaded}.get(self.day.states[path], {}).get(path, ())
+        hail = [number for number, row in enumerate(present, start=1) if row[2] == "Hail"]
+        if hail:
+            number = data.draw(st.sampled_from(hail))
+            row = corrected(present[number - 1])
+            self.day.corrections.setdefault((path, version.rows), {})[number] = row
+            self.step(Step.RELEASE, path, crashing_at, {**as_line(row), "row_number": number})
+
+    @precondition(lambda self: self.day.loaded or self.day.held)
+    @rule(data=st.data(), crashing_at=crashes)
+    def somebody_retracts(self, data: st.DataObject, crashing_at: list[int]) -> None:
+        path = data.draw(st.sampled_from(sorted({*self.day.loaded, *self.day.held})))
+        new = self.day.pending()
+        self.ask(Step.RETRACT, path)
+        self.ingest(crashing_at)
+        self.day.retract(path)
+        self.take(new)
+
+    # How it is done ------------------------------------------------------------------------------------------------------
+
+    def step(self, step: Step, path: str, crashing_at: list[int], *put_back: dict[str, object]) -> None:
+        new = [*self.day.pending(), path]
+        self.ask(step, path, *put_back)
+        self.ingest(crashing_at)
+        self.take(new)
+
+    def ask(self, step: Step, path: str, *put_back: dict[str, object]) -> None:
+        table = pa.Table.from_pylist([*put_back]) if put_back else None
+        with self.warehouse.transaction() as transaction:
+            lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
+            numbers = [row["row_number"] for row in put_back]
+            asked = asked_step(step, history_of(transaction, path), "ana", None, numbers, lying)
+            ask(transaction, asked, NOW, table)
+
+    def ingest(self, crashing_at: list[int]) -> None:
+        """Runs the loads; each number is a statement to crash at, after which they run again."""
+        for crash in crashing_at:
+            seen = 0
+
+            def before(_transaction: Transaction, _sql: str, crash: int = crash) -> None:
+                nonlocal seen
+                seen += 1
+                if seen == crash:
+                    raise CrashError
+
+            try:
+                self.run(InterferedWarehouse(self.warehouse, before))
+            except CrashError:
+                with self.warehouse.transaction() as transaction:
+                    assert unbalanced_files(transaction) == []
+        self.run(self.warehouse)
+
+    def run(self, warehouse: InterferedWarehouse) -> None:
+        work = work_in(warehouse, self.landing, "usa", {DAY}, RULES)
+        do_work(warehouse, self.landing, work, load_context(max_bad_share=MAX_BAD_SHARE), batch_bytes=10**6)
+
+    def take(self, paths: list[str]) -> None:
+        """What was loaded at once is taken in the order of the ledger: that of the landing zone, but for files that crashed before."""
+        order = [path for (path,) in fetch(self.warehouse, "select path from sales_data.load_ledger order by sequence")]
+        for path in sorted(set(paths), key=lambda path: len(order) - order[::-1].index(path)):
+            self.day.take(path)
+
+    # What has to hold ----------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def the_tables_are_what_the_laws_say(self) -> None:
+        if not hasattr(self, "day"):
+            return
+        loaded, quarantined = self.day.judge()
+        assert sales(self.warehouse, "path, row_number, transaction_id, payment_method") == loaded
+        assert (
+            fetch(
+                self.warehouse,
+                "select path, row_number, quarantine.reason from sales_data.quarantine inner join (select load_id, path from "
+                "sales_data.load_ledger where status in ('loaded', 'held')) using (load_id) "
+                "order by path, row_number, quarantine.reason",
+            )
+            == quarantined
+        )
+
+    @invariant()
+    def every_version_is_accounted_for(self) -> None:
+        if not hasattr(self, "day"):
+            return
+        with self.warehouse.transaction() as transaction:
+            assert unbalanced_files(transaction) == []
+            assert open_steps(transaction) == []
+        states = dict(
+            fetch(
+                self.warehouse,
+                "select path, status from sales_data.load_ledger qualify row_number() over (partition by path order by sequence desc) = 1",
+            )
+        )
+        assert states == self.day.states
+        assert (
+            fetch(
+                self.warehouse,
+                "select path from sales_data.load_ledger where status in ('loaded', 'held') group by path, status having count(*) > 1",
+            )
+            == []
+        )
+        wrong = "select status from sales_data.load_ledger where status not in ('loaded', 'refused', 'held', 'superseded', 'retracted')"
+        assert fetch(self.warehouse, wrong) == []
+
+
+AnySequence.TestCase.settings = settings(
+    max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestAnySequence = pytest.mark.slow(AnySequence.TestCase)

@@ -1,0 +1,95 @@
+"""Files with too many bad rows: held until someone approves them, and nothing of them is loaded meanwhile."""
+
+import pytest
+
+from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.validation import Counts, held_for
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
+from tests.builders import csv, deliver, fetch, ledger, line, load, sales, sales_path
+
+A, B = sales_path("a.csv"), sales_path("b.csv")
+
+
+@pytest.mark.parametrize(
+    ("rows", "bad", "limit", "is_approved", "is_held"),
+    [
+        (0, 0, 0.2, False, False),
+        (5, 1, 0.2, False, False),
+        (5, 2, 0.2, False, True),
+        (5, 5, 0.2, True, False),
+        (1, 1, 1.0, False, False),
+        (1000, 1, 0.0, False, True),
+        (1000, 0, 0.0, False, False),
+    ],
+)
+def test_a_file_is_held_when_more_than_the_allowed_share_of_its_rows_is_bad(
+    rows: int, bad: int, limit: float, is_approved: bool, is_held: bool
+) -> None:
+    assert (held_for(Counts(rows, bad), limit, is_approved=is_approved) is not None) is is_held
+
+
+def lines(good: int, bad: int, first: int = 1) -> list[dict[str, str]]:
+    return [
+        *(line(number) for number in range(first, first + good)),
+        *(line(number, quantity="x") for number in range(first + good, first + good + bad)),
+    ]
+
+
+def test_of_a_held_file_nothing_is_loaded_and_everything_is_on_the_record(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    report = load(warehouse, landing, deliver(landing, A, csv(*lines(3, 1))), max_bad_share=0.2)
+    assert ([path for path, _ in report.held], report.loaded, report.rows_loaded) == ([A], (), 0)
+    assert ledger(warehouse, "path, status, reason_code, rows_in_file, rows_loaded, rows_quarantined") == [
+        (A, "held", "too_many_bad_rows", 4, 0, 1)
+    ]
+    assert sales(warehouse) == []
+    assert fetch(warehouse, "select row_number, line_number, reason from sales_data.quarantine") == [
+        (4, 5, "bad_number")
+    ]
+    with warehouse.transaction() as transaction:
+        assert unbalanced_files(transaction) == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        csv(*lines(3, 0)) + b"short\n",
+        csv(line(1), line(2), line(3), line(1)),
+        csv(*lines(3, 0)) + b'T00000009,O1,BU_US,P001,C0001,1,3.50,2022-01-31,"ca"rd,Sunny\n',
+    ],
+    ids=["wrong-field-count", "duplicate-in-file", "unparseable"],
+)
+def test_whatever_is_wrong_with_a_row_counts(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, content: bytes
+) -> None:
+    assert load(warehouse, landing, deliver(landing, A, content), max_bad_share=0.2).held
+    assert not load(warehouse, landing, deliver(landing, B, content), max_bad_share=0.25).held
+
+
+def test_a_day_sent_again_under_another_name_is_not_held(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    content = csv(*lines(3, 0))
+    for path in (A, B):
+        assert load(warehouse, landing, deliver(landing, path, content), max_bad_share=0.2).loaded == (path,)
+    assert [path for path, *_ in sales(warehouse)] == [A] * 3
+
+
+def test_a_held_correction_leaves_the_last_good_version_in_place(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    for content in (lines(2, 0), lines(1, 1), lines(2, 2)):
+        load(warehouse, landing, deliver(landing, A, csv(*content)), max_bad_share=0.2)
+    assert [status for _, status in ledger(warehouse)] == ["loaded", "superseded", "held"]
+    assert len(sales(warehouse)) == 2
+    load(warehouse, landing, deliver(landing, A, csv(*lines(1, 0, first=9))), max_bad_share=0.2)
+    assert [status for _, status in ledger(warehouse)] == ["superseded", "superseded", "superseded", "loaded"]
+    assert [transaction for *_, transaction in sales(warehouse)] == ["T00000009"]
+
+
+def test_a_held_file_owns_no_transaction(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+    batch = [deliver(landing, A, csv(*lines(3, 3))), deliver(landing, B, csv(*lines(3, 0)))]
+    load(warehouse, landing, *batch, max_bad_share=0.2)
+    assert [path for path, *_ in sales(warehouse)] == [B] * 3

@@ -1,0 +1,61 @@
+"""What a path means: a table of paths."""
+
+import datetime as dt
+
+import pytest
+
+from globolatte_ingest.paths import MisplacedFile, SalesFile
+from resources.landing.landing_zone import LandedFile
+from tests.builders import RULES
+
+
+@pytest.mark.parametrize(
+    ("path", "folder", "date"),
+    [
+        ("sales/usa/2022/01/31/sales.csv", "usa", "2022-01-31"),
+        ("sales/canada/2022/01/01/a.csv.gz", "canada", "2022-01-01"),
+        ("sales/mexico/2022/02/10/a.parquet", "mexico", "2022-02-10"),
+        ("sales/usa/2022/01/31/;DROP TABLE x;--.csv", "usa", "2022-01-31"),
+        ("sales/usa/2022/01/31/two words ☕ 100%.csv", "usa", "2022-01-31"),
+        ("sales/usa/2022/01/31/new\nline.csv", "usa", "2022-01-31"),
+        ("sales/usa/2022/01/31/a.b.csv", "usa", "2022-01-31"),
+    ],
+)
+def test_a_well_placed_file_belongs_to_its_folder_s_unit_and_date(path: str, folder: str, date: str) -> None:
+    file = LandedFile(path, "etag", 1)
+    assert RULES.place(file) == SalesFile(file, folder, dt.date.fromisoformat(date))
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("sales/usa/2022/01/31/sales.xlsx", "file type is none of .csv, .csv.gz, .parquet; export the sales as one of these"),
+        ("sales/usa/2022/01/31/sales", "file type is none of"),
+        ("sales/usa/2022/01/31/sales.CSV", "file type is none of"),
+        ("sales/usa/2022/01/31/sales.csv.zip", "file type is none of"),
+        ("sales/sales.csv", "path is not sales/<folder>/<yyyy>/<mm>/<dd>/<file>; move the file there"),
+        ("sales/usa/2022-01-31/sales.csv", "path is not sales/"),
+        ("sales/usa/2022/1/31/sales.csv", "path is not sales/"),
+        ("sales/usa/22/01/31/sales.csv", "path is not sales/"),
+        ("sales/usa/2022/01/31/deeper/sales.csv", "path is not sales/"),
+        ("sales//2022/01/31/sales.csv", "path is not sales/"),
+        ("sales/usa/٢٠٢٢/01/31/sales.csv", "path is not sales/"),
+        ("reference/prices.csv", "is none of reference/business_units.csv, reference/customers.csv, reference/products.csv"),
+        ("sales/france/2022/01/31/sales.csv", "no business unit has the folder 'france' (known: canada, mexico, usa)"),
+        ("sales/USA/2022/01/31/sales.csv", "no business unit has the folder 'USA'"),
+        ("sales/usa/2022/02/30/sales.csv", "the path's year/month/day is no date; move the file to its business date"),
+        ("sales/usa/2022/13/01/sales.csv", "is no date"),
+        ("sales/usa/0000/01/01/sales.csv", "is no date"),
+        ("sales/usa/2021/12/31/sales.csv", "business date 2021-12-31 is before the first one, 2022-01-01"),
+        ("sales/usa/2022/02/11/sales.csv", "business date 2022-02-11 lies in the future; it is looked at again on that day"),
+        ("sales/usa/9999/12/31/sales.csv", "lies in the future"),
+        (r"sales/usa/2022/01/31/caf\xe9.csv", "name holds a backslash or bytes that are not UTF-8; rename the file"),
+        (r"sales\usa\2022\01\31\sales.csv", "name holds a backslash"),
+    ],
+)  # fmt: skip
+def test_a_misplaced_file_says_what_is_wrong_with_its_path(path: str, reason: str) -> None:
+    file = LandedFile(path, "etag", 1)
+    placed = RULES.place(file)
+    assert isinstance(placed, MisplacedFile)
+    assert placed.file == file
+    assert reason in placed.reason

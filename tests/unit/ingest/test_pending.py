@@ -1,0 +1,164 @@
+"""What is pending: tables of listings, what the ledger knows, and what follows."""
+
+import datetime as dt
+
+import pytest
+
+from globolatte_ingest.ledger import MISPLACED, Attempts, KnownFile
+from globolatte_ingest.paths import SalesFile
+from globolatte_ingest.pending import LoadRange, Pending, RetryPolicy, coalesce, find_pending
+from resources.landing.landing_zone import LandedFile
+from tests.builders import DAY, NOW, RULES, sales_path
+
+POLICY = RetryPolicy(max_attempts=3, base_seconds=60)
+SECOND = dt.timedelta(seconds=1)
+
+
+def file(path: str, etag: str = "1") -> LandedFile:
+    return LandedFile(path, etag, 100)
+
+
+def sales_file(folder: str, day: int, name: str = "a.csv", etag: str = "1") -> SalesFile:
+    date = dt.date(2022, 1, day)
+    return SalesFile(file(sales_path(name, folder, date), etag), folder, date)
+
+
+def known(path: str, etag: str = "1", status: str = "loaded", reason: str | None = None) -> dict[str, KnownFile]:
+    return {path: KnownFile(path, etag, status, reason)}
+
+
+def pending(
+    *listing: LandedFile,
+    known: dict[str, KnownFile] | None = None,
+    attempts: dict[tuple[str, str], Attempts] | None = None,
+) -> Pending:
+    return find_pending(listing, known or {}, attempts or {}, RULES, POLICY, NOW)
+
+
+PATH = sales_path()
+LOAD = Pending(ranges=(LoadRange("usa", DAY, DAY, (SalesFile(file(PATH), "usa", DAY),)),))
+NOTHING = Pending()
+
+
+@pytest.mark.parametrize(
+    ("ledger", "expected"),
+    [
+        ({}, LOAD),
+        (known(PATH, etag="0"), LOAD),
+        (known(PATH, etag="0", status="refused"), LOAD),
+        (known(PATH), NOTHING),
+        (known(PATH, status="refused", reason="the file is empty"), NOTHING),
+        (known(PATH, status="refused", reason=MISPLACED + "lies in the future"), LOAD),
+        (known(sales_path("other.csv")), LOAD),
+    ],
+    ids=["new", "changed", "changed-after-refusal", "loaded", "refused", "once-misplaced", "another-known"],
+)
+def test_a_sales_file_is_pending_until_exactly_this_version_is_on_the_record(
+    ledger: dict[str, KnownFile], expected: Pending
+) -> None:
+    assert pending(file(PATH), known=ledger) == expected
+
+
+def test_a_misplaced_file_is_pending_until_it_is_on_the_record() -> None:
+    path = "sales/france/2022/01/31/a.csv"
+    [item] = pending(file(path)).misplaced
+    assert (item.file, "'france'" in item.reason) == (file(path), True)
+    assert pending(file(path), known=known(path, status="refused", reason=MISPLACED + item.reason)) == NOTHING
+    assert len(pending(file(path, "2"), known=known(path, reason=MISPLACED + item.reason)).misplaced) == 1
+
+
+REFERENCE = ["reference/business_units.csv", "reference/customers.csv", "reference/products.csv"]
+
+
+@pytest.mark.parametrize("path", REFERENCE)
+def test_a_reference_file_is_pending_until_exactly_this_version_is_on_the_record(path: str) -> None:
+    assert pending(file(path)) == Pending(reference=(file(path),))
+    assert pending(file(path), known=known(path, etag="0")) == Pending(reference=(file(path),))
+    assert pending(file(path), known=known(path)) == NOTHING
+    assert pending(file(path), known=known(path, status="refused", reason="no price")) == NOTHING
+
+
+@pytest.mark.parametrize("path", ["reference/README.txt", "reference/prices.csv", "reference/old/products.csv"])
+def test_another_file_beside_the_reference_files_is_misplaced_and_holds_nothing_up(path: str) -> None:
+    found = pending(file(path), file(PATH))
+    assert found.reference == ()
+    assert [item.file.path for item in found.misplaced] == [path]
+    assert "reference/" in found.misplaced[0].reason
+    assert found.ranges == LOAD.ranges
+    assert pending(file(path), known=known(path, status="refused", reason=MISPLACED + "why")) == NOTHING
+
+
+@pytest.mark.parametrize("path", ["notes.txt", "truth/orders.csv", "Sales/usa/2022/01/31/a.csv"])
+def test_files_outside_sales_and_reference_are_none_of_our_business(path: str) -> None:
+    assert pending(file(path)) == NOTHING
+
+
+@pytest.mark.parametrize(
+    ("count", "seconds_ago", "due"),
+    [
+        (1, 59, False),
+        (1, 60, True),
+        (2, 60, False),
+        (2, 119, False),
+        (2, 120, True),
+        (3, 10_000_000, False),
+        (4, 10_000_000, False),
+    ],
+)
+def test_a_crashed_load_is_due_again_after_a_wait_that_doubles_until_attempts_are_used_up(
+    count: int, seconds_ago: int, due: bool
+) -> None:
+    assert POLICY.is_due(Attempts(count, NOW - seconds_ago * SECOND), NOW) is due
+
+
+def test_a_file_that_was_never_tried_is_due() -> None:
+    assert POLICY.is_due(None, NOW)
+
+
+def test_crashed_loads_wait_or_are_exhausted_and_the_others_go_ahead() -> None:
+    new, due, waiting, exhausted = (sales_file("usa", day) for day in (1, 2, 3, 4))
+    tried = {
+        (due.file.path, "1"): Attempts(1, NOW - 60 * SECOND),
+        (waiting.file.path, "1"): Attempts(2, NOW - 60 * SECOND),
+        (exhausted.file.path, "1"): Attempts(3, NOW - 60 * SECOND),
+        (new.file.path, "0"): Attempts(3, NOW),  # an earlier version of it
+    }
+    found = pending(*(item.file for item in (new, due, waiting, exhausted)), attempts=tried)
+    assert found == Pending(ranges=coalesce([new, due]), waiting=(waiting,), exhausted=(exhausted,))
+    assert found.file_count == 2
+
+
+USA = [sales_file("usa", day) for day in (1, 2, 3, 5)]
+CANADA = [sales_file("canada", 9)]
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ([], []),
+        (USA[:1], [("usa", 1, 1, 1)]),
+        (USA, [("usa", 1, 5, 4)]),
+        (USA[::-1], [("usa", 1, 5, 4)]),
+        ([USA[0], *CANADA, USA[3]], [("canada", 9, 9, 1), ("usa", 1, 5, 2)]),
+        ([sales_file("usa", 1, "b.csv"), sales_file("usa", 1, "a.csv")], [("usa", 1, 1, 2)]),
+    ],
+)
+def test_a_backlog_is_one_range_for_each_unit(
+    files: list[SalesFile], expected: list[tuple[str, int, int, int]]
+) -> None:
+    ranges = coalesce(files)
+    assert [(load.folder, load.first.day, load.last.day, len(load.files)) for load in ranges] == expected
+    assert sorted(item.file for load in ranges for item in load.files) == sorted(item.file for item in files)
+
+
+def test_a_range_is_named_by_its_file_versions_whatever_their_order() -> None:
+    [usual], [reverse] = coalesce(USA), coalesce(USA[::-1])
+    [changed] = coalesce([*USA[:3], sales_file("usa", 5, etag="2")])
+    [fewer] = coalesce(USA[:3])
+    assert usual.digest == reverse.digest
+    assert len({usual.digest, changed.digest, fewer.digest}) == 3
+
+
+def test_a_range_without_files_is_named_by_unit_and_dates() -> None:
+    ranges = [LoadRange("usa", DAY, DAY), LoadRange("canada", DAY, DAY), LoadRange("usa", DAY - dt.timedelta(1), DAY)]
+    assert len({load.digest for load in ranges}) == 3
