@@ -1,28 +1,31 @@
 """What holds for all assets whatever their stage, mapped once over the whole graph."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import dagster as dg
 
 from globolatte_assets.automation import follow_new_data, follows_new_data
+from globolatte_assets.code_versions import SourceTree, with_code_version
 from globolatte_assets.documentation import table_descriptions
 from globolatte_assets.features.definitions import dbt_manifest
 from resources.settings.choices import MissingDelivery
-from resources.settings.settings import Settings
+from resources.settings.settings import PROJECT_ROOT, Settings
 
 AnyAsset = Any
 """What a stage declares: `AssetsDefinition` or `AssetSpec`; the type of `Definitions.assets` has two more, which Dagster deprecates."""
 
 
 def with_policies(assets: Iterable[AnyAsset], settings: Settings) -> list[AnyAsset]:
-    """The same assets: they follow new data where they should, and say which table they write."""
+    """The same assets: they follow new data where they should, and say which table they write and by what code."""
     condition = follow_new_data(waits_for_checks=settings.missing_delivery is MissingDelivery.BLOCK)
+    sources = SourceTree(PROJECT_ROOT)
     described = table_descriptions(dbt_manifest(), str(settings.warehouse))
 
     def policies(spec: dg.AssetSpec) -> dg.AssetSpec:
         if follows_new_data(spec):
             spec = spec.replace_attributes(automation_condition=condition)
-        return described(spec)
+        return with_code_version(described(spec), sources)
 
-    return list(dg.map_asset_specs(policies, assets))
+    with_references: Sequence[Any] = dg.with_source_code_references(list(assets))
+    return list(dg.map_asset_specs(policies, with_references))

@@ -1,8 +1,7 @@
 """AutoML on this machine: `python -m globolatte_ml.automl_search --training DIR --validation DIR --out DIR [--trials N] …`.
 
-Belongs here: the search, by FLAML's cost-frugal optimiser: so many trials, shared evenly among the learners, seeded. A number of trials
-bounds it, never the time: the same table gives the same model. Writes `model.onnx` and `trials.json`.
-Does not belong here: the learners (`automl_learners.py`), the table (`automl_table.py`), the model around it (`model.py`).
+A search by Optuna: so many trials, shared evenly among the learners of `training/automl.py`, seeded. A number of trials bounds it,
+never the time: the same table gives the same model. Writes `model.onnx` and `trials.json`. The table is `automl_table.py`'s.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
-import os
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -19,16 +18,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
+from pyarrow import parquet
 
 from globolatte_ml.automl_table import TABLE_FILE, TARGET
 from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.entry import exit_code, on_one_thread, say
 from globolatte_ml.model.tabular import FOUND_GRAPH
-from globolatte_ml.train import FAULT_IN_THE_INPUT, THREAD_VARIABLES
-from globolatte_ml.training.automl_metrics import METRICS, Metric
+from globolatte_ml.training.automl import LEARNERS, METRICS, Metric, as_onnx
 
 TRIALS_FILE = "trials.json"
-NEEDED = ("flaml", "lightgbm", "skl2onnx", "onnxmltools")
-LOCAL_ALGORITHMS = ("logistic_regression", "light_gbm", "random_forest", "extreme_random_trees")
+NEEDED = ("lightgbm", "skl2onnx", "onnxmltools")
+LOCAL_ALGORITHMS = tuple(LEARNERS)
+TRIALS_AT_RANDOM = 3
+"""Before the search begins to learn from them: a learner has few in all."""
 
 
 @dataclass(frozen=True)
@@ -62,8 +65,6 @@ def check_installed() -> None:
 
 def read_tables(training: Path, validation: Path) -> Table:
     """Reads both folders. Later orders of a product that the training orders lack tell nothing of a classifier, and are left out."""
-    from pyarrow import parquet
-
     found = []
     for folder in (training, validation):
         if not (folder / TABLE_FILE).is_file():
@@ -90,8 +91,6 @@ def search(
 ) -> tuple[Any, list[Trial], int]:
     """The best model, fitted on the training orders; all trials; which of them it is. `folds`: of a cross-validation of the training
     orders, none to compare on the validation orders."""
-    from globolatte_ml.training.automl_learners import LEARNERS
-
     done: list[Trial] = []
     for place, algorithm in enumerate(algorithms):
         share = trials // len(algorithms) + (place < trials % len(algorithms))
@@ -111,29 +110,32 @@ def _tuned(
     folds: int | None,
     say: Callable[[str], object],
 ) -> list[Trial]:
-    """The trials of one learner: FLAML proposes settings and is told how they did."""
-    from flaml import CFO, tune
-
-    from globolatte_ml.training.automl_learners import LEARNERS
-
+    """The trials of one learner; the first is the middle of every range."""
     learner, done = LEARNERS[algorithm], []
-    whole = {name for name, bounds in learner.bounds.items() if all(isinstance(bound, int) for bound in bounds)}
-    space = {
-        name: tune.lograndint(int(low), int(high)) if name in whole else tune.loguniform(low, high)
-        for name, (low, high) in learner.bounds.items()
-    }
-    cheap = {name: low for name, (low, _) in learner.bounds.items() if name in whole}
-    searcher = CFO(metric="score", mode="max", space=space, low_cost_partial_config=cheap, seed=seed, cost_attr="score")
-    for number in range(trials):
-        settings = searcher.suggest(str(number))
-        if settings is None:
-            break
-        settings = {name: int(settings[name]) if name in whole else float(settings[name]) for name in space}
-        score = _score(table, partial(learner.build, settings, seed), metric, folds)
-        searcher.on_trial_complete(str(number), {"score": score, "config": settings})
-        done.append(Trial(algorithm, settings, score))
-        say(f"{algorithm} {number}: {score:.5f} with {settings}")
+
+    def score(trial: optuna.Trial) -> float:
+        settings = {name: _suggested(trial, name, *bounds) for name, bounds in learner.bounds.items()}
+        found = _score(table, partial(learner.build, settings, seed), metric, folds)
+        done.append(Trial(algorithm, settings, found))
+        say(f"{algorithm} {trial.number}: {found:.5f} with {settings}")
+        return found
+
+    sampler = optuna.samplers.TPESampler(n_startup_trials=TRIALS_AT_RANDOM, seed=seed)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.enqueue_trial({name: _middle(*bounds) for name, bounds in learner.bounds.items()})
+    study.optimize(score, n_trials=trials)
     return done
+
+
+def _suggested(trial: optuna.Trial, name: str, low: float, high: float) -> float:
+    if isinstance(low, int) and isinstance(high, int):
+        return trial.suggest_int(name, low, high, log=True)
+    return trial.suggest_float(name, low, high, log=True)
+
+
+def _middle(low: float, high: float) -> float:
+    middle = math.sqrt(low * high)
+    return round(middle) if isinstance(low, int) and isinstance(high, int) else middle
 
 
 def _score(table: Table, build: Callable[[], Any], metric: Metric, folds: int | None) -> float:
@@ -160,19 +162,16 @@ def _shares(model: Any, inputs: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Search and write; 0 when done, 2 when the input cannot be used or a package is missing (the message says what to do)."""
     options = _parser().parse_args(arguments)
-    for variable in THREAD_VARIABLES:
-        os.environ[variable] = "1"
-    try:
+    on_one_thread()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    def work() -> None:
         check_installed()
-        table = read_tables(options.training, options.validation)
-        found = search(
-            table, _allowed(options.block), options.metric, options.trials, options.seed, options.folds, _say
-        )
-    except InvalidDataError as error:
-        sys.stderr.write(f"{error}\n")
-        return FAULT_IN_THE_INPUT
-    _write(*found, table, options)
-    return 0
+        table, allowed = read_tables(options.training, options.validation), _allowed(options.block)
+        found = search(table, allowed, options.metric, options.trials, options.seed, options.folds, say)
+        _write(*found, table, options)
+
+    return exit_code(work)
 
 
 def _allowed(blocked: Sequence[str]) -> list[str]:
@@ -184,8 +183,6 @@ def _allowed(blocked: Sequence[str]) -> list[str]:
 
 
 def _write(model: Any, trials: list[Trial], best: int, table: Table, options: argparse.Namespace) -> None:
-    from globolatte_ml.training.automl_learners import as_onnx
-
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / FOUND_GRAPH).write_bytes(as_onnx(model, table.inputs.shape[1]))
     said = {
@@ -195,12 +192,7 @@ def _write(model: Any, trials: list[Trial], best: int, table: Table, options: ar
         "trials": [asdict(trial) for trial in trials],
     }
     (options.out / TRIALS_FILE).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
-    _say(f"best of {len(trials)} trials: {trials[best].algorithm}, {options.metric} {trials[best].score:.5f}")
-
-
-def _say(sentence: str) -> None:
-    sys.stdout.write(f"{sentence}\n")
-    sys.stdout.flush()
+    say(f"best of {len(trials)} trials: {trials[best].algorithm}, {options.metric} {trials[best].score:.5f}")
 
 
 def _parser() -> argparse.ArgumentParser:

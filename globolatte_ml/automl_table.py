@@ -18,17 +18,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import parquet
 
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.contexts import Contexts
 from globolatte_ml.data.snapshot import Snapshot, read_snapshot
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.training_orders import canonical_order, thinned
+from globolatte_ml.entry import exit_code, say
 from globolatte_ml.model.feature_space import FeatureSpace
 from globolatte_ml.model.features import feature_names, features
 from globolatte_ml.model.fitting import TOO_FEW_ORDERS, validation_orders
 from globolatte_ml.model.priors import learn_feature_space
-from globolatte_ml.train import FAULT_IN_THE_INPUT
 
 TARGET = "chosen_product"
 """Position of the main product in the sorted catalogue: whole numbers have one order, whatever ids look like."""
@@ -82,9 +84,6 @@ def _space(orders: Orders, snapshot: Snapshot) -> FeatureSpace:
 
 
 def _write(orders: Orders, space: FeatureSpace, folder: Path) -> Path:
-    import pyarrow as pa
-    from pyarrow import parquet
-
     folder.mkdir(parents=True, exist_ok=True)
     inputs = features(orders[0], orders[1], space)
     columns = {name: inputs[:, place] for place, name in enumerate(column_names(space))}
@@ -99,13 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--snapshot", type=Path, required=True, help="folder of the exported snapshot")
     parser.add_argument("--out", type=Path, required=True, help="folder for the tables")
     options = parser.parse_args(arguments)
-    try:
-        training, validation = write_tables(read_snapshot(options.snapshot), options.out)
-    except InvalidDataError as error:
-        sys.stderr.write(f"{error}\n")
-        return FAULT_IN_THE_INPUT
-    sys.stdout.write(f"tables: {training}, {validation}\n")
-    return 0
+    return exit_code(lambda: say("tables: {}, {}".format(*write_tables(read_snapshot(options.snapshot), options.out))))
 
 
 if __name__ == "__main__":

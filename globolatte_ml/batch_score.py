@@ -1,7 +1,6 @@
 """The entry script of batch scoring: `init` and `run(mini_batch)` as Azure ML's batch deployments call them, the same code on this machine.
 
-Belongs here: files of questions in, rows of answers out. Each file has one question a line, as JSON, like those of the online endpoint.
-Does not belong here: what is answered to a question (`service.py`).
+Files of questions in, rows of answers out: each file has one question a line, as JSON, like those of the online endpoint.
 """
 
 from __future__ import annotations
@@ -13,13 +12,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from globolatte_ml.scoring.score_body import MAX_REQUESTS, BodyError
 from globolatte_ml.scoring.service import Service
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = (
     "prediction_id",
@@ -63,8 +61,6 @@ def answers_of(path: str) -> str:
 
 
 def _answers(files: Sequence[Path]) -> pd.DataFrame:
-    import pandas as pd
-
     rows = [row for file in files for row in _rows_of(file)]
     return pd.DataFrame(rows, columns=[*COLUMNS, "model_version", "state_version"])
 

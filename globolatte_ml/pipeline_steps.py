@@ -13,13 +13,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.entry import exit_code, say
 from globolatte_ml.scoring.scoring import resolve_model_folder
 from globolatte_ml.training.evaluation import evaluate_model
 
 PROFILE_FILE, EVALUATION_FILE = "profile.json", "evaluation.json"
-FAULT_IN_THE_INPUT = 2
 
 
 def prepare(snapshot_folder: Path, out: Path) -> None:
@@ -47,16 +46,15 @@ def evaluate(snapshot_folder: Path, model_folder: Path, out: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """One step; 0 when done, 2 when the input cannot be used (the message says what to do)."""
     options = _parser().parse_args(arguments)
-    try:
+
+    def step() -> None:
         if options.step == "prepare":
             prepare(options.snapshot, options.out)
         else:
             evaluate(options.snapshot, options.model, options.out)
-    except InvalidDataError as error:
-        sys.stderr.write(f"{error}\n")
-        return FAULT_IN_THE_INPUT
-    sys.stdout.write(f"{options.step}: {options.out}\n")
-    return 0
+        say(f"{options.step}: {options.out}")
+
+    return exit_code(step)
 
 
 def _parser() -> argparse.ArgumentParser:

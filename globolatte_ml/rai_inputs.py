@@ -1,32 +1,31 @@
 """What Azure's Responsible AI components read: `python -m globolatte_ml.rai_inputs --snapshot DIR --model DIR --train DIR …`.
 
-Belongs here: orders as tables of one row each, and the model as the kind of classifier that those components take: of two classes,
-whether an order's main product is the one looked at or another. Their causal analysis takes no more than two.
-Does not belong here: our own responsible AI (`responsible_ai/`), which looks at all products; Azure's components themselves.
+Orders as tables of one row each, and the model as the kind of classifier that those components take: of two classes, whether an
+order's main product is the one looked at or another. Their causal analysis takes no more than two. Our own responsible AI
+(`explain/`) looks at all products.
 """
 
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from globolatte_ml.automl_table import MLTABLE, TABLE_FILE
 from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.flat_rows import contexts_from_rows, flat_rows, states_from_rows
 from globolatte_ml.data.snapshot import Snapshot, read_snapshot
-from globolatte_ml.mlflow_loader import MODEL_NAME, contexts_from_rows, flat_rows, states_from_rows
+from globolatte_ml.entry import exit_code, say
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.scoring.onnx_serving import load_for_serving
 from globolatte_ml.scoring.scoring import resolve_model_folder
-from globolatte_ml.train import FAULT_IN_THE_INPUT
-
-if TYPE_CHECKING:
-    import pandas as pd
+from globolatte_ml.training.training import MODEL_NAME
 
 TARGET = "is_chosen"
 FOCUS_FILE = "focus.txt"
@@ -59,7 +58,7 @@ class FocusClassifier:
 def _load_pyfunc(data_path: str) -> FocusClassifier:
     """MLflow's entry point."""
     folder = Path(data_path)
-    return FocusClassifier(load_for_serving(folder), (folder / FOCUS_FILE).read_text(encoding="utf-8"))
+    return FocusClassifier(PreferenceModel.load(folder), (folder / FOCUS_FILE).read_text(encoding="utf-8"))
 
 
 def best_seller(snapshot: Snapshot) -> str:
@@ -92,8 +91,6 @@ def _write_table(rows: pd.DataFrame, folder: Path) -> None:
 
 
 def _write_model(source: Path, focus: str, folder: Path) -> None:
-    import shutil
-
     import mlflow.pyfunc
 
     with tempfile.TemporaryDirectory() as scratch:
@@ -122,14 +119,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.add_argument(f"--{name}", type=Path, required=True, help=meaning)
     parser.add_argument("--focus", required=True, help="the product looked at")
     options = parser.parse_args(arguments)
-    try:
+
+    def work() -> None:
         snapshot = read_snapshot(options.snapshot)
         write(snapshot, options.model, options.focus, options.train, options.test, options.model_out)
-    except InvalidDataError as error:
-        sys.stderr.write(f"{error}\n")
-        return FAULT_IN_THE_INPUT
-    sys.stdout.write(f"product {options.focus}: {options.train}, {options.test}, {options.model_out}\n")
-    return 0
+        say(f"product {options.focus}: {options.train}, {options.test}, {options.model_out}")
+
+    return exit_code(work)
 
 
 if __name__ == "__main__":

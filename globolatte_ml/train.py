@@ -1,7 +1,6 @@
 """The training job: `python -m globolatte_ml.train --snapshot DIR --out DIR [--seed N] [--penalties X,…] [--half-lives X,…]`.
 
-Belongs here: the command line, the thread limit, telling Dagster (through Pipes, when it started us) how it goes.
-Does not belong here: what training is (`training.py`). Nothing is imported before the thread limit is set.
+The command line, and reporting to Dagster through Pipes when it started us. Nothing heavy is imported before the thread limit is set.
 """
 
 from __future__ import annotations
@@ -13,31 +12,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from globolatte_ml.entry import exit_code, on_one_thread, say
+
 if TYPE_CHECKING:
     from globolatte_ml.training.training import Training
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-FAULT_IN_THE_INPUT = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train and write; 0 when done, 2 when the input cannot be used (the message says what to do)."""
     options = _parser().parse_args(arguments)
-    for variable in THREAD_VARIABLES:  # shared cores: threads that wait for each other cost more than they bring
-        os.environ[variable] = "1"
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a training job tells nobody but its caller
-    from globolatte_ml.data.columns import InvalidDataError
+    on_one_thread()
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a training job reports to nobody but its caller
+    return exit_code(lambda: _run_under_dagster(options) if PIPES_VARIABLE in os.environ else _run(options, say))
 
-    try:
-        if PIPES_VARIABLE in os.environ:
-            _run_under_dagster(options)
-        else:
-            run(options.snapshot, options.out, options.seed, _say, _candidates(options), _found(options))
-    except InvalidDataError as error:
-        sys.stderr.write(f"{error}\n")
-        return FAULT_IN_THE_INPUT
-    return 0
+
+def _run(options: argparse.Namespace, say: Callable[[str], object]) -> Training:
+    return run(options.snapshot, options.out, options.seed, say, _candidates(options), _found(options))
 
 
 def run(
@@ -88,9 +80,7 @@ def _run_under_dagster(options: argparse.Namespace) -> None:
     from dagster_pipes import open_dagster_pipes
 
     with open_dagster_pipes() as pipes:
-        training = run(
-            options.snapshot, options.out, options.seed, pipes.log.info, _candidates(options), _found(options)
-        )
+        training = _run(options, pipes.log.info)
         if pipes.is_asset_step:
             parameters = training.parameters()
             metadata: dict[str, Any] = {**training.metrics(), **parameters, "penalties": str(parameters["penalties"])}
@@ -113,11 +103,6 @@ def _found(options: argparse.Namespace) -> tuple[Path, str] | None:
 
 def _numbers(text: str) -> list[float]:
     return [float(part) for part in text.split(",")]
-
-
-def _say(sentence: str) -> None:
-    sys.stdout.write(f"{sentence}\n")
-    sys.stdout.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

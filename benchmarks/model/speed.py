@@ -1,4 +1,5 @@
-"""How fast the model is: one prediction, a batch of everyone, a training of a million orders. References are promises, or the bare graph.
+"""How fast the model is: one prediction, a batch of everyone, a training of a million orders. References are promises, or
+the bare arithmetic.
 
 Times are CPU seconds of this process, so that a busy machine does not matter; one thread.
 """
@@ -15,11 +16,9 @@ from benchmarks.model.chains import Case, case
 from benchmarks.rows import Row
 from globolatte_ml.model.encoding import Encoded, EncodedStates, encode_asked, encode_states
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.model.onnx_graph import GRAPH_NAME, write_graph
-from globolatte_ml.scoring.onnx_serving import GraphAnswers, load_for_serving
 from globolatte_ml.training.training import fit_on_the_past
 
-PROMISED_MICROSECONDS, PROMISED_SECONDS, PROMISED_GIGABYTES, PROMISED_BATCH_GIGABYTES = 100.0, 300.0, 4.0, 2.0
+PROMISED_MICROSECONDS, PROMISED_SECONDS, PROMISED_GIGABYTES, PROMISED_BATCH_GIGABYTES = 300.0, 300.0, 4.0, 2.0
 BATCH_LIMIT = 1.5
 PREDICTIONS, ROUNDS, CUSTOMERS, AT_ONCE = 500, 20, 1_000_000, 2_000
 TRAINING_ORDERS, TRAINING_CUSTOMERS = 1_000_000, 100_000
@@ -31,11 +30,10 @@ def prediction_rows(folder: Path, customers: int = CUSTOMERS) -> Iterator[Row]:
     chain = case("published", 10_000, 1_000, 7)
     model = fit_on_the_past(chain.snapshot)
     model.save(folder)
-    write_graph(model, folder / GRAPH_NAME)
-    served, graph = load_for_serving(folder), GraphAnswers(folder / GRAPH_NAME)
+    served = PreferenceModel.load(folder)
     states = encode_states(chain.snapshot.states, model.space_)
     yield _one_prediction(chain, served, states)
-    yield from _batch(chain, served, graph, states, customers)
+    yield from _batch(chain, served, states, customers)
 
 
 def _one_prediction(chain: Case, served: PreferenceModel, states: EncodedStates) -> Row:
@@ -60,9 +58,7 @@ def _one_prediction(chain: Case, served: PreferenceModel, states: EncodedStates)
     )
 
 
-def _batch(
-    chain: Case, served: PreferenceModel, graph: GraphAnswers, states: EncodedStates, customers: int
-) -> Iterator[Row]:
+def _batch(chain: Case, served: PreferenceModel, states: EncodedStates, customers: int) -> Iterator[Row]:
     rng = np.random.default_rng(0)
     pieces = [rng.integers(0, len(chain.snapshot), AT_ONCE) for _ in range(customers // AT_ONCE)]
 
@@ -71,8 +67,14 @@ def _batch(
 
     ours = _cpu_seconds(lambda: [served.predict_encoded(asked(rows)) for rows in pieces])
     one = asked(pieces[0])
-    bare = _cpu_seconds(lambda: [graph(one) for _ in pieces])
-    yield Row(f"batch of {customers:,} customers x products", ours, bare, limit=BATCH_LIMIT, note="the bare graph run")
+    bare = _cpu_seconds(lambda: [served.predict_encoded(one) for _ in pieces])
+    yield Row(
+        f"batch of {customers:,} customers x products",
+        ours,
+        bare,
+        limit=BATCH_LIMIT,
+        note="one encoded piece, again and again",
+    )
     yield Row("peak memory of the batch", _peak_gigabytes(), PROMISED_BATCH_GIGABYTES, unit="GB", limit=1.0)
 
 

@@ -57,8 +57,7 @@ def regional_recommendations(
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Score a customer without history, in each unit, season and weather."""
-    from globolatte_ml.scoring.regional import regional_table
-    from globolatte_ml.scoring.regional_plots import regional_map
+    from globolatte_ml.scoring.regional import regional_map, regional_table
     from globolatte_ml.scoring.scoring import Scorer
 
     champion = champion_of(ml)

@@ -8,6 +8,7 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtProject, dbt_assets
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
+from globolatte_assets.code_versions import sql_version
 from globolatte_assets.documentation import COLUMN_SCHEMA, schema_of_model
 from globolatte_assets.features.builds import (
     built_by,
@@ -37,8 +38,17 @@ DAILY_BUILD = ["build", "--exclude-resource-type", "unit_test"]
 class Translator(DagsterDbtTranslator):
     """Names dbt nodes as the graph names assets: the folder is the stage, dbt's name stays."""
 
-    def __init__(self) -> None:
-        super().__init__(DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True))
+    def __init__(self, macros: Mapping[str, Any]) -> None:
+        """`macros`: those of dbt's manifest, by unique id."""
+        super().__init__(
+            DagsterDbtTranslatorSettings(enable_duplicate_source_asset_keys=True, enable_code_references=True)
+        )
+        self._macros = macros
+
+    def get_code_version(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """Changes with the model's SQL and the macros that it calls. A source has none."""
+        is_model = dbt_resource_props["resource_type"] == "model"
+        return sql_version(dbt_resource_props, self._macros) if is_model else None
 
     def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
         """`[folder, model]` for a model; the raw asset for a source."""
@@ -107,7 +117,7 @@ def _column_lineage(project: DbtProject, manifest: Mapping[str, Any]) -> Mapping
     file = project.manifest_path.with_name(LINEAGE_FILE)
     if not file.exists():
         return {}
-    translator = Translator()
+    translator = Translator(manifest["macros"])
     keys = {name: translator.get_asset_key(node) for name, node in manifest["sources"].items()}
     keys |= {
         name: translator.get_asset_key(node)
@@ -148,7 +158,7 @@ def dbt_models(project: DbtProject, manifest: Mapping[str, Any]) -> dg.AssetsDef
     @dbt_assets(
         manifest=manifest,
         project=project,
-        dagster_dbt_translator=Translator(),
+        dagster_dbt_translator=Translator(manifest["macros"]),
         name="dbt_models",
         retry_policy=RETRY_AFTER_A_FAULT,
         pool=WAREHOUSE_POOL,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from globolatte_assets.code_versions import CODE_REFERENCES
 from globolatte_assets.keys import OWNER_DATA
 from globolatte_ingest.deliveries import DeliveryPolicy
 from globolatte_ingest.ledger import LoadedDay
@@ -39,6 +40,10 @@ def freshness_policy(policy: DeliveryPolicy) -> dg.FreshnessPolicy | None:
 
 def unit_deliveries(folders: Sequence[str], policy: DeliveryPolicy) -> list[dg.AssetSpec]:
     """The assets, one for each unit's landing folder. They are nobody's to materialize by hand."""
+    line = unit_deliveries.__code__.co_firstlineno
+    declared_here = dg.CodeReferencesMetadataValue(
+        code_references=[dg.LocalFileCodeReference(file_path=__file__, line_number=line)]
+    )
     return [
         dg.AssetSpec(
             deliveries_key(folder),
@@ -48,6 +53,7 @@ def unit_deliveries(folders: Sequence[str], policy: DeliveryPolicy) -> list[dg.A
             description=f"What arrives under `sales/{folder}/` in the landing zone. Told of by the run that loads or holds it. Its "
             "freshness says when something came last; which days are missing is said by the checks of `raw/sales_transactions`.",
             freshness_policy=freshness_policy(policy),
+            metadata={CODE_REFERENCES: declared_here},
         )
         for folder in folders
     ]

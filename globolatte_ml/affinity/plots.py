@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from globolatte_ml.affinity.table import CHAIN, CROSS_SELL
-from globolatte_ml.training.plots import INK, new_figure, png_bytes
+from globolatte_ml.figures import INK, new_figure, png_bytes
 
 WIDEST = 12
 """Products that a heat map has room for."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from globolatte_ml.campaigns.audience import Candidates, Plan, products_to_push
 from globolatte_ml.campaigns.effect import OfferEffect
-from globolatte_ml.training.plots import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
+from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
 
 
 def budget_curve(candidates: Candidates, plan: Plan, effect: OfferEffect) -> bytes:

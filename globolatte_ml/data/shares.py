@@ -1,7 +1,6 @@
-"""Arithmetic of shares: rows of numbers that sum to 1.
+"""Arithmetic of shares: rows of numbers that sum to 1, made of counts and of scores.
 
-Belongs here: making them of counts and of scores, in numpy and, where a tensor has a word for it, in a graph (`onnx_graph.py`).
-Does not belong here: what they are shares of.
+`scipy.special` has two of these; a single prediction would pay more for its dispatch than for the arithmetic.
 """
 
 from __future__ import annotations
@@ -20,9 +19,6 @@ def shrunken_shares(counts: np.ndarray, prior: np.ndarray, strength: float) -> n
 
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Shares (n, K) in proportion to exp(scores)."""
-    if hasattr(scores, "softmax"):
-        traced: np.ndarray = scores.softmax()
-        return traced
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     shares /= shares.sum(axis=1, keepdims=True)
     return shares

@@ -53,7 +53,7 @@ def _positions(words: tuple[str, ...]) -> dict[str, int]:
 
 def one_hot(codes: np.ndarray, width: int) -> np.ndarray:
     """Indicator matrix of shape (n, width), float64; -1 gives a row of zeros."""
-    return look_up(_indicators(width), codes)
+    return _indicators(width)[codes]
 
 
 @lru_cache(maxsize=64)
@@ -62,11 +62,6 @@ def _indicators(width: int) -> np.ndarray:
     table = np.eye(width + 1, width)
     table.setflags(write=False)
     return table
-
-
-def look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """`table[codes]` along the first axis; -1 gives the last entry."""
-    return codes.look_up(table) if hasattr(codes, "look_up") else table[codes]
 
 
 def months(dates: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from globolatte_ml.explain.causal import WeatherEffect
 from globolatte_ml.explain.errors import HeatMap
 from globolatte_ml.explain.explanations import PLAYERS, Explanations
 from globolatte_ml.explain.fairness import Group
-from globolatte_ml.training.plots import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
+from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
 
 WIDEST = 12
 

@@ -1,9 +1,8 @@
 """States and contexts as plain numbers: words become indicators, dates become months, seasons, trends and ages.
 
-Belongs here: everything that can be said of a state alone or of a context alone, done once for each, and their coming together.
-What follows (`features.py`, `taste_inputs.py`, `taste.py`) is arithmetic on an `Encoded`, the same in numpy and as an ONNX graph
-(`onnx_graph.py`).
-Does not belong here: features that need both, where each column lies (`layout.py`).
+Everything that can be said of a state alone or of a context alone is said once for each, and the two come together here: an endpoint
+encodes all states when it loads them, and each kind of context once. Features that need both stand in `features.py` and
+`taste_inputs.py`, where each column lies in `layout.py`.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ class EncodedStates:
         return self.columns[:, self.places.within("last_day", name)]
 
     def take(self, rows: np.ndarray) -> EncodedStates:
-        """The customers at `rows`; -1 is the last one, which a caller may make a stranger."""
+        """The customers at `rows`; -1 is the last one, which a caller may make a cold-start customer."""
         return EncodedStates(self.columns.take(rows, axis=0), self.places)
 
 

@@ -1,7 +1,6 @@
-"""How a `PreferenceModel` is fitted: its candidates compared on later orders, its experts, their blend.
+"""Fitting: candidates compared on later orders, the two experts, and the weights of their pool.
 
-Belongs here: which orders learn and which compare, choosing penalty and half-life, a model around what an AutoML search found.
-Does not belong here: predicting (`model.py`), how each expert learns (`taste_fit.py`, `regression.py`, `blend.py`, `priors.py`).
+How each expert learns stands in `taste_fit.py`, `regression.py` and `priors.py`.
 """
 
 from __future__ import annotations
@@ -17,11 +16,10 @@ from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.time_split import time_split
 from globolatte_ml.data.training_orders import recency_weights, round_significant, thinned
 from globolatte_ml.data.vocabulary import SEASONS
-from globolatte_ml.model.blend import REGRESSION_ALONE, learn_blend
 from globolatte_ml.model.encoding import encode_for
 from globolatte_ml.model.features import features
 from globolatte_ml.model.metrics import log_loss
-from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.predicting import FittedModel, pool
 from globolatte_ml.model.priors import learn_feature_space
 from globolatte_ml.model.regression import fit_regression
 from globolatte_ml.model.taste_fit import fit_taste, quasi_normal_draws, start
@@ -36,7 +34,11 @@ TOO_FEW_ORDERS = (
     "before; use GLOBOLATTE_TRAINING=command until more are loaded"
 )
 MAXIMUM_TASTE_ORDERS, MAXIMUM_REGRESSION_ORDERS = 100_000, 250_000
-"""More orders than these tell a few hundred parameters nothing new: every so manieth is taken."""
+"""More orders than these tell a few hundred parameters nothing new: every n-th is taken."""
+REGRESSION_ALONE = np.array([0.0, 1.0])
+EXPECTED_BLEND, BLEND_PRIOR_ORDERS = np.array([0.8, 0.2]), 4.0
+"""The blend's weights before anything is known, and the strength of that belief."""
+BLEND_ITERATIONS = 50
 TASTE_DIGITS = 6
 """Significant digits kept of the taste model and the blend: far more than the data tell, fewer than the search's noise reaches."""
 
@@ -69,9 +71,7 @@ def validation_orders(
     return (later if enough else None), fresh_from
 
 
-def fit_model(
-    model: PreferenceModel, orders: Orders, catalogue: tuple[str, ...], fresh_from: np.datetime64 | None
-) -> None:
+def fit_model(model: FittedModel, orders: Orders, catalogue: tuple[str, ...], fresh_from: np.datetime64 | None) -> None:
     """Sets what `model` learns of orders in their canonical sequence."""
     if model.tabular is not None:
         _fit_around_tabular(model, orders, catalogue, fresh_from)
@@ -92,14 +92,14 @@ def fit_model(
 
 
 def _best_of_the_past(
-    model: PreferenceModel, orders: Orders, catalogue: tuple[str, ...], fresh_from: np.datetime64 | None
-) -> PreferenceModel | None:
+    model: FittedModel, orders: Orders, catalogue: tuple[str, ...], fresh_from: np.datetime64 | None
+) -> FittedModel | None:
     """A model of the earlier orders whose penalty, half-life and blend are the best for the later ones, if these suffice."""
     later, fresh_from = validation_orders(orders.contexts, orders.chosen, fresh_from)
     if later is None:
         return None
     past, after = orders.take(~later), orders.take(later)
-    trial = PreferenceModel(**model.get_params())
+    trial = FittedModel(**model.get_params())
     trial.half_lives = model.half_lives if fresh_from is not None else model.half_lives[:1]
     _learn_features(trial, past, catalogue)
     some = past.take(thinned(past.chosen, MAXIMUM_REGRESSION_ORDERS))
@@ -111,7 +111,7 @@ def _best_of_the_past(
 
 
 def _fit_around_tabular(
-    model: PreferenceModel, orders: Orders, catalogue: tuple[str, ...], fresh_from: np.datetime64 | None
+    model: FittedModel, orders: Orders, catalogue: tuple[str, ...], fresh_from: np.datetime64 | None
 ) -> None:
     """A model around a classifier that was fitted on the orders before the validation orders.
 
@@ -121,7 +121,7 @@ def _fit_around_tabular(
     if later is None:
         raise InvalidDataError(TOO_FEW_ORDERS)
     past, after = orders.take(~later), orders.take(later)
-    trial = PreferenceModel(**model.get_params())
+    trial = FittedModel(**model.get_params())
     _learn_features(trial, past, catalogue)
     trial.coef_, trial.intercept_, trial.tabular_sold_ = np.zeros((0, 0)), np.zeros(0), trial.sold_
     inputs = features(after.states, after.contexts, trial.space_)
@@ -137,7 +137,7 @@ def _fit_around_tabular(
         _fit_taste(model, orders, None, trial)
 
 
-def _learn_features(model: PreferenceModel, orders: Orders, catalogue: tuple[str, ...]) -> None:
+def _learn_features(model: FittedModel, orders: Orders, catalogue: tuple[str, ...]) -> None:
     """Learns what features need; the regression answers alone for now."""
     model.space_ = learn_feature_space(orders.states, orders.contexts, orders.chosen, catalogue)
     model.classes_ = np.array(catalogue)
@@ -148,7 +148,7 @@ def _learn_features(model: PreferenceModel, orders: Orders, catalogue: tuple[str
     model.tabular_sold_ = np.zeros(0, np.int64)
 
 
-def _try_penalties(trial: PreferenceModel, past: Orders, after: Orders) -> np.ndarray:
+def _try_penalties(trial: FittedModel, past: Orders, after: Orders) -> np.ndarray:
     """Log loss of the later orders by candidate; the logits (later orders, S) of the best, whose half-life is kept."""
     inputs = features(past.states, past.contexts, trial.space_)
     inputs_later = features(after.states, after.contexts, trial.space_)
@@ -169,7 +169,7 @@ def _try_penalties(trial: PreferenceModel, past: Orders, after: Orders) -> np.nd
 
 
 def _regress(
-    model: PreferenceModel,
+    model: FittedModel,
     inputs: np.ndarray,
     chosen: np.ndarray,
     penalty: float,
@@ -182,7 +182,7 @@ def _regress(
 
 
 def _fit_taste(
-    model: PreferenceModel, orders: Orders, weights: np.ndarray | None, trial: PreferenceModel | None = None
+    model: FittedModel, orders: Orders, weights: np.ndarray | None, trial: FittedModel | None = None
 ) -> None:
     """From the start, or from what `trial` learned if it knows the same products."""
     rows = thinned(orders.chosen, MAXIMUM_TASTE_ORDERS)
@@ -199,9 +199,38 @@ def _fit_taste(
     model.taste_ = found.from_vector(round_significant(found.vector(), TASTE_DIGITS))
 
 
-def _learn_blend(trial: PreferenceModel, after: Orders, logits: np.ndarray) -> None:
+def _learn_blend(trial: FittedModel, after: Orders, logits: np.ndarray) -> None:
     """Whom to trust, by orders that neither expert was fitted on."""
     log_taste = log_softmax(trial.taste_scores(encode_for(after.states, after.contexts, trial.space_)))
     told = np.isin(after.chosen, trial.sold_)
     position = np.searchsorted(trial.sold_, after.chosen[told])
     trial.blend_ = learn_blend(log_taste[told], log_softmax(logits)[told], position)
+
+
+def learn_blend(log_taste: np.ndarray, log_regression: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """The weights (2,), neither negative, under which n later choices are most probable; `chosen`: (n,) positions.
+
+    The orders are later than those that both experts were fitted on: they say whom to trust, and how sure to be.
+    """
+    from scipy.optimize import minimize
+
+    rows = np.arange(len(chosen))
+    experts = np.stack([log_taste, log_regression])
+
+    def objective(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        probabilities = pool(weights, log_taste, log_regression)
+        away = weights - EXPECTED_BLEND
+        gained = experts[:, rows, chosen] - (experts * probabilities).sum(axis=2)
+        loss = -np.log(probabilities[rows, chosen]).sum() + BLEND_PRIOR_ORDERS * (away**2).sum()
+        return float(loss), 2 * BLEND_PRIOR_ORDERS * away - gained.sum(axis=1)
+
+    found = minimize(
+        objective,
+        EXPECTED_BLEND,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0.0, None)] * 2,
+        options={"maxiter": BLEND_ITERATIONS},
+    )
+    weights: np.ndarray = found.x
+    return weights

@@ -1,123 +1,36 @@
 """`PreferenceModel`: the probability of each product as the next main product, given a customer's state and a context.
 
-Belongs here: the estimator, the two experts (a taste model and a regression) put together, predicting with plain numpy.
-Does not belong here: how it is fitted (`fitting.py`), feature definitions (`features.py`, `taste_inputs.py`), the taste model
-(`taste.py`, `taste_fit.py`), file formats (`model_files.py`), evaluation.
+The estimator that everybody uses: it predicts (`predicting.py`), fits itself (`fitting.py`), and is written and read (`model_files.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from globolatte_ml.data.contexts import Contexts
-from globolatte_ml.data.shares import softmax
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.training_orders import canonical_order
 from globolatte_ml.model import model_files
-from globolatte_ml.model.blend import pool
-from globolatte_ml.model.encoding import Encoded, encode_for
-from globolatte_ml.model.feature_space import FeatureSpace
-from globolatte_ml.model.features import encoded_features, feature_names
-from globolatte_ml.model.tabular import TabularClassifier
-from globolatte_ml.model.taste import TasteParameters, taste_scores
-from globolatte_ml.model.taste_inputs import taste_inputs
+from globolatte_ml.model.fitting import Orders, fit_model
+from globolatte_ml.model.predicting import HALF_LIVES_IN_DAYS, PENALTIES, FittedModel
 
-PENALTIES = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
-HALF_LIVES_IN_DAYS = (None, 60.0)
+__all__ = ["HALF_LIVES_IN_DAYS", "PENALTIES", "PreferenceModel"]
 
 
-class PreferenceModel:
+class PreferenceModel(FittedModel):
     """A taste model blended with a multinomial logistic regression, in the manner of a scikit-learn classifier.
 
     The taste model (`taste.py`) knows how choices come about, if they do as it supposes; the regression on
     `features.features` supposes little, and corrects what the other has wrong. The blend's weights are learned on the
     validation orders, which neither was fitted on; without enough of them the regression answers alone.
 
-    Args:
-        penalties: candidate inverse regularisation strengths (scikit-learn's C); the one with the lowest log loss on the
-            validation orders (`time_split` of the training span) is taken, and the model is then fitted on the whole of it.
-            The search goes from strong to weak and ends at the first that does worse: the weak ones take most of the time.
-            With fewer than 30 validation orders the cautious 0.01 is taken without a search.
-        half_lives: candidate half-lives in days of an order's weight, None for equal weights; searched together with the
-            penalties where the caller says what is new to the champion, else the first is taken. Only then have the
-            validation orders something to tell about forgetting: with stationary customers equal weights are best.
-        random_state: handed to scikit-learn.
-        tabular: a classifier that an AutoML search fitted on the orders before the validation orders (`automl_table.py`); it takes the
-            regression's place, and penalties and half-lives have no part. What features need is then learned from those same
-            orders, and only the taste model learns from all.
-        groups: groups of the taste model. draws: its tastes per group, a power of 2. iterations: of its search, half of them
-            once more on all orders.
-
-    Attributes:
-        classes_: product ids in catalogue (sorted) order, shape (K,).
-        space_: what features need, see `features.FeatureSpace`.
-        sold_: positions of the S products that were ever a main product in training, shape (S,).
-        coef_, intercept_: shapes (S, d), (S,). Rounded to 10 significant digits, so that the last bits of linear algebra
-            do not make a new model.
-        floor_: the probability given to each product never sold as main: 1 / (n + K), as Laplace smoothing gives.
-        penalty_: the C taken. half_life_: the half-life taken. validation_log_loss_: by candidate, empty without a search;
-            keys are (penalty, half-life).
-        n_orders_: training orders.
-        taste_: the taste model's parameters, None if the regression answers alone. draws_: shape (draws, dimensions).
-        blend_: weights of taste model and regression (or tabular classifier), shape (2,).
-        tabular_sold_: positions of the T products that the tabular classifier knows, shape (T,); T is 0 without one.
+    Arguments and learned attributes are those of `predicting.FittedModel`.
     """
-
-    def __init__(
-        self,
-        penalties: Sequence[float] = PENALTIES,
-        half_lives: Sequence[float | None] = HALF_LIVES_IN_DAYS,
-        random_state: int = 0,
-        groups: int = 6,
-        draws: int = 32,
-        iterations: int = 40,
-        tabular: TabularClassifier | None = None,
-    ) -> None:
-        self.penalties = penalties
-        self.half_lives = half_lives
-        self.random_state = random_state
-        self.groups = groups
-        self.draws = draws
-        self.iterations = iterations
-        self.tabular = tabular
-        self._answers: Callable[[Encoded], np.ndarray] | None = None
-
-    classes_: np.ndarray
-    space_: FeatureSpace
-    sold_: np.ndarray
-    coef_: np.ndarray
-    intercept_: np.ndarray
-    floor_: float
-    penalty_: float
-    half_life_: float | None
-    validation_log_loss_: dict[tuple[float, float | None], float]
-    n_orders_: int
-    taste_: TasteParameters | None
-    draws_: np.ndarray
-    blend_: np.ndarray
-    tabular_sold_: np.ndarray
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: ARG002 - scikit-learn's signature
-        """The constructor's arguments."""
-        names = ("penalties", "half_lives", "random_state", "groups", "draws", "iterations", "tabular")
-        return {name: getattr(self, name) for name in names}
-
-    def set_params(self, **parameters: Any) -> PreferenceModel:
-        """Sets some of the constructor's arguments; raises ValueError for another name."""
-        unknown = sorted(set(parameters) - set(self.get_params()))
-        if unknown:
-            raise ValueError(
-                f"PreferenceModel has no parameter {', '.join(unknown)}; use {', '.join(self.get_params())}"
-            )
-        for name, value in parameters.items():
-            setattr(self, name, value)
-        return self
 
     def fit(
         self,
@@ -136,9 +49,7 @@ class PreferenceModel:
             products: the catalogue; ids found only in `y` are added. Default: the products of `states`.
             fresh_from: the first date that is new to the model that this one is to replace; None if there is none.
         """
-        from threadpoolctl import threadpool_limits
-
-        from globolatte_ml.model.fitting import Orders, fit_model  # which predicts, too: one must come first
+        from threadpoolctl import threadpool_limits  # comes with scikit-learn, which an endpoint does not have
 
         if len(y) == 0:
             raise ValueError("no orders to learn from; load sales before training")
@@ -146,53 +57,9 @@ class PreferenceModel:
         chosen = np.searchsorted(np.array(catalogue), y)
         rows = canonical_order(states, contexts, chosen)
         orders = Orders(states, contexts, chosen).take(rows)
-        self._answers = None
         with threadpool_limits(1):  # sums split over threads differ in their last bits, and a search makes much of that
             fit_model(self, orders, catalogue, fresh_from)
         return self
-
-    def predict_proba(
-        self, states: CustomerStates, contexts: Contexts, products: Sequence[str] | None = None
-    ) -> np.ndarray:
-        """Probabilities of shape (n, K) in the order of `classes_`: rows sum to 1, every entry is positive.
-
-        `products` asks for another catalogue and its order: what left it is ruled out (the logit of the others stays as
-        it is), what is new gets `floor_` like any product never sold.
-        """
-        if not hasattr(self, "space_"):
-            raise ValueError("this model is not fitted; call fit, or load a saved one")
-        return self.predict_encoded(encode_for(states, contexts, self.space_), products)
-
-    def predict(self, states: CustomerStates, contexts: Contexts) -> np.ndarray:
-        """The most probable product of each row, str, shape (n,)."""
-        best: np.ndarray = self.classes_[self.predict_proba(states, contexts).argmax(axis=1)]
-        return best
-
-    def predict_encoded(self, orders: Encoded, products: Sequence[str] | None = None) -> np.ndarray:
-        """`predict_proba` of states and contexts that are numbers already."""
-        probabilities = self.answer(orders)
-        if products is None or tuple(products) == self.space_.vocabulary.products:
-            return probabilities
-        position = {product: i for i, product in enumerate(self.space_.vocabulary.products)}
-        origin = [position.get(product, -1) for product in products]
-        padded = np.hstack([probabilities, np.full((len(probabilities), 1), self.floor_)])[:, origin]
-        moved: np.ndarray = padded / padded.sum(axis=1, keepdims=True)
-        return moved
-
-    def answer(self, orders: Encoded) -> np.ndarray:
-        """`predict_proba` of orders that are numbers already: arithmetic alone, also traced into an ONNX graph."""
-        if self._answers is not None:
-            return self._answers(orders)
-        taste = None if self.taste_ is None else self.taste_scores(orders)
-        return self.pooled(encoded_features(orders, self.space_), taste)
-
-    def answers_by(self, answers: Callable[[Encoded], np.ndarray]) -> None:
-        """From now on `answers` computes what `answer` gives: the same model in another form."""
-        self._answers = answers
-
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the d columns of `coef_`."""
-        return feature_names(self.space_)
 
     def content_hash(self) -> str:
         """SHA-256 over the learnt parameters in canonical form: the same training gives the same name."""
@@ -209,37 +76,3 @@ class PreferenceModel:
         model = cls()
         model_files.restore(model, folder)
         return model
-
-    def logits(self, inputs: np.ndarray) -> np.ndarray:
-        """The regression's or the tabular classifier's, shape (n, S)."""
-        if self.tabular is not None:
-            return self._tabular_logits(inputs, self.tabular)
-        logits: np.ndarray = inputs @ self.coef_.T + self.intercept_
-        return logits
-
-    def _tabular_logits(self, inputs: np.ndarray, tabular: TabularClassifier) -> np.ndarray:
-        """The classifier's, with `floor_` added for each product: trees give zeros, and know no product that came later."""
-        place = (self.tabular_sold_[:, None] == self.sold_[None, :]).astype(np.float64)
-        logits: np.ndarray = np.log(tabular.shares(inputs) @ place + self.floor_)
-        return logits
-
-    def taste_scores(self, orders: Encoded) -> np.ndarray:
-        """The taste model's log probabilities up to a constant per order, shape (n, S)."""
-        if self.taste_ is None:
-            raise ValueError("the regression answers alone: there is no taste model to ask")
-        return taste_scores(self.taste_, self.draws_, taste_inputs(orders, self.space_, self.sold_))
-
-    def pooled(self, inputs: np.ndarray, taste: np.ndarray | None) -> np.ndarray:
-        """Probabilities (n, K) of features and of what the taste model says; without the latter, the other expert's alone."""
-        logits = self.logits(inputs)
-        shares = softmax(logits) if taste is None else pool(self.blend_, taste, logits)
-        n_products, n_sold, tiny = len(self.classes_), len(self.sold_), np.finfo(np.float64).tiny
-        if n_sold == n_products:
-            return shares.clip(min=tiny)
-        place = np.zeros((n_sold, n_products))  # of each product sold among all
-        place[np.arange(n_sold), self.sold_] = 1.0 - self.floor_ * (n_products - n_sold)
-        floor = np.full((1, n_products), self.floor_)
-        floor[0, self.sold_] = 0.0
-        probabilities = (shares @ place + floor).clip(min=tiny)
-        normalised: np.ndarray = probabilities / probabilities.sum(axis=1, keepdims=True)
-        return normalised

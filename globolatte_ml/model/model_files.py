@@ -1,7 +1,6 @@
-"""How a fitted `PreferenceModel` is kept: one JSON document for words and numbers, one npz for arrays; no pickle.
+"""How a fitted model is stored: one JSON document for words and numbers, one npz for arrays; no pickle.
 
-Belongs here: the file format and its version.
-Does not belong here: what the numbers mean.
+A folder written by an earlier release may also hold `preference_model.onnx`, from which it answered requests; it is not read any more.
 """
 
 from __future__ import annotations
@@ -10,20 +9,17 @@ import json
 import zipfile
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.vocabulary import Vocabulary
-from globolatte_ml.model.circumstances import circumstance_names
-from globolatte_ml.model.feature_space import FeatureSpace
+from globolatte_ml.model.feature_space import FeatureSpace, circumstance_names
 from globolatte_ml.model.features import feature_names
+from globolatte_ml.model.predicting import FittedModel
 from globolatte_ml.model.tabular import TabularClassifier
 from globolatte_ml.model.taste import TasteParameters
-
-if TYPE_CHECKING:
-    from globolatte_ml.model.model import PreferenceModel
 
 SCHEMA = "globolatte-preference-model/3"
 DOCUMENT_NAME = "preference_model.json"
@@ -32,7 +28,7 @@ TABULAR_NAME = "tabular.onnx"
 TASTE_ARRAYS = tuple(field.name for field in fields(TasteParameters))
 
 
-def save(model: PreferenceModel, folder: Path) -> None:
+def save(model: FittedModel, folder: Path) -> None:
     """Write the two files."""
     folder.mkdir(parents=True, exist_ok=True)
     document = json.dumps(_words_and_numbers(model), indent=2, sort_keys=True)
@@ -43,7 +39,7 @@ def save(model: PreferenceModel, folder: Path) -> None:
         (folder / TABULAR_NAME).write_bytes(model.tabular.graph)
 
 
-def restore(model: PreferenceModel, folder: Path) -> None:
+def restore(model: FittedModel, folder: Path) -> None:
     """Fill `model` with what `folder` holds; raises InvalidDataError when that cannot be used."""
     document, arrays = _read_document(folder / DOCUMENT_NAME), _read_arrays(folder / ARRAYS_NAME)
     vocabulary = Vocabulary(*(tuple(document[name]) for name in ("products", "business_units", "weathers")))
@@ -74,12 +70,12 @@ def restore(model: PreferenceModel, folder: Path) -> None:
         raise InvalidDataError(f"{folder}: the model was fitted on other features than this code computes; train again")
 
 
-def as_document(model: PreferenceModel) -> dict[str, Any]:
+def as_document(model: FittedModel) -> dict[str, Any]:
     """Every learnt number and word as JSON values: what the content hash is taken over."""
     return _words_and_numbers(model) | {name: array.tolist() for name, array in _arrays(model).items()}
 
 
-def _words_and_numbers(model: PreferenceModel) -> dict[str, Any]:
+def _words_and_numbers(model: FittedModel) -> dict[str, Any]:
     space = model.space_
     return {
         "schema": SCHEMA,
@@ -114,7 +110,7 @@ def _words_and_numbers(model: PreferenceModel) -> dict[str, Any]:
     }
 
 
-def _arrays(model: PreferenceModel) -> dict[str, np.ndarray]:
+def _arrays(model: FittedModel) -> dict[str, np.ndarray]:
     taste = {} if model.taste_ is None else {f"taste_{name}": getattr(model.taste_, name) for name in TASTE_ARRAYS}
     return {
         "popularity": model.space_.popularity,

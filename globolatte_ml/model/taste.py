@@ -158,13 +158,12 @@ def free_occasions(inputs: TasteInputs) -> np.ndarray:
 
 def taste_probabilities(parameters: TasteParameters, draws: np.ndarray, inputs: TasteInputs) -> np.ndarray:
     """P(main product), (n, K): rows sum to 1."""
-    return softmax(taste_scores(parameters, draws, inputs))
+    return softmax(taste_scores(parameters, Population.of(parameters, draws), inputs))
 
 
-def taste_scores(parameters: TasteParameters, draws: np.ndarray, inputs: TasteInputs) -> np.ndarray:
-    """log P(main product), (n, K), up to a constant per row; finite."""
-    population = Population.of(parameters, draws)
-    if not isinstance(inputs.mains, np.ndarray) or len(inputs) <= ROWS_AT_ONCE:
+def taste_scores(parameters: TasteParameters, population: Population, inputs: TasteInputs) -> np.ndarray:
+    """log P(main product), (n, K), up to a constant per row; finite. `population` is that of `parameters`."""
+    if len(inputs) <= ROWS_AT_ONCE:
         return _scores(parameters, population, inputs)
     pieces = range(0, len(inputs), ROWS_AT_ONCE)
     return np.vstack(

@@ -10,8 +10,8 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
 from globolatte_ml.monitoring.verdicts import Status
-from globolatte_ml.training.plots import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,12 +1,9 @@
-"""What to recommend to somebody of whom nothing is known: by region, season and weather.
-
-Belongs here: asking the model with an empty state in every circumstance, and the table of the answers.
-Does not belong here: customers with a history (`batch.py`), plots.
-"""
+"""What to recommend to a cold-start customer: by region, season and weather, as a table and as a picture."""
 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +11,15 @@ import pyarrow as pa
 from globolatte_ml.data import columns
 from globolatte_ml.data.contexts import Contexts
 from globolatte_ml.data.vocabulary import SEASONS, encode, season_codes
+from globolatte_ml.figures import INK, MUTED, new_figure, png_bytes
 from globolatte_ml.scoring.scoring import Scorer
 
 MONTHS_OF_A_SEASON = 3
 MIDDLE_OF_A_MONTH = 15
 NO_HISTORY = -1
 _ANY_DAYPART = ""
+WIDEST = 10
+"""Products that a heat map has room for."""
 
 
 def days_of_season(season: int, today: dt.date) -> list[dt.date]:
@@ -36,7 +36,7 @@ def days_of_season(season: int, today: dt.date) -> list[dt.date]:
 
 
 def regional_table(scorer: Scorer, weather_days: pa.Table, today: dt.date) -> pa.Table:
-    """Every product ranked for a stranger, by business unit, season and weather: one row each.
+    """Every product ranked for a cold-start customer, by business unit, season and weather: one row each.
 
     The probability is the mean over the season's three months at no particular hour (the chain's mix of dayparts), on days that are
     no holidays. `weather_days` (business_unit, month, weather, order_days) says how often that weather was seen there: where it
@@ -101,3 +101,39 @@ def _rows(
             "as_of_date": pa.repeat(pa.scalar(today, pa.date32()), len(by_cell)),
         }
     )
+
+
+def regional_map(table: pa.Table, names: Mapping[str, str]) -> bytes:
+    """The probability of each product by unit and season, weathers weighed by how often they were seen there."""
+    rows = table.to_pylist()
+    units = sorted({row["business_unit"] for row in rows})
+    means: dict[tuple[str, str, str], float] = {}
+    for row in rows:
+        cell = row["business_unit"], row["season"], row["product_id"]
+        means[cell] = means.get(cell, 0.0) + row["weather_share"] * row["probability"]
+    totals = {
+        product: sum(value for (_, _, one), value in means.items() if one == product)
+        for product in {cell[2] for cell in means}
+    }
+    products = sorted(sorted(totals, key=lambda product: -totals[product])[:WIDEST])
+    figure = new_figure(
+        1.4 + 0.42 * len(products), "What strangers will want", "probability by season, weathers as usual there"
+    )
+    places = np.atleast_1d(figure.subplots(1, len(units), sharey=True))
+    values = [
+        [[means.get((unit, season, product), 0.0) for season in SEASONS] for product in products] for unit in units
+    ]
+    most = max(float(np.max(values)), 0.01)
+    for axes, unit, cells in zip(places, units, values, strict=True):
+        axes.imshow(np.array(cells), cmap="Oranges", vmin=0, vmax=1.3 * most, aspect="auto")
+        for (at, season), value in np.ndenumerate(np.array(cells)):
+            best = value == max(row[season] for row in cells)
+            weight = "bold" if best else "normal"
+            axes.text(season, at, f"{value:.0%}", ha="center", va="center", fontsize=8.5, fontweight=weight, color=INK)
+        axes.set_xticks(range(len(SEASONS)), SEASONS, rotation=30, ha="right", fontsize=8.5)
+        axes.set_yticks(range(len(products)), [names.get(product, product) for product in products], fontsize=9)
+        axes.set_title(unit, fontsize=10, color=MUTED)
+        axes.tick_params(length=0, colors=INK)
+        for side in axes.spines.values():
+            side.set_visible(False)
+    return png_bytes(figure)

@@ -1,7 +1,6 @@
 """From a model folder and a state bundle to recommendations, one by one or for every customer.
 
-Belongs here: resolving what callers say, probabilities for requests, the batch.
-Does not belong here: HTTP, files of results, fitting. Imports numpy and pyarrow only, for a fast start.
+Resolving what callers say, probabilities for requests, the batch and its table. Imports numpy and pyarrow only, for a fast start.
 """
 
 from __future__ import annotations
@@ -15,12 +14,10 @@ import pyarrow as pa
 
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.contexts import Contexts
-from globolatte_ml.data.vocabulary import DAYPARTS
+from globolatte_ml.data.vocabulary import DAYPARTS, months
 from globolatte_ml.model.encoding import daypart_preference, encode_asked, encode_states
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.model_files import DOCUMENT_NAME
-from globolatte_ml.scoring.batch import ranked_table
-from globolatte_ml.scoring.onnx_serving import load_for_serving
 from globolatte_ml.scoring.recommendations import RankedProduct, Recommendation, Request, prediction_id
 from globolatte_ml.scoring.state_bundle import StateBundle, read_state_bundle
 
@@ -47,7 +44,7 @@ class Scorer:
         self.products = tuple(bundle.products)
         self.weathers = tuple(sorted({*bundle.weathers, *model.space_.vocabulary.weathers}))
         known = bundle.states(model.space_.vocabulary.products).take(np.arange(-1, len(bundle.customer_ids)))
-        self._states = encode_states(known, model.space_)  # a stranger first, then the customers
+        self._states = encode_states(known, model.space_)  # a cold-start customer first, then those who are known
         self._unit_ids = {
             name.casefold(): unit_id for unit_id, unit in bundle.business_units.items() for name in unit.names
         }
@@ -57,7 +54,7 @@ class Scorer:
     def from_folders(cls, model_folder: Path, state_folder: Path, model_version: str | None = None) -> Scorer:
         """Load both; `model_folder` is an MLflow model folder or the preference model's own folder."""
         folder = resolve_model_folder(Path(model_folder))
-        return cls(load_for_serving(folder), read_state_bundle(Path(state_folder)), model_version)
+        return cls(PreferenceModel.load(folder), read_state_bundle(Path(state_folder)), model_version)
 
     def recommend(self, requests: Sequence[Request]) -> list[Recommendation]:
         """One answer per request, in order.
@@ -108,13 +105,13 @@ class Scorer:
                 self._batch_probabilities(rows[i : i + CUSTOMERS_AT_ONCE], date, homes)
                 for i in range(0, len(rows), CUSTOMERS_AT_ONCE)
             ]
-            yield ranked_table(self, rows, date, np.concatenate(blocks))
+            yield _ranked_table(self, rows, date, np.concatenate(blocks))
 
     def probabilities(self, rows: np.ndarray, contexts: Contexts) -> np.ndarray:
         """Probabilities over the bundle's products, shape (n, K).
 
         Args:
-            rows: the customers' positions in the bundle, -1 for a stranger, shape (n,).
+            rows: the customers' positions in the bundle, -1 for a cold-start customer, shape (n,).
             contexts: n contexts; an empty daypart averages over the customer's smoothed daypart history.
         """
         anytime = contexts.daypart == _ANY_DAYPART
@@ -200,6 +197,54 @@ class Scorer:
             state_version=self.state_version,
             ranked=ranked,
         )
+
+
+def _ranked_table(scorer: Scorer, rows: np.ndarray, date: dt.date, probabilities: np.ndarray) -> pa.Table:
+    """Lay out `probabilities` (customers, weather types, K) of the bundle's customers at `rows`."""
+    n_customers, n_types, n_products = probabilities.shape
+    order = np.argsort(-probabilities, axis=2, kind="stable")
+    customers, units = scorer.bundle.customer_ids[rows], scorer.bundle.home_business_unit[rows]
+    unit_words, unit = np.unique(units, return_inverse=True)
+    by_customer = np.repeat(np.arange(n_customers), n_types * n_products)
+    by_question = np.repeat(np.arange(n_customers * n_types), n_products)
+    weather = by_question % n_types
+    n = len(by_question)
+    columns = {
+        "prediction_id": _spread(_prediction_ids(scorer, customers, units, date), by_question),
+        "customer_id": _spread(customers.tolist(), by_customer),
+        "business_unit": _spread(unit_words.tolist(), unit[by_customer]),
+        "as_of_date": pa.repeat(pa.scalar(date, pa.date32()), n),
+        "weather": _spread(scorer.weathers, weather),
+        "is_expected_weather": pa.array(_expected(scorer, unit_words, date)[unit[by_customer], weather]),
+        "rank": pa.array(np.tile(np.arange(1, n_products + 1, dtype=np.int32), n_customers * n_types)),
+        "product_id": _spread(scorer.products, order.ravel()),
+        "probability": pa.array(np.take_along_axis(probabilities, order, axis=2).ravel()),
+        "model_version": pa.repeat(scorer.model_version, n),
+        "state_version": pa.repeat(scorer.state_version, n),
+    }
+    return pa.table(columns)
+
+
+def _prediction_ids(scorer: Scorer, customers: np.ndarray, units: np.ndarray, date: dt.date) -> list[str]:
+    """One hash per customer and weather type: SHA-256 has no array form."""
+    model, state = scorer.model_version, scorer.state_version
+    return [
+        prediction_id(model, state, customer, unit, date, weather, None)
+        for customer, unit in zip(customers.tolist(), units.tolist(), strict=True)
+        for weather in scorer.weathers
+    ]
+
+
+def _expected(scorer: Scorer, unit_words: np.ndarray, date: dt.date) -> np.ndarray:
+    """Whether each weather type is the most likely one of the month, shape (units, weather types)."""
+    month = int(months(np.array([date], dtype="datetime64[D]"))[0])
+    likely = [scorer.bundle.expected_weather.get((unit, month)) for unit in unit_words.tolist()]
+    return np.array([[weather == most for weather in scorer.weathers] for most in likely], dtype=bool)
+
+
+def _spread(words: Sequence[str], index: np.ndarray) -> pa.Array:
+    """`words[index]` as an Arrow string column."""
+    return pa.array(list(words), pa.string()).take(pa.array(index))
 
 
 def resolve_model_folder(folder: Path) -> Path:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.scoring.onnx_serving import load_for_serving
+from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.prediction_log import ROTATE_SECONDS, Entry, PredictionLog
 from globolatte_ml.scoring.recommendations import Recommendation, Request
 from globolatte_ml.scoring.score_body import parse_body
@@ -46,7 +46,7 @@ class Service:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Service:
         """Raises `InvalidDataError` or `OSError` naming what is missing."""
-        model = load_for_serving(model_folder(Path(environment.get("AZUREML_MODEL_DIR", "."))))
+        model = PreferenceModel.load(model_folder(Path(environment.get("AZUREML_MODEL_DIR", "."))))
         pointer = environment.get("GLOBOLATTE_STATE_POINTER")
         if not pointer:
             raise InvalidDataError("GLOBOLATTE_STATE_POINTER is not set; name the file that names the current state")

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from globolatte_ml.data.vocabulary import DAYPARTS
+from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
 from globolatte_ml.segments.clustering import STABLE, Evidence
 from globolatte_ml.segments.profiles import Profile
-from globolatte_ml.training.plots import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
 
 WIDEST = 12
 """Products that a heat map has room for."""

@@ -1,29 +1,15 @@
-"""Pictures of an evaluation as PNG bytes, legible at about 700 pixels of width.
-
-Belongs here: figures drawn from an `Evaluation` alone. matplotlib is imported when a figure is drawn, through its object
-interface on the Agg canvas: no global state, no display.
-Does not belong here: computing anything.
-"""
+"""Pictures of an evaluation and of a backtest, drawn from them alone."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
 
 from globolatte_ml.data.vocabulary import SEASONS
+from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
 from globolatte_ml.model.metrics import Metrics
+from globolatte_ml.training.backtest import Fold
 from globolatte_ml.training.evaluation import HISTORY_LENGTHS, Evaluation, GroupMetrics
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-    from globolatte_ml.training.backtest import Fold
-
-WIDTH, DOTS_PER_INCH = 7.0, 110
-COFFEE, CREAM, INK, MUTED, ACCENT = "#6f4e37", "#d9c7b3", "#2b2118", "#8a7f76", "#2a7f77"
-GRID = "#eeeeee"
 MOST_PRODUCTS = 20
 
 
@@ -135,43 +121,11 @@ def _in_order(groups: dict[str, GroupMetrics], order: Iterable[str]) -> dict[str
     return {name: groups[name] for name in order if name in groups}
 
 
-def new_figure(height: float, title: str, subtitle: str) -> Figure:
-    """An empty figure of our width with a title and, below it, what is shown; `height` in inches."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(WIDTH, height), dpi=DOTS_PER_INCH, facecolor="white")
-    figure.text(0.01, 1 - 0.12 / height, title, ha="left", va="top", fontsize=13, fontweight="bold", color=INK)
-    figure.text(0.01, 1 - 0.40 / height, subtitle, ha="left", va="top", fontsize=9.5, color=MUTED)
-    return figure
-
-
 def _nothing_to_judge(title: str) -> bytes:
     return png_bytes(
         new_figure(1.0, title, "There are no holdout orders, so there is nothing to show yet."), empty=True
     )
 
 
-def finish_axes(axes: Axes, label: str) -> None:
-    """Quiet spines and ticks, and the label of the x axis."""
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(CREAM)
-    axes.tick_params(colors=INK)
-    axes.set_axisbelow(True)
-    axes.set_xlabel(label, color=INK)
-
-
 def _holdout(evaluation: Evaluation) -> str:
     return f"{evaluation.holdout_orders:,} orders, {evaluation.holdout_from} to {evaluation.holdout_to}"
-
-
-def png_bytes(figure: Figure, empty: bool = False) -> bytes:
-    """The finished figure as a PNG image; `empty`: it has no axes."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    if not empty:
-        figure.tight_layout(rect=(0, 0, 1, 1 - 0.62 / figure.get_figheight()))
-    target = io.BytesIO()
-    figure.savefig(target, format="png")
-    return target.getvalue()

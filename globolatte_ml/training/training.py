@@ -1,11 +1,11 @@
-"""The steps of a training job as functions: fit on the past, judge on the holdout, write the results.
+"""The steps of a training job as functions: fit on the past, evaluate on the holdout, write the results.
 
-Belongs here: the layout of the output folder.
-Does not belong here: the command line and the conversation with Dagster (`train.py`).
+The command line and the conversation with Dagster are `train.py`'s.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import shutil
 import tempfile
@@ -16,18 +16,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.flat_rows import (
+    CONTEXT_TEXT_COLUMNS,
+    COUNT_COLUMNS,
+    DATE_COLUMNS,
+    flat_rows,
+)
 from globolatte_ml.data.snapshot import Snapshot
-from globolatte_ml.mlflow_loader import MODEL_NAME, flat_rows, save_mlflow_model
+from globolatte_ml.data.states import PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.model.onnx_graph import GRAPH_NAME, write_graph
 from globolatte_ml.training.evaluation import Evaluation, evaluate, holdout_probabilities
 from globolatte_ml.training.proofs import prove, write_proofs
 
 EXAMPLE_ROWS = 3
+MODEL_NAME = "preference_model"
+REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow")
+PACKAGE = Path(__file__).resolve().parents[1]
+"""The whole of `globolatte_ml`, which a model folder carries along."""
 
 
 @dataclass(frozen=True)
@@ -145,8 +155,48 @@ def _write_model(model: PreferenceModel, snapshot: Snapshot, folder: Path) -> No
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / MODEL_NAME
         model.save(data)
-        write_graph(model, data / GRAPH_NAME)
         save_mlflow_model(model, data, folder, flat_rows(states, snapshot.contexts.take(rows)))
+
+
+def save_mlflow_model(model: PreferenceModel, data_folder: Path, folder: Path, example: pd.DataFrame) -> None:
+    """Write an MLflow model folder around the saved model in `data_folder` (which must be called `preference_model`).
+
+    Args:
+        model: the same model, for the signature.
+        data_folder: what `model.save` wrote.
+        folder: the MLflow model folder; must not exist.
+        example: a few flat rows.
+    """
+    import mlflow.pyfunc
+
+    needed = REQUIREMENTS if model.tabular is None else (*REQUIREMENTS, "onnxruntime")
+    mlflow.pyfunc.save_model(
+        path=str(folder),
+        loader_module="globolatte_ml.mlflow_loader",
+        data_path=str(data_folder),
+        code_paths=[str(PACKAGE)],
+        signature=_signature(model),
+        input_example=example,
+        pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in needed],
+    )
+
+
+def _signature(model: PreferenceModel) -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, Schema
+
+    products = model.space_.vocabulary.products
+    inputs = [ColSpec(DataType.string, name) for name in CONTEXT_TEXT_COLUMNS]
+    inputs.append(ColSpec(DataType.boolean, "is_holiday"))
+    inputs += [ColSpec(DataType.long, name, required=False) for name in COUNT_COLUMNS]
+    inputs += [ColSpec(DataType.string, name, required=False) for name in (*DATE_COLUMNS, *RECENT_COLUMNS)]
+    inputs += [
+        ColSpec(DataType.double, f"{name}__{product}", required=False)
+        for name in PRODUCT_LEVEL_COLUMNS
+        for product in products
+    ]
+    outputs = [ColSpec(DataType.double, product) for product in products]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

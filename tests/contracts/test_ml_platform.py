@@ -220,7 +220,6 @@ def test_each_way_to_train_gives_a_model_that_is_registered_judged_and_served(
 
     state = publish_state(tmp_path / "endpoints", "state-1")
     scorer = Scorer.from_folders(version.folder, state)
-    assert scorer.model._answers is not None, "an endpoint answers by the graph"
     (answer,) = scorer.recommend([Request("C0001", "Canada", "Snowy", dt.date(2022, 3, 1))])
     assert sum(one.probability for one in answer.ranked) == pytest.approx(1)
     assert next(scorer.batch(dt.date(2022, 3, 1))).num_rows > 0

@@ -18,10 +18,10 @@ from tests.builders import Deployment
 ROOT = Path(__file__).parents[2]
 
 HEAVY = {
-    "azure", "dagster_azure", "dagster_snowflake", "duckdb", "evidently", "holidays", "matplotlib", "mlflow", "numpy",
-    "pandas", "pyarrow", "scipy", "sklearn", "snowflake.connector",
+    "azure", "dagster_azure", "dagster_snowflake", "evidently", "holidays", "matplotlib", "mlflow", "onnx", "onnxruntime",
+    "optuna", "pandas", "scipy", "sklearn", "snowflake.connector",
 }  # fmt: skip
-"""What takes long to import, or belongs to another world. dagster_dbt brings dbt and sqlglot: they cannot be avoided."""
+"""What takes long to import and is not always needed, or belongs to another world. numpy, pyarrow and duckdb always are."""
 
 
 def specs(deployed: Deployment) -> list[dg.AssetSpec]:

@@ -12,14 +12,13 @@ from sklearn.metrics import roc_auc_score
 
 from globolatte_ml import automl_search, automl_table, train
 from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.entry import FAULT_IN_THE_INPUT
 from globolatte_ml.model.features import feature_names
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.model_files import TABULAR_NAME
-from globolatte_ml.model.tabular import FOUND_GRAPH, TabularClassifier, read_found
-from globolatte_ml.model.tabular_graph import canonical
-from globolatte_ml.scoring.onnx_serving import load_for_serving
+from globolatte_ml.model.tabular import FOUND_GRAPH, TabularClassifier, canonical, read_found
 from globolatte_ml.scoring.scoring import resolve_model_folder
-from globolatte_ml.training import automl_learners, automl_metrics
+from globolatte_ml.training import automl
 from globolatte_ml.training.proofs import kept_proofs
 
 
@@ -68,7 +67,7 @@ def test_what_became_of_the_validation_orders_is_in_no_training_row(snapshot, ta
 
 def test_too_few_orders_are_refused_with_the_remedy(build, tmp_path, capsys):
     snapshot = build.write_snapshot(build.chain(n_orders=20), tmp_path / "snapshot")
-    assert automl_table.main(["--snapshot", str(snapshot), "--out", str(tmp_path)]) == train.FAULT_IN_THE_INPUT
+    assert automl_table.main(["--snapshot", str(snapshot), "--out", str(tmp_path)]) == FAULT_IN_THE_INPUT
     assert "use GLOBOLATTE_TRAINING=command" in capsys.readouterr().err
 
 
@@ -90,10 +89,10 @@ def test_a_search_by_cross_validation_leaves_out_what_is_blocked(tables, tmp_pat
 
 
 def test_a_search_with_nothing_to_try_or_nothing_to_try_it_with_says_so(tables, tmp_path, capsys, monkeypatch):
-    assert search(tables, tmp_path, "--block", *automl_search.LOCAL_ALGORITHMS) == train.FAULT_IN_THE_INPUT
+    assert search(tables, tmp_path, "--block", *automl_search.LOCAL_ALGORITHMS) == FAULT_IN_THE_INPUT
     assert "every algorithm is blocked" in capsys.readouterr().err
-    monkeypatch.setattr(automl_search, "NEEDED", ("flaml", "no_such_package"))
-    assert search(tables, tmp_path) == train.FAULT_IN_THE_INPUT
+    monkeypatch.setattr(automl_search, "NEEDED", ("lightgbm", "no_such_package"))
+    assert search(tables, tmp_path) == FAULT_IN_THE_INPUT
     assert (
         "needs no_such_package: install the extra (in the project's folder: uv pip install -e '.[automl]')"
         in capsys.readouterr().err
@@ -103,12 +102,12 @@ def test_a_search_with_nothing_to_try_or_nothing_to_try_it_with_says_so(tables, 
 @pytest.mark.parametrize("algorithm", automl_search.LOCAL_ALGORITHMS)
 def test_every_learner_is_the_same_as_a_graph(algorithm, tables, tmp_path):
     table = automl_search.read_tables(*tables)
-    learner = automl_learners.LEARNERS[algorithm]
+    learner = automl.LEARNERS[algorithm]
     middle = {
         name: low if isinstance(low, int) else (low * high) ** 0.5 for name, (low, high) in learner.bounds.items()
     }
     model = learner.build(middle, 0).fit(table.inputs, table.chosen)
-    (tmp_path / FOUND_GRAPH).write_bytes(automl_learners.as_onnx(model, table.inputs.shape[1]))
+    (tmp_path / FOUND_GRAPH).write_bytes(automl.as_onnx(model, table.inputs.shape[1]))
     graph = read_found(tmp_path, table.inputs.shape[1], algorithm)
     expected = model.predict_proba(table.later_inputs)
     np.testing.assert_allclose(graph.shares(table.later_inputs.astype(np.float64)), expected, atol=1e-5)
@@ -136,9 +135,10 @@ def test_what_was_found_takes_the_regression_s_place(adopted, snapshot):
     assert proofs.states_differ == 0
     rows = np.arange(0, len(snapshot), 9)
     some = snapshot.states.take(rows), snapshot.contexts.take(rows)
-    served = load_for_serving(folder)
-    assert served._answers is not None
-    np.testing.assert_allclose(served.predict_proba(*some), model.predict_proba(*some), rtol=1e-9, atol=1e-12)
+    regression_alone = PreferenceModel((0.01,)).fit(snapshot.states, snapshot.contexts, snapshot.y, snapshot.products)
+    answer = model.predict_proba(*some)
+    np.testing.assert_allclose(answer.sum(axis=1), 1.0)
+    assert np.abs(answer - regression_alone.predict_proba(*some)).max() > 1e-3
 
 
 def test_a_damaged_classifier_is_refused(adopted, tmp_path):
@@ -219,10 +219,10 @@ def test_what_is_no_classifier_over_these_columns_is_refused(found, tmp_path):
 def test_metrics_are_azures():
     shares = np.array([[0.8, 0.1, 0.1], [0.2, 0.5, 0.3], [0.1, 0.2, 0.7], [0.4, 0.3, 0.3], [0.3, 0.4, 0.3]])
     chosen = np.array([0, 1, 2, 1, 0])
-    assert automl_metrics.accuracy(chosen, shares) == pytest.approx(0.6)
+    assert automl.accuracy(chosen, shares) == pytest.approx(0.6)
     expected = roc_auc_score(chosen, shares, multi_class="ovr", average="weighted")
-    assert automl_metrics.auc_weighted(chosen, shares) == pytest.approx(expected)
-    assert automl_metrics.norm_macro_recall(chosen, shares) == pytest.approx((2 / 3 - 1 / 3) / (2 / 3))
-    assert automl_metrics.precision_score_weighted(chosen, shares) == pytest.approx(0.4 * 0.5 + 0.4 * 0.5 + 0.2)
-    assert automl_metrics.average_precision_score_weighted(chosen, np.eye(3)[chosen]) == 1.0
-    assert automl_metrics.auc_weighted(np.zeros(3, int), shares[:3]) == 0.5
+    assert automl.auc_weighted(chosen, shares) == pytest.approx(expected)
+    assert automl.norm_macro_recall(chosen, shares) == pytest.approx((2 / 3 - 1 / 3) / (2 / 3))
+    assert automl.precision_score_weighted(chosen, shares) == pytest.approx(0.4 * 0.5 + 0.4 * 0.5 + 0.2)
+    assert automl.average_precision_score_weighted(chosen, np.eye(3)[chosen]) == 1.0
+    assert automl.auc_weighted(np.zeros(3, int), shares[:3]) == 0.5

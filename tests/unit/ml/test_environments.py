@@ -14,7 +14,7 @@ BROUGHT_ALONG = {
     "dagster_pipes": "dagster-pipes",
 }
 ONLY_WHERE_DAGSTER_RUNS = {"evidently", "matplotlib", "holidays"}
-ONLY_IN_A_LOCAL_SEARCH = {"flaml", "lightgbm", "onnxmltools", "skl2onnx"}
+ONLY_IN_A_LOCAL_SEARCH = {"lightgbm", "optuna", "onnxmltools", "skl2onnx"}
 """The extra `automl`: on Azure ML the service searches."""
 LEFT_BEHIND = "monitoring"
 """Is not copied into jobs and deployments (`resources.ml.azureml.code`)."""

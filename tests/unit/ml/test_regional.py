@@ -8,8 +8,7 @@ import pytest
 
 from globolatte_ml.data.vocabulary import SEASONS
 from globolatte_ml.scoring.recommendations import Request
-from globolatte_ml.scoring.regional import days_of_season, regional_table
-from globolatte_ml.scoring.regional_plots import regional_map
+from globolatte_ml.scoring.regional import days_of_season, regional_map, regional_table
 
 TODAY = dt.date(2022, 9, 10)
 

@@ -8,10 +8,11 @@ import pytest
 from globolatte_ml.data.shares import log_softmax
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import season_codes
-from globolatte_ml.model.blend import EXPECTED, learn_blend, pool
-from globolatte_ml.model.circumstances import circumstance_names
 from globolatte_ml.model.encoding import encode_for, season_mix
+from globolatte_ml.model.feature_space import circumstance_names
+from globolatte_ml.model.fitting import EXPECTED_BLEND, learn_blend
 from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.predicting import pool
 from globolatte_ml.model.taste import Population, TasteParameters, taste_probabilities
 from globolatte_ml.model.taste_fit import fit_taste, log_likelihood, quasi_normal_draws, start
 from globolatte_ml.model.taste_inputs import PAST_HABITS, taste_inputs
@@ -160,4 +161,4 @@ def test_the_blend_trusts_the_expert_who_is_right():
     weights = learn_blend(right, wrong, chosen)
     assert weights == pytest.approx([1.0, 0.0], abs=0.1)
     np.testing.assert_allclose(pool(weights, right, wrong).sum(axis=1), 1.0)
-    assert learn_blend(right[:0], wrong[:0], chosen[:0]) == pytest.approx(EXPECTED)
+    assert learn_blend(right[:0], wrong[:0], chosen[:0]) == pytest.approx(EXPECTED_BLEND)

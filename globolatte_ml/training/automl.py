@@ -1,7 +1,6 @@
-"""The learners of a local AutoML search: what each may vary, how it is fitted, and its ONNX graph.
+"""What a local AutoML search tries and what it makes large: classifiers and metrics under the names that Azure's AutoML gives them.
 
-Belongs here: scikit-learn's and LightGBM's classifiers under Azure's names for them. Does not belong here: the search itself.
-Needs the extra `automl`.
+How models are evaluated stands in `model/metrics.py`: no gate reads these. The learners need the extra `automl`.
 """
 
 from __future__ import annotations
@@ -12,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from globolatte_ml.model.onnx_nodes import OPSET
+from globolatte_ml.model.tabular import OPSET
 
+Metric = Callable[[np.ndarray, np.ndarray], float]
 ONNX_ML = 3
 Settings = Mapping[str, Any]
 
@@ -97,3 +97,58 @@ def as_onnx(model: Any, columns: int) -> bytes:
         graph = to_onnx(model, np.zeros((1, columns), np.float32), name="tabular", target_opset=opsets, options=options)
     written: bytes = graph.SerializeToString()
     return written
+
+
+def accuracy(chosen: np.ndarray, shares: np.ndarray) -> float:
+    """Share of orders whose most probable class was chosen; `chosen` (n,) are columns of `shares` (n, T)."""
+    return float((shares.argmax(axis=1) == chosen).mean())
+
+
+def auc_weighted(chosen: np.ndarray, shares: np.ndarray) -> float:
+    """Area under the curve of each class against the others, weighted by how often it was chosen."""
+    from sklearn.metrics import roc_auc_score
+
+    return _weighted(roc_auc_score, chosen, shares)
+
+
+def average_precision_score_weighted(chosen: np.ndarray, shares: np.ndarray) -> float:
+    """Average precision of each class, weighted by how often it was chosen."""
+    from sklearn.metrics import average_precision_score
+
+    return _weighted(average_precision_score, chosen, shares)
+
+
+def norm_macro_recall(chosen: np.ndarray, shares: np.ndarray) -> float:
+    """Mean recall of the classes that were chosen, moved so that guessing gives 0."""
+    from sklearn.metrics import recall_score
+
+    recall = recall_score(chosen, shares.argmax(axis=1), labels=np.unique(chosen), average="macro")
+    guess = 1.0 / shares.shape[1]
+    return float((recall - guess) / (1.0 - guess))
+
+
+def precision_score_weighted(chosen: np.ndarray, shares: np.ndarray) -> float:
+    """Precision of each class, weighted by how often it was chosen."""
+    from sklearn.metrics import precision_score
+
+    return float(precision_score(chosen, shares.argmax(axis=1), average="weighted", zero_division=0.0))
+
+
+def _weighted(score: Callable[..., float], chosen: np.ndarray, shares: np.ndarray) -> float:
+    """Over the classes that some orders chose and others did not: only these can be told apart."""
+    classes = np.unique(chosen)
+    if len(classes) == 1:
+        return 0.5
+    return float(score(chosen[:, None] == classes, shares[:, classes], average="weighted"))
+
+
+METRICS: dict[str, Metric] = {
+    metric.__name__: metric
+    for metric in (
+        accuracy,
+        auc_weighted,
+        average_precision_score_weighted,
+        norm_macro_recall,
+        precision_score_weighted,
+    )
+}

@@ -1,0 +1,37 @@
+"""What every `python -m globolatte_ml.…` has in common: exit codes, the thread limit, speaking to its caller.
+
+Nothing heavy is imported here: the thread limit must be set before numpy is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+
+FAULT_IN_THE_INPUT = 2
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def on_one_thread() -> None:
+    """On shared cores, threads that wait for each other cost more than they bring."""
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = "1"
+
+
+def say(sentence: str) -> None:
+    """A line for whoever started the job."""
+    sys.stdout.write(f"{sentence}\n")
+    sys.stdout.flush()
+
+
+def exit_code(work: Callable[[], object]) -> int:
+    """0 when the work is done, 2 when its input cannot be used: the message says what to do."""
+    from globolatte_ml.data.columns import InvalidDataError
+
+    try:
+        work()
+    except InvalidDataError as error:
+        sys.stderr.write(f"{error}\n")
+        return FAULT_IN_THE_INPUT
+    return 0

@@ -1,0 +1,100 @@
+"""Predicting gives the same numbers whatever is asked at once, by whomever, and whatever an earlier release left in the folder."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.model.encoding import encode_asked, encode_states
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.taste import ROWS_AT_ONCE
+
+
+def one_by_one(model, states, contexts):
+    """As an endpoint asks: states that were encoded long before, one order at a time."""
+    prepared = encode_states(states, model.space_)
+    rows = [np.array([row]) for row in range(len(states))]
+    asked = [encode_asked(prepared.take(row), contexts.take(row), model.space_) for row in rows]
+    return np.concatenate([model.predict_encoded(one) for one in asked])
+
+
+def test_prepared_states_asked_one_by_one_give_what_a_batch_gives(model, snapshot):
+    rows = np.arange(0, len(snapshot), 5)
+    contexts, nobody = snapshot.contexts.take(rows), CustomerStates.empty(len(rows), snapshot.products)
+    for states in (snapshot.states.take(rows), nobody):
+        expected = model.predict_proba(states, contexts)
+        np.testing.assert_allclose(one_by_one(model, states, contexts), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [0, 1, ROWS_AT_ONCE + 1])
+def test_batches_of_any_size_are_answered(model, snapshot, n):
+    rows = np.arange(n) % len(snapshot)
+    answer = model.predict_proba(snapshot.states.take(rows), snapshot.contexts.take(rows))
+    assert answer.shape == (n, len(snapshot.products))
+    every = model.predict_proba(snapshot.states, snapshot.contexts)
+    np.testing.assert_allclose(answer, every[rows], rtol=1e-9, atol=1e-12)
+
+
+def test_a_model_read_from_its_folder_answers_as_the_one_that_was_saved(model, snapshot, tmp_path):
+    model.save(tmp_path)
+    read = PreferenceModel.load(tmp_path)
+    expected = model.predict_proba(snapshot.states, snapshot.contexts)
+    np.testing.assert_array_equal(read.predict_proba(snapshot.states, snapshot.contexts), expected)
+    assert read.content_hash() == model.content_hash()
+
+
+def test_words_never_seen_count_as_the_chain_s_mean_or_nothing(model, snapshot):
+    rows = np.arange(3)
+    strange = replace(
+        snapshot.contexts.take(rows), business_unit=np.array(["BU_XX"] * 3), weather=np.array(["Foggy"] * 3)
+    )
+    answer = model.predict_proba(snapshot.states.take(rows), strange)
+    np.testing.assert_allclose(answer.sum(axis=1), 1.0)
+    np.testing.assert_allclose(one_by_one(model, snapshot.states.take(rows), strange), answer, rtol=1e-9)
+
+
+@pytest.mark.parametrize(("orders", "products", "sold"), [(20, 1, 1), (150, 2, 2), (260, 7, 5), (40, 3, 1)])
+def test_any_model_answers_one_by_one(build, read, orders, products, sold):
+    snapshot = read(build.chain(n_orders=orders, n_products=products, sold=sold))
+    rows = np.arange(20)
+    model = PreferenceModel((0.01,), iterations=4).fit(
+        snapshot.states, snapshot.contexts, snapshot.y, snapshot.products
+    )
+    some = snapshot.states.take(rows), snapshot.contexts.take(rows)
+    np.testing.assert_allclose(one_by_one(model, *some), model.predict_proba(*some), rtol=1e-9, atol=1e-12)
+
+
+def test_the_graph_that_an_earlier_release_left_in_a_folder_is_not_asked(model, snapshot, tmp_path):
+    model.save(tmp_path)
+    (tmp_path / "preference_model.onnx").write_bytes(b"the graph of an earlier release")
+    read = PreferenceModel.load(tmp_path)
+    expected = model.predict_proba(snapshot.states, snapshot.contexts)
+    np.testing.assert_array_equal(read.predict_proba(snapshot.states, snapshot.contexts), expected)
+
+
+def test_a_model_fitted_again_forgets_the_tastes_of_before(model, build, read, tmp_path):
+    model.save(tmp_path)
+    again, other = PreferenceModel.load(tmp_path), read(build.chain(n_orders=300, n_products=3))
+    asked = other.states, other.contexts
+    again.predict_proba(*asked)
+    settings = {"penalties": (0.01,), "half_lives": (None,), "iterations": 4}
+    again.set_params(**settings).fit(*asked, other.y, other.products)
+    fresh = PreferenceModel(**again.get_params()).fit(*asked, other.y, other.products)
+    assert again.taste_ is not None
+    np.testing.assert_array_equal(again.predict_proba(*asked), fresh.predict_proba(*asked))
+
+
+def test_single_orders_asked_by_many_threads_are_kept_apart(model, snapshot):
+    rows = np.arange(400) % len(snapshot)
+    together = model.predict_proba(snapshot.states.take(rows), snapshot.contexts.take(rows))
+
+    def one(row):
+        return model.predict_proba(snapshot.states.take(rows[[row]]), snapshot.contexts.take(rows[[row]]))[0]
+
+    with ThreadPoolExecutor(8) as threads:
+        apart = list(threads.map(one, range(len(rows))))
+    np.testing.assert_allclose(apart, together, rtol=1e-9, atol=1e-12)
