@@ -75,7 +75,7 @@ def simulate(
 
 @cli.command()
 def run() -> None:
-    """Process whatever lies in the landing zone, once: load, build features, train if needed, recommend."""
+    """Process everything in the landing zone, once: load, build features, train if needed, recommend."""
     from globolatte_cli.run_pass import run_pass
 
     run_pass()

@@ -1,6 +1,7 @@
 """Which unit has not delivered which day: the policy, the decision, and the one query it needs."""
 
 import datetime as dt
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -89,17 +90,16 @@ group by units.folder, units.time_zone, ledger.business_date
 def recent_deliveries(transaction: Transaction, policy: DeliveryPolicy, now: dt.datetime) -> dict[str, UnitDeliveries]:
     """What the ledger has of every unit's watched dates, by landing folder. Reads the watched dates only, whatever the history."""
     since = min(policy.last_due(now, "UTC"), now.date()) - dt.timedelta(days=policy.days + 1)
-    units: dict[str, UnitDeliveries] = {}
+    zones: dict[str, str] = {}
+    dates: dict[tuple[str, bool], set[dt.date]] = defaultdict(set)
     for row in transaction.fetch(RECENT, (since,)).to_pylist():
-        known = units.get(row["folder"], UnitDeliveries(row["folder"], row["time_zone"]))
-        date = frozenset() if row["date"] is None else frozenset({row["date"]})
-        units[row["folder"]] = UnitDeliveries(
-            known.folder,
-            known.time_zone,
-            known.delivered | (date if row["delivered"] else frozenset()),
-            known.refused | (frozenset() if row["delivered"] else date),
-        )
-    return units
+        zones[row["folder"]] = row["time_zone"]
+        if row["date"] is not None:
+            dates[row["folder"], bool(row["delivered"])].add(row["date"])
+    return {
+        folder: UnitDeliveries(folder, zone, frozenset(dates[folder, True]), frozenset(dates[folder, False]))
+        for folder, zone in zones.items()
+    }
 
 
 def missing_of_units(

@@ -5,11 +5,15 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from globolatte_ingest.reference import REFERENCE_PATHS
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile
 
 SALES_PATH = re.compile(r"sales/(?P<folder>[^/]+)/(?P<year>\d{4})/(?P<month>\d{2})/(?P<day>\d{2})/[^/]+", re.ASCII)
 SALES_SUFFIXES = (".csv", ".csv.gz", ".parquet")
+
+BUSINESS_UNITS_PATH = f"{REFERENCE_PREFIX}business_units.csv"
+CUSTOMERS_PATH = f"{REFERENCE_PREFIX}customers.csv"
+PRODUCTS_PATH = f"{REFERENCE_PREFIX}products.csv"
+REFERENCE_PATHS = (BUSINESS_UNITS_PATH, CUSTOMERS_PATH, PRODUCTS_PATH)
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class MisplacedFile:
 
 
 def needs_a_place(path: str) -> bool:
-    """Whether the path has to name a partition: whatever is under `sales/`, or under `reference/` and no reference file."""
+    """Whether the path has to name a partition: all under `sales/`, and all under `reference/` that is no reference file."""
     return path.startswith(SALES_PREFIX) or (path.startswith(REFERENCE_PREFIX) and path not in REFERENCE_PATHS)
 
 
@@ -43,16 +47,6 @@ def folder_and_date(path: str) -> tuple[str, dt.date] | None:
         return None
 
 
-def _fault_of_name(path: str) -> str | None:
-    if "\\" in path:
-        return "name holds a backslash or bytes that are not UTF-8; rename the file"
-    if path.startswith(REFERENCE_PREFIX):
-        return f"is none of {', '.join(REFERENCE_PATHS)}; correct the name, or remove the file"
-    if not path.endswith(SALES_SUFFIXES):
-        return f"file type is none of {', '.join(SALES_SUFFIXES)}; export the sales as one of these"
-    return None
-
-
 @dataclass(frozen=True)
 class PathRules:
     """What makes a sales path belong to a partition."""
@@ -63,31 +57,37 @@ class PathRules:
 
     def place(self, file: LandedFile) -> SalesFile | MisplacedFile:
         """The partition that the file's path names, or why there is none."""
-        fault = _fault_of_name(file.path)
-        if fault is not None:
-            return MisplacedFile(file, fault)
-        match = SALES_PATH.fullmatch(file.path)
+        placed = _fault_of_name(file.path) or self._partition_of(file.path)
+        return MisplacedFile(file, placed) if isinstance(placed, str) else SalesFile(file, *placed)
+
+    def _partition_of(self, path: str) -> tuple[str, dt.date] | str:
+        """The landing folder and the business date, or why the path names no partition."""
+        match = SALES_PATH.fullmatch(path)
         if match is None:
-            return MisplacedFile(
-                file, f"path is not {SALES_PREFIX}<folder>/<yyyy>/<mm>/<dd>/<file>; move the file there"
-            )
-        folder = match["folder"]
-        if folder not in self.folders:
-            return MisplacedFile(
-                file,
+            return f"path is not {SALES_PREFIX}<folder>/<yyyy>/<mm>/<dd>/<file>; move the file there"
+        if (folder := match["folder"]) not in self.folders:
+            return (
                 f"no business unit has the folder {folder!r} (known: {', '.join(sorted(self.folders))}); "
-                "correct the folder, or add the unit to GLOBOLATTE_BUSINESS_UNITS and reference/business_units.csv",
+                "correct the folder, or add the unit to GLOBOLATTE_BUSINESS_UNITS and reference/business_units.csv"
             )
-        try:
-            date = dt.date(int(match["year"]), int(match["month"]), int(match["day"]))
-        except ValueError:
-            return MisplacedFile(file, "the path's year/month/day is no date; move the file to its business date")
-        if date < self.first_business_date:
-            return MisplacedFile(
-                file,
-                f"business date {date} is before the first one, {self.first_business_date}; "
-                "correct the folder, or set GLOBOLATTE_FIRST_BUSINESS_DATE",
+        named = folder_and_date(path)
+        if named is None:
+            return "the path's year/month/day is no date; move the file to its business date"
+        if named[1] < self.first_business_date:
+            return (
+                f"business date {named[1]} is before the first one, {self.first_business_date}; "
+                "correct the folder, or set GLOBOLATTE_FIRST_BUSINESS_DATE"
             )
-        if date > self.last_business_date:
-            return MisplacedFile(file, f"business date {date} lies in the future; it is looked at again on that day")
-        return SalesFile(file, folder, date)
+        if named[1] > self.last_business_date:
+            return f"business date {named[1]} lies in the future; it is looked at again on that day"
+        return named
+
+
+def _fault_of_name(path: str) -> str | None:
+    if "\\" in path:
+        return "name holds a backslash or bytes that are not UTF-8; rename the file"
+    if path.startswith(REFERENCE_PREFIX):
+        return f"is none of {', '.join(REFERENCE_PATHS)}; correct the name, or remove the file"
+    if not path.endswith(SALES_SUFFIXES):
+        return f"file type is none of {', '.join(SALES_SUFFIXES)}; export the sales as one of these"
+    return None

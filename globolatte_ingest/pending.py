@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from globolatte_ingest.ledger import Attempts, KnownFile
-from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, needs_a_place
-from globolatte_ingest.reference import REFERENCE_PATHS
+from globolatte_ingest.paths import REFERENCE_PATHS, MisplacedFile, PathRules, SalesFile, needs_a_place
 from resources.landing.landing_zone import LandedFile
 
 

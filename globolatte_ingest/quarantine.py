@@ -11,7 +11,7 @@ from pyarrow import compute, csv
 
 from globolatte_ingest.reading.delimited import read_delimited
 from globolatte_ingest.reading.file_format import DELIMITERS
-from globolatte_ingest.reading.sales import ROW_NUMBER, SALES_COLUMNS, as_sales_columns
+from globolatte_ingest.reading.sales import ROW_NUMBER, SALES_COLUMNS, SALES_TEXTS, as_sales_columns
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.warehouse.warehouse import Transaction
 
@@ -30,15 +30,13 @@ where ledger.status = 'held' or (ledger.status = 'loaded' and ledger.rows_quaran
 order by ledger.path, reasons.n desc, reasons.reason
 """
 
-ROWS = """
+ROWS = f"""
 select
     ledger.path, quarantine.row_number, quarantine.line_number, quarantine.reason, quarantine.detail, quarantine.raw_text,
-    quarantine.transaction_id, quarantine.order_id, quarantine.business_unit_text as business_unit, quarantine.product_id,
-    quarantine.customer_id, quarantine.quantity_text as quantity, quarantine.total_price_text as total_price,
-    quarantine.transaction_date_text as transaction_date, quarantine.payment_method, quarantine.weather_text as weather
+    {", ".join(f"quarantine.{text} as {column}" for column, text in SALES_TEXTS.items())}
 from sales_data.quarantine as quarantine
 inner join sales_data.load_ledger as ledger on quarantine.load_id = ledger.load_id
-where {which}
+where {{which}}
 order by ledger.path, quarantine.row_number
 """
 

@@ -1,4 +1,4 @@
-"""Reading one reference file: a CSV into typed columns, or the reason to refuse it. Pure."""
+"""Reference data: a landed file into typed columns, or the reason to refuse it, and the public holidays. Nothing is written here."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from pyarrow import compute
 
+from globolatte_ingest.paths import BUSINESS_UNITS_PATH, CUSTOMERS_PATH, PRODUCTS_PATH
 from globolatte_ingest.reading.delimited import read_delimited, require_columns
 from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_ingest.reading.file_format import declared
@@ -31,7 +32,7 @@ class ReferenceFile:
 
 
 BUSINESS_UNITS_FILE = ReferenceFile(
-    "reference/business_units.csv",
+    BUSINESS_UNITS_PATH,
     "sales_data.business_units",
     {"business_unit_id": "string", "country": "string", "unit_name": "string"},
     {"folder": ("string", None), "time_zone": ("string", "UTC"), **dict.fromkeys(FORMAT_COLUMNS, ("string", None))},
@@ -39,7 +40,7 @@ BUSINESS_UNITS_FILE = ReferenceFile(
     unique=("business_unit_id", "folder"),
 )
 PRODUCTS_FILE = ReferenceFile(
-    "reference/products.csv",
+    PRODUCTS_PATH,
     "sales_data.products",
     {
         "product_id": "string",
@@ -52,15 +53,13 @@ PRODUCTS_FILE = ReferenceFile(
     unique=("product_id",),
 )
 CUSTOMERS_FILE = ReferenceFile(
-    "reference/customers.csv",
+    CUSTOMERS_PATH,
     "sales_data.customers",
     {"customer_id": "string", "customer_name": "string", "email": "string", "location": "string"},
     {"marketing_opt_out": ("bool", False)},
     filled=("customer_id",),
     unique=("customer_id",),
 )
-
-REFERENCE_PATHS = tuple(kind.path for kind in (BUSINESS_UNITS_FILE, CUSTOMERS_FILE, PRODUCTS_FILE))
 
 
 def read_reference(kind: ReferenceFile, content: bytes) -> pa.Table:
@@ -145,3 +144,26 @@ def _check_formats(table: pa.Table) -> None:
             declared(unit)
         except ValueError as fault:
             raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, f"{unit['business_unit_id']}: {fault}") from fault
+
+
+def public_holidays(countries: Sequence[str], years: range) -> pa.Table:
+    """One row per country and public holiday: `country`, `date`, `name`. Countries go by their English names, such as Mexico or USA.
+
+    Raises `ValueError` for a country that the `holidays` library does not know.
+    """
+    import holidays
+    from holidays.registry import EntityLoader
+
+    rows: list[dict[str, object]] = []
+    for country in countries:
+        calendar = getattr(holidays, country.replace(" ", ""), None)
+        if not isinstance(calendar, EntityLoader):
+            raise ValueError(  # noqa: TRY004 - the country is wrong, not a type
+                f"no holiday calendar is called {country!r}; write the country in reference/business_units.csv as the "
+                "`holidays` library does, such as USA, Canada, Mexico"
+            )
+        days = sorted(calendar(years=list(years)).items())
+        rows += [{"country": country, "date": date, "name": name} for date, name in days]
+    return pa.Table.from_pylist(
+        rows, pa.schema([("country", pa.string()), ("date", pa.date32()), ("name", pa.string())])
+    )

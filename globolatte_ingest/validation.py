@@ -7,6 +7,7 @@ SQL over staged text columns. The queries work on two staged tables of a load tr
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from globolatte_ingest.reading.sales import SALES_TEXTS
 from globolatte_ingest.reasons import RowReason
 from resources.warehouse.dialect import Dialect, literal
 
@@ -121,15 +122,16 @@ class Writing:
 
     def trimmed(self) -> str:
         """The incoming rows without blanks around values, beside what their file says of them: a common table expression."""
-        trim = "trim" if self.is_padded else ""
+        values = {
+            column: f"trim(incoming.{column})" if self.is_padded else f"incoming.{column}" for column in SALES_TEXTS
+        }
+        values["payment_method"] = f"nullif({values['payment_method']}, '')"
+        texts = ", ".join(f"{values[column]} as {text}" for column, text in SALES_TEXTS.items())
         return f"""
 with trimmed as (
     select
-        incoming.load_number, incoming.row_number, {trim}(transaction_id) as transaction_id, {trim}(order_id) as order_id,
-        {trim}(incoming.business_unit) as business_unit_text, {trim}(product_id) as product_id, {trim}(customer_id) as customer_id,
-        {trim}(quantity) as quantity_text, {trim}(total_price) as total_price_text,
-        {trim}(transaction_date) as transaction_date_text, nullif({trim}(payment_method), '') as payment_method,
-        {trim}(weather) as weather_text, loads.load_id, loads.business_unit, loads.business_date, loads.number_format, loads.date_format
+        incoming.load_number, incoming.row_number, {texts},
+        loads.load_id, loads.business_unit, loads.business_date, loads.number_format, loads.date_format
     from incoming
     inner join batch_loads as loads on incoming.load_number = loads.load_number
 )
@@ -174,8 +176,8 @@ typed as (
 )
 
 select
-    typed.load_number, typed.load_id, row_number, business_unit, business_date, transaction_id, order_id, typed.product_id, customer_id,
-    business_unit_text, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text, typed.date_format,
+    typed.load_number, typed.load_id, row_number, business_unit, business_date, typed.date_format,
+    {", ".join(f"typed.{text}" for text in SALES_TEXTS.values())},
     case {" ".join(f"when {check.fails} then {literal(check.reason)}" for check in CHECKS)} end as reason
 from typed
 left join sales_data.business_units as units on typed.business_unit_text = units.business_unit_id

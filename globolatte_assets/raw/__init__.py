@@ -1,5 +1,4 @@
-"""Raw: landing files become rows, on the record.
+"""The stage `raw`: what `globolatte_ingest` and the `holidays` library bring in, as assets and checks.
 
-Here belong the reading and judging of files, the load ledger, the quarantine, reference data and the holiday calendar.
-What rows mean for the business does not: that starts in dbt.
+Adapters and metadata belong here. Taking files in does not (`globolatte_ingest`), nor what rows mean for the business: that starts in dbt.
 """

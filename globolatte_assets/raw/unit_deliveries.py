@@ -1,7 +1,7 @@
 """One asset for what each business unit delivers, with a freshness policy of its own: when something of the unit came last.
 
-Nothing here is computed: the units write the files. The ingest run tells Dagster of what came. Which days are missing is not
-a matter of freshness but of the checks in `delivery_checks`.
+Nothing here is computed: the units write the files, the ingest run reports what came. Which days are missing is not a matter of
+freshness but of the checks in `delivery_checks`.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from resources.settings.choices import MissingDelivery
 DAY = dt.timedelta(days=1)
 
 DATA_VERSION = "whatever lies there"
-"""One version for good: a new file makes no earlier day of `raw/sales_transactions` out of date."""
+"""One version for good, stored with every event: a new file makes no earlier day of `raw/sales_transactions` out of date."""
 
 
 def deliveries_key(folder: str) -> dg.AssetKey:
@@ -50,7 +50,7 @@ def unit_deliveries(folders: Sequence[str], policy: DeliveryPolicy) -> list[dg.A
             group_name="raw",
             owners=[OWNER_DATA],
             kinds={"csv"},
-            description=f"What arrives under `sales/{folder}/` in the landing zone. Told of by the run that loads or holds it. Its "
+            description=f"What arrives under `sales/{folder}/` in the landing zone. Reported by the run that loads or holds it. Its "
             "freshness says when something came last; which days are missing is said by the checks of `raw/sales_transactions`.",
             freshness_policy=freshness_policy(policy),
             metadata={CODE_REFERENCES: declared_here},
@@ -60,7 +60,7 @@ def unit_deliveries(folders: Sequence[str], policy: DeliveryPolicy) -> list[dg.A
 
 
 def delivery_event(folder: str, arrived: Sequence[str], days: Sequence[LoadedDay]) -> dg.AssetMaterialization:
-    """What Dagster is told when files of a unit came: their paths, and the days that are loaded since."""
+    """The event of a unit whose files came: their paths, and the days that are loaded since."""
     metadata: dict[str, dg.MetadataValue] = {"files": dg.MetadataValue.int(len(arrived))}
     if arrived:
         metadata["latest_file"] = dg.MetadataValue.text(max(arrived))

@@ -53,6 +53,10 @@ SALES_COLUMNS = (
 )
 """What every sales file has, in any order."""
 
+TYPED_COLUMNS = ("business_unit", "quantity", "total_price", "transaction_date", "weather")
+SALES_TEXTS = {column: f"{column}_text" if column in TYPED_COLUMNS else column for column in SALES_COLUMNS}
+"""What a column's text is called in the warehouse, from staging to quarantine, beside its typed or checked value."""
+
 ROW_NUMBER = "row_number"
 
 LARGEST_ALIKE_FILE = 1024 * 1024
@@ -256,7 +260,7 @@ def read_alike_files(
     """
     groups: dict[bytes, list[int]] = defaultdict(list)
     for place, (path, content, unit_format) in enumerate(zip(paths, contents, formats, strict=True)):
-        if content is not None and _is_plain(path, content, unit_format):
+        if content is not None and _has_a_row_a_line(path, content, unit_format):
             groups[content.partition(b"\n")[0]].append(place)
     read: dict[int, ReadSales] = {}
     for header, places in groups.items():
@@ -268,7 +272,7 @@ def read_alike_files(
     return read
 
 
-def _is_plain(path: str, content: bytes, unit_format: FileFormat) -> bool:
+def _has_a_row_a_line(path: str, content: bytes, unit_format: FileFormat) -> bool:
     """Whether each line of a file is a row for certain."""
     return (
         path.endswith(".csv")

@@ -23,7 +23,7 @@ class LandingKind(StrEnum):
 
 
 class CredentialKind(StrEnum):
-    """How a storage account is entered: by its key, a shared access signature, or whatever identity the machine has."""
+    """Authentication method of a storage account: its key, a shared access signature, or whatever identity the machine has."""
 
     KEY = "key"
     SAS = "sas"
@@ -47,7 +47,7 @@ class WarehouseKind(StrEnum):
 
 
 class SnowflakeAuthentication(StrEnum):
-    """How Snowflake is entered: by a password, a key pair, or an OAuth token."""
+    """Authentication method of Snowflake: a password, a key pair, or an OAuth token."""
 
     PASSWORD = "password"  # noqa: S105 - the name of a method
     KEY = "key"
@@ -55,7 +55,7 @@ class SnowflakeAuthentication(StrEnum):
 
 
 class SnowflakeProtocol(StrEnum):
-    """How Snowflake is talked to; an emulator does without TLS."""
+    """Protocol towards Snowflake; an emulator does without TLS."""
 
     HTTPS = "https"
     HTTP = "http"

@@ -47,7 +47,7 @@ class LandingSettings(BaseModel):
     blob_container: str = Field(default="landing", description="The container that is the landing zone.")
     blob_credential: CredentialKind = Field(
         default=CredentialKind.DEFAULT,
-        description="How the storage account is entered: key (GLOBOLATTE_BLOB_KEY), sas (GLOBOLATTE_BLOB_SAS) or default "
+        description="Authentication method of the storage account: key (GLOBOLATTE_BLOB_KEY), sas (GLOBOLATTE_BLOB_SAS) or default "
         "(Azure's DefaultAzureCredential: managed identity, environment, Azure CLI). The two secrets are read from the "
         "environment only and are no settings.",
     )

@@ -27,7 +27,7 @@ class SnowflakeSettings(BaseModel):
     snowflake_database: str = Field(default="GLOBO_LATTE_DB", description="The database in Snowflake.")
     snowflake_authentication: SnowflakeAuthentication = Field(
         default=SnowflakeAuthentication.KEY,
-        description="How Snowflake is entered: key (GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY, or a file that "
+        description="Authentication method of Snowflake: key (GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY, or a file that "
         "GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PATH names; GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PASSPHRASE if it has one), password "
         "(GLOBOLATTE_SNOWFLAKE_PASSWORD) or oauth (GLOBOLATTE_SNOWFLAKE_TOKEN). The four secrets are read from the environment "
         "only and are no settings.",

@@ -131,14 +131,23 @@ def test_the_doctor_knows_what_is_in_it(kept: Kept) -> None:
     assert "champion is version 1" in said
 
 
+def within_rounding(answered: Any) -> Any:
+    """The same document; its version answered by an ONNX graph, which was held to the model to nine digits."""
+    if isinstance(answered, dict):
+        return {name: within_rounding(value) for name, value in answered.items()}
+    if isinstance(answered, list):
+        return [within_rounding(value) for value in answered]
+    return pytest.approx(answered, rel=1e-9) if isinstance(answered, float) else answered
+
+
 def test_it_recommends_what_it_did(kept: Kept) -> None:
-    assert json.loads(kept.ok(*kept.made["asked"])) == kept.made["answer"]
+    assert json.loads(kept.ok(*kept.made["asked"])) == within_rounding(kept.made["answer"])
 
 
 def test_its_endpoint_starts_and_answers_what_it_did(kept: Kept) -> None:
     try:
         kept.home.ok("endpoints", "start", GLOBOLATTE_PREDICTION_LOG_SECONDS="1")
-        assert ask_endpoint(kept.home) == kept.made["answers"]
+        assert ask_endpoint(kept.home) == within_rounding(kept.made["answers"])
     finally:
         assert "stopped" in kept.home.ok("endpoints", "stop")
 

@@ -11,6 +11,10 @@ from globolatte_cli.settings_page import page
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+MODULES = sorted(file for folder in ROOT.glob("[a-z]*") for file in folder.rglob("*.py") if folder.is_dir())
+
+UNUSED_WORDS = ("is entered",)
+"""Words that docs/glossary.md replaces by others."""
 
 
 def test_the_settings_page_is_written_from_the_settings() -> None:
@@ -29,3 +33,11 @@ def test_the_readme_names_commands_that_exist() -> None:
     assert named
     assert named <= set(cli.commands)
     assert CliRunner().invoke(cli, ["--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("words", UNUSED_WORDS)
+def test_words_that_the_glossary_replaces_do_not_come_back(words: str) -> None:
+    pattern = re.compile(r"[\s_]+".join(words.split()), re.IGNORECASE)
+    allowed = {ROOT / "CHANGELOG.md", ROOT / "docs" / "glossary.md", Path(__file__)}
+    found = [file for file in (*PAGES, *MODULES) if file not in allowed and pattern.search(file.read_text())]
+    assert [str(file.relative_to(ROOT)) for file in found] == []

@@ -4,9 +4,8 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA
-from globolatte_assets.raw.holiday_calendar import public_holidays
 from globolatte_assets.raw.reference_data import load_reference
-from globolatte_ingest.reference import CUSTOMERS_FILE, PRODUCTS_FILE
+from globolatte_ingest.reference import CUSTOMERS_FILE, PRODUCTS_FILE, public_holidays
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import (
@@ -133,7 +132,7 @@ def test_a_name_of_the_library_that_is_no_country_is_a_clear_error(country: str)
 
 
 def test_holidays_are_those_of_country_and_year() -> None:
-    rows = public_holidays(["USA", "New Zealand"], range(2022, 2024))
+    rows = public_holidays(["USA", "New Zealand"], range(2022, 2024)).to_pylist()
     found = {(row["country"], str(row["date"]), row["name"]) for row in rows}
     assert ("USA", "2022-07-04", "Independence Day") in found
     assert ("New Zealand", "2023-02-06", "Waitangi Day") in found
