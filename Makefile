@@ -4,6 +4,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
@@ -18,7 +19,12 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-byteco
 export DO_NOT_TRACK := 1
 export DBT_SEND_ANONYMOUS_USAGE_STATS := false
 
-.PHONY: help setup demo dev test browser lint format bench dbt-docs clean lock
+# One of each version that runs here (a name on the path may be a shim of one that is not there), but for that of $(VENV).
+OTHER_PYTHONS = $(shell for minor in 11 12 13; do test -e $(VENV)/lib/python3.$$minor && continue; \
+	for python in python3.$$minor $(HOME)/.pyenv/versions/3.$$minor.*/bin/python3.$$minor; do \
+	$$python -c '' 2>/dev/null && echo $$python && break; done; done)
+
+.PHONY: help setup demo dev test test-all test-units browser lint lint-python lint-types lint-sql format bench dbt-docs clean lock
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -32,8 +38,19 @@ demo: setup ## Simulate two years, run everything, say what to open
 dev: setup ## The Dagster UI with sensors and automation on
 	$(BIN)/globolatte dev
 
-test: $(DEV_STAMP) $(AZURITE) setup browser ## Every test, with what it needs
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+# How work is spread between the workers stands in tests/conftest.py; long tests come first, in the order of collection.
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --no-loadscope-reorder --durations 20
+
+test: $(DEV_STAMP) $(AZURITE) setup browser ## Every law, contract, integration and browser test once
+	$(PYTEST)
+
+test-all: $(DEV_STAMP) $(AZURITE) setup browser ## The same and what repeats it: every kill, fault and example, ten million orders, other Pythons
+	$(PYTEST) -m "" --hypothesis-profile depth
+	@for other in $(OTHER_PYTHONS); do $(MAKE) VENV=.venv-$$(basename $$other) PYTHON=$$other test-units || exit; done
+
+# The other Pythons' share: what is computed and decided. Whole commands, browser and emulated days need no second interpreter.
+test-units: $(DEV_STAMP) $(AZURITE) setup
+	$(PYTEST) tests/unit tests/contracts
 
 browser: ## Chromium for the tests of the UI, where apt-get and the right to use it are there; else those tests skip
 	@command -v chromium chromium-browser google-chrome "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome" >/dev/null || { \
@@ -43,12 +60,19 @@ browser: ## Chromium for the tests of the UI, where apt-get and the right to use
 	} || echo "No Chromium: the tests of the UI will be skipped. Install it (Debian: apt-get install chromium)."
 
 lint: $(DEV_STAMP) $(MANIFEST) ## Formatting, lint, types, import rules, SQL
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint-types lint-sql lint-python
+
+lint-python:
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 dbt_project/models dbt_project/tests
-	$(BIN)/sqlfluff lint --disable-progress-bar --processes 2 --dialect snowflake dbt_project/models dbt_project/tests
+
+lint-types:
+	$(BIN)/mypy
+
+lint-sql: # in the dialects of both warehouses
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests
+	$(BIN)/sqlfluff lint --disable-progress-bar --dialect snowflake dbt_project/models dbt_project/tests
 
 dbt-docs: setup ## dbt's own documentation as one page, dbt_project/target/docs/static_index.html
 	cd dbt_project && ../$(BIN)/dbt --quiet docs generate --static --empty-catalog --target lint --target-path target/docs

@@ -11,12 +11,11 @@ import duckdb
 
 from benchmarks.rows import Row, best_of, seconds
 from globolatte_assets.raw.reference_data import load_reference
-from globolatte_assets.raw.sales_transactions import units_by_folder
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
-from globolatte_ingest.loading import LoadContext, batches, load_batch
+from globolatte_ingest.discovery import LoadRange, coalesce, placed, unrecorded
+from globolatte_ingest.load import batches, context_of, load_batch
 from globolatte_ingest.paths import PathRules, SalesFile
-from globolatte_ingest.pending import coalesce, new_sales
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reference import BUSINESS_UNITS_FILE, PRODUCTS_FILE
 from resources.clock import Clock
@@ -41,22 +40,24 @@ def _bare_read(settings: Settings, folder: Path) -> None:
         )
 
 
+def _ranges(settings: Settings) -> tuple[LoadRange, ...]:
+    """What is to be loaded."""
+    rules = PathRules(frozenset(settings.business_units), settings.first_business_date, Clock().today())
+    with warehouse_of(settings).transaction() as transaction:
+        news = unrecorded(transaction, list(landing_of(settings).files("sales/")))
+    return coalesce(item for item in placed(news, rules) if isinstance(item, SalesFile))
+
+
 def _our_load(settings: Settings) -> None:
     """Everything that ingestion does outside Dagster: listing, ledger, hashing, judging, rows, quarantine, checks."""
     settings.warehouse_file.unlink(missing_ok=True)
     warehouse, landing, clock = warehouse_of(settings), landing_of(settings), Clock()
     for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE):
         load_reference(kind, landing, warehouse, "bench", clock.timestamp())
-    context = LoadContext(
-        "bench",
-        clock.timestamp(),
-        units_by_folder(warehouse),
-        FileLimits(settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes),
-        settings.max_bad_share,
-    )
-    rules = PathRules(frozenset(context.units_by_folder), settings.first_business_date, clock.today())
-    placed = new_sales(landing.files("sales/"), {}, rules)
-    for load in coalesce([item for item in placed if isinstance(item, SalesFile)]):
+    limits = FileLimits(settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes)
+    with warehouse.transaction() as transaction:
+        context = context_of(transaction, "bench", clock.timestamp(), limits, settings.max_bad_share)
+    for load in _ranges(settings):
         for batch in batches(load.files, settings.load_batch_bytes):
             load_batch(warehouse, landing, batch, context)
 
@@ -90,12 +91,9 @@ def _empty_job(settings: Settings) -> dg.Definitions:
 
 
 def _job_seconds(settings: Settings, definitions: dg.Definitions, job: str) -> float:
-    from globolatte_ingest.ledger import known_files
-    from sensors.requests import range_tags
+    from sensors.backlog import range_tags
 
-    rules = PathRules(frozenset(settings.business_units), settings.first_business_date, Clock().today())
-    placed = new_sales(landing_of(settings).files("sales/"), known_files(warehouse_of(settings)), rules)
-    ranges = coalesce([item for item in placed if isinstance(item, SalesFile)])
+    ranges = _ranges(settings)
 
     def work(instance: dg.DagsterInstance) -> None:
         for load in ranges:

@@ -15,8 +15,8 @@ from pathlib import Path
 import duckdb
 
 from benchmarks.rows import Row, seconds
-from globolatte_ingest.ledger_writing import insert_ledger, ledger_row, next_sequence
-from globolatte_ingest.loading import LoadContext, LoadReport, load_batch
+from globolatte_ingest.ledger import Ledger, LedgerStatus
+from globolatte_ingest.load import LoadContext, LoadReport, load_batch
 from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.environment import landing_of, warehouse_of
@@ -146,17 +146,13 @@ def _fill(settings: Settings, rows: int) -> None:
     days = [dt.date(2021, 6, 1) + dt.timedelta(days=day) for day in range(730)]
     per_load = max(rows // (len(days) * len(UNITS)), 1)
     with warehouse_of(settings).transaction() as transaction:
-        sequence = next_sequence(transaction)
-        entries = []
-        for folder, unit in UNITS.items():
-            for date in days:
-                file = LandedFile(_path(folder, date), "1", 1)
-                row = ledger_row(
-                    file=file, sequence=sequence + len(entries), sha256="", version=0, status="loaded", reason=None, run_id="bench",
-                    now=NOW, business_unit=unit, business_date=date, rows_in_file=per_load,
-                )  # fmt: skip
-                entries.append(row)
-        insert_ledger(transaction, entries)
+        ledger = Ledger(transaction)
+        wanted = [(folder, date) for folder in UNITS for date in days]
+        files = [LandedFile(_path(folder, date), "1", 1) for folder, date in wanted]
+        entries = ledger.new_entries(files, [""] * len(files), LedgerStatus.LOADED, "bench", NOW)
+        for (folder, date), entry in zip(wanted, entries, strict=True):
+            entry.business_unit, entry.business_date, entry.rows_in_file = UNITS[folder], date, per_load
+        ledger.write(entries)
         transaction.execute("update sales_data.load_ledger set rows_loaded = rows_in_file, rows_quarantined = 0")
         transaction.execute(
             f"""insert into sales_data.sales_transactions

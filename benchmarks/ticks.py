@@ -15,7 +15,7 @@ import dagster as dg
 from benchmarks.rows import Row, best_of, cpu_seconds
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
-from globolatte_ingest.ledger_writing import insert_ledger, ledger_row
+from globolatte_ingest.ledger import Ledger, LedgerStatus
 from globolatte_ingest.paths import PathRules
 from resources.environment import clock_of, landing_of, resources_of, warehouse_of
 from resources.landing.landing_zone import LandedFile
@@ -49,15 +49,6 @@ def _record(settings: Settings, files: list[LandedFile]) -> None:
 
     warehouse = warehouse_of(settings)
     rules = PathRules(sorted(UNITS), TODAY - dt.timedelta(days=DAYS), TODAY)
-    rows = []
-    for number, file in enumerate(files):
-        placed = rules.place(file)
-        rows.append(
-            ledger_row(
-                file=file, sequence=number + 1, sha256=str(number), version=0, status="loaded", reason=None, run_id="bench",
-                now=dt.datetime(2024, 1, 1), business_unit=UNITS[placed.folder], business_date=placed.date, rows_in_file=0,  # noqa: DTZ001
-            )
-        )  # fmt: skip
     units = [
         {"business_unit_id": unit, "country": folder, "unit_name": folder, "folder": folder, "time_zone": "UTC"}
         for folder, unit in UNITS.items()
@@ -66,7 +57,13 @@ def _record(settings: Settings, files: list[LandedFile]) -> None:
     warehouse.replace("sales_data.business_units", pa.Table.from_pylist(units))
     warehouse.replace("sales_data.products", pa.Table.from_pylist([product]))
     with warehouse.transaction() as transaction:
-        insert_ledger(transaction, rows)
+        ledger = Ledger(transaction)
+        contents = [str(number) for number in range(len(files))]
+        entries = ledger.new_entries(files, contents, LedgerStatus.LOADED, "bench", dt.datetime(2024, 1, 1))  # noqa: DTZ001
+        for file, entry in zip(files, entries, strict=True):
+            place = rules.place(file)
+            entry.business_unit, entry.business_date, entry.rows_in_file = UNITS[place.folder], place.date, 0
+        ledger.write(entries)
 
 
 def _ticks(settings: Settings, sensor: str, cursor: str | None, rounds: int) -> tuple[float, str]:
@@ -106,8 +103,7 @@ def folder_rows(settings: Settings) -> Iterator[Row]:
         limit=1.0,
         note=worked,
     )
-    from sensors.backlog import path_rules
-    from sensors.requests import listing_digest
+    from sensors.backlog import listing_digest, path_rules
 
     cursor = f"{listing_digest(landing.files())} {path_rules(here, clock_of(here))}"
     idle, worked = _ticks(here, "landing_sensor", cursor, 3)

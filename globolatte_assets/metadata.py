@@ -10,7 +10,7 @@ from typing import Any
 
 import dagster as dg
 
-from globolatte_ingest.loading import LoadReport
+from globolatte_ingest.load import LoadReport
 
 LOAD_REPORT = "load_report"
 

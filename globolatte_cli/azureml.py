@@ -48,7 +48,7 @@ def share_champion() -> None:
 
 
 def adopt_shared(shared: str) -> None:
-    """Makes a shared model this workspace's challenger, to be judged on the latest snapshot here."""
+    """Makes a shared model this workspace's challenger, to be evaluated on the latest snapshot here."""
     from resources.ml.azureml.registry import adopt
     from resources.ml.azureml.workspace import Workspace
 

@@ -63,7 +63,7 @@ def azureml_schedule(*, off: bool) -> None:
 @click.option("--email", "emails", multiple=True, help="Whom to tell of drift.")
 @click.option("--off", is_flag=True, help="Switch it off; it stays.")
 def azureml_monitor(deployment: str, emails: tuple[str, ...], *, off: bool) -> None:
-    """Have Azure ML itself watch what DEPLOYMENT is asked, every night."""
+    """Have Azure ML itself watch the requests to DEPLOYMENT, every night."""
     from globolatte_cli.azureml import switch_monitor
 
     switch_monitor(deployment, list(emails), off=off)

@@ -135,7 +135,7 @@ def _answers(item: ObservedDeployment) -> str:
 
 
 def logs(name: str, lines: int, *, follow: bool) -> None:
-    """Prints the end of a process' log, and what is added to it if asked. Raises `UserError` if there is no such log."""
+    """Prints the end of a process' log, and, on request, what is added to it. Raises `UserError` if there is no such log."""
     from resources.endpoint.local.files import last_lines
 
     files = client_of(Settings()).files

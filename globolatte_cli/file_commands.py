@@ -64,7 +64,7 @@ def quarantine_release(path: str, rows: Path | None, note: str | None) -> None:
 @click.argument("path")
 @NOTE
 def quarantine_retry(path: str, note: str | None) -> None:
-    """Judge a file again under what is known now: after a product or a unit was added, or a format declared."""
+    """Validate a file again under what is known now: after a product or a unit was added, or a format declared."""
     from globolatte_cli.steps import retry
 
     retry(path, note)

@@ -145,8 +145,8 @@ def campaign(
     """Choose who to offer what within a budget, log the contacts, and hold a control group back."""
     from globolatte_cli.campaign import make_campaign
 
-    asked = {"product": product, "budget": budget, "cost_per_contact": cost, "units": list(units), "days": days}
-    make_campaign({**asked, "control_share": control, "name": name}, as_json=as_json)
+    campaign = {"product": product, "budget": budget, "cost_per_contact": cost, "units": list(units), "days": days}
+    make_campaign({**campaign, "control_share": control, "name": name}, as_json=as_json)
 
 
 @cli.command()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 if TYPE_CHECKING:
-    from globolatte_ingest.loading import LoadReport
+    from globolatte_ingest.load import LoadReport
 
 
 @dataclass

@@ -91,9 +91,9 @@ def recommend_to(
 ) -> None:
     """Prints the ranking."""
     settings, console = Settings(), Console()
-    asked = {"customer_id": customer, "region": region, "weather": weather, "daypart": daypart, "top": top}
+    request = {"customer_id": customer, "region": region, "weather": weather, "daypart": daypart, "top": top}
     question = {
-        name: value for name, value in {**asked, "date": date and date.isoformat()}.items() if value is not None
+        name: value for name, value in {**request, "date": date and date.isoformat()}.items() if value is not None
     }
     found = from_endpoint(settings, question)
     if found is None:

@@ -1,8 +1,4 @@
-"""A small web server for the folder of reports: the links in the UI lead here, since browsers follow no file:// link from a page.
-
-Belongs here: serving files of one folder on this machine, for as long as the process that started it lives. Does not belong
-here: making the pages; serving anybody but this machine (a web server of the deployment's own does that).
-"""
+"""A small web server for the folder of reports: the links in the UI lead here, since browsers follow no file:// link from a page."""
 
 import os
 import subprocess

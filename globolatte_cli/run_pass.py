@@ -21,7 +21,7 @@ from resources.settings.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
-    from globolatte_ingest.pending import LoadRange
+    from globolatte_ingest.discovery import LoadRange
     from sensors.backlog import Backlog
 
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
@@ -166,7 +166,7 @@ class Pass:
         """Loads a unit's range of dates, and does what people asked for of it."""
         from globolatte_assets.jobs import INGEST_SALES
         from globolatte_assets.metadata import load_report_of
-        from sensors.requests import range_tags
+        from sensors.backlog import range_tags
 
         days = (load.last - load.first).days + 1
         label = (

@@ -21,7 +21,7 @@ from resources.settings.settings import Settings
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from globolatte_ingest.steps import AskedStep, Step
+    from globolatte_ingest.ledger import RequestedStep, Step
 
 SHOWN = 50
 NOTHING_IN_QUARANTINE = "Nothing is held or quarantined."
@@ -77,12 +77,13 @@ def export_quarantine(path: str | None, out: Path) -> None:
 
 
 def _rows(path: str | None) -> "pa.Table":
-    from globolatte_ingest.asking import history_of, not_in_the_ledger
+    from globolatte_ingest.corrections import not_in_the_ledger
+    from globolatte_ingest.ledger import Ledger
     from globolatte_ingest.quarantine import quarantined_rows
 
     with warehouse_of(Settings()).transaction() as transaction:
         rows = quarantined_rows(transaction, path)
-        history = history_of(transaction, path) if path else None
+        history = Ledger(transaction).history(path) if path else None
     if rows.num_rows:
         return rows
     if history is None:
@@ -105,41 +106,41 @@ def landing_path(given: str) -> str:
 
 def release(path: str, rows: Path | None, note: str | None) -> None:
     """Puts corrected rows back; without any, loads the good rows of a held file."""
+    from globolatte_ingest.ledger import Step
     from globolatte_ingest.quarantine import read_corrections
     from globolatte_ingest.reasons import RefusedError
-    from globolatte_ingest.steps import Step
 
     path = landing_path(path)
     if rows is None:
-        ask_and_do(Step.APPROVE, path, note)
+        request_and_do(Step.APPROVE, path, note)
         return
     try:
         corrections = read_corrections(rows.read_bytes(), path)
     except RefusedError as refused:
         raise UserError(f"{rows}: {refused}") from refused
-    ask_and_do(Step.RELEASE, path, note, corrections)
+    request_and_do(Step.RELEASE, path, note, corrections)
 
 
 def retry(path: str, note: str | None) -> None:
     """Judges a file's rows again under what is known now."""
-    from globolatte_ingest.steps import Step
+    from globolatte_ingest.ledger import Step
 
-    ask_and_do(Step.RETRY, landing_path(path), note)
+    request_and_do(Step.RETRY, landing_path(path), note)
 
 
 def retract(path: str, note: str | None) -> None:
     """Takes a file's rows out."""
-    from globolatte_ingest.steps import Step
+    from globolatte_ingest.ledger import Step
 
-    ask_and_do(Step.RETRACT, landing_path(path), note)
+    request_and_do(Step.RETRACT, landing_path(path), note)
 
 
 def list_ledger(status: str | None, *, as_json: bool) -> None:
     """Prints the latest version of each file, of those in one `status` if given; for people, the first of them."""
-    from globolatte_ingest.ledger import latest_versions
+    from globolatte_ingest.ledger import Ledger
 
     with warehouse_of(Settings()).transaction() as transaction:
-        files = latest_versions(transaction, status or "")
+        files = Ledger(transaction).latest_versions(status or "")
     if as_json:
         print_json(files)
         return
@@ -154,11 +155,12 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
 
 def show_ledger(path: str, *, as_json: bool) -> None:
     """Prints every version of a file, and every step. Raises `UserError` if the ledger does not know the path."""
-    from globolatte_ingest.asking import history_of, not_in_the_ledger
+    from globolatte_ingest.corrections import not_in_the_ledger
+    from globolatte_ingest.ledger import Ledger
 
     path = landing_path(path)
     with warehouse_of(Settings()).transaction() as transaction:
-        history = history_of(transaction, path)
+        history = Ledger(transaction).history(path)
     if not history.versions:
         raise UserError(not_in_the_ledger(path))
     if as_json:
@@ -184,40 +186,43 @@ def show_ledger(path: str, *, as_json: bool) -> None:
         )
 
 
-def ask_and_do(step: "Step", path: str, note: str | None, corrections: "pa.Table | None" = None) -> None:
+def request_and_do(step: "Step", path: str, note: str | None, corrections: "pa.Table | None" = None) -> None:
     """Puts a step on the record, and has the ingest job do it. Raises `UserError` if it makes no sense or could not be done."""
     from globolatte_cli.run_pass import opened_pass
-    from globolatte_ingest.pending import LoadRange
+    from globolatte_ingest.discovery import LoadRange
 
     settings = Settings()
-    asked = _ask(settings, step, path, note, corrections)
+    requested = _request(settings, step, path, note, corrections)
     with opened_pass(settings) as one:
-        one.ingest(LoadRange(asked.folder, asked.date, asked.date))
-    done = _outcome(settings, asked)
+        one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
+    done = _outcome(settings, requested)
     if done is None:
         raise UserError(f"{path}: {step} is on the record, but could not be done yet; `globolatte run` does it")
     Console().print(f"{path}: {done}", highlight=False, markup=False)
     Console().print("What follows from it is built by the automation, or by `globolatte run`.")
 
 
-def _ask(settings: Settings, step: "Step", path: str, note: str | None, corrections: "pa.Table | None") -> "AskedStep":
-    from globolatte_ingest.asking import CannotBeDoneError, asked_step, history_of
+def _request(
+    settings: Settings, step: "Step", path: str, note: str | None, corrections: "pa.Table | None"
+) -> "RequestedStep":
+    from globolatte_ingest.corrections import CannotBeDoneError, requested_step
+    from globolatte_ingest.ledger import Ledger
     from globolatte_ingest.quarantine import quarantined_rows
-    from globolatte_ingest.steps import ask
 
     with warehouse_of(settings).transaction() as transaction:
+        ledger = Ledger(transaction)
         corrected = corrections["row_number"].to_pylist() if corrections is not None else []
         quarantined = quarantined_rows(transaction, path)["row_number"].to_pylist() if corrected else []
         try:
-            asked = asked_step(step, history_of(transaction, path), getpass.getuser(), note, corrected, quarantined)
+            requested = requested_step(step, ledger.history(path), getpass.getuser(), note, corrected, quarantined)
         except CannotBeDoneError as fault:
             raise UserError(str(fault)) from fault
-        ask(transaction, asked, clock_of(settings).timestamp(), corrections)
-    return asked
+        ledger.request(requested, clock_of(settings).timestamp(), corrections)
+    return requested
 
 
-def _outcome(settings: Settings, asked: "AskedStep") -> str | None:
-    rows = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": asked.step_id})
+def _outcome(settings: Settings, requested: "RequestedStep") -> str | None:
+    rows = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
     outcome: str | None = rows["outcome"][0].as_py()
     return outcome
 

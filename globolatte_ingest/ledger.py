@@ -1,39 +1,90 @@
-"""The load ledger: which version of which file is in which state. Reading it; the writing is part of the load (`loading`).
+"""The load ledger: which version of which file is in which state, who tried to load it, and what people requested of it.
 
-The ledger, not Dagster's run history, says what is loaded.
+The ledger, not Dagster's run history, says what is loaded. `Ledger` is the one reader and writer of `load_ledger`, `load_attempts`,
+`announcements`, `ledger_steps` and `row_corrections`; `LedgerEntry` is the one list of what is written of a file version.
 """
 
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+import uuid
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
 from itertools import groupby
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from resources.warehouse.warehouse import Transaction, Warehouse
+import pyarrow as pa
 
-LOADED = "loaded"
-REFUSED = "refused"
-HELD = "held"
-SUPERSEDED = "superseded"
-RETRACTED = "retracted"
-MISPLACED = "misplaced: "
-"""How the reason of a refusal starts when the path, not the content, is at fault."""
+from globolatte_ingest.paths import MisplacedFile
+from globolatte_ingest.reading.sales import SALES_COLUMNS
+from globolatte_ingest.reasons import ReasonCode, RefusedError
+from resources.landing.landing_zone import LandedFile
+from resources.warehouse.warehouse import Transaction
+
+# What the ledger says -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class KnownFile:
-    """What the ledger knows of a path: its latest version, and how often a load of the next one was started."""
+class LedgerStatus(StrEnum):
+    """What became of a file version, as `sales_data.load_ledger.status` has it."""
 
+    LOADED = "loaded"
+    REFUSED = "refused"
+    HELD = "held"
+    SUPERSEDED = "superseded"
+    RETRACTED = "retracted"
+
+
+class Step(StrEnum):
+    """What can be requested of a file, as `sales_data.ledger_steps.step` has it."""
+
+    APPROVE = "approve"
+    RELEASE = "release"
+    RETRY = "retry"
+    RETRACT = "retract"
+
+
+EVER = dt.datetime.fromisoformat("1970-01-01")
+
+RELOADS = (Step.APPROVE, Step.RELEASE, Step.RETRY)
+"""Steps that load the same content again, under what is known now."""
+
+
+@dataclass
+class LedgerEntry:
+    """One file version as it is written into the ledger. Its rows are counted in the tables, not here."""
+
+    load_id: str
+    sequence: int
     path: str
     etag: str
-    status: str
+    sha256: str
+    size_bytes: int
+    business_unit: str | None
+    business_date: dt.date | None
+    status: LedgerStatus
     reason: str | None
+    reason_code: ReasonCode | None
+    rows_in_file: int | None
+    extra_columns: str | None
+    attempt: int
+    run_id: str
+    recorded_at: dt.datetime
 
-    @property
-    def was_misplaced(self) -> bool:
-        """Whether it was refused for its path: its content has not been looked at."""
-        return (self.reason or "").startswith(MISPLACED)
+
+ARROW_TYPES: Mapping[type, pa.DataType] = {
+    int: pa.int64(),
+    dt.date: pa.date32(),
+    dt.datetime: pa.timestamp("us"),
+}
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    kind = next(part for part in (*get_args(hint), hint) if part is not type(None))
+    return ARROW_TYPES.get(kind, pa.string())
+
+
+ENTRY_SCHEMA = pa.schema([(name, _arrow_type(hint)) for name, hint in get_type_hints(LedgerEntry).items()])
+"""The columns of an entry."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +93,19 @@ class Attempts:
 
     count: int
     last_started_at: dt.datetime
+
+
+@dataclass(frozen=True)
+class CrashedLoad:
+    """A file version whose load was started and ended in no ledger entry.
+
+    `is_replaced` says that something of its path was recorded since, which made it pointless unless it comes back.
+    """
+
+    path: str
+    etag: str
+    attempts: Attempts
+    is_replaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,7 +122,7 @@ class LoadedDay:
 
 @dataclass(frozen=True)
 class Announcement:
-    """A run that owes Dagster the materializations of a unit's date range, until it is known to have succeeded."""
+    """A run whose materializations of a unit's date range are outstanding, until it is known to have succeeded."""
 
     run_id: str
     folder: str
@@ -66,11 +130,38 @@ class Announcement:
     last: dt.date
 
 
-LATEST = """
-select path, etag, status, reason
-from sales_data.load_ledger
-qualify row_number() over (partition by path order by sequence desc) = 1
-"""
+@dataclass(frozen=True)
+class RequestedStep:
+    """A step that somebody requested: about one version of one file. `asked_by` and `note` are the stored columns."""
+
+    step_id: str
+    step: Step
+    path: str
+    etag: str
+    sha256: str
+    folder: str
+    business_date: dt.date
+    asked_by: str
+    note: str | None = None
+
+
+STEP_COLUMNS = tuple(field.name for field in fields(RequestedStep))
+
+
+@dataclass(frozen=True)
+class FileHistory:
+    """A path's versions in the ledger, oldest first, and what people requested of it."""
+
+    path: str
+    versions: Sequence[dict[str, Any]]
+    steps: Sequence[dict[str, Any]]
+
+    def latest(self, statuses: Collection[LedgerStatus]) -> dict[str, Any] | None:
+        """The latest version that is in one of these states."""
+        return next((entry for entry in reversed(self.versions) if entry["status"] in statuses), None)
+
+
+# Reading ------------------------------------------------------------------------------------------------------------------
 
 LATEST_FIRST = """
 select path, status, rows_in_file, rows_loaded, rows_quarantined, recorded_at, reason_code, reason
@@ -79,134 +170,56 @@ qualify row_number() over (partition by path order by sequence desc) = 1 and (? 
 order by sequence desc
 """
 
-LATEST_UNDER = """
-select path, etag, status, reason
+VERSIONS_OF_PATH = """
+select
+    sequence, load_id, etag, sha256, size_bytes, status, reason_code, reason, rows_in_file, rows_loaded, rows_quarantined, attempt,
+    run_id, recorded_at, superseded_by
 from sales_data.load_ledger
-where position(? in path) = 1
-qualify row_number() over (partition by path order by sequence desc) = 1
+where path = ?
+order by sequence
 """
 
-LATEST_AMONG = """
-select path, etag, status, reason
-from sales_data.load_ledger
-where path in (select path from asked_paths)
-qualify row_number() over (partition by path order by sequence desc) = 1
+STEPS_OF_PATH = """
+select step, etag, asked_by, note, asked_at, settled_at, outcome, run_id, load_id
+from sales_data.ledger_steps
+where path = ?
+order by sequence
 """
 
-OPEN_ATTEMPTS = f"""
-select attempts.path, attempts.etag, max(attempts.attempt) as count, max(attempts.started_at) as last
-from sales_data.load_attempts as attempts
+CRASHED = f"""
+with crashed as (
+    select attempts.path, attempts.etag, max(attempts.attempt) as tried, max(attempts.started_at) as last
+    from sales_data.load_attempts as attempts
+    left join (
+        select path, etag, max(attempt) as attempt
+        from sales_data.load_ledger
+        where coalesce(reason_code, '') <> '{ReasonCode.MISPLACED}'
+        group by path, etag
+    ) as recorded on attempts.path = recorded.path and attempts.etag = recorded.etag
+    where attempts.started_at >= ? and (recorded.attempt is null or attempts.attempt > recorded.attempt)
+    group by attempts.path, attempts.etag
+)
+
+select
+    crashed.path, crashed.etag, crashed.tried, crashed.last, coalesce(latest.recorded_at > crashed.last, false) as is_replaced
+from crashed
 left join (
-    select path, etag, max(attempt) as attempt
-    from sales_data.load_ledger
-    where position('{MISPLACED}' in coalesce(reason, '')) <> 1
-    group by path, etag
-) as recorded on attempts.path = recorded.path and attempts.etag = recorded.etag
-where recorded.attempt is null or attempts.attempt > recorded.attempt
-group by attempts.path, attempts.etag
+    select path, max(recorded_at) as recorded_at from sales_data.load_ledger group by path
+) as latest on crashed.path = latest.path
+order by crashed.last, crashed.path
 """
+"""A file version counts as crashed while its last attempt has no entry; one that was refused for its path alone was not read."""
 
-LOADED_FILES = """
+LOADED_FILES = f"""
 select
     units.folder, ledger.business_date as date, ledger.status, ledger.path, ledger.load_id, ledger.rows_loaded,
     ledger.rows_quarantined
 from sales_data.load_ledger as ledger
 inner join sales_data.business_units as units on ledger.business_unit = units.business_unit_id
-where ledger.status in ('loaded', 'retracted') and units.folder = ? and ledger.business_date between ? and ?
+where ledger.status in ('{LedgerStatus.LOADED}', '{LedgerStatus.RETRACTED}') and units.folder = ?
+    and ledger.business_date between ? and ?
 order by ledger.business_date, ledger.path
 """
-
-ANNOUNCED = "select run_id, business_unit, first_date, last_date from sales_data.announcements where settled_at is null"
-
-
-def latest_versions(transaction: Transaction, status: str = "") -> list[dict[str, Any]]:
-    """The latest version of each file, the one recorded last first; of those in one `status` if given. Times in UTC without offset."""
-    return transaction.fetch(LATEST_FIRST, (status, status)).to_pylist()
-
-
-def known_files(warehouse: Warehouse) -> dict[str, KnownFile]:
-    """The latest known version of every path, by path."""
-    with warehouse.transaction() as transaction:
-        return _known(transaction, LATEST, ())
-
-
-def known_files_under(transaction: Transaction, prefix: str) -> dict[str, KnownFile]:
-    """The latest known version of every path that starts with `prefix`, by path."""
-    return _known(transaction, LATEST_UNDER, (prefix,))
-
-
-def known_files_among(transaction: Transaction, paths: Iterable[str]) -> dict[str, KnownFile]:
-    """The latest known version of these paths, by path; paths that the ledger does not know are left out."""
-    import pyarrow as pa
-
-    transaction.stage("asked_paths", pa.table({"path": pa.array(list(paths), pa.string())}))
-    return _known(transaction, LATEST_AMONG, ())
-
-
-def _known(transaction: Transaction, query: str, parameters: tuple[object, ...]) -> dict[str, KnownFile]:
-    columns = transaction.fetch(query, parameters).to_pydict()
-    rows = zip(columns["path"], columns["etag"], columns["status"], columns["reason"], strict=True)
-    return {path: KnownFile(path, etag, status, reason) for path, etag, status, reason in rows}
-
-
-def open_attempts(transaction: Transaction) -> dict[tuple[str, str], Attempts]:
-    """Attempts at file versions (path, etag) that ended in no ledger entry: loads that crashed."""
-    rows = transaction.fetch(OPEN_ATTEMPTS).to_pylist()
-    return {(row["path"], row["etag"]): Attempts(row["count"], row["last"]) for row in rows}
-
-
-def loaded_days(transaction: Transaction, folder: str, first: dt.date, last: dt.date) -> list[LoadedDay]:
-    """What is loaded of a unit's dates from `first` through `last`; dates for which nothing was ever loaded are left out.
-
-    A date whose files were all retracted has no rows, and a data version that says so.
-    """
-    files = transaction.fetch(LOADED_FILES, (folder, first, last)).to_pylist()
-    return [_loaded_day(folder, date, list(of_day)) for date, of_day in groupby(files, lambda file: file["date"])]
-
-
-def _loaded_day(folder: str, date: dt.date, files: Iterable[Mapping[str, Any]]) -> LoadedDay:
-    loaded = [file for file in files if file["status"] == LOADED]
-    content = "\n".join(file["load_id"] for file in loaded) or RETRACTED
-    return LoadedDay(
-        folder=folder,
-        date=date,
-        files=tuple(file["path"] for file in loaded),
-        rows_loaded=sum(file["rows_loaded"] or 0 for file in loaded),
-        rows_quarantined=sum(file["rows_quarantined"] or 0 for file in loaded),
-        data_version=hashlib.sha256(content.encode()).hexdigest()[:16],
-    )
-
-
-def unsettled_announcements(transaction: Transaction) -> list[Announcement]:
-    """Runs that committed loads and are not yet known to have told Dagster so."""
-    rows = transaction.fetch(ANNOUNCED).to_pylist()
-    return [Announcement(row["run_id"], row["business_unit"], row["first_date"], row["last_date"]) for row in rows]
-
-
-def announce(transaction: Transaction, announcement: Announcement, now: dt.datetime) -> None:
-    """Notes that a run owes Dagster a range's materializations."""
-    transaction.execute(
-        "insert into sales_data.announcements values (?, ?, ?, ?, ?, null)",
-        (announcement.run_id, announcement.folder, announcement.first, announcement.last, now),
-    )
-
-
-def take_over(transaction: Transaction, folder: str, first: dt.date, last: dt.date, now: dt.datetime) -> None:
-    """Settles what earlier runs owe within the range: whoever calls this has looked what Dagster knows of every day in it."""
-    transaction.execute(
-        "update sales_data.announcements set settled_at = ? where settled_at is null and business_unit = ? "
-        "and first_date >= ? and last_date <= ?",
-        (now, folder, first, last),
-    )
-
-
-def settle(transaction: Transaction, run_ids: Iterable[str], now: dt.datetime) -> None:
-    """Notes that these runs succeeded: Dagster has their materializations."""
-    for run_id in run_ids:
-        transaction.execute(
-            "update sales_data.announcements set settled_at = ? where settled_at is null and run_id = ?", (now, run_id)
-        )
-
 
 UNBALANCED = """
 with loaded as (
@@ -240,15 +253,315 @@ where coalesce(ledger.status <> 'loaded' and loaded.n > 0, loaded.n > 0)
 order by path
 """
 
+APPROVALS = f"""
+select loads.load_id, max_by(steps.asked_by, steps.sequence) as asked_by, max_by(steps.note, steps.sequence) as note
+from sales_data.ledger_steps as steps
+inner join batch_loads as loads on steps.path = loads.path and steps.sha256 = loads.sha256
+where steps.step = '{Step.APPROVE}'
+group by loads.load_id
+"""
 
-def unbalanced_files(transaction: Transaction) -> list[dict[str, object]]:
-    """Files whose rows, counted in the tables, are not what the ledger and the file say: lost, doubled, or there without leave."""
-    return list(transaction.fetch(UNBALANCED).to_pylist())
+# Writing ------------------------------------------------------------------------------------------------------------------
+
+NOTE_ATTEMPTS = """
+insert into sales_data.load_attempts
+select tried.path, tried.etag, 1 + coalesce(max(earlier.attempt), 0), ?, ? from tried
+left join sales_data.load_attempts as earlier on tried.path = earlier.path and tried.etag = earlier.etag
+group by tried.path, tried.etag
+"""
+
+MARK_RELOADS_DONE = f"""
+update sales_data.ledger_steps set settled_at = ?, run_id = ?, load_id = entries.load_id,
+    outcome = coalesce(entries.outcome, 'loaded')
+from (
+    select ledger.path, ledger.etag, ledger.load_id, ledger.status || case
+        when ledger.status = 'refused' then ': ' || ledger.reason
+        else ' (' || ledger.rows_loaded || ' rows loaded, ' || ledger.rows_quarantined || ' quarantined)'
+    end as outcome
+    from sales_data.load_ledger as ledger
+    inner join done_entries on ledger.load_id = done_entries.load_id
+) as entries
+where ledger_steps.path = entries.path and ledger_steps.etag = entries.etag and ledger_steps.settled_at is null
+    and ledger_steps.step in ({", ".join(f"'{step}'" for step in RELOADS)})
+"""
 
 
-def loaded_references(transaction: Transaction) -> dict[str, str]:
-    """The content hash of the loaded version of each reference file, by path."""
-    columns = transaction.fetch(
-        "select path, sha256 from sales_data.load_ledger where status = 'loaded' and business_date is null"
-    ).to_pydict()
-    return dict(zip(columns["path"], columns["sha256"], strict=True))
+def entry_table(entries: Sequence[LedgerEntry]) -> pa.Table:
+    """Entries as a table, also when there are none."""
+    return pa.Table.from_pylist([asdict(entry) for entry in entries], ENTRY_SCHEMA)
+
+
+def new_step_id() -> str:
+    """A name for a requested step."""
+    return uuid.uuid4().hex
+
+
+def reloads_among(steps: Iterable[RequestedStep]) -> set[tuple[str, str]]:
+    """The file versions (path, etag) that are to be loaded again."""
+    return {(step.path, step.etag) for step in steps if step.step in RELOADS}
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger within one warehouse transaction."""
+
+    transaction: Transaction
+
+    # Versions of files
+
+    def latest_versions(self, status: str = "") -> list[dict[str, Any]]:
+        """The latest version of each file, the one recorded last first; of those in one `status` if given. Times in UTC without offset."""
+        return self.transaction.fetch(LATEST_FIRST, (status, status)).to_pylist()
+
+    def history(self, path: str) -> FileHistory:
+        """All versions of a path, and what people requested of it."""
+        versions = self.transaction.fetch(VERSIONS_OF_PATH, (path,)).to_pylist()
+        return FileHistory(path, versions, self.transaction.fetch(STEPS_OF_PATH, (path,)).to_pylist())
+
+    def loaded_days(self, folder: str, first: dt.date, last: dt.date) -> list[LoadedDay]:
+        """What is loaded of a unit's dates from `first` through `last`; dates for which nothing was ever loaded are left out.
+
+        A date whose files were all retracted has no rows, and a data version that says so.
+        """
+        files = self.transaction.fetch(LOADED_FILES, (folder, first, last)).to_pylist()
+        return [_loaded_day(folder, date, list(of_day)) for date, of_day in groupby(files, lambda file: file["date"])]
+
+    def loaded_references(self) -> dict[str, str]:
+        """The content hash of the loaded version of each reference file, by path."""
+        found = self.transaction.fetch(
+            "select path, sha256 from sales_data.load_ledger where status = ? and business_date is null",
+            (str(LedgerStatus.LOADED),),
+        ).to_pydict()
+        return dict(zip(found["path"], found["sha256"], strict=True))
+
+    def unbalanced_files(self) -> list[dict[str, object]]:
+        """Files whose rows, counted in the tables, are not what the ledger and the file say: lost, doubled, or there without leave."""
+        return list(self.transaction.fetch(UNBALANCED).to_pylist())
+
+    def new_entries(
+        self,
+        files: Sequence[LandedFile],
+        sha256: Sequence[str],
+        status: LedgerStatus,
+        run_id: str,
+        now: dt.datetime,
+        reasons: Sequence[tuple[ReasonCode | None, str | None]] = (),
+    ) -> list[LedgerEntry]:
+        """Entries for file versions that come next in the ledger, all in one state; to be completed, then given to `write`.
+
+        A load id is made of path, content and the number of earlier versions: the same on every try.
+        """
+        self.transaction.stage("entered_paths", pa.table({"path": pa.array([f.path for f in files], pa.string())}))
+        counted = self.transaction.fetch(
+            "select path, count(*) as versions from sales_data.load_ledger "
+            "where path in (select path from entered_paths) group by path"
+        ).to_pydict()
+        versions = dict(zip(counted["path"], counted["versions"], strict=True))
+        last = self.transaction.fetch("select coalesce(max(sequence), 0) as n from sales_data.load_ledger")["n"]
+        return [
+            LedgerEntry(
+                load_id=_load_id(file.path, content, versions.get(file.path, 0)),
+                sequence=last[0].as_py() + number,
+                path=file.path,
+                etag=file.etag,
+                sha256=content,
+                size_bytes=file.size,
+                business_unit=None,
+                business_date=None,
+                status=status,
+                reason=reason,
+                reason_code=code,
+                rows_in_file=None,
+                extra_columns=None,
+                attempt=1,
+                run_id=run_id,
+                recorded_at=now,
+            )
+            for number, (file, content, (code, reason)) in enumerate(
+                zip(files, sha256, reasons or [(None, None)] * len(files), strict=True), start=1
+            )
+        ]
+
+    def write(self, entries: Sequence[LedgerEntry]) -> None:
+        """Writes entries."""
+        self.transaction.stage("ledger_rows", entry_table(entries))
+        columns = ", ".join(ENTRY_SCHEMA.names)
+        self.transaction.execute(f"insert into sales_data.load_ledger ({columns}) select {columns} from ledger_rows")
+
+    def refuse_misplaced(self, files: Sequence[MisplacedFile], run_id: str, now: dt.datetime) -> None:
+        """Puts files that belong to no partition on the record as refused; their content is not read."""
+        reasons = [(ReasonCode.MISPLACED, f"misplaced: {item.reason}") for item in files]
+        landed = [item.file for item in files]
+        self.write(self.new_entries(landed, [""] * len(files), LedgerStatus.REFUSED, run_id, now, reasons))
+
+    def record_reference(
+        self,
+        file: LandedFile,
+        sha256: str,
+        run_id: str,
+        now: dt.datetime,
+        content: tuple[str, pa.Table] | RefusedError,
+    ) -> None:
+        """Puts one version of a reference file on the record and, unless it is refused, its rows in place of the table's.
+
+        `content` is the table's name and its rows, or why they are refused. A version is one entry however often it is loaded: a
+        run that died after its commit is followed by one that loads it again.
+        """
+        refused = isinstance(content, RefusedError)
+        status = LedgerStatus.REFUSED if refused else LedgerStatus.LOADED
+        transaction = self.transaction
+        transaction.stage("ledger_rows", entry_table([]))
+        if not isinstance(content, RefusedError):
+            transaction.stage("reference_rows", content[1])
+        if not self._is_latest(file, sha256, status):
+            reason = (content.code, str(content)) if isinstance(content, RefusedError) else (None, None)
+            [entry] = self.new_entries([file], [sha256], status, run_id, now, [reason])
+            if not isinstance(content, RefusedError):
+                transaction.execute(
+                    "update sales_data.load_ledger set status = ?, superseded_by = ? where path = ? and status = ?",
+                    (str(LedgerStatus.SUPERSEDED), entry.load_id, file.path, str(LedgerStatus.LOADED)),
+                )
+            self.write([entry])
+        if isinstance(content, RefusedError):
+            return
+        table, rows = content
+        columns = ", ".join(rows.column_names)
+        transaction.execute(f"delete from {table}")
+        transaction.execute(f"insert into {table} ({columns}) select {columns} from reference_rows")
+        transaction.execute(
+            "update sales_data.load_ledger set rows_in_file = ?, rows_loaded = ?, rows_quarantined = 0 "
+            "where path = ? and status = ?",
+            (rows.num_rows, rows.num_rows, file.path, str(LedgerStatus.LOADED)),
+        )
+
+    def _is_latest(self, file: LandedFile, sha256: str, status: LedgerStatus) -> bool:
+        """Whether the latest entry of the file's path is of this very version, in this status."""
+        latest = self.transaction.fetch(
+            "select etag, sha256, status from sales_data.load_ledger where path = ? order by sequence desc limit 1",
+            (file.path,),
+        ).to_pylist()
+        return latest == [{"etag": file.etag, "sha256": sha256, "status": status}]
+
+    # Attempts
+
+    def note_attempts(self, files: Sequence[LandedFile], run_id: str, now: dt.datetime) -> None:
+        """Notes that these file versions are about to be loaded."""
+        self.transaction.stage("tried", _versions(files))
+        self.transaction.execute(NOTE_ATTEMPTS, (run_id, now))
+
+    def attempts_of(self, files: Sequence[LandedFile]) -> dict[str, int]:
+        """The number of the latest attempt at each of these file versions, by path."""
+        self.transaction.stage("tried", _versions(files))
+        numbers = self.transaction.fetch(
+            "select path, max(attempt) as attempt from sales_data.load_attempts inner join tried using (path, etag) group by path"
+        ).to_pydict()
+        return dict(zip(numbers["path"], numbers["attempt"], strict=True))
+
+    def crashed_loads(self, since: dt.datetime = EVER) -> list[CrashedLoad]:
+        """The loads started `since` (UTC without offset) that ended in no entry, the longest untried first."""
+        return [
+            CrashedLoad(row["path"], row["etag"], Attempts(row["tried"], row["last"]), row["is_replaced"])
+            for row in self.transaction.fetch(CRASHED, (since,)).to_pylist()
+        ]
+
+    # What runs still have to report to Dagster
+
+    def announce(self, announcement: Announcement, now: dt.datetime) -> None:
+        """Notes that a run has a range's materializations to report."""
+        self.transaction.execute(
+            "insert into sales_data.announcements values (?, ?, ?, ?, ?, null)",
+            (announcement.run_id, announcement.folder, announcement.first, announcement.last, now),
+        )
+
+    def outstanding_announcements(self) -> list[Announcement]:
+        """Runs that committed loads and are not yet known to have reported them."""
+        rows = self.transaction.fetch(
+            "select run_id, business_unit, first_date, last_date from sales_data.announcements where settled_at is null"
+        ).to_pylist()
+        return [Announcement(row["run_id"], row["business_unit"], row["first_date"], row["last_date"]) for row in rows]
+
+    def mark_reported(self, run_ids: Iterable[str], now: dt.datetime) -> None:
+        """Notes that these runs succeeded: Dagster has their materializations."""
+        for run_id in run_ids:
+            self.transaction.execute(
+                "update sales_data.announcements set settled_at = ? where settled_at is null and run_id = ?",
+                (now, run_id),
+            )
+
+    def take_over(self, folder: str, first: dt.date, last: dt.date, now: dt.datetime) -> None:
+        """Marks what earlier runs had to report within the range: whoever calls this has looked what Dagster knows of every day in it."""
+        self.transaction.execute(
+            "update sales_data.announcements set settled_at = ? where settled_at is null and business_unit = ? "
+            "and first_date >= ? and last_date <= ?",
+            (now, folder, first, last),
+        )
+
+    # What people requested
+
+    def request(self, step: RequestedStep, now: dt.datetime, corrections: pa.Table | None = None) -> None:
+        """Puts a step on the record. `corrections` are rows by `row_number`, with the columns of a sales file as text."""
+        last = self.transaction.fetch("select coalesce(max(sequence), 0) as n from sales_data.ledger_steps")["n"]
+        sequence = last[0].as_py() + 1
+        if corrections is not None:
+            self.transaction.stage("corrections", corrections)
+        columns = (*STEP_COLUMNS, "sequence", "asked_at")
+        self.transaction.execute(
+            f"insert into sales_data.ledger_steps ({', '.join(columns)}) values ({', '.join('?' * len(columns))})",
+            (*(str(value) if isinstance(value, Step) else value for value in asdict(step).values()), sequence, now),
+        )
+        if corrections is not None:
+            names = ", ".join(SALES_COLUMNS)
+            self.transaction.execute(
+                f"insert into sales_data.row_corrections (step_id, sequence, path, sha256, row_number, {names}) "
+                f"select ?, ?, ?, ?, row_number, {names} from corrections",
+                (step.step_id, sequence, step.path, step.sha256),
+            )
+
+    def open_steps(self) -> list[RequestedStep]:
+        """What was requested and is not done, oldest first."""
+        rows = self.transaction.fetch(
+            f"select {', '.join(STEP_COLUMNS)} from sales_data.ledger_steps where settled_at is null order by sequence"
+        ).to_pylist()
+        return [RequestedStep(**{**row, "step": Step(row["step"])}) for row in rows]
+
+    def approvals(self) -> dict[str, str]:
+        """Who approved which of the contents in `batch_loads`, in words, by load id. An approval holds for the content it was given for."""
+        rows = self.transaction.fetch(APPROVALS).to_pylist()
+        return {
+            row["load_id"]: f"approved by {row['asked_by']}" + (f": {row['note']}" if row["note"] else "")
+            for row in rows
+        }
+
+    def mark_done(self, step: RequestedStep, outcome: str, run_id: str, now: dt.datetime) -> None:
+        """Notes what became of one step."""
+        self.transaction.execute(
+            "update sales_data.ledger_steps set settled_at = ?, run_id = ?, outcome = ? where step_id = ?",
+            (now, run_id, outcome, step.step_id),
+        )
+
+    def mark_reloads_done(self, entries: Sequence[LedgerEntry], run_id: str, now: dt.datetime) -> None:
+        """Notes what became of the reloads that these entries do."""
+        self.transaction.stage("done_entries", entry_table(entries).select(["load_id"]))
+        self.transaction.execute(MARK_RELOADS_DONE, (now, run_id))
+
+
+def _load_id(path: str, sha256: str, version: int) -> str:
+    return hashlib.sha256(f"{path}\0{sha256}\0{version}".encode()).hexdigest()[:20]
+
+
+def _versions(files: Sequence[LandedFile]) -> pa.Table:
+    paths, etags = [file.path for file in files], [file.etag for file in files]
+    return pa.table({"path": pa.array(paths, pa.string()), "etag": pa.array(etags, pa.string())})
+
+
+def _loaded_day(folder: str, date: dt.date, files: Iterable[Mapping[str, Any]]) -> LoadedDay:
+    loaded = [file for file in files if file["status"] == LedgerStatus.LOADED]
+    content = "\n".join(file["load_id"] for file in loaded) or LedgerStatus.RETRACTED
+    return LoadedDay(
+        folder=folder,
+        date=date,
+        files=tuple(file["path"] for file in loaded),
+        rows_loaded=sum(file["rows_loaded"] or 0 for file in loaded),
+        rows_quarantined=sum(file["rows_quarantined"] or 0 for file in loaded),
+        data_version=hashlib.sha256(content.encode()).hexdigest()[:16],
+    )

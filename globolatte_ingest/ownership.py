@@ -1,17 +1,18 @@
-"""Who owns a transaction id: the path that delivered it first within its business unit and date. Settled again at every change.
+"""Who owns a transaction id, and the proof that no row is lost: what loads and retractions alike do to a day of a business unit.
 
-Whenever a file of a day comes, changes or goes, ownership is settled among the new rows and the valid rows of the day's other
-files. Of a file's rows with the same id only the first can ever own it, so a duplicate in a file stays one. Only ids that are
-contested are looked at: those that more than one row has, and those that wait in quarantine for their owner to go.
+The path that delivered an id first within its unit and date owns it. Whenever a file comes, changes or goes, ownership is decided
+among the new rows and the valid rows of the day's other files. Of a file's rows with the same id only the first can ever own it, so a
+duplicate in a file stays one. Only ids that are contested are looked at: those that more than one row has, and those that wait in
+quarantine for their owner to go.
 
-Works on the scratch tables of one transaction (`scratch`): `batch_loads` and `day_loads` (see `load_statements`), and `rejected`.
+Works on the relations of one transaction that `statements` names, and defines them.
 """
 
 import datetime as dt
 from dataclasses import dataclass
 
-from globolatte_ingest.load_statements import SALES_COLUMN_LIST
 from globolatte_ingest.reasons import RowReason
+from globolatte_ingest.statements import SALES_COLUMN_LIST, SCRATCH, STAGED, TOUCHED, WRONG_COUNTS
 from resources.warehouse.dialect import literal
 from resources.warehouse.warehouse import Transaction
 
@@ -94,6 +95,10 @@ LOST = "settled where place > 1 and not is_waiting"
 WON = "settled where place = 1 and is_waiting"
 
 
+class ConservationError(RuntimeError):
+    """Rows would be lost or doubled: the transaction is rolled back and nothing of the batch is loaded."""
+
+
 @dataclass(frozen=True)
 class Span:
     """The dates from `first` through `last`: what a statement looks at of the large tables, so that its cost is that of the days."""
@@ -109,6 +114,14 @@ class Span:
 
 def _any(transaction: Transaction, rows: str) -> bool:
     return bool(transaction.fetch(f"select 1 as found from {rows} limit 1").num_rows)
+
+
+def define_relations(transaction: Transaction) -> None:
+    """Defines, empty, what a load or a retraction works on."""
+    for name, columns in SCRATCH.items():
+        transaction.scratch(name, columns)
+    for name, schema in STAGED.items():
+        transaction.stage(name, schema.empty_table())
 
 
 def find_contested(transaction: Transaction, span: Span) -> None:
@@ -127,13 +140,17 @@ def reject_duplicates_in_file(transaction: Transaction, span: Span) -> None:
         transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows=IN_FILE))
 
 
-def settle_ownership(transaction: Transaction, span: Span) -> None:
-    """Loads each contested row that owns its id, and quarantines the others. Rows of replaced loads are out of the question.
+def decide_owners(transaction: Transaction) -> None:
+    """Fills the scratch table `settled`: whose each contested row is. Rows of replaced loads are out of the question.
 
-    Fills the scratch table `moved_loads`: those whose rows changed sides.
+    Fills `moved_loads`, too: the loads whose rows change sides by that.
     """
     transaction.fill("settled", SETTLED)
     transaction.fill("moved_loads", MOVED_LOADS)
+
+
+def move_rows(transaction: Transaction, span: Span) -> None:
+    """Loads each contested row that owns its id, and quarantines the others, as `decide_owners` found."""
     if _any(transaction, LOST):
         fault = "was delivered first by another file"
         transaction.execute(REJECT.format(reason=RowReason.DUPLICATE_ACROSS_FILES, fault=fault, rows=LOST))
@@ -143,3 +160,21 @@ def settle_ownership(transaction: Transaction, span: Span) -> None:
             f"insert into sales_data.sales_transactions ({SALES_COLUMN_LIST}) select {SALES_COLUMN_LIST} from {WON}"
         )
         transaction.execute(span.of(DELETE_ROWS, table="quarantine", rows=WON))
+
+
+def count_and_check(transaction: Transaction, span: Span) -> None:
+    """Counts what each touched load has in the tables, writes that into the ledger, and raises if a row is lost or doubled."""
+    transaction.fill("touched", span.of(TOUCHED))
+    transaction.execute(
+        "update sales_data.load_ledger set rows_loaded = touched.rows_loaded, rows_quarantined = touched.rows_quarantined "
+        "from touched where load_ledger.load_id = touched.load_id"
+    )
+    wrong = transaction.fetch(WRONG_COUNTS).to_pylist()
+    if wrong:
+        raise ConservationError(
+            "rows in file = rows loaded + rows quarantined does not hold, so nothing of this batch was loaded: "
+            + "; ".join(
+                f"{row['path']}: {row['rows_in_file']} = {row['rows_loaded']} + {row['rows_quarantined']}"
+                for row in wrong[:5]
+            )
+        )

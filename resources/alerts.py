@@ -40,9 +40,9 @@ class Alerts(dg.ConfigurableResource):
         if urlsplit(address).scheme not in ("https", "http"):
             raise AlertNotTakenError(f"{WEBHOOK_VARIABLE} is no http or https address; correct it or unset it")
         body, headers = json.dumps({"text": text}).encode(), {"Content-Type": "application/json"}
-        asked = urllib.request.Request(address, body, headers)  # noqa: S310 - the scheme was looked at
+        request = urllib.request.Request(address, body, headers)  # noqa: S310 - the scheme was looked at
         try:
-            with urllib.request.urlopen(asked, timeout=LONGEST_WAIT_SECONDS):  # noqa: S310
+            with urllib.request.urlopen(request, timeout=LONGEST_WAIT_SECONDS):  # noqa: S310
                 return
         except urllib.error.HTTPError as refused:
             raise AlertNotTakenError(f"the alert webhook answered {refused.code}; check {WEBHOOK_VARIABLE}") from None

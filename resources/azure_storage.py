@@ -1,8 +1,4 @@
-"""Connecting to an Azure storage account: credentials from the environment, connections by dagster-azure, faults in plain words.
-
-Belongs here: what blobs and queues share. Does not belong here: what is in them (`landing_blob`, `event_queue`). Azure's libraries
-are imported when a connection is made, so that nothing else waits for them.
-"""
+"""Connecting to an Azure storage account: credentials from the environment, connections by dagster-azure, faults in plain words."""
 
 import logging
 import re

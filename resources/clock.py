@@ -1,4 +1,4 @@
-"""The one clock. Everything that asks for the time asks a `Clock`, so that a season can be played in minutes."""
+"""The one clock. Everything that needs the time takes it from a `Clock`, so that a season can be played in minutes."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Picks the resources of a world. The one place that asks which world this is; only the chosen world's libraries are imported."""
+"""Picks the resources of a world. The one place that knows which world this is; only the chosen world's libraries are imported."""
 
 import os
 import sys

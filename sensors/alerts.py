@@ -8,9 +8,8 @@ import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
 from globolatte_assets.raw.definitions import delivery_policy
-from globolatte_ingest.crashed_loads import crashed_loads, given_up
 from globolatte_ingest.deliveries import missing_of_units
-from globolatte_ingest.pending import RetryPolicy
+from globolatte_ingest.discovery import RetryPolicy, given_up, recent_crashes
 from resources.alerts import AlertNotTakenError, Alerts
 from resources.clock import Clock
 from resources.environment import event_queue_of, has_event_queue, impatient_warehouse_of
@@ -18,8 +17,7 @@ from resources.landing.landing_zone import LandingUnreachableError
 from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.backlog import retry_policy
-from sensors.requests import BATCH_TAG, Batch, Turn, runs_of, turn_of
+from sensors.backlog import BATCH_TAG, Batch, Turn, retry_policy, runs_of, turn_of
 
 FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 FAILED_RUNS_LOOKED_AT = 100
@@ -31,7 +29,7 @@ def troubles(
     """What is wrong now and needs a person: a name that stays the same while it lasts, and what to say of it."""
     policy, delivery = retry_policy(settings), delivery_policy(settings)
     with warehouse.transaction() as transaction:
-        crashed = given_up(crashed_loads(transaction, clock.timestamp()), policy)
+        crashed = given_up(recent_crashes(transaction, clock.timestamp()), policy)
         watched = delivery.severity is not MissingDelivery.OFF
         missing = (
             missing_of_units(transaction, sorted(settings.business_units), delivery, clock.now()) if watched else []

@@ -14,15 +14,27 @@ import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
 from globolatte_ingest.blob_events import UnreadableEventError, blob_written
+from globolatte_ingest.kill_points import point
 from resources.clock import Clock
 from resources.environment import impatient_warehouse_of
 from resources.landing.event_queue import EventQueue, Message
 from resources.landing.landing_zone import LandedFile
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
-from sensors.backlog import Backlog, look, retry_policy
-from sensors.coverage import WAITING, coverage_of, left_by
-from sensors.requests import Turn, batches_of, is_running, requests_for, runs_of, turn_of
+from sensors.backlog import (
+    WAITING,
+    Backlog,
+    Turn,
+    batches_of,
+    coverage_of,
+    is_running,
+    left_by,
+    look,
+    requests_for,
+    retry_policy,
+    runs_of,
+    turn_of,
+)
 
 MOST_MESSAGES_OF_ONE_TICK = 1024
 LONGEST_RECEIVING_SECONDS = 15.0
@@ -152,6 +164,7 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
         context: dg.SensorEvaluationContext, events: dg.ResourceParam[EventQueue], clock: Clock
     ) -> dg.SensorResult:
         acknowledged = acknowledge(context.instance, events, HandedOut.parse(context.cursor))
+        point("acknowledging: done, cursor not written")
         said = f"{acknowledged} messages acknowledged"
 
         def nothing(why: str) -> dg.SensorResult:
@@ -162,13 +175,16 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
         warehouse = impatient_warehouse_of(settings)
         try:
             with warehouse.kept_open():
+                point("event tick: before receiving")
                 messages = events.receive(MOST_MESSAGES_OF_ONE_TICK, LONGEST_RECEIVING_SECONDS)
+                point("event tick: received")
                 mail = sorted_mail(messages, settings.blob_container)
                 policy = retry_policy(settings)
                 backlog = look(context.instance, settings, mail.by_file, warehouse, clock, policy, is_partial=True)
         except WarehouseBusyError as busy:
             return nothing(str(busy))
         delivery = deliver(context.instance, mail, backlog, settings)
+        point("event tick: requests made")
         events.delete(delivery.done)
         poison = [(message, reason) for message, reason in delivery.stuck if message.tries >= MOST_TRIES]
         for message, reason in poison:

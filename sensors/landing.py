@@ -11,11 +11,19 @@ from resources.landing.landing_zone import LandingZone
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
-from sensors.backlog import listing_of, look, path_rules, retry_policy
+from sensors.backlog import (
+    AT_WORK,
+    coverage_of,
+    left_by,
+    listing_digest,
+    listing_of,
+    look,
+    path_rules,
+    requests_for,
+    retry_policy,
+)
 from sensors.blob_events import blob_event_sensor
-from sensors.coverage import AT_WORK, coverage_of, left_by
 from sensors.reconciliation import reconciliation_sensor
-from sensors.requests import listing_digest, requests_for
 
 
 def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:

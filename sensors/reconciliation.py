@@ -7,17 +7,37 @@ from concurrent.futures import ThreadPoolExecutor
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
-from globolatte_ingest.crashed_loads import crashed_loads, places_to_try_again
-from globolatte_ingest.pending import RetryPolicy
-from globolatte_ingest.reconciling import Look, next_look, stray_folders
+from globolatte_ingest.discovery import (
+    Look,
+    RetryPolicy,
+    next_look,
+    places_to_try_again,
+    recent_crashes,
+    stray_folders,
+)
+from globolatte_ingest.kill_points import point
 from resources.clock import Clock
 from resources.environment import impatient_warehouse_of
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.backlog import Backlog, look, retry_policy
-from sensors.coverage import AT_WORK, coverage_of, unit_of
-from sensors.requests import BATCH_TAG, RANGE_END, RANGE_START, Batch, Turn, requests_for, run_request, runs_of, turn_of
+from sensors.backlog import (
+    AT_WORK,
+    BATCH_TAG,
+    RANGE_END,
+    RANGE_START,
+    Backlog,
+    Batch,
+    Turn,
+    coverage_of,
+    look,
+    requests_for,
+    retry_policy,
+    run_request,
+    runs_of,
+    turn_of,
+    unit_of,
+)
 
 LISTINGS_AT_ONCE = 8
 MOST_STRAY_LEVELS = 20
@@ -82,8 +102,9 @@ def find(
     policy, now, folders = retry_policy(settings), clock.timestamp(), sorted(settings.business_units)
     where = next_look(folders, settings.first_business_date, clock.today(), settings.reconcile_days, last_month)
     with warehouse.transaction() as transaction:
-        again = places_to_try_again(crashed_loads(transaction, now), policy, now, MOST_PLACES_TO_TRY_AGAIN)
+        again = places_to_try_again(recent_crashes(transaction, now), policy, now, MOST_PLACES_TO_TRY_AGAIN)
     listing = listing_of(landing, where, again, folders)  # while others may use the warehouse
+    point("reconciliation: listed")
     return where, look(instance, settings, listing, warehouse, clock, policy, is_partial=True)
 
 
@@ -107,10 +128,11 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
         except WarehouseBusyError as busy:
             return dg.SkipReason(f"{busy}. Looking again in {settings.reconcile_seconds} seconds.")
         policy = retry_policy(settings)
-        asked = {batch.name: request for batch, request in requests_for(instance, backlog, policy)}
+        new = {batch.name: request for batch, request in requests_for(instance, backlog, policy)}
+        point("reconciliation: requests made")
         again = {batch.name: request for batch, request in failed_ranges(instance, policy)}
         occupied = coverage_of(instance, AT_WORK).folders  # what a run leaves is found later: runs do not pile up
-        requests = [request for request in {**again, **asked}.values() if unit_of(request.tags) not in occupied]
+        requests = [request for request in {**again, **new}.values() if unit_of(request.tags) not in occupied]
         found = f"{backlog.pending.file_count} files not on the record"
         return dg.SensorResult(
             run_requests=requests,

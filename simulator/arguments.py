@@ -1,8 +1,4 @@
-"""What a simulation was asked for.
-
-Belongs here: the six arguments, what a chain was continued with afterwards, their checks, their JSON form. Does not belong
-here: the chain's parameters (`parameters.py`), which say how customers behave.
-"""
+"""The arguments of a simulation."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

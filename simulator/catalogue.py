@@ -1,8 +1,5 @@
 """Chains with any number of products, made from the published chain.
 
-Belongs here: which products come after the six published ones and how their parameters are drawn.
-Does not belong here: the published numbers (`published.py`).
-
 Fewer than six products: the first of the published ones. More: each further product resembles one published product
 (a flat white is liked by those who like a cappuccino, on the same days), with seeded deviations of its own. Product 9
 of a seed is the same product in a chain of 9 and in a chain of 40.

@@ -1,8 +1,5 @@
 """Simulate the chain: who joins, who orders what when and where, and what they truly prefer.
 
-Belongs here: the order of events of one simulation, and its result. Does not belong here: the choice model
-(`choice.py`), dates and weather (`days.py`), files (`files.py`).
-
 The parameters, and the order in which random numbers are drawn from `numpy.random.default_rng(seed)`, are those of the
 reference simulator with which the project's yardsticks (popularity, the history oracle) were measured. For the
 published chain over 2022-2023 and at least one order per customer, equal arguments therefore give the very same
@@ -111,7 +108,7 @@ def simulate(
 ) -> Simulation:
     """Simulate `orders` orders of `customers` customers between `start` and `end`, both included.
 
-    `variant` is another chain than the published one, to judge models by; its truth is not to be saved.
+    `variant` is another chain than the published one, to evaluate models by; its truth is not to be saved.
 
     Every customer has at least one order. With fewer orders than customers the orders go to customers by their
     activity alone, and at least `customers - orders` of them have none.

@@ -1,7 +1,5 @@
 """How customers choose: a multinomial logit with latent taste, context and habit, and add-ons by affinity.
 
-Belongs here: utilities, probabilities and the draws of products. Does not belong here: who comes when (`chain.py`).
-
 Utility of product k for an order (McFadden 1974): context_k + habit_strength * habit_k + taste_k + Gumbel noise; the
 product with the highest one is bought, so its probability is the softmax of the utilities. Habit is an exponential
 moving average of the customer's earlier main products: habit <- decay * habit + (1 - decay) * chosen.
@@ -103,7 +101,7 @@ def draw_add_ons(
     """Draw `count` (0 to 2) different add-ons for each of n orders, never the main product itself.
 
     utility: (n, products) with taste. Returns add-ons (n, 2), of which the first `count` hold, and the count, which is
-    smaller than asked for when the catalogue runs out of products.
+    smaller than requested when the catalogue runs out of products.
     """
     attraction = parameters.add_on_utility_weight * utility
     attraction += parameters.add_on_affinity_weight * parameters.add_on_affinity[main]

@@ -1,8 +1,5 @@
 """Write further days of a chain into the landing zone that its first simulation was written to.
 
-Belongs here: which files further days add or replace, in which order. Does not belong here: the further days themselves
-(`scenarios.py`), the layout of files (`files.py`, `sales_csv.py`).
-
 The catalogue comes first, so that no sale is of an unknown product; the truth comes last, so that an interrupted write is
 completed by the same call.
 """

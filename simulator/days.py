@@ -1,8 +1,4 @@
-"""The days of a simulation: season, holidays, how busy they are, and each store's weather.
-
-Belongs here: what is known of a date or drawn per date, before any customer comes in.
-Does not belong here: orders (`chain.py`). Dates are local dates of a business unit; season codes index `SEASONS`.
-"""
+"""The days of a simulation: season, holidays, how busy they are, and each store's weather."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -1,11 +1,8 @@
 """Write a simulated dataset: the landing zone as business units would fill it, and the truth beside it.
 
-Belongs here: what is written where. Does not belong here: the bytes of sales files (`sales_csv.py`), further days of a
-chain (`continued_files.py`).
-
-    <out>/landing/sales/<folder>/<yyyy>/<mm>/<dd>/sales.csv   one per business unit and day
-    <out>/landing/reference/{business_units,products,customers}.csv
-    <out>/truth/{README.txt,parameters.json,customers.parquet,order_probabilities.parquet}   never inside landing
+<out>/landing/sales/<folder>/<yyyy>/<mm>/<dd>/sales.csv   one per business unit and day
+<out>/landing/reference/{business_units,products,customers}.csv
+<out>/truth/{README.txt,parameters.json,customers.parquet,order_probabilities.parquet}   never inside landing
 """
 
 import json

@@ -1,7 +1,4 @@
-"""Identifiers as they appear in files: a letter and a zero-padded number that counts from 1.
-
-Belongs here: the widths and how identifiers are made, vectorised. Does not belong here: anything that uses them.
-"""
+"""Identifiers as they appear in files: a letter and a zero-padded number that counts from 1."""
 
 from typing import Any
 

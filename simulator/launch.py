@@ -1,8 +1,4 @@
-"""A new product in a chain that goes on.
-
-Belongs here: the products that may be launched, and what a launch adds to parameters, tastes and habits.
-Does not belong here: other scenarios (`scenarios.py`), chains that start with more products (`catalogue.py`).
-"""
+"""A new product in a chain that goes on."""
 
 from dataclasses import replace
 

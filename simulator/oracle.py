@@ -1,7 +1,5 @@
 """The history oracle: the best possible prediction for one who knows the chain but must infer each customer's taste.
 
-Belongs here: the importance filter over tastes. Does not belong here: models, metrics, anything that reads files.
-
 A customer's segment and taste are drawn from the prior many times (the particles, common to all customers). Every order
 weighs the particles by the likelihood of what it shows: main product, add-ons, basket size, daypart. The prediction for an
 order is the particles' choice probabilities under the weights of what was known before it (importance sampling: Gordon,

@@ -1,8 +1,5 @@
 """The parameters of a coffee chain: everything that decides how its customers behave.
 
-Belongs here: the shape of the parameters, their checks and their JSON form. Does not belong here: their values
-(`published.py` holds the published chain, `catalogue.py` chains with more or fewer products), random numbers, files.
-
 Axes, in the order of the tuples below: K products, R business units, G segments, 4 seasons, weather types and dayparts.
 Effects are additive utilities in nats (log-odds) of the multinomial logit model in `choice.py`.
 """

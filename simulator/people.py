@@ -1,8 +1,4 @@
-"""Customers' names, addresses and marketing choices, and how people pay.
-
-Belongs here: what customers.csv shows of people, invented. Does not belong here: what they like (`truth.py`).
-Mail addresses are in example.com, a domain reserved for documentation (RFC 2606).
-"""
+"""Customers' names, addresses and marketing choices, and how people pay."""
 
 import unicodedata
 

@@ -1,8 +1,4 @@
-"""The published chain: six products, three countries, five customer segments.
-
-Belongs here: numbers, and what they mean. Does not belong here: chains of another size (`catalogue.py`).
-Product columns are in the order of `PRODUCTS`, unit rows in the order of `BUSINESS_UNITS`.
-"""
+"""The published chain: six products, three countries, five customer segments."""
 
 import numpy as np
 

@@ -1,7 +1,5 @@
 """The daily sales files: their paths and their bytes.
 
-Belongs here: the layout of a sales file. Does not belong here: where files are written (`files.py`).
-
 All lines are formatted at once, in blocks of whole files: Arrow joins the columns of a block into one string array,
 whose data buffer then already holds the files one after the other; a file's content is a slice of it.
 """
@@ -74,7 +72,7 @@ def _buffers(text: Any) -> tuple[IntArray, memoryview]:
 
 
 class _Columns:
-    """The columns of all sales lines, as dictionaries and codes until a block asks for their text."""
+    """The columns of all sales lines, as dictionaries and codes until a block needs their text."""
 
     def __init__(self, simulation: Simulation) -> None:
         import pyarrow as pa

@@ -1,8 +1,5 @@
 """A chain that goes on: further days after a simulation, under a scenario that changes what the past has taught.
 
-Belongs here: what each scenario changes, and simulating the further days. Does not belong here: the choice model
-(`choice.py`), files (`continued_files.py`).
-
 | scenario        | what changes from the first further day on                                                          |
 |-----------------|-----------------------------------------------------------------------------------------------------|
 | none            | nothing: sales, tastes, weather and catalogue stay as they were at the end                           |

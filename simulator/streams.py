@@ -1,7 +1,5 @@
 """The independent random streams of a seed.
 
-Belongs here: which streams exist. Does not belong here: what is drawn from them.
-
 The chain itself draws from `numpy.random.default_rng(seed)`; everything around it (names, means of payment, stock,
 further products) draws from streams of its own, so that a new city or means of payment changes no order.
 """

@@ -1,8 +1,4 @@
-"""What is true of the customers, and what they truly want in given circumstances.
-
-Belongs here: the customers' hidden tastes and habits, the question "what would customer C choose there, then?", and the
-files that keep both. Does not belong here: anything that a landing file may show.
-"""
+"""What is true of the customers, and what they truly want in given circumstances."""
 
 import json
 from dataclasses import dataclass

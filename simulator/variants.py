@@ -1,8 +1,4 @@
-"""Chains other than the published one, to see whether a model is good only where it was built.
-
-Belongs here: what each variant changes. Does not belong here: simulating (`chain.py`). The history oracle holds for all of them,
-for it takes parameters and utilities from the simulation.
-"""
+"""Chains other than the published one, to see whether a model is good only where it was built."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

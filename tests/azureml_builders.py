@@ -1,7 +1,4 @@
-"""The Azure ML stand-in to test with: workspaces, platforms on them, things to register and run there, and waiting for those.
-
-Belongs here: arranging. Does not belong here: what a test expects. Names are unique to each call.
-"""
+"""The Azure ML stand-in to test with: workspaces, platforms on them, things to register and run there, and waiting for those."""
 
 import time
 import uuid

@@ -1,7 +1,4 @@
-"""Small worlds to test in: landing files, reference data, a warehouse, loads. Plain functions, real things.
-
-Belongs here: arranging, and looking at what is in the tables. Does not belong here: what a test expects.
-"""
+"""Small worlds to test in: landing files, reference data, a warehouse, loads. Plain functions, real things."""
 
 import datetime as dt
 import itertools
@@ -15,13 +12,13 @@ import dagster as dg
 import pyarrow as pa
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from globolatte_ingest.asking import asked_step, history_of
-from globolatte_ingest.loading import LoadContext, LoadReport, load_batch
+from globolatte_ingest.corrections import requested_step
+from globolatte_ingest.ledger import Ledger, Step
+from globolatte_ingest.load import LoadContext, LoadReport, load_batch
 from globolatte_ingest.paths import PathRules, SalesFile
 from globolatte_ingest.quarantine import quarantined_rows
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reading.sales import SALES_COLUMNS
-from globolatte_ingest.steps import Step, ask
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
@@ -172,8 +169,8 @@ def ask_for(
     with warehouse.transaction() as transaction:
         lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
         numbers = [int(str(number)) for number in corrected["row_number"].to_pylist()] if corrected is not None else []
-        asked = asked_step(step, history_of(transaction, path), "ana", "because", numbers, lying)
-        ask(transaction, asked, now, corrected)
+        asked = requested_step(step, Ledger(transaction).history(path), "ana", "because", numbers, lying)
+        Ledger(transaction).request(asked, now, corrected)
 
 
 # What is in the tables -------------------------------------------------------------------------------------------------

@@ -3,20 +3,99 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import psutil
 import pytest
+from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import Deployment, deployment, landing_in, put_reference_data, warehouse_in
 from tests.emulators.azurite_server import Azurite, why_not
 from tests.emulators.fakesnow_server import FakeSnowflake
+from tests.homes import Home, NewHome, copied, ran_home, simulated_home
+from tests.session import Shared
 
 if TYPE_CHECKING:
     from tests.emulators.azureml import StandIn
+
+SHARED = pytest.StashKey[Shared]()
+
+SPREAD = (
+    "tests/integration/blob/",
+    "tests/integration/snowflake/",
+    "tests/integration/test_killed.py",
+    "tests/integration/test_run.py",
+    "tests/integration/test_takeover.py",
+    "tests/unit/azureml/",
+)
+"""Where each test takes long and arranges for itself: whichever worker is free takes the next one."""
+
+settings.register_profile("quick", max_examples=75, deadline=None)
+settings.register_profile("depth", max_examples=300, deadline=None)
+settings.load_profile("quick")
+
+# The session, once for all workers --------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    given = getattr(config, "workerinput", None)
+    config.stash[SHARED] = Shared.new() if given is None else Shared(Path(given["shared"]), given["mark"])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tells a worker of pytest-xdist where the session is."""
+    shared = node.config.stash[SHARED]
+    node.workerinput |= {"shared": str(shared.folder), "mark": shared.mark}
+
+
+class ByFileOrTest(LoadScopeScheduling):
+    """Files stay whole, for what a module arranges once and for tests that go on from one another; those of `SPREAD` do not."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith(SPREAD) else nodeid.partition("::")[0]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrTest:
+    """How `-n` spreads the work: in the order of collection, where what takes longest comes first. Groups by `xdist_group` have no
+
+    effect under pytest 9.2: it keeps the ids of tests where pytest-xdist does not look.
+    """
+    return ByFileOrTest(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The controller ends what is shared when the last worker is done; whatever else still runs fails the session."""
+    if hasattr(session.config, "workerinput"):
+        return
+    shared = session.config.stash[SHARED]
+    shared.end_servers()
+    left = shared.survivors()
+    if left:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        terminal = session.config.pluginmanager.getplugin("terminalreporter")
+        for process in left:
+            with suppress(psutil.Error):
+                terminal.write_line(f"left running by a test, killed now: {process.pid} {process.cmdline()}", red=True)
+                process.kill()
+    shared.remove()
+
+
+# What a test gets -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def shared(pytestconfig: pytest.Config) -> Shared:
+    """What all workers of this session have in common."""
+    return pytestconfig.stash[SHARED]
 
 
 @pytest.fixture(autouse=True)
@@ -38,26 +117,18 @@ def landing(tmp_path: Path) -> FolderLandingZone:
 
 
 @pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """Azure's blob and queue storage, emulated; one for all tests of a process, each of which makes containers of its own."""
+def azurite(shared: Shared) -> Azurite:
+    """Azure's blob and queue storage, emulated; one for all tests, each of which makes containers of its own."""
     reason = why_not()
     if reason is not None:
         pytest.skip(reason)
-    server = Azurite(tmp_path_factory.mktemp("azurite") / "azurite.log")
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+    return Azurite.shared(shared)
 
 
 @pytest.fixture(scope="session")
-def fakesnow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeSnowflake]:
-    """An emulator of Snowflake; one for all tests of a process, each of which makes a database of its own."""
-    server = FakeSnowflake(tmp_path_factory.mktemp("fakesnow"))
-    try:
-        yield server.start()
-    finally:
-        server.kill()
+def fakesnow(shared: Shared) -> FakeSnowflake:
+    """An emulator of Snowflake; one for all tests, each of which makes a database of its own."""
+    return FakeSnowflake.shared(shared)
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +144,7 @@ def _running_azureml(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Stan
 
 @pytest.fixture
 def azureml(_running_azureml: "StandIn") -> Iterator["StandIn"]:
-    """Azure ML, emulated, reachable from this process and those it starts. One for all tests of a process: name things apart.
+    """Azure ML, emulated, reachable from this process and those it starts. One for all tests of a worker: name things apart.
 
     The test fails if it asks for what the stand-in does not model, or breaks a contract of Azure's models.
     """
@@ -85,11 +156,27 @@ def azureml(_running_azureml: "StandIn") -> Iterator["StandIn"]:
 
 
 @pytest.fixture(scope="session")
-def _migrated_warehouse(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
+def new_home(tmp_path_factory: pytest.TempPathFactory) -> NewHome:
+    """Makes empty homes."""
+    return lambda: Home(tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="session")
+def small_home(shared: Shared, new_home: NewHome) -> NewHome:
+    """Makes homes into which the small chain has delivered, and nothing has run."""
+    return lambda: copied(simulated_home(shared), new_home().folder)
+
+
+@pytest.fixture(scope="session")
+def home_that_ran(shared: Shared, new_home: NewHome) -> NewHome:
+    """Makes homes in which the small chain has run once: rows, features, a champion, recommendations."""
+    return lambda: copied(ran_home(shared), new_home().folder)
+
+
+@pytest.fixture(scope="session")
+def _migrated_warehouse(shared: Shared) -> DuckDBWarehouse:
     """Made once and copied: migrating takes longer than most tests."""
-    made = warehouse_in(tmp_path_factory.mktemp("migrated"))
-    put_reference_data(made)
-    return made
+    return warehouse_in(shared.once("migrated-warehouse", lambda folder: put_reference_data(warehouse_in(folder))))
 
 
 @pytest.fixture

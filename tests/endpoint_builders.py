@@ -1,7 +1,4 @@
-"""A small endpoint to test with: a trained model, a customer state, a home of its own, callers.
-
-Belongs here: arranging. Does not belong here: what a test expects.
-"""
+"""A small endpoint to test with: a trained model, a customer state, a home of its own, callers."""
 
 import http.client
 import importlib.util

@@ -1,7 +1,4 @@
-"""A person's word on a model: what was decided, kept, and what it does to the gates' verdict.
-
-Belongs here: the record of decisions, and the rule. Does not belong here: the gates (`globolatte_ml.training.promotion`).
-"""
+"""Manual approval of a model: what was decided, stored, and what it does to the gates' verdict."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -58,7 +55,7 @@ def kept_sign_off(warehouse: Warehouse, version: ModelVersion) -> SignOff | None
 
 
 def signed(verdict: "Verdict", sign_off: SignOff | None, version: ModelVersion, *, wanted: bool) -> "Verdict":
-    """The verdict after a person's word: a rejection holds, an approval never stands in for a gate, silence matters if wanted."""
+    """The verdict after a manual decision: a rejection holds, an approval never stands in for a gate, silence matters if wanted."""
     from globolatte_ml.training.promotion import Verdict
 
     if sign_off is None and not wanted:

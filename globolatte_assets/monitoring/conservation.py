@@ -4,7 +4,7 @@ import dagster as dg
 
 from globolatte_assets.automation import follow_new_data
 from globolatte_assets.keys import CONSERVATION, SALES_TRANSACTIONS, WAREHOUSE_POOL
-from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.ledger import Ledger
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -18,7 +18,7 @@ from resources.warehouse.warehouse import Warehouse
 def ledger_conservation(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """Count every loaded file's rows in the tables and compare them with what the file had."""
     with warehouse.transaction() as transaction:
-        unbalanced = unbalanced_files(transaction)
+        unbalanced = Ledger(transaction).unbalanced_files()
     listing = "\n".join(
         f"- `{row['path']}`: {row['rows_in_file']} in file, {row['rows_loaded']} loaded, {row['rows_quarantined']} quarantined"
         for row in unbalanced[:50]

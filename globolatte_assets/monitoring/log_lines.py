@@ -1,7 +1,4 @@
-"""The prediction log's reading side: lines of a finished file as rows, and those that are none with the reason.
-
-Belongs here: the judgement of a line, as a pure function. Does not belong here: files and tables (`prediction_log.py`).
-"""
+"""The prediction log's reading side: lines of a finished file as rows, and those that are none with the reason."""
 
 import datetime as dt
 import hashlib

@@ -6,7 +6,7 @@ import dagster as dg
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_assets.metadata import load_report_metadata
-from globolatte_ingest.loading import LoadReport
+from globolatte_ingest.load import LoadReport
 
 NO_FILE_REFUSED = "no_file_refused"
 NO_FILE_HELD = "no_file_held"

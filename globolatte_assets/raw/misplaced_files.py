@@ -7,10 +7,9 @@ import dagster as dg
 from pydantic import Field
 
 from globolatte_assets.keys import MISPLACED_FILES, OWNER_DATA, WAREHOUSE_POOL
-from globolatte_ingest.ledger import known_files_among
-from globolatte_ingest.ledger_writing import refuse_misplaced
-from globolatte_ingest.paths import MisplacedFile, PathRules, needs_a_place
-from globolatte_ingest.pending import new_sales
+from globolatte_ingest.discovery import placed, unrecorded
+from globolatte_ingest.ledger import Ledger
+from globolatte_ingest.paths import MisplacedFile, PathRules
 from resources.clock import Clock
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.warehouse.warehouse import Warehouse
@@ -50,12 +49,11 @@ def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) 
         clock: Clock,
     ) -> dg.MaterializeResult:
         rules = PathRules(frozenset(folders), first_business_date, clock.today())
-        listing = [file for file in _listing(landing, config.paths) if needs_a_place(file.path)]
+        listing = list(_listing(landing, config.paths))
         with warehouse.transaction() as transaction:
-            known = known_files_among(transaction, (file.path for file in listing))
-        placed = new_sales(listing, known, rules)
-        found = [item for item in placed if isinstance(item, MisplacedFile)]
-        refuse_misplaced(warehouse, found, context.run.run_id, clock.timestamp())
+            places = placed(unrecorded(transaction, listing), rules)
+            found = [item for item in places if isinstance(item, MisplacedFile)]
+            Ledger(transaction).refuse_misplaced(found, context.run.run_id, clock.timestamp())
         lines = "\n".join(f"- `{item.file.path}`: {item.reason}" for item in found)
         return dg.MaterializeResult(metadata={"refused": len(found), "files": dg.MetadataValue.md(lines or "none")})
 

@@ -6,7 +6,7 @@ import hashlib
 import dagster as dg
 
 from globolatte_assets.keys import BUSINESS_UNITS, CUSTOMERS, OWNER_DATA, PRODUCTS, WAREHOUSE_POOL
-from globolatte_ingest.ledger_writing import record_reference
+from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,
@@ -49,12 +49,14 @@ def load_reference(
     try:
         data = read_reference(kind, content)
     except RefusedError as refused:
-        record_reference(warehouse, file, sha256, run_id, now, refusal=refused)
+        with warehouse.transaction() as transaction:
+            Ledger(transaction).record_reference(file, sha256, run_id, now, refused)
         raise dg.Failure(
             description=f"{kind.path}: {refused}. The rows loaded before stay in place (see docs/landing.md)",
             allow_retries=False,
         ) from refused
-    record_reference(warehouse, file, sha256, run_id, now, table=kind.table, data=data)
+    with warehouse.transaction() as transaction:
+        Ledger(transaction).record_reference(file, sha256, run_id, now, (kind.table, data))
     return dg.MaterializeResult(
         metadata={"dagster/row_count": data.num_rows, "file": dg.MetadataValue.path(file.path), "sha256": sha256},
         data_version=dg.DataVersion(sha256[:16]),

@@ -10,12 +10,11 @@ from globolatte_assets.keys import BUSINESS_UNITS, OWNER_DATA, PRODUCTS, SALES_T
 from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.load_checks import check_results, check_specs
 from globolatte_assets.raw.unit_deliveries import delivery_event
-from globolatte_ingest.ingest_work import Work, do_work, wanted_dates, work_in
-from globolatte_ingest.ledger import Announcement, LoadedDay, announce, loaded_days, take_over
-from globolatte_ingest.loading import LoadContext, LoadReport
+from globolatte_ingest.discovery import Work, wanted_dates, work_in
+from globolatte_ingest.kill_points import point
+from globolatte_ingest.ledger import Announcement, Ledger, LoadedDay
+from globolatte_ingest.load import LoadContext, LoadReport, MissingReferenceDataError, context_of, do_work
 from globolatte_ingest.paths import PathRules
-from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
-from globolatte_ingest.reading.file_format import FileFormat, declared
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.clock import Clock
 from resources.landing.landing_zone import LandingZone
@@ -45,35 +44,10 @@ class LoadLimits:
         return FileLimits(self.max_file_bytes, self.max_compression_ratio, self.batch_bytes)
 
 
-def missing_reference_data(table: str, file: str) -> dg.Failure:
-    """The error for a load that came before its reference data."""
-    return dg.Failure(
-        description=f"{table} is empty: put {file} into the landing zone and materialize raw/{table.partition('.')[2]} "
-        "(`globolatte run` does), then load again",
-        allow_retries=False,
-    )
-
-
-def units_by_folder(warehouse: Warehouse) -> dict[str, str]:
-    """The business unit's id by its landing folder. Raises `dagster.Failure` when reference data is missing."""
-    units = warehouse.read("sales_data.business_units", ["folder", "business_unit_id"]).to_pydict()
-    if not units["folder"]:
-        raise missing_reference_data("sales_data.business_units", "reference/business_units.csv")
-    if not warehouse.read("sales_data.products", ["product_id"]).num_rows:
-        raise missing_reference_data("sales_data.products", "reference/products.csv")
-    return dict(zip(units["folder"], units["business_unit_id"], strict=True))
-
-
-def formats_by_folder(warehouse: Warehouse) -> dict[str, FileFormat]:
-    """What each unit declares of its files, by its landing folder."""
-    units = warehouse.read("sales_data.business_units", ["folder", *FORMAT_COLUMNS]).to_pylist()
-    return {unit["folder"]: declared(unit) for unit in units}
-
-
 def unreported(
     days: Iterable[LoadedDay], reported: Mapping[str, Mapping[str, str]], dates: set[dt.date]
 ) -> list[LoadedDay]:
-    """The loaded days whose present content Dagster has not been told of: loaded just now, or before a kill."""
+    """The loaded days whose present content was not reported to Dagster: loaded just now, or before a kill."""
     return [
         day
         for day in days
@@ -101,32 +75,35 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
     return count
 
 
-def _log_delivery(context: dg.AssetExecutionContext, work: Work, done: LoadReport, owed: Sequence[LoadedDay]) -> None:
-    """Tells that files of the unit came, by this run or by one that was killed before it told; what people asked for is no delivery."""
-    asked = {step.path for step in work.steps}
-    came = [path for path in (*done.loaded, *(path for path, _ in done.held)) if path not in asked]
-    if came or (owed and not asked):
-        context.log_event(delivery_event(work.folder, came, owed))
+def _log_delivery(
+    context: dg.AssetExecutionContext, work: Work, done: LoadReport, outstanding: Sequence[LoadedDay]
+) -> None:
+    """Reports that files of the unit came, by this run or by one that was killed before; what people requested is no delivery."""
+    requested = {step.path for step in work.steps}
+    came = [path for path in (*done.loaded, *(path for path, _ in done.held)) if path not in requested]
+    if came or (outstanding and not requested):
+        context.log_event(delivery_event(work.folder, came, outstanding))
 
 
-def _owed(
+def _outstanding_days(
     context: dg.AssetExecutionContext, warehouse: Warehouse, folder: str, dates: set[dt.date], now: dt.datetime
 ) -> list[LoadedDay]:
-    """The days that Dagster has to be told of; announced, so that a kill from here on is made good."""
+    """The days still to be reported to Dagster; announced, so that a kill from here on is made good."""
     with warehouse.transaction() as transaction:
-        days = loaded_days(transaction, folder, min(dates), max(dates))
+        ledger = Ledger(transaction)
+        days = ledger.loaded_days(folder, min(dates), max(dates))
         reported = context.instance.event_log_storage.get_latest_tags_by_partition(
             SALES_TRANSACTIONS,
             dg.DagsterEventType.ASSET_MATERIALIZATION,
             [DATA_VERSION_TAG],
             [partition_key(day.folder, day.date) for day in days],
         )
-        owed = unreported(days, reported, dates)
+        outstanding = unreported(days, reported, dates)
         if (max(dates) - min(dates)).days + 1 == len(dates):
-            take_over(transaction, folder, min(dates), max(dates), now)
-        if owed:
-            announce(transaction, Announcement(context.run.run_id, folder, owed[0].date, owed[-1].date), now)
-    return owed
+            ledger.take_over(folder, min(dates), max(dates), now)
+        if outstanding:
+            ledger.announce(Announcement(context.run.run_id, folder, outstanding[0].date, outstanding[-1].date), now)
+    return outstanding
 
 
 def sales_transactions_asset(
@@ -156,31 +133,35 @@ def sales_transactions_asset(
         warehouse: dg.ResourceParam[Warehouse],
         clock: Clock,
     ) -> Iterator[dg.AssetCheckResult]:
-        with warehouse.kept_open():
-            units, formats = units_by_folder(warehouse), formats_by_folder(warehouse)
-        now, bounds = clock.timestamp(), limits.of_a_file
-        load_context = LoadContext(context.run.run_id, now, units, bounds, limits.max_bad_share, formats)
+        now = clock.timestamp()
+        try:
+            with warehouse.transaction() as transaction:
+                load_context = context_of(transaction, context.run.run_id, now, limits.of_a_file, limits.max_bad_share)
+        except MissingReferenceDataError as missing:
+            raise dg.Failure(description=str(missing), allow_retries=False) from missing
+        point("run started")
         rules = PathRules(frozenset(load_context.units_by_folder), first_business_date, clock.today())
         report = LoadReport()
         for folder, dates in sorted(wanted_dates(context.partition_keys).items()):
             _require_unit(folder, load_context)
             with warehouse.kept_open():
                 work = work_in(warehouse, landing, folder, dates, rules)
-                done = do_work(warehouse, landing, work, load_context, limits.batch_bytes, _telling(context, work))
-                owed = _owed(context, warehouse, folder, dates, load_context.now)
-            _log_delivery(context, work, done, owed)
-            _log_materializations(context, owed)
+                done = do_work(warehouse, landing, work, load_context, limits.batch_bytes, _progress_log(context, work))
+                outstanding = _outstanding_days(context, warehouse, folder, dates, now)
+            _log_delivery(context, work, done, outstanding)
+            _log_materializations(context, outstanding)
+            point("run reported")
             report += done
         yield from check_results(report)
 
     return sales_transactions
 
 
-def _telling(context: dg.AssetExecutionContext, work: Work) -> Callable[[LoadReport], None]:
-    def tell(report: LoadReport) -> None:
+def _progress_log(context: dg.AssetExecutionContext, work: Work) -> Callable[[LoadReport], None]:
+    def log(report: LoadReport) -> None:
         context.log.info("%s: %d of %d files loaded", work.folder, len(report.loaded), len(work.files))
 
-    return tell
+    return log
 
 
 def _require_unit(folder: str, load_context: LoadContext) -> None:

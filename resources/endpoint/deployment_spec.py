@@ -1,8 +1,4 @@
-"""One deployment as a value, and as a folder that a person can read: `score.py`, `model/`, `state/`, `conda.yml`, `deployment.json`.
-
-Belongs here: what every kind of serving (online, batch) is told, and the folder's layout.
-Does not belong here: who carries it out (`resources.endpoint.local`, `resources.ml.azureml`).
-"""
+"""One deployment as a value, and as a folder that a person can read: `score.py`, `model/`, `state/`, `conda.yml`, `deployment.json`."""
 
 import json
 import shutil
@@ -81,7 +77,7 @@ class BatchLimits:
 
 @dataclass(frozen=True)
 class DeploymentSpec:
-    """A model with all that serving it is told. `instances_max`: scale up to so many under load; none for no scaling."""
+    """A model with everything that its serving needs to know. `instances_max`: scale up to so many under load; none for no scaling."""
 
     name: str
     model_version: str

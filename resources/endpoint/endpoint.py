@@ -1,9 +1,4 @@
-"""The online endpoint: what should run, what does run, and the protocol every implementation keeps.
-
-Belongs here: deployments, traffic and mirror as values, with their validation.
-Does not belong here: which model serves (`globolatte_assets.endpoints.recommender`), how it is made to run
-(`resources.endpoint.local`).
-"""
+"""The online endpoint: what should run, what does run, and the protocol every implementation keeps."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -108,7 +103,7 @@ class ObservedState:
 
 
 class EndpointError(RuntimeError):
-    """The endpoint cannot do what was asked; the message says what to do. `facts`: its parts by name, where a platform tells them."""
+    """The endpoint cannot do what was requested; the message says what to do. `facts`: its parts by name, where a platform gives them."""
 
     def __init__(self, message: str, facts: Mapping[str, str] | None = None) -> None:
         super().__init__(message)

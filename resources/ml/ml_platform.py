@@ -1,6 +1,6 @@
 """The ML platform: where training runs, and where models are kept. The protocol every implementation keeps.
 
-What a model is and how it is judged is `globolatte_ml`'s business; which one serves is decided by
+What a model is and how it is evaluated is `globolatte_ml`'s business; which one serves is decided by
 `globolatte_assets.models.promotion`.
 """
 

@@ -1,8 +1,4 @@
-"""The ways to train a model, as values: what a platform is told, whichever it is.
-
-Belongs here: methods, search spaces and their validation, reading them from a file.
-Does not belong here: how a platform brings them about (`resources.ml.local.platform`, `resources.ml.azureml`).
-"""
+"""The ways to train a model, as values: what a platform is given, whichever it is."""
 
 import math
 import tomllib
@@ -175,7 +171,7 @@ class SweepMethod:
 
 
 class Metric(StrEnum):
-    """What AutoML makes large. Gates read none of these: a found model is judged on the holdout like any other."""
+    """What AutoML makes large. Gates read none of these: a found model is evaluated on the holdout like any other."""
 
     ACCURACY = "accuracy"
     AUC_WEIGHTED = "auc_weighted"

@@ -120,7 +120,7 @@ class AzureMLSettings(BaseSettings):
     )
     endpoint_auth: EndpointAuth = Field(
         default=EndpointAuth.KEY,
-        description="What callers show: key, aml_token (the endpoint's own; expires, asked for anew) or aad_token (of Microsoft "
+        description="What callers show: key, aml_token (the endpoint's own; expires, fetched anew) or aad_token (of Microsoft "
         "Entra; managed endpoints only).",
     )
     instance_type: str = Field(default="Standard_DS3_v2", description="Size of an instance of a managed deployment.")
@@ -138,9 +138,9 @@ class AzureMLSettings(BaseSettings):
         default=500, ge=0, description="How long a request waits for a free place in an instance, in milliseconds."
     )
     probe_delay_seconds: int = Field(
-        default=10, ge=1, description="After how long a new instance is first asked whether it is alive and ready."
+        default=10, ge=1, description="After how long a new instance is first probed for being alive and ready."
     )
-    probe_period_seconds: int = Field(default=10, ge=1, description="How often an instance is asked that.")
+    probe_period_seconds: int = Field(default=10, ge=1, description="How often an instance is probed.")
     probe_timeout_seconds: int = Field(default=2, ge=1, description="After how long such a question is given up.")
     probe_failures: int = Field(
         default=30, ge=1, description="After how many bad answers in a row an instance is started anew."

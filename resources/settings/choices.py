@@ -1,7 +1,4 @@
-"""What settings choose from.
-
-Belongs here: the words, and nothing that depends on them. Does not belong here: which one is the default (`settings.py`).
-"""
+"""What settings choose from."""
 
 from enum import StrEnum
 

@@ -29,7 +29,7 @@ class LandingSettings(BaseModel):
         description="A sales file with a larger share of bad rows is held: nothing of it is loaded until someone approves it.",
     )
     max_load_attempts: int = Field(
-        default=5, ge=1, description="How often a load that crashed is asked for again by itself."
+        default=5, ge=1, description="How often a load that crashed is requested again by itself."
     )
     retry_base_seconds: float = Field(
         default=30.0,

@@ -94,11 +94,11 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
     retraining_cooldown_days: int = Field(
         default=28,
         ge=0,
-        description="Least number of days of new sales between two trainings that monitoring asks for.",
+        description="Least number of days of new sales between two trainings that monitoring requests.",
     )
     model_sign_off: bool = Field(
         default=False,
-        description="Whether a model that passed every gate also needs a person's approval (`globolatte models approve`) before it is "
+        description="Whether a model that passed every gate also needs manual approval (`globolatte models approve`) before it is "
         "promoted. A rejection holds either way.",
     )
     endpoint_port: int | None = Field(

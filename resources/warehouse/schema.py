@@ -191,6 +191,12 @@ DBT_BUILDS = """
 create table sales_data.dbt_builds (model varchar not null, fingerprint varchar not null, built_at timestamp not null);
 """
 
+MISPLACED_BY_CODE = """
+update sales_data.load_ledger set reason_code = 'misplaced'
+where reason_code is null and status = 'refused' and position('misplaced: ' in reason) = 1;
+"""
+"""What was refused for its path before there were reason codes was told by the text of its reason."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -203,6 +209,7 @@ MIGRATIONS: tuple[str, ...] = (
     CAMPAIGNS,
     RESPONSIBLE_AI,
     DBT_BUILDS,
+    MISPLACED_BY_CODE,
 )
 
 

@@ -45,7 +45,7 @@ class Session:
         return pa.concat_tables([schema.empty_table(), *batches])
 
     def fetch_batches(self, sql: str, parameters: Sequence[object] = ()) -> "tuple[pa.Schema, Iterator[pa.Table]]":
-        """The columns of a query's result, and its rows in pieces, fetched when they are asked for."""
+        """The columns of a query's result, and its rows in pieces, fetched when they are needed."""
         import pyarrow as pa
 
         self._cursor.execute(sql, tuple(parameters) or None)

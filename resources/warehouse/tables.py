@@ -1,8 +1,4 @@
-"""What the tables that Python owns look like, read from the migrations that make them: columns are written down once.
-
-Belongs here: names, types, whether a column may be empty; how many rows there are. Does not belong here: what a column means
-(dbt's YAML says that of all tables).
-"""
+"""What the tables that Python owns look like, read from the migrations that make them: columns are written down once."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -2,12 +2,10 @@
 
 import datetime as dt
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -20,9 +18,8 @@ import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from simulator import Scenario, continue_into
+from tests.homes import GLOBOLATTE, NewHome
 
-GLOBOLATTE = str(Path(sys.executable).with_name("globolatte"))
-SMALL_CHAIN = ("--orders", "2000", "--customers", "150", "--start", "2022-01-01", "--end", "2022-02-28")
 DAYS_AFTER_LAUNCH = 44
 BROWSERS = (
     "chromium",
@@ -97,22 +94,12 @@ def browser_path() -> str:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A home of its own, in which drift starts no training: a click does."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GLOBOLATTE_", "DAGSTER_"))}
+def environment() -> dict[str, str]:
+    """Drift starts no training: a click does."""
     return {
-        **clean,
-        "GLOBOLATTE_HOME": str(tmp_path_factory.mktemp("home")),
         "GLOBOLATTE_REPORTS_URL": f"http://127.0.0.1:{free_port()}",
         "GLOBOLATTE_RETRAINING_COOLDOWN_DAYS": "10000",
     }
-
-
-def _ok(environment: dict[str, str], *arguments: str) -> None:
-    done = subprocess.run(
-        [GLOBOLATTE, *arguments], env=environment, capture_output=True, text=True, timeout=240, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -141,21 +128,23 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 @pytest.fixture(scope="module")
-def ui(environment: dict[str, str], browser_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ui]:
+def ui(
+    environment: dict[str, str], browser_path: str, home_that_ran: NewHome, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Ui]:
     """Two months that a model has learned, weeks after them in which a product was launched, and the UI over it."""
-    home = Path(environment["GLOBOLATTE_HOME"])
-    _ok(environment, "simulate", "--out", str(home), *SMALL_CHAIN)
-    _ok(environment, "run")
-    continue_into(home, Scenario.PRODUCT_LAUNCH, days=DAYS_AFTER_LAUNCH)
-    _ok(environment, "run")
+    home = home_that_ran()
+    continue_into(home.folder, Scenario.PRODUCT_LAUNCH, days=DAYS_AFTER_LAUNCH)
+    home.ok("run", **environment)
     url = f"http://127.0.0.1:{free_port()}"
     log = tmp_path_factory.mktemp("log") / "dev.log"
     with log.open("wb") as stream:
         command = [GLOBOLATTE, "dev", "--port", url.rpartition(":")[2]]
-        process = subprocess.Popen(command, env=environment, stdout=stream, stderr=stream, start_new_session=True)
+        process = subprocess.Popen(
+            command, env=home.environment(**environment), stdout=stream, stderr=stream, start_new_session=True
+        )
         try:
             _wait_for(url, process, log)
-            started = Ui(home, url, environment["GLOBOLATTE_REPORTS_URL"])
+            started = Ui(home.folder, url, environment["GLOBOLATTE_REPORTS_URL"])
             started.stop_sensors()
             yield started
         finally:

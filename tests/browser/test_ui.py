@@ -1,7 +1,4 @@
-"""What a person does in the UI: reads the graph, materializes, follows a report, and learns why a check failed.
-
-Belongs here: clicks, and what is to be seen after them. The tests share one deployment and run in this sequence.
-"""
+"""What a person does in the UI: reads the graph, materializes, follows a report, and learns why a check failed."""
 
 import datetime as dt
 import re

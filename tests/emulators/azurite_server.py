@@ -11,6 +11,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tests.session import Shared
+
 PACKAGE = Path(__file__).parent / "azurite"
 SCRIPT = PACKAGE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 ACCOUNT = "globolatte"
@@ -41,6 +43,20 @@ class Azurite:
         self.log, self.folder, self.certificate = log, folder, certificate
         self.ports = {"Blob": "0", "Queue": "0"}
         self.process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def shared(cls, session: Shared) -> "Azurite":
+        """The one of a test session, which ends it; started by whoever asks first."""
+
+        def start(folder: Path) -> tuple[int, dict[str, object]]:
+            started = cls(folder / "azurite.log").start()
+            assert started.process is not None
+            return started.process.pid, {"key": started.key, "ports": started.ports}
+
+        known = session.serve("azurite", start)
+        server = cls(session.folder / "azurite" / "azurite.log")
+        server.key, server.ports = known["key"], known["ports"]
+        return server
 
     @property
     def account_url(self) -> str:

@@ -13,6 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tests.session import Shared
+
 SECONDS_TO_START = 60
 _databases = itertools.count(1)
 
@@ -30,6 +32,19 @@ class FakeSnowflake:
         self.folder = folder
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
+
+    @classmethod
+    def shared(cls, session: Shared) -> "FakeSnowflake":
+        """The one of a test session, which ends it; started by whoever asks first."""
+
+        def start(folder: Path) -> tuple[int, dict[str, object]]:
+            started = cls(folder).start()
+            assert started.process is not None
+            return started.process.pid, {"port": started.port}
+
+        server = cls(session.folder / "fakesnow")
+        server.port = session.serve("fakesnow", start)["port"]
+        return server
 
     @property
     def log(self) -> Path:
@@ -59,7 +74,7 @@ class FakeSnowflake:
 
     def new_database(self) -> str:
         """The name of a database that nobody uses yet; it is made by whoever connects to it."""
-        return f"GLOBO_LATTE_{next(_databases)}"
+        return f"GLOBO_LATTE_{os.getpid()}_{next(_databases)}"
 
     def kill(self) -> None:
         """Ends it at once, in the middle of whatever it does."""

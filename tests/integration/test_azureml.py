@@ -1,7 +1,6 @@
 """The whole graph with `GLOBOLATTE_ML=azureml`, against the stand-in: from sales files to a request answered by a canary."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,16 +10,15 @@ from resources.endpoint.endpoint import DesiredState
 from resources.endpoint.serving_state import ServingStates
 from tests.azureml_builders import settings_of
 from tests.emulators.azureml import StandIn
-from tests.integration.conftest import Home
+from tests.homes import NewHome
 
-SMALL = ("--orders", "2000", "--customers", "150", "--start", "2022-01-01", "--end", "2022-02-28")
 WORKSPACE = "whole-graph"
 QUESTION = {"customer_id": "C0001", "region": "Canada", "weather": "Snowy", "date": "2022-03-01"}
 
 
 @pytest.mark.slow
-def test_from_sales_files_to_a_canary_that_answers(azureml: StandIn, new_home: Callable[[], Home]) -> None:
-    home = new_home().simulate(*SMALL)
+def test_from_sales_files_to_a_canary_that_answers(azureml: StandIn, small_home: NewHome) -> None:
+    home = small_home()
     settings = settings_of(azureml, WORKSPACE, endpoint=WORKSPACE)
     variables = {
         "GLOBOLATTE_ML": "azureml",

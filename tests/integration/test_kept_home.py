@@ -19,16 +19,15 @@ import pytest
 
 from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
 from globolatte_assets.keys import ORDERS, SALES_TRANSACTIONS
-from globolatte_ingest.pending import LoadRange
+from globolatte_ingest.discovery import LoadRange
+from globolatte_ingest.ledger import Step
 from globolatte_ingest.quarantine import read_corrections
-from globolatte_ingest.steps import Step
 from resources.clock import Clock
 from resources.environment import clock_of, ml_of
 from resources.landing.folder import FolderLandingZone
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
-from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look
-from sensors.requests import range_tags
+from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look, range_tags
 from tests.builders import Deployment, ask_for, deployment, failure_of
 from tests.integration.conftest import Home
 from tests.kept_homes.make import WHO, WHY, ask_endpoint

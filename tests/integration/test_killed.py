@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -12,9 +11,7 @@ import pyarrow as pa
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.integration.conftest import GLOBOLATTE, Home
-
-CHAIN = ("--orders", "1500", "--customers", "100", "--start", "2022-01-01", "--end", "2022-03-15")
+from tests.homes import GLOBOLATTE, Home, NewHome
 
 MOMENTS: tuple[tuple[str, float], ...] = (
     ("· Reference data", 0.2),
@@ -86,10 +83,10 @@ def kill_at(home: Home, words: str, seconds: float, log: Path) -> bool:
     return alive
 
 
-def test_killed_runs_leave_the_same_tables_and_partitions(new_home: Callable[[], Home], tmp_path: Path) -> None:
-    undisturbed = new_home().simulate(*CHAIN)
-    killed = new_home().simulate(*CHAIN)
-    undisturbed.ok("run")
+def test_killed_runs_leave_the_same_tables_and_partitions(
+    small_home: NewHome, home_that_ran: NewHome, tmp_path: Path
+) -> None:
+    killed, undisturbed = small_home(), home_that_ran()
     kills = 0
     for words, seconds in MOMENTS:
         kills += kill_at(killed, words, seconds, tmp_path / "output.txt")

@@ -1,6 +1,5 @@
 """Drift and performance end to end: a small chain is learned, then changes, then breaks."""
 
-from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -14,11 +13,10 @@ from resources.environment import clock_of, landing_of, ml_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look
-from sensors.requests import range_tags
+from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look, range_tags
 from sensors.retraining import training_situation
 from simulator import Scenario, continue_into
-from tests.integration.conftest import Home
+from tests.homes import Home, NewHome
 
 
 class Monitored:
@@ -67,12 +65,9 @@ def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, A
 
 
 @pytest.fixture(scope="module")
-def chain(new_home: Callable[[], Home]) -> Monitored:
+def chain(home_that_ran: NewHome) -> Monitored:
     """A chain of two months with a champion."""
-    small = ("--orders", "2000", "--customers", "150", "--start", "2022-01-01", "--end", "2022-02-28")
-    home = new_home().simulate(*small)
-    home.ok("run")
-    return Monitored(home)
+    return Monitored(home_that_ran())
 
 
 @pytest.mark.slow

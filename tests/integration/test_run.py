@@ -3,7 +3,6 @@
 import datetime as dt
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,9 @@ from globolatte_assets.keys import CONSERVATION, DBT_GROUPS, ORDERS
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from simulator import Truth
-from tests.integration.conftest import Home
+from tests.homes import Home, NewHome
 
-TWO_MONTHS = ("--start", "2022-01-01", "--end", "2022-02-28")
 CUSTOMER_SALES = "intermediate.int_customer_sales"
-SMALL = ("--orders", "2000", "--customers", "150", *TWO_MONTHS)
 
 
 def warehouse(home: Home) -> DuckDBWarehouse:
@@ -34,12 +31,9 @@ def count(home: Home, table: str) -> int:
 
 
 @pytest.fixture(scope="module")
-def home(new_home: Callable[[], Home]) -> Home:
+def home(home_that_ran: NewHome) -> Home:
     """A small chain, run once."""
-    home = new_home().simulate(*SMALL)
-    output = home.ok("run")
-    assert "177 files loaded" in output
-    return home
+    return home_that_ran()
 
 
 def test_every_simulated_line_is_loaded(home: Home) -> None:
@@ -167,7 +161,7 @@ def test_predictions_come_close_to_the_truth(home: Home) -> None:
     assert sum(hits) / len(hits) > 0.7  # guessing two of six products gives 0.33
 
 
-def test_a_campaign_from_the_terminal_is_logged_and_leaves_the_rest_alone(new_home: Callable[[], Home]) -> None:
+def test_a_campaign_from_the_terminal_is_logged_and_leaves_the_rest_alone(new_home: NewHome) -> None:
     home = new_home().simulate("--orders", "900", "--customers", "80", "--start", "2022-01-01", "--end", "2022-02-10")
     started = {"GLOBOLATTE_NOW": "2022-01-25T12:00:00+00:00"}
     home.ok("run", **started)
@@ -188,9 +182,8 @@ def test_a_campaign_from_the_terminal_is_logged_and_leaves_the_rest_alone(new_ho
 
 
 @pytest.mark.slow
-def test_another_version_of_the_models_builds_them_anew_by_itself(new_home: Callable[[], Home]) -> None:
-    home = new_home().simulate("--orders", "300", "--customers", "30", "--start", "2022-01-01", "--end", "2022-01-31")
-    home.ok("run")
+def test_another_version_of_the_models_builds_them_anew_by_itself(home_that_ran: NewHome) -> None:
+    home = home_that_ran()
     present = warehouse(home).read(CUSTOMER_SALES)
     with warehouse(home).transaction() as transaction:
         transaction.execute("update sales_data.dbt_builds set fingerprint = 'earlier'")
@@ -216,9 +209,8 @@ def test_another_version_of_the_models_builds_them_anew_by_itself(new_home: Call
     assert "--exclude" in done[2], "what is to be built anew waits"
 
 
-def test_a_correction_flows_through_to_marts_and_recommendations(new_home: Callable[[], Home]) -> None:
-    home = new_home().simulate("--orders", "400", "--customers", "40", "--start", "2022-01-01", "--end", "2022-01-20")
-    home.ok("run")
+def test_a_correction_flows_through_to_marts_and_recommendations(home_that_ran: NewHome) -> None:
+    home = home_that_ran()
     file = max((home.folder / "landing").glob("sales/usa/**/*.csv"), key=lambda file: len(file.read_text()))
     header, *lines = file.read_text().splitlines()
     broken = header.replace(",quantity", ",amount")
@@ -242,7 +234,7 @@ def test_a_correction_flows_through_to_marts_and_recommendations(new_home: Calla
     ],
     ids=["another seed", "nine products", "one product", "a single day"],
 )
-def test_it_works_unchanged_on_another_chain(new_home: Callable[[], Home], chain: tuple[str, ...]) -> None:
+def test_it_works_unchanged_on_another_chain(new_home: NewHome, chain: tuple[str, ...]) -> None:
     home = new_home().simulate(*chain)
     home.ok("run")
     customers = int(chain[chain.index("--customers") + 1])
@@ -252,7 +244,7 @@ def test_it_works_unchanged_on_another_chain(new_home: Callable[[], Home], chain
     assert len(answer["products"]) == products
 
 
-def test_without_anything_in_the_landing_zone_the_remedy_is_named(new_home: Callable[[], Home]) -> None:
+def test_without_anything_in_the_landing_zone_the_remedy_is_named(new_home: NewHome) -> None:
     home = new_home()
     done = home.command("run")
     assert done.returncode == 1
@@ -262,7 +254,7 @@ def test_without_anything_in_the_landing_zone_the_remedy_is_named(new_home: Call
     assert "globolatte run" in asked.stderr
 
 
-def test_without_reference_data_the_missing_file_is_named(new_home: Callable[[], Home]) -> None:
+def test_without_reference_data_the_missing_file_is_named(new_home: NewHome) -> None:
     home = new_home().simulate("--orders", "20", "--customers", "5", "--start", "2022-01-01", "--end", "2022-01-02")
     (home.folder / "landing" / "reference" / "products.csv").unlink()
     done = home.command("run")
@@ -270,7 +262,7 @@ def test_without_reference_data_the_missing_file_is_named(new_home: Callable[[],
     assert "reference/products.csv is not in the landing zone" in done.stderr
 
 
-def test_the_doctor_names_what_is_missing_and_prints_no_secret(home: Home, new_home: Callable[[], Home]) -> None:
+def test_the_doctor_names_what_is_missing_and_prints_no_secret(home: Home, new_home: NewHome) -> None:
     assert "champion is version 1" in home.ok("doctor")
     sick = new_home().command("doctor", "--json", GLOBOLATTE_ENDPOINT_KEY="hidden-value")
     assert sick.returncode == 1
@@ -280,14 +272,14 @@ def test_the_doctor_names_what_is_missing_and_prints_no_secret(home: Home, new_h
     assert findings["ML platform"]["remedy"]
 
 
-def test_a_wrong_setting_is_named_with_its_value(new_home: Callable[[], Home]) -> None:
+def test_a_wrong_setting_is_named_with_its_value(new_home: NewHome) -> None:
     done = new_home().command("run", GLOBOLATTE_WAREHOUSE="oracle")
     assert done.returncode == 1
     assert re.search(r"GLOBOLATTE_WAREHOUSE.*oracle", done.stderr)
     assert "Traceback" not in done.stderr
 
 
-def test_simulate_refuses_a_chain_that_cannot_be(tmp_path: Path, new_home: Callable[[], Home]) -> None:
+def test_simulate_refuses_a_chain_that_cannot_be(tmp_path: Path, new_home: NewHome) -> None:
     done = new_home().command("simulate", "--out", str(tmp_path), "--orders", "0")
     assert done.returncode == 1
     assert "orders" in done.stderr

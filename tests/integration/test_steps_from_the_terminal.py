@@ -1,26 +1,24 @@
 """Quarantine, ledger and retraction as a person works with them: from the terminal, with a spreadsheet between."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import csv, line
-from tests.integration.conftest import Home
+from tests.homes import Home, NewHome
 
-DATE = "2022-02-01"
-PATH = "sales/usa/2022/02/01/late.csv"
+DATE = "2022-03-01"
+PATH = "sales/usa/2022/03/01/late.csv"
 PRODUCT = "P999"
 
 
 @pytest.mark.slow
 def test_rows_are_seen_mended_put_back_and_taken_out_and_what_follows_follows(
-    new_home: Callable[[], Home], tmp_path: Path
+    home_that_ran: NewHome, tmp_path: Path
 ) -> None:
-    home = new_home().simulate("--orders", "400", "--customers", "30", "--start", "2022-01-01", "--end", "2022-01-31")
-    home.ok("run")
+    home = home_that_ran()
     file = home.folder / "landing" / PATH
     file.parent.mkdir(parents=True)
     rows = [line(n, transaction_date=f"{DATE}T09:00:00", payment_method="=1+1") for n in (1, 2)]
@@ -56,7 +54,7 @@ def test_rows_are_seen_mended_put_back_and_taken_out_and_what_follows_follows(
     assert (refused["path"], refused["reason_code"]) == (str(Path(PATH).with_name("empty.csv")), "empty_file")
     assert "empty_file" in home.ok("ledger", "list")
     assert home.ok("ledger", "list", "--status", "held").strip() == "No file is held."
-    wrong = home.command("retract", "sales/usa/2022/02/02/none.csv", "--yes")
+    wrong = home.command("retract", "sales/usa/2022/03/02/none.csv", "--yes")
     assert (wrong.returncode, "is not in the ledger" in wrong.stderr) == (1, True)
 
 

@@ -1,6 +1,6 @@
 """A new champion takes over behind the endpoint while it is asked: nobody's question fails, and every answer is on the record."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -9,17 +9,15 @@ from globolatte_cli.endpoints import client_of
 from resources.environment import predictions_of, warehouse_of
 from resources.settings.settings import Settings
 from simulator import Scenario, continue_into
-from tests.integration.conftest import Home
+from tests.homes import Home, NewHome
 
-SMALL = ("--orders", "2000", "--customers", "150", "--start", "2022-01-01", "--end", "2022-02-28")
 QUESTION = {"customer_id": "C0007", "region": "USA", "weather": "Sunny"}
 
 
 @pytest.fixture
-def online(new_home: Callable[[], Home]) -> Iterator[tuple[Home, Settings]]:
+def online(home_that_ran: NewHome) -> Iterator[tuple[Home, Settings]]:
     """A home with a champion behind its endpoint."""
-    home = new_home().simulate(*SMALL)
-    home.ok("run")
+    home = home_that_ran()
     settings = Settings(home=home.folder)
     try:
         assert "up" in home.ok("endpoints", "deploy", GLOBOLATTE_PREDICTION_LOG_SECONDS="1")

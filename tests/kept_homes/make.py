@@ -1,9 +1,6 @@
 """Makes a kept home: the state folder of a small chain that this version ran, packed for later versions to go on with.
 
-Belongs here: what happened in that chain, in which order. Does not belong here: what a later version is held to
-(tests/integration/test_kept_home.py). See README.txt beside this.
-
-    python -m tests.kept_homes.make FOLDER ARCHIVE
+python -m tests.kept_homes.make FOLDER ARCHIVE
 """
 
 import argparse

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.ledger import Ledger
 from resources.settings.choices import SnowflakeAuthentication
 from resources.warehouse.snowflake import SnowflakeWarehouse
 from resources.warehouse.snowflake_account import connected
@@ -82,7 +82,7 @@ def test_loads_corrections_and_duplicates_end_in_the_same_rows_as_on_duckdb(
     for each in (warehouse, closed_warehouse):
         load(each, landing, corrected)
         with each.transaction() as transaction:
-            assert unbalanced_files(transaction) == []
+            assert Ledger(transaction).unbalanced_files() == []
     assert sales(warehouse, what) == sales(closed_warehouse, what)
     assert quarantine(warehouse) == quarantine(closed_warehouse)
     counts = "path, status, rows_loaded, rows_quarantined"

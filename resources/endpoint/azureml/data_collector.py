@@ -1,4 +1,4 @@
-"""Runs inside a deployment: hands what was asked and answered to Azure's data collector, which model monitors read.
+"""Runs inside a deployment: hands requests and answers to Azure's data collector, which model monitors read.
 
 This file is copied into the deployment's folder and stands alone: it imports nothing of this project. Only a deployment with a data
 collector uses it, and only there is the package `azureml-ai-monitoring` installed.
@@ -39,7 +39,7 @@ class Collected:
 
         answers: Sequence[Any] = entry.answers
         call = BasicCorrelationContext(id=entry.request_id or None)
-        asked = [{**{name: getattr(one, name) for name in ASKED}, "date": one.date.isoformat()} for one in answers]
+        requests = [{**{name: getattr(one, name) for name in ASKED}, "date": one.date.isoformat()} for one in answers]
         best = [
             {
                 "prediction_id": one.prediction_id,
@@ -48,5 +48,5 @@ class Collected:
             }
             for one in answers
         ]
-        self._inputs.collect(pd.DataFrame(asked), call)
+        self._inputs.collect(pd.DataFrame(requests), call)
         self._outputs.collect(pd.DataFrame(best), call)

@@ -194,7 +194,7 @@ class AzureMLEndpoint:
             return http_requests.post(address, json=body, headers=headers, timeout=ANSWER_SECONDS)
         except http_requests.RequestException as error:
             raise EndpointError(
-                f"{self.describe()} cannot be asked ({type(error).__name__}); see {self._page}"
+                f"{self.describe()} cannot be reached ({type(error).__name__}); see {self._page}"
             ) from error
 
     def describe(self) -> str:

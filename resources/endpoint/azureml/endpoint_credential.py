@@ -1,7 +1,4 @@
-"""What callers of the online endpoint show: its key, its own token, or a token of Microsoft Entra. Tokens expire and are asked for anew.
-
-Belongs here: getting one, and what to do where it is refused. Does not belong here: asking the endpoint (`endpoint.py`).
-"""
+"""What callers of the online endpoint show: its key, its own token, or a token of Microsoft Entra. Tokens expire and are fetched anew."""
 
 import time
 from dataclasses import dataclass, field

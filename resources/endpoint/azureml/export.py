@@ -1,6 +1,6 @@
 """Every definition as Azure ML CLI v2 YAML, in a folder that `az ml` works from: for teams that do not run Dagster.
 
-Nothing here connects to Azure: what a workspace would be asked for is written down instead.
+Nothing here connects to Azure: what a workspace would be given is written down instead.
 """
 
 import json

@@ -1,7 +1,4 @@
-"""The supervisor's children: how an inference server and the gateway are started.
-
-Belongs here: command lines, environment, sockets, logs. Does not belong here: when to start or stop.
-"""
+"""The supervisor's children: how an inference server and the gateway are started."""
 
 import os
 import socket

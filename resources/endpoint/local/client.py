@@ -1,7 +1,4 @@
-"""What everything else uses of the local endpoint: find it, start it, ask it, wait for it, stop it.
-
-Belongs here: the caller's side, without Dagster. Does not belong here: which model serves.
-"""
+"""What everything else uses of the local endpoint: find it, start it, send requests, wait for it, stop it."""
 
 import http.client
 import json
@@ -173,7 +170,7 @@ class EndpointClient:
             response = connection.getresponse()
             document: dict[str, Any] = json.loads(response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise EndpointError(f"the endpoint cannot be asked ({error}); see `globolatte endpoints list`") from error
+            raise EndpointError(f"the endpoint cannot be reached ({error}); see `globolatte endpoints list`") from error
         finally:
             connection.close()
         if response.status != http.client.OK:

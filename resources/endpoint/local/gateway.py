@@ -1,8 +1,5 @@
 """The endpoint's one URL: key, traffic split, mirror, health, request ids. A small ASGI application.
 
-Belongs here: HTTP. Does not belong here: who gets a request (`routing.py`), what runs (`supervisor.py`), what a body may say
-(`globolatte_ml.scoring.score_body`).
-
 `POST /score` needs `Authorization: Bearer <key>`; the header `azureml-model-deployment` picks a deployment, as on Azure ML.
 `GET /health` needs no key. Every answer carries `x-request-id`, the caller's own if it sent one.
 """

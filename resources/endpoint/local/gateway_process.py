@@ -1,7 +1,4 @@
-"""The gateway's process: uvicorn on the supervisor's socket, and a watch over the supervisor.
-
-Belongs here: starting, and what to do as an orphan. Does not belong here: answering (`gateway.py`).
-"""
+"""The gateway's process: uvicorn on the supervisor's socket, and a watch over the supervisor."""
 
 import asyncio
 import os

@@ -1,6 +1,6 @@
 """Processes by id and start time: who lives, who belongs to whom, and ending them.
 
-Belongs here: nothing that knows of deployments. A process id alone names nobody: it may be another's by now.
+A process id alone names nobody: it may be another's by now.
 """
 
 import contextlib

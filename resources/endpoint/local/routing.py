@@ -1,7 +1,4 @@
-"""Who answers a request: pure decisions over the supervisor's routes.
-
-Belongs here: values and draws. Does not belong here: connections (`upstream.py`) and HTTP (`gateway.py`).
-"""
+"""Who answers a request: pure decisions over the supervisor's routes."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,4 @@
-"""One place for one process, kept alive: start, health, back-off, draining, end.
-
-Belongs here: the life of a single deployment or gateway. Does not belong here: which of them there should be (`supervisor.py`).
-"""
+"""One place for one process, kept alive: start, health, back-off, draining, end."""
 
 import datetime as dt
 import http.client

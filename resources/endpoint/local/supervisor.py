@@ -1,8 +1,5 @@
 """Makes what runs equal to what should run, for as long as it lives: `python -m resources.endpoint.local.supervisor FOLDER`.
 
-Belongs here: the loop, and the decision which processes there should be. Does not belong here: the life of a single process
-(`slots.py`), HTTP (`gateway.py`).
-
 One supervisor runs for a folder: it holds a lock. It has a session of its own when started on demand. SIGTERM, SIGINT and
 SIGHUP end it and everything it started. After a SIGKILL its children go on serving; the gateway, finding itself an orphan,
 starts another supervisor, which ends them and starts afresh.
@@ -55,7 +52,7 @@ class AlreadyRunningError(RuntimeError):
 
 
 class Supervisor:
-    """Keeps one endpoint. `tick` does a little of everything; `run` goes on until it is told to stop."""
+    """Keeps one endpoint. `tick` does a little of everything; `run` goes on until it is stopped."""
 
     def __init__(self, options: Options) -> None:
         self._files, self._options = EndpointFiles(options.folder.resolve()), options
@@ -272,7 +269,7 @@ def _locked(files: EndpointFiles) -> IO[str]:
 
 
 def _listen(files: EndpointFiles, port: int | None) -> socket.socket:
-    """The gateway's socket, on the port asked for, else on the remembered one if it is free, else on a free one."""
+    """The gateway's socket, on the requested port, else on the remembered one if it is free, else on a free one."""
     if port is not None:
         try:
             return listen(port)

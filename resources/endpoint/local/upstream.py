@@ -1,7 +1,4 @@
-"""Carrying a request to a deployment and its answer back, over connections that stay open.
-
-Belongs here: what is counted per deployment, time limits, errors of the connection. Does not belong here: who gets a request.
-"""
+"""Carrying a request to a deployment and its answer back, over connections that stay open."""
 
 import time
 from collections import Counter

@@ -1,6 +1,6 @@
 """AutoML as a way to train: tables as data assets, a search by Azure's AutoML, and a job that makes our model around what it found.
 
-Azure's own model needs its libraries, on its Python; so the search is told to keep to algorithms that have an ONNX form, and that
+Azure's own model needs its libraries, on its Python; so the search is limited to algorithms that have an ONNX form, and that
 graph is taken. The search fits on the tables alone, which hold no order of the holdout.
 """
 

@@ -85,7 +85,7 @@ def said(error: Exception) -> str:
     """What an error says: status, code and message in one line without secrets."""
     status = getattr(error, "status_code", None) or 0
     code, message = _code_and_message(error)
-    refused = str(status) if status >= 400 else ""  # an operation's failure is told by an answer that is well itself
+    refused = str(status) if status >= 400 else ""  # an operation's failure comes in an answer that is well itself
     parts = [part for part in (refused, code) if part]
     line = " ".join(without_secrets(message).split()).rstrip(".")[:LONGEST]
     return f"{' '.join(parts)}: {line}" if parts else line
@@ -105,7 +105,7 @@ def _code_and_message(error: Exception) -> tuple[str | None, str]:
 
 
 def is_missing(error: Exception) -> bool:
-    """Whether an error says that the thing asked for is not there."""
+    """Whether an error says that the requested thing is not there."""
     from azure.ai.ml.exceptions import ErrorCategory, MlException
     from azure.core.exceptions import ResourceNotFoundError
 

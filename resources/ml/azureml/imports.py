@@ -26,7 +26,7 @@ def snowflake_connection(name: str) -> "WorkspaceConnection":
 
 
 def examples_import(connection: str, query: str = QUERY) -> "DataImport":
-    """The training examples as an MLTable, imported whenever it is asked for; each import is a version."""
+    """The training examples as an MLTable, imported on every request; each import is a version."""
     from azure.ai.ml.data_transfer import Database
     from azure.ai.ml.entities import DataImport
 

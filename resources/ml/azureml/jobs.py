@@ -1,6 +1,6 @@
 """Jobs of the workspace: begun once, continued when a run is tried again, cancelled with the run, explained when they fail.
 
-A job's name is made of what it computes, so that whoever asks for the same again finds it. Only where it failed or was cancelled does
+A job's name is made of what it computes, so that whoever requests the same again finds it. Only where it failed or was cancelled does
 another attempt begin, with a number behind the name.
 """
 
@@ -139,7 +139,7 @@ def last_words(workspace: Workspace, name: str) -> tuple[str, str]:
     with contextlib.redirect_stdout(printed):
         try:
             workspace.client.jobs.stream(name)
-        except Exception as error:  # noqa: BLE001 - whatever keeps the reason from us, the job has failed, and that is told
+        except Exception as error:  # noqa: BLE001 - whatever keeps the reason from us, the job has failed, and that is reported
             reason = _message(said(error))
     lines = [line for line in printed.getvalue().splitlines() if line.strip()]
     start = next((i for i, line in enumerate(lines) if line.startswith("Streaming")), -1) + 1

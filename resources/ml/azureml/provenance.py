@@ -9,7 +9,7 @@ from functools import lru_cache
 from resources.settings.settings import PROJECT_ROOT
 
 COMMIT_VARIABLE = "GLOBOLATTE_GIT_COMMIT"
-"""Where images, which have no git folder, are told their commit when they are built."""
+"""Where images, which have no git folder, get their commit when they are built."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""From one workspace to another through a registry: dev shares a champion, prod adopts it as challenger and judges it by its own gates."""
+"""From one workspace to another through a registry: dev shares a champion, prod adopts it as challenger and applies its own gates."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +55,7 @@ def share(workspace: Workspace, version: ModelVersion) -> str:
 
 
 def adopt(workspace: Workspace, shared: str, snapshot: str, copies: Path) -> ModelVersion:
-    """Registers a shared model as this workspace's challenger, to be judged on a snapshot of this workspace.
+    """Registers a shared model as this workspace's challenger, to be evaluated on a snapshot of this workspace.
 
     Raises `AzureMLError` if the registry has none of that name, or if it is no preference model.
     """

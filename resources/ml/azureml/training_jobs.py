@@ -1,7 +1,4 @@
-"""The jobs of each training method, as azure-ai-ml's objects.
-
-Belongs here: what is submitted. Does not belong here: following a job (`jobs.py`, `pipes.py`).
-"""
+"""The jobs of each training method, as azure-ai-ml's objects."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass

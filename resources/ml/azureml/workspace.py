@@ -1,7 +1,4 @@
-"""One workspace: the clients that reach it, its studio, its default storage.
-
-Belongs here: connections. Does not belong here: what is kept in the workspace.
-"""
+"""One workspace: the clients that reach it, its studio, its default storage."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +21,7 @@ STUDIO = "https://ml.azure.com"
 
 @dataclass
 class Workspace:
-    """A workspace as its settings name it; connects when first asked."""
+    """A workspace as its settings name it; connects on first use."""
 
     settings: AzureMLSettings
 
@@ -84,7 +81,7 @@ class Workspace:
 
     @contextmanager
     def storage(self) -> "Iterator[tuple[BlobServiceClient, str]]":
-        """The account behind the default datastore, and its container; entered by its key, or by our own identity, as it says."""
+        """The account behind the default datastore, and its container; authenticated by its key, or by our own identity, as it says."""
         from azure.ai.ml.entities import AccountKeyConfiguration, AzureBlobDatastore, SasTokenConfiguration
         from azure.storage.blob import BlobServiceClient
 

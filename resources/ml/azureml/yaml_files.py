@@ -1,7 +1,4 @@
-"""Definitions as YAML files that the SDK's own loaders, and so `az ml`, take back: what the SDK writes, mended where it does not.
-
-Belongs here: the form of a file. Does not belong here: which definitions there are (`export.py`).
-"""
+"""Definitions as YAML files that the SDK's own loaders, and so `az ml`, take back: what the SDK writes, mended where it does not."""
 
 import json
 from pathlib import Path

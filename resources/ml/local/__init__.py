@@ -1,6 +1,3 @@
-"""Training on one machine by each of the methods, in subprocesses.
-
-Belongs here: what a job is locally. Does not belong here: what training computes (`globolatte_ml`).
-"""
+"""Training on one machine by each of the methods, in subprocesses. What training computes is `globolatte_ml`."""
 
 from resources.ml.local.methods import train as train

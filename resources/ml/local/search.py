@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """Gives points of a method's search space and is told how each did."""
+    """Gives points of a method's search space and takes in how each did."""
 
     def __init__(self, method: SweepMethod) -> None:
         import optuna
@@ -37,7 +37,7 @@ class Study:
         return {name: _suggest(self._trial, name, one) for name, one in self._method.space.items()}
 
     def tell(self, value: float) -> None:
-        """What became of the point asked for last; the lower, the better."""
+        """What became of the point given last; the lower, the better."""
         if self._trial is None:
             raise ValueError("nothing was asked; call ask() before tell()")
         self._study.tell(self._trial, value)

@@ -13,15 +13,13 @@ from typing import Any
 import dagster as dg
 from azure.storage.queue import QueueClient
 
-import sensors.blob_events
-import sensors.reconciliation
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, job_named, jobs
 from globolatte_assets.partitions import sales_partitions
 from globolatte_assets.raw import sales_transactions
 from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import reference_assets
-from globolatte_ingest import ingest_work, loading
+from globolatte_ingest import kill_points
 from resources.environment import clock_of, event_queue_of, landing_of, warehouse_of
 from resources.landing.event_queue import EventQueue
 from resources.settings.settings import Settings
@@ -36,37 +34,24 @@ def die_at(point: str) -> None:
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 
-def around(owner: Any, name: str, before: str | None = None, after: str | None = None, nth: int = 1) -> None:
-    """Makes points of the moments before and after a call; `nth` is which call counts."""
+def around(owner: Any, name: str, before: str | None = None, after: str | None = None) -> None:
+    """Makes points of the moments before and after a call: of what lies below ingestion and has no points of its own."""
     inner: Callable[..., Any] = getattr(owner, name)
-    calls = 0
 
     def called(*arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if before and calls >= nth:
+        if before:
             die_at(before)
         result = inner(*arguments, **options)
-        if after and calls >= nth:
+        if after:
             die_at(after)
         return result
 
     setattr(owner, name, called)
 
 
-around(EventQueue, "receive", "event tick: before receiving", "event tick: received")
-around(sensors.blob_events, "deliver", after="event tick: requests made")
+kill_points.hook = die_at
 around(EventQueue, "_delete", "acknowledging: before the first deletion", "acknowledging: after the first deletion")
-around(sensors.blob_events, "acknowledge", after="acknowledging: done, cursor not written")
 around(QueueClient, "send_message", after="poison: in both queues")
-around(sensors.reconciliation, "listing_of", after="reconciliation: listed")
-around(sensors.reconciliation, "requests_for", after="reconciliation: requests made")
-around(sales_transactions, "units_by_folder", "run: started")
-around(loading, "_note_attempts", after="run: attempt noted")
-around(loading, "fetch", after="run: file fetched")
-around(loading, "load_into", after="run: before the commit")
-around(ingest_work, "load_batch", after="run: committed")
-around(sales_transactions, "_log_materializations", after="run: reported")
 
 settings = Settings()
 partitions = sales_partitions(settings.business_units, settings.first_business_date)

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,7 +11,7 @@ from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.blob_builders import Bay, Events
 from tests.builders import BUSINESS_UNITS_CSV, CUSTOMERS_CSV, PRODUCTS_CSV, sales
 from tests.emulators.azurite_server import Azurite
-from tests.integration.conftest import Home
+from tests.homes import Home, NewHome
 
 
 def settings_of(azurite: Azurite, bay: Bay, events: Events) -> dict[str, str]:
@@ -33,9 +32,7 @@ def findings(home: Home, **settings: str) -> dict[str, dict[str, object]]:
     return {finding["name"]: finding for finding in json.loads(said)["findings"]}
 
 
-def test_the_doctor_knows_container_and_queue_and_tells_no_secret(
-    azurite: Azurite, new_home: Callable[[], Home]
-) -> None:
+def test_the_doctor_knows_container_and_queue_and_tells_no_secret(azurite: Azurite, new_home: NewHome) -> None:
     bay = Bay.new(azurite)
     events = Events.new(azurite, bay.container.container_name)
     for name, content in (
@@ -57,7 +54,7 @@ def test_the_doctor_knows_container_and_queue_and_tells_no_secret(
     assert "ContainerNotFound" in str(wrong["landing"]["state"])
 
 
-def test_without_its_account_the_container_is_a_known_error(new_home: Callable[[], Home]) -> None:
+def test_without_its_account_the_container_is_a_known_error(new_home: NewHome) -> None:
     failed = new_home().command("run", GLOBOLATTE_LANDING="blob")
     assert failed.returncode != 0
     assert "GLOBOLATTE_BLOB_ACCOUNT_URL is not set" in failed.stderr + failed.stdout
@@ -83,7 +80,7 @@ def fill(bay: Bay, home: Home) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_whole_run_over_a_container_and_the_day_after(azurite: Azurite, new_home: Callable[[], Home]) -> None:
+def test_a_whole_run_over_a_container_and_the_day_after(azurite: Azurite, new_home: NewHome) -> None:
     """From the first blob to recommendations; then a correction that is held, its approval, and a retraction."""
     bay = Bay.new(azurite)
     settings = settings_of(azurite, bay, Events.new(azurite, bay.container.container_name))

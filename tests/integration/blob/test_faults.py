@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_ingest.loading import load_batch
+from globolatte_ingest.load import load_batch
 from resources.azure_storage import KEY_VARIABLE
 from resources.landing.blob import BlobLandingZone
 from resources.settings.choices import CredentialKind
@@ -61,7 +61,7 @@ ONE_OF_TWO = """
 import sys, time
 from pathlib import Path
 from tests.builders import RULES, load_context
-from globolatte_ingest.loading import load_batch
+from globolatte_ingest.load import load_batch
 from resources.landing.blob import BlobLandingZone
 from resources.settings.choices import CredentialKind
 from resources.warehouse.duckdb_file import DuckDBWarehouse

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.ledger import Ledger
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.snowflake import SnowflakeWarehouse
 from resources.warehouse.warehouse import WarehouseBusyError, WarehouseUnusableError
@@ -183,4 +183,4 @@ def assert_loaded(warehouse: SnowflakeWarehouse) -> None:
         (B, "loaded", 1, 1),
     ]
     with warehouse.transaction() as transaction:
-        assert unbalanced_files(transaction) == []
+        assert Ledger(transaction).unbalanced_files() == []

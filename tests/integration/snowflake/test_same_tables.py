@@ -18,12 +18,11 @@ from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES, LOAD_REFERENCE_
 from globolatte_assets.monitoring.data_drift import order_facts
 from globolatte_assets.monitoring.performance import EXAMPLE_PRODUCTS, PRODUCT_STATE
 from globolatte_assets.tables import example_span, last_business_date
-from globolatte_ingest.ledger import unbalanced_files
-from globolatte_ingest.pending import LoadRange
-from globolatte_ingest.steps import Step
+from globolatte_ingest.discovery import LoadRange
+from globolatte_ingest.ledger import Ledger, Step
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse.warehouse import Warehouse
-from sensors.requests import range_tags
+from sensors.backlog import range_tags
 from simulator import simulate, write
 from tests.builders import Deployment, ask_for, checks, csv, deliver, deployment, failure_of, line, sales_path
 from tests.emulators.fakesnow_server import FakeSnowflake
@@ -74,7 +73,7 @@ def ingest(deployed: Deployment, *folders: str) -> None:
     for folder in folders:
         ran(deployed, INGEST_SALES, range_tags(LoadRange(folder, FIRST, LAST)))
     with deployed.warehouse.transaction() as transaction:
-        assert unbalanced_files(transaction) == []
+        assert Ledger(transaction).unbalanced_files() == []
 
 
 def build(deployed: Deployment) -> int:

@@ -1,8 +1,4 @@
-"""What Microsoft's published REST specification (API version 2024-10-01) says of resources, in our own words and form.
-
-Belongs here: names of properties that are required or that only the service writes, values of properties that are left out, values
-that are allowed. Does not belong here: anything of the specification's text or files.
-"""
+"""What Microsoft's published REST specification (API version 2024-10-01) says of resources, in our own words and form."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -7,18 +7,19 @@ import os
 import resource
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from globolatte_ingest.ingest_work import do_work, work_in
-from globolatte_ingest.loading import LoadReport
+from globolatte_ingest import kill_points
+from globolatte_ingest.discovery import work_in
+from globolatte_ingest.load import LoadReport, do_work
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
-from resources.warehouse.warehouse import Transaction, Warehouse
-from tests.builders import DAY, RULES, InterferedWarehouse, landing_in, load_context, warehouse_in
+from resources.warehouse.warehouse import Warehouse
+from tests.builders import DAY, RULES, landing_in, load_context, warehouse_in
 
 MAX_BAD_SHARE = 0.5
 DISK_IS_FULL = 3
@@ -38,25 +39,17 @@ def die() -> None:
 
 @dataclass(frozen=True)
 class Doomed:
-    """Dies when the named statement was seen so many times, or after that, while the last one or the commit is at work."""
+    """Dies at the named point, or so long after it, while what follows or the commit is at work."""
 
-    words: str
-    times: int = 1
+    name: str
     after_seconds: float | None = None
 
-    def watch(self) -> Callable[[Transaction, str], None]:
-        seen = 0
-
-        def before(_transaction: Transaction, sql: str) -> None:
-            nonlocal seen
-            seen += self.words in " ".join(sql.split())
-            if seen < self.times:
-                return
-            if self.after_seconds is None:
-                die()
-            threading.Timer(self.after_seconds or 0, die).start()
-
-        return before
+    def __call__(self, name: str) -> None:
+        if name != self.name:
+            return
+        if self.after_seconds is None:
+            die()
+        threading.Timer(self.after_seconds or 0, die).start()
 
 
 @dataclass(frozen=True)
@@ -81,7 +74,8 @@ class LandingThatIsDeadly:
 
 def killed_at(folder: str, doomed: Doomed) -> None:
     """Loads until the named point."""
-    run(InterferedWarehouse(warehouse_in(Path(folder)), doomed.watch()), landing_in(Path(folder)), "killed")
+    kill_points.hook = doomed
+    run(warehouse_in(Path(folder)), landing_in(Path(folder)), "killed")
 
 
 def killed_while_reading(folder: str) -> None:

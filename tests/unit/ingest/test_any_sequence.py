@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from globolatte_ingest.asking import asked_step, history_of
-from globolatte_ingest.ingest_work import do_work, work_in
-from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.corrections import requested_step
+from globolatte_ingest.discovery import work_in
+from globolatte_ingest.ledger import Ledger, Step
+from globolatte_ingest.load import do_work
 from globolatte_ingest.quarantine import quarantined_rows
-from globolatte_ingest.steps import Step, ask, open_steps
 from resources.warehouse.warehouse import Transaction
 from tests.builders import (
     DAY,
@@ -172,8 +172,8 @@ class AnySequence(RuleBasedStateMachine):
         with self.warehouse.transaction() as transaction:
             lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
             numbers = [row["row_number"] for row in put_back]
-            asked = asked_step(step, history_of(transaction, path), "ana", None, numbers, lying)
-            ask(transaction, asked, NOW, table)
+            asked = requested_step(step, Ledger(transaction).history(path), "ana", None, numbers, lying)
+            Ledger(transaction).request(asked, NOW, table)
 
     def ingest(self, crashing_at: list[int]) -> None:
         """Runs the loads; each number is a statement to crash at, after which they run again."""
@@ -190,7 +190,7 @@ class AnySequence(RuleBasedStateMachine):
                 self.run(InterferedWarehouse(self.warehouse, before))
             except CrashError:
                 with self.warehouse.transaction() as transaction:
-                    assert unbalanced_files(transaction) == []
+                    assert Ledger(transaction).unbalanced_files() == []
         self.run(self.warehouse)
 
     def run(self, warehouse: InterferedWarehouse) -> None:
@@ -226,8 +226,8 @@ class AnySequence(RuleBasedStateMachine):
         if not hasattr(self, "day"):
             return
         with self.warehouse.transaction() as transaction:
-            assert unbalanced_files(transaction) == []
-            assert open_steps(transaction) == []
+            assert Ledger(transaction).unbalanced_files() == []
+            assert Ledger(transaction).open_steps() == []
         states = dict(
             fetch(
                 self.warehouse,
@@ -247,6 +247,6 @@ class AnySequence(RuleBasedStateMachine):
 
 
 AnySequence.TestCase.settings = settings(
-    max_examples=12, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=settings.default.max_examples // 25, stateful_step_count=20, suppress_health_check=list(HealthCheck)
 )
 TestAnySequence = pytest.mark.slow(AnySequence.TestCase)

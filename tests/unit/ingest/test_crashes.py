@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_ingest.loading import ConservationError
+from globolatte_ingest.ownership import ConservationError
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from resources.warehouse.warehouse import Transaction
@@ -105,12 +105,14 @@ def test_a_load_that_would_lose_or_double_a_row_is_rolled_back(
 DIES_BEFORE_COMMIT = """
 import os, sys
 from pathlib import Path
+from globolatte_ingest import kill_points
 from tests.builders import *
 warehouse, landing = warehouse_in(Path(sys.argv[1])), landing_in(Path(sys.argv[1]))
-def die(transaction, sql):
-    if "group by reason" in sql:  # the last statement of a load
+def die(point):
+    if point == "before the commit":
         os._exit(9)
-load(InterferedWarehouse(warehouse, die), landing, landed(landing, sys.argv[2]))
+kill_points.hook = die
+load(warehouse, landing, landed(landing, sys.argv[2]))
 """
 
 

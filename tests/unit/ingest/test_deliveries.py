@@ -8,9 +8,9 @@ import pytest
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_assets.raw.delivery_checks import delivery_checks
-from globolatte_ingest.asking import asked_step, history_of
+from globolatte_ingest.corrections import requested_step
 from globolatte_ingest.deliveries import DeliveryPolicy, UnitDeliveries, missing_dates, missing_of_units
-from globolatte_ingest.steps import Step, ask
+from globolatte_ingest.ledger import Ledger, Step
 from resources.clock import Clock
 from resources.settings.choices import MissingDelivery
 from resources.warehouse.duckdb_file import DuckDBWarehouse
@@ -183,8 +183,8 @@ def test_only_the_unit_that_delivered_becomes_fresh_and_taking_a_file_out_is_no_
     assert ready.run("ingest_sales", tags).success
     assert told(ready, "usa") == 1
     with ready.warehouse.transaction() as transaction:
-        history = history_of(transaction, sales_path())
-        ask(transaction, asked_step(Step.RETRACT, history, "somebody"), NOW.replace(tzinfo=None))
+        history = Ledger(transaction).history(sales_path())
+        Ledger(transaction).request(requested_step(Step.RETRACT, history, "somebody"), NOW.replace(tzinfo=None))
     assert ready.run("ingest_sales", tags).success
     assert len(sales(ready.warehouse)) == 1
     assert told(ready, "usa") == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.validation import Counts, held_for
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
@@ -49,7 +49,7 @@ def test_of_a_held_file_nothing_is_loaded_and_everything_is_on_the_record(
         (4, 5, "bad_number")
     ]
     with warehouse.transaction() as transaction:
-        assert unbalanced_files(transaction) == []
+        assert Ledger(transaction).unbalanced_files() == []
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from typing import BinaryIO
 
 import pytest
 
-from globolatte_ingest.ledger_writing import refuse_misplaced
-from globolatte_ingest.loading import load_batch
+from globolatte_ingest.ledger import Ledger
+from globolatte_ingest.load import load_batch
 from globolatte_ingest.paths import MisplacedFile, SalesFile
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile, SupersededError
@@ -99,7 +99,8 @@ def test_paths_that_lead_elsewhere_are_put_on_the_record_and_not_opened(warehous
     before = fetch(warehouse, TABLES)
     found = RULES.place(LandedFile(path, "1", 10))
     assert isinstance(found, MisplacedFile)
-    refuse_misplaced(warehouse, [found], "run", NOW)
+    with warehouse.transaction() as transaction:
+        Ledger(transaction).refuse_misplaced([found], "run", NOW)
     assert ledger(warehouse, "path, status, reason_code") == [(path, "refused", "misplaced")]
     assert fetch(warehouse, TABLES) == before
 

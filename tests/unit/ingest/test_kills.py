@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_ingest.asking import asked_step, history_of
-from globolatte_ingest.ledger import unbalanced_files
-from globolatte_ingest.steps import Step, ask, open_steps
+from globolatte_ingest import kill_points
+from globolatte_ingest.corrections import requested_step
+from globolatte_ingest.kill_points import LOAD_POINTS, POINTS, RETRACTION_POINTS
+from globolatte_ingest.ledger import Ledger, Step
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import NOW, csv, deliver, fetch, landing_in, line, put_reference_data, sales_path, warehouse_in
@@ -20,35 +21,9 @@ from tests.unit.ingest.doomed import Doomed
 
 A, B, C, H = (sales_path(name) for name in ("a.csv", "b.csv", "c.csv", "h.csv"))
 
-POINTS: dict[str, Doomed] = {
-    "looking for open attempts": Doomed("from sales_data.load_attempts as attempts"),
-    "announcing": Doomed("insert into sales_data.announcements"),
-    "noting the attempt": Doomed("insert into sales_data.load_attempts"),
-    "attempt noted, not committed": Doomed("select path, max(attempt) as attempt"),
-    "files read, load not begun": Doomed("stage asked_paths", times=2),
-    "batch staged": Doomed("fill batch_loads"),
-    "bad rows found": Doomed("select load_number, row_number from judged"),
-    "rows half written": Doomed("insert into sales_data.sales_transactions"),
-    "rows written": Doomed("fill contested_ids"),
-    "duplicates found": Doomed("select 1 as found from contested"),
-    "deciding who is held": Doomed("stage held_loads", times=2),
-    "replaced rows deleted": Doomed("set status = 'superseded'"),
-    "ownership settled": Doomed("fill moved_loads"),
-    "owners moved": Doomed("insert into raw_lines"),
-    "quarantining": Doomed("insert into sales_data.quarantine"),
-    "quarantined": Doomed("stage ledger_rows", times=2),
-    "ledger written": Doomed("fill touched"),
-    "counted": Doomed("set rows_loaded = touched.rows_loaded"),
-    "steps settled": Doomed("update sales_data.ledger_steps set settled_at"),
-    "before the commit": Doomed("group by reason"),
-}
-RETRACTION_POINTS: dict[str, Doomed] = {
-    "retraction begun": Doomed("stage retracted_path", times=2),
-    "retracted rows deleted": Doomed("set status = 'retracted'"),
-    "retracted, not settled": Doomed("fill settled"),
-    "retracted, not committed": Doomed("update sales_data.ledger_steps set settled_at = ?, run_id = ?, outcome"),
-}
-COMMITS = [Doomed("group by reason", after_seconds=seconds / 1000) for seconds in (0, 1, 2, 3, 5, 8, 12, 20, 30, 50)]
+INSIDE = tuple(name for name in LOAD_POINTS if name not in ("attempt noted", "committed"))
+"""Points at which a load has not committed anything that it loads; beyond the others nothing is left to be undone."""
+COMMITS = [Doomed("before the commit", seconds / 1000) for seconds in (0, 1, 2, 3, 5, 8, 12, 20, 30, 50)]
 
 RUN_DEPENDENT = (
     "run_id",
@@ -106,8 +81,8 @@ def asked(warehouse: DuckDBWarehouse, step: Step, path: str, *put_back: dict[str
 
     with warehouse.transaction() as transaction:
         numbers = [row["row_number"] for row in put_back]
-        one = asked_step(step, history_of(transaction, path), "ana", None, numbers, numbers)
-        ask(transaction, one, NOW, pa.Table.from_pylist([*put_back]) if put_back else None)
+        one = requested_step(step, Ledger(transaction).history(path), "ana", None, numbers, numbers)
+        Ledger(transaction).request(one, NOW, pa.Table.from_pylist([*put_back]) if put_back else None)
 
 
 def tables(warehouse: DuckDBWarehouse) -> dict[str, list[tuple[object, ...]]]:
@@ -152,10 +127,10 @@ def day(template: Path, tmp_path: Path) -> tuple[DuckDBWarehouse, FolderLandingZ
 
 def committed_whole(warehouse: DuckDBWarehouse) -> None:
     with warehouse.transaction() as transaction:
-        assert unbalanced_files(transaction) == []
+        assert Ledger(transaction).unbalanced_files() == []
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", INSIDE)
 def test_a_load_killed_at_a_named_point_leaves_nothing_half_done_and_ends_the_same(
     day: tuple[DuckDBWarehouse, FolderLandingZone],
     undisturbed: dict[str, list[tuple[object, ...]]],
@@ -164,7 +139,7 @@ def test_a_load_killed_at_a_named_point_leaves_nothing_half_done_and_ends_the_sa
 ) -> None:
     warehouse, landing = day
     before = tables(warehouse)
-    assert ended(child(doomed.killed_at, str(tmp_path), POINTS[point])) == -signal.SIGKILL
+    assert ended(child(doomed.killed_at, str(tmp_path), Doomed(point))) == -signal.SIGKILL
     assert tables(warehouse) == before
     committed_whole(warehouse)
     doomed.run(warehouse, landing)
@@ -208,12 +183,12 @@ def test_a_retraction_killed_at_a_named_point_ends_the_same(
     doomed.run(warehouse, landing)
     asked(warehouse, Step.RETRACT, B)
     before = tables(warehouse)
-    assert ended(child(doomed.killed_at, str(tmp_path), RETRACTION_POINTS[point])) == -signal.SIGKILL
+    assert ended(child(doomed.killed_at, str(tmp_path), Doomed(point))) == -signal.SIGKILL
     assert tables(warehouse) == before
     doomed.run(warehouse, landing)
     with warehouse.transaction() as transaction:
-        assert unbalanced_files(transaction) == []
-        assert open_steps(transaction) == []
+        assert Ledger(transaction).unbalanced_files() == []
+        assert Ledger(transaction).open_steps() == []
     loaded = fetch(
         warehouse,
         "select path, status from sales_data.load_ledger where status in ('loaded', 'retracted') order by all",
@@ -229,14 +204,44 @@ def test_a_load_killed_again_and_again_ends_the_same(
 ) -> None:
     warehouse, landing = day
     for point in ("rows written", "ledger written", "before the commit", "quarantined"):
-        assert ended(child(doomed.killed_at, str(tmp_path), POINTS[point])) == -signal.SIGKILL
+        assert ended(child(doomed.killed_at, str(tmp_path), Doomed(point))) == -signal.SIGKILL
     doomed.run(warehouse, landing)
     assert tables(warehouse) == undisturbed
 
 
+@pytest.mark.parametrize("point", ["attempt noted", "committed"])
+def test_a_load_killed_between_its_transactions_ends_the_same(
+    day: tuple[DuckDBWarehouse, FolderLandingZone],
+    undisturbed: dict[str, list[tuple[object, ...]]],
+    tmp_path: Path,
+    point: str,
+) -> None:
+    warehouse, landing = day
+    before = tables(warehouse)
+    assert ended(child(doomed.killed_at, str(tmp_path), Doomed(point))) == -signal.SIGKILL
+    assert tables(warehouse) == (undisturbed if point == "committed" else before)
+    doomed.run(warehouse, landing)
+    assert tables(warehouse) == undisturbed
+
+
+def test_every_declared_point_is_passed_in_the_order_in_which_it_is_declared_and_no_other(
+    day: tuple[DuckDBWarehouse, FolderLandingZone], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warehouse, landing = day
+    passed: list[str] = []
+    monkeypatch.setattr(kill_points, "hook", passed.append)
+    doomed.run(warehouse, landing)
+    assert list(dict.fromkeys(passed)) == list(LOAD_POINTS)
+    asked(warehouse, Step.RETRACT, B)
+    passed.clear()
+    doomed.run(warehouse, landing)
+    assert [name for name in passed if name not in LOAD_POINTS] == list(RETRACTION_POINTS)
+    assert len(set(POINTS)) == len(POINTS)
+
+
 def test_there_are_enough_kills() -> None:
-    assert len(POINTS) + len(RETRACTION_POINTS) >= 10
-    assert len(POINTS) + len(RETRACTION_POINTS) + len(COMMITS) + 2 + 4 >= 35
+    assert len(LOAD_POINTS) + len(RETRACTION_POINTS) >= 10
+    assert len(LOAD_POINTS) + len(RETRACTION_POINTS) + len(COMMITS) + 2 + 4 >= 35
 
 
 def test_two_runs_at_once_load_a_file_once(

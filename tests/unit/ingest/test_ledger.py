@@ -5,20 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_ingest.ledger import (
-    Announcement,
-    Attempts,
-    LoadedDay,
-    announce,
-    known_files,
-    known_files_under,
-    loaded_days,
-    open_attempts,
-    settle,
-    take_over,
-    unsettled_announcements,
-)
-from globolatte_ingest.ledger_writing import refuse_misplaced
+from globolatte_ingest.discovery import Unrecorded, unrecorded
+from globolatte_ingest.ledger import Announcement, Attempts, Ledger, LoadedDay
 from globolatte_ingest.paths import MisplacedFile
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
@@ -31,6 +19,7 @@ from tests.builders import (
     deliver,
     deliver_and_load,
     fetch,
+    landed,
     line,
     load,
     sales_path,
@@ -57,7 +46,7 @@ def crash(warehouse: DuckDBWarehouse, landing: FolderLandingZone, file: LandedFi
 
 def crashed(warehouse: DuckDBWarehouse) -> dict[tuple[str, str], Attempts]:
     with warehouse.transaction() as transaction:
-        return open_attempts(transaction)
+        return {(item.path, item.etag): item.attempts for item in Ledger(transaction).crashed_loads()}
 
 
 def test_of_a_path_the_latest_version_is_known_whatever_became_of_it(
@@ -68,22 +57,26 @@ def test_of_a_path_the_latest_version_is_known_whatever_became_of_it(
     refused = deliver(landing, A, b"oh no")
     load(warehouse, landing, refused)
     deliver_and_load(warehouse, landing, B, line(3))
-    known = known_files(warehouse)
-    assert {path: (file.etag, file.status) for path, file in known.items()} == {
-        A: (refused.etag, "refused"),
-        B: (next(iter(landing.files(B))).etag, "loaded"),
-    }
-    assert "column" in str(known[A].reason)
+    with warehouse.transaction() as transaction:
+        latest = {file["path"]: file for file in Ledger(transaction).latest_versions()}
+        assert unrecorded(transaction, [refused, landed(landing, B)]) == []
+        earlier = refused._replace(etag="of an earlier version")
+        assert unrecorded(transaction, [earlier]) == [Unrecorded(earlier)]
+    assert {path: file["status"] for path, file in latest.items()} == {A: "refused", B: "loaded"}
+    assert "column" in str(latest[A]["reason"])
 
 
-def test_known_files_can_be_asked_for_by_prefix(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+def test_listed_paths_are_compared_as_they_are_whatever_they_hold(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
     odd = sales_path("100%_.csv", date=YESTERDAY)
     for path in (A, odd, sales_path("a.csv", "canada")):
         fields = {"business_unit": "BU_CA"} if "canada" in path else {}
         deliver_and_load(warehouse, landing, path, line(1, **fields))
+    other = landed(landing, odd)._replace(path=sales_path("100 x.csv", date=YESTERDAY))
     with warehouse.transaction() as transaction:
-        under = {prefix: set(known_files_under(transaction, prefix)) for prefix in ("sales/usa/", odd, "sales/usa/%")}
-    assert under == {"sales/usa/": {A, odd}, odd: {odd}, "sales/usa/%": set()}
+        found = unrecorded(transaction, [landed(landing, odd), other, landed(landing, A)])
+    assert found == [Unrecorded(other)]
 
 
 def test_a_load_that_crashed_is_an_open_attempt_until_it_is_on_the_record(
@@ -103,7 +96,8 @@ def test_a_version_that_was_misplaced_once_has_open_attempts_too(
 ) -> None:
     """Its load would otherwise be asked for again at once and for ever."""
     file = deliver(landing, A, csv(line(1)))
-    refuse_misplaced(warehouse, [MisplacedFile(file, "lies in the future")], "run", NOW)
+    with warehouse.transaction() as transaction:
+        Ledger(transaction).refuse_misplaced([MisplacedFile(file, "lies in the future")], "run", NOW)
     assert crashed(warehouse) == {}
     crash(warehouse, landing, file)
     assert crashed(warehouse) == {(A, file.etag): Attempts(1, NOW)}
@@ -126,7 +120,7 @@ def test_a_version_that_comes_back_and_crashes_has_open_attempts_too(
 
 def days(warehouse: DuckDBWarehouse, first: dt.date = YESTERDAY, last: dt.date = DAY) -> list[LoadedDay]:
     with warehouse.transaction() as transaction:
-        return loaded_days(transaction, "usa", first, last)
+        return Ledger(transaction).loaded_days("usa", first, last)
 
 
 def test_a_loaded_day_adds_up_its_files(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
@@ -163,7 +157,7 @@ def test_a_day_s_data_version_changes_with_its_loaded_content_and_with_nothing_e
 
 def announced(warehouse: DuckDBWarehouse) -> set[str]:
     with warehouse.transaction() as transaction:
-        return {item.run_id for item in unsettled_announcements(transaction)}
+        return {item.run_id for item in Ledger(transaction).outstanding_announcements()}
 
 
 def promise(run_id: str, first: int, last: int, folder: str = "usa") -> Announcement:
@@ -172,10 +166,10 @@ def promise(run_id: str, first: int, last: int, folder: str = "usa") -> Announce
 
 def test_a_run_owes_its_announcement_until_it_is_settled(warehouse: DuckDBWarehouse) -> None:
     with warehouse.transaction() as transaction:
-        announce(transaction, promise("one", 1, 9), NOW)
-        announce(transaction, promise("two", 11, 19), NOW)
-        assert unsettled_announcements(transaction) == [promise("one", 1, 9), promise("two", 11, 19)]
-        settle(transaction, ["one", "another"], NOW)
+        Ledger(transaction).announce(promise("one", 1, 9), NOW)
+        Ledger(transaction).announce(promise("two", 11, 19), NOW)
+        assert Ledger(transaction).outstanding_announcements() == [promise("one", 1, 9), promise("two", 11, 19)]
+        Ledger(transaction).mark_reported(["one", "another"], NOW)
     assert announced(warehouse) == {"two"}
     assert fetch(warehouse, "select run_id from sales_data.announcements where settled_at is not null") == [("one",)]
 
@@ -194,8 +188,8 @@ def test_whoever_has_looked_at_a_whole_range_takes_over_what_is_owed_within_it(
     warehouse: DuckDBWarehouse, folder: str, first: int, last: int, still_owed: set[str]
 ) -> None:
     with warehouse.transaction() as transaction:
-        announce(transaction, promise("before", 1, 9), NOW)
-        announce(transaction, promise("within", 11, 19), NOW)
-        announce(transaction, promise("elsewhere", 11, 19, "canada"), NOW)
-        take_over(transaction, folder, dt.date(2022, 1, first), dt.date(2022, 1, last), NOW)
+        Ledger(transaction).announce(promise("before", 1, 9), NOW)
+        Ledger(transaction).announce(promise("within", 11, 19), NOW)
+        Ledger(transaction).announce(promise("elsewhere", 11, 19, "canada"), NOW)
+        Ledger(transaction).take_over(folder, dt.date(2022, 1, first), dt.date(2022, 1, last), NOW)
     assert announced(warehouse) == still_owed

@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 
 from globolatte_assets.monitoring.conservation import ledger_conservation
-from globolatte_ingest.ledger import unbalanced_files
-from globolatte_ingest.loading import LoadReport, batches, load_batch
+from globolatte_ingest.ledger import Ledger
+from globolatte_ingest.load import LoadReport, batches, load_batch
 from globolatte_ingest.paths import SalesFile
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
@@ -269,9 +269,9 @@ def test_a_row_that_is_lost_or_doubled_later_is_found(
 ) -> None:
     deliver_and_load(warehouse, landing, PATH, line(1), line(2), line(3, quantity="x"))
     with warehouse.transaction() as transaction:
-        assert unbalanced_files(transaction) == []
+        assert Ledger(transaction).unbalanced_files() == []
         transaction.execute(harm)
-        assert [row["path"] for row in unbalanced_files(transaction)] == [PATH]
+        assert [row["path"] for row in Ledger(transaction).unbalanced_files()] == [PATH]
 
 
 def test_the_check_over_the_whole_ledger_names_the_files_that_do_not_add_up(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reasons import ReasonCode
 from resources.landing.folder import FolderLandingZone
@@ -38,7 +38,7 @@ def became(warehouse: DuckDBWarehouse, path: str) -> tuple[object, ...]:
     """The file's entry in the ledger, its loaded rows' numbers, its quarantined rows' numbers and reasons."""
     with warehouse.transaction() as transaction:
         [entry] = transaction.fetch("select * from sales_data.load_ledger where path = ?", (path,)).to_pylist()
-        assert unbalanced_files(transaction) == []
+        assert Ledger(transaction).unbalanced_files() == []
     rows = fetch(
         warehouse,
         f"select row_number from sales_data.sales_transactions where load_id = '{entry['load_id']}' order by 1",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from globolatte_ingest.ledger import unbalanced_files
+from globolatte_ingest.ledger import Ledger
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import UNITS, csv, deliver, deliver_and_load, ledger, line, load, quarantine, sales, sales_path
@@ -213,4 +213,4 @@ def test_random_deliveries_and_corrections_end_as_the_law_says(
         ]
         assert quarantine(warehouse) == [row for _, quarantined in judged for row in quarantined]
         with warehouse.transaction() as transaction:
-            assert unbalanced_files(transaction) == []
+            assert Ledger(transaction).unbalanced_files() == []

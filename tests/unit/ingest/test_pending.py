@@ -1,17 +1,22 @@
 """What is pending: tables of listings, what the ledger knows, and what follows."""
 
 import datetime as dt
+from collections.abc import Callable, Sequence
 
+import pyarrow as pa
 import pytest
 
-from globolatte_ingest.ledger import MISPLACED, Attempts, KnownFile
+from globolatte_ingest.discovery import LoadRange, Pending, RetryPolicy, coalesce, find_pending, unrecorded
+from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, LedgerStatus
 from globolatte_ingest.paths import SalesFile
-from globolatte_ingest.pending import LoadRange, Pending, RetryPolicy, coalesce, find_pending
+from globolatte_ingest.reasons import ReasonCode
 from resources.landing.landing_zone import LandedFile
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import DAY, NOW, RULES, sales_path
 
 POLICY = RetryPolicy(max_attempts=3, base_seconds=60)
 SECOND = dt.timedelta(seconds=1)
+Known = tuple[LandedFile, LedgerStatus, ReasonCode | None]
 
 
 def file(path: str, etag: str = "1") -> LandedFile:
@@ -23,16 +28,25 @@ def sales_file(folder: str, day: int, name: str = "a.csv", etag: str = "1") -> S
     return SalesFile(file(sales_path(name, folder, date), etag), folder, date)
 
 
-def known(path: str, etag: str = "1", status: str = "loaded", reason: str | None = None) -> dict[str, KnownFile]:
-    return {path: KnownFile(path, etag, status, reason)}
+def known(path: str, etag: str = "1", status: str = "loaded", code: ReasonCode | None = None) -> list[Known]:
+    return [(file(path, etag), LedgerStatus(status), code)]
 
 
-def pending(
-    *listing: LandedFile,
-    known: dict[str, KnownFile] | None = None,
-    attempts: dict[tuple[str, str], Attempts] | None = None,
-) -> Pending:
-    return find_pending(listing, known or {}, attempts or {}, RULES, POLICY, NOW)
+@pytest.fixture
+def pending(warehouse: DuckDBWarehouse) -> Callable[..., Pending]:
+    """What follows from a listing when the ledger has `known`."""
+
+    def find(*listing: LandedFile, known: Sequence[Known] = (), crashed: Sequence[CrashedLoad] = ()) -> Pending:
+        with warehouse.transaction() as transaction:
+            transaction.stage(
+                "listed", pa.table({"place": [0], "path": ["x"], "etag": ["x"]})
+            )  # defined before the first write
+            ledger = Ledger(transaction)
+            for version, status, code in known:
+                ledger.write(ledger.new_entries([version], [""], status, "run", NOW, [(code, "why")]))
+            return find_pending(unrecorded(transaction, listing), crashed, RULES, POLICY, NOW)
+
+    return find
 
 
 PATH = sales_path()
@@ -41,55 +55,59 @@ NOTHING = Pending()
 
 
 @pytest.mark.parametrize(
-    ("ledger", "expected"),
+    ("recorded", "expected"),
     [
-        ({}, LOAD),
+        ([], LOAD),
         (known(PATH, etag="0"), LOAD),
         (known(PATH, etag="0", status="refused"), LOAD),
         (known(PATH), NOTHING),
-        (known(PATH, status="refused", reason="the file is empty"), NOTHING),
-        (known(PATH, status="refused", reason=MISPLACED + "lies in the future"), LOAD),
+        (known(PATH, status="refused", code=ReasonCode.EMPTY_FILE), NOTHING),
+        (known(PATH, status="refused", code=ReasonCode.MISPLACED), LOAD),
         (known(sales_path("other.csv")), LOAD),
     ],
     ids=["new", "changed", "changed-after-refusal", "loaded", "refused", "once-misplaced", "another-known"],
 )
 def test_a_sales_file_is_pending_until_exactly_this_version_is_on_the_record(
-    ledger: dict[str, KnownFile], expected: Pending
+    pending: Callable[..., Pending], recorded: list[Known], expected: Pending
 ) -> None:
-    assert pending(file(PATH), known=ledger) == expected
+    assert pending(file(PATH), known=recorded) == expected
 
 
-def test_a_misplaced_file_is_pending_until_it_is_on_the_record() -> None:
+def test_a_misplaced_file_is_pending_until_it_is_on_the_record(pending: Callable[..., Pending]) -> None:
     path = "sales/france/2022/01/31/a.csv"
     [item] = pending(file(path)).misplaced
     assert (item.file, "'france'" in item.reason) == (file(path), True)
-    assert pending(file(path), known=known(path, status="refused", reason=MISPLACED + item.reason)) == NOTHING
-    assert len(pending(file(path, "2"), known=known(path, reason=MISPLACED + item.reason)).misplaced) == 1
+    assert pending(file(path), known=known(path, status="refused", code=ReasonCode.MISPLACED)) == NOTHING
+    assert len(pending(file(path, "2"), known=known(path, code=ReasonCode.MISPLACED)).misplaced) == 1
 
 
 REFERENCE = ["reference/business_units.csv", "reference/customers.csv", "reference/products.csv"]
 
 
 @pytest.mark.parametrize("path", REFERENCE)
-def test_a_reference_file_is_pending_until_exactly_this_version_is_on_the_record(path: str) -> None:
+def test_a_reference_file_is_pending_until_exactly_this_version_is_on_the_record(
+    pending: Callable[..., Pending], path: str
+) -> None:
     assert pending(file(path)) == Pending(reference=(file(path),))
     assert pending(file(path), known=known(path, etag="0")) == Pending(reference=(file(path),))
     assert pending(file(path), known=known(path)) == NOTHING
-    assert pending(file(path), known=known(path, status="refused", reason="no price")) == NOTHING
+    assert pending(file(path), known=known(path, status="refused", code=ReasonCode.MISSING_COLUMN)) == NOTHING
 
 
 @pytest.mark.parametrize("path", ["reference/README.txt", "reference/prices.csv", "reference/old/products.csv"])
-def test_another_file_beside_the_reference_files_is_misplaced_and_holds_nothing_up(path: str) -> None:
+def test_another_file_beside_the_reference_files_is_misplaced_and_holds_nothing_up(
+    pending: Callable[..., Pending], path: str
+) -> None:
     found = pending(file(path), file(PATH))
     assert found.reference == ()
     assert [item.file.path for item in found.misplaced] == [path]
     assert "reference/" in found.misplaced[0].reason
     assert found.ranges == LOAD.ranges
-    assert pending(file(path), known=known(path, status="refused", reason=MISPLACED + "why")) == NOTHING
+    assert pending(file(path), known=known(path, status="refused", code=ReasonCode.MISPLACED)) == NOTHING
 
 
 @pytest.mark.parametrize("path", ["notes.txt", "truth/orders.csv", "Sales/usa/2022/01/31/a.csv"])
-def test_files_outside_sales_and_reference_are_none_of_our_business(path: str) -> None:
+def test_files_outside_sales_and_reference_are_none_of_our_business(pending: Callable[..., Pending], path: str) -> None:
     assert pending(file(path)) == NOTHING
 
 
@@ -115,15 +133,15 @@ def test_a_file_that_was_never_tried_is_due() -> None:
     assert POLICY.is_due(None, NOW)
 
 
-def test_crashed_loads_wait_or_are_exhausted_and_the_others_go_ahead() -> None:
+def test_crashed_loads_wait_or_are_exhausted_and_the_others_go_ahead(pending: Callable[..., Pending]) -> None:
     new, due, waiting, exhausted = (sales_file("usa", day) for day in (1, 2, 3, 4))
-    tried = {
-        (due.file.path, "1"): Attempts(1, NOW - 60 * SECOND),
-        (waiting.file.path, "1"): Attempts(2, NOW - 60 * SECOND),
-        (exhausted.file.path, "1"): Attempts(3, NOW - 60 * SECOND),
-        (new.file.path, "0"): Attempts(3, NOW),  # an earlier version of it
-    }
-    found = pending(*(item.file for item in (new, due, waiting, exhausted)), attempts=tried)
+    tried = [
+        CrashedLoad(due.file.path, "1", Attempts(1, NOW - 60 * SECOND)),
+        CrashedLoad(waiting.file.path, "1", Attempts(2, NOW - 60 * SECOND)),
+        CrashedLoad(exhausted.file.path, "1", Attempts(3, NOW - 60 * SECOND)),
+        CrashedLoad(new.file.path, "0", Attempts(3, NOW)),  # an earlier version of it
+    ]
+    found = pending(*(item.file for item in (new, due, waiting, exhausted)), crashed=tried)
     assert found == Pending(ranges=coalesce([new, due]), waiting=(waiting,), exhausted=(exhausted,))
     assert found.file_count == 2
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from globolatte_ingest.reading.delimited import UnreadableRow, count_lines
@@ -46,7 +46,6 @@ def in_pieces(content: bytes, chunk_bytes: int) -> StreamedSales:
     return sales
 
 
-@settings(max_examples=300, deadline=None)
 @given(
     rows=st.lists(st.sampled_from(ROWS), max_size=25),
     end=st.sampled_from(["\n", "\r\n", "\r"]),
@@ -62,7 +61,6 @@ def test_in_pieces_of_any_size_a_file_says_the_same(
     assert says(in_pieces(content, chunk_bytes)) == says(at_once)
 
 
-@settings(max_examples=200, deadline=None)
 @given(rows=st.lists(st.sampled_from(ROWS), min_size=1, max_size=25), end=st.sampled_from(["\n", "\r\n"]))
 def test_every_row_lies_on_its_line_with_its_text(rows: list[str], end: str) -> None:
     content = end.join([HEADER, *rows, ""]).encode()

@@ -4,10 +4,16 @@ import datetime as dt
 
 import pytest
 
-from globolatte_ingest.crashed_loads import CrashedLoad, crashed_loads, given_up, places_to_try_again
-from globolatte_ingest.ledger import Attempts
-from globolatte_ingest.pending import RetryPolicy
-from globolatte_ingest.reconciling import months_before, next_look, stray_folders
+from globolatte_ingest.discovery import (
+    RetryPolicy,
+    given_up,
+    months_before,
+    next_look,
+    places_to_try_again,
+    recent_crashes,
+    stray_folders,
+)
+from globolatte_ingest.ledger import Attempts, CrashedLoad
 from resources.landing.landing_zone import Level
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import NOW, csv, deliver, landing_in, line, load, sales_path
@@ -98,7 +104,7 @@ def attempt(warehouse: DuckDBWarehouse, path: str, etag: str, number: int, at: d
 
 def crashed(warehouse: DuckDBWarehouse) -> list[tuple[str, str, int]]:
     with warehouse.transaction() as transaction:
-        return [(item.path, item.etag, item.attempts.count) for item in crashed_loads(transaction, NOW)]
+        return [(item.path, item.etag, item.attempts.count) for item in recent_crashes(transaction, NOW)]
 
 
 def test_an_attempt_without_an_entry_is_a_crashed_load_until_one_succeeds(warehouse: DuckDBWarehouse, tmp_path) -> None:

@@ -9,11 +9,10 @@ from globolatte_assets.jobs import INGEST_SALES, RECORD_MISPLACED_FILES
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_assets.metadata import load_report_metadata, load_report_of
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
-from globolatte_ingest.ingest_work import prefixes, wanted_dates
-from globolatte_ingest.ledger import unsettled_announcements
-from globolatte_ingest.loading import LoadReport
-from globolatte_ingest.pending import LoadRange
-from sensors.requests import range_tags
+from globolatte_ingest.discovery import LoadRange, prefixes, wanted_dates
+from globolatte_ingest.ledger import Ledger
+from globolatte_ingest.load import LoadReport
+from sensors.backlog import range_tags
 from tests.builders import (
     DAY,
     Deployment,
@@ -195,7 +194,7 @@ def test_quarantined_rows_fail_their_check_with_their_reasons(ready: Deployment)
 
 def announced(deployed: Deployment) -> list[str]:
     with deployed.warehouse.transaction() as transaction:
-        return [item.run_id for item in unsettled_announcements(transaction)]
+        return [item.run_id for item in Ledger(transaction).outstanding_announcements()]
 
 
 def test_a_materialization_that_a_kill_swallowed_is_emitted_by_the_next_run_over_the_range(ready: Deployment) -> None:

@@ -5,13 +5,12 @@ import pyarrow as pa
 import pytest
 
 from globolatte_assets.jobs import INGEST_SALES
-from globolatte_ingest.asking import CannotBeDoneError, asked_step, history_of
-from globolatte_ingest.ledger import unbalanced_files
-from globolatte_ingest.pending import LoadRange
+from globolatte_ingest.corrections import CannotBeDoneError, requested_step
+from globolatte_ingest.discovery import LoadRange
+from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.quarantine import quarantined_rows
 from globolatte_ingest.reading.sales import SALES_COLUMNS
-from globolatte_ingest.steps import Step, ask, open_steps
-from sensors.requests import range_tags
+from sensors.backlog import range_tags
 from tests.builders import (
     DAY,
     NOW,
@@ -34,7 +33,7 @@ def ingest(ready: Deployment) -> dg.ExecuteInProcessResult:
     result = ready.run(INGEST_SALES, range_tags(LoadRange("usa", DAY, DAY)))
     assert result.success
     with ready.warehouse.transaction() as transaction:
-        assert unbalanced_files(transaction) == []
+        assert Ledger(transaction).unbalanced_files() == []
     return result
 
 
@@ -44,8 +43,8 @@ def asks(ready: Deployment, step: Step, path: str = A, *corrected: dict[str, str
     with ready.warehouse.transaction() as transaction:
         lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
         numbers = rows["row_number"].to_pylist() if rows is not None else []
-        asked = asked_step(step, history_of(transaction, path), "ana", "because", numbers, lying)
-        ask(transaction, asked, NOW, rows)
+        asked = requested_step(step, Ledger(transaction).history(path), "ana", "because", numbers, lying)
+        Ledger(transaction).request(asked, NOW, rows)
     return asked.step_id
 
 
@@ -185,7 +184,7 @@ def test_a_step_about_a_version_that_was_replaced_does_nothing(ready: Deployment
     assert transactions(ready) == [(A, 1, "T00000005", 1)]
     assert outcome(ready, step) == "nothing done: the file was replaced or removed since"
     with ready.warehouse.transaction() as transaction:
-        assert open_steps(transaction) == []
+        assert Ledger(transaction).open_steps() == []
 
 
 def test_a_refused_file_can_be_tried_again(ready: Deployment) -> None:

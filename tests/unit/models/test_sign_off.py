@@ -1,4 +1,4 @@
-"""A person's word on a model: kept in sequence, bound to the content it was given for, and never a way around a gate."""
+"""Manual approval of a model: stored in sequence, bound to the content it was given for, and never a way around a gate."""
 
 from pathlib import Path
 

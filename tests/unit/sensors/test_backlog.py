@@ -7,15 +7,14 @@ import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA
 from globolatte_assets.raw.reference_data import load_reference
-from globolatte_ingest import ingest_work
-from globolatte_ingest.loading import LoadReport, batches, load_batch
+from globolatte_ingest import load
+from globolatte_ingest.discovery import LoadRange, RetryPolicy
+from globolatte_ingest.load import LoadReport, batches, load_batch
 from globolatte_ingest.paths import SalesFile
-from globolatte_ingest.pending import LoadRange, RetryPolicy
 from globolatte_ingest.reference import PRODUCTS_FILE
 from resources.environment import clock_of
 from resources.landing.landing_zone import LandedFile
-from sensors.backlog import ASKED_BY_A_PERSON, Backlog, listing_of, look
-from sensors.requests import range_tags
+from sensors.backlog import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags
 from tests.builders import NOW, Deployment, csv, deliver, line, sales_path
 
 PATIENT = RetryPolicy(max_attempts=5, base_seconds=30.0)
@@ -46,13 +45,13 @@ def test_what_was_committed_before_a_crash_between_two_batches_is_reported_later
 
     january = LoadRange("usa", dt.date(2022, 1, 1), dt.date(2022, 1, 31))
     with monkeypatch.context() as patched:
-        patched.setattr(ingest_work, "batches", lambda files, _bytes, _crashed: ([file] for file in files))
-        patched.setattr(ingest_work, "load_batch", crash_at_the_second)
+        patched.setattr(load, "batches", lambda files, _bytes, _crashed: ([file] for file in files))
+        patched.setattr(load, "load_batch", crash_at_the_second)
         assert not ready.run(INGEST_SALES, range_tags(january)).success
     found = backlog(ready, ASKED_BY_A_PERSON)
-    [load] = found.loads
-    assert (load.first, load.last) == (dt.date(2022, 1, 3), dt.date(2022, 1, 5))
-    assert ready.run(INGEST_SALES, range_tags(load)).success
+    [left] = found.loads
+    assert (left.first, left.last) == (dt.date(2022, 1, 3), dt.date(2022, 1, 5))
+    assert ready.run(INGEST_SALES, range_tags(left)).success
     key = dg.AssetKey(["raw", "sales_transactions"])
     assert ready.instance.get_materialized_partitions(key) == {f"usa|2022-01-{day:02d}" for day in (3, 4, 5)}
     assert backlog(ready).loads == ()

@@ -8,9 +8,9 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
-from globolatte_ingest.ledger import Announcement, announce
-from globolatte_ingest.pending import LoadRange
-from sensors.requests import range_tags
+from globolatte_ingest.discovery import LoadRange
+from globolatte_ingest.ledger import Announcement, Ledger
+from sensors.backlog import range_tags
 from tests.builders import (
     NOW,
     Deployment,
@@ -265,7 +265,7 @@ def promise(deployed: Deployment, run_id: str) -> None:
     """A run that loaded the first nine days of January and may not have told Dagster."""
     announcement = Announcement(run_id, "usa", dt.date(2022, 1, 1), dt.date(2022, 1, 9))
     with deployed.warehouse.transaction() as transaction:
-        announce(transaction, announcement, NOW)
+        Ledger(transaction).announce(announcement, NOW)
 
 
 @pytest.mark.parametrize(("status", "ask"), [(FAILURE, True), (STARTED, False), (SUCCESS, False), (None, True)])

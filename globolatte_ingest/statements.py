@@ -1,14 +1,90 @@
-"""The SQL of a load beyond judging single rows: what a batch brings, whom it replaces, quarantine, counts. Statements only.
+"""The SQL of a load and a retraction beyond validating single rows, and the relations that they work on. Nothing is executed here.
 
-They work on the permanent tables of schema `sales_data` and on the scratch tables of one load transaction (`scratch`): `batch_loads`
-(a row per file of the batch), `judged` (bad rows, see `judging`), `rejected` (rows on their way to quarantine), `raw_lines` (their
-text as it stands in the file). `ownership` has the statements on who owns which transaction id. A query named like a scratch table
-fills it.
+The statements work on the permanent tables of schema `sales_data` and on relations of one transaction, gone with it: scratch tables
+(`SCRATCH`), which queries fill, and staged ones (`STAGED`), which Python fills. All of them are defined before the first statement that
+writes (see `resources.warehouse.warehouse.Transaction`). A query named like a scratch table fills it; `ownership` has those on who owns
+which transaction id.
 """
 
+import pyarrow as pa
+
+from globolatte_ingest.ledger import ENTRY_SCHEMA
 from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import ReasonCode
 from globolatte_ingest.validation import DETAIL
+
+SALE = (
+    "business_unit varchar, business_date date, transaction_id varchar, order_id varchar, product_id varchar, customer_id varchar, "
+    "quantity bigint, total_price decimal(18, 2), transaction_date timestamp, payment_method varchar, weather varchar, "
+    "load_id varchar, row_number bigint"
+)
+CONTESTED = f"{SALE}, is_waiting boolean, priority bigint, is_new boolean, place_in_file bigint"
+TEXTS = (
+    "business_unit_text varchar, product_id varchar, customer_id varchar, quantity_text varchar, total_price_text varchar, "
+    "transaction_date_text varchar, payment_method varchar, weather_text varchar"
+)
+
+SCRATCH = {
+    "affected_days": "business_unit varchar, business_date date",
+    "batch_loads": "load_number integer, load_id varchar, path varchar, sha256 varchar, sequence bigint, business_unit varchar, "
+    "business_date date, number_format varchar, date_format varchar, priority bigint",
+    "day_loads": "load_id varchar, path varchar, priority bigint",
+    "corrected": "load_number integer, row_number bigint, "
+    + ", ".join(f"{column} varchar" for column in SALES_COLUMNS),
+    "judged": "load_number integer, load_id varchar, row_number bigint, business_unit varchar, business_date date, "
+    f"transaction_id varchar, order_id varchar, {TEXTS}, date_format varchar, reason varchar",
+    "rejected": "load_id varchar, row_number bigint, reason varchar, detail varchar, business_unit varchar, business_date date, "
+    f"transaction_id varchar, order_id varchar, {TEXTS}, raw_text varchar",
+    "raw_lines": "load_id varchar, row_number bigint, line_number bigint, raw_text varchar",
+    "replaced": "load_id varchar, business_date date, rows_loaded bigint, successor varchar",
+    "contenders": "load_id varchar, priority bigint, is_new boolean",
+    "contested_ids": "id decimal(20, 0)",
+    "contested": CONTESTED,
+    "settled": f"{CONTESTED}, place bigint",
+    "moved_loads": "load_id varchar",
+    "touched": "load_id varchar, rows_loaded bigint, rows_quarantined bigint",
+}
+"""Columns of the scratch tables, by name."""
+
+
+ENTRY_COLUMNS = ("load_id", "path", "sha256", "sequence", "business_unit", "business_date")
+"""What `batch_ledger` has of a ledger entry."""
+
+STAGED = {
+    "batch_ledger": pa.schema(
+        [
+            ("load_number", pa.int32()),
+            *(ENTRY_SCHEMA.field(name) for name in ENTRY_COLUMNS),
+            ("number_format", pa.string()),
+            ("date_format", pa.string()),
+        ]
+    ),
+    "incoming": pa.schema(
+        [*((column, pa.string()) for column in SALES_COLUMNS), ("row_number", pa.int64()), ("load_number", pa.int32())]
+    ),
+    "unreadable": pa.schema(
+        [
+            ("load_number", pa.int32()),
+            ("row_number", pa.int64()),
+            ("reason", pa.string()),
+            ("detail", pa.string()),
+            ("raw_text", pa.string()),
+        ]
+    ),
+    "found_lines": pa.schema(
+        [
+            ("row_number", pa.int64()),
+            ("line_number", pa.int64()),
+            ("raw_text", pa.large_string()),
+            ("load_id", pa.string()),
+        ]
+    ),
+    "held_loads": pa.schema([ENTRY_SCHEMA.field("load_id")]),
+    "done_entries": pa.schema([ENTRY_SCHEMA.field("load_id")]),
+    "retracted_path": pa.schema([ENTRY_SCHEMA.field("path")]),
+    "ledger_rows": ENTRY_SCHEMA,
+}
+"""Columns of what is staged, by name."""
 
 SALES_COLUMN_LIST = (
     "business_unit, business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price, "
@@ -87,7 +163,21 @@ inner join batch_loads as batch on ledger.path = batch.path
 where ledger.status = 'held' or (ledger.status = 'loaded' and batch.load_id not in (select load_id from held_loads))
 """
 
+MARK_SUPERSEDED = (
+    "update sales_data.load_ledger set status = 'superseded', superseded_by = replaced.successor "
+    "from replaced where load_ledger.load_id = replaced.load_id"
+)
+
 OF_LOADED = "load_id in (select load_id from batch_loads) and load_id not in (select load_id from held_loads)"
+
+ROWS_OF_LOADED = f"""
+select
+    cast(coalesce(sum(rows_loaded), 0) as bigint) as loaded, cast(coalesce(sum(rows_quarantined), 0) as bigint) as quarantined
+from touched
+where {OF_LOADED}
+"""
+
+REASONS_OF_LOADED = f"select reason, count(*) as n from rejected where {OF_LOADED} group by reason"
 
 DELETE_ROWS_OF = (
     "delete from sales_data.sales_transactions where business_date between {first} and {last} "
@@ -150,3 +240,18 @@ where ledger.rows_in_file is null
     or (ledger.status = 'loaded' and ledger.rows_in_file <> ledger.rows_loaded + ledger.rows_quarantined)
     or (ledger.status <> 'loaded' and ledger.rows_loaded <> 0)
 """
+
+RETRACTED = """
+select load_id, business_date, rows_loaded, cast(null as varchar) as successor
+from sales_data.load_ledger
+where path in (select path from retracted_path) and status in ('loaded', 'held')
+"""
+
+RETRACTED_DAYS = """
+select distinct business_unit, business_date from sales_data.load_ledger where load_id in (select load_id from replaced)
+"""
+
+MARK_RETRACTED = (
+    "update sales_data.load_ledger set status = 'retracted', reason = ?, rows_loaded = 0 "
+    "where load_id in (select load_id from replaced)"
+)

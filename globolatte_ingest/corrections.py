@@ -1,0 +1,137 @@
+"""What people request of files (approve, release, retry, retract): whether it makes sense, and taking a file's rows out.
+
+A step is requested by whoever runs the command line and put into the ledger (`Ledger.request`); the ingest job does it for the file's
+partition and marks it done in the same transaction. Approve, release and retry are loads of the same content (`load`); a retraction is
+done here.
+"""
+
+import datetime as dt
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from globolatte_ingest import statements
+from globolatte_ingest.kill_points import point
+from globolatte_ingest.ledger import FileHistory, Ledger, LedgerStatus, RequestedStep, Step, new_step_id
+from globolatte_ingest.ownership import (
+    Span,
+    count_and_check,
+    decide_owners,
+    define_relations,
+    find_contested,
+    move_rows,
+)
+from globolatte_ingest.paths import folder_and_date
+from globolatte_ingest.reasons import ReasonCode
+from resources.warehouse.warehouse import Transaction
+
+TAKES_OUT = (LedgerStatus.LOADED, LedgerStatus.HELD)
+LOADS_AGAIN = (LedgerStatus.LOADED, LedgerStatus.HELD, LedgerStatus.REFUSED)
+
+
+class CannotBeDoneError(Exception):
+    """A step that makes no sense for the file. The message says why, and what to do instead."""
+
+
+def not_in_the_ledger(path: str) -> str:
+    """What to say of a path that no load was ever tried of."""
+    return f"{path}: is not in the ledger; give the path within the landing zone, such as sales/usa/2024/01/31/a.csv"
+
+
+def requested_step(
+    step: Step,
+    history: FileHistory,
+    requested_by: str,
+    note: str | None = None,
+    corrected: Collection[int] = (),
+    quarantined: Collection[int] = (),
+) -> RequestedStep:
+    """The step to put on the record. Raises `CannotBeDoneError`.
+
+    `corrected` are the numbers of the rows that are to be put back, `quarantined` those that are in quarantine.
+    """
+    place = folder_and_date(history.path)
+    if not history.versions:
+        raise CannotBeDoneError(not_in_the_ledger(history.path))
+    if place is None:
+        raise CannotBeDoneError(
+            f"{history.path}: belongs to no unit and date; move the file, and it is loaded from there"
+        )
+    entry = _version_for(step, history)
+    strange = sorted(set(corrected) - set(quarantined))
+    if strange:
+        rows = ", ".join(map(str, strange[:5]))
+        raise CannotBeDoneError(
+            f"{history.path}: row {rows} does not lie in quarantine; export again and start from that"
+        )
+    return RequestedStep(new_step_id(), step, history.path, entry["etag"], entry["sha256"], *place, requested_by, note)
+
+
+def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:
+    """The version that the step is about."""
+    path, last = history.path, history.versions[-1]
+    if step == Step.RETRACT:
+        entry = history.latest(TAKES_OUT)
+        if entry is None:
+            raise CannotBeDoneError(
+                f"{path}: nothing of it is loaded or held (it is {last['status']}); nothing to retract"
+            )
+        return entry
+    entry = history.latest((LedgerStatus.HELD,) if step == Step.APPROVE else LOADS_AGAIN)
+    if last["reason_code"] == ReasonCode.MISPLACED:
+        raise CannotBeDoneError(f"{path}: is {last['status']}, {last['reason']}")
+    if entry is None:
+        remedy = (
+            "only a held file can be approved; to put corrected rows back, give them with --rows"
+            if step == Step.APPROVE
+            else "upload the file again"
+        )
+        raise CannotBeDoneError(f"{path}: is {last['status']}; {remedy}")
+    if entry["etag"] != last["etag"]:
+        raise CannotBeDoneError(
+            f"{path}: was replaced since by a version that is {last['status']}; upload the right one, or retract it"
+        )
+    return entry
+
+
+def retract(transaction: Transaction, steps: Sequence[RequestedStep], run_id: str, now: dt.datetime) -> list[str]:
+    """Takes out what is loaded or held of each step's path; gives the paths that had something.
+
+    What else was delivered of the day is decided again: a row that was a duplicate of a retracted one is loaded. Call it before
+    anything else is written in the transaction.
+    """
+    if not steps:
+        return []
+    define_relations(transaction)
+    return [step.path for step in steps if _retract_one(transaction, step, run_id, now)]
+
+
+def _retract_one(transaction: Transaction, step: RequestedStep, run_id: str, now: dt.datetime) -> bool:
+    point("retraction begun")
+    ledger = Ledger(transaction)
+    # Queries that fill a table take no parameters: a path is staged.
+    transaction.stage("retracted_path", pa.table({"path": pa.array([step.path], pa.string())}))
+    transaction.fill("replaced", statements.RETRACTED)
+    found = transaction.fetch("select * from replaced").to_pylist()
+    if not found:
+        ledger.mark_done(step, "nothing was loaded or held of this file", run_id, now)
+        return False
+    span = Span(found[0]["business_date"], found[0]["business_date"])
+    rows = sum(row["rows_loaded"] or 0 for row in found)
+    transaction.fill("affected_days", statements.RETRACTED_DAYS)
+    transaction.fill("day_loads", statements.DAY_LOADS)
+    transaction.execute("delete from rejected")
+    find_contested(transaction, span)
+    transaction.execute(span.of(statements.DELETE_ROWS_OF, loads="replaced"))
+    point("retracted rows deleted")
+    reason = f"retracted by {step.asked_by}" + (f": {step.note}" if step.note else "")
+    transaction.execute(statements.MARK_RETRACTED, (reason,))
+    point("retracted, ownership not decided")
+    decide_owners(transaction)
+    move_rows(transaction, span)
+    transaction.execute(statements.QUARANTINE)
+    count_and_check(transaction, span)
+    point("retracted, not committed")
+    ledger.mark_done(step, f"{rows} rows taken out", run_id, now)
+    return True

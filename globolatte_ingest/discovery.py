@@ -1,0 +1,314 @@
+"""What the landing zone holds that the ledger does not have: the one query "listed minus recorded", and what follows from it.
+
+The sensors ask it of what they list, the run of the dates that it is to load, and the load once more within its transaction. Beside it:
+where the reconciliation lists next, and which crashed loads are due. All but the query are pure decisions.
+"""
+
+import datetime as dt
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, RequestedStep, Step, reloads_among
+from globolatte_ingest.paths import REFERENCE_PATHS, MisplacedFile, PathRules, SalesFile, needs_a_place
+from globolatte_ingest.reasons import ReasonCode
+from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile, LandingZone, Level
+from resources.warehouse.warehouse import Transaction, Warehouse
+
+# Listed minus recorded ----------------------------------------------------------------------------------------------------
+
+UNRECORDED = f"""
+with latest as (
+    select path, max_by(etag, sequence) as etag, max_by(coalesce(reason_code, ''), sequence) as reason_code
+    from sales_data.load_ledger
+    where path in (select path from listed)
+    group by path
+)
+
+select listed.place, coalesce(latest.etag = listed.etag, false) as was_misplaced
+from listed
+left join latest on listed.path = latest.path
+where latest.path is null or latest.etag <> listed.etag or latest.reason_code = '{ReasonCode.MISPLACED}'
+order by listed.place
+"""
+
+
+class Unrecorded(NamedTuple):
+    """A listed file version that was not read yet. `was_misplaced`: it is on the record as refused, for its path alone."""
+
+    file: LandedFile
+    was_misplaced: bool = False
+
+
+def unrecorded(
+    transaction: Transaction, listing: Sequence[LandedFile], again: Collection[tuple[str, str]] = ()
+) -> list[Unrecorded]:
+    """The listed files whose latest version in the ledger is another, or none, or was refused for its path alone.
+
+    Decided in the warehouse, since listings are long and news are few. `again` are versions (path, etag) to load again whatever the
+    ledger has.
+    """
+    places = pa.array(range(len(listing)), pa.int64())
+    paths = pa.array([path for path, _, _ in listing], pa.string())
+    etags = pa.array([etag for _, etag, _ in listing], pa.string())
+    transaction.stage("listed", pa.table({"place": places, "path": paths, "etag": etags}))
+    found = transaction.fetch(UNRECORDED).to_pydict()
+    news = dict(zip(found["place"], found["was_misplaced"], strict=True))
+    if again:
+        news |= {place: False for place, (path, etag, _) in enumerate(listing) if (path, etag) in again}
+    return [Unrecorded(listing[place], news[place]) for place in sorted(news)]
+
+
+def placed(news: Iterable[Unrecorded], rules: PathRules) -> list[SalesFile | MisplacedFile]:
+    """To which unit and date each file belongs, or why to none; without those whose path is as bad as it was."""
+    found = [(item, rules.place(item.file)) for item in news if needs_a_place(item.file.path)]
+    return [place for item, place in found if isinstance(place, SalesFile) or not item.was_misplaced]
+
+
+def loadable_folders(transaction: Transaction) -> frozenset[str]:
+    """The landing folders whose sales can be loaded: their unit is in the reference data, and so are products."""
+    found = transaction.fetch(
+        "select folder from sales_data.business_units where exists (select 1 from sales_data.products)"
+    )
+    return frozenset(found["folder"].to_pylist())
+
+
+# What to ask for ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LoadRange:
+    """A backlog of one business unit as one range of dates: from the first through the last date with a file to load.
+
+    `files` are exactly the new or changed ones; `digest` names that set.
+    """
+
+    folder: str
+    first: dt.date
+    last: dt.date
+    files: tuple[SalesFile, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """A name for this set of file versions."""
+        content = (
+            "\n".join(f"{f.file.path} {f.file.etag}" for f in self.files) or f"{self.folder} {self.first} {self.last}"
+        )
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """When a load that crashed is asked for again."""
+
+    max_attempts: int
+    base_seconds: float
+
+    def is_due(self, attempts: Attempts | None, now: dt.datetime) -> bool:
+        """Whether a file version may be loaded now; the wait doubles with each attempt. `now` is UTC without offset."""
+        if attempts is None:
+            return True
+        if attempts.count >= self.max_attempts:
+            return False
+        return now >= attempts.last_started_at + dt.timedelta(seconds=self.base_seconds * 2 ** (attempts.count - 1))
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Everything in the landing zone that is not yet on the record."""
+
+    ranges: tuple[LoadRange, ...] = ()
+    misplaced: tuple[MisplacedFile, ...] = ()
+    reference: tuple[LandedFile, ...] = ()
+    waiting: tuple[SalesFile, ...] = ()
+    exhausted: tuple[SalesFile, ...] = ()
+
+    @property
+    def file_count(self) -> int:
+        """Files that can be taken up now."""
+        return sum(len(load.files) for load in self.ranges) + len(self.misplaced) + len(self.reference)
+
+
+def find_pending(
+    news: Sequence[Unrecorded],
+    crashed: Iterable[CrashedLoad],
+    rules: PathRules,
+    policy: RetryPolicy,
+    now: dt.datetime,
+) -> Pending:
+    """Decides what to load of unrecorded files. `now` is UTC without offset."""
+    attempts = {(item.path, item.etag): item.attempts for item in crashed}
+    places = placed(news, rules)
+    due, waiting, exhausted = [], [], []
+    for item in places:
+        if isinstance(item, MisplacedFile):
+            continue
+        tried = attempts.get((item.file.path, item.file.etag))
+        if policy.is_due(tried, now):
+            due.append(item)
+        elif tried is not None and tried.count >= policy.max_attempts:
+            exhausted.append(item)
+        else:
+            waiting.append(item)
+    return Pending(
+        ranges=coalesce(due),
+        misplaced=tuple(item for item in places if isinstance(item, MisplacedFile)),
+        reference=tuple(item.file for item in news if item.file.path in REFERENCE_PATHS),
+        waiting=tuple(waiting),
+        exhausted=tuple(exhausted),
+    )
+
+
+def coalesce(files: Iterable[SalesFile]) -> tuple[LoadRange, ...]:
+    """One range per business unit, whatever the size of its backlog."""
+    ordered = sorted(files, key=lambda item: (item.folder, item.date, item.file.path))
+    ranges = []
+    for folder, group in groupby(ordered, key=lambda item: item.folder):
+        members = tuple(group)
+        ranges.append(LoadRange(folder, members[0].date, members[-1].date, members))
+    return tuple(ranges)
+
+
+# What a run has to do -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is to be done of one unit's dates: files to load, and what people requested. `there` is every version that was listed."""
+
+    folder: str
+    files: list[SalesFile]
+    there: set[tuple[str, str]]
+    steps: list[RequestedStep]
+
+    @property
+    def span(self) -> tuple[dt.date, dt.date] | None:
+        """The first and the last date that something is done for."""
+        dates = [*(item.date for item in self.files), *(step.business_date for step in self.steps)]
+        return (min(dates), max(dates)) if dates else None
+
+    @property
+    def overtaken(self) -> list[RequestedStep]:
+        """Steps about a version that is not in the landing zone any more."""
+        return [step for step in self.steps if step.step != Step.RETRACT and (step.path, step.etag) not in self.there]
+
+
+def wanted_dates(partition_keys: Iterable[str]) -> dict[str, set[dt.date]]:
+    """The dates that a run is to load, by landing folder."""
+    dates: dict[str, set[dt.date]] = defaultdict(set)
+    for key in partition_keys:
+        folder, _, date = key.partition("|")
+        dates[folder].add(dt.date.fromisoformat(date))
+    return dict(dates)
+
+
+def prefixes(folder: str, dates: Iterable[dt.date]) -> list[str]:
+    """The fewest landing prefixes worth listing: a month's where several of its days are wanted, else the day's."""
+    by_month: dict[str, set[dt.date]] = defaultdict(set)
+    for date in dates:
+        by_month[f"{date:%Y/%m}"].add(date)
+    return [
+        f"{SALES_PREFIX}{folder}/{month}/" if len(days) > 1 else f"{SALES_PREFIX}{folder}/{min(days):%Y/%m/%d}/"
+        for month, days in sorted(by_month.items())
+    ]
+
+
+def work_in(warehouse: Warehouse, landing: LandingZone, folder: str, dates: set[dt.date], rules: PathRules) -> Work:
+    """Compares the landing zone with the ledger, and with what people requested."""
+    listing = [file for prefix in prefixes(folder, dates) for file in landing.files(prefix)]
+    with warehouse.transaction() as transaction:
+        steps = [
+            step for step in Ledger(transaction).open_steps() if step.folder == folder and step.business_date in dates
+        ]
+        news = unrecorded(transaction, listing, reloads_among(steps))
+    files = [item for item in placed(news, rules) if isinstance(item, SalesFile) and item.date in dates]
+    return Work(folder, files, {(file.path, file.etag) for file in listing}, steps)
+
+
+# Crashed loads ------------------------------------------------------------------------------------------------------------
+
+LOOKED_BACK = dt.timedelta(days=30)
+"""Attempts before that are history: whatever they were at was alerted of, and the rotation still looks at its month."""
+
+
+def recent_crashes(transaction: Transaction, now: dt.datetime) -> list[CrashedLoad]:
+    """The crashed loads of the last `LOOKED_BACK` that nothing made pointless, the longest untried first."""
+    return [item for item in Ledger(transaction).crashed_loads(now - LOOKED_BACK) if not item.is_replaced]
+
+
+def places_to_try_again(
+    crashed: Iterable[CrashedLoad], policy: RetryPolicy, now: dt.datetime, at_most: int
+) -> list[str]:
+    """The prefixes to list for the crashed loads that are due: the folders they lie in."""
+    due = (item.path.rpartition("/")[0] + "/" for item in crashed if policy.is_due(item.attempts, now))
+    return list(dict.fromkeys(due))[:at_most]
+
+
+def given_up(crashed: Iterable[CrashedLoad], policy: RetryPolicy) -> list[CrashedLoad]:
+    """The crashed loads that are asked for no more."""
+    return [item for item in crashed if item.attempts.count >= policy.max_attempts]
+
+
+# Where the reconciliation looks -------------------------------------------------------------------------------------------
+
+YEAR, MONTH = re.compile(r"\d{4}/", re.ASCII), re.compile(r"(0[1-9]|1[0-2])/", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One tick's look: whole prefixes, single levels, and the older month whose turn it is (`2022-03`; none if there is none)."""
+
+    prefixes: tuple[str, ...]
+    levels: tuple[str, ...]
+    month: str | None
+
+
+def months_before(first: dt.date, day: dt.date) -> list[str]:
+    """The months that have a date from `first` to before `day`, the latest first."""
+    if day <= first:
+        return []
+    last = day - dt.timedelta(days=1)
+    numbers = range(first.year * 12 + first.month - 1, last.year * 12 + last.month)
+    return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in reversed(numbers)]
+
+
+def next_look(
+    folders: Sequence[str], first_business_date: dt.date, today: dt.date, window_days: int, last_month: str | None
+) -> Look:
+    """The look after the one whose month was `last_month`.
+
+    Always: the reference data, and each unit's last `window_days` business dates. In turn: one older month of every unit, from the
+    latest to the earliest and over again. Beside them, the levels at which a misplaced file shows without going through everything.
+    """
+    start = max(first_business_date, today - dt.timedelta(days=window_days - 1))
+    days = [start + dt.timedelta(days=number) for number in range((today - start).days + 1)]
+    older = months_before(first_business_date, start)
+    left = [month for month in older if last_month is None or month < last_month]
+    month = next(iter(left or older), None)
+    prefixes = [REFERENCE_PREFIX]
+    apart = [day for day in days if f"{day:%Y-%m}" != month]  # the month's own listing has the others
+    prefixes += [f"{SALES_PREFIX}{folder}/{day:%Y/%m/%d}/" for folder in folders for day in apart]
+    levels = [SALES_PREFIX, *(f"{SALES_PREFIX}{folder}/" for folder in folders)]
+    if month is not None:
+        prefixes += [f"{SALES_PREFIX}{folder}/{month.replace('-', '/')}/" for folder in folders]
+        levels += [f"{SALES_PREFIX}{folder}/{month[:4]}/" for folder in folders]
+    return Look(tuple(prefixes), tuple(levels), month)
+
+
+def stray_folders(prefix: str, level: Level, folders: Iterable[str]) -> list[str]:
+    """The folders of a level in which no file can be in place: no unit's, no year, or no month."""
+    depth = prefix.count("/")
+    known = {f"{folder}/" for folder in folders}
+
+    def is_in_place(name: str) -> bool:
+        if depth == 1:
+            return name in known
+        return (YEAR if depth == 2 else MONTH).fullmatch(name) is not None
+
+    return [folder for folder in level.folders if not is_in_place(folder.removeprefix(prefix))]

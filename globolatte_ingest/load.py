@@ -1,0 +1,558 @@
+"""Loading sales files: rows, quarantine and ledger of a batch of files commit in one warehouse transaction, or not at all.
+
+`do_work` is what a run does of one unit's dates, batch after batch; `load_batch` reads a batch and loads it; `load_into` is everything
+that the batch changes, on one open transaction. Here the laws of conservation and exactly-once are kept.
+"""
+
+import datetime as dt
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import BinaryIO, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import compute
+
+from globolatte_ingest import statements
+from globolatte_ingest.corrections import retract
+from globolatte_ingest.discovery import Work, unrecorded
+from globolatte_ingest.kill_points import point
+from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step, reloads_among
+from globolatte_ingest.ownership import (
+    Span,
+    count_and_check,
+    decide_owners,
+    define_relations,
+    find_contested,
+    move_rows,
+    reject_duplicates_in_file,
+)
+from globolatte_ingest.paths import SalesFile
+from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
+from globolatte_ingest.reading.file_format import USUAL, FileFormat, declared
+from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
+from globolatte_ingest.reading.sales import ReadSales, SalesPart, SalesRows, read_alike_files, read_sales
+from globolatte_ingest.reasons import ReasonCode, RefusedError
+from globolatte_ingest.validation import Counts, Writing, bad_rows, good_rows, held_for
+from resources.landing.landing_zone import LandingZone, SupersededError
+from resources.warehouse.warehouse import Transaction, Warehouse
+
+FILES_READ_AT_ONCE = 8
+"""Files of a batch that are read at the same time: hides the latency of a remote landing zone."""
+LINES_WRITTEN_AT_ONCE = 100_000
+
+T = TypeVar("T")
+
+
+class MissingReferenceDataError(Exception):
+    """Sales cannot be loaded yet: `table` is empty, and `file` fills it."""
+
+    def __init__(self, table: str, file: str) -> None:
+        super().__init__(
+            f"{table} is empty: put {file} into the landing zone and materialize raw/{table.partition('.')[2]} "
+            "(`globolatte run` does), then load again"
+        )
+
+
+@dataclass(frozen=True)
+class LoadContext:
+    """What a load needs to know besides the files: who loads and when (UTC without offset), and where folders belong."""
+
+    run_id: str
+    now: dt.datetime
+    units_by_folder: Mapping[str, str]
+    limits: FileLimits
+    max_bad_share: float = 1.0
+    formats: Mapping[str, FileFormat] = field(default_factory=dict)
+    """What units declare of their files, by folder."""
+
+
+def context_of(
+    transaction: Transaction, run_id: str, now: dt.datetime, limits: FileLimits, max_bad_share: float
+) -> LoadContext:
+    """The context of a run, with what reference data says of the units. Raises `MissingReferenceDataError`."""
+    units = transaction.fetch(
+        f"select folder, business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
+    ).to_pylist()
+    if not units:
+        raise MissingReferenceDataError("sales_data.business_units", "reference/business_units.csv")
+    if not transaction.fetch("select 1 as found from sales_data.products limit 1").num_rows:
+        raise MissingReferenceDataError("sales_data.products", "reference/products.csv")
+    by_folder = {unit["folder"]: unit["business_unit_id"] for unit in units}
+    return LoadContext(
+        run_id, now, by_folder, limits, max_bad_share, {unit["folder"]: declared(unit) for unit in units}
+    )
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of files, by path; the reasons of refused and held ones, and of quarantined rows."""
+
+    loaded: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
+    not_read: tuple[str, ...] = ()
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    extra_columns: tuple[str, ...] = ()
+
+    def __add__(self, other: "LoadReport") -> "LoadReport":
+        return LoadReport(
+            loaded=self.loaded + other.loaded,
+            refused=self.refused + other.refused,
+            held=self.held + other.held,
+            not_read=self.not_read + other.not_read,
+            rows_loaded=self.rows_loaded + other.rows_loaded,
+            rows_quarantined=self.rows_quarantined + other.rows_quarantined,
+            reasons=dict(sorted((Counter(self.reasons) + Counter(other.reasons)).items())),
+            extra_columns=tuple(sorted({*self.extra_columns, *other.extra_columns})),
+        )
+
+
+@dataclass
+class BatchFile:
+    """One file version of a batch: as read, then on its way into the ledger (`entry`; `number` names it within the batch)."""
+
+    sales_file: SalesFile
+    sha256: str = ""
+    sales: SalesRows | None = None
+    refusal: RefusedError | None = None
+    number: int = 0
+    rows: int = 0
+    entry: LedgerEntry = field(init=False)
+
+    @property
+    def content(self) -> SalesRows:
+        """What the file says. Only files that are not refused are asked for it."""
+        assert self.sales is not None  # noqa: S101 - a refused file has no rows
+        return self.sales
+
+
+class UntrustworthyFileError(Exception):
+    """A file that is read while it is loaded turned out to be one to refuse, and was marked so; the transaction is rolled back."""
+
+
+# What a run does ----------------------------------------------------------------------------------------------------------
+
+
+def do_work(
+    warehouse: Warehouse,
+    landing: LandingZone,
+    work: Work,
+    context: LoadContext,
+    batch_bytes: int,
+    report_progress: Callable[[LoadReport], None] = lambda _: None,
+) -> LoadReport:
+    """Does the steps that need no file, then loads; `report_progress` gets after each batch what was loaded so far.
+
+    Killed at any point and called again with what is left, it ends in the same tables.
+    """
+    run_id, now = context.run_id, context.now
+    with warehouse.transaction() as transaction:
+        point("looking for crashed loads")
+        ledger = Ledger(transaction)
+        crashed = {item.path for item in ledger.crashed_loads()}
+        if work.span:  # before the first commit: a kill after it must not leave loads that nobody reports
+            point("announcing")
+            ledger.announce(Announcement(run_id, work.folder, *work.span), now)
+    if work.steps:
+        with warehouse.transaction() as transaction:
+            retract(transaction, [step for step in work.steps if step.step == Step.RETRACT], run_id, now)
+            for step in work.overtaken:
+                outcome = "nothing done: the file was replaced or removed since"
+                Ledger(transaction).mark_done(step, outcome, run_id, now)
+    report = LoadReport()
+    for batch in batches(work.files, batch_bytes, crashed):
+        report += load_batch(warehouse, landing, batch, context)
+        point("committed")
+        report_progress(report)
+    return report
+
+
+def batches(files: Iterable[SalesFile], batch_bytes: int, crashed: Collection[str] = ()) -> Iterator[list[SalesFile]]:
+    """Splits files into batches of at most `batch_bytes` bytes.
+
+    A larger file is a batch of its own, and so is one whose path is among `crashed`: if it is what crashed an earlier load, it
+    takes no other file with it again.
+    """
+    files = list(files)
+    yield from ([item] for item in files if item.file.path in crashed)
+    files = [item for item in files if item.file.path not in crashed]
+    batch: list[SalesFile] = []
+    size = 0
+    for sales_file in files:
+        if batch and size + sales_file.file.size > batch_bytes:
+            yield batch
+            batch, size = [], 0
+        batch.append(sales_file)
+        size += sales_file.file.size
+    if batch:
+        yield batch
+
+
+def load_batch(
+    warehouse: Warehouse, landing: LandingZone, files: Sequence[SalesFile], context: LoadContext
+) -> LoadReport:
+    """Loads a batch of files: all of it in one transaction, after noting the attempt in one of its own."""
+    attempts = _note_attempts(warehouse, files, context)
+    point("attempt noted")
+    read = fetch(landing, files, context.limits, context.formats)
+    fetched = [item for item in read if item is not None]
+    not_read = tuple(sales_file.file.path for sales_file, item in zip(files, read, strict=True) if item is None)
+    try:
+        report = _load(warehouse, fetched, attempts, context)
+    finally:
+        for item in fetched:
+            if item.sales is not None:
+                item.sales.close()
+    return report + LoadReport(not_read=not_read)
+
+
+def _note_attempts(warehouse: Warehouse, files: Sequence[SalesFile], context: LoadContext) -> dict[str, int]:
+    """Numbers this attempt at each file version, and commits that before anything can go wrong."""
+    landed = [item.file for item in files]
+    with warehouse.transaction() as transaction:
+        ledger = Ledger(transaction)
+        point("noting the attempt")
+        ledger.note_attempts(landed, context.run_id, context.now)
+        point("attempt noted, not committed")
+        return ledger.attempts_of(landed)
+
+
+def _load(
+    warehouse: Warehouse, fetched: Sequence[BatchFile], attempts: Mapping[str, int], context: LoadContext
+) -> LoadReport:
+    """One transaction; another one if a file turns out on the way to be one to refuse."""
+    try:
+        with warehouse.transaction() as transaction:
+            return load_into(transaction, _not_on_record(transaction, fetched), attempts, context)
+    except UntrustworthyFileError:
+        return _load(warehouse, fetched, attempts, context)
+
+
+def _not_on_record(transaction: Transaction, fetched: Sequence[BatchFile]) -> list[BatchFile]:
+    """Leaves out the versions that another run has put on the record since this batch was chosen, unless one is to load again."""
+    again = reloads_among(Ledger(transaction).open_steps())
+    left = {item.file for item in unrecorded(transaction, [item.sales_file.file for item in fetched], again)}
+    return [item for item in fetched if item.sales_file.file in left]
+
+
+# Reading the files of a batch: touches the landing zone, not the warehouse -------------------------------------------------
+
+
+def fetch(
+    landing: LandingZone, files: Sequence[SalesFile], limits: FileLimits, formats: Mapping[str, FileFormat]
+) -> list[BatchFile | None]:
+    """Reads files; none in the place of one that cannot be read now. `formats` are what units declare, by folder.
+
+    It was replaced or removed meanwhile, or reading it failed (no permission, a network fault): it stays pending, and is asked for
+    again as the retry policy says.
+    """
+    fitting = [item for item in files if item.file.size <= limits.max_bytes]
+    with ThreadPoolExecutor(FILES_READ_AT_ONCE) as readers:
+        landed = list(readers.map(lambda item: _landed(landing, item, limits), fitting))
+    contents = {item: content for item, content in zip(fitting, landed, strict=True) if content is not None}
+    own = [formats.get(item.folder, USUAL) for item in contents]
+    bodies = [content.in_memory for content, _ in contents.values()]
+    alike = read_alike_files([item.file.path for item in contents], bodies, own)
+    fetched = {
+        item: _read(BatchFile(item, sha256, alike.get(place)), content, limits, own[place])
+        for place, (item, (content, sha256)) in enumerate(contents.items())
+    }
+    return [fetched.get(item) if item.file.size <= limits.max_bytes else _too_large(item, limits) for item in files]
+
+
+def _landed(landing: LandingZone, item: SalesFile, limits: FileLimits) -> tuple[Content, str] | None:
+    """The file's bytes and their hash."""
+    digest = hashlib.sha256()
+    try:
+        with landing.open(item.file) as stream:
+            if item.file.size <= limits.most_in_memory:
+                data = stream.read()
+                digest.update(data)
+                return Content(data), digest.hexdigest()
+            return Content.copied(_hashed(stream, digest), limits.most_in_memory), digest.hexdigest()
+    except (SupersededError, OSError):
+        return None
+
+
+def _hashed(stream: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:
+    while block := stream.read(BLOCK_BYTES):
+        digest.update(block)
+        yield block
+
+
+def _read(item: BatchFile, content: Content, limits: FileLimits, unit_format: FileFormat) -> BatchFile:
+    """The file with what it says, unless that is known already, or why it is refused."""
+    try:
+        item.sales = item.sales or read_sales(item.sales_file.file.path, content, limits, unit_format)
+    except RefusedError as why:
+        item.refusal = why
+    return item
+
+
+def _too_large(item: SalesFile, limits: FileLimits) -> BatchFile:
+    reason = f"has {item.file.size} bytes, more than {limits.max_bytes} (GLOBOLATTE_MAX_FILE_BYTES); split the file"
+    return BatchFile(item, refusal=RefusedError(ReasonCode.TOO_LARGE, reason))
+
+
+# The transaction ------------------------------------------------------------------------------------------------------------
+
+
+def load_into(
+    transaction: Transaction, batch: Sequence[BatchFile], attempts: Mapping[str, int], context: LoadContext
+) -> LoadReport:
+    """Loads, holds or refuses each file. Raises `ConservationError` and `UntrustworthyFileError`: then roll back."""
+    if not batch:
+        return LoadReport()
+    point("files read, load not begun")
+    _enter(transaction, batch, attempts, context)
+    define_relations(transaction)
+    readable = [item for item in batch if item.refusal is None]
+    if readable:
+        days = [item.sales_file.date for item in readable]
+        span = Span(min(days), max(days))
+        _stage_batch(transaction, readable)
+        _write_rows(transaction, readable)
+        point("rows written")
+        transaction.fill("day_loads", statements.DAY_LOADS)
+        find_contested(transaction, span)
+        point("duplicates found")
+        reject_duplicates_in_file(transaction, span)
+        _hold(transaction, readable, span, context)
+        _supersede(transaction, span)
+        decide_owners(transaction)
+        point("ownership decided")
+        move_rows(transaction, span)
+        point("owners moved")
+        _quarantine_rejected(transaction, readable)
+    ledger = Ledger(transaction)
+    ledger.write([item.entry for item in batch])
+    point("ledger written")
+    if readable:
+        count_and_check(transaction, span)
+        point("counted")
+    ledger.mark_reloads_done([item.entry for item in batch], context.run_id, context.now)
+    point("steps marked done")
+    report = _report(transaction, batch)
+    point("before the commit")
+    return report
+
+
+def _enter(
+    transaction: Transaction, batch: Sequence[BatchFile], attempts: Mapping[str, int], context: LoadContext
+) -> None:
+    """Gives each file its ledger entry, as if all that can be read were loaded."""
+    landed, contents = [item.sales_file.file for item in batch], [item.sha256 for item in batch]
+    entries = Ledger(transaction).new_entries(landed, contents, LedgerStatus.LOADED, context.run_id, context.now)
+    for number, (item, entry) in enumerate(zip(batch, entries, strict=True)):
+        item.number, item.entry, item.rows = number, entry, 0
+        entry.business_unit = context.units_by_folder[item.sales_file.folder]
+        entry.business_date = item.sales_file.date
+        entry.attempt = attempts[entry.path]
+        if item.refusal is not None:
+            entry.status = LedgerStatus.REFUSED
+            entry.reason_code, entry.reason = item.refusal.code, str(item.refusal)
+        else:
+            entry.extra_columns = ", ".join(item.content.extra_columns) or None
+
+
+def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
+    """Fills `batch_loads`, a row per readable file, and `corrected`, what people put in the place of rows."""
+    rows = [
+        {
+            "load_number": item.number,
+            **{column: getattr(item.entry, column) for column in statements.ENTRY_COLUMNS},
+            "number_format": item.content.format.number_format,
+            "date_format": item.content.format.date_format,
+        }
+        for item in batch
+    ]
+    transaction.stage("batch_ledger", pa.Table.from_pylist(rows, statements.STAGED["batch_ledger"]))
+    transaction.fill("affected_days", statements.AFFECTED_DAYS.format(loads="batch_ledger"))
+    transaction.fill("batch_loads", statements.BATCH_LOADS)
+    transaction.fill("corrected", statements.CORRECTED)
+    point("batch staged")
+
+
+def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
+    """Validates the rows and writes the good ones; the next part of a large file is read meanwhile."""
+    formats = [item.content.format for item in batch]
+    numbers = {form.number_format for form in formats if form.number_format is not None}
+    dates = {form.date_format for form in formats if form.date_format is not None}
+    corrections = transaction.fetch("select * from corrected")
+    for parts in _ahead(_parts(batch)):
+        for item, part in parts:
+            item.rows += part.row_count
+        writing = Writing(transaction.dialect, numbers, dates, any(part.is_padded for _, part in parts))
+        _write(transaction, _incoming(parts, corrections), writing)
+        point("rows half written")
+        _stage_unreadable(transaction, parts)
+    if corrections.num_rows:
+        _write(transaction, corrections, Writing(transaction.dialect, numbers, dates))
+    for item in batch:
+        item.entry.rows_in_file = item.rows
+
+
+def _parts(batch: Sequence[BatchFile]) -> Iterator[list[tuple[BatchFile, SalesPart]]]:
+    """What is validated at once: the files that are in memory, all together; of a larger one each part on its own."""
+    small = [item for item in batch if isinstance(item.sales, ReadSales)]
+    if small:
+        yield [(item, part) for item in small for part in item.content.parts()]
+    for item in batch:
+        if not isinstance(item.sales, ReadSales):
+            try:
+                for part in item.content.parts():
+                    yield [(item, part)]
+            except RefusedError as why:
+                item.refusal = why
+                raise UntrustworthyFileError from why
+
+
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """The items; the one after is made while the caller is at one."""
+    nothing = object()
+    with ThreadPoolExecutor(1) as maker:
+        coming = maker.submit(next, items, nothing)
+        while (item := coming.result()) is not nothing:
+            coming = maker.submit(next, items, nothing)
+            yield item  # type: ignore[misc]
+
+
+def _incoming(parts: Sequence[tuple[BatchFile, SalesPart]], corrections: pa.Table) -> pa.Table:
+    """The rows of parts with the number of their file, but for those that somebody put another one in the place of."""
+    tables = [statements.STAGED["incoming"].empty_table()]
+    for item, part in parts:
+        rows = part.rows
+        if corrections.num_rows:
+            replaced = corrections.filter(compute.equal(corrections["load_number"], item.number))["row_number"]
+            rows = rows.filter(compute.invert(compute.is_in(rows["row_number"], replaced.combine_chunks())))
+        tables.append(rows.append_column("load_number", pa.repeat(pa.scalar(item.number, pa.int32()), rows.num_rows)))
+    return pa.concat_tables(tables)
+
+
+def _write(transaction: Transaction, incoming: pa.Table, writing: Writing) -> None:
+    """Puts the bad rows aside and writes the others."""
+    transaction.stage("incoming", incoming)
+    transaction.fill("judged", bad_rows(writing))
+    bad = transaction.fetch("select load_number, row_number from judged")
+    point("bad rows found")
+    if bad.num_rows:
+        transaction.execute(statements.REJECT_JUDGED)
+        # Taken out here, since a join in the warehouse would take half as long as writing the rows.
+        transaction.stage("incoming", incoming.filter(pa.array(~np.isin(_places(incoming), _places(bad)))))
+    transaction.execute(
+        f"insert into sales_data.sales_transactions ({statements.SALES_COLUMN_LIST}) {good_rows(writing)}"
+    )
+
+
+def _places(table: pa.Table) -> np.ndarray:
+    """File and row of each row as one number."""
+    loads, rows = (table.column(name).to_numpy().astype(np.int64) for name in ("load_number", "row_number"))
+    return loads << 40 | rows
+
+
+def _stage_unreadable(transaction: Transaction, parts: Iterable[tuple[BatchFile, SalesPart]]) -> None:
+    rows = [
+        {"load_number": item.number, "row_number": row.row_number, "reason": row.reason, "detail": row.detail, "raw_text": row.raw_text}
+        for item, part in parts
+        for row in part.unreadable
+    ]  # fmt: skip
+    if rows:
+        transaction.stage("unreadable", pa.Table.from_pylist(rows, statements.STAGED["unreadable"]))
+        transaction.execute(statements.REJECT_UNREADABLE)
+
+
+def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, context: LoadContext) -> None:
+    """Takes the files with too many bad rows out again: they wait for approval. Stages `held_loads`."""
+    counted = transaction.fetch(statements.BAD_ROWS).to_pydict()
+    bad = dict(zip(counted["load_number"], counted["bad"], strict=True))
+    approvals = Ledger(transaction).approvals()
+    for item in batch:
+        entry, approval = item.entry, approvals.get(item.entry.load_id)
+        reason = held_for(
+            Counts(item.rows, bad.get(item.number, 0)), context.max_bad_share, is_approved=approval is not None
+        )
+        if reason is not None:
+            entry.status, entry.reason_code, entry.reason = (
+                LedgerStatus.HELD,
+                ReasonCode.TOO_MANY_BAD_ROWS,
+                reason,
+            )
+        elif approval is not None:
+            entry.reason = approval
+    point("deciding who is held")
+    held = [item.entry.load_id for item in batch if item.entry.status == LedgerStatus.HELD]
+    transaction.stage("held_loads", pa.table({"load_id": pa.array(held, pa.string())}))
+    if held:
+        transaction.execute(span.of(statements.DELETE_ROWS_OF, loads="held_loads"))
+        transaction.execute("delete from contested where load_id in (select load_id from held_loads)")
+
+
+def _supersede(transaction: Transaction, span: Span) -> None:
+    """Takes out the rows of the versions that this batch replaces. Their quarantine and ledger entries stay, on the record."""
+    transaction.fill("replaced", statements.REPLACED)
+    if not transaction.fetch("select 1 as found from replaced limit 1").num_rows:
+        return
+    transaction.execute(span.of(statements.DELETE_ROWS_OF, loads="replaced"))
+    point("replaced rows deleted")
+    transaction.execute(statements.MARK_SUPERSEDED)
+
+
+def _quarantine_rejected(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
+    """Writes the rejected rows with line and text as they stand in the file."""
+    rejected = transaction.fetch("select load_id, row_number from rejected order by load_id, row_number")
+    if not rejected.num_rows:
+        return
+    by_id = {item.entry.load_id: item for item in batch}
+    loads = rejected["load_id"].combine_chunks().dictionary_encode()
+    numbers, codes = rejected["row_number"].to_numpy(), loads.indices.to_numpy()
+    found: list[pa.Table] = []
+    for code, load_id in enumerate(loads.dictionary.to_pylist()):
+        for lines in by_id[load_id].content.lines(numbers[codes == code]) if load_id in by_id else ():
+            found.append(lines.append_column("load_id", pa.repeat(pa.scalar(load_id), lines.num_rows)))
+            if lines.num_rows > LINES_WRITTEN_AT_ONCE:
+                _write_lines(transaction, found)
+    _write_lines(transaction, found)
+    point("quarantining")
+    transaction.execute(statements.QUARANTINE)
+    point("quarantined")
+
+
+def _write_lines(transaction: Transaction, found: list[pa.Table]) -> None:
+    """Writes what was found into `raw_lines`, and forgets it."""
+    if found:
+        transaction.stage("found_lines", pa.concat_tables(found))
+        columns = "load_id, row_number, line_number, raw_text"
+        transaction.execute(f"insert into raw_lines ({columns}) select {columns} from found_lines")
+    found.clear()
+
+
+def _report(transaction: Transaction, batch: Sequence[BatchFile]) -> LoadReport:
+    by_status = {
+        status: [item.entry for item in batch if item.entry.status == status]
+        for status in (LedgerStatus.LOADED, LedgerStatus.REFUSED, LedgerStatus.HELD)
+    }
+    loaded = by_status[LedgerStatus.LOADED]
+    report = LoadReport(
+        loaded=tuple(entry.path for entry in loaded),
+        refused=tuple((entry.path, str(entry.reason)) for entry in by_status[LedgerStatus.REFUSED]),
+        held=tuple((entry.path, str(entry.reason)) for entry in by_status[LedgerStatus.HELD]),
+    )
+    if len(report.refused) == len(batch):
+        return report
+    [counts] = transaction.fetch(statements.ROWS_OF_LOADED).to_pylist()
+    reasons = transaction.fetch(statements.REASONS_OF_LOADED).to_pydict()
+    extra = {
+        column for item in batch if item.entry.status == LedgerStatus.LOADED for column in item.content.extra_columns
+    }
+    return report + LoadReport(
+        rows_loaded=counts["loaded"],
+        rows_quarantined=counts["quarantined"],
+        reasons=dict(zip(reasons["reason"], reasons["n"], strict=True)),
+        extra_columns=tuple(extra),
+    )

@@ -1,0 +1,111 @@
+"""Homes with the command line on them, each command in a process of its own, as a person would run it.
+
+A small chain is simulated and run once in a session; whoever needs a home that ran gets a copy.
+"""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from resources.landing.folder import FolderLandingZone
+from tests.session import Shared
+
+GLOBOLATTE = str(Path(sys.executable).with_name("globolatte"))
+SMALL = ("--orders", "2000", "--customers", "150", "--start", "2022-01-01", "--end", "2022-02-28")
+"""Two months in which every customer is known and a model can be learned."""
+SMALL_FILES = 177
+
+
+@dataclass(frozen=True)
+class Home:
+    """One deployment's state folder, and the command line on it."""
+
+    folder: Path
+
+    def environment(self, **more: str) -> dict[str, str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("GLOBOLATTE_", "DAGSTER_"))}
+        return {**clean, "GLOBOLATTE_HOME": str(self.folder), "COLUMNS": "200", **more}
+
+    def command(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [GLOBOLATTE, *arguments],
+            env=self.environment(**more),
+            capture_output=True,
+            text=True,
+            timeout=600,  # of a busy machine; alone it takes a tenth of that
+            check=False,
+        )
+
+    def ok(self, *arguments: str, **more: str) -> str:
+        done = self.command(*arguments, **more)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def simulate(self, *arguments: str) -> "Home":
+        self.ok("simulate", "--out", str(self.folder), *arguments)
+        return self
+
+
+NewHome = Callable[[], Home]
+
+
+def simulated_home(shared: Shared) -> Home:
+    """The small chain, delivered and not yet run; to be copied, not touched."""
+    return Home(shared.once("simulated-home", lambda folder: Home(folder).simulate(*SMALL)))
+
+
+def ran_home(shared: Shared) -> Home:
+    """The same after its first run; to be copied, not touched."""
+
+    def run(folder: Path) -> None:
+        said = copied(simulated_home(shared), folder).ok("run")
+        assert f"{SMALL_FILES} files loaded" in said, said
+
+    return Home(shared.once("ran-home", run))
+
+
+def copied(home: Home, to: Path) -> Home:
+    """A home of its own that is as `home` is."""
+    shutil.copytree(home.folder, to, dirs_exist_ok=True)
+    as_if_made_here(to, str(home.folder))
+    return Home(to)
+
+
+def as_if_made_here(home: Path, made_in: str) -> None:
+    """Copying changes inodes and the folder, which a home knows its files and its models by."""
+    for file in (*home.glob("endpoints/desired.json"), *home.glob("dagster/*.yaml"), *home.glob("mlflow/*.json")):
+        file.write_text(file.read_text().replace(made_in, str(home)))
+    if (home / "mlflow" / "mlflow.db").exists():
+        with closing(sqlite3.connect(home / "mlflow" / "mlflow.db")) as registry, registry:
+            for column in ("source", "storage_location"):
+                registry.execute(f"update model_versions set {column} = replace({column}, ?, ?)", (made_in, str(home)))
+    if (home / "warehouse.duckdb").exists():
+        landed = [(file.path, file.etag) for file in FolderLandingZone(folder=str(home / "landing")).files()]
+        with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
+            connection.execute("create temp table landed (path varchar, etag varchar)")
+            connection.executemany("insert into landed values (?, ?)", landed)
+            connection.execute(RENAMED)
+            connection.execute(
+                "update sales_data.load_ledger as ledger set etag = new from renamed where ledger.sequence = renamed.sequence"
+            )
+            connection.execute(
+                "update sales_data.load_attempts as tried set etag = new from renamed where (tried.path, tried.etag) = (renamed.path, old)"
+            )
+
+
+RENAMED = """
+create temp table renamed as
+select path, load_ledger.etag as old, landed.etag as new, sequence
+from sales_data.load_ledger
+inner join landed using (path)
+qualify row_number() over (partition by path order by sequence desc) = 1
+"""
+"""What is known of each landed file last, by the etag it had and the one it has now."""

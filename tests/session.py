@@ -1,0 +1,100 @@
+"""What the workers of one test session share: things made once, servers started once, and that nothing of it is left running.
+
+The controller owns the session: it makes the folder, ends the servers and looks for survivors when all workers are done.
+"""
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from filelock import FileLock
+
+MARK = "TESTS_OF_SESSION"
+"""The environment variable that whatever a session starts inherits."""
+SECONDS_TO_END = 15
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A folder that all workers of a session see. `mark` tells the session's processes from all others."""
+
+    folder: Path
+    mark: str
+
+    @classmethod
+    def new(cls) -> "Shared":
+        """The controller's; from now on what this process starts carries the mark."""
+        mark = os.environ[MARK] = uuid.uuid4().hex
+        return cls(Path(tempfile.mkdtemp(prefix="globolatte-tests-")), mark)
+
+    def once(self, name: str, make: Callable[[Path], None]) -> Path:
+        """The folder `name`, filled by `make` for whichever worker comes first; the others wait for it.
+
+        A failure is everybody's: it is raised again by each who asks, and not tried again.
+        """
+        place, failed = self.folder / name, self.folder / f"{name}.failed"
+        with FileLock(self.folder / f"{name}.lock"):
+            if failed.exists():
+                raise AssertionError(f"{name} could not be made before in this session:\n{failed.read_text()}")
+            if not place.exists():
+                place.mkdir()
+                try:
+                    make(place)
+                except BaseException as error:
+                    failed.write_text(repr(error))
+                    raise
+        return place
+
+    def serve(self, name: str, start: Callable[[Path], tuple[int, dict[str, object]]]) -> dict[str, object]:
+        """What is to be known of the server `name`, which runs in a process group of its own until the session ends.
+
+        `start` is given a folder, starts it, and returns the group's id beside what is to be known.
+        """
+
+        def make(folder: Path) -> None:
+            group, known = start(folder)
+            (folder / "group").write_text(str(group))
+            (folder / "known.json").write_text(json.dumps(known))
+
+        known: dict[str, object] = json.loads((self.once(name, make) / "known.json").read_text())
+        return known
+
+    def end_servers(self) -> None:
+        """Ends what `serve` has started."""
+        for file in self.folder.glob("*/group"):
+            with suppress(ProcessLookupError):
+                os.killpg(int(file.read_text()), signal.SIGKILL)
+
+    def survivors(self) -> list[psutil.Process]:
+        """Processes of this session that do not end by themselves, whoever asks apart."""
+        deadline = time.monotonic() + SECONDS_TO_END
+        while (found := self._running()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return found
+
+    def _running(self) -> list[psutil.Process]:
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                carries_mark = process.pid != os.getpid() and process.environ().get(MARK) == self.mark
+                if carries_mark and process.status() != psutil.STATUS_ZOMBIE and not _is_pythons_own(process):
+                    found.append(process)
+        return found
+
+    def remove(self) -> None:
+        """Frees the disk."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _is_pythons_own(process: psutil.Process) -> bool:
+    """Whether it is a helper of `multiprocessing` that ends with this process."""
+    return process.ppid() == os.getpid() and any("from multiprocessing." in part for part in process.cmdline())
