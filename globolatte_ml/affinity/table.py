@@ -1,7 +1,4 @@
-"""From counts to ranked offers: cross-sell and upsell pairs of every region as one table.
-
-Belongs here: which pairs are possible, what an offer is worth, the rank, the table. Does not belong here: statistics (`affinity.py`).
-"""
+"""From counts to ranked offers: cross-sell and upsell pairs of every region as one table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaigns as the warehouse's tables hold them. Belongs here: columns. Does not belong here: decisions."""
+"""Campaigns as the warehouse's tables hold them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from globolatte_ml.campaigns.audience import CONTROL, OFFER, Audience, Candidates, Plan
+from globolatte_ml.campaigns.audience import CONTROL, OFFER, Audience, Candidates, Plan, expected_orders
 from globolatte_ml.campaigns.effect import Arm, OfferEffect, Uplift, measure
-from globolatte_ml.campaigns.visits import expected_orders
 from globolatte_ml.data import columns
 
 

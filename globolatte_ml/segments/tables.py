@@ -1,7 +1,4 @@
-"""Segments as the warehouse's tables hold them, and back.
-
-Belongs here: columns. Does not belong here: reading or writing a warehouse.
-"""
+"""Segments as the warehouse's tables hold them, and back."""
 
 from __future__ import annotations
 
