@@ -15,10 +15,9 @@ from globolatte_assets.keys import (
 )
 from globolatte_assets.models.champion import MANIFEST_FILE, Champion, champion_with_snapshot
 from globolatte_assets.models.trainings import Training, record_training
-from globolatte_assets.tables import CATALOGUE_EXPORT
+from globolatte_assets.tables import CATALOGUE_EXPORT, example_span
 from resources.clock import Clock
 from resources.ml.ml_platform import MLPlatform
-from resources.warehouse.customers import example_span
 from resources.warehouse.snapshot_export import SnapshotExports
 from resources.warehouse.warehouse import Warehouse
 
