@@ -7,7 +7,7 @@ import dagster as dg
 
 from globolatte_assets.endpoints.blue_green import is_in_service, lags_behind
 from globolatte_assets.jobs import DEPLOY, RETRAIN, TRAIN_MODEL, AssetJob, job_named
-from globolatte_assets.keys import DATA_DRIFT, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
+from globolatte_assets.keys import DATA_DRIFT, DELIVERED_DAYS, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
 from globolatte_assets.models.champion import champion_with_snapshot
 from globolatte_assets.models.retraining import RetrainingRules, TrainingSituation, decide_retraining
 from globolatte_assets.models.trainings import trainings
@@ -33,11 +33,11 @@ def training_situation(instance: dg.DagsterInstance, warehouse: Warehouse, ml: M
 
     Raises `WarehouseBusyError`.
     """
-    places = latest_places(instance, (TRAINING_EXAMPLES, TRAINING_SNAPSHOT, PROMOTION, DATA_DRIFT))
+    places = latest_places(instance, (DELIVERED_DAYS, TRAINING_EXAMPLES, TRAINING_SNAPSHOT, PROMOTION, DATA_DRIFT))
     examples, snapshot = places.get(TRAINING_EXAMPLES, -1), places.get(TRAINING_SNAPSHOT, -1)
     verdict, seen = places.get(PROMOTION, -1), places.get(DATA_DRIFT, -1)
     trained = trainings(warehouse)
-    champion = champion_with_snapshot(ml) if TRAINING_EXAMPLES in places else None
+    champion = champion_with_snapshot(ml) if DELIVERED_DAYS in places else None
     standing = standing_of(warehouse, champion) if champion is not None else NOTHING_KNOWN
     learned = champion.learned_until if champion is not None else None
     return TrainingSituation(

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from globolatte_assets.jobs import DEPLOY, RETRAIN, TRAIN_MODEL, jobs
-from globolatte_assets.keys import DATA_DRIFT, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
+from globolatte_assets.keys import DATA_DRIFT, DELIVERED_DAYS, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
 from globolatte_assets.models.champion import MANIFEST_FILE
 from globolatte_assets.models.retraining import TrainingSituation
 from globolatte_assets.models.trainings import Training, record_training
@@ -24,6 +24,7 @@ from resources.ml.ml_platform import TrainedModel
 from resources.warehouse.warehouse import Warehouse
 from sensors.retraining import retraining_sensor, training_situation
 from tests.builders import Deployment, deployment
+from tests.dbt_views import make_view
 
 
 @dataclass
@@ -71,11 +72,13 @@ class Chain:
     def built(self) -> None:
         """Training examples are built; sales were delivered until `DATA_UNTIL`."""
         with self.warehouse.transaction() as transaction:
-            transaction.execute("create schema if not exists features")
+            transaction.execute("create schema intermediate")
             transaction.execute(
-                "create table if not exists features.feat_training_examples (business_unit varchar, business_date date)"
+                "create table intermediate.int_daily_sales (business_unit varchar, business_date date, main_orders bigint)"
             )
+        make_view(self.warehouse, "int_delivered_days")
         self.deliver(DATA_UNTIL)
+        materialize(self.instance, DELIVERED_DAYS)
         materialize(self.instance, TRAINING_EXAMPLES)
 
     def deliver(self, date: dt.date, bad: int = 0) -> None:
