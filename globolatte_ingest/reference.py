@@ -9,8 +9,7 @@ from pyarrow import compute
 
 from globolatte_ingest.paths import BUSINESS_UNITS_PATH, CUSTOMERS_PATH, PRODUCTS_PATH
 from globolatte_ingest.reading.delimited import read_delimited, require_columns
-from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
-from globolatte_ingest.reading.file_format import declared
+from globolatte_ingest.reading.sales import FORMAT_COLUMNS, declared
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 
 TYPES = {"string": pa.string(), "decimal": pa.decimal128(18, 2), "int64": pa.int64(), "bool": pa.bool_()}

@@ -26,7 +26,7 @@ from resources.warehouse.customers import (
 )
 from resources.warehouse.monitoring import delivered_days, example_products_between, order_facts_between
 from resources.warehouse.warehouse import Warehouse
-from sensors.backlog import range_tags
+from sensors.landing import range_tags
 from simulator import simulate, write
 from tests.builders import Deployment, ask_for, checks, csv, deliver, deployment, failure_of, line, sales_path
 from tests.emulators.fakesnow_server import FakeSnowflake
