@@ -78,7 +78,7 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
     from globolatte_ml.data.columns import InvalidDataError
     from globolatte_ml.data.snapshot import read_snapshot
     from globolatte_ml.model.model import PreferenceModel
-    from globolatte_ml.monitoring.performance import holdout_outcomes, judge_performance
+    from globolatte_ml.monitoring.performance import holdout_outcomes, measure_performance
     from globolatte_ml.monitoring.windows import CHAIN
     from globolatte_ml.scoring.scoring import resolve_model_folder
 
@@ -96,7 +96,7 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
         examples = examples_between(warehouse, window.first, window.last)
         if window.scope != CHAIN:
             examples = examples.filter(pc.equal(examples["business_unit"], window.scope))
-        yield judge_performance(
+        yield measure_performance(
             window,
             examples,
             example_products_between(warehouse, window.first, window.last),
