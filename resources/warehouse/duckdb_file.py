@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.warehouse.dialect import Dialect, DuckDBDialect
+from resources.warehouse.dialect import Dialect, DuckDBDialect, checked
 from resources.warehouse.schema import MIGRATIONS, statements
 from resources.warehouse.statements import replacement, selection
 from resources.warehouse.warehouse import (
@@ -23,7 +23,6 @@ from resources.warehouse.warehouse import (
     Transaction,
     WarehouseBusyError,
     WarehouseUnusableError,
-    checked,
 )
 
 if TYPE_CHECKING:
@@ -228,9 +227,10 @@ class DuckDBWarehouse(dg.ConfigurableResource):
         columns: Sequence[str] = (),
         where: Mapping[str, object] | None = None,
         order_by: Sequence[str] = (),
+        between: Mapping[str, tuple[object, object]] | None = None,
     ) -> "pa.Table":
-        """The rows of `table` in which each column of `where` equals its value; all columns unless named."""
-        sql, parameters = selection(table, columns, where or {}, order_by)
+        """The rows of `table` whose columns equal the values of `where` and lie `between` two values; all columns unless named."""
+        sql, parameters = selection(table, columns, where, order_by, between)
         with self._connection() as connection:
             return connection.sql(sql, params=parameters).to_arrow_table()
 

@@ -15,7 +15,7 @@ from globolatte_ml.affinity.pairs import (
     posterior,
 )
 from globolatte_ml.affinity.plots import cross_sell_map
-from globolatte_ml.affinity.table import Product, affinity_table, pairs_of
+from globolatte_ml.affinity.table import COUNTED, Product, affinity_table, pairs_of
 
 PRODUCTS = {
     "A": Product("Latte", "Coffee", 4.0),
@@ -36,21 +36,19 @@ def counts(rows, region="chain") -> pa.Table:
     of_anchor = {anchor: orders for anchor, _, orders, _ in rows}
     found = [{"region": region, "anchor": a, "orders": n, "orders_squared": n} for a, n in of_anchor.items()]
     found += [
-        {"region": region, "anchor": a, "companion": c, "both": x, "customers": x, "both_squared": x, "both_orders": x}
+        {
+            "region": region,
+            "anchor": a,
+            "companion": c,
+            "pair_orders": x,
+            "customers": x,
+            "pair_orders_squared": x,
+            "pair_orders_by_orders": x,
+        }
         for a, c, _, x in rows
         if x
     ]
-    names = (
-        "region",
-        "anchor",
-        "companion",
-        "orders",
-        "orders_squared",
-        "both",
-        "customers",
-        "both_squared",
-        "both_orders",
-    )
+    names = ("region", "anchor", "companion", "orders", "orders_squared", *COUNTED.values())
     return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in found])
 
 
