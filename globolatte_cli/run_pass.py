@@ -42,7 +42,7 @@ from resources.environment import clock_of, endpoint_of, landing_of, ml_of, pred
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from sensors.automation import HeadlessAutomation
-from sensors.backlog import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags
+from sensors.landing import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags
 from sensors.outstanding import latest_places, lost_work
 from sensors.retraining import retraining_rules, training_is_under_way, training_situation
 from sensors.run_health import PROCESS_TAG, fail_dead_runs, free_slots_of_finished_runs, this_process
