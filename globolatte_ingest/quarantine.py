@@ -1,6 +1,6 @@
 """What lies in quarantine, for people: listing, showing, exporting for a spreadsheet, and reading what came back from one.
 
-Nothing is put back here: `asking` puts that on the record, and the ingest job does it.
+Nothing is put back here: `corrections` records the request, and the ingest job does it.
 """
 
 from pathlib import Path
@@ -10,8 +10,7 @@ import pyarrow as pa
 from pyarrow import compute, csv
 
 from globolatte_ingest.reading.delimited import read_delimited
-from globolatte_ingest.reading.file_format import DELIMITERS
-from globolatte_ingest.reading.sales import ROW_NUMBER, SALES_COLUMNS, SALES_TEXTS, as_sales_columns
+from globolatte_ingest.reading.sales import DELIMITERS, ROW_NUMBER, SALES_COLUMNS, SALES_TEXTS, as_sales_columns
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.warehouse.warehouse import Transaction
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from resources.warehouse.dialect import Dialect, DuckDBDialect
+from resources.warehouse.dialect import Dialect, DuckDBDialect, checked
 from resources.warehouse.schema import MIGRATIONS, statements
 from resources.warehouse.statements import replacement, selection
 from resources.warehouse.warehouse import (
@@ -23,7 +23,6 @@ from resources.warehouse.warehouse import (
     Transaction,
     WarehouseBusyError,
     WarehouseUnusableError,
-    checked,
 )
 
 if TYPE_CHECKING:

@@ -15,12 +15,13 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from resources.settings.choices import SnowflakeAuthentication
+from resources.warehouse.dialect import checked
 from resources.warehouse.schema import MIGRATIONS, statements
 from resources.warehouse.snowflake_account import SnowflakeConnection, connected, snowflake_error
 from resources.warehouse.snowflake_faults import in_plain_words
 from resources.warehouse.snowflake_session import STAGE, TURN, Session, SnowflakeTransaction
 from resources.warehouse.statements import replacement, selection
-from resources.warehouse.warehouse import Transaction, checked
+from resources.warehouse.warehouse import Transaction
 
 if TYPE_CHECKING:
     import pyarrow as pa

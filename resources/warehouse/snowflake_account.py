@@ -12,8 +12,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources.settings.choices import SnowflakeAuthentication
-from resources.settings.missing_setting import required
+from resources.settings.choices import SnowflakeAuthentication, required
 
 PASSWORD_VARIABLE = "GLOBOLATTE_SNOWFLAKE_PASSWORD"  # noqa: S105 - the name of a variable
 PRIVATE_KEY_VARIABLE = "GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY"

@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from resources.warehouse.dialect import Dialect, SnowflakeDialect
+from resources.warehouse.dialect import Dialect, SnowflakeDialect, checked
 from resources.warehouse.tables import columns_in
-from resources.warehouse.warehouse import DefinedTooLateError, WarehouseBusyError, checked
+from resources.warehouse.warehouse import DefinedTooLateError, WarehouseBusyError
 
 if TYPE_CHECKING:
     import pyarrow as pa

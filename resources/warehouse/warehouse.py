@@ -4,7 +4,6 @@ SQL belongs in dbt. Python sends SQL to the warehouse in two places only: here i
 `globolatte_assets.raw`, which loads files inside one transaction. Everything else reads and replaces whole tables.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,16 +13,6 @@ from resources.warehouse.dialect import Dialect
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
-
-
-def checked(*identifiers: str) -> None:
-    """Raises `ValueError` if one of these cannot be put into SQL as the name of a table or column."""
-    for identifier in identifiers:
-        if not IDENTIFIER.fullmatch(identifier):
-            raise ValueError(f"{identifier!r} is not a table or column name; use lower-case letters, digits and '_'")
 
 
 class WarehouseBusyError(RuntimeError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.ml.azureml.faults import AzureMLError, faults_of
 from resources.settings.azureml import AzureMLSettings
-from resources.settings.missing_setting import required
+from resources.settings.choices import required
 
 if TYPE_CHECKING:
     from azure.ai.ml import MLClient
