@@ -8,13 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
+
+import pyarrow as pa
 
 from resources.warehouse.dialect import Dialect
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 
 IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
 
@@ -59,11 +57,11 @@ class Transaction(Protocol):
         """Runs one statement that writes; `?` marks a bound parameter."""
         ...
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Runs one query and returns all of its rows."""
         ...
 
-    def stage(self, name: str, data: "pa.Table") -> None:
+    def stage(self, name: str, data: pa.Table) -> None:
         """Makes `data` a relation called `name`, to be read only. Staged again under its name, it has the same columns."""
         ...
 
@@ -98,14 +96,14 @@ class Warehouse(Protocol):
         where: Mapping[str, object] | None = None,
         order_by: Sequence[str] = (),
         between: Mapping[str, tuple[object, object]] | None = None,
-    ) -> "pa.Table":
+    ) -> pa.Table:
         """The rows of `table` in which each column of `where` equals its value and each of `between` lies between two values.
 
         Both ends belong to `between`. All columns unless named.
         """
         ...
 
-    def replace(self, table: str, data: "pa.Table", where: Mapping[str, object] | None = None) -> int:
+    def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
         """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
 
         Columns are matched by name.
