@@ -31,10 +31,18 @@ from globolatte_ingest.ownership import (
     reject_duplicates_in_file,
 )
 from globolatte_ingest.paths import SalesFile
-from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
-from globolatte_ingest.reading.file_format import USUAL, FileFormat, declared
 from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
-from globolatte_ingest.reading.sales import ReadSales, SalesPart, SalesRows, read_alike_files, read_sales
+from globolatte_ingest.reading.sales import (
+    FORMAT_COLUMNS,
+    USUAL,
+    FileFormat,
+    ReadSales,
+    SalesPart,
+    SalesRows,
+    declared,
+    read_alike_files,
+    read_sales,
+)
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from globolatte_ingest.validation import RowCounts, RowFormats, bad_rows, good_rows, held_for
 from resources.landing.landing_zone import LandingZone, SupersededError

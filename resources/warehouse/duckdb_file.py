@@ -16,7 +16,7 @@ import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from resources.warehouse.dialect import Dialect, DuckDBDialect
+from resources.warehouse.dialect import Dialect, DuckDBDialect, checked
 from resources.warehouse.schema import MIGRATIONS, statements
 from resources.warehouse.statements import replacement, selection
 from resources.warehouse.warehouse import (
@@ -24,7 +24,6 @@ from resources.warehouse.warehouse import (
     Transaction,
     WarehouseBusyError,
     WarehouseUnusableError,
-    checked,
 )
 
 FIRST_WAIT_SECONDS = 0.02

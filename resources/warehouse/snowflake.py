@@ -17,11 +17,12 @@ from pyarrow import parquet
 from pydantic import PrivateAttr
 
 from resources.settings.choices import SnowflakeAuthentication
+from resources.warehouse.dialect import checked
 from resources.warehouse.schema import MIGRATIONS, statements
 from resources.warehouse.snowflake_account import SnowflakeConnection, connected, in_plain_words, snowflake_error
 from resources.warehouse.snowflake_session import STAGE, TURN, Session, SnowflakeTransaction
 from resources.warehouse.statements import replacement, selection
-from resources.warehouse.warehouse import Transaction, checked
+from resources.warehouse.warehouse import Transaction
 
 DEFINES = re.compile(r"\b(create table|create schema|add column) (?!if not exists)")
 STAGED_FILE = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*(/[A-Za-z0-9_-]+)*/[A-Za-z0-9_-]+\.parquet")

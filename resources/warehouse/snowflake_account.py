@@ -1,6 +1,7 @@
 """Who connects to Snowflake, and how: a password, a key pair or an OAuth token, by dagster-snowflake's `SnowflakeResource`.
 
-What Snowflake answers is put into plain words here too. Secrets come from the environment, are read when a connection is made, and are in no setting, error or log.
+Secrets come from the environment, are read when a connection is made, and are in no setting, error or log. What Snowflake answers is
+put into plain words here too.
 """
 
 import json

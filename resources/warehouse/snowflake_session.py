@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import parquet, types
 
-from resources.warehouse.dialect import Dialect, SnowflakeDialect
+from resources.warehouse.dialect import Dialect, SnowflakeDialect, checked
 from resources.warehouse.tables import columns_in
-from resources.warehouse.warehouse import DefinedTooLateError, WarehouseBusyError, checked
+from resources.warehouse.warehouse import DefinedTooLateError, WarehouseBusyError
 
 STAGE = "sales_data.loading"
 """The internal stage through which rows come in; a file in it is gone once it is copied."""

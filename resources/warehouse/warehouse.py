@@ -1,10 +1,9 @@
 """The warehouse: where tables live. The protocol every implementation keeps.
 
-SQL belongs in dbt. Python sends SQL to the warehouse in two places only: here in `resources.warehouse.warehouse*`, and in
-`globolatte_assets.raw`, which loads files inside one transaction. Everything else reads and replaces whole tables.
+SQL belongs in dbt. Python sends SQL to the warehouse in two places only: here in `resources.warehouse`, and in `globolatte_ingest`, which
+loads files inside one transaction. Everything else reads and replaces whole tables.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,15 +12,6 @@ from typing import Protocol
 import pyarrow as pa
 
 from resources.warehouse.dialect import Dialect
-
-IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
-
-
-def checked(*identifiers: str) -> None:
-    """Raises `ValueError` if one of these cannot be put into SQL as the name of a table or column."""
-    for identifier in identifiers:
-        if not IDENTIFIER.fullmatch(identifier):
-            raise ValueError(f"{identifier!r} is not a table or column name; use lower-case letters, digits and '_'")
 
 
 class WarehouseBusyError(RuntimeError):

@@ -3,6 +3,7 @@
 import datetime as dt
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from globolatte_ingest.discovery import Unrecorded, unrecorded
@@ -11,6 +12,7 @@ from globolatte_ingest.paths import MisplacedFile
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
 from resources.warehouse.duckdb_file import DuckDBWarehouse
+from resources.warehouse.schema import MIGRATIONS, MISPLACED_BY_CODE, statements
 from tests.builders import (
     DAY,
     NOW,
@@ -23,6 +25,7 @@ from tests.builders import (
     line,
     load,
     sales_path,
+    warehouse_in,
 )
 
 A, B = sales_path("a.csv"), sales_path("b.csv")
@@ -116,6 +119,27 @@ def test_a_version_that_comes_back_and_crashes_has_open_attempts_too(
     kept.replace(Path(landing.folder, A))
     crash(warehouse, landing, file)
     assert crashed(warehouse) == {(A, file.etag): Attempts(2, NOW)}
+
+
+def test_what_was_misplaced_before_there_were_reason_codes_is_still_looked_at_again(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    before = MIGRATIONS.index(MISPLACED_BY_CODE)
+    with duckdb.connect(warehouse.file) as connection:
+        for migration in MIGRATIONS[:before]:
+            for statement in statements(migration):
+                connection.execute(statement)
+        connection.execute(
+            "create table sales_data.schema_versions as select range as version from range(1, ?)", [before + 1]
+        )
+        connection.execute(
+            "insert into sales_data.load_ledger (load_id, sequence, path, etag, sha256, size_bytes, status, reason, attempt, run_id, "
+            "recorded_at) select path, sequence, path, '1', '', 1, 'refused', reason, 1, 'r', now() from (values "
+            "(1, ?, 'misplaced: lies in the future'), (2, ?, 'the file is empty')) as old (sequence, path, reason)",
+            [A, B],
+        )
+    with warehouse.transaction() as transaction:
+        found = unrecorded(transaction, [LandedFile(A, "1", 1), LandedFile(B, "1", 1)])
+    assert found == [Unrecorded(LandedFile(A, "1", 1), was_misplaced=True)]
 
 
 def days(warehouse: DuckDBWarehouse, first: dt.date = YESTERDAY, last: dt.date = DAY) -> list[LoadedDay]:

@@ -12,7 +12,7 @@ from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
 from globolatte_ingest.discovery import LoadRange, prefixes, wanted_dates
 from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.load import LoadReport
-from sensors.backlog import range_tags
+from sensors.landing import range_tags
 from tests.builders import (
     DAY,
     Deployment,

@@ -10,7 +10,7 @@ from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.quarantine import quarantined_rows
 from globolatte_ingest.reading.sales import SALES_COLUMNS
-from sensors.backlog import range_tags
+from sensors.landing import range_tags
 from tests.builders import (
     DAY,
     NOW,
@@ -227,7 +227,7 @@ def test_only_rows_that_lie_in_quarantine_can_be_put_back(ready: Deployment) -> 
 
 def test_a_step_is_found_as_work_to_do_when_nobody_did_it(ready: Deployment) -> None:
     from resources.environment import clock_of
-    from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look
+    from sensors.landing import ASKED_BY_A_PERSON, listing_of, look
 
     deliver(ready.landing, A, csv(line(1)))
     ingest(ready)
