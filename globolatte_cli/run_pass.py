@@ -204,12 +204,12 @@ class Pass:
                 elif keys := pending & self._assets_of(job):
                     pending -= keys
                     self._make(job, label, keys)
-            if pending:
-                names = ", ".join(sorted(key.to_user_string() for key in pending))
+            if unknown := pending.difference(*(self._assets_of(job) for job, _ in FLOW)):
+                names = ", ".join(sorted(key.to_user_string() for key in unknown))
                 raise RuntimeError(f"automation requests {names}, which no job of FLOW makes")
-            if len(self.report.steps) == before:
+            if not pending and len(self.report.steps) == before:
                 return
-            pending = self._requested()
+            pending |= self._requested()
 
     def _requested(self) -> set[dg.AssetKey]:
         """The assets that follow new data, or were left behind; checks that are requested are evaluated at once, by the way.
