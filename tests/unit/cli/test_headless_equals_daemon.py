@@ -124,6 +124,7 @@ def deliver(there: Deployment, day: dt.date) -> None:
         report(there.instance, [CAMPAIGN_AUDIENCES])
 
 
+@pytest.mark.slow
 def test_ten_days_make_the_same_assets_as_often_in_a_pass_as_by_the_daemon(tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as ours, dg.DagsterInstance.ephemeral() as theirs:
         headless, watched = home(tmp_path / "headless", ours), home(tmp_path / "daemon", theirs)
