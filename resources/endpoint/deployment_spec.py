@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from resources.settings.settings import PROJECT_ROOT
 
 DOCUMENT, CONDA, MODEL, STATE = "deployment.json", "conda.yml", "model", "state"
@@ -124,7 +126,6 @@ class DeploymentSpec:
 
 def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | None = None) -> Path:
     """Writes a deployment's folder; `model` is left out where a registry mounts it. `state`: the customer state's own folder."""
-    import yaml
 
     folder.mkdir(parents=True, exist_ok=True)
     for file in BESIDE:
