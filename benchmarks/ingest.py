@@ -10,14 +10,13 @@ import dagster as dg
 import duckdb
 
 from benchmarks.rows import Row, best_of, seconds
-from globolatte_assets.raw.reference_data import load_reference
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
 from globolatte_ingest.discovery import LoadRange, coalesce, placed, unrecorded
 from globolatte_ingest.load import batches, context_of, load_batch
 from globolatte_ingest.paths import PathRules, SalesFile
 from globolatte_ingest.reading.landed_bytes import FileLimits
-from globolatte_ingest.reference import BUSINESS_UNITS_FILE, PRODUCTS_FILE
+from globolatte_ingest.reference import BUSINESS_UNITS_FILE, PRODUCTS_FILE, load_reference
 from resources.clock import Clock
 from resources.environment import landing_of, warehouse_of
 from resources.settings.settings import Settings

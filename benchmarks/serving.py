@@ -20,8 +20,8 @@ import numpy as np
 import psutil
 
 from benchmarks.rows import Row
-from globolatte_ml.data.contexts import Contexts
 from globolatte_ml.data.flat_rows import flat_rows
+from globolatte_ml.data.orders import Contexts
 from globolatte_ml.scoring.state_bundle import read_state_bundle
 from resources.endpoint.endpoint import Deployment, DesiredState
 from resources.endpoint.local.children import listen

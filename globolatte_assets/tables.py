@@ -1,5 +1,6 @@
-"""Warehouse tables as Parquet files for the science: which columns go out, as which types. No decision is taken here."""
+"""What the assets read of dbt's tables: which columns go to the science as Parquet files, as which types; from when to when sales go."""
 
+import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -58,3 +59,26 @@ STATE_TABLES: Mapping[str, Export] = {
     "monthly_weather.parquet": Export("marts.mart_monthly_weather", order_by=["business_unit", "month", "weather"]),
 }
 """The files of a serving state."""
+
+DAILY_SALES = "intermediate.int_daily_sales"
+
+
+def last_business_date(warehouse: Warehouse) -> dt.date | None:
+    """The last date with an order; none without orders."""
+    return max(warehouse.read(DAILY_SALES, ["business_date"])["business_date"].to_pylist(), default=None)
+
+
+@dataclass(frozen=True)
+class ExampleSpan:
+    """How many training examples there are, and their first and last business date."""
+
+    orders: int
+    first: dt.date
+    last: dt.date
+
+
+def example_span(warehouse: Warehouse) -> ExampleSpan | None:
+    """Which training examples there are; none without any."""
+    days = warehouse.read(DAILY_SALES, ["business_date", "main_orders"]).to_pylist()
+    dates = [day["business_date"] for day in days if day["main_orders"]]
+    return ExampleSpan(sum(day["main_orders"] for day in days), min(dates), max(dates)) if dates else None

@@ -17,6 +17,7 @@ from globolatte_cli.instance import prepare_home
 from globolatte_cli.pass_report import print_summary
 from globolatte_cli.run_pass import execute_pass
 from globolatte_cli.simulate import write_dataset
+from resources.atomic import write_text
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.landing_zone import SALES_PREFIX
 from resources.settings.choices import LandingKind
@@ -175,9 +176,7 @@ def _deliver(settings: Settings, path: str, rows: list[list[str]]) -> None:
     target = settings.landing_folder / path
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(rows)
-    part = target.with_name(target.name + ".part")
-    part.write_text(text.getvalue())
-    part.replace(target)
+    write_text(target, text.getvalue())
 
 
 def _correct_a_file(settings: Settings, console: Console) -> None:

@@ -36,7 +36,7 @@ from globolatte_ingest.reading.file_format import USUAL, FileFormat, declared
 from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
 from globolatte_ingest.reading.sales import ReadSales, SalesPart, SalesRows, read_alike_files, read_sales
 from globolatte_ingest.reasons import ReasonCode, RefusedError
-from globolatte_ingest.validation import Counts, Writing, bad_rows, good_rows, held_for
+from globolatte_ingest.validation import RowCounts, RowFormats, bad_rows, good_rows, held_for
 from resources.landing.landing_zone import LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
 
@@ -388,12 +388,12 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
     for parts in _ahead(_parts(batch)):
         for item, part in parts:
             item.rows += part.row_count
-        writing = Writing(transaction.dialect, numbers, dates, any(part.is_padded for _, part in parts))
-        _write(transaction, _incoming(parts, corrections), writing)
+        is_padded = any(part.is_padded for _, part in parts)
+        _write(transaction, _incoming(parts, corrections), RowFormats(transaction.dialect, numbers, dates, is_padded))
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
-        _write(transaction, corrections, Writing(transaction.dialect, numbers, dates))
+        _write(transaction, corrections, RowFormats(transaction.dialect, numbers, dates))
     for item in batch:
         item.entry.rows_in_file = item.rows
 
@@ -435,18 +435,18 @@ def _incoming(parts: Sequence[tuple[BatchFile, SalesPart]], corrections: pa.Tabl
     return pa.concat_tables(tables)
 
 
-def _write(transaction: Transaction, incoming: pa.Table, writing: Writing) -> None:
+def _write(transaction: Transaction, incoming: pa.Table, formats: RowFormats) -> None:
     """Puts the bad rows aside and writes the others."""
     transaction.stage("incoming", incoming)
-    transaction.fill("judged", bad_rows(writing))
-    bad = transaction.fetch("select load_number, row_number from judged")
+    transaction.fill("bad_rows", bad_rows(formats))
+    bad = transaction.fetch("select load_number, row_number from bad_rows")
     point("bad rows found")
     if bad.num_rows:
-        transaction.execute(statements.REJECT_JUDGED)
+        transaction.execute(statements.REJECT_BAD_ROWS)
         # Taken out here, since a join in the warehouse would take half as long as writing the rows.
         transaction.stage("incoming", incoming.filter(pa.array(~np.isin(_places(incoming), _places(bad)))))
     transaction.execute(
-        f"insert into sales_data.sales_transactions ({statements.SALES_COLUMN_LIST}) {good_rows(writing)}"
+        f"insert into sales_data.sales_transactions ({statements.SALES_COLUMN_LIST}) {good_rows(formats)}"
     )
 
 
@@ -469,13 +469,13 @@ def _stage_unreadable(transaction: Transaction, parts: Iterable[tuple[BatchFile,
 
 def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, context: LoadContext) -> None:
     """Takes the files with too many bad rows out again: they wait for approval. Stages `held_loads`."""
-    counted = transaction.fetch(statements.BAD_ROWS).to_pydict()
+    counted = transaction.fetch(statements.BAD_ROW_COUNTS).to_pydict()
     bad = dict(zip(counted["load_number"], counted["bad"], strict=True))
     approvals = Ledger(transaction).approvals()
     for item in batch:
         entry, approval = item.entry, approvals.get(item.entry.load_id)
         reason = held_for(
-            Counts(item.rows, bad.get(item.number, 0)), context.max_bad_share, is_approved=approval is not None
+            RowCounts(item.rows, bad.get(item.number, 0)), context.max_bad_share, is_approved=approval is not None
         )
         if reason is not None:
             entry.status, entry.reason_code, entry.reason = (

@@ -1,6 +1,6 @@
 """What lies in quarantine, for people: listing, showing, exporting for a spreadsheet, and reading what came back from one.
 
-Nothing is put back here: `asking` puts that on the record, and the ingest job does it.
+Nothing is put back here: `corrections` records the request, and the ingest job does it.
 """
 
 from pathlib import Path

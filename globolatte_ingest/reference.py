@@ -1,5 +1,7 @@
-"""Reference data: a landed file into typed columns, or the reason to refuse it, and the public holidays. Nothing is written here."""
+"""Reference data: landed files that replace their tables as a whole, or the reason to refuse them; and the public holidays."""
 
+import datetime as dt
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
@@ -7,11 +9,14 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from pyarrow import compute
 
+from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.paths import BUSINESS_UNITS_PATH, CUSTOMERS_PATH, PRODUCTS_PATH
 from globolatte_ingest.reading.delimited import read_delimited, require_columns
 from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
 from globolatte_ingest.reading.file_format import declared
 from globolatte_ingest.reasons import ReasonCode, RefusedError
+from resources.landing.landing_zone import LandingZone
+from resources.warehouse.warehouse import Warehouse
 
 TYPES = {"string": pa.string(), "decimal": pa.decimal128(18, 2), "int64": pa.int64(), "bool": pa.bool_()}
 
@@ -60,6 +65,40 @@ CUSTOMERS_FILE = ReferenceFile(
     filled=("customer_id",),
     unique=("customer_id",),
 )
+
+
+@dataclass(frozen=True)
+class LoadedReference:
+    """A reference file as it was loaded: the hash of its content, and its rows."""
+
+    sha256: str
+    rows: int
+
+
+def load_reference(
+    kind: ReferenceFile, landing: LandingZone, warehouse: Warehouse, run_id: str, now: dt.datetime
+) -> LoadedReference:
+    """Replaces a reference table by its landed file, and writes the ledger.
+
+    Raises `FileNotFoundError` if there is no such file, and `RefusedError` if it has a fault: it is refused and changes nothing.
+    """
+    file = next((file for file in landing.files(kind.path) if file.path == kind.path), None)
+    if file is None:
+        raise FileNotFoundError(
+            f"{kind.path} is not in the landing zone ({landing.describe()}); put it there and materialize again"
+        )
+    with landing.open(file) as stream:
+        content = stream.read()
+    sha256 = hashlib.sha256(content).hexdigest()
+    try:
+        rows = read_reference(kind, content)
+    except RefusedError as refused:
+        with warehouse.transaction() as transaction:
+            Ledger(transaction).record_reference(file, sha256, run_id, now, refused)
+        raise
+    with warehouse.transaction() as transaction:
+        Ledger(transaction).record_reference(file, sha256, run_id, now, (kind.table, rows))
+    return LoadedReference(sha256, rows.num_rows)
 
 
 def read_reference(kind: ReferenceFile, content: bytes) -> pa.Table:

@@ -9,7 +9,7 @@ which transaction id.
 import pyarrow as pa
 
 from globolatte_ingest.ledger import ENTRY_SCHEMA
-from globolatte_ingest.reading.sales import SALES_COLUMNS
+from globolatte_ingest.reading.sales import SALES_COLUMNS, SALES_TEXTS
 from globolatte_ingest.reasons import ReasonCode
 from globolatte_ingest.validation import DETAIL
 
@@ -19,10 +19,8 @@ SALE = (
     "load_id varchar, row_number bigint"
 )
 CONTESTED = f"{SALE}, is_waiting boolean, priority bigint, is_new boolean, place_in_file bigint"
-TEXTS = (
-    "business_unit_text varchar, product_id varchar, customer_id varchar, quantity_text varchar, total_price_text varchar, "
-    "transaction_date_text varchar, payment_method varchar, weather_text varchar"
-)
+TEXTS = ", ".join(SALES_TEXTS.values())
+TEXT_TYPES = TEXTS.replace(",", " varchar,") + " varchar"
 
 SCRATCH = {
     "affected_days": "business_unit varchar, business_date date",
@@ -31,10 +29,10 @@ SCRATCH = {
     "day_loads": "load_id varchar, path varchar, priority bigint",
     "corrected": "load_number integer, row_number bigint, "
     + ", ".join(f"{column} varchar" for column in SALES_COLUMNS),
-    "judged": "load_number integer, load_id varchar, row_number bigint, business_unit varchar, business_date date, "
-    f"transaction_id varchar, order_id varchar, {TEXTS}, date_format varchar, reason varchar",
+    "bad_rows": "load_number integer, load_id varchar, row_number bigint, business_unit varchar, business_date date, "
+    f"{TEXT_TYPES}, date_format varchar, reason varchar",
     "rejected": "load_id varchar, row_number bigint, reason varchar, detail varchar, business_unit varchar, business_date date, "
-    f"transaction_id varchar, order_id varchar, {TEXTS}, raw_text varchar",
+    f"{TEXT_TYPES}, raw_text varchar",
     "raw_lines": "load_id varchar, row_number bigint, line_number bigint, raw_text varchar",
     "replaced": "load_id varchar, business_date date, rows_loaded bigint, successor varchar",
     "contenders": "load_id varchar, priority bigint, is_new boolean",
@@ -130,12 +128,10 @@ qualify row_number() over (
 """
 """What people put in the place of rows of these very contents; of several corrections of a row, the latest."""
 
-REJECT_JUDGED = f"""
+REJECT_BAD_ROWS = f"""
 insert into rejected
-select
-    load_id, row_number, reason, {DETAIL}, business_unit, business_date, transaction_id, order_id, business_unit_text, product_id,
-    customer_id, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text, null
-from judged
+select load_id, row_number, reason, {DETAIL}, business_unit, business_date, {TEXTS}, null
+from bad_rows
 """
 
 REJECT_UNREADABLE = """
@@ -149,7 +145,7 @@ where not exists (
 )
 """
 
-BAD_ROWS = """
+BAD_ROW_COUNTS = """
 select load_number, count(*) as bad
 from rejected
 inner join batch_loads on rejected.load_id = batch_loads.load_id
@@ -184,26 +180,16 @@ DELETE_ROWS_OF = (
     "and load_id in (select load_id from {loads})"
 )
 
-TEXT_COLUMNS = ", ".join(
-    f"coalesce(rejected.{column}, '')"
-    for column in (
-        "transaction_id", "order_id", "business_unit_text", "product_id", "customer_id", "quantity_text", "total_price_text",
-        "transaction_date_text", "payment_method", "weather_text",
-    )
-)  # fmt: skip
-
 QUARANTINE = f"""
 insert into sales_data.quarantine (
-    load_id, row_number, line_number, reason, detail, business_unit, business_date, transaction_id, order_id, business_unit_text,
-    product_id, customer_id, quantity_text, total_price_text, transaction_date_text, payment_method, weather_text, raw_text
+    load_id, row_number, line_number, reason, detail, business_unit, business_date, {TEXTS}, raw_text
 )
 select
     rejected.load_id, rejected.row_number, raw_lines.line_number, reason, detail, business_unit, business_date,
-    nullif(transaction_id, ''), nullif(order_id, ''), business_unit_text, product_id, customer_id, quantity_text, total_price_text,
-    transaction_date_text, payment_method, weather_text,
+    {TEXTS.replace("transaction_id, order_id", "nullif(transaction_id, ''), nullif(order_id, '')")},
     coalesce(
         raw_lines.raw_text, rejected.raw_text,
-        concat_ws(',', {TEXT_COLUMNS})
+        concat_ws(',', {", ".join(f"coalesce(rejected.{text}, '')" for text in SALES_TEXTS.values())})
     ) as raw_text
 from rejected
 left join raw_lines on rejected.load_id = raw_lines.load_id and rejected.row_number = raw_lines.row_number

@@ -95,7 +95,7 @@ DETAIL = f"case reason {' '.join(f'when {literal(check.reason)} then {check.deta
 
 
 @dataclass(frozen=True)
-class Writing:
+class RowFormats:
     """How the incoming rows are written: the declared formats among them, and whether values may have blanks around them.
 
     A number format is a decimal mark, then a thousands mark if there is one. `dialect` is that of the engine that reads the rows.
@@ -163,14 +163,14 @@ def _by_format(format_column: str, usual: str, declared: dict[str, str]) -> str:
     return f"case when {format_column} is null then {usual} {branches} end"
 
 
-def bad_rows(writing: Writing) -> str:
+def bad_rows(formats: RowFormats) -> str:
     """The query for the incoming rows that cannot be loaded, with their text and the first reason."""
     return f"""
-{writing.trimmed()},
+{formats.trimmed()},
 
 typed as (
     select
-        *, {writing.quantity()} as quantity, {writing.price()} as total_price, {writing.moment()} as transaction_date,
+        *, {formats.quantity()} as quantity, {formats.price()} as total_price, {formats.moment()} as transaction_date,
         {WEATHER} as weather
     from trimmed
 )
@@ -186,21 +186,21 @@ where reason is not null
 """
 
 
-def good_rows(writing: Writing) -> str:
+def good_rows(formats: RowFormats) -> str:
     """The query for the incoming rows once the bad ones were taken out: typed, not validated again.
 
     A value that turns out to be none after all is NULL, which no column of the sales takes.
     """
     quantity, price, when = (
-        declared() if formats else f"try_cast({column} as {sql_type})"
-        for declared, formats, column, sql_type in (
-            (writing.quantity, writing.number_formats, "quantity_text", "bigint"),
-            (writing.price, writing.number_formats, "total_price_text", PRICE),
-            (writing.moment, writing.date_formats, "transaction_date_text", "timestamp"),
+        declared() if has_declared else f"try_cast({column} as {sql_type})"
+        for declared, has_declared, column, sql_type in (
+            (formats.quantity, formats.number_formats, "quantity_text", "bigint"),
+            (formats.price, formats.number_formats, "total_price_text", PRICE),
+            (formats.moment, formats.date_formats, "transaction_date_text", "timestamp"),
         )
     )
     return f"""
-{writing.trimmed()}
+{formats.trimmed()}
 
 select
     business_unit, business_date, transaction_id, order_id, product_id, customer_id, {quantity} as quantity, {price} as total_price,
@@ -210,7 +210,7 @@ from trimmed
 
 
 @dataclass(frozen=True)
-class Counts:
+class RowCounts:
     """Data rows of a file, and how many of them are bad.
 
     A row that another file delivered before is not bad: it is certain, and it is loaded already.
@@ -225,7 +225,7 @@ class Counts:
         return self.bad / self.rows if self.rows else 0.0
 
 
-def held_for(counts: Counts, max_bad_share: float, *, is_approved: bool) -> str | None:
+def held_for(counts: RowCounts, max_bad_share: float, *, is_approved: bool) -> str | None:
     """Why the file is held until someone approves it; none if it is not. A share of just `max_bad_share` is not held."""
     if is_approved or counts.bad_share <= max_bad_share:
         return None

@@ -1,6 +1,15 @@
-"""The science of GloboLatte: which product a customer is likely to choose next, learnt from a snapshot of orders.
+"""The science of GloboLatte: which product a customer is likely to choose next, learned from a snapshot of orders.
 
-Belongs here: features, the preference model, its evaluation, the promotion decision, and scoring from files.
-Does not belong here: Dagster assets, cloud clients, warehouse access. The package runs as it is on training compute and
-inside an endpoint, so scoring imports numpy and pyarrow only, and this file imports nothing at all.
+    data/        what orders and customers are, and the files that they are read from
+    model/       the preference model: features, fitting, predicting, its files
+    training/    a training job: evaluation, proofs, promotion, AutoML, backtests
+    scoring/     answering with a model: single requests, batches, the endpoint's service and its prediction log
+    explain/     responsible AI
+    monitoring/  drift and performance, window by window
+    segments/, affinity/, campaigns/
+
+Modules at the top are what is started or loaded by name, on this machine and on Azure ML, and keep their names: `train`, `azureml_job`,
+`pipeline_steps`, `automl_table`, `automl_search`, `score`, `batch_score`, `mlflow_loader`, `rai_inputs`. No Dagster assets, cloud clients
+or warehouse here: the package runs as it is on training compute and inside an endpoint, so that scoring imports numpy and pyarrow only,
+and this file imports nothing. mlflow, scikit-learn, scipy, onnx, matplotlib and evidently are imported where they are used.
 """

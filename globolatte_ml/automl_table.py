@@ -2,11 +2,8 @@
 
 Our features of each order, and which product was chosen.
 
-Belongs here: which orders are in it, its columns, its files: an MLTable folder each for training and validation.
-Does not belong here: features (`features.py`), the search (`automl_search.py`, or Azure's).
-
-Only orders of the training span are in it, the validation orders apart: what features need is learned from the earlier ones alone,
-so that neither the holdout nor the validation orders tell the search anything.
+An MLTable folder each for training and validation. Only orders of the training span are in it, the validation orders apart: what
+features need is learned from the earlier ones alone, so that neither the holdout nor the validation orders tell the search anything.
 """
 
 from __future__ import annotations
@@ -22,10 +19,8 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.data.contexts import Contexts
-from globolatte_ml.data.snapshot import Snapshot, read_snapshot
-from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.data.training_orders import canonical_order, thinned
+from globolatte_ml.data.orders import Orders, canonical_order, thinned
+from globolatte_ml.data.snapshot import SnapshotOrders, read_snapshot
 from globolatte_ml.entry import exit_code, say
 from globolatte_ml.model.feature_space import FeatureSpace
 from globolatte_ml.model.features import feature_names, features
@@ -43,51 +38,46 @@ transformations:
 """
 MAXIMUM_ORDERS = 250_000
 
-Orders = tuple[CustomerStates, Contexts, np.ndarray]
-
 
 def column_names(space: FeatureSpace) -> list[str]:
     """Names of the feature columns in letters, digits and underscores, each with its number: what every reader of tables takes."""
     return [f"f{place:03d}_{re.sub(r'[^0-9A-Za-z]+', '_', name)}" for place, name in enumerate(feature_names(space))]
 
 
-def table_space(snapshot: Snapshot) -> FeatureSpace:
+def table_space(snapshot: SnapshotOrders) -> FeatureSpace:
     """What the table's features need, learned from its training orders."""
     earlier, _ = _orders(snapshot)
     return _space(earlier, snapshot)
 
 
-def write_tables(snapshot: Snapshot, folder: Path) -> tuple[Path, Path]:
+def write_tables(snapshot: SnapshotOrders, folder: Path) -> tuple[Path, Path]:
     """Writes `training` and `validation` below a folder; the two. Raises InvalidDataError for too few orders."""
     earlier, later = _orders(snapshot)
     space = _space(earlier, snapshot)
-    rows = thinned(earlier[2], MAXIMUM_ORDERS)
-    kept = earlier[0].take(rows), earlier[1].take(rows), earlier[2][rows]
-    return _write(kept, space, folder / TRAINING), _write(later, space, folder / VALIDATION)
+    some = earlier.take(thinned(earlier.chosen, MAXIMUM_ORDERS))
+    return _write(some, space, folder / TRAINING), _write(later, space, folder / VALIDATION)
 
 
-def _orders(snapshot: Snapshot) -> tuple[Orders, Orders]:
+def _orders(snapshot: SnapshotOrders) -> tuple[Orders, Orders]:
     """Earlier and later orders of the training span, in the sequence that a fit takes them in."""
     past = snapshot.take(~snapshot.holdout)
     rows = canonical_order(past.states, past.contexts, past.chosen)
-    past = past.take(rows)
-    later, _ = validation_orders(past.contexts, past.chosen, snapshot.fresh_from)
+    orders = Orders(past.states, past.contexts, past.chosen).take(rows)
+    later, _ = validation_orders(orders.contexts, orders.chosen, snapshot.fresh_from)
     if later is None:
         raise InvalidDataError(TOO_FEW_ORDERS)
-    parts = past.take(~later), past.take(later)
-    earlier, after = ((part.states, part.contexts, part.chosen) for part in parts)
-    return earlier, after
+    return orders.take(~later), orders.take(later)
 
 
-def _space(orders: Orders, snapshot: Snapshot) -> FeatureSpace:
-    return learn_feature_space(*orders, snapshot.products)
+def _space(orders: Orders, snapshot: SnapshotOrders) -> FeatureSpace:
+    return learn_feature_space(orders.states, orders.contexts, orders.chosen, snapshot.products)
 
 
 def _write(orders: Orders, space: FeatureSpace, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    inputs = features(orders[0], orders[1], space)
+    inputs = features(orders.states, orders.contexts, space)
     columns = {name: inputs[:, place] for place, name in enumerate(column_names(space))}
-    parquet.write_table(pa.table({**columns, TARGET: orders[2].astype(np.int64)}), folder / TABLE_FILE)
+    parquet.write_table(pa.table({**columns, TARGET: orders.chosen.astype(np.int64)}), folder / TABLE_FILE)
     (folder / "MLTable").write_text(MLTABLE, encoding="utf-8")
     return folder
 

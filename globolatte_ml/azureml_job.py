@@ -1,8 +1,4 @@
-"""Training as a job of Azure ML: `python -m globolatte_ml.azureml_job --out DIR [--pipes-context FILE --pipes-messages DIR] …`.
-
-Belongs here: what such a job has besides training: Pipes through mounted files, metrics in the workspace's tracking.
-Does not belong here: training (`train.py`), whose other arguments are passed on to it.
-"""
+"""Training as a job of Azure ML: `python -m globolatte_ml.azureml_job --out DIR [--pipes-context FILE --pipes-messages DIR] …`."""
 
 from __future__ import annotations
 
@@ -16,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from globolatte_ml import train
-from globolatte_ml.model.regression import watched
+from globolatte_ml.model.fitting import watched
 
 if TYPE_CHECKING:
     from dagster_pipes import PipesContext

@@ -1,8 +1,4 @@
-"""The steps of a training pipeline other than training: `python -m globolatte_ml.pipeline_steps prepare|evaluate …`.
-
-Belongs here: what a pipeline's step reads and writes, the same on this machine and as a component on Azure ML.
-Does not belong here: training (`train.py`), what an evaluation is (`evaluation.py`).
-"""
+"""The steps of a training pipeline other than training: `python -m globolatte_ml.pipeline_steps prepare|evaluate …`."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ import pandas as pd
 from globolatte_ml.automl_table import MLTABLE, TABLE_FILE
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.flat_rows import contexts_from_rows, flat_rows, states_from_rows
-from globolatte_ml.data.snapshot import Snapshot, read_snapshot
+from globolatte_ml.data.snapshot import SnapshotOrders, read_snapshot
 from globolatte_ml.entry import exit_code, say
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.scoring import resolve_model_folder
@@ -61,12 +61,12 @@ def _load_pyfunc(data_path: str) -> FocusClassifier:
     return FocusClassifier(PreferenceModel.load(folder), (folder / FOCUS_FILE).read_text(encoding="utf-8"))
 
 
-def best_seller(snapshot: Snapshot) -> str:
+def best_seller(snapshot: SnapshotOrders) -> str:
     """The product chosen most often in the training span."""
     return str(snapshot.products[np.bincount(snapshot.chosen[~snapshot.holdout]).argmax()])
 
 
-def write(snapshot: Snapshot, model_folder: Path, focus: str, train: Path, test: Path, model_out: Path) -> None:
+def write(snapshot: SnapshotOrders, model_folder: Path, focus: str, train: Path, test: Path, model_out: Path) -> None:
     """Writes two MLTable folders (the latest training orders, the holdout) and an MLflow model folder.
 
     Raises InvalidDataError for a focus that the model does not know, and for a snapshot without a holdout.

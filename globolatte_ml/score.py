@@ -1,8 +1,7 @@
 """The entry script of the online endpoint, the same file on Azure ML and on this machine.
 
-Belongs here: what the inference server calls. `POST` answers requests, `GET` tells the state of this deployment.
-Does not belong here: everything else, see `service.py`. The server runs this file without making it a module, so that
-no class can be defined in it.
+`POST` answers requests, `GET` says what this deployment serves; what is answered is `scoring/service.py`'s. The server runs this file
+without making it a module, so that no class can be defined in it.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from typing import Any
 from azureml_inference_server_http.api.aml_request import rawhttp  # type: ignore[import-untyped]
 from azureml_inference_server_http.api.aml_response import AMLResponse  # type: ignore[import-untyped]
 
-from globolatte_ml.scoring.prediction_log import Entry
+from globolatte_ml.scoring.prediction_log import AnsweredCall
 from globolatte_ml.scoring.score_body import BodyError
 from globolatte_ml.scoring.service import Service
 
 MIRRORED_HEADER = "x-globolatte-mirrored"
 JSON = {"Content-Type": "application/json"}
 
-listeners: list[Callable[[Entry], None]] = []
+listeners: list[Callable[[AnsweredCall], None]] = []
 """Whom the service is to tell of each call; a platform fills it before `init`."""
 _service: list[Service] = []
 

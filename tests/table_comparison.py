@@ -1,10 +1,11 @@
-"""Whole warehouses beside each other: every row of every table, figures equal up to the last digits.
+"""Whole warehouses beside each other: every row of every table, to the last digit.
 
 Belongs here: reading and comparing. Does not belong here: how either warehouse came about.
 """
 
 import math
 from collections.abc import Collection
+from itertools import repeat
 from pathlib import Path
 
 import duckdb
@@ -30,15 +31,16 @@ def tables(path: Path, schemas: Collection[str], without: Collection[str] = ()) 
         }
 
 
-def same(one: object, other: object) -> bool:
+def same(one: object, other: object, tolerance: float) -> bool:
     if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=1e-12)
+        return math.isclose(one, other, rel_tol=tolerance)
     return one == other
 
 
-def assert_same(found: Tables, wanted: Tables) -> None:
+def assert_same(found: Tables, wanted: Tables, tolerance: float = 0.0) -> None:
+    """The same tables and rows, to the last digit unless there is a `tolerance` (relative) for doubles."""
     assert found.keys() == wanted.keys()
     for name in wanted:
         assert len(found[name]) == len(wanted[name]), name
         for row, expected in zip(found[name], wanted[name], strict=True):
-            assert all(map(same, row, expected)), f"{name}: {row} instead of {expected}"
+            assert all(map(same, row, expected, repeat(tolerance))), f"{name}: {row} instead of {expected}"

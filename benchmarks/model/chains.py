@@ -1,6 +1,6 @@
 """Chains to judge models on, as a training snapshot would hold them: without files, warehouse and dbt.
 
-Belongs here: simulated orders -> `Snapshot`, with states as of earlier business dates.
+Belongs here: simulated orders -> `SnapshotOrders`, with states as of earlier business dates.
 Does not belong here: what is done with them.
 """
 
@@ -10,8 +10,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from globolatte_ml.data.contexts import Contexts
-from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import one_hot
 from simulator import HALF_STRENGTH, PUBLISHED_CHAIN, STRONGEST_EFFECT, Simulation, simulate
@@ -33,7 +33,7 @@ class Case:
     orders: int
     customers: int
     seed: int
-    snapshot: Snapshot
+    snapshot: SnapshotOrders
     simulation: Simulation | None
 
 
@@ -73,7 +73,7 @@ def creatures_of_habit(simulation: Simulation, rng: np.random.Generator) -> tupl
     return mains, lines
 
 
-def as_snapshot(simulation: Simulation, mains: np.ndarray, lines: pd.DataFrame) -> Snapshot:
+def as_snapshot(simulation: Simulation, mains: np.ndarray, lines: pd.DataFrame) -> SnapshotOrders:
     """The orders in time order with their customers' states; `mains`: (n,) codes of the main products."""
     orders, products = simulation.orders, tuple(product_ids(len(simulation.parameters.products)))
     units = np.array([unit.business_unit_id for unit in simulation.parameters.business_units])
@@ -85,7 +85,7 @@ def as_snapshot(simulation: Simulation, mains: np.ndarray, lines: pd.DataFrame) 
         is_holiday=orders["is_holiday"].to_numpy(),
     )
     numbers = np.arange(1, len(orders) + 1).astype(str)
-    return Snapshot(
+    return SnapshotOrders(
         products=products,
         states=_states(simulation, mains, lines, products),
         contexts=contexts,

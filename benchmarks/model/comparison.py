@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.model.chains import HABIT_DATA, Case, case
 from benchmarks.model.peers import OURS, answers
 from globolatte_ml.model.metrics import Interval, Metrics, losses, metrics, paired_bootstrap
-from globolatte_ml.training.baselines import FAVOURITE, POPULARITY
+from globolatte_ml.training.evaluation import FAVOURITE, POPULARITY
 from simulator import history_oracle
 
 ORACLE = "history oracle"

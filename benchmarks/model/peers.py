@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.model import als
+from globolatte_ml.data.orders import time_split
 from globolatte_ml.data.shares import shrunken_shares
-from globolatte_ml.data.snapshot import Snapshot
-from globolatte_ml.data.time_split import time_split
+from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.model.features import features
 from globolatte_ml.model.metrics import log_loss
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.priors import chain_popularity, learn_feature_space
-from globolatte_ml.training.baselines import FAVOURITE, POPULARITY, REGIONAL_POPULARITY, baseline_probabilities
+from globolatte_ml.training.evaluation import FAVOURITE, POPULARITY, REGIONAL_POPULARITY, baseline_probabilities
 
 OURS = "GloboLatte"
 REGRESSION, BOOSTING = "logistic regression", "HistGradientBoosting"
@@ -37,7 +37,7 @@ class Answers:
     missing: dict[str, str]
 
 
-def answers(snapshot: Snapshot, holdout: np.ndarray) -> Answers:
+def answers(snapshot: SnapshotOrders, holdout: np.ndarray) -> Answers:
     """Ours and every peer's for the holdout orders, each fitted on the others alone."""
     baselines = baseline_probabilities(snapshot, holdout)
     found = {name: baselines[name] for name in (POPULARITY, REGIONAL_POPULARITY, FAVOURITE)}
@@ -70,7 +70,7 @@ class Columns:
     n_products: int
 
     @classmethod
-    def of(cls, snapshot: Snapshot, holdout: np.ndarray) -> "Columns":
+    def of(cls, snapshot: SnapshotOrders, holdout: np.ndarray) -> "Columns":
         past = ~holdout
         states, contexts = snapshot.states.take(past), snapshot.contexts.take(past)
         space = learn_feature_space(states, contexts, snapshot.chosen[past], snapshot.products)
@@ -168,7 +168,7 @@ def _flaml(table: Columns) -> np.ndarray:
     return search.predict_proba(table.holdout)
 
 
-def _factorised(snapshot: Snapshot, holdout: np.ndarray) -> np.ndarray:
+def _factorised(snapshot: SnapshotOrders, holdout: np.ndarray) -> np.ndarray:
     """Softmax of the factorisation's scores, which are no probabilities, mixed with popularity; learned on the training orders."""
     past = ~holdout
     mains, chosen, k = snapshot.states.main_orders, snapshot.chosen, len(snapshot.products)

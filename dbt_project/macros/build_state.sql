@@ -18,7 +18,18 @@ create table if not exists build_state.customer_changes (sequence bigint, custom
 create table if not exists build_state.watermarks (model varchar, log varchar, sequence bigint)
 {%- if execute %};
 {{ forget_strangers() }}
+{{ drop_retired() }}
 {%- endif %}
+{% endmacro %}
+
+{#- Tables that a release has taken out: what is not built any more would only mislead. -#}
+{% macro drop_retired() %}
+    {%- for schema, table in [('marts', 'mart_product_affinity'), ('intermediate', 'int_daily_product_pairs')] -%}
+        {%- set retired = adapter.get_relation(database=target.database, schema=schema, identifier=table) -%}
+        {%- if retired is not none -%}
+            {%- do adapter.drop_relation(retired) -%}
+        {%- endif -%}
+    {%- endfor -%}
 {% endmacro %}
 
 {#- A log is kept for all who follow it: not for a model or test that a release has taken out. -#}

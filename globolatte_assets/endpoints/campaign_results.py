@@ -8,9 +8,9 @@ import dagster as dg
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import CAMPAIGN_AUDIENCES, CAMPAIGN_RESULTS, ORDERS, OWNER_SCIENCE, WAREHOUSE_POOL
 from globolatte_assets.pictures import png
+from globolatte_assets.tables import last_business_date
 from resources.clock import Clock
-from resources.warehouse.campaigns import CAMPAIGNS, RESULTS, outcomes
-from resources.warehouse.customers import last_business_date
+from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS, RESULTS
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
@@ -52,7 +52,7 @@ def results_in_words(rows: Sequence[Row]) -> str:
 def campaign_results(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
     """Measure every campaign that has begun and is not measured to its end."""
     from globolatte_ml.campaigns.plots import uplift_chart
-    from globolatte_ml.campaigns.tables import result_row
+    from globolatte_ml.campaigns.tables import outcomes_of, result_row
 
     last = last_business_date(warehouse)
     done = set(warehouse.read(RESULTS, ["campaign_id"], {"status": "complete"})["campaign_id"].to_pylist())
@@ -60,9 +60,12 @@ def campaign_results(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg
         if last is None or campaign["campaign_id"] in done or last < campaign["starts_on"]:
             continue
         until = min(last, campaign["ends_on"])
-        found = outcomes(warehouse, campaign["campaign_id"], campaign["starts_on"], until)
+        mine, days = {"campaign_id": campaign["campaign_id"]}, {"business_date": (campaign["starts_on"], until)}
+        audience = warehouse.read(AUDIENCES, ["customer_id", "arm", "product_id"], mine, ["customer_id"])
+        orders = warehouse.read("marts.fct_orders", ["customer_id", "main_product_id"], between=days)
+        found = outcomes_of(audience, orders)
         row = result_row(campaign, found, until, last > campaign["ends_on"], clock.timestamp())
-        warehouse.replace(RESULTS, row, {"campaign_id": campaign["campaign_id"]})
+        warehouse.replace(RESULTS, row, mine)
     rows = warehouse.read(RESULTS).sort_by([("campaign_id", "descending")]).to_pylist()
     return dg.MaterializeResult(
         metadata={

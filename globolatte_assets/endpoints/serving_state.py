@@ -19,8 +19,8 @@ from globolatte_assets.keys import (
 from globolatte_assets.models.training_snapshot import MANIFEST_FILE
 from globolatte_assets.tables import STATE_TABLES
 from resources.clock import Clock
+from resources.content_store import content_hash
 from resources.endpoint.serving_state import ServingStates
-from resources.warehouse.snapshot_export import content_hash
 from resources.warehouse.warehouse import Warehouse
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
-    from globolatte_ml.data.snapshot import Snapshot as OrdersSnapshot
+    from globolatte_ml.data.snapshot import SnapshotOrders
     from globolatte_ml.training.evaluation import Evaluation
 
 
@@ -101,7 +101,7 @@ class Judgement:
     """(holdout orders, K)."""
 
 
-def judge(version: ModelVersion, orders: "OrdersSnapshot") -> Judgement:
+def judge(version: ModelVersion, orders: "SnapshotOrders") -> Judgement:
     """Judges a registered model on the holdout of a snapshot's orders, with what its training job proved of it."""
     from globolatte_ml.model.model import PreferenceModel
     from globolatte_ml.scoring.scoring import resolve_model_folder
@@ -114,7 +114,7 @@ def judge(version: ModelVersion, orders: "OrdersSnapshot") -> Judgement:
     return Judgement(replace(judged, proofs=kept_proofs(version.folder)), probabilities)
 
 
-def against_champion(challenger: Judgement, champion: Judgement | None, orders: "OrdersSnapshot") -> "Evaluation":
+def against_champion(challenger: Judgement, champion: Judgement | None, orders: "SnapshotOrders") -> "Evaluation":
     """The challenger's evaluation, with its gain over the champion order by order if there is one."""
     from globolatte_ml.training.evaluation import gain_over
 
@@ -125,7 +125,7 @@ def against_champion(challenger: Judgement, champion: Judgement | None, orders: 
 
 
 def _of_champion(
-    context: dg.AssetExecutionContext, champion: ModelVersion | None, orders: "OrdersSnapshot"
+    context: dg.AssetExecutionContext, champion: ModelVersion | None, orders: "SnapshotOrders"
 ) -> Judgement | None:
     """The champion on the challenger's holdout; none, with a warning, if its kept files cannot be used."""
     from globolatte_ml.data.columns import InvalidDataError

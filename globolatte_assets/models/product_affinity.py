@@ -7,15 +7,25 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
-from globolatte_assets.keys import CATALOGUE, ORDER_LINES, ORDERS, OWNER_SCIENCE, PRODUCT_AFFINITY, WAREHOUSE_POOL
+from globolatte_assets.keys import (
+    BASKET_PAIRS,
+    CATALOGUE,
+    DAILY_SALES,
+    NEXT_ORDER_PAIRS,
+    OWNER_SCIENCE,
+    PRODUCT_AFFINITY,
+    WAREHOUSE_POOL,
+)
 from globolatte_assets.pictures import png
-from resources.warehouse.customers import basket_pairs, last_business_date, next_order_pairs
+from globolatte_assets.tables import last_business_date
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 AFFINITY_TABLE = "ml.product_affinity"
+BASKETS, NEXT_ORDERS = "intermediate.int_basket_pairs", "intermediate.int_next_order_pairs"
+PAIR = ("region", "anchor", "companion")
 OFFERS_SHOWN = 12
 
 
@@ -54,7 +64,7 @@ def regional_differences(table: "pa.Table", names: Mapping[str, str]) -> str:
 
 @dg.asset(
     key=PRODUCT_AFFINITY,
-    deps=[ORDERS, ORDER_LINES, CATALOGUE],
+    deps=[BASKET_PAIRS, NEXT_ORDER_PAIRS, DAILY_SALES, CATALOGUE],
     pool=WAREHOUSE_POOL,
     group_name="models",
     owners=[OWNER_SCIENCE],
@@ -70,7 +80,7 @@ def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeRe
 
     with warehouse.kept_open():
         products = products_from(warehouse.read("marts.dim_product"))
-        baskets, next_orders = basket_pairs(warehouse), next_order_pairs(warehouse)
+        baskets, next_orders = (warehouse.read(pairs, order_by=PAIR) for pairs in (BASKETS, NEXT_ORDERS))
         as_of = last_business_date(warehouse) or dt.date.min
     names = {product_id: product.name for product_id, product in products.items()}
     table = affinity_table(baskets, next_orders, products, as_of)

@@ -10,15 +10,14 @@ from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import (
     CATALOGUE,
     CUSTOMER_PRODUCT_STATE,
+    CUSTOMER_RFM,
     CUSTOMER_STATE,
-    ORDERS,
     OWNER_SCIENCE,
     SEGMENTS,
     WAREHOUSE_POOL,
 )
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.warehouse.customers import spend_by_customer
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def read_customers(warehouse: Warehouse) -> "Customers":
     return customers_from(
         warehouse.read("features.feat_customer_state"),
         pairs,
-        spend_by_customer(warehouse),
+        warehouse.read("marts.mart_customer_rfm", ["customer_id", "total_price"]),
         pairs["product_id"].unique().to_pylist(),
     )
 
@@ -101,7 +100,7 @@ def _metadata(
 
 @dg.asset(
     key=SEGMENTS,
-    deps=[CUSTOMER_STATE, CUSTOMER_PRODUCT_STATE, ORDERS, CATALOGUE],
+    deps=[CUSTOMER_STATE, CUSTOMER_PRODUCT_STATE, CUSTOMER_RFM, CATALOGUE],
     pool=WAREHOUSE_POOL,
     group_name="models",
     owners=[OWNER_SCIENCE],

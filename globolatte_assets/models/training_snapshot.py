@@ -14,10 +14,9 @@ from globolatte_assets.keys import (
     TRAINING_SNAPSHOT,
     WAREHOUSE_POOL,
 )
-from globolatte_assets.tables import CATALOGUE_EXPORT
+from globolatte_assets.tables import CATALOGUE_EXPORT, example_span
 from resources.clock import Clock
 from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion, Snapshot
-from resources.warehouse.customers import example_span
 from resources.warehouse.snapshot_export import SnapshotExports
 from resources.warehouse.warehouse import Warehouse
 

@@ -1,12 +1,22 @@
 """The asset `monitoring/data_drift`: every new window of orders against the champion's snapshot, by Evidently."""
 
+import datetime as dt
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pyarrow as pa
 
-from globolatte_assets.keys import DATA_DRIFT, ORDERS, OWNER_SCIENCE, PROMOTION, TRAINING_EXAMPLES, WAREHOUSE_POOL
+from globolatte_assets.keys import (
+    DATA_DRIFT,
+    DELIVERED_DAYS,
+    ORDERS,
+    OWNER_SCIENCE,
+    PROMOTION,
+    TRAINING_EXAMPLES,
+    WAREHOUSE_POOL,
+)
 from globolatte_assets.models.training_snapshot import EXAMPLES_FILE, Champion, champion_with_snapshot
 from globolatte_assets.monitoring.drift_in_words import drifted_windows, why_drifted, windows_table
 from globolatte_assets.monitoring.reports import KeptPages
@@ -16,6 +26,7 @@ from globolatte_assets.monitoring.windows import (
     NO_CHAMPION,
     Watch,
     drop_obsolete,
+    examples_between,
     kept_rows,
     latest_windows,
     nothing_to_compare,
@@ -25,13 +36,11 @@ from globolatte_assets.monitoring.windows import (
 from globolatte_assets.pictures import png
 from resources.clock import Clock
 from resources.ml.ml_platform import MLPlatform
-from resources.warehouse.monitoring import examples_between, order_facts_between
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
     from globolatte_ml.monitoring.drift import DriftJudgement
     from globolatte_ml.monitoring.verdicts import DriftVerdict
@@ -55,8 +64,6 @@ BROKEN_REMEDY = (
 
 def drift_rows(verdict: "DriftVerdict", champion: Champion, clock: Clock) -> "pa.Table":
     """The rows of `monitoring.drift` for a window: one per column."""
-    import pyarrow as pa
-
     window = verdict.window
     common = {
         "window_id": window.window_id,
@@ -91,6 +98,12 @@ def drift_rows(verdict: "DriftVerdict", champion: Champion, clock: Clock) -> "pa
     return table.set_column(place, "statistic", table["statistic"].cast(pa.float64()))
 
 
+def order_facts(warehouse: Warehouse, first: dt.date, last: dt.date) -> pa.Table:
+    """order_key, payment_method and line_count of the orders of these business dates."""
+    days = {"business_date": (first, last)}
+    return warehouse.read("marts.fct_orders", ["order_key", "payment_method", "line_count"], between=days)
+
+
 def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
     """The orders of the champion's snapshot with the columns to compare; means of payment and baskets come from the mart."""
     import pyarrow.compute as pc
@@ -100,7 +113,7 @@ def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
 
     examples = pq.read_table(champion.snapshot.folder / EXAMPLES_FILE, columns=list(EXAMPLE_COLUMNS))
     span = pc.min_max(examples["business_date"]).as_py()
-    return order_columns(examples, order_facts_between(warehouse, span["min"], span["max"]))
+    return order_columns(examples, order_facts(warehouse, span["min"], span["max"]))
 
 
 def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse) -> "Iterator[DriftJudgement]":
@@ -114,7 +127,7 @@ def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Wareh
     reference = snapshot_orders(champion, warehouse)
     for window in windows:
         examples = examples_between(warehouse, window.first, window.last)
-        orders = order_columns(examples, order_facts_between(warehouse, window.first, window.last))
+        orders = order_columns(examples, order_facts(warehouse, window.first, window.last))
         if window.scope != CHAIN:
             orders = orders[orders["business_unit"] == window.scope]
         yield judge_drift(window, orders, reference, fresh_from=champion.fresh_from)
@@ -203,7 +216,7 @@ def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -
 
     @dg.asset(
         key=DATA_DRIFT,
-        deps=[TRAINING_EXAMPLES, ORDERS, PROMOTION],
+        deps=[TRAINING_EXAMPLES, ORDERS, DELIVERED_DAYS, PROMOTION],
         pool=WAREHOUSE_POOL,
         group_name="monitoring",
         owners=[OWNER_SCIENCE],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from globolatte_assets.keys import (
+    DELIVERED_DAYS,
     OWNER_SCIENCE,
     PERFORMANCE,
     PROMOTION,
@@ -20,6 +21,7 @@ from globolatte_assets.monitoring.windows import (
     NO_CHAMPION,
     PERFORMANCE_TABLE,
     drop_obsolete,
+    examples_between,
     kept_rows,
     latest_windows,
     marked,
@@ -30,7 +32,6 @@ from globolatte_assets.monitoring.windows import (
 from globolatte_assets.pictures import png
 from resources.clock import Clock
 from resources.ml.ml_platform import MLPlatform
-from resources.warehouse.monitoring import example_products_between, examples_between
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 WITHIN_BAND = "within_band"
+EXAMPLE_PRODUCTS = "intermediate.int_training_example_products"
+PRODUCT_STATE = ["order_key", "product_id", "main_orders", "addon_lines", "decayed_main_30d", "decayed_main_120d"]
 
 
 def performance_row(verdict: "PerformanceVerdict", champion: Champion, clock: Clock) -> "pa.Table":
@@ -99,7 +102,7 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
         yield judge_performance(
             window,
             examples,
-            example_products_between(warehouse, window.first, window.last),
+            warehouse.read(EXAMPLE_PRODUCTS, PRODUCT_STATE, between={"business_date": (window.first, window.last)}),
             model,
             holdout,
             model_version=champion.version.version,
@@ -150,7 +153,7 @@ def performance_asset(window_orders: int, window_days: int) -> dg.AssetsDefiniti
 
     @dg.asset(
         key=PERFORMANCE,
-        deps=[TRAINING_EXAMPLES, TRAINING_EXAMPLE_PRODUCTS, PROMOTION],
+        deps=[TRAINING_EXAMPLES, TRAINING_EXAMPLE_PRODUCTS, DELIVERED_DAYS, PROMOTION],
         pool=WAREHOUSE_POOL,
         group_name="monitoring",
         owners=[OWNER_SCIENCE],

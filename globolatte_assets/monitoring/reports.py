@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from resources.atomic import write_text
+
 
 @dataclass(frozen=True)
 class KeptPages:
@@ -27,11 +29,8 @@ class KeptPages:
 
     def keep(self, name: str, html: str) -> Path:
         """Writes a page whole or not at all, then removes the oldest ones over the limit."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         page = self.path(name)
-        part = page.with_name(f".{page.name}.part")
-        part.write_text(html, encoding="utf-8")
-        part.replace(page)
+        write_text(page, html)
         pages = sorted(self.folder.glob("*.html"), key=lambda file: file.stat().st_mtime_ns, reverse=True)
         for old in pages[self.kept :]:
             old.unlink()

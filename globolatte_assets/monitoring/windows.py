@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pyarrow as pa
 
 from globolatte_assets.models.training_snapshot import Champion
-from resources.warehouse.monitoring import delivered_days
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -109,6 +109,12 @@ def nothing_to_compare(reason: str) -> dict[str, dg.MetadataValue]:
     return {"note": dg.MetadataValue.text(f"Nothing to compare yet: {reason}")}
 
 
+def examples_between(warehouse: Warehouse, first: dt.date, last: dt.date) -> pa.Table:
+    """The training examples of the business dates from `first` to `last`, in time order."""
+    days = {"business_date": (first, last)}
+    return warehouse.read("features.feat_training_examples", between=days, order_by=["ordered_at", "order_key"])
+
+
 def _deliveries(warehouse: Warehouse, after: dt.date) -> "list[Delivery]":
     from globolatte_ml.monitoring.delivery import Delivery
 
@@ -121,7 +127,11 @@ def _deliveries(warehouse: Warehouse, after: dt.date) -> "list[Delivery]":
             rows_quarantined=row["rows_quarantined"],
             days_refused=int(row["files_refused"] > row["files_loaded"]),
         )
-        for row in delivered_days(warehouse, after).to_pylist()
+        for row in warehouse.read(
+            "intermediate.int_delivered_days",
+            between={"business_date": (after + dt.timedelta(days=1), dt.date.max)},
+            order_by=["business_unit", "business_date"],
+        ).to_pylist()
     ]
 
 

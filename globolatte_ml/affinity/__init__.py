@@ -1,1 +1,1 @@
-"""Which products are bought together, beyond chance: pairs, their table and their pictures."""
+"""Which products are bought together, beyond chance: the statistics of counted pairs, their table and their pictures. Counting is SQL's."""

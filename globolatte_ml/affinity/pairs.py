@@ -1,8 +1,5 @@
 """Which products go together: pairs with significance and shrinkage, ranked by what an offer would bring.
 
-Belongs here: the statistics of counted pairs, whether in one basket (cross-sell) or from one order to the next (upsell).
-Does not belong here: counting (that is SQL), plots.
-
 A pair is an anchor A (the order's main product, or the previous main product) and a companion B (an add-on, or the next main
 product). Its rate is compared with B's rate at all other anchors of the same region. Raw lift on three baskets says nothing, so:
 
@@ -85,13 +82,15 @@ class Affinity:
 
 def affinity(pairs: Pairs, around: np.ndarray | None = None) -> Affinity:
     """Judge n >= 0 pairs. `around`, shape (n,): lifts to shrink towards, the chain's for a region; 1 unless given."""
+    from scipy.stats import false_discovery_control
+
     orders, both = pairs.orders.astype(np.float64), pairs.both.astype(np.float64)
     others, others_both = _elsewhere(pairs)
     effect = design_effect(pairs)
     orders_n, both_n, others_n, others_both_n = orders / effect, both / effect, others / effect, others_both / effect
     rate, expected = _ratio(both, orders), _ratio(others_both, others)
     p_value = one_sided_p(both_n, orders_n, others_both_n, others_n)
-    q_value = false_discovery(p_value)
+    q_value = false_discovery_control(p_value)
     prior = np.ones(len(pairs)) if around is None else around
     expected_count = orders_n * expected * prior
     shape = learn_shape(both_n, expected_count)
@@ -121,6 +120,7 @@ def design_effect(pairs: Pairs) -> np.ndarray:
 def one_sided_p(both: np.ndarray, orders: np.ndarray, others_both: np.ndarray, others: np.ndarray) -> np.ndarray:
     """P(at least `both` of `orders`) if the rate were that of `others` and these together; shape (n,). 1 where nothing can be told."""
     from scipy.special import erfc
+    from scipy.stats import hypergeom
 
     total, hits = orders + others, both + others_both
     share = _ratio(hits, total)
@@ -133,34 +133,11 @@ def one_sided_p(both: np.ndarray, orders: np.ndarray, others_both: np.ndarray, o
         erfc(np.sqrt(terms.sum(axis=0).clip(min=0.0))) / 2.0
     )  # chi-squared with one degree of freedom, one side of it
     p_value = np.where(both > by_chance[0], tail, 1.0 - tail)
-    for at in np.flatnonzero(by_chance.min(axis=0) < SMALL_CELL):
-        p_value[at] = fisher_tail(*(round(float(counts[at])) for counts in (both, orders, hits, total)))
+    small = by_chance.min(axis=0) < SMALL_CELL
+    drawn_hits, drawn, marked, whole = np.rint([counts[small] for counts in (both, orders, hits, total)])
+    p_value[small] = hypergeom.sf(drawn_hits - 1, whole.clip(min=1), marked, drawn)
     told: np.ndarray = np.where((orders > 0) & (others > 0), p_value, 1.0)
     return told
-
-
-def fisher_tail(both: int, orders: int, hits: int, total: int) -> float:
-    """P(X >= both) for a hypergeometric X: `orders` drawn of `total`, of which `hits` count."""
-    from scipy.special import gammaln
-
-    drawn = np.arange(max(both, orders + hits - total, 0), min(orders, hits) + 1)
-
-    def log_choose(n: int, k: np.ndarray) -> np.ndarray:
-        chosen: np.ndarray = gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1)
-        return chosen
-
-    logs = log_choose(hits, drawn) + log_choose(total - hits, orders - drawn) - log_choose(total, np.array(orders))
-    return float(min(1.0, np.exp(logs).sum()))
-
-
-def false_discovery(p_value: np.ndarray) -> np.ndarray:
-    """Adjusted p-values of Benjamini & Hochberg, shape (n,)."""
-    n = len(p_value)
-    order = np.argsort(p_value, kind="stable")[::-1]
-    steps = p_value[order] * n / np.arange(n, 0, -1)
-    adjusted = np.empty(n)
-    adjusted[order] = np.minimum.accumulate(steps).clip(max=1.0) if n else steps
-    return adjusted
 
 
 def learn_shape(counts: np.ndarray, expected: np.ndarray) -> float:

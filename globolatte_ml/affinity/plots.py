@@ -1,4 +1,4 @@
-"""Affinities as PNG bytes. Belongs here: figures. Does not belong here: computing anything."""
+"""Affinities as PNG bytes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""From counts to ranked offers: cross-sell and upsell pairs of every region as one table.
-
-Belongs here: which pairs are possible, what an offer is worth, the rank, the table. Does not belong here: statistics (`affinity.py`).
-"""
+"""From counts to ranked offers: cross-sell and upsell pairs of every region as one table."""
 
 from __future__ import annotations
 
@@ -38,29 +35,38 @@ def products_from(catalogue: pa.Table) -> dict[str, Product]:
     }
 
 
+COUNTED = {
+    "both": "pair_orders",
+    "customers": "customers",
+    "both_squared": "pair_orders_squared",
+    "both_orders": "pair_orders_by_orders",
+}
+"""The arrays of `Pairs` that rows with a companion hold, and the columns they stand in (int_basket_pairs)."""
+
+
 def pairs_of(counts: pa.Table, region: str) -> Pairs:
     """All pairs of a region: each anchor with each companion that was ever taken there, but itself."""
     here = counts.filter(pa.compute.equal(counts["region"], region))
     with_companion = here.filter(pa.compute.is_valid(here["companion"]))
     of_anchor = here.filter(pa.compute.is_null(here["companion"]))
     anchors, companions = columns.strings(of_anchor, "anchor"), np.unique(columns.strings(with_companion, "companion"))
-    rows, column = np.divmod(np.arange(len(anchors) * len(companions)), max(len(companions), 1))
-    possible = anchors[rows] != companions[column]
-    rows, column = rows[possible], column[possible]
+    rows, taken = np.divmod(np.arange(len(anchors) * len(companions)), max(len(companions), 1))
+    possible = anchors[rows] != companions[taken]
+    rows, taken = rows[possible], taken[possible]
     place = {
         (anchor, companion): i
-        for i, (anchor, companion) in enumerate(zip(anchors[rows], companions[column], strict=True))
+        for i, (anchor, companion) in enumerate(zip(anchors[rows], companions[taken], strict=True))
     }
     made = list(
         zip(columns.strings(with_companion, "anchor"), columns.strings(with_companion, "companion"), strict=True)
     )
     counted = {}
-    for name in ("both", "customers", "both_squared", "both_orders"):
+    for name, column in COUNTED.items():
         counted[name] = np.zeros(len(rows), dtype=np.int64)
-        counted[name][[place[pair] for pair in made]] = columns.integers(with_companion, name)
+        counted[name][[place[pair] for pair in made]] = columns.integers(with_companion, column)
     return Pairs(
         anchor=anchors[rows],
-        companion=companions[column],
+        companion=companions[taken],
         orders=columns.integers(of_anchor, "orders")[rows],
         orders_squared=columns.integers(of_anchor, "orders_squared")[rows],
         **counted,

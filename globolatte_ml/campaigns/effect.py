@@ -1,7 +1,4 @@
-"""What an offer does to the odds that its product is chosen: assumed at first, measured once campaigns with control groups are over.
-
-Belongs here: the prior, the measurement of one campaign, their combination. Does not belong here: who is in a campaign.
-"""
+"""What an offer does to the odds that its product is chosen: assumed at first, measured once campaigns with control groups are over."""
 
 from __future__ import annotations
 

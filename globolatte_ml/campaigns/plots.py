@@ -1,4 +1,4 @@
-"""Campaigns as PNG bytes. Belongs here: figures. Does not belong here: computing anything but what is drawn."""
+"""Campaigns as PNG bytes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaigns as the warehouse's tables hold them. Belongs here: columns. Does not belong here: decisions."""
+"""Campaigns as the warehouse's tables hold them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from globolatte_ml.campaigns.audience import CONTROL, OFFER, Audience, Candidates, Plan
+from globolatte_ml.campaigns.audience import CONTROL, OFFER, Audience, Candidates, Plan, expected_orders
 from globolatte_ml.campaigns.effect import Arm, OfferEffect, Uplift, measure
-from globolatte_ml.campaigns.visits import expected_orders
 from globolatte_ml.data import columns
 
 
@@ -120,6 +119,22 @@ def campaign_row(
             }
         ]
     )
+
+
+def outcomes_of(audience: pa.Table, orders: pa.Table) -> pa.Table:
+    """customer_id, arm, orders, purchases (orders of the offered product), one row per customer of a campaign.
+
+    Args:
+        audience: customer_id, arm, product_id; each customer once.
+        orders: customer_id, main_product_id: those of the campaign's days, of whatever customer.
+    """
+    at = columns.positions(orders["customer_id"], audience["customer_id"])
+    ours, customers = at >= 0, audience.num_rows
+    at, products = at[ours], columns.strings(orders, "main_product_id")[ours]
+    bought = at[products == columns.strings(audience, "product_id")[at]]
+    counted = audience.select(["customer_id", "arm"])
+    counted = counted.append_column("orders", pa.array(np.bincount(at, minlength=customers)))
+    return counted.append_column("purchases", pa.array(np.bincount(bought, minlength=customers)))
 
 
 def uplift_of(outcomes: pa.Table) -> Uplift | None:

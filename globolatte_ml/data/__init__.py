@@ -1,1 +1,1 @@
-"""What the science is given: states, contexts, snapshots and orders, and their columns. Nothing here learns or predicts."""
+"""What orders and customers are: contexts, states, vocabulary, snapshots; typed reading of Parquet. Nothing about models."""

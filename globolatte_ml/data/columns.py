@@ -1,8 +1,4 @@
-"""Typed reading of Parquet files and Arrow columns into numpy arrays.
-
-Belongs here: the conversions that every reader of a snapshot or state bundle needs, and the error that names a faulty file.
-Does not belong here: the meaning of any column.
-"""
+"""Typed reading of Parquet files and Arrow columns into numpy arrays."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.states import DAYPART_COLUMNS, PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS, CustomerStates
 from globolatte_ml.data.vocabulary import encode
 

@@ -1,8 +1,4 @@
-"""Reading a training snapshot: the exported orders that a model learns from and is judged on.
-
-Belongs here: the folder's format and its checks.
-Does not belong here: exporting it (the platform does), the rule of the split (`time_split.py`).
-"""
+"""Reading a training snapshot: the exported orders that a model learns from and is judged on."""
 
 from __future__ import annotations
 
@@ -14,9 +10,8 @@ import numpy as np
 
 from globolatte_ml.data import columns
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.data.contexts import CONTEXT_COLUMNS, Contexts
+from globolatte_ml.data.orders import CONTEXT_COLUMNS, Contexts, time_split
 from globolatte_ml.data.states import CUSTOMER_LEVEL_COLUMNS, PRODUCT_LEVEL_COLUMNS, CustomerStates
-from globolatte_ml.data.time_split import time_split
 
 SPLIT_FILE = "split.json"
 """Says from which date on the orders are new to the champion: `{"fresh_from": "2024-01-01"}`. A first snapshot has none."""
@@ -33,7 +28,7 @@ EXAMPLE_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Snapshot:
+class SnapshotOrders:
     """n orders in time order, each with its customer's state as of the order's business date.
 
     Attributes:
@@ -57,7 +52,7 @@ class Snapshot:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, rows: np.ndarray) -> Snapshot:
+    def take(self, rows: np.ndarray) -> SnapshotOrders:
         """The orders at `rows` (positions or a boolean mask), over the same catalogue."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         return replace(
@@ -82,7 +77,7 @@ class Snapshot:
         return time_split(self.ordered_at, self.fresh_from)
 
 
-def read_snapshot(folder: Path) -> Snapshot:
+def read_snapshot(folder: Path) -> SnapshotOrders:
     """Read examples.parquet, example_products.parquet, products.parquet and, if there is one, split.json of `folder`.
 
     Raises:
@@ -98,7 +93,7 @@ def read_snapshot(folder: Path) -> Snapshot:
             raise InvalidDataError(f"{folder / 'examples.parquet'}: column {name!r} has empty values; export it again")
     y = columns.strings(examples, "main_product_id")
     products = tuple(sorted({*columns.strings(catalogue, "product_id").tolist(), *np.unique(y).tolist()}))
-    return Snapshot(
+    return SnapshotOrders(
         products=products,
         states=CustomerStates.from_tables(examples, pairs, "order_key", products),
         contexts=Contexts.from_table(examples),

@@ -1,8 +1,4 @@
-"""What is known of each customer: `CustomerStates`, the arrays behind the state columns that dbt produces.
-
-Belongs here: reading the two state tables into arrays, selecting rows, moving to another catalogue.
-Does not belong here: anything that depends on the request (date, weather, place): that is `features.py`.
-"""
+"""What is known of each customer: `CustomerStates`, the arrays behind the state columns that dbt produces."""
 
 from __future__ import annotations
 
@@ -26,7 +22,9 @@ CUSTOMER_LEVEL_COLUMNS = (
     *DAYPART_COLUMNS,
     *RECENT_COLUMNS,
 )
-PRODUCT_LEVEL_COLUMNS = ("main_orders", "addon_lines", "decayed_main_30d", "decayed_main_120d")
+HALF_LIVES = {"decayed_main_30d": 30.0, "decayed_main_120d": 120.0}
+"""Days, of the decayed sums that dbt makes."""
+PRODUCT_LEVEL_COLUMNS = ("main_orders", "addon_lines", *HALF_LIVES)
 _NEVER = np.datetime64("NaT")
 _NOTHING: dict[str, object] = {"first_order_date": _NEVER, "last_order_date": _NEVER, "recent_products": -1}
 _ARRAYS = (

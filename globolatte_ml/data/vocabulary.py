@@ -1,8 +1,4 @@
-"""The words a model knows: product ids, business units, weather types, dayparts, seasons.
-
-Belongs here: the fixed words of the calendar, the learnt `Vocabulary`, and their encodings as numbers.
-Does not belong here: anything about customers, and prices or names of products (those are reference data).
-"""
+"""The words a model knows: product ids, business units, weather types, dayparts, seasons."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ DAYPARTS = ("morning", "midday", "afternoon", "evening")
 FEW = 16
 """So few words are looked up one by one: comparing arrays costs more."""
 SEASONS = ("winter", "spring", "summer", "autumn")
+MONTHS_OF_A_SEASON, MIDDLE_OF_A_MONTH = 3, 15
 
 
 @dataclass(frozen=True)
@@ -70,8 +67,13 @@ def months(dates: np.ndarray) -> np.ndarray:
 
 
 def season_codes(dates: np.ndarray) -> np.ndarray:
-    """Position in SEASONS: winter is December to February, spring March to May, and so on."""
-    return months(dates) % 12 // 3
+    """Position of each date's season in SEASONS."""
+    return season_of_month(months(dates))
+
+
+def season_of_month(month: np.ndarray) -> np.ndarray:
+    """Position in SEASONS of months 1..12: winter is December to February, spring March to May, and so on."""
+    return month % 12 // MONTHS_OF_A_SEASON
 
 
 def _distinct(words: Iterable[str]) -> tuple[str, ...]:

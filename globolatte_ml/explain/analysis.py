@@ -1,7 +1,4 @@
-"""All analyses of one model on one snapshot, as a record.
-
-Belongs here: which orders are looked at, putting the parts together, the findings as a table. Does not belong here: pages.
-"""
+"""All analyses of one model on one snapshot, as a record."""
 
 from __future__ import annotations
 
@@ -12,16 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.explain.causal import WeatherEffect, weather_effects
 from globolatte_ml.explain.counterfactuals import Turned, share_turned, turning_changes
 from globolatte_ml.explain.data_quality import Finding, data_findings
 from globolatte_ml.explain.errors import HeatMap, Leaf, error_tree, heat_map
-from globolatte_ml.explain.explanations import PLAYERS, Explanations, Orders, Predictor, explain
+from globolatte_ml.explain.explanations import PLAYERS, Explanations, Predictor, Situations, explain
 from globolatte_ml.explain.fairness import Group, by_group
 from globolatte_ml.model.metrics import losses
-from globolatte_ml.training.baselines import POPULARITY, baseline_probabilities
-from globolatte_ml.training.evaluation import HISTORY_LENGTHS
+from globolatte_ml.training.evaluation import HISTORY_LENGTHS, POPULARITY, baseline_probabilities
 
 EXPLAINED, BACKGROUND = 64, 8
 """Holdout orders that are explained, and the training orders they are explained against: 131,000 predictions."""
@@ -68,10 +64,10 @@ class Analysis:
     data: tuple[Finding, ...]
 
 
-def analyse(model: Predictor, snapshot: Snapshot, names: Mapping[str, str], seed: int = 0) -> Analysis:
+def analyse(model: Predictor, snapshot: SnapshotOrders, names: Mapping[str, str], seed: int = 0) -> Analysis:
     """Look at a model through its snapshot: the holdout for all that judges, all orders for the effect of weather."""
     holdout, products = snapshot.holdout, snapshot.products
-    everything = Orders(snapshot.states, snapshot.contexts)
+    everything = Situations(snapshot.states, snapshot.contexts)
     effects = weather_effects(model, everything, snapshot.chosen, snapshot.customer_ids, products)
     data = tuple(data_findings(snapshot))
     if not holdout.any():
@@ -147,7 +143,7 @@ def findings_table(analysis: Analysis, model_version: str, snapshot: str, now: d
     return table
 
 
-def _groups(judged: Orders) -> dict[tuple[str, str], np.ndarray]:
+def _groups(judged: Situations) -> dict[tuple[str, str], np.ndarray]:
     units, history = judged.contexts.business_unit, judged.states.order_count
     found = {("unit", str(unit)): units == unit for unit in np.unique(units)}
     return found | {
@@ -155,7 +151,7 @@ def _groups(judged: Orders) -> dict[tuple[str, str], np.ndarray]:
     }
 
 
-def _words(orders: Orders) -> tuple[list[str], list[str]]:
+def _words(orders: Situations) -> tuple[list[str], list[str]]:
     """Weathers and units that there were."""
     return np.unique(orders.contexts.weather).tolist(), np.unique(orders.contexts.business_unit).tolist()
 
@@ -175,8 +171,8 @@ def _portrayed(explanations: Explanations, chosen: np.ndarray) -> list[int]:
 
 def _portrait(
     model: Predictor,
-    snapshot: Snapshot,
-    judged: Orders,
+    snapshot: SnapshotOrders,
+    judged: Situations,
     explanations: Explanations,
     at: int,
     row: int,

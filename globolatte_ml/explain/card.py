@@ -1,6 +1,6 @@
 """The model card: what a model is for, what it learned from, how good it is, and where its limits are.
 
-After Mitchell et al., "Model cards for model reporting" (2019). Belongs here: the words, as Markdown. Does not belong here: analyses.
+After Mitchell et al., "Model cards for model reporting" (2019).
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
 """What weather does to choices: an average effect, with the assumptions under which it is one.
 
-Belongs here: the estimator. Does not belong here: words and pictures.
-
 Assumptions, said on the page: (1) within a unit and a month of the year it is chance which weather a day has; (2) who comes in
 does not depend on the weather beyond what is known of them; (3) both weathers were seen there (strata without overlap are left
 out); (4) one order's weather does not act on another order. The estimator is augmented inverse probability weighting (Robins et al.
@@ -17,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from globolatte_ml.data.vocabulary import encode, months
-from globolatte_ml.explain.explanations import Orders, Predictor
+from globolatte_ml.explain.explanations import Predictor, Situations
 
 FEWEST_IN_STRATUM = 5
 NORMAL_95 = 1.96
@@ -44,7 +42,7 @@ class WeatherEffect:
 
 
 def weather_effects(
-    model: Predictor, orders: Orders, chosen: np.ndarray, customers: np.ndarray, products: Sequence[str]
+    model: Predictor, orders: Situations, chosen: np.ndarray, customers: np.ndarray, products: Sequence[str]
 ) -> list[WeatherEffect]:
     """The effect of every weather against the most common one; `chosen`, shape (n,), are positions in `products`.
 
@@ -62,7 +60,7 @@ def weather_effects(
 
 def _effect(
     model: Predictor,
-    orders: Orders,
+    orders: Situations,
     chosen: np.ndarray,
     customers: np.ndarray,
     products: Sequence[str],
@@ -102,12 +100,12 @@ def _effect(
     )
 
 
-def _strata(orders: Orders) -> np.ndarray:
+def _strata(orders: Situations) -> np.ndarray:
     units = tuple(np.unique(orders.contexts.business_unit).tolist())
     return encode(orders.contexts.business_unit, units) * 12 + months(orders.contexts.date) - 1
 
 
-def _under(model: Predictor, orders: Orders, weather: str, products: Sequence[str]) -> np.ndarray:
+def _under(model: Predictor, orders: Situations, weather: str, products: Sequence[str]) -> np.ndarray:
     return model.predict_proba(orders.states, replace(orders.contexts, weather=np.full(len(orders), weather)), products)
 
 
@@ -121,7 +119,7 @@ def _scores(
     return contribution
 
 
-def _before(orders: Orders, products: Sequence[str]) -> np.ndarray:
+def _before(orders: Situations, products: Sequence[str]) -> np.ndarray:
     """One-hot of the customers' choices the time before, shape (n, K); zeros for those without."""
     states = orders.states.for_products(tuple(products))
     last = states.recent_products[:, 0]

@@ -1,7 +1,4 @@
-"""What would have changed a recommendation: other circumstances, or further orders.
-
-Belongs here: the changes, and which of them turn the first choice. Does not belong here: words and pictures.
-"""
+"""What would have changed a recommendation: other circumstances, or further orders."""
 
 from __future__ import annotations
 
@@ -12,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from globolatte_ml.data.contexts import Contexts
-from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS
-from globolatte_ml.explain.explanations import Orders, Predictor
+from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.states import HALF_LIVES, CustomerStates
+from globolatte_ml.data.vocabulary import DAYPARTS, MIDDLE_OF_A_MONTH, MONTHS_OF_A_SEASON, SEASONS, season_codes
+from globolatte_ml.explain.explanations import Predictor, Situations
+from globolatte_ml.model.features import decayed_to
 
 FURTHER_ORDERS = (1, 2, 3, 5, 8)
 SHOWN = 3
-_MIDDLES = ((1, 15), (4, 15), (7, 15), (10, 15))
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Change:
     kind: str
     text: str
     size: int
-    orders: Orders
+    orders: Situations
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ class Turned:
     probability: float
 
 
-def changes(one: Orders, weathers: Sequence[str], units: Sequence[str], names: dict[str, str]) -> list[Change]:
+def changes(one: Situations, weathers: Sequence[str], units: Sequence[str], names: dict[str, str]) -> list[Change]:
     """Every single change to a request (`one` has length 1): small ones first."""
     contexts, state = one.contexts, one.states
     fields = (("weather", "weather", weathers), ("hour", "daypart", DAYPARTS), ("region", "business_unit", units))
@@ -53,20 +50,22 @@ def changes(one: Orders, weathers: Sequence[str], units: Sequence[str], names: d
         if word != now
     ]
     date = dt.date.fromisoformat(str(contexts.date[0]))
-    for season, (month, day) in zip(SEASONS, _MIDDLES, strict=True):
-        other = np.array([dt.date(date.year, month, day)], dtype="datetime64[D]")
-        if SEASONS[date.month % 12 // 3] != season:
+    for code, season in enumerate(SEASONS):
+        other = np.array([dt.date(date.year, MONTHS_OF_A_SEASON * code + 1, MIDDLE_OF_A_MONTH)], dtype="datetime64[D]")
+        if season_codes(contexts.date)[0] != code:
             found += [Change("season", f"in {season}", 1, _with_context(one, "date", other))]
     for count in FURTHER_ORDERS:
         for at, product in enumerate(state.products):
             words = f"{count} further order{'s' if count > 1 else ''} of {names.get(product, product)}"
-            found.append(Change("orders", words, count, Orders(_ordered(state, at, count, contexts.date), contexts)))
+            found.append(
+                Change("orders", words, count, Situations(_ordered(state, at, count, contexts.date), contexts))
+            )
     return found
 
 
 def turning_changes(
     model: Predictor,
-    one: Orders,
+    one: Situations,
     products: Sequence[str],
     weathers: Sequence[str],
     units: Sequence[str],
@@ -88,14 +87,15 @@ def turning_changes(
 
 
 def share_turned(
-    model: Predictor, orders: Orders, products: Sequence[str], weathers: Sequence[str], units: Sequence[str]
+    model: Predictor, orders: Situations, products: Sequence[str], weathers: Sequence[str], units: Sequence[str]
 ) -> dict[str, float]:
     """Share of n predictions whose first choice some other weather, hour, season or region would turn."""
     first = model.predict_proba(orders.states, orders.contexts, products).argmax(axis=1)
     n, turned = len(orders), {}
     year = orders.contexts.date.astype("datetime64[Y]")
     middles = [
-        (year.astype("datetime64[M]") + (month - 1)).astype("datetime64[D]") + (day - 1) for month, day in _MIDDLES
+        (year.astype("datetime64[M]") + MONTHS_OF_A_SEASON * code).astype("datetime64[D]") + (MIDDLE_OF_A_MONTH - 1)
+        for code in range(len(SEASONS))
     ]
     words: dict[str, tuple[str, list[np.ndarray]]] = {
         "weather": ("weather", [np.full(n, word) for word in weathers]),
@@ -112,8 +112,8 @@ def share_turned(
     return turned
 
 
-def _with_context(orders: Orders, field: str, values: np.ndarray) -> Orders:
-    return Orders(orders.states, replace(orders.contexts, **{field: values}))
+def _with_context(orders: Situations, field: str, values: np.ndarray) -> Situations:
+    return Situations(orders.states, replace(orders.contexts, **{field: values}))
 
 
 def _ordered(state: CustomerStates, product: int, count: int, date: np.ndarray) -> CustomerStates:
@@ -121,10 +121,9 @@ def _ordered(state: CustomerStates, product: int, count: int, date: np.ndarray) 
     day = date - np.timedelta64(1, "D")
     main, recent = state.main_orders.copy(), state.recent_products.copy()
     main[:, product] += count
-    decayed = {}
-    for name, half_life in (("decayed_main_30d", 30.0), ("decayed_main_120d", 120.0)):
-        age = (day - state.last_order_date).astype("timedelta64[D]").astype(np.float64)
-        decayed[name] = getattr(state, name) * np.exp2(-np.nan_to_num(age, nan=0.0).clip(min=0.0) / half_life)[:, None]
+    decayed: dict[str, Any] = {}
+    for name in HALF_LIVES:
+        decayed[name] = decayed_to(state, day, name)
         decayed[name][:, product] += count
     width = min(count, recent.shape[1])
     recent = np.hstack([np.full((len(recent), width), product), recent])[:, : recent.shape[1]]
@@ -141,7 +140,7 @@ def _ordered(state: CustomerStates, product: int, count: int, date: np.ndarray) 
     )
 
 
-def _together(many: Sequence[Orders]) -> Orders:
+def _together(many: Sequence[Situations]) -> Situations:
     """Requests one after the other."""
     first = many[0]
     arrays: dict[str, Any] = {
@@ -150,4 +149,4 @@ def _together(many: Sequence[Orders]) -> Orders:
         if name != "products"
     }
     contexts = {name: np.concatenate([getattr(one.contexts, name) for one in many]) for name in vars(first.contexts)}
-    return Orders(replace(first.states, **arrays), Contexts(**contexts))
+    return Situations(replace(first.states, **arrays), Contexts(**contexts))

@@ -1,4 +1,4 @@
-"""What is to be known of the data that a model learned from. Belongs here: the findings. Does not belong here: a verdict on them."""
+"""What is to be known of the data that a model learned from."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.snapshot import SnapshotOrders
 
 RARE = 50
-"""Orders below which little was learned of a product."""
+"""Situations below which little was learned of a product."""
 LONG_SILENCE_DAYS = 7
 
 
@@ -22,7 +22,7 @@ class Finding:
     concern: str = ""
 
 
-def data_findings(snapshot: Snapshot) -> list[Finding]:
+def data_findings(snapshot: SnapshotOrders) -> list[Finding]:
     """Facts about a snapshot of n >= 1 orders."""
     n, holdout = len(snapshot), snapshot.holdout
     dates = snapshot.contexts.date
@@ -60,7 +60,7 @@ def data_findings(snapshot: Snapshot) -> list[Finding]:
     ]
 
 
-def _by_unit(snapshot: Snapshot) -> list[Finding]:
+def _by_unit(snapshot: SnapshotOrders) -> list[Finding]:
     found = []
     units = snapshot.contexts.business_unit
     for unit in np.unique(units).tolist():

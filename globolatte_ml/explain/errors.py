@@ -1,7 +1,4 @@
-"""Where the model errs: a shallow tree over its losses, and a heat map.
-
-Belongs here: the tree and the cells. Does not belong here: pictures of them.
-"""
+"""Where the model errs: a shallow tree over its losses, and a heat map."""
 
 from __future__ import annotations
 
@@ -11,17 +8,17 @@ from typing import Any
 import numpy as np
 
 from globolatte_ml.data.vocabulary import DAYPARTS
-from globolatte_ml.explain.explanations import Orders
+from globolatte_ml.explain.explanations import Situations
 from globolatte_ml.training.evaluation import HISTORY_LENGTHS
 
 DEPTH = 3
 FEWEST_ORDERS = 20
-"""Orders that a leaf or a cell must have to be spoken of."""
+"""Situations that a leaf or a cell must have to be spoken of."""
 
 
 @dataclass(frozen=True)
 class Leaf:
-    """Orders that one rule describes, and the model's quality on them, measured on customers that the tree did not see."""
+    """Situations that one rule describes, and the model's quality on them, measured on customers that the tree did not see."""
 
     rule: str
     orders: int
@@ -39,7 +36,7 @@ class HeatMap:
     orders: np.ndarray
 
 
-def traits(orders: Orders) -> tuple[np.ndarray, tuple[str, ...]]:
+def traits(orders: Situations) -> tuple[np.ndarray, tuple[str, ...]]:
     """What people can tell orders apart by: a matrix (n, t) and its columns. Yes/no columns are called `name=value`."""
     states, contexts = orders.states, orders.contexts
     days = (contexts.date - states.last_order_date).astype("timedelta64[D]").astype(np.float64)
@@ -58,7 +55,7 @@ def traits(orders: Orders) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def error_tree(
-    orders: Orders, losses: np.ndarray, hits: np.ndarray, customers: np.ndarray, seed: int = 0
+    orders: Situations, losses: np.ndarray, hits: np.ndarray, customers: np.ndarray, seed: int = 0
 ) -> list[Leaf]:
     """Rules for where losses are high and low, worst first: found on one half of the customers, measured on the other."""
     from sklearn.tree import DecisionTreeRegressor
@@ -82,7 +79,7 @@ def error_tree(
     return sorted(leaves, key=lambda leaf: -leaf.log_loss)
 
 
-def heat_map(orders: Orders, losses: np.ndarray) -> HeatMap:
+def heat_map(orders: Situations, losses: np.ndarray) -> HeatMap:
     """Mean loss by history length and unit."""
     units = tuple(np.unique(orders.contexts.business_unit).tolist())
     shape = len(HISTORY_LENGTHS), len(units)

@@ -1,7 +1,5 @@
 """Which part of what the model knows moved a probability, and by how much: exact Shapley values of groups of inputs.
 
-Belongs here: the groups ("players"), coalitions, values. Does not belong here: words and pictures.
-
 The players are what a request consists of: the fields of the context, and the customer's state in three parts. With so few of
 them all coalitions can be asked, so that the interventional Shapley values (Lundberg & Lee 2017; Janzing et al. 2020) are exact for any
 model: what SHAP's sampling explainers estimate. A player that is absent takes its value from orders of the background sample.
@@ -16,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.states import CustomerStates
 
 REGION, DATE, WEATHER, HOUR, HOLIDAY = "region", "time of year", "weather", "hour", "holiday"
@@ -39,7 +37,7 @@ class Predictor(Protocol):
 
 
 @dataclass(frozen=True)
-class Orders:
+class Situations:
     """n requests: states and contexts."""
 
     states: CustomerStates
@@ -48,9 +46,9 @@ class Orders:
     def __len__(self) -> int:
         return len(self.contexts)
 
-    def take(self, rows: np.ndarray) -> Orders:
+    def take(self, rows: np.ndarray) -> Situations:
         """The requests at `rows`."""
-        return Orders(self.states.take(rows), self.contexts.take(rows))
+        return Situations(self.states.take(rows), self.contexts.take(rows))
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ class Explanations:
         return total
 
 
-def explain(model: Predictor, orders: Orders, background: Orders, products: Sequence[str]) -> Explanations:
+def explain(model: Predictor, orders: Situations, background: Situations, products: Sequence[str]) -> Explanations:
     """Explain n predictions against b background orders; the model is asked n x b x 2^players times."""
     n_players, n, b = len(PLAYERS), len(orders), len(background)
     mine, theirs = np.repeat(np.arange(n), b), np.tile(np.arange(b), n)
@@ -93,13 +91,13 @@ def explain(model: Predictor, orders: Orders, background: Orders, products: Sequ
     return Explanations(worth[0].mean(axis=0), values, worth[-1])
 
 
-def _asked(model: Predictor, orders: Orders, products: Sequence[str]) -> np.ndarray:
+def _asked(model: Predictor, orders: Situations, products: Sequence[str]) -> np.ndarray:
     pieces = [np.arange(start, min(start + ROWS_AT_ONCE, len(orders))) for start in range(0, len(orders), ROWS_AT_ONCE)]
     asked = [orders.take(piece) for piece in pieces]
     return np.concatenate([model.predict_proba(one.states, one.contexts, products) for one in asked])
 
 
-def _mixed(left: Orders, right: Orders, present: dict[str, bool]) -> Orders:
+def _mixed(left: Situations, right: Situations, present: dict[str, bool]) -> Situations:
     """The present players' fields from `left`, all others from `right`."""
     context = {name: getattr((left if present[player] else right).contexts, name) for player, name in _CONTEXT.items()}
     owner = {name: player for player, names in _STATE.items() for name in names}
@@ -108,4 +106,4 @@ def _mixed(left: Orders, right: Orders, present: dict[str, bool]) -> Orders:
         for field in fields(CustomerStates)
         if field.name != "products"
     }
-    return Orders(replace(left.states, **state), Contexts(**context))
+    return Situations(replace(left.states, **state), Contexts(**context))

@@ -1,7 +1,5 @@
 """Whether the model serves some groups of customers worse, with the uncertainty of that.
 
-Belongs here: quality by group with bootstrap intervals over customers. Does not belong here: a verdict on promotion.
-
 Groups differ in how predictable people are, so log loss alone is no measure of fairness: the gain over popularity and the
 calibration gap stand beside it.
 """

@@ -1,7 +1,4 @@
-"""One self-contained HTML page per model version: pictures inside, nothing fetched, no script.
-
-Belongs here: the page. Does not belong here: what it says (`card.py`, `analysis.py`), where it is kept.
-"""
+"""One self-contained HTML page per model version: pictures inside, nothing fetched, no script."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures of an analysis as PNG bytes. Belongs here: figures. Does not belong here: computing anything."""
+"""Pictures of an analysis as PNG bytes."""
 
 from __future__ import annotations
 

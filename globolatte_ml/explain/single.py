@@ -1,7 +1,4 @@
-"""One recommendation, explained: what moved its first choice, and what would turn it.
-
-Belongs here: the request as the scorer answers it, and its explanation. Does not belong here: printing.
-"""
+"""One recommendation, explained: what moved its first choice, and what would turn it."""
 
 from __future__ import annotations
 
@@ -9,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from globolatte_ml.data.contexts import Contexts
-from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.explain.counterfactuals import Turned, turning_changes
-from globolatte_ml.explain.explanations import PLAYERS, Orders, explain
+from globolatte_ml.explain.explanations import PLAYERS, Situations, explain
 from globolatte_ml.model.encoding import daypart_preference
 from globolatte_ml.scoring.recommendations import Recommendation, Request
 from globolatte_ml.scoring.scoring import Scorer
@@ -32,7 +29,7 @@ class Explained:
     turned: tuple[Turned, ...]
 
 
-def explain_request(scorer: Scorer, request: Request, snapshot: Snapshot, seed: int = 0) -> Explained:
+def explain_request(scorer: Scorer, request: Request, snapshot: SnapshotOrders, seed: int = 0) -> Explained:
     """Answer a request and explain the answer against a hundred orders of `snapshot`. Raises ValueError as `Scorer.recommend` does.
 
     Without a daypart it is the mean over the hours at which the customer comes, as the answer is.
@@ -50,10 +47,10 @@ def explain_request(scorer: Scorer, request: Request, snapshot: Snapshot, seed: 
         daypart=np.array(dayparts),
         is_holiday=np.full(len(dayparts), scorer.bundle.is_holiday(answer.business_unit, day)),
     )
-    asked = Orders(state.take(np.zeros(len(dayparts), dtype=np.int64)), contexts)
+    asked = Situations(state.take(np.zeros(len(dayparts), dtype=np.int64)), contexts)
     rows = np.random.default_rng(seed).choice(len(snapshot), min(BACKGROUND, len(snapshot)), replace=False)
     states = snapshot.states.for_products(state.products).take(rows)
-    found = explain(scorer.model, asked, Orders(states, snapshot.contexts.take(rows)), scorer.products)
+    found = explain(scorer.model, asked, Situations(states, snapshot.contexts.take(rows)), scorer.products)
     first = scorer.products.index(answer.ranked[0].product_id)
     values = weights @ found.values[:, :, first]
     likeliest = asked.take(np.array([int(weights.argmax())]))

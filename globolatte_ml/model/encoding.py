@@ -2,7 +2,7 @@
 
 Everything that can be said of a state alone or of a context alone is said once for each, and the two come together here: an endpoint
 encodes all states when it loads them, and each kind of context once. Features that need both stand in `features.py` and
-`taste_inputs.py`, where each column lies in `layout.py`.
+`taste_inputs.py`, where each column lies in `places.py`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.shares import shrunken_shares
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS, encode, months, one_hot, season_codes
 from globolatte_ml.model.feature_space import FeatureSpace
-from globolatte_ml.model.layout import Layout
+from globolatte_ml.model.places import Places
 
 DAYPART_PRIOR_ORDERS, BASKET_PRIOR_ORDERS, ADDON_PRIOR_ORDERS = 4.0, 4.0, 4.0
 ADDON_SCALE = 2.0
@@ -33,7 +33,7 @@ class Encoded:
     """
 
     columns: np.ndarray
-    places: Layout
+    places: Places
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -52,7 +52,7 @@ class EncodedStates:
     """What is known of n customers whatever is asked: the last columns of an `Encoded`."""
 
     columns: np.ndarray
-    places: Layout
+    places: Places
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The columns of that name, (n, width)."""
@@ -70,7 +70,7 @@ def encode_for(states: CustomerStates, contexts: Contexts, space: FeatureSpace) 
 
 def encode_asked(states: EncodedStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
     """What is asked, as numbers, of n states that are numbers already."""
-    return Encoded(np.concatenate((_encoded_contexts(contexts, space), states.columns), axis=1), space.layout)
+    return Encoded(np.concatenate((_encoded_contexts(contexts, space), states.columns), axis=1), space.places)
 
 
 def encode_states(states: CustomerStates, space: FeatureSpace) -> EncodedStates:
@@ -98,7 +98,7 @@ def encode_states(states: CustomerStates, space: FeatureSpace) -> EncodedStates:
         "mains_30d": states.decayed_main_30d,
         "addons": states.addon_lines,
     }
-    places = space.layout
+    places = space.places
     columns = np.empty((len(states), places.width - places.asked))
     for name, values in parts.items():
         columns[:, places.within("last_day", name)] = values if values.ndim == columns.ndim else values[:, None]
@@ -127,7 +127,7 @@ def _encoded_contexts(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
 
 
 def _columns_of(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
-    places, words, day = space.layout, space.vocabulary, space.layout["day"]
+    places, words, day = space.places, space.vocabulary, space.places["day"]
     unit, month = encode(contexts.business_unit, words.business_units), months(contexts.date) - 1
     season = season_codes(contexts.date)
     codes = {

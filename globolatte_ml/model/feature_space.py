@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS, Vocabulary
-from globolatte_ml.model.layout import CONTEXT, COUNTS, PAST, Layout, context_names
+from globolatte_ml.model.places import CONTEXT, COUNTS, PAST, Places, context_names
 
 ALWAYS = 0
 SHOWN = ("business_unit", "season", "weather", "daypart", "holiday", "trend", "business_unit_season")
@@ -52,9 +52,9 @@ class FeatureSpace:
     last_date: np.datetime64
 
     @cached_property
-    def layout(self) -> Layout:
+    def places(self) -> Places:
         """Where each number of an order lies."""
-        return Layout(self.vocabulary)
+        return Places(self.vocabulary)
 
     @cached_property
     def contexts_asked(self) -> dict[Hashable, np.ndarray]:
@@ -83,7 +83,7 @@ class FeatureSpace:
     def _by_unit_and_season(self, table: np.ndarray) -> np.ndarray:
         """A table (R + 1, 4, x) as a matrix (context columns, x): a context times it gives the context's cell; the chain's for a
         unit never seen."""
-        places, matrix = self.layout, np.zeros((self.layout["context"].stop, table.shape[2]))
+        places, matrix = self.places, np.zeros((self.places["context"].stop, table.shape[2]))
         matrix[places["season"]] = table[-1]
         matrix[places["business_unit_season"]] = (table[:-1] - table[-1]).reshape(-1, table.shape[2])
         return matrix
@@ -124,7 +124,7 @@ class Circumstances:
     @classmethod
     def of(cls, space: FeatureSpace) -> Circumstances:
         """The matrices for what a model learned of its chain."""
-        words, places, seasons = space.vocabulary, space.layout, len(SEASONS)
+        words, places, seasons = space.vocabulary, space.places, len(SEASONS)
         units, width = len(words.business_units), len(circumstance_names(words))
         target, start = {}, ALWAYS + 1
         for name in SHOWN:

@@ -1,8 +1,4 @@
-"""The one definition of a feature: customer state + request context -> model inputs, in training, batch and online alike.
-
-Belongs here: the transformation of what `encoding.py` gives, and its column names.
-Does not belong here: what it needs to have learnt (`feature_space.py`), and the model on top (`model.py`).
-"""
+"""The one definition of a feature: customer state + request context -> model inputs, in training, batch and online alike."""
 
 from __future__ import annotations
 
@@ -11,19 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.shares import centred_log
-from globolatte_ml.data.states import RECENT_COLUMNS, CustomerStates
+from globolatte_ml.data.states import HALF_LIVES, RECENT_COLUMNS, CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, encode, one_hot, season_codes
 from globolatte_ml.model.encoding import Encoded, encode_for
 from globolatte_ml.model.feature_space import FeatureSpace
-from globolatte_ml.model.layout import CONTEXT, COUNTS, context_names, named
+from globolatte_ml.model.places import CONTEXT, COUNTS, context_names, named
 
-HALF_LIVES = {"decayed_main_30d": 30.0, "decayed_main_120d": 120.0}
 ADDON_WEIGHT = 0.4  # an add-on tells less of a customer's taste than a main product
 SHARE_SCALE = 3.0  # one penalty serves all columns, so that the telling ones are given the larger unit
 
-# Of mains, mains_120d, mains_30d and addons, as `layout.COUNTS` has them:
+# Of mains, mains_120d, mains_30d and addons, as `places.COUNTS` has them:
 _FADING = -np.log(2.0) * np.array([[0.0, 1 / HALF_LIVES["decayed_main_120d"], 1 / HALF_LIVES["decayed_main_30d"], 0.0]])
 _UNSURE = np.array([0.0, 0.0, 1.0, 2.0])
 """Orders and lines of nothing in particular, where no prior stands for them: few counts make small shares."""
@@ -54,7 +49,7 @@ def encoded_features(orders: Encoded, space: FeatureSpace) -> np.ndarray:
 
 def feature_names(space: FeatureSpace) -> tuple[str, ...]:
     """Names of the d feature columns."""
-    nobody = Encoded(np.zeros((0, space.layout.width)), space.layout)
+    nobody = Encoded(np.zeros((0, space.places.width)), space.places)
     return tuple(name for block in _blocks(nobody, space) for name in block.columns)
 
 

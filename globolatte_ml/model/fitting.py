@@ -1,27 +1,24 @@
 """Fitting: candidates compared on later orders, the two experts, and the weights of their pool.
 
-How each expert learns stands in `taste_fit.py`, `regression.py` and `priors.py`.
+How the taste model learns stands in `taste_fit.py`, what features need in `priors.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import numpy as np
 
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.orders import Contexts, Orders, recency_weights, thinned, time_split
 from globolatte_ml.data.shares import log_softmax
-from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.data.time_split import time_split
-from globolatte_ml.data.training_orders import recency_weights, round_significant, thinned
 from globolatte_ml.data.vocabulary import SEASONS
 from globolatte_ml.model.encoding import encode_for
 from globolatte_ml.model.features import features
 from globolatte_ml.model.metrics import log_loss
 from globolatte_ml.model.predicting import FittedModel, pool
 from globolatte_ml.model.priors import learn_feature_space
-from globolatte_ml.model.regression import fit_regression
 from globolatte_ml.model.taste_fit import fit_taste, quasi_normal_draws, start
 from globolatte_ml.model.taste_inputs import taste_inputs
 
@@ -39,24 +36,24 @@ REGRESSION_ALONE = np.array([0.0, 1.0])
 EXPECTED_BLEND, BLEND_PRIOR_ORDERS = np.array([0.8, 0.2]), 4.0
 """The blend's weights before anything is known, and the strength of that belief."""
 BLEND_ITERATIONS = 50
+REGRESSION_ITERATIONS = 500
+SIGNIFICANT_DIGITS = 10
 TASTE_DIGITS = 6
 """Significant digits kept of the taste model and the blend: far more than the data tell, fewer than the search's noise reaches."""
 
 
-@dataclass(frozen=True)
-class Orders:
-    """n orders to learn from. chosen: (n,) positions of the main products in the sorted catalogue."""
+Watch = Callable[[], AbstractContextManager[object]]
+_watches: list[Watch] = []
 
-    states: CustomerStates
-    contexts: Contexts
-    chosen: np.ndarray
 
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def take(self, rows: np.ndarray) -> Orders:
-        """The orders at `rows` (positions or a boolean mask)."""
-        return Orders(self.states.take(rows), self.contexts.take(rows), self.chosen[rows])
+@contextmanager
+def watched(watch: Watch) -> Iterator[None]:
+    """Within it, the fit of a model's own regression happens inside `watch()`; those of candidates do not."""
+    _watches.append(watch)
+    try:
+        yield
+    finally:
+        _watches.remove(watch)
 
 
 def validation_orders(
@@ -234,3 +231,43 @@ def learn_blend(log_taste: np.ndarray, log_regression: np.ndarray, chosen: np.nd
     )
     weights: np.ndarray = found.x
     return weights
+
+
+def fit_regression(
+    inputs: np.ndarray,
+    chosen: np.ndarray,
+    penalty: float,
+    weights: np.ndarray | None,
+    random_state: int,
+    *,
+    is_candidate: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coefficients (S, d) and intercepts (S,) for the S distinct values of `chosen` in sorted order; `penalty` is scikit-learn's C.
+
+    inputs: (n, d). weights: (n,), None for equal ones.
+    """
+    import warnings
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    if len(np.unique(chosen)) == 1:
+        return np.zeros((1, inputs.shape[1])), np.zeros(1)
+    regression = LogisticRegression(C=penalty, max_iter=REGRESSION_ITERATIONS, random_state=random_state)
+    centre = inputs.mean(axis=0)  # the same optimum, since intercepts go unpunished, in a third of the iterations
+    watch = _watches[-1]() if _watches and not is_candidate else nullcontext()
+    with watch, warnings.catch_warnings():  # a candidate that did not converge is taken for what it scores
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        regression.fit(inputs - centre, chosen, sample_weight=weights)
+    coef, intercept = regression.coef_, regression.intercept_ - regression.coef_ @ centre
+    if len(coef) == 1:  # scikit-learn keeps one row of log odds for two classes
+        coef, intercept = np.vstack([np.zeros_like(coef), coef]), np.concatenate([[0.0], intercept])
+    return coef, intercept
+
+
+def round_significant(values: np.ndarray, digits: int = SIGNIFICANT_DIGITS) -> np.ndarray:
+    """`values` rounded to `digits` significant decimal digits."""
+    exponent = np.floor(np.log10(np.abs(np.where(values == 0, 1.0, values))))
+    scale = 10.0 ** (digits - 1 - exponent)
+    rounded: np.ndarray = np.round(values * scale) / scale
+    return rounded

@@ -1,8 +1,4 @@
-"""How good probabilities are: log loss, hit rates, calibration, and the uncertainty of a difference.
-
-Belongs here: pure functions of probabilities of shape (n, K) and chosen positions of shape (n,).
-Does not belong here: splits, baselines, records of an evaluation.
-"""
+"""How good probabilities are: log loss, hit rates, calibration, and the uncertainty of a difference."""
 
 from __future__ import annotations
 

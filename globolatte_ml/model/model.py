@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.orders import Contexts, Orders, canonical_order
 from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.data.training_orders import canonical_order
 from globolatte_ml.model import model_files
-from globolatte_ml.model.fitting import Orders, fit_model
+from globolatte_ml.model.fitting import fit_model
 from globolatte_ml.model.predicting import HALF_LIVES_IN_DAYS, PENALTIES, FittedModel
 
 __all__ = ["HALF_LIVES_IN_DAYS", "PENALTIES", "PreferenceModel"]

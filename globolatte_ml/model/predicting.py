@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.shares import softmax
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.model.encoding import Encoded, encode_for

@@ -1,8 +1,4 @@
-"""What fitting learns before the regression: vocabulary, popularity, Dirichlet prior strengths, the chain's habits.
-
-Belongs here: estimates from the training part that become a `FeatureSpace`.
-Does not belong here: the features themselves, the regression weights.
-"""
+"""What fitting learns before the regression: vocabulary, popularity, Dirichlet prior strengths, the chain's habits."""
 
 from __future__ import annotations
 
@@ -10,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.shares import shrunken_shares
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS, Vocabulary, encode, season_codes

@@ -1,8 +1,5 @@
 """The taste model: a hierarchical mixed logit whose customers' tastes are inferred from what their state tells.
 
-Belongs here: its parameters and its predictions, in plain numpy.
-Does not belong here: learning (`taste_fit.py`), its inputs (`taste_inputs.py`), the blend with the regression (`model.py`).
-
 A customer's taste (K utilities) is drawn from a mixture of G normal groups; every order adds to it what circumstances and habit
 give, and Gumbel noise: a mixed logit (McFadden and Train 2000). The population is held as M = G x R fixed tastes, R normal
 quasi-random draws of each group, moved by the group's mean and the common spread. For one customer the M tastes are weighed by

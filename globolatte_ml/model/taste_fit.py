@@ -1,8 +1,5 @@
 """Learning the taste model: penalised maximum likelihood of the choices, each predicted from the state before it.
 
-Belongs here: the objective with its gradient, the priors, the start, the search.
-Does not belong here: predicting (`taste.py`).
-
 The likelihood is that of main product and daypart together, given the state: what a daypart tells of a group is learned with
 it. Each order is predicted from earlier ones only, so that the fit is to exactly what will be served. The priors (normal, around
 a chain without groups' habits) keep rare circumstances quiet. L-BFGS from k-means centres of past shares.

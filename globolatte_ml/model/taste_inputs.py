@@ -1,8 +1,7 @@
-"""What the taste model sees of an order: its circumstances, and those of the customer's past orders as the state tells them.
+"""What the taste model sees of an order: its circumstances, and those of the customer's past orders as the state has them.
 
-Belongs here: the second half of the one feature definition, state + context -> `TasteInputs`, in training, batch and online alike.
-Does not belong here: the regression's features (`features.py`), which circumstances there are (`circumstances.py`), learning and
-predicting (`taste_fit.py`, `taste.py`).
+The second half of the one feature definition, state + context -> `TasteInputs`, in training, batch and online alike; the first half is
+`features.py`. Which circumstances there are stands in `feature_space.py`.
 """
 
 from __future__ import annotations

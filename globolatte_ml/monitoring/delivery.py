@@ -1,8 +1,4 @@
-"""What was delivered on some days, and whether so much of it was unusable that nothing may be concluded from the rest.
-
-Belongs here: counts of delivered, quarantined and refused data, and the limits of what is still sound.
-Does not belong here: values of columns (`drift.py` guards them).
-"""
+"""What was delivered on some days, and whether so much of it was unusable that nothing may be concluded from the rest."""
 
 from __future__ import annotations
 

@@ -1,8 +1,4 @@
-"""Drift: a window's orders against the champion's snapshot, column by column, by Evidently.
-
-Belongs here: guarding columns against what would crash or mislead a comparison, running the report, reading its verdicts.
-Does not belong here: which columns and thresholds (`policies.py`), which reference (`references.py`), pictures (`plots.py`).
-"""
+"""Drift: a window's orders against the champion's snapshot, column by column, by Evidently."""
 
 from __future__ import annotations
 
@@ -16,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from globolatte_ml.monitoring.delivery import DeliveryLimits
+from globolatte_ml.monitoring.orders import ReferenceOrders, reference_orders
 from globolatte_ml.monitoring.policies import POLICIES, ColumnPolicy, Reference
-from globolatte_ml.monitoring.references import ReferenceOrders, reference_orders
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
 from globolatte_ml.monitoring.windows import Window
 
 if TYPE_CHECKING:
-    from evidently.core.report import Snapshot as EvidentlySnapshot
+    from evidently.core.report import SnapshotOrders as EvidentlySnapshot
 
 FEWEST_VALUES = 100
 """A column with fewer values than this, in window or reference, is not compared."""

@@ -1,8 +1,4 @@
-"""Performance: the champion's predictions for a window's orders, each as of its order, against what was bought.
-
-Belongs here: predicting past orders with the champion, the band that its own holdout gives, the verdict.
-Does not belong here: drift of inputs (`drift.py`), comparing models (`evaluation.py`).
-"""
+"""Performance: the champion's predictions for a window's orders, each as of its order, against what was bought."""
 
 from __future__ import annotations
 
@@ -12,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from globolatte_ml.data import columns
-from globolatte_ml.data.contexts import Contexts
-from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.model.metrics import hit_rate, log_loss, losses
 from globolatte_ml.model.model import PreferenceModel
@@ -54,7 +50,7 @@ class Band:
     lowest_hit_rate: float
 
 
-def holdout_outcomes(model: PreferenceModel, snapshot: Snapshot) -> Outcomes | None:
+def holdout_outcomes(model: PreferenceModel, snapshot: SnapshotOrders) -> Outcomes | None:
     """The champion on the holdout of its own snapshot, which it never saw; none if the snapshot has no holdout."""
     holdout = snapshot.holdout
     if not holdout.any():

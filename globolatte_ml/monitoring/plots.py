@@ -1,8 +1,4 @@
-"""Pictures of monitoring as PNG bytes: what each window said, over time.
-
-Belongs here: figures drawn from rows of kept verdicts. matplotlib is imported when a figure is drawn.
-Does not belong here: computing anything, reading tables.
-"""
+"""Pictures of monitoring as PNG bytes: what each window said, over time."""
 
 from __future__ import annotations
 

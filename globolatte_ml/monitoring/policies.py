@@ -1,7 +1,5 @@
 """Which columns of an order are compared, by which method, and from which distance on they count as drifted.
 
-Belongs here: the table of columns, and how it was calibrated. Does not belong here: comparing (`drift.py`).
-
 Left out on purpose: calendar columns (date, hour, season, holiday), which differ between any two windows; counters that only
 grow (a customer's number of orders, of lines, the first order's date); identifiers. What follows the time of year is compared
 with the same time of year (`SEASON`), what changes slowly over years with the last orders of the snapshot (`RECENT`).

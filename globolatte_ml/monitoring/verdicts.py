@@ -1,7 +1,4 @@
-"""The verdicts of monitoring: frozen records that can be kept, compared and decided on.
-
-Belongs here: their shape. Does not belong here: how they come about (`drift.py`, `performance.py`).
-"""
+"""The verdicts of monitoring: frozen records that can be kept, compared and decided on."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Windows: runs of business dates that hold enough orders to be judged, for the whole chain and for each business unit.
-
-Belongs here: where a window starts and ends. Does not belong here: what is in it (`drift.py`, `performance.py`).
-"""
+"""Windows: runs of business dates that hold enough orders to be judged, for the whole chain and for each business unit."""
 
 from __future__ import annotations
 

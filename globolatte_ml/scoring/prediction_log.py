@@ -1,8 +1,5 @@
 """The prediction log's writing side: every answer as a line of a file, off the request path.
 
-Belongs here: the line's form, the queue, the files and when they are finished.
-Does not belong here: taking finished files into the warehouse (the asset `monitoring/prediction_log` does).
-
 One process writes one file at a time, `<name>.jsonl.part`, under an exclusive lock, and renames it to `<name>.jsonl` when it is
 finished: after `rotate_bytes` or `rotate_seconds`, or at shutdown. Lines reach the operating system every `FLUSH_SECONDS`,
 so a SIGKILL loses at most the answers of that long (what was written survives, in a `.part` file that nobody locks any more:
@@ -34,7 +31,7 @@ FINISHED, UNFINISHED = ".jsonl", ".jsonl.part"
 
 
 @dataclass(frozen=True)
-class Entry:
+class AnsweredCall:
     """The answers of one call."""
 
     answered_at: dt.datetime
@@ -86,7 +83,7 @@ class PredictionLog:
     ) -> None:
         self._folder, self._deployment = folder, deployment
         self._rotate_seconds, self._rotate_bytes, self._limit = rotate_seconds, rotate_bytes, queue_answers
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[AnsweredCall] = deque()
         self._lock, self._writing, self._stop = threading.Lock(), threading.Lock(), threading.Event()
         self._waiting = self._written = self._dropped = self._failed = self._files = 0
         self._file: _LogFile | None = None
@@ -95,7 +92,7 @@ class PredictionLog:
         self._thread.start()
         atexit.register(self.close)
 
-    def offer(self, entry: Entry) -> bool:
+    def offer(self, entry: AnsweredCall) -> bool:
         """Queues the answers of a call; false if there is no room or the log is closed, and they are dropped. Never blocks."""
         count = len(entry.answers)
         with self._lock:

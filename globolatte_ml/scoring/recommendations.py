@@ -1,8 +1,4 @@
-"""The words of a conversation with the scorer: what is asked, what is answered, and the address of an answer.
-
-Belongs here: request and answer records, prediction ids.
-Does not belong here: computing an answer (`scoring.py`).
-"""
+"""The words of a conversation with the scorer: what is asked, what is answered, and the address of an answer."""
 
 from __future__ import annotations
 

@@ -9,13 +9,18 @@ import numpy as np
 import pyarrow as pa
 
 from globolatte_ml.data import columns
-from globolatte_ml.data.contexts import Contexts
-from globolatte_ml.data.vocabulary import SEASONS, encode, season_codes
+from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.vocabulary import (
+    MIDDLE_OF_A_MONTH,
+    MONTHS_OF_A_SEASON,
+    SEASONS,
+    encode,
+    season_codes,
+    season_of_month,
+)
 from globolatte_ml.figures import INK, MUTED, new_figure, png_bytes
 from globolatte_ml.scoring.scoring import Scorer
 
-MONTHS_OF_A_SEASON = 3
-MIDDLE_OF_A_MONTH = 15
 NO_HISTORY = -1
 _ANY_DAYPART = ""
 WIDEST = 10
@@ -66,7 +71,7 @@ def _weather_shares(
     days = np.zeros((len(units), len(SEASONS), len(weathers)))
     unit = encode(columns.strings(weather_days, "business_unit"), units)
     weather = encode(columns.strings(weather_days, "weather"), weathers)
-    season = columns.integers(weather_days, "month") % 12 // MONTHS_OF_A_SEASON
+    season = season_of_month(columns.integers(weather_days, "month"))
     known = (unit >= 0) & (weather >= 0)
     np.add.at(days, (unit[known], season[known], weather[known]), columns.floats(weather_days, "order_days")[known])
     total = days.sum(axis=2, keepdims=True)

@@ -1,8 +1,5 @@
 """What a caller of the endpoint may say: the body of `POST /score`, checked field by field.
 
-Belongs here: the shape, the limits and the messages, as pure functions.
-Does not belong here: computing an answer (`scoring.py`), HTTP beyond the status code (`score.py`).
-
 A body is one request, a list of requests, or `{"requests": [...]}`. A request is
 
     {"customer_id": "C0001", "region": "Canada", "weather": "Snowy",

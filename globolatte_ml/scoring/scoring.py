@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.data.contexts import Contexts
+from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.vocabulary import DAYPARTS, months
 from globolatte_ml.model.encoding import daypart_preference, encode_asked, encode_states
 from globolatte_ml.model.model import PreferenceModel

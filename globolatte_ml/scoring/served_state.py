@@ -1,8 +1,5 @@
 """The scorer that an endpoint answers with, kept up to date with the published customer states.
 
-Belongs here: following the state pointer and swapping the scorer whole, so that every answer comes from one model and one state.
-Does not belong here: how a scorer computes, how a state is published.
-
 Beside the pointer file lies `states/<version>/`; the pointer holds the version. It is looked at every `CHECK_SECONDS` by a
 thread of its own, which loads a new state while requests are answered from the old one.
 """

@@ -1,8 +1,5 @@
 """One deployment of the online endpoint: a model, the states it follows, its prediction log, its clock.
 
-Belongs here: what is answered to a body, and what a deployment tells of itself.
-Does not belong here: the inference server's side of the conversation (`score.py`), what a body may say (`score_body.py`).
-
 Environment:
 
 - `AZUREML_MODEL_DIR`: the model folder, or a folder that holds it (set by the inference server).
@@ -24,7 +21,7 @@ from typing import Any
 
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.scoring.prediction_log import ROTATE_SECONDS, Entry, PredictionLog
+from globolatte_ml.scoring.prediction_log import ROTATE_SECONDS, AnsweredCall, PredictionLog
 from globolatte_ml.scoring.recommendations import Recommendation, Request
 from globolatte_ml.scoring.score_body import parse_body
 from globolatte_ml.scoring.scoring import resolve_model_folder
@@ -40,7 +37,7 @@ class Service:
     states: StateFollower
     log: PredictionLog | None
     fixed_now: dt.datetime | None
-    listeners: tuple[Callable[[Entry], None], ...] = ()
+    listeners: tuple[Callable[[AnsweredCall], None], ...] = ()
     """Told of every call before its answer leaves: their time is the caller's, so they must be quick."""
 
     @classmethod
@@ -70,7 +67,7 @@ class Service:
         served, now = self.states.current, self.now()
         requests = parse_body(body, served.words, now)
         answers = served.scorer.recommend([_whole(request) for request in requests])
-        entry = Entry(now.astimezone(dt.UTC), request_id, mirrored, answers)
+        entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers)
         if self.log is not None:
             self.log.offer(entry)
         for listener in self.listeners:

@@ -1,8 +1,4 @@
-"""Reading a state bundle: everything an endpoint needs to know about customers and the chain, as files.
-
-Belongs here: the folder's format and lookups by id.
-Does not belong here: exporting it (the platform does), predictions (`scoring.py`).
-"""
+"""Reading a state bundle: everything an endpoint needs to know about customers and the chain, as files."""
 
 from __future__ import annotations
 

@@ -1,8 +1,5 @@
 """How many segments there are, and where: k-means with the evidence for each k.
 
-Belongs here: clustering, the evidence, the choice of k. Does not belong here: what a segment is called (`profiles.py`), which
-id it bears (`matching.py`).
-
 The k taken is the largest one that resampling reproduces and that separates almost as well as the best: for a bootstrap sample of
 the customers the segments are found anew, and all customers assigned to them; the adjusted Rand index of both assignments
 (Hubert & Arabie 1985) is to be 0.8 on average. More segments than that tell of the sample, not of the customers. Splitting a

@@ -1,7 +1,4 @@
-"""Segments and the evidence for them, as PNG bytes.
-
-Belongs here: figures. Does not belong here: computing anything.
-"""
+"""Segments and the evidence for them, as PNG bytes."""
 
 from __future__ import annotations
 

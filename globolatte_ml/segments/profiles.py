@@ -1,7 +1,4 @@
-"""What a segment is like, in numbers and in a name that a marketer understands.
-
-Belongs here: profiles and names. Does not belong here: tables and plots of them.
-"""
+"""What a segment is like, in numbers and in a name that a marketer understands."""
 
 from __future__ import annotations
 

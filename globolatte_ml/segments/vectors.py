@@ -1,7 +1,5 @@
 """Where each customer stands: taste, hours and basket as coordinates in which near means alike.
 
-Belongs here: the learnt constants (`VectorSpace`) and the transformation. Does not belong here: clusters.
-
 Shares are shrunken by empirical Bayes towards what is usual where the customer lives, then taken as centred log-ratios against
 it: a customer of few orders stands near the origin, and regions do not become segments.
 """

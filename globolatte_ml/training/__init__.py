@@ -1,1 +1,2 @@
-"""From a snapshot to a judged model: fitting, searching, evaluating on the holdout, proofs and the decision to promote."""
+"""A training job from a snapshot to a model folder, and the decision whether that model becomes champion: evaluation against baselines on a
+holdout, proofs of the model itself, gates. What is done with a decision is the platform's."""

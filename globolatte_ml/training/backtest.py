@@ -1,7 +1,4 @@
-"""The rolling-origin backtest: the model as it would have been trained at several past dates, judged on what came next.
-
-Belongs here: the origins, the folds. Does not belong here: the judgement of one registered model (`evaluation.py`).
-"""
+"""The rolling-origin backtest: the model as it would have been trained at several past dates, judged on what came next."""
 
 from __future__ import annotations
 
@@ -10,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from globolatte_ml.data.snapshot import Snapshot
-from globolatte_ml.data.time_split import HOLDOUT_FRACTION
+from globolatte_ml.data.orders import HOLDOUT_FRACTION
+from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.model.metrics import Interval, Metrics, losses, metrics, paired_bootstrap
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.training.baselines import FAVOURITE, POPULARITY, baseline_probabilities
+from globolatte_ml.training.evaluation import FAVOURITE, POPULARITY, baseline_probabilities
 
 ORIGINS = 4
 MINIMUM_FOLD_ORDERS = 30
@@ -51,7 +48,7 @@ def origins(dates: np.ndarray, count: int = ORIGINS) -> list[tuple[np.datetime64
     return [fold for fold in reversed(folds) if (fold[0] - dates.min()) / _DAY >= days // 2]
 
 
-def rolling_origin(snapshot: Snapshot, count: int = ORIGINS, seed: int = 0) -> Iterator[Fold]:
+def rolling_origin(snapshot: SnapshotOrders, count: int = ORIGINS, seed: int = 0) -> Iterator[Fold]:
     """The folds with enough orders, oldest first. Each trains a model anew: it takes as long as `count` trainings."""
     for first, last in origins(snapshot.contexts.date, count):
         seen = snapshot.take(snapshot.contexts.date <= last)
@@ -60,7 +57,7 @@ def rolling_origin(snapshot: Snapshot, count: int = ORIGINS, seed: int = 0) -> I
             yield _fold(seen, future, seed)
 
 
-def _fold(seen: Snapshot, future: np.ndarray, seed: int) -> Fold:
+def _fold(seen: SnapshotOrders, future: np.ndarray, seed: int) -> Fold:
     past, chosen = ~future, seen.chosen[future]
     model = PreferenceModel(random_state=seed).fit(
         seen.states.take(past), seen.contexts.take(past), seen.y[past], seen.products

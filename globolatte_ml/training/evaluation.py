@@ -1,8 +1,4 @@
-"""The judgement of a model on a holdout it never saw, as a record that can be kept and compared.
-
-Belongs here: `Evaluation`, and computing it for any model on any snapshot.
-Does not belong here: what follows from it (`promotion.py`), pictures of it (`plots.py`).
-"""
+"""The evaluation of a model on a holdout it never saw, as a record that can be stored and compared; and the baselines it must beat."""
 
 from __future__ import annotations
 
@@ -14,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.vocabulary import SEASONS, season_codes
+from globolatte_ml.model.features import expected_shares
 from globolatte_ml.model.metrics import (
     Interval,
     Metrics,
@@ -29,7 +26,7 @@ from globolatte_ml.model.metrics import (
     reliability,
 )
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.training.baselines import POPULARITY, baseline_probabilities
+from globolatte_ml.model.priors import chain_popularity, learn_feature_space
 from globolatte_ml.training.proofs import Proofs
 
 __all__ = [
@@ -46,6 +43,11 @@ __all__ = [
     "paired_bootstrap",
 ]
 
+UNIFORM = "uniform"
+POPULARITY = "popularity"
+REGIONAL_POPULARITY = "popularity by business unit and season"
+FAVOURITE = "customer favourite"
+_WEIGHTS = np.arange(0.0, 1.0, 0.05)
 HISTORY_LENGTHS = {"no orders": (0, 0), "1-4 orders": (1, 4), "5-19 orders": (5, 19), "20+ orders": (20, 2**62)}
 
 
@@ -123,7 +125,7 @@ class Evaluation:
         return cls(**{**record, **groups, **parts})
 
 
-def evaluate_model(model: PreferenceModel | Path, snapshot: Snapshot, seed: int = 0) -> Evaluation:
+def evaluate_model(model: PreferenceModel | Path, snapshot: SnapshotOrders, seed: int = 0) -> Evaluation:
     """Judge a model (or the one saved in a folder) on the snapshot's holdout.
 
     A champion trained on an earlier snapshot is judged on the challenger's holdout this way: same orders, same states,
@@ -136,13 +138,13 @@ def evaluate_model(model: PreferenceModel | Path, snapshot: Snapshot, seed: int 
     return evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)
 
 
-def holdout_probabilities(model: PreferenceModel, snapshot: Snapshot, holdout: np.ndarray) -> np.ndarray:
+def holdout_probabilities(model: PreferenceModel, snapshot: SnapshotOrders, holdout: np.ndarray) -> np.ndarray:
     """Probabilities over the snapshot's products for its holdout orders."""
     return model.predict_proba(snapshot.states.take(holdout), snapshot.contexts.take(holdout), snapshot.products)
 
 
 def evaluate(
-    probabilities: np.ndarray, snapshot: Snapshot, holdout: np.ndarray, model_version: str, seed: int = 0
+    probabilities: np.ndarray, snapshot: SnapshotOrders, holdout: np.ndarray, model_version: str, seed: int = 0
 ) -> Evaluation:
     """Judge `probabilities` (holdout orders, K); `seed` is that of the bootstrap."""
     chosen, contexts = snapshot.chosen[holdout], snapshot.contexts.take(holdout)
@@ -176,7 +178,7 @@ def evaluate(
 
 
 def gain_over(
-    challenger: np.ndarray, champion: np.ndarray, snapshot: Snapshot, holdout: np.ndarray, seed: int = 0
+    challenger: np.ndarray, champion: np.ndarray, snapshot: SnapshotOrders, holdout: np.ndarray, seed: int = 0
 ) -> Interval | None:
     """Log loss of `champion` minus that of `challenger`, probabilities (holdout orders, K) both; None without holdout orders."""
     if not holdout.any():
@@ -202,3 +204,34 @@ def _by_group(probabilities: np.ndarray, chosen: np.ndarray, groups: dict[str, n
 def _holdout_id(order_keys: np.ndarray, y: np.ndarray, products: Sequence[str]) -> str:
     content = "\n".join([*products, "", *order_keys.tolist(), "", *y.tolist()])
     return hashlib.sha256(content.encode()).hexdigest()[:20]
+
+
+def baseline_probabilities(snapshot: SnapshotOrders, holdout: np.ndarray) -> dict[str, np.ndarray]:
+    """Probabilities for the holdout orders by baseline, each of shape (holdout orders, K).
+
+    Fitted on the orders outside `holdout` (bool, shape (n,)); like the model, they see each customer's state at the time.
+    """
+    training, n_products = ~holdout, len(snapshot.products)
+    shape = (int(holdout.sum()), n_products)
+    popularity = chain_popularity(snapshot.chosen[training], n_products)
+    space = learn_feature_space(
+        snapshot.states.take(training), snapshot.contexts.take(training), snapshot.chosen[training], snapshot.products
+    )
+    return {
+        UNIFORM: np.full(shape, 1.0 / n_products),
+        POPULARITY: np.broadcast_to(popularity, shape),
+        REGIONAL_POPULARITY: expected_shares(snapshot.contexts.take(holdout), space),
+        FAVOURITE: _favourite(snapshot, holdout, popularity),
+    }
+
+
+def _favourite(snapshot: SnapshotOrders, holdout: np.ndarray, popularity: np.ndarray) -> np.ndarray:
+    """The product the customer had most often, mixed with popularity; the weight is the best one in training."""
+    main_orders, chosen = snapshot.states.main_orders, snapshot.chosen
+    favourite = np.zeros(main_orders.shape)
+    favourite[np.arange(len(favourite)), main_orders.argmax(axis=1)] = 1.0
+    favourite[main_orders.sum(axis=1) == 0] = popularity
+    fits = [log_loss((1 - weight) * popularity + weight * favourite[~holdout], chosen[~holdout]) for weight in _WEIGHTS]
+    weight = _WEIGHTS[int(np.argmin(fits))]
+    mixed: np.ndarray = (1 - weight) * popularity + weight * favourite[holdout]
+    return mixed

@@ -1,8 +1,4 @@
-"""The promotion decision: a pure function from two evaluations to a verdict with its reasons.
-
-Belongs here: the gates and their limits.
-Does not belong here: acting on the verdict (the platform does).
-"""
+"""The promotion decision: a pure function from two evaluations to a verdict with its reasons."""
 
 from __future__ import annotations
 
@@ -11,8 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from globolatte_ml.model.metrics import Metrics
-from globolatte_ml.training.baselines import POPULARITY
-from globolatte_ml.training.evaluation import Evaluation
+from globolatte_ml.training.evaluation import POPULARITY, Evaluation
 from globolatte_ml.training.proofs import Proofs
 
 

@@ -1,8 +1,4 @@
-"""What a training job proves of the model it made, besides how good it is: no leakage, reproducible, fast, small.
-
-Belongs here: the proofs, and the file in the model folder that keeps them.
-Does not belong here: what is good enough (`promotion.py`), the judgement on the holdout (`evaluation.py`).
-"""
+"""What a training job proves of the model it made, besides how good it is: no leakage, reproducible, fast, small."""
 
 from __future__ import annotations
 
@@ -14,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, encode, one_hot
 from globolatte_ml.model.model import PreferenceModel
@@ -49,7 +45,11 @@ class Proofs:
 
 
 def prove(
-    model: PreferenceModel, snapshot: Snapshot, folder: Path, fit: Callable[[Snapshot], PreferenceModel], seed: int = 0
+    model: PreferenceModel,
+    snapshot: SnapshotOrders,
+    folder: Path,
+    fit: Callable[[SnapshotOrders], PreferenceModel],
+    seed: int = 0,
 ) -> Proofs:
     """All proofs of a model that `fit` made of `snapshot`, and that was saved in `folder`."""
     refitted, same = same_hash_with_a_shuffled_future(model, snapshot, fit, seed)
@@ -59,7 +59,7 @@ def prove(
 
 
 def same_hash_with_a_shuffled_future(
-    model: PreferenceModel, snapshot: Snapshot, fit: Callable[[Snapshot], PreferenceModel], seed: int
+    model: PreferenceModel, snapshot: SnapshotOrders, fit: Callable[[SnapshotOrders], PreferenceModel], seed: int
 ) -> tuple[int, bool]:
     """Training orders fitted again, and whether `fit` makes the same of a snapshot whose holdout's outcomes are shuffled."""
     first, holdout = model.content_hash(), snapshot.holdout
@@ -72,7 +72,7 @@ def same_hash_with_a_shuffled_future(
     return int((~holdout).sum()), first == fit(replace(snapshot, y=shuffled)).content_hash()
 
 
-def states_that_know_the_future(snapshot: Snapshot) -> tuple[int, int]:
+def states_that_know_the_future(snapshot: SnapshotOrders) -> tuple[int, int]:
     """Of some holdout orders (all, or evenly spread ones): how many were looked at, and how many have a state that the customer's
     orders of earlier dates do not give."""
     future = np.flatnonzero(snapshot.holdout)
@@ -89,7 +89,7 @@ def states_that_know_the_future(snapshot: Snapshot) -> tuple[int, int]:
     return len(looked_at), differ
 
 
-def _is_the_state_after(snapshot: Snapshot, earlier: np.ndarray, row: int) -> bool:
+def _is_the_state_after(snapshot: SnapshotOrders, earlier: np.ndarray, row: int) -> bool:
     """Whether the state of order `row` is what the orders `earlier`, in time order, make it."""
     kept: CustomerStates = snapshot.states.take(np.array([row]))
     chosen = snapshot.chosen[earlier]
@@ -106,7 +106,7 @@ def _is_the_state_after(snapshot: Snapshot, earlier: np.ndarray, row: int) -> bo
     )
 
 
-def microseconds_of_one(model: PreferenceModel, snapshot: Snapshot) -> float:
+def microseconds_of_one(model: PreferenceModel, snapshot: SnapshotOrders) -> float:
     """Median time of a single prediction, over the last orders of the snapshot."""
     times = []
     for row in range(max(0, len(snapshot) - TIMED_PREDICTIONS), len(snapshot)):

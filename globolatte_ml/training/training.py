@@ -27,7 +27,7 @@ from globolatte_ml.data.flat_rows import (
     DATE_COLUMNS,
     flat_rows,
 )
-from globolatte_ml.data.snapshot import Snapshot
+from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.states import PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.training.evaluation import Evaluation, evaluate, holdout_probabilities
@@ -84,7 +84,7 @@ class Training:
         }
 
 
-def train(snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Any] | None = None) -> Training:
+def train(snapshot: SnapshotOrders, seed: int = 0, candidates: Mapping[str, Any] | None = None) -> Training:
     """Fit on everything before the holdout (on everything when no holdout is possible) and judge on the holdout.
 
     `candidates`: arguments of `PreferenceModel` (`penalties`, `half_lives`, `tabular`) other than its own.
@@ -96,7 +96,9 @@ def train(snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Any] | Non
     return Training(model, evaluation, holdout, probabilities, seed)
 
 
-def fit_on_the_past(snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, Any] | None = None) -> PreferenceModel:
+def fit_on_the_past(
+    snapshot: SnapshotOrders, seed: int = 0, candidates: Mapping[str, Any] | None = None
+) -> PreferenceModel:
     """A model of everything before the holdout, or of everything when no holdout is possible."""
     past = ~snapshot.holdout
     chosen: dict[str, Any] = dict(candidates or {})
@@ -109,7 +111,7 @@ def fit_on_the_past(snapshot: Snapshot, seed: int = 0, candidates: Mapping[str, 
     )
 
 
-def write(training: Training, snapshot: Snapshot, out: Path) -> None:
+def write(training: Training, snapshot: SnapshotOrders, out: Path) -> None:
     """Write model/ (with proofs.json), metrics.json, parameters.json, evaluation.json and holdout_predictions.parquet into `out`.
 
     A model folder from an earlier run is replaced; raises InvalidDataError if `out/model` is something else.
@@ -127,7 +129,7 @@ def write(training: Training, snapshot: Snapshot, out: Path) -> None:
     pq.write_table(predictions, out / "holdout_predictions.parquet")
 
 
-def holdout_table(snapshot: Snapshot, holdout: np.ndarray, probabilities: np.ndarray) -> pa.Table:
+def holdout_table(snapshot: SnapshotOrders, holdout: np.ndarray, probabilities: np.ndarray) -> pa.Table:
     """order_key, order_id, product_id, probability: one row per holdout order and product.
 
     `holdout` is the mask of the snapshot's holdout orders, shape (n,); `probabilities` are theirs, shape (holdout orders, K).
@@ -145,7 +147,7 @@ def holdout_table(snapshot: Snapshot, holdout: np.ndarray, probabilities: np.nda
     )
 
 
-def _write_model(model: PreferenceModel, snapshot: Snapshot, folder: Path) -> None:
+def _write_model(model: PreferenceModel, snapshot: SnapshotOrders, folder: Path) -> None:
     if folder.exists():
         if not (folder / "MLmodel").is_file():
             raise InvalidDataError(f"{folder}: exists and is not a model folder; choose another --out")

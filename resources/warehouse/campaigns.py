@@ -1,44 +1,15 @@
-"""What campaigns read and leave in the warehouse, each in one transaction.
-
-Belongs here: the queries. Does not belong here: who is addressed (`globolatte_ml.campaigns`).
-"""
+"""The tables of campaigns: who must not be addressed by what they hold, what was measured, and writing a campaign as a whole."""
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
+from resources.warehouse.statements import replacement
 from resources.warehouse.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 CAMPAIGNS, AUDIENCES, CONTACTS = "serving.campaigns", "serving.campaign_audiences", "serving.contact_log"
 RESULTS = "serving.campaign_results"
-
-OPTED_OUT = "select customer_id from marts.dim_customer where marketing_opt_out"
-RECENTLY_CONTACTED = f"""
-select distinct customer_id from {CONTACTS} where campaign_id != ? and contacted_on > ? and contacted_on <= ?
-"""
-HELD_OUT = f"""
-select distinct audiences.customer_id
-from {AUDIENCES} as audiences
-inner join {CAMPAIGNS} as campaigns on audiences.campaign_id = campaigns.campaign_id
-where audiences.arm = 'control' and campaigns.campaign_id != ? and campaigns.ends_on >= ? and campaigns.starts_on <= ?
-"""
-OUTCOMES = f"""
-select
-    audiences.customer_id, audiences.arm, count(orders.order_key) as orders,
-    cast(coalesce(sum(case when orders.main_product_id = audiences.product_id then 1 else 0 end), 0) as bigint) as purchases
-from {AUDIENCES} as audiences
-left join marts.fct_orders as orders
-    on audiences.customer_id = orders.customer_id and orders.business_date between ? and ?
-where audiences.campaign_id = ?
-group by audiences.customer_id, audiences.arm
-order by audiences.customer_id
-"""
-MEASURED = (
-    f"select log_odds_ratio, log_odds_error from {RESULTS} where status = 'complete' and log_odds_error is not null"
-)
 
 
 @dataclass(frozen=True)
@@ -59,44 +30,49 @@ def exclusions(
     warehouse: Warehouse, campaign_id: str, starts_on: dt.date, ends_on: dt.date, rest_days: int
 ) -> Exclusions:
     """Who opted out of marketing, was contacted within `rest_days` before, or is in the control group of a campaign in between."""
-    with warehouse.transaction() as transaction:
-
-        def customers(sql: str, *parameters: object) -> frozenset[str]:
-            return frozenset(transaction.fetch(sql, parameters)["customer_id"].to_pylist())
-
-        return Exclusions(
-            customers(OPTED_OUT),
-            customers(RECENTLY_CONTACTED, campaign_id, starts_on - dt.timedelta(days=rest_days), starts_on),
-            customers(HELD_OUT, campaign_id, starts_on, ends_on),
-        )
+    rest = starts_on - dt.timedelta(days=rest_days - 1), starts_on
+    with warehouse.kept_open():
+        opted_out = warehouse.read("marts.dim_customer", ["customer_id"], {"marketing_opt_out": True})
+        contacts = warehouse.read(CONTACTS, ["campaign_id", "customer_id"], between={"contacted_on": rest}).to_pylist()
+        meanwhile = [
+            campaign["campaign_id"]
+            for campaign in warehouse.read(CAMPAIGNS, ["campaign_id", "starts_on", "ends_on"]).to_pylist()
+            if campaign["ends_on"] >= starts_on and campaign["starts_on"] <= ends_on
+        ]
+        controls = [
+            warehouse.read(AUDIENCES, ["customer_id"], {"campaign_id": other, "arm": "control"})["customer_id"]
+            for other in meanwhile
+            if other != campaign_id
+        ]
+    return Exclusions(
+        frozenset(opted_out["customer_id"].to_pylist()),
+        frozenset(contact["customer_id"] for contact in contacts if contact["campaign_id"] != campaign_id),
+        frozenset(customer for group in controls for customer in group.to_pylist()),
+    )
 
 
 def keep_campaign(
-    warehouse: Warehouse, campaign_id: str, campaign: "pa.Table", audience: "pa.Table", contacts: "pa.Table"
+    warehouse: Warehouse, campaign_id: str, campaign: pa.Table, audience: pa.Table, contacts: pa.Table
 ) -> None:
     """Record, audience and contact log of a campaign, all or none; what an earlier run of the same campaign left is replaced."""
-    kept = (
-        ("campaign_record", CAMPAIGNS, campaign),
-        ("audience", AUDIENCES, audience),
-        ("contacts", CONTACTS, contacts),
-    )
+    written = (CAMPAIGNS, campaign), (AUDIENCES, audience), (CONTACTS, contacts)
     with warehouse.transaction() as transaction:
-        for staged, _, rows in kept:
-            transaction.stage(staged, rows)
-        for staged, table, rows in kept:
-            names = ", ".join(rows.column_names)
-            transaction.execute(f"delete from {table} where campaign_id = ?", [campaign_id])
-            transaction.execute(f"insert into {table} ({names}) select {names} from {staged}")
+        for table, rows in written:
+            transaction.stage(staged_name(table), rows)
+        for table, rows in written:
+            deletion, insertion, bound = replacement(
+                table, rows.column_names, {"campaign_id": campaign_id}, staged_name(table)
+            )
+            transaction.execute(deletion, bound)
+            transaction.execute(insertion)
 
 
-def outcomes(warehouse: Warehouse, campaign_id: str, first: dt.date, last: dt.date) -> "pa.Table":
-    """Per customer of a campaign: arm, orders of these dates, purchases (orders with the offered product as main product)."""
-    with warehouse.transaction() as transaction:
-        return transaction.fetch(OUTCOMES, [first, last, campaign_id])
+def staged_name(table: str) -> str:
+    """What the new rows of `table` are called within the transaction."""
+    return f"new_{table.partition('.')[2]}"
 
 
 def measured_effects(warehouse: Warehouse) -> list[tuple[float, float]]:
     """Log odds ratio and its error of every campaign that is over and has a control group with orders."""
-    with warehouse.transaction() as transaction:
-        rows = transaction.fetch(MEASURED).to_pylist()
-    return [(row["log_odds_ratio"], row["log_odds_error"]) for row in rows]
+    rows = warehouse.read(RESULTS, ["log_odds_ratio", "log_odds_error"], {"status": "complete"}).to_pylist()
+    return [(row["log_odds_ratio"], row["log_odds_error"]) for row in rows if row["log_odds_error"] is not None]

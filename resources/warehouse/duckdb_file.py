@@ -228,9 +228,10 @@ class DuckDBWarehouse(dg.ConfigurableResource):
         columns: Sequence[str] = (),
         where: Mapping[str, object] | None = None,
         order_by: Sequence[str] = (),
+        between: Mapping[str, tuple[object, object]] | None = None,
     ) -> "pa.Table":
-        """The rows of `table` in which each column of `where` equals its value; all columns unless named."""
-        sql, parameters = selection(table, columns, where or {}, order_by)
+        """The rows of `table` whose columns equal the values of `where` and lie `between` two values; all columns unless named."""
+        sql, parameters = selection(table, columns, where, order_by, between)
         with self._connection() as connection:
             return connection.sql(sql, params=parameters).to_arrow_table()
 

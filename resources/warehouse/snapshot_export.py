@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from resources.content_store import DIGITS, content_hash
 from resources.ml.ml_platform import MLPlatform
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from resources.ml.azureml.platform import AzureMLPlatform
     from resources.warehouse.snowflake import SnowflakeWarehouse
-
-DIGITS = 16
 
 
 class SnapshotExport(Protocol):
@@ -48,16 +47,6 @@ class SnapshotExports(Protocol):
     def begin(self, run_id: str) -> SnapshotExport:
         """An empty snapshot of a run."""
         ...
-
-
-def content_hash(folder: Path) -> str:
-    """The name of a folder's content: SHA-256 over the names and bytes of its files, 16 hexadecimal digits of it."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        digest.update(file.name.encode())
-        with file.open("rb") as stream:
-            digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:DIGITS]
 
 
 @dataclass(frozen=True)

@@ -159,9 +159,10 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
         columns: Sequence[str] = (),
         where: Mapping[str, object] | None = None,
         order_by: Sequence[str] = (),
+        between: Mapping[str, tuple[object, object]] | None = None,
     ) -> "pa.Table":
-        """The rows of `table` in which each column of `where` equals its value; all columns unless named."""
-        sql, parameters = selection(table, columns, where or {}, order_by)
+        """The rows of `table` whose columns equal the values of `where` and lie `between` two values; all columns unless named."""
+        sql, parameters = selection(table, columns, where, order_by, between)
         with self._reading() as session:
             return session.fetch(sql, parameters)
 
@@ -185,7 +186,7 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
         from resources.warehouse.parquet_files import write_in_equal_groups
 
         checked(*order_by)
-        sql, _ = selection(table, (), {}, order_by)
+        sql, _ = selection(table, order_by=order_by)
         with self._reading() as session:
             schema, batches = session.fetch_batches(sql)
             write_in_equal_groups(file, schema, batches)
@@ -206,7 +207,7 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
         if not STAGED_FILE.fullmatch(place):
             raise ValueError(f"{place!r} is no file in a stage; write it like ml.snapshots/name/examples.parquet")
         checked(*order_by)
-        sql, _ = selection(table, (), {}, ())
+        sql, _ = selection(table)
         with self._reading() as session:
             names = session.fetch_batches(f"{sql} limit 0")[0].names
             columns = ", ".join(f'{name} as "{name}"' for name in names)

@@ -97,8 +97,12 @@ class Warehouse(Protocol):
         columns: Sequence[str] = (),
         where: Mapping[str, object] | None = None,
         order_by: Sequence[str] = (),
+        between: Mapping[str, tuple[object, object]] | None = None,
     ) -> "pa.Table":
-        """The rows of `table` in which each column of `where` equals its value; all columns unless named."""
+        """The rows of `table` in which each column of `where` equals its value and each of `between` lies between two values.
+
+        Both ends belong to `between`. All columns unless named.
+        """
         ...
 
     def replace(self, table: str, data: "pa.Table", where: Mapping[str, object] | None = None) -> int:

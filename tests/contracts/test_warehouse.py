@@ -322,6 +322,18 @@ def test_read_gives_the_columns_rows_and_order_that_are_asked_for(empty: Warehou
     assert empty.read(TABLE, where={"country": "x' or '1'='1"}).num_rows == 0
 
 
+def test_read_between_takes_both_ends(empty: Warehouse) -> None:
+    empty.replace(TABLE, holidays(A, B, C))
+    dates = sorted(set(empty.read(TABLE)["date"].to_pylist()))
+    first, last = dates[0], dates[-1]
+    assert first < last
+    assert empty.read(TABLE, between={"date": (first, last)}).num_rows == 3
+    assert set(empty.read(TABLE, between={"date": (last, last)})["date"].to_pylist()) == {last}
+    assert empty.read(TABLE, between={"date": (last + dt.timedelta(days=1), dt.date.max)}).num_rows == 0
+    in_the_usa = empty.read(TABLE, ["country"], {"country": "USA"}, between={"date": (first, first)})
+    assert in_the_usa.to_pylist() == [{"country": "USA"}]
+
+
 def test_values_keep_their_types(empty: Warehouse) -> None:
     product = {"product_id": "007", "product_name": "Latte ☕", "category": None, "price": Decimal("3.50")}
     schema = pa.schema(
@@ -346,6 +358,7 @@ USES: list[Callable[[Warehouse, str], object]] = [
     lambda warehouse, name: warehouse.read(TABLE, [name]),
     lambda warehouse, name: warehouse.read(TABLE, where={name: 1}),
     lambda warehouse, name: warehouse.read(TABLE, order_by=[name]),
+    lambda warehouse, name: warehouse.read(TABLE, between={name: (1, 2)}),
     lambda warehouse, name: warehouse.replace(name, holidays(A)),
     lambda warehouse, name: warehouse.replace(TABLE, holidays(A), {name: 1}),
     lambda warehouse, name: warehouse.replace(TABLE, holidays(A).rename_columns(["country", "date", name])),

@@ -35,6 +35,21 @@ def test_the_readme_names_commands_that_exist() -> None:
     assert CliRunner().invoke(cli, ["--help"]).exit_code == 0
 
 
+def test_every_file_that_a_page_names_is_there() -> None:
+    named = {
+        (page.name, path)
+        for page in PAGES
+        if page.name != "CHANGELOG.md"
+        for path in re.findall(r"`([\w.]+(?:/[\w.]+)+\.(?:py|sql|yml))`", page.read_text())
+    }
+    assert len(named) > 10
+    assert [
+        (page, path)
+        for page, path in sorted(named)
+        if not ((ROOT / path).exists() or (ROOT / "dbt_project" / path).exists())
+    ] == []
+
+
 @pytest.mark.parametrize("words", UNUSED_WORDS)
 def test_words_that_the_glossary_replaces_do_not_come_back(words: str) -> None:
     pattern = re.compile(r"[\s_]+".join(words.split()), re.IGNORECASE)

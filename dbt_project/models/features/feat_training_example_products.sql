@@ -2,34 +2,22 @@
 
 with
 
-orders as (
+example_products as (
 
-    select * from {{ ref('fct_orders') }}
-    where main_product_id is not null
-
-),
-
-states as (
-
-    select * from {{ ref('int_customer_product_state_history') }}
+    select * from {{ ref('int_training_example_products') }}
 
 ),
 
 final as (
 
     select
-        orders.order_key,
-        states.product_id,
-        states.main_orders,
-        states.addon_lines,
-        states.decayed_main_30d,
-        states.decayed_main_120d
-    from orders
-    -- the interval that ends on the order's date, as in feat_training_examples
-    inner join states
-        on
-            orders.customer_id = states.customer_id
-            and orders.business_date = states.valid_to
+        order_key,
+        product_id,
+        main_orders,
+        addon_lines,
+        decayed_main_30d,
+        decayed_main_120d
+    from example_products
 
 )
 

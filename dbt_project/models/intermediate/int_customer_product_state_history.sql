@@ -68,8 +68,10 @@ days as (
         business_date,
         main_orders,
         addon_lines,
-        cast(main_orders as double) as decayed_main_30d,
-        cast(main_orders as double) as decayed_main_120d
+        {{ decay_weight('main_orders', 'business_date', 30) }} as main_weight_30d,
+        cast(0 as decimal(37, 0)) as main_weight_before_30d,
+        {{ decay_weight('main_orders', 'business_date', 120) }} as main_weight_120d,
+        cast(0 as decimal(37, 0)) as main_weight_before_120d
     from bought
     {%- if follows_changes() %}
     union all
@@ -79,8 +81,10 @@ days as (
         valid_from - 1 as business_date,
         main_orders,
         addon_lines,
-        decayed_main_30d,
-        decayed_main_120d
+        main_weight_30d,
+        main_weight_before_30d,
+        main_weight_120d,
+        main_weight_before_120d
     from bases
     {%- endif %}
 
@@ -108,8 +112,10 @@ intervals as (
         customer_history.last_order_date,
         coalesce(days.main_orders, 0) as main_orders,
         coalesce(days.addon_lines, 0) as addon_lines,
-        coalesce(days.decayed_main_30d, 0) as decayed_main_30d,
-        coalesce(days.decayed_main_120d, 0) as decayed_main_120d
+        coalesce(days.main_weight_30d, 0) as main_weight_30d,
+        coalesce(days.main_weight_before_30d, 0) as main_weight_before_30d,
+        coalesce(days.main_weight_120d, 0) as main_weight_120d,
+        coalesce(days.main_weight_before_120d, 0) as main_weight_before_120d
     from customer_history
     inner join first_days
         on
@@ -123,6 +129,24 @@ intervals as (
 
 ),
 
+added_up as (
+
+    select
+        customer_id,
+        product_id,
+        valid_from,
+        valid_to,
+        last_order_date,
+        cast(sum(main_orders) over ({{ so_far }}) as bigint) as main_orders,
+        cast(sum(addon_lines) over ({{ so_far }}) as bigint) as addon_lines,
+        {{ weight_in_period('main_weight_30d', 30) }} as main_weight_30d,
+        {{ weight_in_period_before('main_weight_30d', 'main_weight_before_30d', 30) }} as main_weight_before_30d,
+        {{ weight_in_period('main_weight_120d', 120) }} as main_weight_120d,
+        {{ weight_in_period_before('main_weight_120d', 'main_weight_before_120d', 120) }} as main_weight_before_120d
+    from intervals
+
+),
+
 final as (
 
     select
@@ -130,11 +154,15 @@ final as (
         product_id,
         valid_from,
         valid_to,
-        cast(sum(main_orders) over ({{ so_far }}) as bigint) as main_orders,
-        cast(sum(addon_lines) over ({{ so_far }}) as bigint) as addon_lines,
-        {{ decayed_sum('decayed_main_30d', 'last_order_date', 30, so_far) }} as decayed_main_30d,
-        {{ decayed_sum('decayed_main_120d', 'last_order_date', 120, so_far) }} as decayed_main_120d
-    from intervals
+        main_orders,
+        addon_lines,
+        {{ decayed_count('main_orders', 'main_weight_30d', 'main_weight_before_30d', 30) }} as decayed_main_30d,
+        {{ decayed_count('main_orders', 'main_weight_120d', 'main_weight_before_120d', 120) }} as decayed_main_120d,
+        main_weight_30d,
+        main_weight_before_30d,
+        main_weight_120d,
+        main_weight_before_120d
+    from added_up
 
 )
 

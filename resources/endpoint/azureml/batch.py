@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.atomic import filled_once
 from resources.endpoint.azureml import online
 from resources.endpoint.azureml.rollout import SUCCEEDED
 from resources.endpoint.deployment_spec import APPEND_ROW, BATCH_SCRIPT, DeploymentSpec, write_folder
@@ -17,7 +18,7 @@ from resources.ml.azureml.content import hash_of_files, hash_of_values
 from resources.ml.azureml.data_assets import URI_FOLDER, ensure_data
 from resources.ml.azureml.environments import batch_conda, batch_environment, ensure_environment
 from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing
-from resources.ml.azureml.files import fetch_job_output, whole
+from resources.ml.azureml.files import fetch_job_output
 from resources.ml.azureml.jobs import Say, cancelled_if_interrupted, status_of, wait_for
 from resources.ml.azureml.models import CUSTOM_NAME
 from resources.ml.azureml.workspace import Workspace, provisioning_state
@@ -152,7 +153,7 @@ def score(workspace: Workspace, questions: Path, copies: Path, say: Say = lambda
     with faults_of(f"batch job {name}", page):
         children = [str(child.name) for child in workspace.client.jobs.list(parent_job_name=name)]
     scoring = children[0] if children else name  # the answers are an output of the job's one step
-    folder = whole(copies / name, lambda new: fetch_job_output(workspace, scoring, "score", new))
+    folder = filled_once(copies / name, lambda new: fetch_job_output(workspace, scoring, "score", new))
     return folder / str(deployment.output_file_name) if deployment.output_action == APPEND_ROW else folder
 
 

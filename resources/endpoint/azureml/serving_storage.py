@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from resources.atomic import replacing
 from resources.endpoint.azureml.state_mirror import LOG, POINTER, STATES
 from resources.endpoint.prediction_files import PredictionFiles
 from resources.endpoint.serving_state import ServingStates
@@ -38,17 +39,14 @@ class SharedPredictionFiles(PredictionFiles):
     def finished(self) -> list[Path]:
         """The files in the storage, fetched; oldest first."""
         folder = Path(self.folder)
-        folder.mkdir(parents=True, exist_ok=True)
         workspace = Workspace(AzureMLSettings.from_environment())
         with workspace.storage() as (service, name), faults_of("prediction log"):
             container = service.get_container_client(name)
             for blob in container.list_blob_names(name_starts_with=f"{LOG}/"):
                 target = folder / str(blob).rpartition("/")[2]
                 if not target.exists():
-                    new = target.with_name(f".{target.name}.fetched")
-                    with new.open("wb") as stream:
+                    with replacing(target) as new, new.open("wb") as stream:
                         container.download_blob(str(blob)).readinto(stream)
-                    new.replace(target)
         return super().finished()
 
     def taken(self, file: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from resources.atomic import write_text
 from resources.endpoint.endpoint import EndpointError
 
 KEY_VARIABLE = "GLOBOLATTE_ENDPOINT_KEY"
@@ -78,14 +79,9 @@ class EndpointFiles:
         return self.folder / "logs" / f"{name}.log"
 
 
-def write_json(path: Path, content: Any, mode: int = 0o644) -> None:
+def write_json(path: Path, content: Any) -> None:
     """Replaces a file by a JSON document: a reader sees the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        json.dump(content, stream, indent=1, sort_keys=True)
-    new.replace(path)
+    write_text(path, json.dumps(content, indent=1, sort_keys=True))
 
 
 def read_json(path: Path) -> Any:

@@ -1,9 +1,8 @@
-"""Files between this machine and the workspace's storage: what an address means, and getting it whole or not at all."""
+"""Files between this machine and the workspace's storage: what an address means, and getting what is there."""
 
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from resources.ml.azureml.faults import AzureMLError, faults_of
@@ -13,22 +12,6 @@ IN_DATASTORE = re.compile(r"azureml://.*?datastores/(?P<datastore>[^/]+)/paths/(
 IN_JOB = re.compile(
     r"azureml://.*?jobs/(?P<job>[^/]+)/outputs/(?P<output>[^/]+)(?:/paths)?/?(?P<path>.*)", re.IGNORECASE
 )
-
-
-def whole(folder: Path, fetch: Callable[[Path], None]) -> Path:
-    """A folder that `fetch` fills: it has its name only once all is in it. One that is there is taken as it is."""
-    if not folder.is_dir():
-        new = folder.with_name(f".{folder.name}.{os.getpid()}.new")
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        fetch(new)
-        try:
-            new.rename(folder)
-        except OSError:  # another process was faster, with the same content
-            if not folder.is_dir():
-                raise
-            shutil.rmtree(new)
-    return folder
 
 
 def fetch(workspace: Workspace, address: str, folder: Path) -> None:

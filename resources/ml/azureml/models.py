@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from resources.atomic import filled_once
 from resources.ml.azureml.faults import faults_of, is_missing
-from resources.ml.azureml.files import fetch, whole
+from resources.ml.azureml.files import fetch
 from resources.ml.azureml.provenance import without_empty
 from resources.ml.azureml.workspace import Workspace
 from resources.ml.ml_platform import MODEL_NAME, ModelVersion, TrainedModel
@@ -139,7 +140,7 @@ def as_version(workspace: Workspace, model: "Model", models_folder: Path) -> Mod
     """A version as the rest of the project knows it, with its files here."""
     tags = tags_of(model)
     content = tags["content_hash"]
-    folder = whole(
+    folder = filled_once(
         models_folder / folder_name(str(model.version), content), lambda new: fetch(workspace, str(model.path), new)
     )
     return ModelVersion(

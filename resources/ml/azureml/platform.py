@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from resources.atomic import filled_once
+from resources.content_store import ContentStore
 from resources.ml.azureml import data_assets, models, schedules
 from resources.ml.azureml.content import hash_of_files
 from resources.ml.azureml.faults import AzureMLError
-from resources.ml.azureml.files import fetch, job_page, put_beside, whole
+from resources.ml.azureml.files import fetch, job_page, put_beside
 from resources.ml.azureml.provenance import Provenance, without_empty
 from resources.ml.azureml.training import train
 from resources.ml.azureml.workspace import Workspace, datastore_uri
@@ -24,9 +25,6 @@ from resources.settings.azureml import AzureMLSettings
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Model
-
-ABANDONED_SECONDS = 86_400.0
-
 
 UNLOADED = "snapshots"
 """Where in the default datastore the warehouse puts snapshots by itself; its stage leads there."""
@@ -67,18 +65,13 @@ class AzureMLPlatform:
         return Workspace(self.settings)
 
     @property
-    def _snapshots(self) -> Path:
-        return self.folder / "snapshots"
+    def _snapshots(self) -> ContentStore:
+        folder = self.folder / "snapshots"
+        return ContentStore(folder, folder / "latest")
 
     def snapshot_staging(self, name: str) -> Path:
         """An empty folder to write a snapshot into."""
-        for left in self._snapshots.glob(".staging-*"):  # by a run that was killed: customers' orders, of use to nobody
-            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        folder = self._snapshots / f".staging-{name}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
+        return self._snapshots.staging(name)
 
     def keep_snapshot(self, staging: Path, name: str) -> Snapshot:
         """Registers a finished snapshot folder as a data asset under its content's name and makes it the latest, for a schedule too."""
@@ -93,9 +86,8 @@ class AzureMLPlatform:
         )
         data_assets.mark_latest(self.workspace, asset)
         schedules.follow_latest(self.workspace, name)
-        target = self._snapshots / name
-        if not target.exists() and (asset.tags or {}).get("files") == tags["files"]:
-            staging.rename(target)
+        if (asset.tags or {}).get("files") == tags["files"]:
+            self._snapshots.add(staging, name)
         else:
             shutil.rmtree(staging)
         return self.snapshot(name)
@@ -131,7 +123,7 @@ class AzureMLPlatform:
 
     def snapshot(self, name: str) -> Snapshot:
         """A kept snapshot, fetched when its folder is asked for. Raises `FileNotFoundError` with the remedy if there is none."""
-        target = self._snapshots / name
+        target = self._snapshots.folder / name
         if target.is_dir():
             return Snapshot(name, target)
         asset = data_assets.find_data(self.workspace, data_assets.SNAPSHOTS, name)
@@ -140,7 +132,7 @@ class AzureMLPlatform:
                 f"snapshot {name} is not in {self.describe()}; materialize models/training_snapshot"
             )
         return DistantSnapshot(
-            name, lambda: whole(target, lambda new: fetch(self.workspace, str(asset.path).rstrip("/"), new))
+            name, lambda: filled_once(target, lambda new: fetch(self.workspace, str(asset.path).rstrip("/"), new))
         )
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:

@@ -10,6 +10,7 @@ from typing import Any
 
 import dagster as dg
 
+from resources.atomic import filled_once
 from resources.ml.azureml import automl, responsible_ai, training_jobs
 from resources.ml.azureml.code import copy_science
 from resources.ml.azureml.computes import ensure_compute
@@ -17,7 +18,7 @@ from resources.ml.azureml.content import hash_of_files, hash_of_values
 from resources.ml.azureml.data_assets import SNAPSHOTS
 from resources.ml.azureml.environments import ensure_environment, training_environment
 from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing
-from resources.ml.azureml.files import fetch, job_page, whole
+from resources.ml.azureml.files import fetch, job_page
 from resources.ml.azureml.jobs import attempt, run_job
 from resources.ml.azureml.pipes import run_under_pipes
 from resources.ml.azureml.provenance import Provenance
@@ -62,7 +63,7 @@ def train(
         )
         job = _run(context, workspace, method, parts, snapshot)
     output_of = best_trial(workspace, job) if isinstance(method, SweepMethod) else job
-    folder = whole(
+    folder = filled_once(
         jobs_folder / output_of, lambda new: fetch(workspace, f"azureml://jobs/{output_of}/outputs/{OUT}", new)
     )
     return Finished(job, output_of, folder)

@@ -2,13 +2,13 @@
 
 import json
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from resources.content_store import ContentStore
 from resources.ml.ml_platform import CHALLENGER, CHAMPION, MODEL_NAME, ModelVersion, Snapshot, TrainedModel, holds_model
 from resources.ml.training_method import MethodKind, training_method
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 
 REASONS_TAG = "promotion_reasons"
-ABANDONED_SECONDS = 86_400.0
 
 
 class LocalMLPlatform(dg.ConfigurableResource):
@@ -40,8 +39,9 @@ class LocalMLPlatform(dg.ConfigurableResource):
         return self._root / "mlflow.db"
 
     @property
-    def _snapshots(self) -> Path:
-        return self._root / "snapshots"
+    def _snapshots(self) -> ContentStore:
+        folder = self._root / "snapshots"
+        return ContentStore(folder, folder / "latest")
 
     def _client(self) -> "MlflowClient":
         """A client of the registry, which is made when first asked for."""
@@ -53,36 +53,24 @@ class LocalMLPlatform(dg.ConfigurableResource):
 
     def snapshot_staging(self, name: str) -> Path:
         """An empty folder to write a snapshot into."""
-        for left in self._snapshots.glob(".staging-*"):  # by a run that was killed: customers' orders, of use to nobody
-            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
-                shutil.rmtree(left, ignore_errors=True)
-        folder = self._snapshots / f".staging-{name}"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        return folder
+        return self._snapshots.staging(name)
 
     def keep_snapshot(self, staging: Path, name: str) -> Snapshot:
         """Takes over a finished snapshot folder under its content's name and makes it the latest."""
-        target = self._snapshots / name
-        if target.exists():
-            shutil.rmtree(staging)
-        else:
-            staging.rename(target)
-        pointer = self._snapshots / "latest"
-        pointer.with_suffix(".new").write_text(name)
-        pointer.with_suffix(".new").replace(pointer)
-        return Snapshot(name, target)
+        folder = self._snapshots.add(staging, name)
+        self._snapshots.point_to(name)
+        return Snapshot(name, folder)
 
     def latest_snapshot(self) -> Snapshot:
         """The snapshot kept last. Raises `FileNotFoundError` with the remedy if there is none."""
-        pointer = self._snapshots / "latest"
-        if not pointer.exists():
-            raise FileNotFoundError(f"{self._snapshots} holds no snapshot; materialize models/training_snapshot")
-        return self.snapshot(pointer.read_text().strip())
+        folder = self._snapshots.current()
+        if folder is None:
+            raise FileNotFoundError(f"{self._snapshots.folder} holds no snapshot; materialize models/training_snapshot")
+        return self.snapshot(folder.name)
 
     def snapshot(self, name: str) -> Snapshot:
         """A kept snapshot. Raises `FileNotFoundError` with the remedy if there is none of that name."""
-        folder = self._snapshots / name
+        folder = self._snapshots.folder / name
         if not folder.is_dir():
             raise FileNotFoundError(f"snapshot {name} is not in {folder.parent}; materialize models/training_snapshot")
         return Snapshot(name, folder)

@@ -15,16 +15,12 @@ import pytest
 
 from globolatte_assets.features.dbt_project import manifest_of
 from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES, LOAD_REFERENCE_DATA
+from globolatte_assets.monitoring.data_drift import order_facts
+from globolatte_assets.monitoring.performance import EXAMPLE_PRODUCTS, PRODUCT_STATE
+from globolatte_assets.tables import example_span, last_business_date
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, Step
 from resources.environment import DBT_PROJECT_FOLDER
-from resources.warehouse.customers import (
-    basket_pairs,
-    last_business_date,
-    next_order_pairs,
-    spend_by_customer,
-)
-from resources.warehouse.monitoring import delivered_days, example_products_between, order_facts_between
 from resources.warehouse.warehouse import Warehouse
 from sensors.backlog import range_tags
 from simulator import simulate, write
@@ -51,14 +47,12 @@ RAW = (
 RUNS: list[dg.ExecuteInProcessResult] = []
 SETS_TAG = "alter session set query_tag"
 
+DAYS = {"business_date": (FIRST + dt.timedelta(days=1), LAST)}
 QUERIES: list[Callable[[Warehouse], list[object]]] = [
-    lambda warehouse: spend_by_customer(warehouse).to_pylist(),
-    lambda warehouse: basket_pairs(warehouse).to_pylist(),
-    lambda warehouse: next_order_pairs(warehouse).to_pylist(),
-    lambda warehouse: delivered_days(warehouse, FIRST).to_pylist(),
-    lambda warehouse: example_products_between(warehouse, FIRST, LAST).to_pylist(),
-    lambda warehouse: order_facts_between(warehouse, FIRST, LAST).to_pylist(),
-    lambda warehouse: [last_business_date(warehouse)],
+    lambda warehouse: warehouse.read("intermediate.int_delivered_days", between=DAYS).to_pylist(),
+    lambda warehouse: warehouse.read(EXAMPLE_PRODUCTS, PRODUCT_STATE, between=DAYS).to_pylist(),
+    lambda warehouse: order_facts(warehouse, FIRST, LAST).to_pylist(),
+    lambda warehouse: [last_business_date(warehouse), example_span(warehouse)],
 ]
 """What Python asks of tables beyond reading them whole."""
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import warehouse_in
+from tests.dbt_views import make_view
 from tests.unit.ml.ml_builders import Chain, chain, write_state
 
 PRICE = 3.5
@@ -21,7 +22,7 @@ def small_chain(**changes: Any) -> Chain:
 
 
 def stocked_warehouse(folder: Path, sold: Chain, opted_out: tuple[str, ...] = ()) -> DuckDBWarehouse:
-    """The tables of `marts` and `features` that segments, affinities and campaigns read."""
+    """The tables and views of dbt that segments, affinities and campaigns read."""
     states = write_state(sold, folder / "state")
     warehouse = warehouse_in(folder)
     marts = {
@@ -42,6 +43,17 @@ def stocked_warehouse(folder: Path, sold: Chain, opted_out: tuple[str, ...] = ()
         transaction.execute(f"create table marts.mart_monthly_weather as select * from read_parquet('{file}')")
         for name in marts:
             transaction.execute(f"create table marts.{name} as select * from staged_{name}")
+        transaction.execute(
+            "create table marts.mart_customer_rfm as "
+            "select customer_id, sum(total_price) as total_price from marts.fct_orders group by customer_id"
+        )
+        transaction.execute("create schema intermediate")
+        transaction.execute(
+            "create table intermediate.int_daily_sales as select business_unit, business_date, count(main_product_id) as main_orders "
+            "from marts.fct_orders group by business_unit, business_date"
+        )
+    for view in ("int_basket_pairs", "int_next_order_pairs"):
+        make_view(warehouse, view)
     return warehouse
 
 

@@ -3,8 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from globolatte_assets.models.product_affinity import product_affinity
-from resources.warehouse.customers import basket_pairs, next_order_pairs
+from globolatte_assets.models.product_affinity import BASKETS, NEXT_ORDERS, product_affinity
 from tests.builders import fetch
 from tests.unit.audiences.audience_builders import materialize, small_chain, stocked_warehouse
 
@@ -26,21 +25,21 @@ def test_pairs_are_counted_and_kept(tmp_path: Path) -> None:
         last[order.customer_id] = order.product_id
 
     with warehouse.kept_open():
-        chain = [row for row in basket_pairs(warehouse).to_pylist() if row["region"] == "chain"]
+        chain = [row for row in warehouse.read(BASKETS).to_pylist() if row["region"] == "chain"]
         assert {row["anchor"]: row["orders"] for row in chain if row["companion"] is None} == anchors
         counted = {(row["anchor"], row["companion"]): row for row in chain if row["companion"] is not None}
-        assert {pair: row["both"] for pair, row in counted.items()} == baskets
+        assert {pair: row["pair_orders"] for pair, row in counted.items()} == baskets
         squares: Counter = Counter()
         for (anchor, companion, _), hits in by_customer.items():
             squares[anchor, companion] += hits**2
-        assert {pair: row["both_squared"] for pair, row in counted.items()} == squares
-        regional = [row for row in basket_pairs(warehouse).to_pylist() if row["region"] != "chain" and row["companion"]]
-        assert sum(row["both"] for row in regional) == baskets.total()
+        assert {pair: row["pair_orders_squared"] for pair, row in counted.items()} == squares
+        regional = [row for row in warehouse.read(BASKETS).to_pylist() if row["region"] != "chain" and row["companion"]]
+        assert sum(row["pair_orders"] for row in regional) == baskets.total()
 
         ordered = [
-            row for row in next_order_pairs(warehouse).to_pylist() if row["region"] == "chain" and row["companion"]
+            row for row in warehouse.read(NEXT_ORDERS).to_pylist() if row["region"] == "chain" and row["companion"]
         ]
-        assert {(row["anchor"], row["companion"]): row["both"] for row in ordered} == following
+        assert {(row["anchor"], row["companion"]): row["pair_orders"] for row in ordered} == following
 
         metadata = materialize(product_affinity, warehouse=warehouse)
         assert fetch(warehouse, "select count(*) from ml.product_affinity") == [(metadata["dagster/row_count"],)]

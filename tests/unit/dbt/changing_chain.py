@@ -43,7 +43,7 @@ class ChangingChain:
         """One random change; gives its name."""
         changes: list[Callable[[], None]] = [
             self.new_day, self.new_day, self.correct, self.correct, self.retract, self.settle_ownership, self.second_file,
-            self.empty_file, self.change_reference,
+            self.empty_file, self.change_reference, self.long_pause,
         ]  # fmt: skip
         chosen = self.rng.choice(changes)
         chosen()
@@ -53,6 +53,11 @@ class ChangingChain:
         """A file of the next day, of one unit."""
         self.last_day += timedelta(days=1)
         self._add(self.rng.choice(["BU_CA", "BU_MX", "BU_US"]), self.last_day, self.rng.randrange(1, 12))
+
+    def long_pause(self) -> None:
+        """A file of a day two years later: decay goes on in another period (macros/decay.sql)."""
+        self.last_day += timedelta(days=730)
+        self.new_day()
 
     def second_file(self) -> None:
         """One more file of a day that has one."""

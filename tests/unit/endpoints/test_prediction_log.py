@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from globolatte_assets.monitoring.log_lines import parse_log
-from globolatte_ml.scoring.prediction_log import Entry, PredictionLog, finish_abandoned
+from globolatte_ml.scoring.prediction_log import AnsweredCall, PredictionLog, finish_abandoned
 from globolatte_ml.scoring.recommendations import RankedProduct, Recommendation
 from resources.warehouse.predictions import ingest
 from tests.builders import fetch
@@ -28,7 +28,7 @@ def answer(number=1):
 
 
 def entry(*numbers):
-    return Entry(NOW, "request", False, [answer(number) for number in numbers])
+    return AnsweredCall(NOW, "request", False, [answer(number) for number in numbers])
 
 
 def ids(folder, pattern="*.jsonl"):
@@ -76,7 +76,7 @@ def test_a_folder_that_cannot_be_written_is_counted_and_nothing_breaks(tmp_path)
 
 def test_a_killed_writers_file_is_finished_by_another_and_a_living_ones_is_not(tmp_path):
     program = (
-        "import sys, time; from pathlib import Path; from globolatte_ml.scoring.prediction_log import PredictionLog, Entry;"
+        "import sys, time; from pathlib import Path; from globolatte_ml.scoring.prediction_log import PredictionLog, AnsweredCall;"
         "import tests.unit.endpoints.test_prediction_log as t;"
         f"PredictionLog(Path({str(tmp_path)!r}), 'green').offer(t.entry(7)); time.sleep(60)"
     )

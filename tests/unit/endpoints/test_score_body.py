@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from globolatte_ml.scoring.prediction_log import Entry
+from globolatte_ml.scoring.prediction_log import AnsweredCall
 from globolatte_ml.scoring.score_body import MAX_BODY_BYTES, MAX_REQUESTS, BodyError, KnownWords, parse_body
 
 NOW = dt.datetime(2024, 1, 31, 5, 30, tzinfo=dt.UTC)
@@ -101,4 +101,4 @@ def test_too_much_is_refused_as_too_much(body):
 
 
 def test_an_entry_without_answers_has_no_lines():
-    assert list(Entry(NOW, "r", False, ()).lines("blue")) == []
+    assert list(AnsweredCall(NOW, "r", False, ()).lines("blue")) == []

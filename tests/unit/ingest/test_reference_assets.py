@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA
-from globolatte_assets.raw.reference_data import load_reference
+from globolatte_assets.raw.reference_data import materialized
 from globolatte_ingest.reference import CUSTOMERS_FILE, PRODUCTS_FILE, public_holidays
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
@@ -27,7 +27,7 @@ def products(warehouse: DuckDBWarehouse) -> list[str]:
 
 
 def load(landing: FolderLandingZone, warehouse: DuckDBWarehouse) -> dg.MaterializeResult:
-    return load_reference(PRODUCTS_FILE, landing, warehouse, "run", NOW)
+    return materialized(PRODUCTS_FILE, landing, warehouse, "run", NOW)
 
 
 def test_a_new_version_replaces_the_whole_table_and_supersedes_the_earlier_one(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from globolatte_ml.data.orders import time_split
 from globolatte_ml.data.snapshot import read_snapshot
-from globolatte_ml.data.time_split import time_split
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.scoring import Scorer
 

@@ -5,18 +5,17 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.stats import hypergeom
 
 from globolatte_ml.affinity.pairs import (
     Pairs,
     affinity,
     design_effect,
-    false_discovery,
-    fisher_tail,
     one_sided_p,
     posterior,
 )
 from globolatte_ml.affinity.plots import cross_sell_map
-from globolatte_ml.affinity.table import Product, affinity_table, pairs_of
+from globolatte_ml.affinity.table import COUNTED, Product, affinity_table, pairs_of
 
 PRODUCTS = {
     "A": Product("Latte", "Coffee", 4.0),
@@ -37,21 +36,19 @@ def counts(rows, region="chain") -> pa.Table:
     of_anchor = {anchor: orders for anchor, _, orders, _ in rows}
     found = [{"region": region, "anchor": a, "orders": n, "orders_squared": n} for a, n in of_anchor.items()]
     found += [
-        {"region": region, "anchor": a, "companion": c, "both": x, "customers": x, "both_squared": x, "both_orders": x}
+        {
+            "region": region,
+            "anchor": a,
+            "companion": c,
+            "pair_orders": x,
+            "customers": x,
+            "pair_orders_squared": x,
+            "pair_orders_by_orders": x,
+        }
         for a, c, _, x in rows
         if x
     ]
-    names = (
-        "region",
-        "anchor",
-        "companion",
-        "orders",
-        "orders_squared",
-        "both",
-        "customers",
-        "both_squared",
-        "both_orders",
-    )
+    names = ("region", "anchor", "companion", "orders", "orders_squared", *COUNTED.values())
     return pa.Table.from_pylist([{name: row.get(name) for name in names} for row in found])
 
 
@@ -60,15 +57,20 @@ def counts(rows, region="chain") -> pa.Table:
 
 def test_fisher_is_the_textbook_tail():
     """Fisher's tea: 4 of 4 cups, 8 cups in all, 4 of them milk first: 1/70."""
-    assert fisher_tail(4, 4, 4, 8) == pytest.approx(1 / 70)
-    assert fisher_tail(3, 4, 4, 8) == pytest.approx(17 / 70)
-    assert fisher_tail(0, 4, 4, 8) == pytest.approx(1)
+    guessed = np.array([4.0, 3.0, 0.0])
+    four = np.full(3, 4.0)
+    assert one_sided_p(guessed, four, 4 - guessed, four) == pytest.approx([1 / 70, 17 / 70, 1.0])
+
+
+def test_a_pair_that_counts_as_less_than_one_order_proves_nothing():
+    little = np.array([0.2])
+    assert one_sided_p(little, little, little, little) == pytest.approx([1.0])
 
 
 def test_both_tests_agree_where_both_apply():
     table = (60, 400, 150, 1500)
     likelihood = one_sided_p(*(np.array([float(n)]) for n in table))[0]
-    exact = fisher_tail(60, 400, 210, 1900)
+    exact = hypergeom.sf(59, 1900, 210, 400)
     assert likelihood == pytest.approx(exact, rel=0.35)
 
 
@@ -117,8 +119,12 @@ def test_one_customers_habit_is_one_customer():
 
 
 def test_false_discovery_is_benjamini_hochberg():
-    assert false_discovery(np.array([0.01, 0.04, 0.03, 0.5])) == pytest.approx([0.04, 0.16 / 3, 0.16 / 3, 0.5])
-    assert false_discovery(np.array([])).shape == (0,)
+    some = pairs([("A", "B", 400, 60), ("C", "B", 1500, 150), ("A", "D", 400, 50), ("C", "D", 1500, 150)])
+    found = affinity(some)
+    ranked = np.sort(found.p_value)
+    steps = {p: min(1.0, *(later * 4 / rank for rank, later in enumerate(ranked, 1) if later >= p)) for p in ranked}
+    assert found.q_value == pytest.approx([steps[p] for p in found.p_value])
+    assert affinity(Pairs(*(values[:0] for values in vars(some).values()))).q_value.shape == (0,)
 
 
 def test_the_posterior_lies_between_the_prior_and_the_counts():

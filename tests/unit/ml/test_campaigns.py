@@ -13,6 +13,7 @@ from globolatte_ml.campaigns.audience import (
     Candidates,
     Plan,
     choose_audience,
+    expected_orders,
     hash_share,
     products_to_push,
     sizes_for_budgets,
@@ -20,7 +21,6 @@ from globolatte_ml.campaigns.audience import (
 from globolatte_ml.campaigns.effect import ASSUMED_ODDS_RATIO, Arm, measure, offer_effect, with_offer
 from globolatte_ml.campaigns.plots import budget_curve, uplift_chart
 from globolatte_ml.campaigns.tables import audience_table, candidates_from, contacts_of
-from globolatte_ml.campaigns.visits import expected_orders
 
 START = dt.date(2024, 1, 10)
 EFFECT = offer_effect([])

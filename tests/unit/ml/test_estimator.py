@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from globolatte_ml.data.training_orders import thinned
+from globolatte_ml.data.orders import thinned
 from globolatte_ml.model.model import PreferenceModel
 
 

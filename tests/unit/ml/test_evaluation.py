@@ -6,9 +6,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from globolatte_ml.data.time_split import time_split
-from globolatte_ml.training.baselines import FAVOURITE, POPULARITY, REGIONAL_POPULARITY, UNIFORM, baseline_probabilities
-from globolatte_ml.training.evaluation import Evaluation, evaluate_model
+from globolatte_ml.data.orders import time_split
+from globolatte_ml.training.evaluation import (
+    FAVOURITE,
+    POPULARITY,
+    REGIONAL_POPULARITY,
+    UNIFORM,
+    Evaluation,
+    baseline_probabilities,
+    evaluate_model,
+)
 from globolatte_ml.training.training import train
 
 

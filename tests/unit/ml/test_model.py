@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.data.time_split import time_split
-from globolatte_ml.data.training_orders import recency_weights, round_significant
+from globolatte_ml.data.orders import recency_weights, time_split
 from globolatte_ml.model.features import CustomerStates
+from globolatte_ml.model.fitting import round_significant
 from globolatte_ml.model.metrics import log_loss
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.priors import chain_popularity

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from globolatte_ml.training.baselines import POPULARITY
-from globolatte_ml.training.evaluation import Evaluation, GroupMetrics, Interval, Metrics
+from globolatte_ml.training.evaluation import POPULARITY, Evaluation, GroupMetrics, Interval, Metrics
 from globolatte_ml.training.promotion import Gates, promotion_verdict
 from globolatte_ml.training.proofs import Proofs
 from globolatte_ml.training.training import train

@@ -13,7 +13,7 @@ from globolatte_ml.explain.card import Identity, model_card, unequal_groups
 from globolatte_ml.explain.causal import weather_effects
 from globolatte_ml.explain.counterfactuals import changes, share_turned, turning_changes
 from globolatte_ml.explain.errors import error_tree, heat_map
-from globolatte_ml.explain.explanations import HISTORY, PLAYERS, REGION, WEATHER, Orders, explain
+from globolatte_ml.explain.explanations import HISTORY, PLAYERS, REGION, WEATHER, Situations, explain
 from globolatte_ml.explain.fairness import by_group
 from globolatte_ml.explain.page import page
 from globolatte_ml.explain.single import explain_request
@@ -36,8 +36,8 @@ class Formula:
         return np.column_stack([first, 1 - first])
 
 
-def orders(n, *, rng=None, weather=None, unit="BU_CA", past=1.0, date="2023-03-15") -> Orders:
-    from globolatte_ml.data.contexts import Contexts
+def orders(n, *, rng=None, weather=None, unit="BU_CA", past=1.0, date="2023-03-15") -> Situations:
+    from globolatte_ml.data.orders import Contexts
 
     main = np.zeros((n, 2))
     main[:, 0] = past
@@ -49,7 +49,7 @@ def orders(n, *, rng=None, weather=None, unit="BU_CA", past=1.0, date="2023-03-1
         daypart=np.full(n, "morning"),
         is_holiday=np.zeros(n, bool),
     )
-    return Orders(states, contexts)
+    return Situations(states, contexts)
 
 
 # Explanations ---------------------------------------------------------------------------------------------------------
@@ -72,7 +72,7 @@ def test_shapley_values_are_those_of_the_formula():
 
 def test_values_of_a_real_model_add_up_to_its_predictions(model, snapshot):
     rows = np.arange(5)
-    everything = Orders(snapshot.states, snapshot.contexts)
+    everything = Situations(snapshot.states, snapshot.contexts)
     found = explain(model, everything.take(rows), everything.take(rows + 100), snapshot.products)
     np.testing.assert_allclose(found.base + found.values.sum(axis=1), found.predicted, atol=1e-12)
     expected = model.predict_proba(snapshot.states.take(rows), snapshot.contexts.take(rows), snapshot.products)
@@ -149,7 +149,7 @@ def test_intervals_know_that_orders_of_a_customer_hang_together():
 
 
 def test_the_error_tree_finds_where_losses_are(snapshot):
-    everything = Orders(snapshot.states, snapshot.contexts)
+    everything = Situations(snapshot.states, snapshot.contexts)
     losses = np.where(snapshot.contexts.business_unit == "BU_MX", 2.0, 1.0)
     leaves = error_tree(everything, losses, np.zeros(len(losses)), snapshot.customer_ids)
     assert leaves[0].log_loss == pytest.approx(2.0)
@@ -183,7 +183,7 @@ def test_the_effect_of_rain_is_found_though_rainy_units_are_different(model):
     asked = orders(n, weather=np.where(rainy, "Rainy", "Sunny"))
     days = np.datetime64("2023-03-01") + rng.integers(0, 31, n)
     contexts = replace(asked.contexts, business_unit=np.where(canada, "BU_CA", "BU_MX"), date=days)
-    [found] = weather_effects(model, Orders(asked.states, contexts), chosen, np.arange(n).astype(str), PRODUCTS)
+    [found] = weather_effects(model, Situations(asked.states, contexts), chosen, np.arange(n).astype(str), PRODUCTS)
     raw = (chosen[rainy] == 0).mean() - (chosen[~rainy] == 0).mean()
     assert raw > 0.4
     assert (found.treatment, found.control, found.left_out) == ("Rainy", "Sunny", 0.0)

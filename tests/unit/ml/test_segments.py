@@ -9,8 +9,7 @@ import pytest
 
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.segments.clustering import Evidence, choose_k, find_clusters
-from globolatte_ml.segments.fit import SegmentFit, find_segments, why_refit
-from globolatte_ml.segments.matching import match
+from globolatte_ml.segments.fit import SegmentFit, find_segments, match, why_refit
 from globolatte_ml.segments.plots import evidence_chart, profile_map
 from globolatte_ml.segments.profiles import distinct, name_of, profiles_of
 from globolatte_ml.segments.tables import fit_row, latest_fit

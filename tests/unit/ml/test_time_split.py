@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from globolatte_ml.data.time_split import time_split
+from globolatte_ml.data.orders import time_split
 
 NEW_YEAR = np.datetime64("2022-01-01T00:00:00", "us")
 

@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from globolatte_ml.data.orders import time_split
 from globolatte_ml.data.snapshot import read_snapshot
-from globolatte_ml.data.time_split import time_split
 from globolatte_ml.model.metrics import log_loss
 from globolatte_ml.monitoring.delivery import Delivery
 from globolatte_ml.monitoring.performance import Outcomes, holdout_outcomes, judge_performance

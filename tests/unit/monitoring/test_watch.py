@@ -17,6 +17,7 @@ from resources.ml.ml_platform import ModelVersion, Snapshot
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from resources.warehouse.warehouse import Warehouse
 from tests.builders import warehouse_in
+from tests.dbt_views import make_view
 
 FIRST = dt.date(2024, 3, 1)
 CHAMPION = Champion(
@@ -25,15 +26,18 @@ CHAMPION = Champion(
 RULES = WindowRules(orders=100, days=10)
 CLOCK = Clock(fixed_at="2024-06-01T00:00:00+00:00")
 
-EXAMPLES = "create table features.feat_training_examples (order_key varchar, business_unit varchar, business_date date)"
+DAILY_SALES = (
+    "create table intermediate.int_daily_sales (business_unit varchar, business_date date, main_orders bigint)"
+)
 
 
 @pytest.fixture
 def stocked(tmp_path: Path) -> DuckDBWarehouse:
     made = warehouse_in(tmp_path)
     with made.transaction() as transaction:
-        transaction.execute("create schema features")
-        transaction.execute(EXAMPLES)
+        transaction.execute("create schema intermediate")
+        transaction.execute(DAILY_SALES)
+    make_view(made, "int_delivered_days")
     return made
 
 
@@ -58,10 +62,9 @@ def deliver(warehouse: Warehouse, day: int, good: int, bad: int = 0, status: str
         "recorded_at": dt.datetime(2024, 3, 1),  # noqa: DTZ001 - as the warehouse holds it
     }
     warehouse.replace("sales_data.load_ledger", pa.Table.from_pylist([entry]), {"load_id": entry["load_id"]})
-    orders = [{"order_key": f"{day}-{n}", "business_unit": "BU_US", "business_date": date} for n in range(good)]
-    if orders:
-        where = {"business_date": date}
-        warehouse.replace("features.feat_training_examples", pa.Table.from_pylist(orders), where)
+    sales = [{"business_unit": "BU_US", "business_date": date, "main_orders": good}]
+    if good:
+        warehouse.replace("intermediate.int_daily_sales", pa.Table.from_pylist(sales), {"business_date": date})
 
 
 def look(warehouse: Warehouse) -> Watch:

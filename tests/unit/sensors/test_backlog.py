@@ -6,12 +6,11 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA
-from globolatte_assets.raw.reference_data import load_reference
 from globolatte_ingest import load
 from globolatte_ingest.discovery import LoadRange, RetryPolicy
 from globolatte_ingest.load import LoadReport, batches, load_batch
 from globolatte_ingest.paths import SalesFile
-from globolatte_ingest.reference import PRODUCTS_FILE
+from globolatte_ingest.reference import PRODUCTS_FILE, load_reference
 from resources.environment import clock_of
 from resources.landing.landing_zone import LandedFile
 from sensors.backlog import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags

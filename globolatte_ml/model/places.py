@@ -1,12 +1,7 @@
-"""Where each thing lies among the numbers that describe an order: the columns of an `encoding.Encoded`.
-
-Belongs here: names and places. Does not belong here: how the numbers come about (`encoding.py`), what is made of them
-(`features.py`, `taste_inputs.py`).
-"""
+"""Where each thing lies among the numbers that describe an order: the columns of an `encoding.Encoded`."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,8 +9,6 @@ import numpy as np
 from globolatte_ml.data.states import RECENT_COLUMNS
 from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS, Vocabulary
 
-VERSION = "1"
-"""Another one where a column of the same name comes to mean something else."""
 MONTHS = tuple(f"{month:02d}" for month in range(1, 13))
 COUNTS = ("mains", "mains_120d", "mains_30d", "addons")
 CONTEXT = ("business_unit", "season", "business_unit_season", "month", "weather", "daypart", "holiday", "trend")
@@ -43,7 +36,7 @@ def named(part: str, labels: Sequence[str]) -> list[str]:
     return [f"{part}={label}" for label in labels]
 
 
-class Layout:
+class Places:
     """Columns of n orders over K products, R business units, W weather types.
 
     What is asked: indicators (`CONTEXT`) business_unit (R), season (4), business_unit_season (4 R), month (12), weather (W),
@@ -95,12 +88,6 @@ class Layout:
         for name, parts in TOGETHER.items():
             self._slices[name] = slice(self._slices[parts[0]].start, self._slices[parts[-1]].stop)
         self.width, self.asked = ends[-1], self._slices["day"].stop
-
-    @property
-    def digest(self) -> str:
-        """A name for these columns in this sequence: what was written for others is of no use."""
-        places = [VERSION, *(f"{name} {columns.start} {columns.stop}" for name, columns in self._slices.items())]
-        return hashlib.sha256("\n".join(places).encode()).hexdigest()
 
     def __getitem__(self, name: str) -> slice:
         """The columns of that name."""

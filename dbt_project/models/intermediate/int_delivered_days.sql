@@ -1,0 +1,61 @@
+{{ config(materialized='view') }}
+
+with
+
+ledger as (
+
+    -- not by way of staging: a test that the ledger is out of balance is to raise an alarm, not to stop every build
+    select * from {{ source('sales_data', 'load_ledger') }}
+    where
+        business_unit is not null
+        and business_date is not null
+
+),
+
+daily_sales as (
+
+    select * from {{ ref('int_daily_sales') }}
+
+),
+
+latest_versions as (
+
+    select * from ledger
+    qualify row_number() over (partition by path order by sequence desc) = 1
+
+),
+
+files as (
+
+    select
+        business_unit,
+        business_date,
+        cast(sum(case when status = 'loaded' then rows_loaded else 0 end) as bigint) as rows_loaded,
+        cast(sum(case when status = 'loaded' then rows_quarantined else 0 end) as bigint) as rows_quarantined,
+        cast(sum(case when status = 'loaded' then 1 else 0 end) as bigint) as files_loaded,
+        cast(sum(case when status = 'refused' then 1 else 0 end) as bigint) as files_refused
+    from latest_versions
+    where status in ('loaded', 'refused')
+    group by business_unit, business_date
+
+),
+
+final as (
+
+    select
+        files.business_unit,
+        files.business_date,
+        files.rows_loaded,
+        files.rows_quarantined,
+        files.files_loaded,
+        files.files_refused,
+        coalesce(daily_sales.main_orders, 0) as orders
+    from files
+    left join daily_sales
+        on
+            files.business_unit = daily_sales.business_unit
+            and files.business_date = daily_sales.business_date
+
+)
+
+select * from final

@@ -1,0 +1,69 @@
+"""Folders that are named by the hash of their content, and a pointer file that says which of them is current.
+
+No folder changes once it has its name, and the pointer is replaced as a whole: a reader reads the pointer, then the folder.
+"""
+
+import hashlib
+import os
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from resources import atomic
+
+DIGITS = 16
+ABANDONED_SECONDS = 86_400.0
+"""A folder that nobody has finished for so long was begun by a run that was killed."""
+
+
+def content_hash(folder: Path) -> str:
+    """The name of a folder's content: SHA-256 over the names and bytes of its files, 16 hexadecimal digits of it."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        digest.update(file.name.encode())
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:DIGITS]
+
+
+@dataclass(frozen=True)
+class ContentStore:
+    """The folders in `folder`; `pointer` is the file that names the current one."""
+
+    folder: Path
+    pointer: Path
+
+    def staging(self, name: str) -> Path:
+        """An empty folder to write into. Those that killed runs left are removed: they hold customers' orders, of use to nobody."""
+        for left in self.folder.glob(".staging-*"):
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+        folder = self.folder / f".staging-{name}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def add(self, staging: Path, name: str) -> Path:
+        """Takes over a finished staging folder under its content's name; one of that name stays as it is."""
+        target = self.folder / name
+        if target.exists():
+            shutil.rmtree(staging)
+            os.utime(target)
+        else:
+            staging.rename(target)
+        return target
+
+    def point_to(self, name: str) -> None:
+        """Makes a folder the current one."""
+        atomic.write_text(self.pointer, name)
+
+    def current(self) -> Path | None:
+        """The current folder, or none if nothing was ever pointed to. It may have been removed by hand."""
+        return self.folder / self.pointer.read_text(encoding="utf-8").strip() if self.pointer.exists() else None
+
+    def drop_old(self, count: int) -> None:
+        """Leaves the current folder and the `count` - 1 latest of the others."""
+        others = [one for one in self.folder.iterdir() if one != self.current() and not one.name.startswith(".")]
+        for folder in sorted(others, key=lambda one: one.stat().st_mtime, reverse=True)[count - 1 :]:
+            shutil.rmtree(folder)
