@@ -90,7 +90,7 @@ def _empty_job(settings: Settings) -> dg.Definitions:
 
 
 def _job_seconds(settings: Settings, definitions: dg.Definitions, job: str) -> float:
-    from sensors.backlog import range_tags
+    from sensors.landing import range_tags
 
     ranges = _ranges(settings)
 

@@ -25,7 +25,7 @@ from globolatte_ml.data.orders import Contexts
 from globolatte_ml.scoring.state_bundle import read_state_bundle
 from resources.endpoint.endpoint import Deployment, DesiredState
 from resources.endpoint.local.children import listen
-from resources.endpoint.local.client import EndpointClient
+from resources.endpoint.local.endpoint import EndpointClient
 from resources.endpoint.local.files import endpoint_key
 from resources.endpoint.local.supervisor import Options
 from resources.endpoint.serving_state import ServingStates

@@ -34,7 +34,7 @@ def export_definitions(folder: Path) -> None:
 
 def share_champion() -> None:
     """Shares the champion with the registry."""
-    from resources.ml.azureml.registry import SHARED_NAME, share
+    from resources.ml.azureml.models import SHARED_NAME, share
     from resources.ml.azureml.workspace import Workspace
 
     settings = _on_azure()
@@ -49,7 +49,7 @@ def share_champion() -> None:
 
 def adopt_shared(shared: str) -> None:
     """Makes a shared model this workspace's challenger, to be evaluated on the latest snapshot here."""
-    from resources.ml.azureml.registry import adopt
+    from resources.ml.azureml.models import adopt
     from resources.ml.azureml.workspace import Workspace
 
     settings = _on_azure()

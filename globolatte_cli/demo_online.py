@@ -17,7 +17,7 @@ from globolatte_cli.endpoints import client_of
 from globolatte_cli.pass_report import print_summary
 from globolatte_cli.run_pass import deploy, execute_pass
 from resources.endpoint.endpoint import EndpointError
-from resources.endpoint.local.client import EndpointClient
+from resources.endpoint.local.endpoint import EndpointClient
 from resources.endpoint.local.files import endpoint_key
 from resources.environment import ml_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION

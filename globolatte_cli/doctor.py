@@ -17,8 +17,7 @@ from resources import environment
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.azureml import PREFIX, AzureMLSettings
-from resources.settings.choices import LandingKind, MLKind
-from resources.settings.missing_setting import MissingSettingError
+from resources.settings.choices import LandingKind, MissingSettingError, MLKind
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
 

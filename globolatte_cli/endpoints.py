@@ -18,7 +18,7 @@ from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from resources.endpoint.local.client import EndpointClient
+    from resources.endpoint.local.endpoint import EndpointClient
     from resources.endpoint.local.supervisor import Options
 
 NOTHING_DEPLOYED = "Nothing is deployed yet: `globolatte endpoints deploy`, or the job `deploy` in the UI."
@@ -37,7 +37,7 @@ def options_of(settings: Settings) -> "Options":
 
 def client_of(settings: Settings) -> "EndpointClient":
     """The caller's side of this deployment's endpoint."""
-    from resources.endpoint.local.client import EndpointClient
+    from resources.endpoint.local.endpoint import EndpointClient
 
     return EndpointClient(options_of(settings))
 

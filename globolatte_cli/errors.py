@@ -6,7 +6,7 @@ from resources.endpoint.endpoint import EndpointError
 from resources.landing.landing_zone import LandingUnreachableError
 from resources.ml.azureml.faults import AzureMLError
 from resources.settings.azureml import PREFIX, AzureMLSettings
-from resources.settings.missing_setting import MissingSettingError
+from resources.settings.choices import MissingSettingError
 from resources.warehouse.warehouse import WarehouseBusyError, WarehouseUnusableError
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from globolatte_ingest.discovery import LoadRange
-    from sensors.backlog import Backlog
+    from sensors.landing import Backlog
 
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
@@ -57,7 +57,7 @@ class Pass:
 
     def look(self) -> "Backlog":
         """What is to be done in the landing zone."""
-        from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look
+        from sensors.landing import ASKED_BY_A_PERSON, listing_of, look
 
         listing = listing_of(self.landing)
         return look(self.instance, self.settings, listing, self.warehouse, self.clock, ASKED_BY_A_PERSON)
@@ -166,7 +166,7 @@ class Pass:
         """Loads a unit's range of dates, and does what people asked for of it."""
         from globolatte_assets.jobs import INGEST_SALES
         from globolatte_assets.metadata import load_report_of
-        from sensors.backlog import range_tags
+        from sensors.landing import range_tags
 
         days = (load.last - load.first).days + 1
         label = (

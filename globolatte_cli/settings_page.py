@@ -4,9 +4,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from resources.settings.azureml import PREFIX, AzureMLSettings
-from resources.settings.landing import LandingSettings
-from resources.settings.settings import Settings
-from resources.settings.snowflake import SnowflakeSettings
+from resources.settings.settings import LandingSettings, Settings, SnowflakeSettings
 
 HEAD = """# Settings
 

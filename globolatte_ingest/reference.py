@@ -12,8 +12,7 @@ from pyarrow import compute
 from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.paths import BUSINESS_UNITS_PATH, CUSTOMERS_PATH, PRODUCTS_PATH
 from globolatte_ingest.reading.delimited import read_delimited, require_columns
-from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
-from globolatte_ingest.reading.file_format import declared
+from globolatte_ingest.reading.sales import FORMAT_COLUMNS, declared
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.landing.landing_zone import LandingZone
 from resources.warehouse.warehouse import Warehouse

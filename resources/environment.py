@@ -13,10 +13,8 @@ from resources.landing.event_queue import EventQueue
 from resources.landing.landing_zone import LandingZone
 from resources.ml.ml_platform import MLPlatform
 from resources.ml.training_method import training_method
-from resources.settings.choices import LandingKind, MLKind, WarehouseKind
-from resources.settings.missing_setting import required
-from resources.settings.settings import PROJECT_ROOT, Settings
-from resources.settings.snowflake import NO_STAGE
+from resources.settings.choices import LandingKind, MLKind, WarehouseKind, required
+from resources.settings.settings import NO_STAGE, PROJECT_ROOT, Settings
 from resources.warehouse.snapshot_export import BlobExports, SnapshotExports, WorkerExports
 from resources.warehouse.warehouse import Warehouse
 

@@ -17,7 +17,7 @@ from resources.landing.landing_zone import LandingUnreachableError
 from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.backlog import BATCH_TAG, Batch, Turn, retry_policy, runs_of, turn_of
+from sensors.landing import BATCH_TAG, Batch, Turn, retry_policy, runs_of, turn_of
 
 FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 FAILED_RUNS_LOOKED_AT = 100

@@ -21,7 +21,7 @@ from resources.landing.event_queue import EventQueue, Message
 from resources.landing.landing_zone import LandedFile
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
-from sensors.backlog import (
+from sensors.landing import (
     WAITING,
     Backlog,
     Turn,

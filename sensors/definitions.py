@@ -1,15 +1,29 @@
 """What starts work: the jobs, and the sensors that ask for them."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
-from globolatte_assets.jobs import jobs
+from globolatte_assets.jobs import AssetJob, jobs
+from resources.environment import has_event_queue
+from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
 from sensors.alerts import alert_sensor
 from sensors.automation import automation_sensor
-from sensors.landing import file_sensors
+from sensors.blob_events import blob_event_sensor
+from sensors.landing import landing_sensor
 from sensors.prediction_log import prediction_log_sensor
+from sensors.reconciliation import reconciliation_sensor
 from sensors.retraining import retraining_rules, retraining_sensor
 from sensors.run_health import run_health_sensor
+
+
+def file_sensors(settings: Settings, jobs: Sequence[AssetJob]) -> list[dg.SensorDefinition]:
+    """What watches this deployment's landing zone: a look at the folder, or a container's events and what reconciles them."""
+    if settings.landing is LandingKind.FOLDER:
+        return [landing_sensor(settings, jobs)]
+    events = [blob_event_sensor(settings, jobs)] if has_event_queue(settings) else []
+    return [*events, reconciliation_sensor(settings, jobs)]
 
 
 def sensors(settings: Settings) -> dg.Definitions:

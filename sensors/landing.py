@@ -1,29 +1,374 @@
-"""The landing sensor: asks for exactly the partitions with new or changed files, a backlog as one range per business unit."""
+"""From a look at the landing zone to the runs to ask for, shared by the file sensors and `globolatte run`; and the folder's sensor.
 
-from collections.abc import Sequence
+A look (`look`) compares a listing with the ledger, and the ledger with Dagster's runs; what runs are at already is left out
+(`Coverage`); the rest becomes batches, each of which one run takes up, asked for again when its runs failed (`requests_for`).
+"""
+
+import datetime as dt
+import hashlib
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
 
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
-from resources.clock import Clock
-from resources.environment import has_event_queue, impatient_warehouse_of
-from resources.landing.landing_zone import LandingZone
-from resources.settings.choices import LandingKind
-from resources.settings.settings import Settings
-from resources.warehouse.warehouse import WarehouseBusyError
-from sensors.backlog import (
-    AT_WORK,
-    coverage_of,
-    left_by,
-    listing_digest,
-    listing_of,
-    look,
-    path_rules,
-    requests_for,
-    retry_policy,
+from globolatte_assets.keys import MISPLACED_FILES
+from globolatte_assets.partitions import partition_key
+from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
+from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
+from globolatte_ingest.discovery import (
+    LoadRange,
+    Pending,
+    RetryPolicy,
+    coalesce,
+    find_pending,
+    loadable_folders,
+    unrecorded,
 )
-from sensors.blob_events import blob_event_sensor
-from sensors.reconciliation import reconciliation_sensor
+from globolatte_ingest.ledger import Announcement, Attempts, Ledger
+from globolatte_ingest.paths import PathRules
+from resources.clock import Clock
+from resources.environment import impatient_warehouse_of
+from resources.landing.landing_zone import LandedFile, LandingZone
+from resources.settings.settings import Settings
+from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
+from sensors.run_health import ACTIVE, UNFINISHED
+
+# A look ----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """What is to be done: `pending` files; and `unreported` ranges: rows that are loaded but whose run never reported them to Dagster, and
+    dates for which a person requested a step that is not done.
+    """
+
+    pending: Pending
+    unreported: tuple[LoadRange, ...] = ()
+    ready_folders: frozenset[str] = frozenset()
+    """Landing folders whose sales can be loaded: their unit is in the reference data, and so are products."""
+    is_settled: bool = True
+    """Whether no run has materializations of rows that it committed still to report."""
+    is_partial: bool = False
+    """Whether only a part of the landing zone was looked at."""
+
+    @property
+    def loads(self) -> tuple[LoadRange, ...]:
+        """The ranges to ingest: one per business unit, wide enough for new files and for unreported ones."""
+        ranges: dict[str, LoadRange] = {}
+        for load in (*self.pending.ranges, *self.unreported):
+            other = ranges.get(load.folder)
+            ranges[load.folder] = load if other is None else _joined(other, load)
+        return tuple(ranges[folder] for folder in sorted(ranges))
+
+    @property
+    def without_reference_data(self) -> tuple[LoadRange, ...]:
+        """Those of the ranges that cannot be loaded yet."""
+        return tuple(load for load in self.loads if load.folder not in self.ready_folders)
+
+
+def _joined(one: LoadRange, other: LoadRange) -> LoadRange:
+    return LoadRange(
+        one.folder,
+        min(one.first, other.first),
+        max(one.last, other.last),
+        tuple(sorted({*one.files, *other.files}, key=str)),
+    )
+
+
+def path_rules(settings: Settings, clock: Clock) -> PathRules:
+    """What makes a sales path belong to a partition of this deployment."""
+    return PathRules(sorted(settings.business_units), settings.first_business_date, clock.today())
+
+
+ASKED_BY_A_PERSON = RetryPolicy(max_attempts=sys.maxsize, base_seconds=0.0)
+"""Whoever runs a pass by hand wants everything tried now, however often it crashed before."""
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """When a crashed load is asked for again in this deployment."""
+    return RetryPolicy(settings.max_load_attempts, settings.retry_base_seconds)
+
+
+def listing_of(landing: LandingZone) -> list[LandedFile]:
+    """Everything in the landing zone."""
+    return list(landing.files())
+
+
+def look(
+    instance: dg.DagsterInstance,
+    settings: Settings,
+    listing: Iterable[LandedFile],
+    warehouse: Warehouse,
+    clock: Clock,
+    policy: RetryPolicy,
+    *,
+    is_partial: bool = False,
+) -> Backlog:
+    """Compares a listing with the ledger, and the ledger with Dagster's runs; `policy` says which crashed loads are due.
+
+    `is_partial` says that the listing is of a part of the landing zone only.
+    """
+    now = clock.timestamp()
+    listing = list(listing)
+    with warehouse.transaction() as transaction:
+        ledger = Ledger(transaction)
+        news = unrecorded(transaction, listing)
+        crashed = ledger.crashed_loads()
+        announced = ledger.outstanding_announcements()
+        succeeded, lost = _sort_announcements(instance, announced)
+        ledger.mark_reported(succeeded, now)
+        references = ledger.loaded_references()
+        requested = ledger.open_steps()
+        ready_folders = loadable_folders(transaction)
+    pending = find_pending(news, crashed, path_rules(settings, clock), policy, now)
+    pending = replace(
+        pending, reference=tuple(sorted({*pending.reference, *_unreported_references(instance, listing, references)}))
+    )
+    unreported = (
+        *(LoadRange(item.folder, item.first, item.last) for item in lost),
+        *(LoadRange(step.folder, step.business_date, step.business_date) for step in requested),
+    )
+    is_settled = len(succeeded) == len(announced)
+    return Backlog(pending, unreported, ready_folders, is_settled, is_partial)
+
+
+def _unreported_references(
+    instance: dg.DagsterInstance, listing: Iterable[LandedFile], references: Mapping[str, str]
+) -> Iterator[LandedFile]:
+    """Reference files that are loaded, which were not reported to Dagster: the run died between the commit and the event."""
+    for file in listing:
+        key = REFERENCE_ASSETS.get(file.path)
+        if key is not None and file.path in references:
+            event = instance.get_latest_materialization_event(key)
+            reported = event.asset_materialization.tags if event is not None and event.asset_materialization else {}
+            if (reported or {}).get(DATA_VERSION_TAG) != references[file.path][:16]:
+                yield file
+
+
+def _sort_announcements(
+    instance: dg.DagsterInstance, announced: list[Announcement]
+) -> tuple[list[str], list[Announcement]]:
+    """The runs that kept their promise, and the promises that no living run will keep."""
+    if not announced:
+        return [], []
+    runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=[item.run_id for item in announced]))}
+    succeeded = [item.run_id for item in announced if item.run_id in runs and runs[item.run_id].is_success]
+    lost = [
+        item
+        for item in announced
+        if item.run_id not in succeeded and (item.run_id not in runs or runs[item.run_id].status not in ACTIVE)
+    ]
+    return succeeded, lost
+
+
+# What runs are at already ----------------------------------------------------------------------------------------------
+
+PARTITION = "dagster/partition"
+
+WAITING = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING)
+"""Runs that have not looked yet."""
+AT_WORK = (dg.DagsterRunStatus.QUEUED, *UNFINISHED)
+"""Runs that wait, and those that have looked, and are not done."""
+
+RUNS_LOOKED_AT = 500
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Ranges of dates, each of one unit's landing folder, first and last included."""
+
+    ranges: tuple[tuple[str, dt.date, dt.date], ...] = ()
+
+    @property
+    def folders(self) -> frozenset[str]:
+        """The units of which anything is covered."""
+        return frozenset(folder for folder, _, _ in self.ranges)
+
+    def covers(self, folder: str, first: dt.date, last: dt.date) -> bool:
+        """Whether one of the ranges has all of these dates."""
+        return any(of == folder and begin <= first and last <= end for of, begin, end in self.ranges)
+
+
+def range_of(tags: Mapping[str, str]) -> tuple[str, dt.date, dt.date] | None:
+    """The landing folder and the dates that a run loads; none for runs of another kind."""
+    start, end = (tags.get(name, tags.get(PARTITION, "")).partition("|") for name in (RANGE_START, RANGE_END))
+    if not start[2] or not end[2]:
+        return None
+    return start[0], dt.date.fromisoformat(start[2]), dt.date.fromisoformat(end[2])
+
+
+def unit_of(tags: Mapping[str, str]) -> str | None:
+    """The landing folder of the unit that a run loads; none for runs of another kind."""
+    dates = range_of(tags)
+    return dates[0] if dates is not None else None
+
+
+def coverage_of(
+    instance: dg.DagsterInstance, statuses: Iterable[dg.DagsterRunStatus], *, asked_by_sensors: bool = False
+) -> Coverage:
+    """What the ingest runs in these states load.
+
+    With `asked_by_sensors`, of those runs alone that are asked for again when they fail: where nothing else remembers a file.
+    """
+    runs = instance.get_runs(
+        dg.RunsFilter(job_name=INGEST_SALES, statuses=list(statuses)),
+        limit=RUNS_LOOKED_AT,
+    )
+    found = (range_of(run.tags) for run in runs if BATCH_TAG in run.tags or not asked_by_sensors)
+    return Coverage(tuple(sorted({dates for dates in found if dates is not None})))
+
+
+def left_by(backlog: Backlog, covered: Coverage) -> Backlog:
+    """The backlog without the sales files, and the ranges to report, that lie in covered dates."""
+    if not covered.ranges:
+        return backlog
+    files = [item for load in backlog.pending.ranges for item in load.files]
+    left = coalesce([item for item in files if not covered.covers(item.folder, item.date, item.date)])
+    return replace(
+        backlog,
+        pending=replace(backlog.pending, ranges=left),
+        unreported=tuple(load for load in backlog.unreported if not _is_covered(load, covered)),
+    )
+
+
+def _is_covered(load: LoadRange, covered: Coverage) -> bool:
+    return covered.covers(load.folder, load.first, load.last)
+
+
+# Runs to ask for -------------------------------------------------------------------------------------------------------
+
+BATCH_TAG = "globolatte/batch"
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
+
+MOST_PATHS_OF_ONE_RUN = 500
+"""Misplaced files that one run gets by name."""
+
+
+def range_tags(load: LoadRange) -> dict[str, str]:
+    """The tags that make a run of the ingest job load one range."""
+    return {
+        RANGE_START: partition_key(load.folder, load.first),
+        RANGE_END: partition_key(load.folder, load.last),
+        BATCH_TAG: load.digest,
+    }
+
+
+def listing_digest(listing: Iterable[LandedFile]) -> str:
+    """A name for a state of the landing zone, or for a set of file versions."""
+    content = "\n".join([f"{path} {etag}" for path, etag, _ in listing])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """File versions that one run takes up together. `name` is the same for the same versions."""
+
+    job: str
+    name: str
+    files: tuple[LandedFile, ...]
+    tags: tuple[tuple[str, str], ...] = ()
+    paths: tuple[str, ...] = ()
+    """What the run is to look at, by name; a run without any looks everywhere."""
+
+
+def batches_of(backlog: Backlog) -> Iterator[Batch]:
+    """Everything in a backlog that a run can take up, reference data first."""
+    pending = backlog.pending
+    if pending.reference:
+        yield Batch(LOAD_REFERENCE_DATA, listing_digest(pending.reference), pending.reference)
+    misplaced = tuple(item.file for item in pending.misplaced)
+    if backlog.is_partial:
+        misplaced = misplaced[:MOST_PATHS_OF_ONE_RUN]
+    if misplaced:
+        paths = tuple(file.path for file in misplaced) if backlog.is_partial else ()
+        yield Batch(RECORD_MISPLACED_FILES, listing_digest(misplaced), misplaced, paths=paths)
+    for load in backlog.loads:
+        if load not in backlog.without_reference_data:
+            files = tuple(item.file for item in load.files)
+            yield Batch(INGEST_SALES, load.digest, files, tuple(range_tags(load).items()))
+
+
+def runs_of(instance: dg.DagsterInstance, batch: Batch) -> list[dg.RunRecord]:
+    """The runs of a batch, the latest first."""
+    return list(
+        instance.get_run_records(dg.RunsFilter(job_name=batch.job, tags={BATCH_TAG: batch.name}), ascending=False)
+    )
+
+
+def failures(runs: Iterable[dg.RunRecord]) -> Attempts | None:
+    """How often runs failed, and when last: by the real clock in UTC without offset, also when another day is played."""
+    failed = [run for run in runs if run.dagster_run.is_finished and not run.dagster_run.is_success]
+    if not failed:
+        return None
+    return Attempts(len(failed), max(run.update_timestamp for run in failed).astimezone(dt.UTC).replace(tzinfo=None))
+
+
+class Turn(Enum):
+    """Where a batch stands."""
+
+    DUE = "may be asked for"
+    RUNNING = "a run is at it"
+    WAITING = "failed, and waits for its next attempt"
+    GIVEN_UP = "failed too often"
+
+
+def turn_of(runs: Iterable[dg.RunRecord], policy: RetryPolicy) -> Turn:
+    """Where a batch stands, from its runs."""
+    runs = list(runs)
+    failed = failures(runs)
+    if any(run.dagster_run.status in ACTIVE for run in runs):
+        return Turn.RUNNING
+    if failed is not None and failed.count >= policy.max_attempts:
+        return Turn.GIVEN_UP
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    return Turn.DUE if policy.is_due(failed, now) else Turn.WAITING
+
+
+def run_request(batch: Batch, earlier: int) -> dg.RunRequest:
+    """Asks for a batch. The run key counts earlier runs: Dagster takes a key once, whatever became of its run."""
+    return dg.RunRequest(
+        run_key=f"{batch.job}:{batch.name}:{earlier}",
+        job_name=batch.job,
+        tags={**dict(batch.tags), BATCH_TAG: batch.name},
+        run_config=_run_config(batch),
+    )
+
+
+def _run_config(batch: Batch) -> dict[str, object]:
+    if not batch.paths:
+        return {}
+    return {"ops": {MISPLACED_FILES.to_python_identifier(): {"config": {"paths": list(batch.paths)}}}}
+
+
+def is_running(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of the job is under way or waits for its turn."""
+    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=ACTIVE)) > 0
+
+
+def requests_for(
+    instance: dg.DagsterInstance, backlog: Backlog, policy: RetryPolicy
+) -> Iterator[tuple[Batch, dg.RunRequest]]:
+    """The runs to ask for. Reference data goes first: sales cannot be validated without it.
+
+    A batch whose runs failed is asked for again after a wait that doubles, and no more once they failed as often as the policy
+    allows; for reference data, sales then go on with what was loaded before.
+    """
+    for batch in batches_of(backlog):
+        if batch.job != LOAD_REFERENCE_DATA and is_running(instance, LOAD_REFERENCE_DATA):
+            return
+        runs = runs_of(instance, batch)
+        turn = turn_of(runs, policy)
+        if turn is Turn.DUE:
+            yield batch, run_request(batch, len(runs))
+        if batch.job == LOAD_REFERENCE_DATA and turn is not Turn.GIVEN_UP:
+            return
+
+
+# The folder's sensor ---------------------------------------------------------------------------------------------------
 
 
 def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
@@ -75,11 +420,3 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         )
 
     return look_into_landing_zone
-
-
-def file_sensors(settings: Settings, jobs: Sequence[AssetJob]) -> list[dg.SensorDefinition]:
-    """What watches this deployment's landing zone: a look at the folder, or a container's events and what reconciles them."""
-    if settings.landing is LandingKind.FOLDER:
-        return [landing_sensor(settings, jobs)]
-    events = [blob_event_sensor(settings, jobs)] if has_event_queue(settings) else []
-    return [*events, reconciliation_sensor(settings, jobs)]

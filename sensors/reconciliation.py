@@ -21,7 +21,7 @@ from resources.environment import impatient_warehouse_of
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.backlog import (
+from sensors.landing import (
     AT_WORK,
     BATCH_TAG,
     RANGE_END,

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from resources.endpoint.deployment_spec import APPEND_ROW, SUMMARY_ONLY
-from resources.settings.missing_setting import MissingSettingError
+from resources.settings.choices import MissingSettingError
 
 PREFIX = "GLOBOLATTE_AZUREML_"
 

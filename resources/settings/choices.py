@@ -1,4 +1,4 @@
-"""What settings choose from."""
+"""What settings choose from, and the error for a setting that a choice needs."""
 
 from enum import StrEnum
 
@@ -63,3 +63,17 @@ class MLKind(StrEnum):
 
     LOCAL = "local"
     AZUREML = "azureml"
+
+
+class MissingSettingError(RuntimeError):
+    """A chosen world needs a setting that is not there."""
+
+    def __init__(self, variable: str, why: str) -> None:
+        super().__init__(f"{variable} is not set, but {why} needs it; set it (see docs/settings.md)")
+
+
+def required(value: str | None, variable: str, why: str) -> str:
+    """A setting's value. Raises `MissingSettingError` if there is none."""
+    if not value:
+        raise MissingSettingError(variable, why)
+    return value

@@ -9,13 +9,184 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from resources.ml.training_method import MethodKind
-from resources.settings.choices import Environment, LandingKind, MLKind, WarehouseKind
-from resources.settings.landing import LandingSettings
-from resources.settings.snowflake import SnowflakeSettings
+from resources.settings.choices import (
+    CredentialKind,
+    Environment,
+    LandingKind,
+    MissingDelivery,
+    MLKind,
+    SnowflakeAuthentication,
+    SnowflakeProtocol,
+    WarehouseKind,
+    required,
+)
+
+NO_STAGE = "none"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class SnowflakeSettings(BaseModel):
+    """Account, user, objects and wire."""
+
+    snowflake_account: str | None = Field(
+        default=None, description="Snowflake's account identifier, such as <organization>-<account>."
+    )
+    snowflake_user: str | None = Field(default=None, description="The user that GloboLatte is in Snowflake.")
+    snowflake_role: str | None = Field(
+        default=None, description="The role that the user works in. Default: the user's own default role."
+    )
+    snowflake_warehouse: str = Field(
+        default="GLOBO_LATTE_WH", description="The virtual warehouse that computes in Snowflake."
+    )
+    snowflake_database: str = Field(default="GLOBO_LATTE_DB", description="The database in Snowflake.")
+    snowflake_authentication: SnowflakeAuthentication = Field(
+        default=SnowflakeAuthentication.KEY,
+        description="Authentication method of Snowflake: key (GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY, or a file that "
+        "GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PATH names; GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PASSPHRASE if it has one), password "
+        "(GLOBOLATTE_SNOWFLAKE_PASSWORD) or oauth (GLOBOLATTE_SNOWFLAKE_TOKEN). The four secrets are read from the environment "
+        "only and are no settings.",
+    )
+    snowflake_private_key_path: Path | None = Field(
+        default=None, description="File with the private key (PKCS#8, PEM), in place of the variable that holds it."
+    )
+    snowflake_stage: str = Field(
+        default="ml.snapshots",
+        pattern=rf"^({NO_STAGE}|[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)$",
+        description="The stage by which Snowflake writes training snapshots into the storage of the Azure ML workspace "
+        "(infra/snowflake/5_snapshots.sql). none: they pass through the worker, as they do with every other pair of warehouse "
+        "and ML platform.",
+    )
+    snowflake_network_seconds: int = Field(
+        default=60, ge=1, description="How long to wait for an answer of Snowflake before giving up."
+    )
+    snowflake_host: str | None = Field(
+        default=None, description="Where Snowflake is, if not where its account says: an emulator or a private link."
+    )
+    snowflake_port: int = Field(default=443, ge=1, le=65535, description="The port at GLOBOLATTE_SNOWFLAKE_HOST.")
+    snowflake_protocol: SnowflakeProtocol = Field(
+        default=SnowflakeProtocol.HTTPS, description="https, or http for an emulator on this machine."
+    )
+
+    @field_validator("snowflake_database")
+    @classmethod
+    def _database_is_an_identifier(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+            raise ValueError(f"{value!r} is no plain name; use letters, digits and '_', such as GLOBO_LATTE_DB")
+        return value.upper()
+
+    @field_validator("snowflake_protocol")
+    @classmethod
+    def _http_stays_on_this_machine(cls, value: SnowflakeProtocol, info: ValidationInfo) -> SnowflakeProtocol:
+        if value is SnowflakeProtocol.HTTP and info.data.get("snowflake_host") not in LOOPBACK:
+            raise ValueError(
+                "would send secrets in the clear; use https, or an emulator at GLOBOLATTE_SNOWFLAKE_HOST=127.0.0.1"
+            )
+        return value
+
+
+class LandingSettings(BaseModel):
+    """Landing zone, limits on files, deliveries."""
+
+    load_batch_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        gt=0,
+        description="How many bytes of sales files are read into one load transaction at the most (a larger file is a batch of its own).",
+    )
+    max_file_bytes: int = Field(
+        default=2 * 1024**3, gt=0, description="A sales file over this size in bytes is refused."
+    )
+    max_compression_ratio: float = Field(
+        default=200.0,
+        gt=1,
+        description="A packed sales file that unpacks to more than so many times its size (and to more than 8 MiB) is refused.",
+    )
+    max_bad_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="A sales file with a larger share of bad rows is held: nothing of it is loaded until someone approves it.",
+    )
+    max_load_attempts: int = Field(
+        default=5, ge=1, description="How often a load that crashed is requested again by itself."
+    )
+    retry_base_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="Wait before the second attempt of a crashed load; doubled for each further one.",
+    )
+    landing_poll_seconds: int = Field(
+        default=15, ge=1, description="Least time between two looks of the landing sensor, in seconds."
+    )
+    blob_account_url: str | None = Field(
+        default=None,
+        description="Address of the storage account whose container is the landing zone, such as "
+        "https://<account>.blob.core.windows.net; no SAS in it.",
+    )
+    blob_container: str = Field(default="landing", description="The container that is the landing zone.")
+    blob_credential: CredentialKind = Field(
+        default=CredentialKind.DEFAULT,
+        description="Authentication method of the storage account: key (GLOBOLATTE_BLOB_KEY), sas (GLOBOLATTE_BLOB_SAS) or default "
+        "(Azure's DefaultAzureCredential: managed identity, environment, Azure CLI). The two secrets are read from the "
+        "environment only and are no settings.",
+    )
+    blob_queue: str | None = Field(
+        default=None,
+        description="The storage queue that Event Grid tells of new blobs. Default: none; new blobs are then found by looking.",
+    )
+    blob_queue_account_url: str | None = Field(
+        default=None,
+        description="Address of the account that has the queue. Default: GLOBOLATTE_BLOB_ACCOUNT_URL with .queue. for .blob.",
+    )
+    blob_queue_hidden_seconds: int = Field(
+        default=300,
+        ge=1,
+        le=604800,
+        description="How long a message of the queue that was given out stays hidden before it comes again, in seconds.",
+    )
+    reconcile_seconds: int = Field(
+        default=60,
+        ge=1,
+        description="Least time between two ticks of the reconciliation of a container with the ledger, in seconds.",
+    )
+    reconcile_days: int = Field(
+        default=7,
+        ge=1,
+        le=92,
+        description="How many business dates of every unit each tick of the reconciliation looks at; older ones come in turn.",
+    )
+    missing_delivery: MissingDelivery = Field(
+        default=MissingDelivery.WARN,
+        description="What a missing delivery is: off, warn, error, or block (an error, and features and recommendations wait).",
+    )
+    delivery_hours: float = Field(
+        default=12.0,
+        ge=0,
+        description="How many hours after a business date has ended, by the unit's time zone, its file must be there.",
+    )
+    delivery_days: int = Field(
+        default=14, ge=1, le=366, description="How many business dates back missing deliveries are watched."
+    )
+
+    @field_validator("blob_account_url", "blob_queue_account_url")
+    @classmethod
+    def _address_without_secret(cls, value: str | None) -> str | None:
+        if value is not None and ("?" in value or "@" in value or not value.startswith(("https://", "http://"))):
+            raise ValueError(
+                "is no plain address; write https://<account>.blob.core.windows.net and put a SAS into GLOBOLATTE_BLOB_SAS"
+            )
+        return value.rstrip("/") if value is not None else None
+
+    @property
+    def queue_account_url(self) -> str:
+        """Address of the account that has the event queue; raises `MissingSettingError` if it follows from nothing."""
+        derived = (self.blob_account_url or "").replace(".blob.", ".queue.", 1)
+        found = self.blob_queue_account_url or (derived if derived != self.blob_account_url else None)
+        return required(found, "GLOBOLATTE_BLOB_QUEUE_ACCOUNT_URL", "GLOBOLATTE_BLOB_QUEUE")
+
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 

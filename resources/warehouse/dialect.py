@@ -1,4 +1,7 @@
-"""What DuckDB and Snowflake say differently, as far as Python's SQL says it at all: expressions over text. The rest is one SQL for both."""
+"""How Python writes SQL: identifiers and constants, and the expressions over text that DuckDB and Snowflake say differently.
+
+The rest is one SQL for both.
+"""
 
 import re
 from typing import Protocol
@@ -7,6 +10,16 @@ STRPTIME_IN_SNOWFLAKE = {
     "d": "DD", "m": "MM", "Y": "YYYY", "y": "YY", "H": "HH24", "I": "HH12", "M": "MI", "S": "SS", "p": "AM", "f": "FF", "T": '"T"',
 }  # fmt: skip
 """The `strptime` directives that a unit may declare, and the one letter that may stand between them."""
+
+
+IDENTIFIER = re.compile(r"[a-z_][a-z0-9_]*(\.[a-z_][a-z0-9_]*)?")
+
+
+def checked(*identifiers: str) -> None:
+    """Raises `ValueError` if one of these cannot be put into SQL as the name of a table or column."""
+    for identifier in identifiers:
+        if not IDENTIFIER.fullmatch(identifier):
+            raise ValueError(f"{identifier!r} is not a table or column name; use lower-case letters, digits and '_'")
 
 
 def literal(text: str) -> str:

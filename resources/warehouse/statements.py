@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from resources.warehouse.warehouse import checked
+from resources.warehouse.dialect import checked
 
 
 def selection(

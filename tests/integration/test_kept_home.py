@@ -27,7 +27,7 @@ from resources.environment import clock_of, ml_of
 from resources.landing.folder import FolderLandingZone
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
-from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look, range_tags
+from sensors.landing import ASKED_BY_A_PERSON, listing_of, look, range_tags
 from tests.builders import Deployment, ask_for, deployment, failure_of
 from tests.integration.conftest import Home
 from tests.kept_homes.make import WHO, WHY, ask_endpoint

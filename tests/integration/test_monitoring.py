@@ -13,7 +13,7 @@ from resources.environment import clock_of, landing_of, ml_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from sensors.backlog import ASKED_BY_A_PERSON, listing_of, look, range_tags
+from sensors.landing import ASKED_BY_A_PERSON, listing_of, look, range_tags
 from sensors.retraining import training_situation
 from simulator import Scenario, continue_into
 from tests.homes import Home, NewHome

@@ -14,13 +14,13 @@ from resources.endpoint.azureml import online
 from resources.endpoint.azureml.rollout import SUCCEEDED
 from resources.endpoint.deployment_spec import APPEND_ROW, BATCH_SCRIPT, DeploymentSpec, write_folder
 from resources.ml.azureml.computes import ensure_compute
-from resources.ml.azureml.content import hash_of_files, hash_of_values
 from resources.ml.azureml.data_assets import URI_FOLDER, ensure_data
 from resources.ml.azureml.environments import batch_conda, batch_environment, ensure_environment
 from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing
 from resources.ml.azureml.files import fetch_job_output
 from resources.ml.azureml.jobs import Say, cancelled_if_interrupted, status_of, wait_for
 from resources.ml.azureml.models import CUSTOM_NAME
+from resources.ml.azureml.provenance import hash_of_files, hash_of_values
 from resources.ml.azureml.workspace import Workspace, provisioning_state
 from resources.ml.ml_platform import ModelVersion
 from resources.settings.azureml import PREFIX, AzureMLSettings

@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from resources.endpoint.azureml import online
 from resources.endpoint.azureml.endpoint_credential import EndpointCredential
-from resources.endpoint.azureml.rollout import SUCCEEDED, Rollout
+from resources.endpoint.azureml.rollout import SUCCEEDED, Rollout, desired_from_tags
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, ObservedDeployment, ObservedState
 from resources.endpoint.serving_state import ServingStates
-from resources.ml.azureml import declared
 from resources.ml.azureml.faults import AzureMLError
 from resources.ml.azureml.models import folder_name
 from resources.ml.azureml.workspace import Workspace, provisioning_state
@@ -70,7 +69,7 @@ class AzureMLEndpoint:
         if entity is None:
             return DesiredState()
         try:
-            return declared.from_tags(dict(entity.tags or {}), self.models_folder)
+            return desired_from_tags(dict(entity.tags or {}), self.models_folder)
         except ValueError as error:
             raise EndpointError(f"{self.describe()}: its tags say nothing sensible ({error}); deploy again") from error
 
@@ -132,7 +131,7 @@ class AzureMLEndpoint:
             if entity is None:
                 return ObservedState(None, running=False, healthy=False, routed=False, settled=False)
             found = self._rollout.deployments()
-            desired = declared.from_tags(dict(entity.tags or {}), self.models_folder)
+            desired = desired_from_tags(dict(entity.tags or {}), self.models_folder)
             ready = provisioning_state(entity) == SUCCEEDED
             return ObservedState(
                 url=str(entity.scoring_uri).removesuffix("/score"),

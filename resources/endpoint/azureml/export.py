@@ -1,6 +1,7 @@
 """Every definition as Azure ML CLI v2 YAML, in a folder that `az ml` works from: for teams that do not run Dagster.
 
-Nothing here connects to Azure: what a workspace would be given is written down instead.
+Nothing here connects to Azure: what a workspace would be given is written down instead: what the SDK writes, mended
+where its own loaders, and so `az ml`, do not take it back.
 """
 
 import json
@@ -9,23 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.endpoint.azureml import autoscale, batch, online
+import yaml
+
+from resources.endpoint.azureml import batch, online
 from resources.endpoint.deployment_spec import DeploymentSpec, write_folder
 from resources.ml.azureml import (
     automl,
     computes,
     data_assets,
     environments,
-    imports,
-    registry,
+    models,
     schedules,
     training_jobs,
 )
-from resources.ml.azureml.code import copy_science
+from resources.ml.azureml.environments import copy_science
 from resources.ml.azureml.models import CUSTOM_NAME, REGISTERED_NAME
 from resources.ml.azureml.training_jobs import JobParts
 from resources.ml.azureml.workspace import Workspace
-from resources.ml.azureml.yaml_files import write
 from resources.ml.ml_platform import ModelVersion
 from resources.ml.training_method import AutoMLMethod, CommandMethod, SweepMethod
 from resources.settings.azureml import AzureMLSettings, ComputeKind, EndpointKind
@@ -77,7 +78,7 @@ def export(settings: AzureMLSettings, folder: Path, served: Served | None) -> li
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text(README, encoding="utf-8")
     for name, entity in definitions(settings, folder, served).items():
-        write(entity, folder / f"{name}.yml", folder / f"{PIPELINE}.yml" if name == SCHEDULE else None)
+        write_yaml(entity, folder / f"{name}.yml", folder / f"{PIPELINE}.yml" if name == SCHEDULE else None)
     return sorted(folder.glob("*.yml"))
 
 
@@ -93,16 +94,16 @@ def definitions(settings: AzureMLSettings, folder: Path, served: Served | None) 
     )
     made: dict[str, Any] = {"10-environment-training": training}
     made |= _computes(settings)
-    made["14-connection-snowflake"] = imports.snowflake_connection(settings.snowflake_connection)
+    made["14-connection-snowflake"] = data_assets.snowflake_connection(settings.snowflake_connection)
     if settings.registry is not None:
-        made["15-registry"] = registry.definition(settings.registry, settings.region)
+        made["15-registry"] = models.registry_definition(settings.registry, settings.region)
     made["20-snapshot"] = Data(
         name=data_assets.SNAPSHOTS,
         version="1",
         type=data_assets.URI_FOLDER,
         path="azureml://datastores/workspaceblobstore/paths/snapshot/",
     )
-    made["21-import"] = imports.examples_import(settings.snowflake_connection)
+    made["21-import"] = data_assets.examples_import(settings.snowflake_connection)
     return made | _training(parts) | (_serving(settings, folder, served, workspace) if served is not None else {})
 
 
@@ -158,6 +159,37 @@ def _autoscale(settings: AzureMLSettings, spec: DeploymentSpec, folder: Path) ->
     if settings.endpoint_kind is EndpointKind.KUBERNETES:
         return  # which scales by itself, as its deployment says
     deployment = f"{Workspace(settings).resource_id}/onlineEndpoints/{settings.endpoint}/deployments/{spec.name}"
-    template = autoscale.template(spec, deployment, settings.region)
+    template = online.autoscale_template(spec, deployment, settings.region)
     if template is not None:
         (folder / "72-autoscale.json").write_text(json.dumps(template, indent=2) + "\n", encoding="utf-8")
+
+
+JOB_OF_SCHEDULE = "create_job"
+
+
+def write_yaml(entity: Any, file: Path, job: Path | None = None) -> None:
+    """Writes one definition; paths below its folder become relative to it. `job`: the file of the job that a schedule starts."""
+
+    document = _mended(entity, _document(entity))
+    if job is not None:
+        document[JOB_OF_SCHEDULE] = f"./{job.name}"
+    text = yaml.safe_dump(document, sort_keys=False)
+    file.write_text(text.replace(f"{file.parent}/", "./"), encoding="utf-8")
+
+
+def _document(entity: Any) -> dict[str, Any]:
+    """What the SDK writes of a definition, as plain values."""
+    plain: dict[str, Any] = json.loads(
+        json.dumps(entity._to_dict(), default=str)
+    )  # `dump` refuses, or forgets to write, some kinds
+    return plain
+
+
+def _mended(entity: Any, document: dict[str, Any]) -> dict[str, Any]:
+    kind = type(entity).__name__
+    if kind == "DataImport":  # its source is left out
+        source = entity.source
+        document["source"] = {"type": "database", "query": str(source.query), "connection": str(source.connection)}
+    if kind == "ModelBatchDeployment":  # its instances are written twice, which is refused
+        document["settings"].pop("instance_count", None)
+    return document

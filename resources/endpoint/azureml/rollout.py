@@ -1,9 +1,11 @@
 """Steps towards a desired state: the endpoint, its deployments, its traffic, and the end of what is not wanted any more.
 
-Each step looks at what is there first, so that steps can be taken again after any interruption.
+Each step looks at what is there first, so that steps can be taken again after any interruption. The desired
+state is kept as tags of the endpoint; a tag's value is bounded to 256 characters, so each deployment has one of its own.
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 from resources.endpoint.azureml import online
 from resources.endpoint.azureml.serving_storage import container_url
 from resources.endpoint.deployment_spec import write_folder
-from resources.endpoint.endpoint import Deployment, DesiredState
+from resources.endpoint.endpoint import Deployment, DesiredState, Mirror
 from resources.endpoint.serving_state import ServingStates
-from resources.ml.azureml import declared
 from resources.ml.azureml.computes import ensure_kubernetes
 from resources.ml.azureml.environments import ensure_environment, serving_conda, serving_environment
 from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing, remedy_for, said
+from resources.ml.azureml.models import folder_name
 from resources.ml.azureml.provenance import git_commit
 from resources.ml.azureml.workspace import Workspace, provisioning_state
 from resources.settings.azureml import PREFIX, EndpointKind
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
+
 
 SUCCEEDED = "Succeeded"
 REASON_SECONDS = 30.0
@@ -68,14 +71,14 @@ class Rollout:
 
         Raises `AzureMLError` if an endpoint of the other kind has its name.
         """
-        settings, entity, tags = self.workspace.settings, self.endpoint(), declared.as_tags(desired)
+        settings, entity, tags = self.workspace.settings, self.endpoint(), desired_as_tags(desired)
         if entity is None:
             if settings.endpoint_compute is not None and settings.endpoint_kind is EndpointKind.KUBERNETES:
                 ensure_kubernetes(self.workspace, settings.endpoint_compute)
             self._update(online.endpoint_entity(settings, {"git_commit": git_commit(), **tags}))
             return
         self._refuse_other_kind(entity)
-        wanted = {**declared.others(entity.tags or {}), **tags}
+        wanted = {**other_tags(entity.tags or {}), **tags}
         if (dict(entity.tags or {}), entity.auth_mode) != (wanted, settings.endpoint_auth.value):
             entity.tags, entity.auth_mode = wanted, settings.endpoint_auth.value
             self._update(entity)
@@ -199,3 +202,48 @@ class Rollout:
 def _shares(percentages: Any) -> dict[str, int]:
     """Those that are not nothing."""
     return {name: int(percent) for name, percent in dict(percentages or {}).items() if percent}
+
+
+DEPLOYMENT, TRAFFIC, MIRROR = "desired_deployment_", "desired_traffic", "desired_mirror"
+
+
+def desired_as_tags(desired: DesiredState) -> dict[str, str]:
+    """The desired state as tags."""
+    tags = {
+        f"{DEPLOYMENT}{name}": f"{one.model_version}/{one.content_hash}" for name, one in desired.deployments.items()
+    }
+    if desired.traffic:
+        tags[TRAFFIC] = _percentages(desired.traffic)
+    if desired.mirror is not None:
+        tags[MIRROR] = _percentages({desired.mirror.deployment: desired.mirror.percent})
+    return tags
+
+
+def desired_from_tags(tags: Mapping[str, str], models_folder: Path) -> DesiredState:
+    """The inverse. Raises `ValueError` for tags that are damaged."""
+    deployments = {
+        name.removeprefix(DEPLOYMENT): _deployment(value, models_folder)
+        for name, value in tags.items()
+        if name.startswith(DEPLOYMENT)
+    }
+    mirrored = list(_numbers(tags.get(MIRROR, "")).items())
+    return DesiredState(deployments, _numbers(tags.get(TRAFFIC, "")), Mirror(*mirrored[0]) if mirrored else None)
+
+
+def other_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags that say something else."""
+    return {name: value for name, value in tags.items() if not name.startswith((DEPLOYMENT, TRAFFIC, MIRROR))}
+
+
+def _deployment(value: str, models_folder: Path) -> Deployment:
+    version, _, content = value.partition("/")
+    return Deployment(str(models_folder / folder_name(version, content)), version, content)
+
+
+def _percentages(numbers: Mapping[str, int]) -> str:
+    return ",".join(f"{name}={percent}" for name, percent in sorted(numbers.items()))
+
+
+def _numbers(text: str) -> dict[str, int]:
+    pairs = (part.partition("=") for part in text.split(",") if part)
+    return {name: int(percent) for name, _, percent in pairs}

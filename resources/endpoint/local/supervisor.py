@@ -23,9 +23,8 @@ from typing import IO, Any
 from resources.endpoint.endpoint import DesiredState, EndpointError
 from resources.endpoint.local import desired_state
 from resources.endpoint.local.children import listen, start_deployment, start_gateway
-from resources.endpoint.local.cleanup import end_orphans
 from resources.endpoint.local.files import EndpointFiles, read_json, stamp, write_json
-from resources.endpoint.local.processes import ProcessId
+from resources.endpoint.local.processes import ProcessId, end_orphans
 from resources.endpoint.local.slots import DeploymentSlot, Slot
 
 TICK_SECONDS = 0.1

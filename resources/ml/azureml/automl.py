@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.ml.azureml.content import hash_of_files
 from resources.ml.azureml.data_assets import MLTABLE, ensure_data
 from resources.ml.azureml.faults import AzureMLError, faults_of
 from resources.ml.azureml.files import job_page
 from resources.ml.azureml.jobs import run_job
+from resources.ml.azureml.provenance import hash_of_files
 from resources.ml.azureml.training_jobs import OUT, JobParts, named, on_serverless, snapshot_input
 from resources.ml.azureml.workspace import Workspace
 from resources.ml.ml_platform import Snapshot

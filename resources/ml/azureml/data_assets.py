@@ -1,4 +1,5 @@
-"""Data assets: files, folders and tables in the workspace, versioned by their content."""
+"""Data assets: files, folders and tables in the workspace, versioned by their content; and imports from Snowflake by a
+connection of the workspace, for teams whose Dagster may not read the warehouse."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -6,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.ml.azureml.faults import faults_of, is_missing
-from resources.ml.azureml.workspace import Workspace
+from resources.ml.azureml.workspace import Workspace, datastore_uri
 
 if TYPE_CHECKING:
-    from azure.ai.ml.entities import Data
+    from azure.ai.ml.entities import Data, DataImport, WorkspaceConnection
+
 
 SNAPSHOTS = "globolatte-training-snapshot"
 KEPT_AT = "kept_at"
@@ -62,3 +64,39 @@ def latest_data(workspace: Workspace, name: str) -> "Data | None":
             raise
     kept = [version for version in versions if KEPT_AT in (version.tags or {})]
     return max(kept, key=lambda version: version.tags[KEPT_AT], default=None)
+
+
+TARGET = "jdbc:snowflake://ACCOUNT.snowflakecomputing.com/?db=GLOBO_LATTE_DB&warehouse=GLOBO_LATTE_WH"
+EXAMPLES = "globolatte-training-examples"
+QUERY = "select * from features.feat_training_examples"
+
+
+def snowflake_connection(name: str) -> "WorkspaceConnection":
+    """The connection as a definition; who makes it fills in account, user and password, which stand in no file."""
+    from azure.ai.ml.entities import UsernamePasswordConfiguration, WorkspaceConnection
+
+    return WorkspaceConnection(
+        name=name,
+        type="snowflake",
+        target=TARGET,
+        credentials=UsernamePasswordConfiguration(username="", password=""),
+    )
+
+
+def examples_import(connection: str, query: str = QUERY) -> "DataImport":
+    """The training examples as an MLTable, imported on every request; each import is a version."""
+    from azure.ai.ml.data_transfer import Database
+    from azure.ai.ml.entities import DataImport
+
+    return DataImport(
+        name=EXAMPLES,
+        type="mltable",
+        source=Database(connection=f"azureml:{connection}", query=query),
+        path=datastore_uri("globolatte/imports/${{name}}"),
+    )
+
+
+def import_examples(workspace: Workspace, connection: str) -> str:
+    """Begins an import; the name of its job."""
+    with faults_of(f"connection {connection}", workspace.studio("data/import")):
+        return str(workspace.client.data.import_data(data_import=examples_import(connection)).name)

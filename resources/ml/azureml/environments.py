@@ -1,16 +1,20 @@
-"""What jobs and deployments run in: an image and a conda file, versioned by both."""
+"""What jobs and deployments run in: an image and a conda file, versioned by both; and the code that they bring along."""
 
 import importlib.metadata
+import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.ml.azureml.content import hash_of_values
 from resources.ml.azureml.faults import faults_of, is_missing
+from resources.ml.azureml.provenance import hash_of_values
 from resources.ml.azureml.workspace import Workspace
+from resources.settings.settings import PROJECT_ROOT
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Environment
+
 
 TRAINING_PACKAGES = ("dagster-pipes", "mlflow", "numpy", "onnx", "onnxruntime", "pandas", "pyarrow", "scikit-learn")
 SERVING_PACKAGES = (
@@ -84,3 +88,13 @@ def ensure_environment(workspace: Workspace, environment: "Environment") -> str:
                 raise
             workspace.client.environments.create_or_update(environment)
     return f"azureml:{name}:{version}"
+
+
+SCIENCE = PROJECT_ROOT / "globolatte_ml"
+
+
+def copy_science(folder: Path) -> Path:
+    """Copies `globolatte_ml` into a folder; the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(SCIENCE, folder / SCIENCE.name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc", "monitoring"))
+    return folder

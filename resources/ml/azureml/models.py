@@ -1,7 +1,8 @@
 """Models in the workspace's registry: versions, and which of them is challenger and champion.
 
 Azure ML has no aliases. Each version bears the time from which on it was challenger or champion as a tag, and the latest one is it: moving
-an alias is one write.
+an alias is one write. From one workspace to another they go through a registry: dev shares a champion, prod adopts it as challenger and
+evaluates it by its own gates.
 """
 
 import datetime as dt
@@ -11,14 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.atomic import filled_once
-from resources.ml.azureml.faults import faults_of, is_missing
+from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing
 from resources.ml.azureml.files import fetch
 from resources.ml.azureml.provenance import without_empty
 from resources.ml.azureml.workspace import Workspace
-from resources.ml.ml_platform import MODEL_NAME, ModelVersion, TrainedModel
+from resources.ml.ml_platform import CHALLENGER, MODEL_NAME, ModelVersion, TrainedModel
 
 if TYPE_CHECKING:
-    from azure.ai.ml.entities import Model
+    from azure.ai.ml.entities import Model, Registry
+
 
 REGISTERED_NAME = "globolatte-preference-model"
 CUSTOM_NAME = "globolatte-preference-model-custom"
@@ -151,3 +153,69 @@ def as_version(workspace: Workspace, model: "Model", models_folder: Path) -> Mod
         folder=folder,
         reasons=reasons_of(model),
     )
+
+
+SHARED_NAME = REGISTERED_NAME
+
+
+def registry_definition(name: str, region: str) -> "Registry":
+    """A registry of one region, which a person makes once."""
+    from azure.ai.ml.constants._registry import StorageAccountType
+    from azure.ai.ml.entities import (
+        Registry,
+        RegistryRegionDetails,
+        SystemCreatedAcrAccount,
+        SystemCreatedStorageAccount,
+    )
+
+    place = RegistryRegionDetails(
+        location=region,
+        storage_config=SystemCreatedStorageAccount(
+            storage_account_hns=False, storage_account_type=StorageAccountType.STANDARD_LRS
+        ),
+        acr_config=[SystemCreatedAcrAccount(acr_account_sku="Premium")],
+    )
+    return Registry(name=name, location=region, replication_locations=[place])
+
+
+def share(workspace: Workspace, version: ModelVersion) -> str:
+    """Shares a version with the registry under its content's name; that name. One that is there is left as it is."""
+    shared = version.content_hash[:12]
+    registry = str(workspace.registry_name)
+    with faults_of(f"model {SHARED_NAME}:{shared} of registry {registry}"):
+        try:
+            workspace.registry.models.get(SHARED_NAME, version=shared)
+        except Exception as error:
+            if not is_missing(error):
+                raise
+            workspace.client.models.share(
+                name=REGISTERED_NAME,
+                version=version.version,
+                share_with_name=SHARED_NAME,
+                share_with_version=shared,
+                registry_name=registry,
+            )
+    return shared
+
+
+def adopt(workspace: Workspace, shared: str, snapshot: str, copies: Path) -> ModelVersion:
+    """Registers a shared model as this workspace's challenger, to be evaluated on a snapshot of this workspace.
+
+    Raises `AzureMLError` if the registry has none of that name, or if it is no preference model.
+    """
+    from globolatte_ml.data.columns import InvalidDataError
+    from globolatte_ml.model.model import PreferenceModel
+    from globolatte_ml.scoring.scoring import resolve_model_folder
+
+    resource = f"model {SHARED_NAME}:{shared} of registry {workspace.registry_name}"
+    with faults_of(resource):
+        workspace.registry.models.download(SHARED_NAME, version=shared, download_path=copies / shared)
+    try:
+        found = next((file.parent for file in (copies / shared).rglob("MLmodel")), copies / shared)
+        content = PreferenceModel.load(resolve_model_folder(found)).content_hash()
+    except (InvalidDataError, OSError) as error:
+        raise AzureMLError(resource, f"cannot be read: {error}", "share it again from where it was trained") from error
+    trained = TrainedModel(found, content, snapshot, f"registry-{shared}", {}, provenance={"shared_as": shared})
+    model = same(workspace, trained) or create(workspace, trained, str(found))
+    tag(workspace, model, {since(CHALLENGER): now()})
+    return as_version(workspace, model, copies / MODEL_NAME)

@@ -13,10 +13,9 @@ import dagster as dg
 from resources.atomic import filled_once
 from resources.content_store import ContentStore
 from resources.ml.azureml import data_assets, models, schedules
-from resources.ml.azureml.content import hash_of_files
 from resources.ml.azureml.faults import AzureMLError
 from resources.ml.azureml.files import fetch, job_page, put_beside
-from resources.ml.azureml.provenance import Provenance, without_empty
+from resources.ml.azureml.provenance import Provenance, hash_of_files, without_empty
 from resources.ml.azureml.training import train
 from resources.ml.azureml.workspace import Workspace, datastore_uri
 from resources.ml.ml_platform import CHALLENGER, CHAMPION, ModelVersion, Snapshot, TrainedModel, holds_model

@@ -1,10 +1,14 @@
-"""Where something in the workspace comes from, as its tags: git commit, Dagster run, snapshot."""
+"""Where something in the workspace comes from, as tags (git commit, Dagster run, snapshot) and as names taken from content."""
 
+import hashlib
+import json
 import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Any
 
 from resources.settings.settings import PROJECT_ROOT
 
@@ -58,3 +62,26 @@ def _git(*arguments: str) -> str:
 def without_empty(tags: Mapping[str, str]) -> dict[str, str]:
     """Tags that say something: Azure refuses empty values."""
     return {name: value for name, value in tags.items() if value}
+
+
+DIGITS = 12
+
+
+def hash_of_text(text: str) -> str:
+    """A short name for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+def hash_of_values(values: Any) -> str:
+    """A short name for JSON values."""
+    return hash_of_text(json.dumps(values, sort_keys=True, default=str))
+
+
+def hash_of_files(folder: Path) -> str:
+    """A short name for all files below a folder, their paths included."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(file.relative_to(folder).as_posix().encode() + b"\0")
+        with file.open("rb") as stream:
+            digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()[:DIGITS]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.ml.azureml.content import hash_of_files, hash_of_values
 from resources.ml.azureml.data_assets import URI_FILE, ensure_data
 from resources.ml.azureml.faults import faults_of
+from resources.ml.azureml.provenance import hash_of_files, hash_of_values
 from resources.ml.azureml.training_jobs import JobParts
 from resources.ml.azureml.workspace import Workspace
 from resources.ml.ml_platform import Snapshot

@@ -8,10 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.ml.azureml.code import copy_science
 from resources.ml.azureml.computes import ensure_compute
 from resources.ml.azureml.data_assets import SNAPSHOTS, latest_data
-from resources.ml.azureml.environments import ensure_environment, training_environment
+from resources.ml.azureml.environments import copy_science, ensure_environment, training_environment
 from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing
 from resources.ml.azureml.training_jobs import JobParts, components, pipeline_job
 from resources.ml.azureml.workspace import Workspace

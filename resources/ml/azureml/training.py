@@ -12,16 +12,13 @@ import dagster as dg
 
 from resources.atomic import filled_once
 from resources.ml.azureml import automl, responsible_ai, training_jobs
-from resources.ml.azureml.code import copy_science
 from resources.ml.azureml.computes import ensure_compute
-from resources.ml.azureml.content import hash_of_files, hash_of_values
 from resources.ml.azureml.data_assets import SNAPSHOTS
-from resources.ml.azureml.environments import ensure_environment, training_environment
+from resources.ml.azureml.environments import copy_science, ensure_environment, training_environment
 from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing
 from resources.ml.azureml.files import fetch, job_page
-from resources.ml.azureml.jobs import attempt, run_job
-from resources.ml.azureml.pipes import run_under_pipes
-from resources.ml.azureml.provenance import Provenance
+from resources.ml.azureml.jobs import attempt, run_job, run_under_pipes
+from resources.ml.azureml.provenance import Provenance, hash_of_files, hash_of_values
 from resources.ml.azureml.training_jobs import OUT, JobParts
 from resources.ml.azureml.workspace import Workspace
 from resources.ml.ml_platform import Snapshot

@@ -1,20 +1,31 @@
-"""The jobs of each training method, as azure-ai-ml's objects."""
+"""The jobs of each training method, with its search space, as azure-ai-ml's objects."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.ml.azureml.content import hash_of_files, hash_of_values
-from resources.ml.azureml.pipes import context_blob, messages_folder
-from resources.ml.azureml.search_space import early_termination, sampling, search_space
+from resources.ml.azureml.jobs import context_blob, messages_folder
+from resources.ml.azureml.provenance import hash_of_files, hash_of_values
 from resources.ml.azureml.workspace import datastore_uri
-from resources.ml.training_method import LOG_LOSS, CommandMethod, SweepMethod, TrainingMethod
+from resources.ml.training_method import (
+    LOG_LOSS,
+    CommandMethod,
+    Distribution,
+    DistributionKind,
+    EarlyTermination,
+    EarlyTerminationKind,
+    Sampling,
+    SweepMethod,
+    TrainingMethod,
+)
 from resources.settings.azureml import AzureMLSettings
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Command, PipelineJob
     from azure.ai.ml.entities._builders import Sweep
+
 
 OUT = "out"
 TRIAL_OPTIONS = {"penalty": "--penalties", "half_life": "--half-lives"}
@@ -189,3 +200,64 @@ def named(method: TrainingMethod, parts: JobParts, snapshot: str, **more: object
         **more,
     }
     return f"globolatte-{method.kind}-{snapshot[:16]}-{hash_of_values(what)}"
+
+
+def search_space(space: Mapping[str, Distribution]) -> dict[str, Any]:
+    """Each dimension as Azure's. Azure writes the bounds of a loguniform as logarithms."""
+    return {name: _dimension(one) for name, one in space.items()}
+
+
+def _dimension(one: Distribution) -> Any:
+    from azure.ai.ml import sweep
+
+    step: Any = one.step  # the SDK's annotation says int, Azure takes any number
+    match one.kind:
+        case DistributionKind.CHOICE:
+            return sweep.Choice(values=list(one.values))
+        case DistributionKind.UNIFORM:
+            bounds = {"min_value": one.low, "max_value": one.high}
+            return sweep.QUniform(**bounds, q=step) if step else sweep.Uniform(**bounds)
+        case DistributionKind.LOGUNIFORM:
+            bounds = {"min_value": math.log(one.low), "max_value": math.log(one.high)}
+            return sweep.QLogUniform(**bounds, q=step) if step else sweep.LogUniform(**bounds)
+        case DistributionKind.NORMAL:
+            return (
+                sweep.QNormal(mu=one.mean, sigma=one.deviation, q=step)
+                if step
+                else sweep.Normal(mu=one.mean, sigma=one.deviation)
+            )
+        case DistributionKind.LOGNORMAL:
+            return (
+                sweep.QLogNormal(mu=one.mean, sigma=one.deviation, q=step)
+                if step
+                else sweep.LogNormal(mu=one.mean, sigma=one.deviation)
+            )
+
+
+def sampling(method: SweepMethod) -> Any:
+    """The sampling algorithm."""
+    from azure.ai.ml import sweep
+
+    match method.sampling:
+        case Sampling.GRID:
+            return sweep.GridSamplingAlgorithm()
+        case Sampling.BAYESIAN:
+            return sweep.BayesianSamplingAlgorithm()
+        case Sampling.SOBOL:
+            return sweep.RandomSamplingAlgorithm(rule="sobol", seed=method.seed)
+        case Sampling.RANDOM:
+            return sweep.RandomSamplingAlgorithm(rule="random", seed=method.seed)
+
+
+def early_termination(rule: EarlyTermination) -> Any:
+    """The early termination policy."""
+    from azure.ai.ml import sweep
+
+    when = {"evaluation_interval": rule.every, "delay_evaluation": rule.after}
+    match rule.kind:
+        case EarlyTerminationKind.BANDIT:
+            return sweep.BanditPolicy(**when, slack_factor=rule.slack)
+        case EarlyTerminationKind.MEDIAN:
+            return sweep.MedianStoppingPolicy(**when)
+        case EarlyTerminationKind.TRUNCATION:
+            return sweep.TruncationSelectionPolicy(**when, truncation_percentage=rule.percentage)

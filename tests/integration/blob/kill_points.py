@@ -23,7 +23,7 @@ from globolatte_ingest import kill_points
 from resources.environment import clock_of, event_queue_of, landing_of, warehouse_of
 from resources.landing.event_queue import EventQueue
 from resources.settings.settings import Settings
-from sensors.landing import file_sensors
+from sensors.definitions import file_sensors
 
 
 def die_at(point: str) -> None:

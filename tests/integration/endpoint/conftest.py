@@ -2,8 +2,7 @@
 
 import pytest
 
-from resources.endpoint.local.cleanup import marked
-from resources.endpoint.local.processes import members_of_session
+from resources.endpoint.local.processes import marked, members_of_session
 from tests.endpoint_builders import Caller, deployment, endpoint_in, only, train_into
 
 

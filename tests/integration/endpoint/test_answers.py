@@ -8,7 +8,7 @@ import pytest
 from globolatte_assets.endpoints.blue_green import plan_rollout
 from globolatte_assets.endpoints.recommender import roll_out
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, Mirror
-from resources.endpoint.local.cleanup import marked
+from resources.endpoint.local.processes import marked
 from tests.endpoint_builders import QUESTION, Caller, Crowd, eventually, kill, process_of, publish_state
 
 # What is answered ------------------------------------------------------------------------------------------------------

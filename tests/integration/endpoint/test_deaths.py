@@ -13,7 +13,7 @@ import pytest
 
 from globolatte_assets.monitoring.prediction_log import Ingestion, ingest_file
 from resources.clock import Clock
-from resources.endpoint.local.cleanup import marked, recorded
+from resources.endpoint.local.processes import marked, recorded
 from resources.endpoint.prediction_files import PredictionFiles
 from tests.builders import fetch, warehouse_in
 from tests.endpoint_builders import QUESTION, answers, eventually, kill, process_of

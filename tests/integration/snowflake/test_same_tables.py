@@ -22,7 +22,7 @@ from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, Step
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse.warehouse import Warehouse
-from sensors.backlog import range_tags
+from sensors.landing import range_tags
 from simulator import simulate, write
 from tests.builders import Deployment, ask_for, checks, csv, deliver, deployment, failure_of, line, sales_path
 from tests.emulators.fakesnow_server import FakeSnowflake

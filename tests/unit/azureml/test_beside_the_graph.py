@@ -13,7 +13,7 @@ from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.model.model import PreferenceModel
 from resources.endpoint.azureml import batch
 from resources.endpoint.endpoint import Deployment, DesiredState
-from resources.ml.azureml import imports, models, registry, schedules
+from resources.ml.azureml import data_assets, models, schedules
 from resources.ml.azureml.faults import AzureMLError
 from resources.ml.azureml.jobs import wait_for
 from resources.ml.azureml.platform import AzureMLPlatform
@@ -188,11 +188,11 @@ def test_a_champion_of_one_workspace_becomes_challenger_of_another(
     dev = Workspace(settings_of(azureml, "dev", registry="coffee"))
     make_registry(azureml, "coffee")
     version = register(dev, model_folder, tmp_path / "dev")
-    shared = registry.share(dev, version)
-    assert registry.share(dev, version) == shared
+    shared = models.share(dev, version)
+    assert models.share(dev, version) == shared
     prod = platform_on(azureml, "prod", tmp_path / "prod", registry="coffee")
-    adopted = registry.adopt(prod.workspace, shared, "snapshot-of-prod", tmp_path / "prod" / "shared")
-    again = registry.adopt(prod.workspace, shared, "snapshot-of-prod", tmp_path / "prod" / "shared")
+    adopted = models.adopt(prod.workspace, shared, "snapshot-of-prod", tmp_path / "prod" / "shared")
+    again = models.adopt(prod.workspace, shared, "snapshot-of-prod", tmp_path / "prod" / "shared")
     assert (adopted.content_hash, adopted.snapshot) == (version.content_hash, "snapshot-of-prod")
     assert again.version == adopted.version
     challenger = prod.model(CHALLENGER)
@@ -219,7 +219,7 @@ def test_training_examples_can_be_imported_by_a_connection(azureml: StandIn, tmp
         return sink.getvalue().to_pybytes()
 
     azureml.databases["snowflake"] = answer
-    job = imports.import_examples(workspace, "snowflake")
+    job = data_assets.import_examples(workspace, "snowflake")
     wait_for(workspace, job, lambda _: None)
-    assert asked == [imports.QUERY]
-    assert [one.version for one in workspace.client.data.list(name=imports.EXAMPLES)] == ["1"]
+    assert asked == [data_assets.QUERY]
+    assert [one.version for one in workspace.client.data.list(name=data_assets.EXAMPLES)] == ["1"]

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from resources.endpoint.azureml.rollout import desired_as_tags, desired_from_tags, other_tags
 from resources.endpoint.deployment_spec import BatchLimits, DeploymentSpec, Probe, read_folder, write_folder
 from resources.endpoint.endpoint import Deployment, DesiredState, Mirror
-from resources.ml.azureml import declared, models
+from resources.ml.azureml import models
 from resources.ml.azureml.faults import AzureMLError, remedy_for
-from resources.ml.azureml.search_space import early_termination, sampling, search_space
+from resources.ml.azureml.training_jobs import early_termination, sampling, search_space
 from resources.ml.training_method import (
     Distribution,
     DistributionKind,
@@ -75,11 +76,11 @@ def test_a_desired_state_survives_as_tags(tmp_path: Path) -> None:
     folder = str(tmp_path / models.folder_name("7", "a" * 64))
     one, other = Deployment(folder, "7", "a" * 64), Deployment(str(tmp_path / f"8-{'b' * 12}"), "8", "b" * 64)
     state = DesiredState({"blue": one, "green": other}, {"blue": 90, "green": 10}, Mirror("green", 5))
-    tags = declared.as_tags(state)
+    tags = desired_as_tags(state)
     assert all(len(value) <= 256 for value in tags.values())
-    assert declared.from_tags({"team": "coffee", **tags}, tmp_path) == state
-    assert declared.others({"team": "coffee", **tags}) == {"team": "coffee"}
-    assert declared.from_tags({}, tmp_path) == DesiredState()
+    assert desired_from_tags({"team": "coffee", **tags}, tmp_path) == state
+    assert other_tags({"team": "coffee", **tags}) == {"team": "coffee"}
+    assert desired_from_tags({}, tmp_path) == DesiredState()
 
 
 @pytest.mark.parametrize(

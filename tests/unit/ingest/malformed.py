@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyarrow import parquet
 
-from globolatte_ingest.reading.file_format import USUAL, FileFormat
-from globolatte_ingest.reading.sales import SALES_COLUMNS
+from globolatte_ingest.reading.sales import SALES_COLUMNS, USUAL, FileFormat
 from globolatte_ingest.reasons import ReasonCode
 from tests.builders import csv, line
 

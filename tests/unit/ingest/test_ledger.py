@@ -1,8 +1,9 @@
-"""The ledger read back: what is known of a path, which loads crashed, what is loaded of a day, who owes Dagster what."""
+"""The ledger read back: what is known of a path, which loads crashed, what is loaded of a day, what is to be reported to Dagster."""
 
 import datetime as dt
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from globolatte_ingest.discovery import Unrecorded, unrecorded
@@ -11,6 +12,7 @@ from globolatte_ingest.paths import MisplacedFile
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
 from resources.warehouse.duckdb_file import DuckDBWarehouse
+from resources.warehouse.schema import MIGRATIONS, MISPLACED_BY_CODE, statements
 from tests.builders import (
     DAY,
     NOW,
@@ -23,6 +25,7 @@ from tests.builders import (
     line,
     load,
     sales_path,
+    warehouse_in,
 )
 
 A, B = sales_path("a.csv"), sales_path("b.csv")
@@ -94,7 +97,7 @@ def test_a_load_that_crashed_is_an_open_attempt_until_it_is_on_the_record(
 def test_a_version_that_was_misplaced_once_has_open_attempts_too(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
-    """Its load would otherwise be asked for again at once and for ever."""
+    """Its load would otherwise be requested again at once and for ever."""
     file = deliver(landing, A, csv(line(1)))
     with warehouse.transaction() as transaction:
         Ledger(transaction).refuse_misplaced([MisplacedFile(file, "lies in the future")], "run", NOW)
@@ -116,6 +119,27 @@ def test_a_version_that_comes_back_and_crashes_has_open_attempts_too(
     kept.replace(Path(landing.folder, A))
     crash(warehouse, landing, file)
     assert crashed(warehouse) == {(A, file.etag): Attempts(2, NOW)}
+
+
+def test_what_was_misplaced_before_there_were_reason_codes_is_still_looked_at_again(tmp_path: Path) -> None:
+    warehouse = warehouse_in(tmp_path)
+    before = MIGRATIONS.index(MISPLACED_BY_CODE)
+    with duckdb.connect(warehouse.file) as connection:
+        for migration in MIGRATIONS[:before]:
+            for statement in statements(migration):
+                connection.execute(statement)
+        connection.execute(
+            "create table sales_data.schema_versions as select range as version from range(1, ?)", [before + 1]
+        )
+        connection.execute(
+            "insert into sales_data.load_ledger (load_id, sequence, path, etag, sha256, size_bytes, status, reason, attempt, run_id, "
+            "recorded_at) select path, sequence, path, '1', '', 1, 'refused', reason, 1, 'r', now() from (values "
+            "(1, ?, 'misplaced: lies in the future'), (2, ?, 'the file is empty')) as old (sequence, path, reason)",
+            [A, B],
+        )
+    with warehouse.transaction() as transaction:
+        found = unrecorded(transaction, [LandedFile(A, "1", 1), LandedFile(B, "1", 1)])
+    assert found == [Unrecorded(LandedFile(A, "1", 1), was_misplaced=True)]
 
 
 def days(warehouse: DuckDBWarehouse, first: dt.date = YESTERDAY, last: dt.date = DAY) -> list[LoadedDay]:
@@ -164,7 +188,7 @@ def promise(run_id: str, first: int, last: int, folder: str = "usa") -> Announce
     return Announcement(run_id, folder, dt.date(2022, 1, first), dt.date(2022, 1, last))
 
 
-def test_a_run_owes_its_announcement_until_it_is_settled(warehouse: DuckDBWarehouse) -> None:
+def test_an_announcement_is_outstanding_until_it_is_marked_as_reported(warehouse: DuckDBWarehouse) -> None:
     with warehouse.transaction() as transaction:
         Ledger(transaction).announce(promise("one", 1, 9), NOW)
         Ledger(transaction).announce(promise("two", 11, 19), NOW)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from globolatte_ingest.reading.file_format import COLUMNS as FORMAT_COLUMNS
+from globolatte_ingest.reading.sales import FORMAT_COLUMNS
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,

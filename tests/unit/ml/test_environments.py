@@ -17,7 +17,7 @@ ONLY_WHERE_DAGSTER_RUNS = {"evidently", "matplotlib", "holidays"}
 ONLY_IN_A_LOCAL_SEARCH = {"lightgbm", "optuna", "onnxmltools", "skl2onnx"}
 """The extra `automl`: on Azure ML the service searches."""
 LEFT_BEHIND = "monitoring"
-"""Is not copied into jobs and deployments (`resources.ml.azureml.code`)."""
+"""Is not copied into jobs and deployments (`resources.ml.azureml.environments`)."""
 
 
 def imported(package: Path) -> set[str]:

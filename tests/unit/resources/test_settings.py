@@ -17,10 +17,8 @@ from resources.environment import (
     resources_of,
     warehouse_of,
 )
-from resources.settings.choices import Environment, LandingKind, MLKind, WarehouseKind
-from resources.settings.missing_setting import MissingSettingError
-from resources.settings.settings import PROJECT_ROOT, Settings
-from resources.settings.snowflake import NO_STAGE
+from resources.settings.choices import Environment, LandingKind, MissingSettingError, MLKind, WarehouseKind
+from resources.settings.settings import NO_STAGE, PROJECT_ROOT, Settings
 
 
 @pytest.mark.parametrize(

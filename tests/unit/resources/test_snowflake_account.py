@@ -8,8 +8,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from resources.environment import warehouse_of
-from resources.settings.choices import SnowflakeAuthentication
-from resources.settings.missing_setting import MissingSettingError
+from resources.settings.choices import MissingSettingError, SnowflakeAuthentication
 from resources.settings.settings import Settings
 from resources.warehouse import snowflake_account
 from resources.warehouse.snowflake_account import SnowflakeConnection, credentials, query_tag, resource_of

@@ -13,7 +13,7 @@ from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reference import PRODUCTS_FILE, load_reference
 from resources.environment import clock_of
 from resources.landing.landing_zone import LandedFile
-from sensors.backlog import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags
+from sensors.landing import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags
 from tests.builders import NOW, Deployment, csv, deliver, line, sales_path
 
 PATIENT = RetryPolicy(max_attempts=5, base_seconds=30.0)

@@ -10,7 +10,7 @@ import pytest
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Announcement, Ledger
-from sensors.backlog import range_tags
+from sensors.landing import range_tags
 from tests.builders import (
     NOW,
     Deployment,
