@@ -122,7 +122,7 @@ def release(path: str, rows: Path | None, note: str | None) -> None:
 
 
 def retry(path: str, note: str | None) -> None:
-    """Judges a file's rows again under what is known now."""
+    """Validates a file's rows again under what is known now."""
     from globolatte_ingest.ledger import Step
 
     request_and_do(Step.RETRY, landing_path(path), note)
