@@ -1,12 +1,10 @@
 """What a pass did: the counts that are kept while it runs, and the few lines that it ends in."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-if TYPE_CHECKING:
-    from globolatte_ingest.load import LoadReport
+from globolatte_ingest.load import LoadReport
 
 
 @dataclass
@@ -24,7 +22,7 @@ class PassReport:
     verdict: str | None = None
     complaints: list[str] = field(default_factory=list)
 
-    def add(self, load: "LoadReport") -> None:
+    def add(self, load: LoadReport) -> None:
         """Counts what a load did."""
         self.files_loaded += len(load.loaded)
         self.files_refused += load.refused

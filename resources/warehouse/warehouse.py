@@ -1,7 +1,7 @@
 """The warehouse: where tables live. The protocol every implementation keeps.
 
 SQL belongs in dbt. Python sends SQL to the warehouse in two places only: here in `resources.warehouse.warehouse*`, and in
-`globolatte_assets.raw`, which loads files inside one transaction. Everything else reads and replaces whole tables.
+`globolatte_ingest`, which loads files inside one transaction. Everything else reads and replaces whole tables.
 """
 
 from collections.abc import Mapping, Sequence
