@@ -12,7 +12,7 @@ import pandas as pd
 
 from benchmarks.rows import Row
 from benchmarks.simulated_orders import delivered_orders, deliveries
-from globolatte_ml.monitoring.drift import judge_drift
+from globolatte_ml.monitoring.drift import measure_drift
 from globolatte_ml.monitoring.policies import POLICIES, ColumnPolicy
 from globolatte_ml.monitoring.verdicts import DriftVerdict, Status
 from globolatte_ml.monitoring.windows import CHAIN, WindowRules, complete_windows
@@ -57,7 +57,7 @@ def judged(
     for window in complete_windows(deliveries(everything, after, until), after, rules):
         dates = loaded["business_date"].between(pd.Timestamp(window.first), pd.Timestamp(window.last))
         of_scope = window.scope == CHAIN or loaded["business_unit"] == window.scope
-        yield judge_drift(window, loaded[dates & of_scope], snapshot, policies).verdict
+        yield measure_drift(window, loaded[dates & of_scope], snapshot, policies).verdict
 
 
 def drift_row(seed: int, scenario: Scenario) -> DriftRow:

@@ -15,7 +15,7 @@ from resources.landing.landing_zone import LandedFile
 
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
 COMPLETE_WRITES = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"})
-"""Operations after which a blob is whole. An account with a hierarchical namespace also tells of `CreateFile`, when the file has
+"""Operations after which a blob is whole. An account with a hierarchical namespace also reports `CreateFile`, when the file has
 no bytes yet, and of each `FlushFile`."""
 
 SUBJECT = "/blobServices/default/containers/"
@@ -34,7 +34,7 @@ class BlobWritten:
 
 
 def blob_written(text: str) -> BlobWritten | None:
-    """The blob that a message tells of; none if it tells of something else. Raises `UnreadableEventError`."""
+    """The blob that a message reports; none if it reports something else. Raises `UnreadableEventError`."""
     event = _json(text)
     if isinstance(event, list) and len(event) == 1:
         [event] = event

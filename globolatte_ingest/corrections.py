@@ -47,7 +47,7 @@ def requested_step(
     corrected: Collection[int] = (),
     quarantined: Collection[int] = (),
 ) -> RequestedStep:
-    """The step to put on the record. Raises `CannotBeDoneError`.
+    """The step to request. Raises `CannotBeDoneError`.
 
     `corrected` are the numbers of the rows that are to be put back, `quarantined` those that are in quarantine.
     """
@@ -59,9 +59,9 @@ def requested_step(
             f"{history.path}: belongs to no unit and date; move the file, and it is loaded from there"
         )
     entry = _version_for(step, history)
-    strange = sorted(set(corrected) - set(quarantined))
-    if strange:
-        rows = ", ".join(map(str, strange[:5]))
+    unknown = sorted(set(corrected) - set(quarantined))
+    if unknown:
+        rows = ", ".join(map(str, unknown[:5]))
         raise CannotBeDoneError(
             f"{history.path}: row {rows} does not lie in quarantine; export again and start from that"
         )

@@ -1,6 +1,6 @@
 """What the landing zone holds that the ledger does not have: the one query "listed minus recorded", and what follows from it.
 
-The sensors ask it of what they list, the run of the dates that it is to load, and the load once more within its transaction. Beside it:
+The sensors put it for what they list, the run of the dates that it is to load, and the load once more within its transaction. Beside it:
 where the reconciliation lists next, and which crashed loads are due. All but the query are pure decisions.
 """
 
@@ -40,7 +40,7 @@ order by listed.place
 
 
 class Unrecorded(NamedTuple):
-    """A listed file version that was not read yet. `was_misplaced`: it is on the record as refused, for its path alone."""
+    """A listed file version that was not read yet. `was_misplaced`: it is in the ledger as refused, for its path alone."""
 
     file: LandedFile
     was_misplaced: bool = False
@@ -79,7 +79,7 @@ def loadable_folders(transaction: Transaction) -> frozenset[str]:
     return frozenset(found["folder"].to_pylist())
 
 
-# What to ask for ----------------------------------------------------------------------------------------------------------
+# What to request ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class LoadRange:
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """When a load that crashed is asked for again."""
+    """When a load that crashed is requested again."""
 
     max_attempts: int
     base_seconds: float
@@ -121,7 +121,7 @@ class RetryPolicy:
 
 @dataclass(frozen=True)
 class Pending:
-    """Everything in the landing zone that is not yet on the record."""
+    """Everything in the landing zone that is not yet in the ledger."""
 
     ranges: tuple[LoadRange, ...] = ()
     misplaced: tuple[MisplacedFile, ...] = ()
@@ -234,7 +234,7 @@ def work_in(warehouse: Warehouse, landing: LandingZone, folder: str, dates: set[
 # Crashed loads ------------------------------------------------------------------------------------------------------------
 
 LOOKED_BACK = dt.timedelta(days=30)
-"""Attempts before that are history: whatever they were at was alerted of, and the rotation still looks at its month."""
+"""Attempts before that are history: what they were at was alerted of, and the rotation still lists its month."""
 
 
 def recent_crashes(transaction: Transaction, now: dt.datetime) -> list[CrashedLoad]:
@@ -251,7 +251,7 @@ def places_to_try_again(
 
 
 def given_up(crashed: Iterable[CrashedLoad], policy: RetryPolicy) -> list[CrashedLoad]:
-    """The crashed loads that are asked for no more."""
+    """The crashed loads that are requested no more."""
     return [item for item in crashed if item.attempts.count >= policy.max_attempts]
 
 

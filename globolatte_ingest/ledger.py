@@ -389,7 +389,7 @@ class Ledger:
         self.transaction.execute(f"insert into sales_data.load_ledger ({columns}) select {columns} from ledger_rows")
 
     def refuse_misplaced(self, files: Sequence[MisplacedFile], run_id: str, now: dt.datetime) -> None:
-        """Puts files that belong to no partition on the record as refused; their content is not read."""
+        """Records files that belong to no partition as refused; their content is not read."""
         reasons = [(ReasonCode.MISPLACED, f"misplaced: {item.reason}") for item in files]
         landed = [item.file for item in files]
         self.write(self.new_entries(landed, [""] * len(files), LedgerStatus.REFUSED, run_id, now, reasons))
@@ -402,7 +402,7 @@ class Ledger:
         now: dt.datetime,
         content: tuple[str, pa.Table] | RefusedError,
     ) -> None:
-        """Puts one version of a reference file on the record and, unless it is refused, its rows in place of the table's.
+        """Records one version of a reference file and, unless it is refused, puts its rows in place of the table's.
 
         `content` is the table's name and its rows, or why they are refused. A version is one entry however often it is loaded: a
         run that died after its commit is followed by one that loads it again.
@@ -499,7 +499,7 @@ class Ledger:
     # What people requested
 
     def request(self, step: RequestedStep, now: dt.datetime, corrections: pa.Table | None = None) -> None:
-        """Puts a step on the record. `corrections` are rows by `row_number`, with the columns of a sales file as text."""
+        """Records a requested step. `corrections` are rows by `row_number`, with the columns of a sales file as text."""
         last = self.transaction.fetch("select coalesce(max(sequence), 0) as n from sales_data.ledger_steps")["n"]
         sequence = last[0].as_py() + 1
         if corrections is not None:

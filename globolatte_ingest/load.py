@@ -1,7 +1,7 @@
 """Loading sales files: rows, quarantine and ledger of a batch of files commit in one warehouse transaction, or not at all.
 
 `do_work` is what a run does of one unit's dates, batch after batch; `load_batch` reads a batch and loads it; `load_into` is everything
-that the batch changes, on one open transaction. Here the laws of conservation and exactly-once are kept.
+that the batch changes, on one open transaction. Here the laws of conservation and exactly-once are held.
 """
 
 import datetime as dt
@@ -135,7 +135,7 @@ class BatchFile:
 
     @property
     def content(self) -> SalesRows:
-        """What the file says. Only files that are not refused are asked for it."""
+        """What the file says. Only files that are not refused have it."""
         assert self.sales is not None  # noqa: S101 - a refused file has no rows
         return self.sales
 
@@ -243,7 +243,7 @@ def _load(
 
 
 def _not_on_record(transaction: Transaction, fetched: Sequence[BatchFile]) -> list[BatchFile]:
-    """Leaves out the versions that another run has put on the record since this batch was chosen, unless one is to load again."""
+    """Leaves out the versions that another run has recorded since this batch was chosen, unless one is to load again."""
     again = reloads_among(Ledger(transaction).open_steps())
     left = {item.file for item in unrecorded(transaction, [item.sales_file.file for item in fetched], again)}
     return [item for item in fetched if item.sales_file.file in left]
@@ -257,7 +257,7 @@ def fetch(
 ) -> list[BatchFile | None]:
     """Reads files; none in the place of one that cannot be read now. `formats` are what units declare, by folder.
 
-    It was replaced or removed meanwhile, or reading it failed (no permission, a network fault): it stays pending, and is asked for
+    It was replaced or removed meanwhile, or reading it failed (no permission, a network fault): it stays pending, and is requested
     again as the retry policy says.
     """
     fitting = [item for item in files if item.file.size <= limits.max_bytes]
@@ -502,7 +502,7 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
 
 
 def _supersede(transaction: Transaction, span: Span) -> None:
-    """Takes out the rows of the versions that this batch replaces. Their quarantine and ledger entries stay, on the record."""
+    """Takes out the rows of the versions that this batch replaces. Their quarantine and ledger entries stay."""
     transaction.fill("replaced", statements.REPLACED)
     if not transaction.fetch("select 1 as found from replaced limit 1").num_rows:
         return

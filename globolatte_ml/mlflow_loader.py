@@ -1,4 +1,4 @@
-"""The loader that MLflow calls; the folders of all registered models name this module. Saving is `training/training.py`'s.
+"""The loader that MLflow calls; the folders of all registered models name this module. Saving is `training/training_job.py`'s.
 
 Rows are those of `data/flat_rows.py`; the answer has one column of probabilities per product id.
 """

@@ -32,7 +32,7 @@ def prepare(snapshot_folder: Path, out: Path) -> None:
 
 
 def evaluate(snapshot_folder: Path, model_folder: Path, out: Path) -> None:
-    """Judge a trained model on the snapshot's holdout and write evaluation.json."""
+    """Evaluate a trained model on the snapshot's holdout and write evaluation.json."""
     out.mkdir(parents=True, exist_ok=True)
     evaluation = evaluate_model(resolve_model_folder(model_folder), read_snapshot(snapshot_folder))
     document = json.dumps(evaluation.as_dict(), indent=2, sort_keys=True)

@@ -25,7 +25,7 @@ from globolatte_ml.data.snapshot import SnapshotOrders, read_snapshot
 from globolatte_ml.entry import exit_code, say
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.scoring import resolve_model_folder
-from globolatte_ml.training.training import MODEL_NAME
+from globolatte_ml.training.training_job import MODEL_NAME
 
 TARGET = "is_chosen"
 FOCUS_FILE = "focus.txt"

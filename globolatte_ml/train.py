@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from globolatte_ml.entry import exit_code, on_one_thread, say
 
 if TYPE_CHECKING:
-    from globolatte_ml.training.training import Training
+    from globolatte_ml.training.training_job import Training
 
 PIPES_VARIABLE = "DAGSTER_PIPES_CONTEXT"
 
@@ -40,12 +40,12 @@ def run(
     candidates: Mapping[str, Any] | None = None,
     found: tuple[Path, str] | None = None,
 ) -> Training:
-    """Read, train, judge, write; `say` receives a sentence after each step.
+    """Read, train, evaluate, write; `say` receives a sentence after each step.
 
     `candidates`: arguments of `PreferenceModel`. `found`: folder and algorithm of a classifier that AutoML found.
     """
     from globolatte_ml.data.snapshot import read_snapshot
-    from globolatte_ml.training.training import train, write
+    from globolatte_ml.training.training_job import train_and_evaluate, write
 
     snapshot = read_snapshot(snapshot_folder)
     say(f"{len(snapshot)} orders, {len(snapshot.products)} products read from {snapshot_folder}")
@@ -56,20 +56,20 @@ def run(
 
         columns = len(feature_names(table_space(snapshot)))
         candidates = {**(candidates or {}), "tabular": read_found(found[0], columns, found[1])}
-    training = train(snapshot, seed, candidates)
-    model, judged = training.model, training.evaluation
+    training = train_and_evaluate(snapshot, seed, candidates)
+    model, evaluated = training.model, training.evaluation
     how = (
         f"penalty {model.penalty_}"
         if model.tabular is None
         else f"with the {model.tabular.algorithm} that AutoML found"
     )
     say(f"fitted on {model.n_orders_} orders up to {model.space_.last_date}, {how}")
-    if judged.model is None:
+    if evaluated.model is None:
         say("no holdout is possible: all orders have the same time; the model is not judged")
     else:
         say(
-            f"log loss {judged.model.log_loss:.4f} on {judged.holdout_orders} holdout orders "
-            f"({judged.holdout_from} to {judged.holdout_to})"
+            f"log loss {evaluated.model.log_loss:.4f} on {evaluated.holdout_orders} holdout orders "
+            f"({evaluated.holdout_from} to {evaluated.holdout_to})"
         )
     write(training, snapshot, out)
     say(f"model {model.content_hash()[:12]} written to {out}")

@@ -1,6 +1,6 @@
 """Files and folders that are there whole or not at all: filled under a hidden name beside their own, then renamed.
 
-What runs without `resources` does the same on its own: `globolatte_ml.batch_score` and `resources.endpoint.azureml.state_mirror`
+What runs without `resources` does the same on its own: `globolatte_ml.batch_score` and `resources.endpoint.azureml.state_sync`
 within deployments, and `simulator`.
 """
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
+
 from resources.landing.landing_zone import LandingUnreachableError
 from resources.settings.choices import CredentialKind
 
@@ -41,7 +43,6 @@ NO_SIGNATURES = SignaturesLeftOut()
 
 def without_secrets(text: str) -> str:
     """`text` with signatures, and the account's key and token as the environment holds them, blanked."""
-    import dagster as dg
 
     text = SIGNATURE.sub("sig=***", text)
     for variable in (KEY_VARIABLE, SAS_VARIABLE):
@@ -52,7 +53,6 @@ def without_secrets(text: str) -> str:
 
 
 def _secret(variable: str, kind: CredentialKind) -> str:
-    import dagster as dg
 
     value = dg.EnvVar(variable).get_value()
     if not value:

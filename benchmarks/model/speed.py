@@ -16,7 +16,7 @@ from benchmarks.model.chains import Case, case
 from benchmarks.rows import Row
 from globolatte_ml.model.encoding import Encoded, EncodedStates, encode_asked, encode_states
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.training.training import fit_on_the_past
+from globolatte_ml.training.training_job import fit_on_the_past
 
 PROMISED_MICROSECONDS, PROMISED_SECONDS, PROMISED_GIGABYTES, PROMISED_BATCH_GIGABYTES = 300.0, 300.0, 4.0, 2.0
 BATCH_LIMIT = 1.5

@@ -34,7 +34,6 @@ refresh, and after a model that it reads was built anew.
     {%- if not checks_changes() -%}
         {{ return(adapter.dispatch('get_where_subquery', 'dbt')(relation)) }}
     {%- endif -%}
-    {%- set follows = config.get('meta')['follows'] -%}
     {%- set checked -%}
     (
         select checked.* from {{ relation }} as checked
@@ -43,7 +42,7 @@ refresh, and after a model that it reads was built anew.
             'touched_customers': only_touched_customers,
             'touched_intervals': only_touched_intervals,
             'since_touched': only_since_touched,
-        }[rows_to_check()]('checked', follows) }}
+        }[rows_to_check()]('checked') }}
     ) as checked_rows
     {%- endset -%}
     {{ return(checked) }}

@@ -4,14 +4,13 @@
     'follows': ['int_customer_product_state_history', 'int_customer_sales'],
     'dagster': {'ref': {'name': 'feat_customer_state'}}
 }) }}
-{%- set follows = ['int_customer_product_state_history', 'int_customer_sales'] %}
 
 with
 
 states as (
 
     select states.* from {{ ref('feat_customer_state') }} as states
-    {{ only_touched_customers('states', follows) }}
+    {{ only_touched_customers('states') }}
 
 ),
 
@@ -21,7 +20,7 @@ sales as (
         sales.customer_id,
         sum(sales.main_orders) as main_orders
     from {{ ref('int_customer_sales') }} as sales
-    {{ only_touched_customers('sales', follows) }}
+    {{ only_touched_customers('sales') }}
     group by sales.customer_id
 
 ),
@@ -33,7 +32,7 @@ products as (
         sum(products.main_orders) as main_orders,
         sum(products.main_orders + products.addon_lines) as line_count
     from {{ ref('feat_customer_product_state') }} as products
-    {{ only_touched_customers('products', follows) }}
+    {{ only_touched_customers('products') }}
     group by products.customer_id
 
 )

@@ -7,7 +7,7 @@
 
 select states.*
 from {{ ref('feat_customer_product_state') }} as states
-{{ only_touched_customers('states', ['int_customer_product_state_history']) }}
+{{ only_touched_customers('states') }}
 where
     states.decayed_main_30d > states.decayed_main_120d * (1 + 1e-9)
     or states.decayed_main_120d > states.main_orders * (1 + 1e-9)

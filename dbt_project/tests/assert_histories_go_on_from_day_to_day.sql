@@ -4,7 +4,6 @@
     'follows': ['int_customer_product_state_history'],
     'dagster': {'ref': {'name': 'int_customer_state_history'}}
 }) }}
-{%- set follows = ['int_customer_product_state_history'] %}
 
 with
 
@@ -15,7 +14,7 @@ states as (
         -- what the history goes on from was compared when it was new
         {{ 'touched.from_date > states.last_order_date' if follows_changes() else 'false' }} as is_base
     from {{ ref('int_customer_state_history') }} as states
-    {{ only_touched_intervals('states', follows) }}
+    {{ only_touched_intervals('states') }}
 
 ),
 
@@ -27,7 +26,7 @@ products as (
         sum(products.main_orders) as main_orders,
         sum(products.main_orders + products.addon_lines) as line_count
     from {{ ref('int_customer_product_state_history') }} as products
-    {{ only_touched_intervals('products', follows) }}
+    {{ only_touched_intervals('products') }}
     group by products.customer_id, products.valid_from
 
 ),
@@ -40,7 +39,7 @@ days as (
         count(*) as order_count,
         sum(orders.line_count) as line_count
     from {{ ref('fct_orders') }} as orders
-    {{ only_since_touched('orders', follows) }}
+    {{ only_since_touched('orders') }}
     where orders.main_product_id is not null
     group by orders.customer_id, orders.business_date
 

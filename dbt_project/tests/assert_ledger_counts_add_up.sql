@@ -4,7 +4,6 @@
     'follows': ['fct_order_lines'],
     'dagster': {'ref': {'name': 'stg_load_ledger'}}
 }) }}
-{%- set follows = ['fct_order_lines'] %}
 -- depends_on: {{ ref('fct_order_lines') }}
 
 with
@@ -12,7 +11,7 @@ with
 loads as (
 
     select loads.* from {{ ref('stg_load_ledger') }} as loads
-    {{ only_touched_days('loads', follows) }}
+    {{ only_touched_days('loads') }}
     -- reference files are in the ledger, too; they belong to no date
     where
         loads.status = 'loaded'
@@ -26,7 +25,7 @@ quarantine as (
         quarantine.load_id,
         count(*) as line_count
     from {{ ref('stg_quarantine') }} as quarantine
-    {{ only_touched_days('quarantine', follows) }}
+    {{ only_touched_days('quarantine') }}
     group by quarantine.load_id
 
 )

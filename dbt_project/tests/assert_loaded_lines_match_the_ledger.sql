@@ -4,7 +4,6 @@
     'follows': ['fct_order_lines'],
     'dagster': {'ref': {'name': 'fct_order_lines'}}
 }) }}
-{%- set follows = ['fct_order_lines'] %}
 
 with
 
@@ -14,7 +13,7 @@ order_lines as (
         order_lines.load_id,
         count(*) as line_count
     from {{ ref('fct_order_lines') }} as order_lines
-    {{ only_touched_days('order_lines', follows) }}
+    {{ only_touched_days('order_lines') }}
     group by order_lines.load_id
 
 ),
@@ -25,7 +24,7 @@ loads as (
         loads.load_id,
         sum(loads.rows_loaded) as rows_loaded
     from {{ ref('stg_load_ledger') }} as loads
-    {{ only_touched_days('loads', follows) }}
+    {{ only_touched_days('loads') }}
     -- reference files are in the ledger, too; they belong to no date
     where
         loads.status = 'loaded'

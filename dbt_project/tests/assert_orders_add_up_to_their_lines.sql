@@ -4,7 +4,6 @@
     'follows': ['fct_orders'],
     'dagster': {'ref': {'name': 'fct_orders'}}
 }) }}
-{%- set follows = ['fct_orders'] %}
 
 with
 
@@ -16,7 +15,7 @@ order_lines as (
         sum(order_lines.quantity) as quantity,
         sum(order_lines.total_price) as total_price
     from {{ ref('fct_order_lines') }} as order_lines
-    {{ only_touched_days('order_lines', follows) }}
+    {{ only_touched_days('order_lines') }}
     group by order_lines.order_key
 
 ),
@@ -24,7 +23,7 @@ order_lines as (
 orders as (
 
     select orders.* from {{ ref('fct_orders') }} as orders
-    {{ only_touched_days('orders', follows) }}
+    {{ only_touched_days('orders') }}
 
 )
 

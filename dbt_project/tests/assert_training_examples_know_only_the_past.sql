@@ -4,14 +4,13 @@
     'follows': ['int_customer_state_history'],
     'dagster': {'ref': {'name': 'feat_training_examples'}}
 }) }}
-{%- set follows = ['int_customer_state_history'] %}
 
 with
 
 examples as (
 
     select examples.* from {{ ref('feat_training_examples') }} as examples
-    {{ only_since_touched('examples', follows) }}
+    {{ only_since_touched('examples') }}
 
 ),
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pyarrow as pa
 from pydantic import Field
 
 from globolatte_assets.keys import (
@@ -22,8 +23,6 @@ from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from globolatte_ml.campaigns.audience import Audience, Candidates, Plan
     from globolatte_ml.campaigns.effect import OfferEffect
 
@@ -89,7 +88,6 @@ def candidates_of(
     warehouse: Warehouse, plan: "Plan", config: CampaignConfig, prices: Mapping[str, float], excluded: Exclusions
 ) -> tuple["Candidates", dict[str, str]]:
     """The customers who may be addressed, and the versions behind their recommendations. Raises `dagster.Failure` without any."""
-    import pyarrow as pa
     import pyarrow.compute as pc
 
     from globolatte_ml.campaigns.tables import candidates_from
@@ -145,7 +143,7 @@ def _metadata(
     candidates: "Candidates",
     audience: "Audience",
     campaign: Mapping[str, Any],
-    table: "pa.Table",
+    table: pa.Table,
     names: Mapping[str, str],
 ) -> dict[str, dg.MetadataValue]:
     from globolatte_ml.campaigns.audience import sizes_for_budgets

@@ -1,15 +1,15 @@
 """Which version of the dbt project the warehouse was built by: tables that are built day by day are built anew by another one."""
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
 
 from resources.warehouse.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    import datetime as dt
 
 BUILDS = "sales_data.dbt_builds"
 
@@ -82,10 +82,8 @@ def built_by(warehouse: Warehouse, version: str) -> set[str]:
     return set(warehouse.read(BUILDS, ["model"], {"fingerprint": version}).column("model").to_pylist())
 
 
-def remember_build(warehouse: Warehouse, models: AbstractSet[str], version: str, now: "dt.datetime") -> None:
+def remember_build(warehouse: Warehouse, models: AbstractSet[str], version: str, now: dt.datetime) -> None:
     """Puts on record that these models, and no others, are built by this version; `now` in UTC without offset."""
-    import pyarrow as pa
-
     built = sorted(models)
     record = {
         "model": pa.array(built, pa.string()),

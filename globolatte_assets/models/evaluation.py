@@ -166,7 +166,7 @@ def evaluation(
     """Judge both on the challenger's holdout and keep the judgements."""
     from globolatte_ml.data.snapshot import read_snapshot
     from globolatte_ml.training import plots
-    from globolatte_ml.training.training import holdout_table
+    from globolatte_ml.training.training_job import holdout_table
 
     challenger, champion = challenger_of(ml), ml.model(CHAMPION)
     snapshot = ml.snapshot(challenger.snapshot)

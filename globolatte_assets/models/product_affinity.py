@@ -2,9 +2,9 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import dagster as dg
+import pyarrow as pa
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import (
@@ -20,16 +20,13 @@ from globolatte_assets.pictures import png
 from globolatte_assets.tables import last_business_date
 from resources.warehouse.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 AFFINITY_TABLE = "ml.product_affinity"
 BASKETS, NEXT_ORDERS = "intermediate.int_basket_pairs", "intermediate.int_next_order_pairs"
 PAIR = ("region", "anchor", "companion")
 OFFERS_SHOWN = 12
 
 
-def offers_in_words(table: "pa.Table", kind: str, names: Mapping[str, str]) -> str:
+def offers_in_words(table: pa.Table, kind: str, names: Mapping[str, str]) -> str:
     """The chain's best offers of a kind as a Markdown table: what an offer at each anchor would bring."""
     from globolatte_ml.affinity.table import CHAIN
 
@@ -49,7 +46,7 @@ def offers_in_words(table: "pa.Table", kind: str, names: Mapping[str, str]) -> s
     return "\n".join(lines)
 
 
-def regional_differences(table: "pa.Table", names: Mapping[str, str]) -> str:
+def regional_differences(table: pa.Table, names: Mapping[str, str]) -> str:
     """The first offer at each anchor by region, as Markdown, where regions differ."""
     first = [row for row in table.to_pylist() if row["rank"] == 1]
     regions = sorted({row["region"] for row in first})

@@ -42,7 +42,7 @@ from resources.warehouse.warehouse import Warehouse
 if TYPE_CHECKING:
     import pandas as pd
 
-    from globolatte_ml.monitoring.drift import DriftJudgement
+    from globolatte_ml.monitoring.drift import MeasuredDrift
     from globolatte_ml.monitoring.verdicts import DriftVerdict
     from globolatte_ml.monitoring.windows import Window
 
@@ -116,11 +116,11 @@ def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
     return order_columns(examples, order_facts(warehouse, span["min"], span["max"]))
 
 
-def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse) -> "Iterator[DriftJudgement]":
+def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse) -> "Iterator[MeasuredDrift]":
     """Each window's judgement; nothing is read for no windows."""
     if not windows:
         return
-    from globolatte_ml.monitoring.drift import judge_drift
+    from globolatte_ml.monitoring.drift import measure_drift
     from globolatte_ml.monitoring.orders import order_columns
     from globolatte_ml.monitoring.windows import CHAIN
 
@@ -130,7 +130,7 @@ def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Wareh
         orders = order_columns(examples, order_facts(warehouse, window.first, window.last))
         if window.scope != CHAIN:
             orders = orders[orders["business_unit"] == window.scope]
-        yield judge_drift(window, orders, reference, fresh_from=champion.fresh_from)
+        yield measure_drift(window, orders, reference, fresh_from=champion.fresh_from)
 
 
 def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
     from globolatte_ml.data.columns import InvalidDataError
     from globolatte_ml.data.snapshot import read_snapshot
     from globolatte_ml.model.model import PreferenceModel
-    from globolatte_ml.monitoring.performance import holdout_outcomes, judge_performance
+    from globolatte_ml.monitoring.performance import holdout_outcomes, measure_performance
     from globolatte_ml.monitoring.windows import CHAIN
     from globolatte_ml.scoring.scoring import resolve_model_folder
 
@@ -99,7 +99,7 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
         examples = examples_between(warehouse, window.first, window.last)
         if window.scope != CHAIN:
             examples = examples.filter(pc.equal(examples["business_unit"], window.scope))
-        yield judge_performance(
+        yield measure_performance(
             window,
             examples,
             warehouse.read(EXAMPLE_PRODUCTS, PRODUCT_STATE, between={"business_date": (window.first, window.last)}),

@@ -56,7 +56,7 @@ def watch(warehouse: Warehouse, table: str, champion: Champion, rules: "WindowRu
             judged[row["scope"]] = max(row["window_to"], judged.get(row["scope"], row["window_to"]))
     again = {row["window_id"] for row in kept if row["window_to"] > judged.get(row["scope"], dt.date.min)}
     days = _deliveries(warehouse, champion.learned_until)
-    complete = complete_windows(days, champion.learned_until, rules, judged_until=judged)
+    complete = complete_windows(days, champion.learned_until, rules, evaluated_until=judged)
     windows = [one for one in complete if one.window_id not in again or not one.delivery.faults()]
     obsolete = sorted(again - {window.window_id for window in complete})
     latest = latest_by_unit(days)

@@ -1,4 +1,4 @@
-"""The asset `raw/misplaced_files`: files that belong to no business unit or date, put on the record as refused."""
+"""The asset `raw/misplaced_files`: files that belong to no business unit or date, recorded in the ledger as refused."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -38,7 +38,7 @@ def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) 
         owners=[OWNER_DATA],
         kinds={"csv"},
         description="Files under `sales/` that belong to no partition (unknown folder, no date, wrong file type), and files "
-        "under `reference/` that are no reference data. Each is on the record in the load ledger as refused, with the reason "
+        "under `reference/` that are no reference data. Each is in the load ledger as refused, with the reason "
         "and the remedy.",
     )
     def misplaced_files(

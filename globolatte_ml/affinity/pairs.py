@@ -81,7 +81,7 @@ class Affinity:
 
 
 def affinity(pairs: Pairs, around: np.ndarray | None = None) -> Affinity:
-    """Judge n >= 0 pairs. `around`, shape (n,): lifts to shrink towards, the chain's for a region; 1 unless given."""
+    """Evaluate n >= 0 pairs. `around`, shape (n,): lifts to shrink towards, the chain's for a region; 1 unless given."""
     from scipy.stats import false_discovery_control
 
     orders, both = pairs.orders.astype(np.float64), pairs.both.astype(np.float64)

@@ -64,7 +64,7 @@ def timestamps(table: pa.Table, name: str) -> np.ndarray:
 
 
 def positions(column: pa.ChunkedArray | pa.Array, values: pa.Array | pa.ChunkedArray) -> np.ndarray:
-    """Where each entry of `column` stands in `values`, int64 of shape (rows,); -1 for NULL and for strangers."""
+    """Where each entry of `column` stands in `values`, int64 of shape (rows,); -1 for NULL and for what is not in `values`."""
     values = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
     found = pc.index_in(column.cast(pa.string()), value_set=values.cast(pa.string()))
     found = pc.if_else(pc.is_null(column), pa.scalar(-1, pa.int32()), pc.fill_null(found, -1))

@@ -112,7 +112,7 @@ def time_split(ordered_at: np.ndarray, fresh_from: np.datetime64 | None = None) 
 
     Where a champion learned from orders before `fresh_from`, the holdout is the later half of the dates from then on, or the
     last eighth if that is shorter: the challenger learns from the earlier half what changed since, which it could not if the
-    whole change were in the holdout, and neither model has seen the later half. How few orders are too few to judge by is
+    whole change were in the holdout, and neither model has seen the later half. How few orders are too few to evaluate by is
     not decided here (`promotion.Gates`).
 
     Args:

@@ -1,4 +1,4 @@
-"""Reading a training snapshot: the exported orders that a model learns from and is judged on."""
+"""Reading a training snapshot: the exported orders that a model learns from and is evaluated on."""
 
 from __future__ import annotations
 

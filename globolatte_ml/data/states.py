@@ -117,12 +117,12 @@ class CustomerStates:
     def take(self, rows: np.ndarray) -> CustomerStates:
         """The states at `rows` (positions or a boolean mask); a position of -1 gives the empty state."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        stranger = rows < 0
-        if not stranger.any():
+        nobody = rows < 0
+        if not nobody.any():
             return self._map(lambda values, _: values[rows])
         if len(self) == 0:
             return CustomerStates.empty(len(rows), self.products)
-        return self._map(lambda values, nothing: _blank(values[rows], stranger, nothing))
+        return self._map(lambda values, nothing: _blank(values[rows], nobody, nothing))
 
     def for_products(self, products: Sequence[str]) -> CustomerStates:
         """The same states over another catalogue: products it lacks are dropped, new ones have no history."""

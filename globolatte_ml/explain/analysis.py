@@ -65,20 +65,20 @@ class Analysis:
 
 
 def analyse(model: Predictor, snapshot: SnapshotOrders, names: Mapping[str, str], seed: int = 0) -> Analysis:
-    """Look at a model through its snapshot: the holdout for all that judges, all orders for the effect of weather."""
+    """Look at a model through its snapshot: the holdout for every evaluation, all orders for the effect of weather."""
     holdout, products = snapshot.holdout, snapshot.products
     everything = Situations(snapshot.states, snapshot.contexts)
     effects = weather_effects(model, everything, snapshot.chosen, snapshot.customer_ids, products)
     data = tuple(data_findings(snapshot))
     if not holdout.any():
         return Analysis(products, None, (), {}, (), (), None, tuple(effects), data)
-    judged, chosen, customers = everything.take(holdout), snapshot.chosen[holdout], snapshot.customer_ids[holdout]
-    probabilities = model.predict_proba(judged.states, judged.contexts, products)
+    evaluated, chosen, customers = everything.take(holdout), snapshot.chosen[holdout], snapshot.customer_ids[holdout]
+    probabilities = model.predict_proba(evaluated.states, evaluated.contexts, products)
     rng = np.random.default_rng(seed)
-    shown = np.sort(rng.choice(len(judged), min(EXPLAINED, len(judged)), replace=False))
+    shown = np.sort(rng.choice(len(evaluated), min(EXPLAINED, len(evaluated)), replace=False))
     past = np.flatnonzero(~holdout)
     background = everything.take(rng.choice(past, min(BACKGROUND, len(past)), replace=False))
-    explanations = explain(model, judged.take(shown), background, products)
+    explanations = explain(model, evaluated.take(shown), background, products)
     loss, first = losses(probabilities, chosen), probabilities.argmax(axis=1)
     hits = (first == chosen).astype(np.float64)
     gain = losses(baseline_probabilities(snapshot, holdout)[POPULARITY], chosen) - loss
@@ -88,12 +88,20 @@ def analyse(model: Predictor, snapshot: SnapshotOrders, names: Mapping[str, str]
         "hit_rate": hits,
         "calibration_gap": probabilities.max(axis=1) - hits,
     }
-    some = judged.take(np.sort(rng.choice(len(judged), min(TURNED_SAMPLE, len(judged)), replace=False)))
+    some = evaluated.take(np.sort(rng.choice(len(evaluated), min(TURNED_SAMPLE, len(evaluated)), replace=False)))
     vocabulary = _words(everything)
     picked = _portrayed(explanations, chosen[shown])
     portraits = [
         _portrait(
-            model, snapshot, judged, explanations, int(at), int(shown[at]), np.flatnonzero(holdout), names, vocabulary
+            model,
+            snapshot,
+            evaluated,
+            explanations,
+            int(at),
+            int(shown[at]),
+            np.flatnonzero(holdout),
+            names,
+            vocabulary,
         )
         for at in picked
     ]
@@ -102,9 +110,9 @@ def analyse(model: Predictor, snapshot: SnapshotOrders, names: Mapping[str, str]
         explanations=explanations,
         portraits=tuple(portraits),
         turned=share_turned(model, some, products, *vocabulary),
-        groups=tuple(by_group(per_order, _groups(judged), customers, seed)),
-        leaves=tuple(error_tree(judged, loss, hits, customers, seed)),
-        heat=heat_map(judged, loss),
+        groups=tuple(by_group(per_order, _groups(evaluated), customers, seed)),
+        leaves=tuple(error_tree(evaluated, loss, hits, customers, seed)),
+        heat=heat_map(evaluated, loss),
         effects=tuple(effects),
         data=data,
     )
@@ -143,8 +151,8 @@ def findings_table(analysis: Analysis, model_version: str, snapshot: str, now: d
     return table
 
 
-def _groups(judged: Situations) -> dict[tuple[str, str], np.ndarray]:
-    units, history = judged.contexts.business_unit, judged.states.order_count
+def _groups(evaluated: Situations) -> dict[tuple[str, str], np.ndarray]:
+    units, history = evaluated.contexts.business_unit, evaluated.states.order_count
     found = {("unit", str(unit)): units == unit for unit in np.unique(units)}
     return found | {
         ("history", name): (history >= low) & (history <= high) for name, (low, high) in HISTORY_LENGTHS.items()
@@ -172,7 +180,7 @@ def _portrayed(explanations: Explanations, chosen: np.ndarray) -> list[int]:
 def _portrait(
     model: Predictor,
     snapshot: SnapshotOrders,
-    judged: Situations,
+    evaluated: Situations,
     explanations: Explanations,
     at: int,
     row: int,
@@ -180,7 +188,7 @@ def _portrait(
     names: Mapping[str, str],
     vocabulary: tuple[list[str], list[str]],
 ) -> Portrait:
-    one = judged.take(np.array([row]))
+    one = evaluated.take(np.array([row]))
     order, top = int(positions[row]), int(explanations.predicted[at].argmax())
     contexts, products = one.contexts, snapshot.products
     holiday = ", a holiday" if contexts.is_holiday[0] else ""

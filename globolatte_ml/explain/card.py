@@ -91,7 +91,7 @@ def quality(evaluation: Evaluation) -> str:
         else ""
     )
     held = f"{evaluation.holdout_orders:,} orders from {evaluation.holdout_from} to {evaluation.holdout_to}"
-    return f"Judged on {held}, which it did not learn from.{by}\n\n{table}"
+    return f"Evaluated on {held}, which it did not learn from.{by}\n\n{table}"
 
 
 def unequal_groups(analysis: Analysis) -> str:

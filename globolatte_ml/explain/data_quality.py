@@ -28,7 +28,7 @@ def data_findings(snapshot: SnapshotOrders) -> list[Finding]:
     dates = snapshot.contexts.date
     counts = np.bincount(snapshot.chosen[~holdout], minlength=len(snapshot.products))
     rare = [product for product, count in zip(snapshot.products, counts, strict=True) if count < RARE]
-    strangers = float((snapshot.states.order_count == 0).mean())
+    without_history = float((snapshot.states.order_count == 0).mean())
     repeated = n - len(np.unique(snapshot.order_keys))
     nothing_said = {
         name: int((getattr(snapshot.contexts, name) == "").sum()) for name in ("business_unit", "weather", "daypart")
@@ -42,8 +42,8 @@ def data_findings(snapshot: SnapshotOrders) -> list[Finding]:
         Finding("learned from, judged on", f"{int((~holdout).sum()):,}, {int(holdout.sum()):,}"),
         Finding(
             "orders without history",
-            f"{strangers:.1%}",
-            "for these the model knows place, time and weather only" if strangers > 0.02 else "",
+            f"{without_history:.1%}",
+            "for these the model knows place, time and weather only" if without_history > 0.02 else "",
         ),
         Finding("orders that stand twice", f"{repeated:,}", "the same order would count twice" if repeated else ""),
         Finding(

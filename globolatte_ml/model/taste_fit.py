@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from globolatte_ml.data.shares import shrunken_shares, softmax
+from globolatte_ml.data.shares import centred_log, shrunken_shares, softmax
 from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.model.taste import (
     ROWS_AT_ONCE,
@@ -245,7 +245,7 @@ def _centres(inputs: TasteInputs, popularity: np.ndarray, groups: int) -> np.nda
     mains = inputs.mains[informative[::step]]
     if len(mains) <= groups:
         return np.zeros((groups, len(popularity)))
-    tastes = np.log(shrunken_shares(mains, np.broadcast_to(popularity, mains.shape), SHARE_PRIOR_ORDERS) / popularity)
-    tastes -= tastes.mean(axis=1, keepdims=True)
+    shares = shrunken_shares(mains, np.broadcast_to(popularity, mains.shape), SHARE_PRIOR_ORDERS)
+    tastes = centred_log(shares / popularity)
     centres: np.ndarray = STRETCH * KMeans(groups, n_init=4, random_state=0).fit(tastes).cluster_centers_
     return centres

@@ -20,7 +20,7 @@ class Delivery:
     """Counts over the days of a unit (or the chain) up to `date`: orders and rows loaded, rows quarantined.
 
     Attributes:
-        orders: orders that can be judged. rows_loaded, rows_quarantined: lines of files.
+        orders: orders that can be evaluated. rows_loaded, rows_quarantined: lines of files.
         days_expected: how many files were to be expected, one a unit and day; days_missing of them did not come,
             days_refused came and could not be read.
     """

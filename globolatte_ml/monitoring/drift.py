@@ -25,7 +25,7 @@ FEWEST_VALUES = 100
 
 
 @dataclass(frozen=True)
-class DriftJudgement:
+class MeasuredDrift:
     """A verdict, and the Evidently report behind it; none where nothing could be compared."""
 
     verdict: DriftVerdict
@@ -36,14 +36,14 @@ class DriftJudgement:
         return None if self.report is None else str(self.report.get_html_str(as_iframe=False))
 
 
-def judge_drift(
+def measure_drift(
     window: Window,
     orders: pd.DataFrame,
     snapshot: pd.DataFrame,
     policies: Sequence[ColumnPolicy] = POLICIES,
     limits: DeliveryLimits | None = None,
     fresh_from: dt.date | None = None,
-) -> DriftJudgement:
+) -> MeasuredDrift:
     """Compare the window's orders with the snapshot's ones of the same time of year.
 
     What differs from them and yet is as in the orders that were new when the champion learned has not drifted: a champion
@@ -73,7 +73,7 @@ def judge_drift(
     verdict = DriftVerdict(
         window, status, columns, reference.description, len(reference.seasonal), tuple(dict.fromkeys(faults))
     )
-    return DriftJudgement(verdict, report)
+    return MeasuredDrift(verdict, report)
 
 
 def _as_learned(

@@ -27,7 +27,7 @@ FEWEST_HOLDOUT_ORDERS = 200
 
 @dataclass(frozen=True)
 class Outcomes:
-    """n orders judged one by one: log loss (nats), whether the most probable product was bought, customer and unit."""
+    """n orders evaluated one by one: log loss (nats), whether the most probable product was bought, customer and unit."""
 
     loss: np.ndarray
     hit: np.ndarray
@@ -87,7 +87,7 @@ def performance_band(holdout: Outcomes, scope: str, orders: int, seed: int = 0) 
     )
 
 
-def judge_performance(
+def measure_performance(
     window: Window,
     examples: pa.Table,
     example_products: pa.Table,
@@ -104,7 +104,7 @@ def judge_performance(
     Args:
         examples, example_products: the window's training examples and their product states.
         holdout: see `holdout_outcomes`.
-        is_broken: the window's data are broken; nothing is judged then.
+        is_broken: the window's data are broken; nothing is evaluated then.
     """
     band = performance_band(holdout, window.scope, max(window.orders, 1))
     loss = hits = None

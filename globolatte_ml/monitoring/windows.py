@@ -1,4 +1,4 @@
-"""Windows: runs of business dates that hold enough orders to be judged, for the whole chain and for each business unit."""
+"""Windows: runs of business dates that hold enough orders to be evaluated, for the whole chain and for each business unit."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def complete_windows(
     after: dt.date,
     rules: WindowRules | None = None,
     limits: DeliveryLimits | None = None,
-    judged_until: Mapping[str, dt.date] | None = None,
+    evaluated_until: Mapping[str, dt.date] | None = None,
 ) -> list[Window]:
     """All complete windows after the date `after`, of the chain first, then of each unit; each scope's in time order.
 
@@ -58,10 +58,10 @@ def complete_windows(
 
     Args:
         days: one delivery per business unit and date, in any sequence.
-        after: the last business date that is not to be judged, such as the last one the champion learned from.
-        judged_until: by scope, where the last window that was judged already ended.
+        after: the last business date that is not to be evaluated, such as the last one the champion learned from.
+        evaluated_until: by scope, where the last window that was evaluated already ended.
     """
-    rules, limits, judged = rules or WindowRules(), limits or DeliveryLimits(), judged_until or {}
+    rules, limits, evaluated = rules or WindowRules(), limits or DeliveryLimits(), evaluated_until or {}
     by_scope: dict[str, dict[dt.date, Delivery]] = {}
     for day in days:
         if day.date > after:
@@ -71,7 +71,7 @@ def complete_windows(
     scopes = {CHAIN: chain} if len(units) > 1 else {}
     found: list[Window] = []
     for scope, delivered in (scopes | {unit: by_scope[unit] for unit in units}).items():
-        begun = judged.get(scope, after)
+        begun = evaluated.get(scope, after)
         found += _windows(scope, {date: day for date, day in delivered.items() if date > begun}, rules, limits)
     return found
 

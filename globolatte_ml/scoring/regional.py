@@ -122,7 +122,7 @@ def regional_map(table: pa.Table, names: Mapping[str, str]) -> bytes:
     }
     products = sorted(sorted(totals, key=lambda product: -totals[product])[:WIDEST])
     figure = new_figure(
-        1.4 + 0.42 * len(products), "What strangers will want", "probability by season, weathers as usual there"
+        1.4 + 0.42 * len(products), "What new customers will want", "probability by season, weathers as usual there"
     )
     places = np.atleast_1d(figure.subplots(1, len(units), sharey=True))
     values = [

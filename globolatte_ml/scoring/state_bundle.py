@@ -60,7 +60,7 @@ class StateBundle:
         return CustomerStates.from_tables(self._customer_level, self._product_level, "customer_id", products)
 
     def rows(self, customer_ids: np.ndarray) -> np.ndarray:
-        """Positions of the given ids among `customer_ids`, -1 for strangers; shape of the argument."""
+        """Positions of the given ids among `customer_ids`, -1 for unknown ones; shape of the argument."""
         if len(self.customer_ids) == 0:
             return np.full(len(customer_ids), -1, dtype=np.int64)
         found = np.searchsorted(self.customer_ids, customer_ids).clip(max=len(self.customer_ids) - 1)

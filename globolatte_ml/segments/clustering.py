@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from globolatte_ml.data.shares import softmax
+
 MOST_SEGMENTS = 8
 STABLE = 0.8
 """Mean adjusted Rand index from which on a clustering counts as reproduced."""
@@ -59,10 +61,7 @@ class Clusters:
         """Probability of each cluster for each point, shape (n, k): equal spheres around the centres, weighted by share."""
         distances = squared_distances(points, self.centres)
         scores = np.log(self.shares) - distances / (2.0 * self.variance)
-        scores -= scores.max(axis=1, keepdims=True)
-        weights = np.exp(scores)
-        probabilities: np.ndarray = weights / weights.sum(axis=1, keepdims=True)
-        return probabilities
+        return softmax(scores)
 
 
 def find_clusters(points: np.ndarray, seed: int = 0) -> Clusters:

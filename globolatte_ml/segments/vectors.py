@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from globolatte_ml.data.shares import shrunken_shares
+from globolatte_ml.data.shares import centred_log, shrunken_shares
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, encode
 from globolatte_ml.model.features import ADDON_WEIGHT
@@ -68,7 +68,7 @@ class VectorSpace:
         hours = shrunken_shares(states.daypart_orders, mix, self.daypart_strength)
         prior_lines = BASKET_PRIOR_ORDERS * self.lines_per_order
         basket = (states.line_count + prior_lines) / (states.order_count + BASKET_PRIOR_ORDERS) - self.lines_per_order
-        return np.hstack([_log_ratio(taste, usual), _log_ratio(hours, mix), BASKET_WEIGHT * basket[:, None]])
+        return np.hstack([centred_log(taste / usual), centred_log(hours / mix), BASKET_WEIGHT * basket[:, None]])
 
 
 def learn_vector_space(customers: Customers) -> VectorSpace:
@@ -108,9 +108,3 @@ def learn_strength(counts: np.ndarray, prior: np.ndarray) -> float:
 
 def _choices(states: CustomerStates) -> np.ndarray:
     return states.main_orders + ADDON_WEIGHT * states.addon_lines
-
-
-def _log_ratio(shares: np.ndarray, usual: np.ndarray) -> np.ndarray:
-    logs = np.log(shares / usual)
-    centred: np.ndarray = logs - logs.mean(axis=1, keepdims=True)
-    return centred

@@ -1,4 +1,4 @@
-"""The rolling-origin backtest: the model as it would have been trained at several past dates, judged on what came next."""
+"""The rolling-origin backtest: the model as it would have been trained at several past dates, evaluated on what came next."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DAY = np.timedelta64(1, "D")
 
 @dataclass(frozen=True)
 class Fold:
-    """One origin: trained on the orders before `origin`, judged on those from then until `last`, both included.
+    """One origin: trained on the orders before `origin`, evaluated on those from then until `last`, both included.
 
     `gain` is the favourite baseline's log loss minus the model's, with its 95 % bootstrap interval over customers.
     """

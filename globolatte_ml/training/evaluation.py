@@ -77,7 +77,7 @@ class Evaluation:
         by_business_unit, by_season, by_history: groups that have holdout orders.
         by_product: by what was bought; calibration says nothing here.
         reliability: predicted against observed.
-        gain_over_champion: log loss of the champion minus the model's; None without a champion judged on the same holdout.
+        gain_over_champion: log loss of the champion minus the model's; None without a champion evaluated on the same holdout.
         proofs: what the training job proved of the model itself; None where it kept none.
     """
 
@@ -126,9 +126,9 @@ class Evaluation:
 
 
 def evaluate_model(model: PreferenceModel | Path, snapshot: SnapshotOrders, seed: int = 0) -> Evaluation:
-    """Judge a model (or the one saved in a folder) on the snapshot's holdout.
+    """Evaluate a model (or the one saved in a folder) on the snapshot's holdout.
 
-    A champion trained on an earlier snapshot is judged on the challenger's holdout this way: same orders, same states,
+    A champion trained on an earlier snapshot is evaluated on the challenger's holdout this way: same orders, same states,
     same catalogue.
     """
     if isinstance(model, Path):
@@ -146,7 +146,7 @@ def holdout_probabilities(model: PreferenceModel, snapshot: SnapshotOrders, hold
 def evaluate(
     probabilities: np.ndarray, snapshot: SnapshotOrders, holdout: np.ndarray, model_version: str, seed: int = 0
 ) -> Evaluation:
-    """Judge `probabilities` (holdout orders, K); `seed` is that of the bootstrap."""
+    """Evaluate `probabilities` (holdout orders, K); `seed` is that of the bootstrap."""
     chosen, contexts = snapshot.chosen[holdout], snapshot.contexts.take(holdout)
     dates = np.sort(contexts.date)
     baselines = baseline_probabilities(snapshot, holdout) if len(chosen) else {}

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from resources.settings.settings import PROJECT_ROOT
 
 DOCUMENT, CONDA, MODEL, STATE = "deployment.json", "conda.yml", "model", "state"
@@ -15,7 +17,7 @@ APPEND_ROW, SUMMARY_ONLY = "append_row", "summary_only"
 SCRIPT, BATCH_SCRIPT = "score.py", "batch_score.py"
 SCIENCE = PROJECT_ROOT / "globolatte_ml"
 AZURE = PROJECT_ROOT / "resources" / "endpoint" / "azureml"
-BESIDE = (AZURE / "state_mirror.py", AZURE / "data_collector.py")
+BESIDE = (AZURE / "state_sync.py", AZURE / "data_collector.py")
 """What a deployment brings along beside the science: each file stands alone."""
 ENTRY = '''\
 """Answers with the model of this deployment: hands over to `globolatte_ml.{module}`, and has the customer states brought here."""
@@ -26,9 +28,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-import state_mirror  # noqa: E402
+import state_sync  # noqa: E402
 
-state_mirror.begin(HERE / "state")
+state_sync.begin(HERE / "state")
 
 from globolatte_ml import {module}  # noqa: E402
 {collected}
@@ -124,7 +126,6 @@ class DeploymentSpec:
 
 def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | None = None) -> Path:
     """Writes a deployment's folder; `model` is left out where a registry mounts it. `state`: the customer state's own folder."""
-    import yaml
 
     folder.mkdir(parents=True, exist_ok=True)
     for file in BESIDE:

@@ -1,6 +1,6 @@
 """The landing zone: where business units drop their files. The protocol and the words every implementation shares.
 
-Implementations live in modules of their own (`landing_folder`, `landing_blob`). What a path means (unit, date, reference file) is not
+Implementations live in modules of their own (`folder`, `blob`). What a path means (unit, date, reference file) is not
 decided here but in `globolatte_ingest.paths`.
 """
 

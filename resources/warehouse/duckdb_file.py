@@ -11,9 +11,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import dagster as dg
+import duckdb
+import pyarrow as pa
 
 from resources.warehouse.dialect import Dialect, DuckDBDialect, checked
 from resources.warehouse.schema import MIGRATIONS, statements
@@ -25,10 +26,6 @@ from resources.warehouse.warehouse import (
     WarehouseUnusableError,
 )
 
-if TYPE_CHECKING:
-    import duckdb
-    import pyarrow as pa
-
 FIRST_WAIT_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 1.0
 ROWS_SCANNED_AT_ONCE = 122_880
@@ -37,7 +34,7 @@ ROWS_SCANNED_AT_ONCE = 122_880
 class Staged:
     """A table behind a name. DuckDB keeps what is registered until the transaction ends, so what is behind the name is exchanged."""
 
-    def __init__(self, data: "pa.Table") -> None:
+    def __init__(self, data: pa.Table) -> None:
         self.data = data
 
     def __arrow_c_schema__(self) -> object:
@@ -50,7 +47,7 @@ class Staged:
 class DuckDBTransaction:
     """One transaction on an open DuckDB connection."""
 
-    def __init__(self, connection: "duckdb.DuckDBPyConnection") -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
         self._staged: dict[str, Staged] = {}
         self._scratch: set[str] = set()
@@ -66,13 +63,12 @@ class DuckDBTransaction:
         self._has_written = True
         self._connection.execute(sql, list(parameters))
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Runs one query and returns all of its rows."""
         return self._connection.sql(sql, params=list(parameters)).to_arrow_table()
 
-    def stage(self, name: str, data: "pa.Table") -> None:
+    def stage(self, name: str, data: pa.Table) -> None:
         """Makes `data` readable under `name` on this connection, without copying it once it is in few pieces."""
-        import pyarrow as pa
 
         checked(name)
         # A piece is scanned by one thread, and costs something: neither one nor thousands of them.
@@ -106,9 +102,8 @@ class DuckDBTransaction:
             raise DefinedTooLateError(name)
 
 
-def _schema_version(connection: "duckdb.DuckDBPyConnection") -> int:
+def _schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     """The schema version of an open file; a new file gets its version table, at 0."""
-    import duckdb
 
     try:
         return int(connection.execute("select max(version) from sales_data.schema_versions").fetchall()[0][0] or 0)
@@ -129,8 +124,7 @@ class DuckDBWarehouse(dg.ConfigurableResource):
     memory_mb: int = 384
 
     @contextmanager
-    def _connection(self) -> Iterator["duckdb.DuckDBPyConnection"]:
-        import duckdb
+    def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
 
         Path(self.file).parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
@@ -149,8 +143,7 @@ class DuckDBWarehouse(dg.ConfigurableResource):
         finally:
             connection.close()
 
-    def _connect(self) -> "duckdb.DuckDBPyConnection":
-        import duckdb
+    def _connect(self) -> duckdb.DuckDBPyConnection:
 
         deadline = time.monotonic() + self.wait_seconds
         wait = FIRST_WAIT_SECONDS
@@ -179,7 +172,7 @@ class DuckDBWarehouse(dg.ConfigurableResource):
             "at a time: let it finish or end it, then run again (GLOBOLATTE_WAREHOUSE_WAIT_SECONDS sets the wait)"
         )
 
-    def _migrate(self, connection: "duckdb.DuckDBPyConnection") -> None:
+    def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
         version = _schema_version(connection)
         if version > len(MIGRATIONS):
             raise RuntimeError(
@@ -205,8 +198,7 @@ class DuckDBWarehouse(dg.ConfigurableResource):
                 raise
             connection.execute("commit")
 
-    def _roll_back(self, connection: "duckdb.DuckDBPyConnection") -> None:
-        import duckdb
+    def _roll_back(self, connection: duckdb.DuckDBPyConnection) -> None:
 
         try:
             connection.execute("rollback")
@@ -228,13 +220,13 @@ class DuckDBWarehouse(dg.ConfigurableResource):
         where: Mapping[str, object] | None = None,
         order_by: Sequence[str] = (),
         between: Mapping[str, tuple[object, object]] | None = None,
-    ) -> "pa.Table":
+    ) -> pa.Table:
         """The rows of `table` whose columns equal the values of `where` and lie `between` two values; all columns unless named."""
         sql, parameters = selection(table, columns, where, order_by, between)
         with self._connection() as connection:
             return connection.sql(sql, params=parameters).to_arrow_table()
 
-    def replace(self, table: str, data: "pa.Table", where: Mapping[str, object] | None = None) -> int:
+    def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
         """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written."""
         deletion, insertion, parameters = replacement(table, data.column_names, where or {})
         with self.transaction() as transaction:

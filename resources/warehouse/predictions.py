@@ -7,12 +7,10 @@ What was put in is the columns themselves; model inputs follow from them and the
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import pyarrow as pa
 
 from resources.warehouse.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 LOG, FILES, REJECTS = (
     "monitoring.prediction_log",
@@ -28,8 +26,8 @@ class ParsedLog:
     name: str
     sha256: str
     lines: int
-    rows: "pa.Table"
-    rejects: "pa.Table"
+    rows: pa.Table
+    rejects: pa.Table
 
 
 def ingest(warehouse: Warehouse, log: ParsedLog, run_id: str, at: dt.datetime) -> bool:

@@ -1,30 +1,28 @@
 """The warehouse on Snowflake, by dagster-snowflake. Imported only where it is chosen; Snowflake's libraries when it is connected to.
 
-Here: connections, and what the protocol offers on them. One transaction is `warehouse_snowflake_session`, Snowflake's errors in
-plain words are `warehouse_snowflake_faults`, who we are is `snowflake_account`.
+Here: connections, and what the protocol offers on them. One transaction is `snowflake_session`; who connects, and Snowflake's errors in
+plain words, is `snowflake_account`.
 """
 
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
+import pyarrow as pa
+from pyarrow import parquet
 from pydantic import PrivateAttr
 
 from resources.settings.choices import SnowflakeAuthentication
 from resources.warehouse.dialect import checked
 from resources.warehouse.schema import MIGRATIONS, statements
-from resources.warehouse.snowflake_account import SnowflakeConnection, connected, snowflake_error
-from resources.warehouse.snowflake_faults import in_plain_words
+from resources.warehouse.snowflake_account import SnowflakeConnection, connected, in_plain_words, snowflake_error
 from resources.warehouse.snowflake_session import STAGE, TURN, Session, SnowflakeTransaction
 from resources.warehouse.statements import replacement, selection
 from resources.warehouse.warehouse import Transaction
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 DEFINES = re.compile(r"\b(create table|create schema|add column) (?!if not exists)")
 STAGED_FILE = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*(/[A-Za-z0-9_-]+)*/[A-Za-z0-9_-]+\.parquet")
@@ -161,13 +159,13 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
         where: Mapping[str, object] | None = None,
         order_by: Sequence[str] = (),
         between: Mapping[str, tuple[object, object]] | None = None,
-    ) -> "pa.Table":
+    ) -> pa.Table:
         """The rows of `table` whose columns equal the values of `where` and lie `between` two values; all columns unless named."""
         sql, parameters = selection(table, columns, where, order_by, between)
         with self._reading() as session:
             return session.fetch(sql, parameters)
 
-    def replace(self, table: str, data: "pa.Table", where: Mapping[str, object] | None = None) -> int:
+    def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
         """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
 
         It reads nothing, so it waits for another writer where other transactions give up and begin anew.
@@ -184,7 +182,7 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
 
         Batch by batch: the table may be larger than this machine's memory.
         """
-        from resources.warehouse.parquet_files import write_in_equal_groups
+        from resources.warehouse.snowflake import write_in_equal_groups
 
         checked(*order_by)
         sql, _ = selection(table, order_by=order_by)
@@ -232,3 +230,20 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
     def describe(self) -> str:
         """Account, database and user."""
         return f"Snowflake database {self.database} of {self.account} (user {self.user})"
+
+
+ROWS_IN_A_GROUP = 122_880
+
+
+def write_in_equal_groups(file: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
+    """Writes the tables as one file, one after the other, in groups of `ROWS_IN_A_GROUP` rows."""
+
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        waiting = schema.empty_table()
+        for table in tables:
+            waiting = pa.concat_tables([waiting, table])
+            while waiting.num_rows >= ROWS_IN_A_GROUP:
+                writer.write_table(waiting.slice(0, ROWS_IN_A_GROUP).combine_chunks(), ROWS_IN_A_GROUP)
+                waiting = waiting.slice(ROWS_IN_A_GROUP)
+        if waiting.num_rows:
+            writer.write_table(waiting.combine_chunks(), ROWS_IN_A_GROUP)

@@ -8,14 +8,14 @@ for which Snowflake makes others wait; who has read before finds the counter rai
 import io
 import uuid
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import parquet, types
 
 from resources.warehouse.dialect import Dialect, SnowflakeDialect, checked
 from resources.warehouse.tables import columns_in
 from resources.warehouse.warehouse import DefinedTooLateError, WarehouseBusyError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 STAGE = "sales_data.loading"
 """The internal stage through which rows come in; a file in it is gone once it is copied."""
@@ -37,16 +37,14 @@ class Session:
         """The single whole number that a query gives."""
         return int(self.fetch(sql).column(0)[0].as_py())
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """All rows of a query."""
-        import pyarrow as pa
 
         schema, batches = self.fetch_batches(sql, parameters)
         return pa.concat_tables([schema.empty_table(), *batches])
 
-    def fetch_batches(self, sql: str, parameters: Sequence[object] = ()) -> "tuple[pa.Schema, Iterator[pa.Table]]":
+    def fetch_batches(self, sql: str, parameters: Sequence[object] = ()) -> tuple[pa.Schema, Iterator[pa.Table]]:
         """The columns of a query's result, and its rows in pieces, fetched when they are needed."""
-        import pyarrow as pa
 
         self._cursor.execute(sql, tuple(parameters) or None)
         schema = pa.schema([(column.name.lower(), _type_of(column)) for column in self._cursor.description])
@@ -55,9 +53,8 @@ class Session:
         return schema, pieces
 
 
-def _type_of(column: Any) -> "pa.DataType":
+def _type_of(column: Any) -> pa.DataType:
     """The Arrow type of a result's column, by Snowflake's description of it: what comes may be narrower."""
-    import pyarrow as pa
     from snowflake.connector.constants import FIELD_ID_TO_NAME
 
     kind = FIELD_ID_TO_NAME[column.type_code]
@@ -71,9 +68,8 @@ def _type_of(column: Any) -> "pa.DataType":
     return types[kind]
 
 
-def sql_type(kind: "pa.DataType") -> str:
+def sql_type(kind: pa.DataType) -> str:
     """How SQL calls an Arrow type. Raises `TypeError` for one that no table of ours has."""
-    from pyarrow import types
 
     if types.is_decimal(kind):
         return f"decimal({kind.precision}, {kind.scale})"
@@ -86,10 +82,8 @@ def sql_type(kind: "pa.DataType") -> str:
     raise TypeError(f"{kind} is a type that no table of ours has; cast the column to another one")
 
 
-def _as_text(data: "pa.Table") -> bytes:
+def _as_text(data: pa.Table) -> bytes:
     """The table as a Parquet file, all values text: SQL converts them, the same way everywhere."""
-    import pyarrow as pa
-    from pyarrow import parquet
 
     text = data.cast(pa.schema([(name, pa.string()) for name in data.column_names]))
     content = io.BytesIO()
@@ -130,13 +124,13 @@ class SnowflakeTransaction:
                 f"{self._where}: another transaction wrote while this one was looking, so nothing was written; run again"
             )
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Runs one query and returns all of its rows."""
         if self._turn is None and not self._has_begun:
             self._turn = self._session.value(f"select max(turn) as turn from {TURN}")
         return self._session.fetch(sql, parameters)
 
-    def stage(self, name: str, data: "pa.Table") -> None:
+    def stage(self, name: str, data: pa.Table) -> None:
         """Puts `data` as a file into the stage and copies it from there into a temporary table called `name`."""
         columns = {column: sql_type(kind) for column, kind in zip(data.column_names, data.schema.types, strict=True)}
         checked(name, *columns)

@@ -1,18 +1,17 @@
 """The warehouse: where tables live. The protocol every implementation keeps.
 
-SQL belongs in dbt. Python sends SQL to the warehouse in two places only: here in `resources.warehouse.warehouse*`, and in
-`globolatte_ingest`, which loads files inside one transaction. Everything else reads and replaces whole tables.
+SQL belongs in dbt. Python sends SQL to the warehouse in two places only: here in `resources.warehouse`, and in `globolatte_ingest`, which
+loads files inside one transaction. Everything else reads and replaces whole tables.
 """
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
+
+import pyarrow as pa
 
 from resources.warehouse.dialect import Dialect
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 class WarehouseBusyError(RuntimeError):
@@ -48,11 +47,11 @@ class Transaction(Protocol):
         """Runs one statement that writes; `?` marks a bound parameter."""
         ...
 
-    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> "pa.Table":
+    def fetch(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Runs one query and returns all of its rows."""
         ...
 
-    def stage(self, name: str, data: "pa.Table") -> None:
+    def stage(self, name: str, data: pa.Table) -> None:
         """Makes `data` a relation called `name`, to be read only. Staged again under its name, it has the same columns."""
         ...
 
@@ -87,14 +86,14 @@ class Warehouse(Protocol):
         where: Mapping[str, object] | None = None,
         order_by: Sequence[str] = (),
         between: Mapping[str, tuple[object, object]] | None = None,
-    ) -> "pa.Table":
+    ) -> pa.Table:
         """The rows of `table` in which each column of `where` equals its value and each of `between` lies between two values.
 
         Both ends belong to `between`. All columns unless named.
         """
         ...
 
-    def replace(self, table: str, data: "pa.Table", where: Mapping[str, object] | None = None) -> int:
+    def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
         """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
 
         Columns are matched by name.

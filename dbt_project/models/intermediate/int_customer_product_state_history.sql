@@ -1,9 +1,8 @@
-{%- set follows = ['fct_orders', 'int_customer_state_history'] -%}
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched_intervals',
-    meta={'follows': follows},
-    post_hook="{{ set_watermark('customer_changes', ['fct_orders', 'int_customer_state_history']) }}"
+    incremental_strategy='as_of_states',
+    meta={'follows': ['fct_orders', 'int_customer_state_history']},
+    post_hook="{{ set_watermark('customer_changes') }}"
 ) }}
 {%- set until_now = 'rows between unbounded preceding and current row' -%}
 {%- set so_far = 'partition by customer_id, product_id order by last_order_date ' ~ until_now -%}
@@ -13,7 +12,7 @@ with
 orders as (
 
     select orders.* from {{ ref('fct_orders') }} as orders
-    {{ only_since_touched('orders', follows) }}
+    {{ only_since_touched('orders') }}
     where orders.main_product_id is not null
 
 ),
@@ -22,7 +21,7 @@ order_lines as (
 
     select * from {{ ref('fct_order_lines') }}
     {%- if follows_changes() %}
-    where business_date >= {{ earliest_touched(follows) }}
+    where business_date >= {{ earliest_touched() }}
     {%- endif %}
 
 ),
@@ -30,7 +29,7 @@ order_lines as (
 customer_history as (
 
     select customer_history.* from {{ ref('int_customer_state_history') }} as customer_history
-    {{ only_touched_intervals('customer_history', follows) }}
+    {{ only_touched_intervals('customer_history') }}
 
 ),
 
@@ -40,7 +39,7 @@ customer_history as (
 bases as (
 
     select bases.* from {{ this }} as bases
-    {{ only_bases('bases', follows) }}
+    {{ only_bases('bases') }}
 
 ),
 {%- endif %}

@@ -1,9 +1,8 @@
-{%- set follows = ['fct_orders'] -%}
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched_customers',
-    meta={'follows': follows},
-    post_hook="{{ set_watermark('customer_changes', ['fct_orders']) }}"
+    incremental_strategy='as_of_states',
+    meta={'follows': ['fct_orders']},
+    post_hook="{{ set_watermark('customer_changes') }}"
 ) }}
 
 with
@@ -18,7 +17,7 @@ with
                 when coalesce(max(known.last_order_date) < min(touched.from_date), true) then min(touched.from_date)
                 else cast('0001-01-01' as date)
             end as read_from
-        from {{ touched_customers(follows) }} as touched
+        from {{ touched_customers() }} as touched
         left join {{ this }} as known on touched.customer_id = known.customer_id
         group by touched.customer_id
     )

@@ -1,9 +1,8 @@
-{%- set follows = ['fct_orders'] -%}
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched_intervals',
-    meta={'follows': follows},
-    post_hook="{{ set_watermark('customer_changes', ['fct_orders']) }}"
+    incremental_strategy='as_of_states',
+    meta={'follows': ['fct_orders']},
+    post_hook="{{ set_watermark('customer_changes') }}"
 ) }}
 {%- set until_now = 'rows between unbounded preceding and current row' -%}
 {%- set so_far = 'partition by customer_id order by business_date ' ~ until_now -%}
@@ -17,7 +16,7 @@ with
 orders as (
 
     select orders.* from {{ ref('fct_orders') }} as orders
-    {{ only_since_touched('orders', follows) }}
+    {{ only_since_touched('orders') }}
     where orders.main_product_id is not null
 
 ),
@@ -28,7 +27,7 @@ orders as (
 bases as (
 
     select bases.* from {{ this }} as bases
-    {{ only_bases('bases', follows) }}
+    {{ only_bases('bases') }}
 
 ),
 {%- endif %}

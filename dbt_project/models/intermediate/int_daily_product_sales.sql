@@ -1,9 +1,10 @@
-{%- set follows = ['fct_order_lines'] -%}
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched_days',
-    meta={'follows': follows},
-    post_hook="{{ set_watermark('day_changes', ['fct_order_lines']) }}"
+    incremental_strategy='delete+insert',
+    unique_key=['business_unit', 'business_date'],
+    meta={'follows': ['fct_order_lines']},
+    pre_hook="{{ delete_emptied_days() }}",
+    post_hook="{{ set_watermark('day_changes') }}"
 ) }}
 
 with
@@ -11,7 +12,7 @@ with
 order_lines as (
 
     select order_lines.* from {{ ref('fct_order_lines') }} as order_lines
-    {{ only_touched_days('order_lines', follows) }}
+    {{ only_touched_days('order_lines') }}
 
 ),
 

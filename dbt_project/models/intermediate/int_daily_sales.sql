@@ -1,9 +1,10 @@
-{%- set follows = ['fct_orders'] -%}
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched_days',
-    meta={'follows': follows},
-    post_hook="{{ set_watermark('day_changes', ['fct_orders']) }}"
+    incremental_strategy='delete+insert',
+    unique_key=['business_unit', 'business_date'],
+    meta={'follows': ['fct_orders']},
+    pre_hook="{{ delete_emptied_days() }}",
+    post_hook="{{ set_watermark('day_changes') }}"
 ) }}
 
 with
@@ -11,7 +12,7 @@ with
 orders as (
 
     select orders.* from {{ ref('fct_orders') }} as orders
-    {{ only_touched_days('orders', follows) }}
+    {{ only_touched_days('orders') }}
 
 ),
 

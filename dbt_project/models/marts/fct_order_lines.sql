@@ -1,9 +1,10 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched_days',
+    incremental_strategy='delete+insert',
+    unique_key=['business_unit', 'business_date'],
     meta={'follows': []},
-    pre_hook="{{ log_changed_days(ref('int_sales_days')) }}",
-    post_hook=["{{ remember_built_days(ref('int_sales_days')) }}", "{{ set_watermark('day_changes') }}"]
+    pre_hook=["{{ log_changed_days(ref('int_sales_days')) }}", "{{ delete_emptied_days() }}"],
+    post_hook="{{ set_watermark('day_changes') }}"
 ) }}
 
 with

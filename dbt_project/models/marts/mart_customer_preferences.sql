@@ -1,12 +1,8 @@
-{%- set follows = ['int_customer_product_state_history', 'int_customer_sales'] -%}
 {{ config(
     materialized='incremental',
-    incremental_strategy='touched_customers',
-    meta={'follows': follows},
-    post_hook=[
-        "{{ follow_categories(ref('dim_product')) }}",
-        "{{ set_watermark('customer_changes', ['int_customer_product_state_history', 'int_customer_sales']) }}"
-    ]
+    incremental_strategy='as_of_states',
+    meta={'follows': ['int_customer_product_state_history', 'int_customer_sales']},
+    post_hook=["{{ follow_categories(ref('dim_product')) }}", "{{ set_watermark('customer_changes') }}"]
 ) }}
 
 with
@@ -19,7 +15,7 @@ customers as (
             states.morning_orders, states.midday_orders, states.afternoon_orders, states.evening_orders
         ) as most_orders_of_a_daypart
     from {{ ref('int_customer_state_history') }} as states
-    {{ only_touched_customers('states', follows) }}
+    {{ only_touched_customers('states') }}
     where states.valid_to is null
 
 ),
@@ -27,7 +23,7 @@ customers as (
 home_business_units as (
 
     select sales.* from {{ ref('int_customer_sales') }} as sales
-    {{ only_touched_customers('sales', follows) }}
+    {{ only_touched_customers('sales') }}
     where sales.is_home
 
 ),
@@ -35,7 +31,7 @@ home_business_units as (
 product_states as (
 
     select states.* from {{ ref('int_customer_product_state_history') }} as states
-    {{ only_touched_customers('states', follows) }}
+    {{ only_touched_customers('states') }}
     where states.valid_to is null
 
 ),

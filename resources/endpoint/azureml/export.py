@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from resources.endpoint.azureml import batch, online
 from resources.endpoint.deployment_spec import DeploymentSpec, write_folder
 from resources.ml.azureml import (
@@ -167,7 +169,6 @@ JOB_OF_SCHEDULE = "create_job"
 
 def write_yaml(entity: Any, file: Path, job: Path | None = None) -> None:
     """Writes one definition; paths below its folder become relative to it. `job`: the file of the job that a schedule starts."""
-    import yaml
 
     document = _mended(entity, _document(entity))
     if job is not None:

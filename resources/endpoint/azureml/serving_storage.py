@@ -1,9 +1,9 @@
-"""Customer states and prediction logs in the workspace's storage: the other end of `state_mirror`, which runs in the deployments."""
+"""Customer states and prediction logs in the workspace's storage: the other end of `state_sync`, which runs in the deployments."""
 
 from pathlib import Path
 
 from resources.atomic import replacing
-from resources.endpoint.azureml.state_mirror import LOG, POINTER, STATES
+from resources.endpoint.azureml.state_sync import LOG, POINTER, STATES
 from resources.endpoint.prediction_files import PredictionFiles
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.azureml.faults import faults_of

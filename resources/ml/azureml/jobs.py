@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+from dagster_pipes import PipesContextData
 
 from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing, remedy_for, said
 from resources.ml.azureml.files import job_page
@@ -234,7 +235,6 @@ def _client(jobs: _Jobs, service: "BlobServiceClient", bucket: str, job: str, po
         PipesAzureBlobStorageMessageReader,
         PipesAzureMLClient,
     )
-    from dagster_pipes import PipesContextData
 
     class ContextOfJob(PipesAzureBlobStorageContextInjector):
         """Writes the context where the job's input is mounted from."""

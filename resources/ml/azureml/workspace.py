@@ -1,5 +1,6 @@
 """One workspace: the clients that reach it, its studio, its default storage."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,7 +114,6 @@ def datastore_uri(path: str) -> str:
 
 def _quieten() -> None:
     """The SDK warns of classes that are experimental and prints progress; neither is news to who runs this."""
-    import logging
 
     for name in ("azure.ai.ml", "azure.core.pipeline.policies.http_logging_policy", "azure.identity", "msrest"):
         logging.getLogger(name).setLevel(logging.ERROR)

@@ -22,7 +22,7 @@ TRAIN, STEPS = "globolatte_ml.train", "globolatte_ml.pipeline_steps"
 TABLE, SEARCH = "globolatte_ml.automl_table", "globolatte_ml.automl_search"
 
 
-def train(context: dg.AssetExecutionContext, method: TrainingMethod, snapshot: Path, out: Path) -> Path:
+def train_by_method(context: dg.AssetExecutionContext, method: TrainingMethod, snapshot: Path, out: Path) -> Path:
     """Trains on a snapshot's folder by a method; the folder with the result."""
     if isinstance(method, SweepMethod):
         return sweep(context, method, snapshot, out)

@@ -77,13 +77,13 @@ class LocalMLPlatform(dg.ConfigurableResource):
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains by the chosen method in processes of their own; one folder a run holds what they leave behind."""
-        from resources.ml.local import train
+        from resources.ml.local import train_by_method
 
         out = self._root / "jobs" / context.run.run_id
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         method = training_method(self.training, Path(self.training_file) if self.training_file else None)
-        finished = train(context, method, snapshot.folder, out)
+        finished = train_by_method(context, method, snapshot.folder, out)
         metrics = json.loads((finished / "metrics.json").read_text())
         parameters = json.loads((finished / "parameters.json").read_text())
         return TrainedModel(

@@ -10,7 +10,7 @@ import requests
 from globolatte_ml.data.flat_rows import flat_rows
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.training.training import save_mlflow_model
+from globolatte_ml.training.training_job import save_mlflow_model
 from resources.ml.azureml import models
 from resources.ml.azureml.workspace import Workspace
 from resources.ml.ml_platform import TrainedModel

@@ -84,7 +84,7 @@ def killed_while_reading(folder: str) -> None:
 
 
 def killed_after(folder: str) -> None:
-    """Dies when everything is committed and nobody was told."""
+    """Dies when everything is committed and nothing was reported."""
     run(warehouse_in(Path(folder)), landing_in(Path(folder)), "killed")
     die()
 

@@ -75,7 +75,7 @@ class Day:
             if state in ("loaded", "held", "refused") and self.landed.get(path) == self.known[path]
         )
 
-    def judge(self) -> tuple[list[tuple[str, int, str, str]], list[tuple[str, int, str]]]:
+    def expected(self) -> tuple[list[tuple[str, int, str, str]], list[tuple[str, int, str]]]:
         """The rows loaded (path, number, transaction, payment), and those in quarantine (path, number, reason)."""
         loaded, quarantined, owned = [], [], set()
         for path in self.seniority:

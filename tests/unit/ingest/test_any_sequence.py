@@ -154,7 +154,7 @@ class AnySequence(RuleBasedStateMachine):
     def somebody_retracts(self, data: st.DataObject, crashing_at: list[int]) -> None:
         path = data.draw(st.sampled_from(sorted({*self.day.loaded, *self.day.held})))
         new = self.day.pending()
-        self.ask(Step.RETRACT, path)
+        self.request(Step.RETRACT, path)
         self.ingest(crashing_at)
         self.day.retract(path)
         self.take(new)
@@ -163,17 +163,17 @@ class AnySequence(RuleBasedStateMachine):
 
     def step(self, step: Step, path: str, crashing_at: list[int], *put_back: dict[str, object]) -> None:
         new = [*self.day.pending(), path]
-        self.ask(step, path, *put_back)
+        self.request(step, path, *put_back)
         self.ingest(crashing_at)
         self.take(new)
 
-    def ask(self, step: Step, path: str, *put_back: dict[str, object]) -> None:
+    def request(self, step: Step, path: str, *put_back: dict[str, object]) -> None:
         table = pa.Table.from_pylist([*put_back]) if put_back else None
         with self.warehouse.transaction() as transaction:
             lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
             numbers = [row["row_number"] for row in put_back]
-            asked = requested_step(step, Ledger(transaction).history(path), "ana", None, numbers, lying)
-            Ledger(transaction).request(asked, NOW, table)
+            requested = requested_step(step, Ledger(transaction).history(path), "ana", None, numbers, lying)
+            Ledger(transaction).request(requested, NOW, table)
 
     def ingest(self, crashing_at: list[int]) -> None:
         """Runs the loads; each number is a statement to crash at, after which they run again."""
@@ -209,7 +209,7 @@ class AnySequence(RuleBasedStateMachine):
     def the_tables_are_what_the_laws_say(self) -> None:
         if not hasattr(self, "day"):
             return
-        loaded, quarantined = self.day.judge()
+        loaded, quarantined = self.day.expected()
         assert sales(self.warehouse, "path, row_number, transaction_id, payment_method") == loaded
         assert (
             fetch(

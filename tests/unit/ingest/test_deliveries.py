@@ -169,7 +169,7 @@ def test_each_unit_s_deliveries_have_a_freshness_policy_of_their_own(
     assert set(freshness(unwatched).values()) == {None}
 
 
-def told(deployed: Deployment, folder: str) -> int:
+def reported(deployed: Deployment, folder: str) -> int:
     key = dg.AssetKey(["raw", f"{folder}_deliveries"])
     return len(deployed.instance.fetch_materializations(key, limit=100).records)
 
@@ -179,15 +179,15 @@ def test_only_the_unit_that_delivered_becomes_fresh_and_taking_a_file_out_is_no_
     deliver(ready.landing, sales_path("second.csv"), csv(line(2)))
     tags = {"dagster/partition": "usa|2022-01-31"}
     assert ready.run("ingest_sales", tags).success
-    assert (told(ready, "usa"), told(ready, "canada")) == (1, 0)
+    assert (reported(ready, "usa"), reported(ready, "canada")) == (1, 0)
     assert ready.run("ingest_sales", tags).success
-    assert told(ready, "usa") == 1
+    assert reported(ready, "usa") == 1
     with ready.warehouse.transaction() as transaction:
         history = Ledger(transaction).history(sales_path())
         Ledger(transaction).request(requested_step(Step.RETRACT, history, "somebody"), NOW.replace(tzinfo=None))
     assert ready.run("ingest_sales", tags).success
     assert len(sales(ready.warehouse)) == 1
-    assert told(ready, "usa") == 1
+    assert reported(ready, "usa") == 1
 
 
 def test_a_held_file_has_come_and_a_refused_one_has_not(ready: Deployment) -> None:
@@ -195,4 +195,4 @@ def test_a_held_file_has_come_and_a_refused_one_has_not(ready: Deployment) -> No
     deliver(ready.landing, sales_path(folder="canada"), b"no sales file")
     for folder in ("usa", "canada"):
         assert ready.run("ingest_sales", {"dagster/partition": f"{folder}|2022-01-31"}).success
-    assert (told(ready, "usa"), told(ready, "canada")) == (1, 0)
+    assert (reported(ready, "usa"), reported(ready, "canada")) == (1, 0)

@@ -71,12 +71,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     doomed.run(warehouse, landing)
     deliver(landing, A, csv(line(2), line(6, quantity="x"), line(7), line(7)))
     deliver(landing, C, csv(line(4), line(8)))
-    asked(warehouse, Step.APPROVE, H)
-    asked(warehouse, Step.RELEASE, B, {**line(5), "row_number": 3})
+    request(warehouse, Step.APPROVE, H)
+    request(warehouse, Step.RELEASE, B, {**line(5), "row_number": 3})
     return folder
 
 
-def asked(warehouse: DuckDBWarehouse, step: Step, path: str, *put_back: dict[str, object]) -> None:
+def request(warehouse: DuckDBWarehouse, step: Step, path: str, *put_back: dict[str, object]) -> None:
     import pyarrow as pa
 
     with warehouse.transaction() as transaction:
@@ -181,7 +181,7 @@ def test_a_retraction_killed_at_a_named_point_ends_the_same(
 ) -> None:
     warehouse, landing = day
     doomed.run(warehouse, landing)
-    asked(warehouse, Step.RETRACT, B)
+    request(warehouse, Step.RETRACT, B)
     before = tables(warehouse)
     assert ended(child(doomed.killed_at, str(tmp_path), Doomed(point))) == -signal.SIGKILL
     assert tables(warehouse) == before
@@ -232,7 +232,7 @@ def test_every_declared_point_is_passed_in_the_order_in_which_it_is_declared_and
     monkeypatch.setattr(kill_points, "hook", passed.append)
     doomed.run(warehouse, landing)
     assert list(dict.fromkeys(passed)) == list(LOAD_POINTS)
-    asked(warehouse, Step.RETRACT, B)
+    request(warehouse, Step.RETRACT, B)
     passed.clear()
     doomed.run(warehouse, landing)
     assert [name for name in passed if name not in LOAD_POINTS] == list(RETRACTION_POINTS)

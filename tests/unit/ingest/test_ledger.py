@@ -1,4 +1,4 @@
-"""The ledger read back: what is known of a path, which loads crashed, what is loaded of a day, who owes Dagster what."""
+"""The ledger read back: what is known of a path, which loads crashed, what is loaded of a day, what is to be reported to Dagster."""
 
 import datetime as dt
 from pathlib import Path
@@ -97,7 +97,7 @@ def test_a_load_that_crashed_is_an_open_attempt_until_it_is_on_the_record(
 def test_a_version_that_was_misplaced_once_has_open_attempts_too(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
-    """Its load would otherwise be asked for again at once and for ever."""
+    """Its load would otherwise be requested again at once and for ever."""
     file = deliver(landing, A, csv(line(1)))
     with warehouse.transaction() as transaction:
         Ledger(transaction).refuse_misplaced([MisplacedFile(file, "lies in the future")], "run", NOW)
@@ -188,7 +188,7 @@ def promise(run_id: str, first: int, last: int, folder: str = "usa") -> Announce
     return Announcement(run_id, folder, dt.date(2022, 1, first), dt.date(2022, 1, last))
 
 
-def test_a_run_owes_its_announcement_until_it_is_settled(warehouse: DuckDBWarehouse) -> None:
+def test_an_announcement_is_outstanding_until_it_is_marked_as_reported(warehouse: DuckDBWarehouse) -> None:
     with warehouse.transaction() as transaction:
         Ledger(transaction).announce(promise("one", 1, 9), NOW)
         Ledger(transaction).announce(promise("two", 11, 19), NOW)

@@ -50,7 +50,7 @@ def walked(until: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 
 
 def tick_and_run(deployed: Deployment, day: int) -> None:
-    """A file of a day with a row twice and one that is bad, found by the sensor and loaded by the run that it asks for."""
+    """A file of a day with a row twice and one that is bad, found by the sensor and loaded by the run that it requests."""
     date = dt.date(2022, 1, day)
     lines = [line(day * 100 + number, transaction_date=str(date)) for number in (*range(20), 1)]
     lines[5]["quantity"] = "x"

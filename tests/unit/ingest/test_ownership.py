@@ -161,7 +161,7 @@ class Law:
             self.first_delivery.setdefault(path, len(self.first_delivery))
             self.current[path] = lines
 
-    def judge(self) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+    def expected(self) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
         loaded, quarantined, owned = [], [], set()
         for path in sorted(self.current, key=lambda path: self.first_delivery[path]):
             seen = set()
@@ -207,10 +207,10 @@ def test_random_deliveries_and_corrections_end_as_the_law_says(
                 law.deliver(path, lines)
                 batch.append(deliver(landing, path, b"refused" if lines is None else csv(*lines)))
         load(warehouse, landing, *batch)
-        judged = [law.judge() for law in days.values()]
+        expected = [law.expected() for law in days.values()]
         assert sales(warehouse, "path, row_number, transaction_id, payment_method") == [
-            row for loaded, _ in judged for row in loaded
+            row for loaded, _ in expected for row in loaded
         ]
-        assert quarantine(warehouse) == [row for _, quarantined in judged for row in quarantined]
+        assert quarantine(warehouse) == [row for _, quarantined in expected for row in quarantined]
         with warehouse.transaction() as transaction:
             assert Ledger(transaction).unbalanced_files() == []

@@ -220,7 +220,7 @@ def test_a_run_announces_what_it_owes_before_it_says_so(ready: Deployment) -> No
     assert announced(ready) == [result.run_id]
 
 
-def test_a_run_that_finds_nothing_owed_settles_what_earlier_runs_announced(ready: Deployment) -> None:
+def test_a_run_that_finds_nothing_outstanding_takes_over_what_earlier_runs_announced(ready: Deployment) -> None:
     """A run that was killed after its last event is failed, and yet Dagster knows everything."""
     deliver(ready.landing, path(3), on(3, 1))
     ingest(ready)
@@ -241,7 +241,7 @@ def test_a_run_that_finds_nothing_owed_settles_what_earlier_runs_announced(ready
         ("products", "sales_data.products is empty: put reference/products.csv into the landing zone"),
     ],
 )
-def test_sales_before_reference_data_are_a_clear_error_and_are_not_judged(
+def test_sales_before_reference_data_are_a_clear_error_and_are_not_validated(
     ready: Deployment, missing: str, message: str
 ) -> None:
     deliver(ready.landing, path(3), on(3, 1))

@@ -1,4 +1,4 @@
-"""What people ask for, done by the ingest job for exactly the file's partition: approve, release, retry, retract."""
+"""What people request, done by the ingest job for exactly the file's partition: approve, release, retry, retract."""
 
 import dagster as dg
 import pyarrow as pa
@@ -37,15 +37,15 @@ def ingest(ready: Deployment) -> dg.ExecuteInProcessResult:
     return result
 
 
-def asks(ready: Deployment, step: Step, path: str = A, *corrected: dict[str, str]) -> str:
-    """Puts a step on the record; `corrected` are lines with a `row_number`."""
+def request(ready: Deployment, step: Step, path: str = A, *corrected: dict[str, str]) -> str:
+    """Requests a step; `corrected` are lines with a `row_number`."""
     rows = pa.Table.from_pylist([*corrected]) if corrected else None
     with ready.warehouse.transaction() as transaction:
         lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
         numbers = rows["row_number"].to_pylist() if rows is not None else []
-        asked = requested_step(step, Ledger(transaction).history(path), "ana", "because", numbers, lying)
-        Ledger(transaction).request(asked, NOW, rows)
-    return asked.step_id
+        step_of_file = requested_step(step, Ledger(transaction).history(path), "ana", "because", numbers, lying)
+        Ledger(transaction).request(step_of_file, NOW, rows)
+    return step_of_file.step_id
 
 
 def outcome(ready: Deployment, step_id: str) -> str | None:
@@ -63,7 +63,7 @@ def transactions(ready: Deployment) -> list[tuple[object, ...]]:
 def test_approval_loads_the_good_rows_of_a_held_file(ready: Deployment) -> None:
     deliver(ready.landing, A, csv(line(1), bad(2)))
     assert materialized(ingest(ready)) == []
-    step = asks(ready, Step.APPROVE)
+    step = request(ready, Step.APPROVE)
     assert materialized(ingest(ready)) == [PARTITION]
     assert transactions(ready) == [(A, 1, "T00000001", 1)]
     assert quarantine(ready.warehouse) == [(A, 2, "bad_number")]
@@ -76,7 +76,7 @@ def test_approval_loads_the_good_rows_of_a_held_file(ready: Deployment) -> None:
 def test_an_approval_holds_for_the_same_content_sent_again_and_for_no_other(ready: Deployment) -> None:
     deliver(ready.landing, A, csv(line(1), bad(2)))
     ingest(ready)
-    asks(ready, Step.APPROVE)
+    request(ready, Step.APPROVE)
     ingest(ready)
     deliver(ready.landing, A, csv(line(1), bad(2)))
     ingest(ready)
@@ -94,7 +94,7 @@ def test_corrected_rows_are_put_back_in_their_places_and_the_rest_stays(ready: D
         {**bad(18, quantity="y"), "row_number": 18},
         {**line(19), "row_number": 19},
     ]
-    step = asks(ready, Step.RELEASE, A, *corrected)
+    step = request(ready, Step.RELEASE, A, *corrected)
     assert materialized(ingest(ready)) == [PARTITION]
     assert transactions(ready)[15:] == [(A, 16, "T00000016", 1), (A, 17, "T00000017", 2), (A, 19, "T00000019", 1)]
     assert quarantine(ready.warehouse, "row_number, line_number, reason, quantity_text, raw_text") == [
@@ -110,9 +110,9 @@ def test_corrected_rows_are_put_back_in_their_places_and_the_rest_stays(ready: D
 def test_corrections_stay_with_the_content_and_the_latest_of_a_row_counts(ready: Deployment) -> None:
     deliver(ready.landing, A, csv(*(line(n) for n in range(1, 10)), bad(10)))
     ingest(ready)
-    asks(ready, Step.RELEASE, A, {**line(10, quantity="y"), "row_number": 10})
+    request(ready, Step.RELEASE, A, {**line(10, quantity="y"), "row_number": 10})
     ingest(ready)
-    asks(ready, Step.RELEASE, A, {**line(10, quantity="7"), "row_number": 10})
+    request(ready, Step.RELEASE, A, {**line(10, quantity="7"), "row_number": 10})
     ingest(ready)
     deliver(ready.landing, A, csv(*(line(n) for n in range(1, 10)), bad(10)))
     ingest(ready)
@@ -122,14 +122,14 @@ def test_corrections_stay_with_the_content_and_the_latest_of_a_row_counts(ready:
     assert quarantine(ready.warehouse) == [(A, 9, "bad_number")]
 
 
-def test_retry_judges_again_under_the_reference_data_of_now(ready: Deployment) -> None:
+def test_retry_validates_again_under_the_reference_data_of_now(ready: Deployment) -> None:
     deliver(ready.landing, A, csv(*(line(n) for n in range(1, 10)), line(10, product_id="P999")))
     ingest(ready)
     with ready.warehouse.transaction() as transaction:
         transaction.execute(
             "insert into sales_data.products (product_id, product_name, price) values ('P999', 'New', 1)"
         )
-    asks(ready, Step.RETRY)
+    request(ready, Step.RETRY)
     assert materialized(ingest(ready)) == [PARTITION]
     assert len(transactions(ready)) == 10
     assert quarantine(ready.warehouse) == []
@@ -138,7 +138,7 @@ def test_retry_judges_again_under_the_reference_data_of_now(ready: Deployment) -
 def test_retraction_takes_the_rows_out_and_the_partition_materializes_anew(ready: Deployment) -> None:
     deliver(ready.landing, A, csv(line(1)))
     ingest(ready)
-    step = asks(ready, Step.RETRACT)
+    step = request(ready, Step.RETRACT)
     assert materialized(ingest(ready)) == [PARTITION]
     assert transactions(ready) == []
     assert ledger(ready.warehouse, "status, reason") == [("retracted", "retracted by ana: because")]
@@ -154,7 +154,7 @@ def test_retraction_settles_ownership_again_and_forfeits_seniority(ready: Deploy
     deliver(ready.landing, B, csv(line(1), line(3)))
     ingest(ready)
     assert quarantine(ready.warehouse) == [(B, 1, "duplicate_across_files")]
-    asks(ready, Step.RETRACT)
+    request(ready, Step.RETRACT)
     ingest(ready)
     assert transactions(ready) == [(B, 1, "T00000001", 1), (B, 2, "T00000003", 1)]
     assert quarantine(ready.warehouse) == []
@@ -169,7 +169,7 @@ def test_retracting_takes_a_held_version_with_it(ready: Deployment) -> None:
     ingest(ready)
     deliver(ready.landing, A, csv(bad(1)))
     ingest(ready)
-    asks(ready, Step.RETRACT)
+    request(ready, Step.RETRACT)
     ingest(ready)
     assert [status for _, status in ledger(ready.warehouse)] == ["retracted", "retracted"]
     assert transactions(ready) == []
@@ -178,7 +178,7 @@ def test_retracting_takes_a_held_version_with_it(ready: Deployment) -> None:
 def test_a_step_about_a_version_that_was_replaced_does_nothing(ready: Deployment) -> None:
     deliver(ready.landing, A, csv(line(1), bad(2)))
     ingest(ready)
-    step = asks(ready, Step.APPROVE)
+    step = request(ready, Step.APPROVE)
     deliver(ready.landing, A, csv(line(5)))
     ingest(ready)
     assert transactions(ready) == [(A, 1, "T00000005", 1)]
@@ -193,7 +193,7 @@ def test_a_refused_file_can_be_tried_again(ready: Deployment) -> None:
     assert ledger(ready.warehouse, "status, reason_code") == [("refused", "not_text")]
     with ready.warehouse.transaction() as transaction:
         transaction.execute("update sales_data.business_units set encoding = 'latin-1' where folder = 'usa'")
-    asks(ready, Step.RETRY)
+    request(ready, Step.RETRY)
     ingest(ready)
     assert sales(ready.warehouse, "payment_method") == [("café",)]
 
@@ -215,14 +215,14 @@ def test_what_makes_no_sense_is_refused_with_a_remedy(
         deliver(ready.landing, A, content)
         ingest(ready)
     with pytest.raises(CannotBeDoneError, match=message):
-        asks(ready, step)
+        request(ready, step)
 
 
 def test_only_rows_that_lie_in_quarantine_can_be_put_back(ready: Deployment) -> None:
     deliver(ready.landing, A, csv(*(line(n) for n in range(1, 10)), bad(10)))
     ingest(ready)
     with pytest.raises(CannotBeDoneError, match="row 1 does not lie in quarantine"):
-        asks(ready, Step.RELEASE, A, {**line(1, quantity="9"), "row_number": 1})
+        request(ready, Step.RELEASE, A, {**line(1, quantity="9"), "row_number": 1})
 
 
 def test_a_step_is_found_as_work_to_do_when_nobody_did_it(ready: Deployment) -> None:
@@ -231,7 +231,7 @@ def test_a_step_is_found_as_work_to_do_when_nobody_did_it(ready: Deployment) -> 
 
     deliver(ready.landing, A, csv(line(1)))
     ingest(ready)
-    asks(ready, Step.RETRACT)
+    request(ready, Step.RETRACT)
     backlog = look(
         ready.instance,
         ready.settings,

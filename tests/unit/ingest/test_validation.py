@@ -1,4 +1,4 @@
-"""Judging rows: which are certain enough to be loaded, and what is said of the others. Each case is loaded for real."""
+"""Validating rows: which are certain enough to be loaded, and what is said of the others. Each case is loaded for real."""
 
 import datetime as dt
 import io
@@ -167,7 +167,7 @@ def test_an_empty_key_is_none_in_the_quarantine_so_that_nothing_joins_on_it(
     assert quarantine(warehouse, "transaction_id, order_id") == [("T00000001", None), (None, "O0000002")]
 
 
-def test_typed_parquet_columns_are_judged_like_text(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+def test_typed_parquet_columns_are_validated_like_text(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
     table = pa.table(
         {
             "transaction_id": ["T1", "T2", "T3", "T4"],

@@ -16,7 +16,7 @@ from globolatte_ml.training.evaluation import (
     baseline_probabilities,
     evaluate_model,
 )
-from globolatte_ml.training.training import train
+from globolatte_ml.training.training_job import train_and_evaluate
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_a_saved_model_is_judged_like_the_one_in_memory(evaluation, snapshot, mo
 def test_a_champion_with_an_older_catalogue_is_judged_on_the_challengers_holdout(
     build, read, snapshot, model, tmp_path
 ):
-    challenger = train(read(build.chain(n_orders=400, n_products=7))).evaluation
+    challenger = train_and_evaluate(read(build.chain(n_orders=400, n_products=7))).evaluation
     champion = evaluate_model(model, read(build.chain(n_orders=400, n_products=7)))
     assert champion.holdout_id == challenger.holdout_id
     assert champion.model_version != challenger.model_version
@@ -83,7 +83,7 @@ def test_another_holdout_has_another_id(evaluation, model, build, read):
 
 
 def test_without_a_holdout_the_evaluation_says_so(build, read):
-    evaluation = train(read(build.chain(n_orders=1))).evaluation
+    evaluation = train_and_evaluate(read(build.chain(n_orders=1))).evaluation
     assert (evaluation.holdout_orders, evaluation.training_orders, evaluation.model) == (0, 1, None)
     assert evaluation.baselines == {}
     assert Evaluation.from_dict(json.loads(json.dumps(evaluation.as_dict()))) == evaluation

@@ -4,7 +4,7 @@ import pytest
 
 from globolatte_ml.training import plots
 from globolatte_ml.training.evaluation import evaluate_model
-from globolatte_ml.training.training import train
+from globolatte_ml.training.training_job import train_and_evaluate
 
 FIGURES = [plots.baseline_chart, plots.reliability_diagram, plots.log_loss_by_group]
 
@@ -21,9 +21,9 @@ def test_figures_are_png_of_about_700_pixels(draw, model, snapshot):
 
 @pytest.mark.parametrize("draw", FIGURES)
 def test_figures_can_be_drawn_without_a_holdout(draw, build, read):
-    assert width(draw(train(read(build.chain(n_orders=1))).evaluation)) > 0
+    assert width(draw(train_and_evaluate(read(build.chain(n_orders=1))).evaluation)) > 0
 
 
 @pytest.mark.parametrize("draw", FIGURES)
 def test_figures_can_be_drawn_for_one_product(draw, build, read):
-    assert width(draw(train(read(build.chain(n_orders=60, n_products=1))).evaluation)) > 0
+    assert width(draw(train_and_evaluate(read(build.chain(n_orders=60, n_products=1))).evaluation)) > 0

@@ -7,7 +7,7 @@ import pytest
 from globolatte_ml.training.evaluation import POPULARITY, Evaluation, GroupMetrics, Interval, Metrics
 from globolatte_ml.training.promotion import Gates, promotion_verdict
 from globolatte_ml.training.proofs import Proofs
-from globolatte_ml.training.training import train
+from globolatte_ml.training.training_job import train_and_evaluate
 
 PROOFS = Proofs(8000, True, 300, 0, 400.0, 900_000)
 GROUP = GroupMetrics(500, 1.2, 0.5, 0.02)
@@ -105,6 +105,6 @@ def test_metadata_is_plain_and_lists_the_reasons():
 
 
 def test_a_one_product_catalogue_is_promotable(build, read):
-    evaluation = train(read(build.chain(n_orders=1000, n_products=1))).evaluation
+    evaluation = train_and_evaluate(read(build.chain(n_orders=1000, n_products=1))).evaluation
     assert evaluation.holdout_orders >= 100
     assert promotion_verdict(evaluation, None).promoted

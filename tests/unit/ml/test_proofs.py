@@ -15,7 +15,7 @@ from globolatte_ml.training.proofs import (
     states_that_know_the_future,
     write_proofs,
 )
-from globolatte_ml.training.training import fit_on_the_past
+from globolatte_ml.training.training_job import fit_on_the_past
 
 QUICK = partial(fit_on_the_past, candidates={"penalties": (0.01,)})
 

@@ -20,7 +20,7 @@ from globolatte_ml.explain.single import explain_request
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.recommendations import Request
 from globolatte_ml.training.evaluation import evaluate_model
-from globolatte_ml.training.training import train
+from globolatte_ml.training.training_job import train_and_evaluate
 
 PRODUCTS = ("P1", "P2")
 NOW = dt.datetime(2024, 1, 1)  # noqa: DTZ001 - as the warehouse holds it
@@ -250,7 +250,7 @@ def test_what_differs_is_said_in_a_sentence(analysis):
 )
 def test_odd_chains_have_a_page_too(build, read, shape):
     snapshot = read(build.chain(**shape))
-    training = train(snapshot)
+    training = train_and_evaluate(snapshot)
     found = analyse(training.model, snapshot, {})
     assert page(IDENTITY, training.evaluation, found, {}).startswith("<!doctype html>")
     findings_table(found, "1", "snap", NOW)

@@ -5,7 +5,7 @@ import datetime as dt
 import pandas as pd
 import pytest
 
-from globolatte_ml.monitoring.drift import judge_drift
+from globolatte_ml.monitoring.drift import measure_drift
 from globolatte_ml.monitoring.orders import reference_orders
 from globolatte_ml.monitoring.policies import POLICIES, ColumnPolicy, Method, Reference
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
@@ -15,7 +15,7 @@ SNAPSHOT = snapshot()
 
 
 def verdict(now: pd.DataFrame, **of_window: int) -> DriftVerdict:
-    return judge_drift(window(len(now), **of_window), now, SNAPSHOT).verdict
+    return measure_drift(window(len(now), **of_window), now, SNAPSHOT).verdict
 
 
 def column(found: DriftVerdict, name: str) -> ColumnVerdict:
@@ -73,31 +73,31 @@ def test_broken_data_that_drifted_are_broken() -> None:
 
 
 def test_a_window_without_any_order_is_judged_by_its_delivery() -> None:
-    found = judge_drift(window(0, quarantined=500), orders(0), SNAPSHOT)
+    found = measure_drift(window(0, quarantined=500), orders(0), SNAPSHOT)
     assert found.verdict.status is Status.BROKEN
     assert found.html() is None
 
 
 def test_a_constant_column_is_left_out() -> None:
     constant = SNAPSHOT.assign(payment_method="Cash")
-    found = judge_drift(window(), orders(400).assign(payment_method="Cash"), constant).verdict
+    found = measure_drift(window(), orders(400).assign(payment_method="Cash"), constant).verdict
     assert column(found, "payment_method").status is Status.LEFT_OUT
     assert found.status is Status.OK
 
 
 def test_a_column_that_the_snapshot_lacks_is_left_out() -> None:
-    found = judge_drift(window(), orders(400), SNAPSHOT.drop(columns="basket_size")).verdict
+    found = measure_drift(window(), orders(400), SNAPSHOT.drop(columns="basket_size")).verdict
     assert column(found, "basket_size").note == "the snapshot lacks the column"
 
 
 def test_the_business_unit_is_compared_for_the_chain_alone() -> None:
     now = orders(800)
-    found = judge_drift(window(400, scope="BU_US"), now[now["business_unit"] == "BU_US"], SNAPSHOT).verdict
+    found = measure_drift(window(400, scope="BU_US"), now[now["business_unit"] == "BU_US"], SNAPSHOT).verdict
     assert "business_unit" not in {one.column for one in found.columns}
 
 
 def test_the_report_is_one_page_that_needs_no_network() -> None:
-    page = judge_drift(window(), orders(400), SNAPSHOT).html()
+    page = measure_drift(window(), orders(400), SNAPSHOT).html()
     assert page is not None
     assert page.lstrip().lower().startswith("<html") or "<!doctype html" in page[:200].lower()
     assert 'src="http' not in page
@@ -105,7 +105,7 @@ def test_the_report_is_one_page_that_needs_no_network() -> None:
 
 def test_thresholds_are_those_of_the_policy() -> None:
     strict = [ColumnPolicy("weather", Method.JENSEN_SHANNON, 0.0001)]
-    assert judge_drift(window(), orders(400), SNAPSHOT, strict).verdict.status is Status.DRIFTED
+    assert measure_drift(window(), orders(400), SNAPSHOT, strict).verdict.status is Status.DRIFTED
 
 
 # References ------------------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ def after_a_launch(now: pd.DataFrame, fresh_days: int = 30, fresh_orders: int = 
     fresh_from = FIRST - dt.timedelta(days=fresh_days)
     fresh = orders(fresh_orders, fresh_from, fresh_days, seed=5, mix=LAUNCHED)
     learned = pd.concat([SNAPSHOT[SNAPSHOT["business_date"] < pd.Timestamp(fresh_from)], fresh], ignore_index=True)
-    return judge_drift(window(len(now)), now, learned, fresh_from=fresh_from).verdict
+    return measure_drift(window(len(now)), now, learned, fresh_from=fresh_from).verdict
 
 
 def test_a_change_that_the_champion_learned_is_no_drift() -> None:

@@ -13,10 +13,10 @@ from globolatte_ml.data.orders import time_split
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.model.metrics import log_loss
 from globolatte_ml.monitoring.delivery import Delivery
-from globolatte_ml.monitoring.performance import Outcomes, holdout_outcomes, judge_performance
+from globolatte_ml.monitoring.performance import Outcomes, holdout_outcomes, measure_performance
 from globolatte_ml.monitoring.verdicts import PerformanceVerdict, Status
 from globolatte_ml.monitoring.windows import CHAIN, Window
-from globolatte_ml.training.training import Training, train
+from globolatte_ml.training.training_job import Training, train_and_evaluate
 from tests.unit.ml.ml_builders import chain, write_snapshot
 
 
@@ -26,7 +26,7 @@ class Champion:
     def __init__(self, folder: Path) -> None:
         write_snapshot(chain(n_orders=1500, n_customers=60), folder)
         self.snapshot = read_snapshot(folder)
-        self.training: Training = train(self.snapshot)
+        self.training: Training = train_and_evaluate(self.snapshot)
         self.examples = pq.read_table(folder / "examples.parquet")
         self.pairs = pq.read_table(folder / "example_products.parquet")
         holdout = holdout_outcomes(self.training.model, self.snapshot)
@@ -36,7 +36,7 @@ class Champion:
     def judged(self, examples: pa.Table, is_broken: bool = False) -> PerformanceVerdict:
         date = dt.date(2022, 6, 1)
         window = Window(CHAIN, date, date, Delivery(CHAIN, date, orders=examples.num_rows))
-        return judge_performance(
+        return measure_performance(
             window, examples, self.pairs, self.training.model, self.holdout, model_version="1", is_broken=is_broken
         )
 

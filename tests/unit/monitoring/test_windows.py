@@ -11,7 +11,7 @@ RULES = WindowRules(orders=300, days=21)
 
 
 def windows(deliveries: list[Delivery], scope: str = "BU_US", **judged: dt.date) -> list[Window]:
-    found = complete_windows(deliveries, BEFORE, RULES, judged_until=judged)
+    found = complete_windows(deliveries, BEFORE, RULES, evaluated_until=judged)
     return [window for window in found if window.scope == scope]
 
 

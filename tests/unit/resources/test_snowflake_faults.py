@@ -2,7 +2,7 @@
 
 import pytest
 
-from resources.warehouse.snowflake_faults import in_plain_words
+from resources.warehouse.snowflake_account import in_plain_words
 from resources.warehouse.warehouse import WarehouseBusyError, WarehouseUnusableError
 
 WHERE = "Snowflake database GLOBO_LATTE_DB of a-b (user u)"

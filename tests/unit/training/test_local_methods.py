@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from resources.ml.local.methods import train
+from resources.ml.local.methods import train_by_method
 from resources.ml.training_method import PipelineMethod, Sampling, SweepMethod, TrainingMethod, choice
 from tests.endpoint_builders import ml_builders
 
@@ -17,7 +17,7 @@ def train_by(method: TrainingMethod, folder: Path, n_orders: int = 300) -> Path:
 
     @dg.asset
     def model(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
-        results.append(train(context, method, snapshot, folder / "out"))
+        results.append(train_by_method(context, method, snapshot, folder / "out"))
         return dg.MaterializeResult()
 
     with dg.DagsterInstance.ephemeral() as instance:

@@ -1,6 +1,6 @@
 """Runs inside a deployment: brings the customer states of the workspace's storage there, and its prediction log back.
 
-This file is copied into the deployment's folder and stands alone: it imports nothing of this project. It enters the storage as the
+This file is copied into the deployment's folder and stands alone: it imports nothing of this project. It authenticates by the
 endpoint's own identity, which needs the role 'Storage Blob Data Contributor'.
 """
 
@@ -38,13 +38,13 @@ def begin(bundled: Path) -> None:
     shutil.copytree(bundled, folder, dirs_exist_ok=True)
     os.environ[POINTER_VARIABLE] = str(folder / "current_state")
     os.environ[LOG_VARIABLE] = str(folder / "prediction_log")
-    mirror = Mirror(url, folder)
-    mirror.look()  # the bundled state may be days old
+    sync = StateSync(url, folder)
+    sync.look()  # the bundled state may be days old
     seconds = float(os.environ.get(SECONDS_VARIABLE, "30"))
-    threading.Thread(target=mirror.follow, args=(seconds,), name="state-mirror", daemon=True).start()
+    threading.Thread(target=sync.follow, args=(seconds,), name="state-sync", daemon=True).start()
 
 
-class Mirror:
+class StateSync:
     """One deployment's folder and the container at `url`."""
 
     def __init__(self, url: str, folder: Path) -> None:

@@ -42,7 +42,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Training:
-    """A fitted model with its judgement. `probabilities` (holdout orders, K) belong to the orders of `holdout`."""
+    """A fitted model with its evaluation. `probabilities` (holdout orders, K) belong to the orders of `holdout`."""
 
     model: PreferenceModel
     evaluation: Evaluation
@@ -84,8 +84,10 @@ class Training:
         }
 
 
-def train(snapshot: SnapshotOrders, seed: int = 0, candidates: Mapping[str, Any] | None = None) -> Training:
-    """Fit on everything before the holdout (on everything when no holdout is possible) and judge on the holdout.
+def train_and_evaluate(
+    snapshot: SnapshotOrders, seed: int = 0, candidates: Mapping[str, Any] | None = None
+) -> Training:
+    """Fit on everything before the holdout (on everything when no holdout is possible) and evaluate on the holdout.
 
     `candidates`: arguments of `PreferenceModel` (`penalties`, `half_lives`, `tabular`) other than its own.
     """
