@@ -30,7 +30,7 @@ from globolatte_ingest.discovery import (
 from globolatte_ingest.ledger import Announcement, Attempts, Ledger
 from globolatte_ingest.paths import PathRules
 from resources.clock import Clock
-from resources.environment import impatient_warehouse_of
+from resources.environment import warehouse_with_short_timeout
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
@@ -392,7 +392,7 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
             return dg.SkipReason("The landing zone is as it was, and everything in it is on the record.")
         policy = retry_policy(settings)
         try:
-            backlog = look(context.instance, settings, listing, impatient_warehouse_of(settings), clock, policy)
+            backlog = look(context.instance, settings, listing, warehouse_with_short_timeout(settings), clock, policy)
         except WarehouseBusyError as busy:
             return dg.SkipReason(f"{busy}. Looking again in {settings.landing_poll_seconds} seconds.")
         pending = backlog.pending

@@ -80,7 +80,7 @@ def test_every_customer_has_a_ranking_for_each_weather(home: Home) -> None:
     assert all(abs(total - 1) < 1e-9 for total in totals.values())
 
 
-def test_customers_are_in_segments_and_strangers_have_rankings(home: Home) -> None:
+def test_customers_are_in_segments_and_cold_start_customers_have_rankings(home: Home) -> None:
     segments = warehouse(home).read("ml.segments")
     buyers = set(warehouse(home).read("marts.fct_orders", ["customer_id"])["customer_id"].to_pylist())
     assert sorted(segments["customer_id"].to_pylist()) == sorted(buyers)
@@ -126,7 +126,7 @@ def test_a_recommendation_is_the_one_in_the_table(home: Home) -> None:
     assert answer["products"][0]["probability"] == pytest.approx(row["probability"], abs=1e-12)
 
 
-def test_a_stranger_gets_the_regional_answer_flagged_as_such(home: Home) -> None:
+def test_a_cold_start_customer_gets_the_regional_answer_flagged_as_such(home: Home) -> None:
     answer = json.loads(home.ok("recommend", "--customer", "X9", "--region", "Canada", "--weather", "snowy", "--json"))
     assert answer["known_customer"] is False
     assert len(answer["products"]) == 6
