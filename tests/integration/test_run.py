@@ -15,6 +15,7 @@ from resources.warehouse.duckdb_file import DuckDBWarehouse
 from simulator import Truth
 from tests.homes import Home, NewHome
 
+CHAIN_OF_SIX_WEEKS = ("--orders", "1500", "--start", "2022-01-01", "--end", "2022-02-15")
 CUSTOMER_SALES = "intermediate.int_customer_sales"
 
 
@@ -227,12 +228,20 @@ def test_a_correction_flows_through_to_marts_and_recommendations(home_that_ran: 
 @pytest.mark.parametrize(
     "chain",
     [
-        ("--seed", "11", "--orders", "1500", "--customers", "100", "--start", "2022-01-01", "--end", "2022-02-15"),
-        ("--products", "9", "--customers", "50", "--orders", "1500", "--start", "2022-01-01", "--end", "2022-02-15"),
-        ("--products", "1", "--customers", "30", "--orders", "300", "--start", "2022-01-01", "--end", "2022-01-20"),
-        ("--orders", "40", "--customers", "20", "--start", "2022-03-05", "--end", "2022-03-05"),
+        pytest.param(
+            (*CHAIN_OF_SIX_WEEKS, "--seed", "11", "--customers", "100"), id="another seed", marks=pytest.mark.depth
+        ),
+        pytest.param(
+            (*CHAIN_OF_SIX_WEEKS, "--products", "9", "--customers", "50"), id="nine products", marks=pytest.mark.depth
+        ),
+        pytest.param(
+            ("--products", "1", "--customers", "30", "--orders", "300", "--start", "2022-01-01", "--end", "2022-01-20"),
+            id="one product",
+        ),
+        pytest.param(
+            ("--orders", "40", "--customers", "20", "--start", "2022-03-05", "--end", "2022-03-05"), id="a single day"
+        ),
     ],
-    ids=["another seed", "nine products", "one product", "a single day"],
 )
 def test_it_works_unchanged_on_another_chain(new_home: NewHome, chain: tuple[str, ...]) -> None:
     home = new_home().simulate(*chain)

@@ -10,6 +10,8 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from tests.azureml_builders import unique
 from tests.emulators.azureml import StandIn
 
+pytestmark = pytest.mark.depth
+
 
 def cluster(name: str) -> AmlCompute:
     return AmlCompute(name=name, size="Standard_DS3_v2", min_instances=0, max_instances=1)
