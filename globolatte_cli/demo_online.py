@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.endpoints import client_of
-from globolatte_cli.pass_report import print_summary
-from globolatte_cli.run_pass import deploy, execute_pass
+from globolatte_cli.run_pass import deploy, execute_pass, print_summary
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.local.endpoint import EndpointClient
 from resources.endpoint.local.files import endpoint_key

@@ -78,7 +78,7 @@ def _event_queue(settings: Settings) -> Finding:
 
 
 def _warehouse(settings: Settings) -> Finding:
-    warehouse = environment.impatient_warehouse_of(settings)
+    warehouse = environment.warehouse_with_short_timeout(settings)
     try:
         ledger = warehouse.read("sales_data.load_ledger", ["status"])
     except WarehouseBusyError as busy:

@@ -12,7 +12,7 @@ from globolatte_ingest.deliveries import missing_of_units
 from globolatte_ingest.discovery import RetryPolicy, given_up, recent_crashes
 from resources.alerts import AlertNotTakenError, Alerts
 from resources.clock import Clock
-from resources.environment import event_queue_of, has_event_queue, impatient_warehouse_of
+from resources.environment import event_queue_of, has_event_queue, warehouse_with_short_timeout
 from resources.landing.landing_zone import LandingUnreachableError
 from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
@@ -92,7 +92,7 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     def alert(context: dg.SensorEvaluationContext, alerts: Alerts, clock: Clock) -> dg.SensorResult | dg.SkipReason:
         try:
-            now = dict(troubles(context.instance, settings, impatient_warehouse_of(settings), clock))
+            now = dict(troubles(context.instance, settings, warehouse_with_short_timeout(settings), clock))
         except (WarehouseBusyError, LandingUnreachableError) as fault:
             return dg.SkipReason(f"{fault} Looking again in a minute.")
         news = newly_told(now, set(json.loads(context.cursor or "[]")))

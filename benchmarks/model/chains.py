@@ -1,4 +1,4 @@
-"""Chains to judge models on, as a training snapshot would hold them: without files, warehouse and dbt."""
+"""Chains to evaluate models on, as a training snapshot would hold them: without files, warehouse and dbt."""
 
 from dataclasses import dataclass
 from itertools import pairwise

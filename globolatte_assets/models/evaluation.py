@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, WAREHOUSE_POOL
+from globolatte_assets.models.champion import challenger_of
 from globolatte_assets.pictures import png
 from resources.clock import Clock
-from resources.ml.ml_platform import CHALLENGER, CHAMPION, MLPlatform, ModelVersion
+from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
 
     from globolatte_ml.data.snapshot import SnapshotOrders
     from globolatte_ml.training.evaluation import Evaluation
-
-
-def challenger_of(ml: MLPlatform) -> ModelVersion:
-    """The challenger. Raises `dagster.Failure` if nothing was trained yet."""
-    challenger = ml.model(CHALLENGER)
-    if challenger is None:
-        raise dg.Failure(
-            description=f"no model has been trained yet ({ml.describe()}); materialize models/preference_model",
-            allow_retries=False,
-        )
-    return challenger
 
 
 def evaluation_row(version: ModelVersion, snapshot: str, evaluation: "Evaluation", clock: Clock) -> "pa.Table":

@@ -1,6 +1,5 @@
 """The asset `monitoring/performance`: the champion's predictions for every new window of orders against what was bought."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,8 @@ from globolatte_assets.keys import (
     TRAINING_EXAMPLES,
     WAREHOUSE_POOL,
 )
-from globolatte_assets.models.training_snapshot import Champion, champion_with_snapshot
-from globolatte_assets.monitoring.data_drift import HISTORY, SITUATION
+from globolatte_assets.models.champion import Champion, champion_with_snapshot
+from globolatte_assets.monitoring.standing import HISTORY
 from globolatte_assets.monitoring.windows import (
     NO_CHAMPION,
     PERFORMANCE_TABLE,
@@ -186,13 +185,7 @@ def performance_asset(window_orders: int, window_days: int) -> dg.AssetsDefiniti
 
 
 def _metadata(rows: Sequence[Row], champion: Champion, judged: int) -> Mapping[str, dg.MetadataValue]:
-    latest = latest_windows(rows, HISTORY)
-    situation = {
-        "model_version": champion.version.version,
-        "statuses": {scope: [row["status"] for row in windows] for scope, windows in latest.items()},
-    }
     common: dict[str, dg.MetadataValue] = {
-        SITUATION: dg.MetadataValue.text(json.dumps(situation)),
         "model_version": dg.MetadataValue.text(champion.version.version),
         "windows_judged": dg.MetadataValue.int(judged),
     }

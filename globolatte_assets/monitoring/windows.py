@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pyarrow as pa
 
-from globolatte_assets.models.training_snapshot import Champion
+from globolatte_assets.models.champion import Champion
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -26,19 +26,33 @@ RECENT_DAYS = 14
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What is there to be judged.
+class Delivered:
+    """What was delivered since a date.
+
+    data_until: the last date that was delivered. faults: why the delivery of the latest days is broken, by unit; empty if it is
+    sound. latest_by_unit: the last date that each unit delivered.
+    """
+
+    data_until: dt.date | None
+    faults: Mapping[str, str]
+    latest_by_unit: Mapping[str, dt.date]
+
+
+@dataclass(frozen=True)
+class Watch(Delivered):
+    """What is there to be judged, of what was delivered.
 
     windows: complete, and not in the table or to be judged again. obsolete: ids of kept windows that are none any more, since
-    files were corrected. data_until: the last date that was delivered. faults: why the delivery of the latest days is
-    broken, by unit; empty if it is sound. latest_by_unit: the last date that each unit delivered.
+    files were corrected.
     """
 
     windows: "list[Window]"
     obsolete: list[str]
-    data_until: dt.date | None
-    faults: Mapping[str, str]
-    latest_by_unit: Mapping[str, dt.date]
+
+
+def delivered_since(warehouse: Warehouse, after: dt.date) -> Delivered:
+    """What was delivered for dates later than `after`."""
+    return _delivered(_deliveries(warehouse, after))
 
 
 def watch(warehouse: Warehouse, table: str, champion: Champion, rules: "WindowRules") -> Watch:
@@ -59,8 +73,13 @@ def watch(warehouse: Warehouse, table: str, champion: Champion, rules: "WindowRu
     complete = complete_windows(days, champion.learned_until, rules, evaluated_until=judged)
     windows = [one for one in complete if one.window_id not in again or not one.delivery.faults()]
     obsolete = sorted(again - {window.window_id for window in complete})
+    seen = _delivered(days)
+    return Watch(seen.data_until, seen.faults, seen.latest_by_unit, windows, obsolete)
+
+
+def _delivered(days: "list[Delivery]") -> Delivered:
     latest = latest_by_unit(days)
-    return Watch(windows, obsolete, max(latest.values(), default=None), _recent_faults(days, latest), latest)
+    return Delivered(max(latest.values(), default=None), _recent_faults(days, latest), latest)
 
 
 def latest_by_unit(days: "list[Delivery]") -> dict[str, dt.date]:
