@@ -32,6 +32,7 @@ from globolatte_assets.keys import (
     SERVING_STATE,
     TRAINING_SNAPSHOT,
 )
+from globolatte_assets.raw.delivery_checks import check_name
 
 LOAD_REFERENCE_DATA = "load_reference_data"
 INGEST_SALES = "ingest_sales"
@@ -47,6 +48,7 @@ CAMPAIGN = "campaign"
 MEASURE_CAMPAIGNS = "measure_campaigns"
 DEPLOY = "deploy"
 INGEST_PREDICTION_LOG = "ingest_prediction_log"
+CHECK_RAW_DATA = "check_raw_data"
 
 AssetJob = Any
 """What `dagster.define_asset_job` returns; Dagster has no public name for it."""
@@ -61,8 +63,12 @@ def job_named(jobs: Sequence[AssetJob], name: str) -> AssetJob:
     return next(job for job in jobs if job.name == name)
 
 
-def jobs() -> Sequence[AssetJob]:
-    """All jobs, in the order in which data flows. Steps of a job run in one process: each is small, starting one is not."""
+def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
+    """All jobs, in the order in which data flows. Steps of a job run in one process: each is small, starting one is not.
+
+    `watched_folders`: the landing folders of the units that are checked for having delivered.
+    """
+    checks = [CONSERVATION, *(dg.AssetCheckKey(SALES_TRANSACTIONS, check_name(folder)) for folder in watched_folders)]
     reference = dg.AssetSelection.assets(BUSINESS_UNITS, PRODUCTS, CUSTOMERS, HOLIDAYS)
     training = dg.AssetSelection.assets(TRAINING_SNAPSHOT, PREFERENCE_MODEL, EVALUATION, RESPONSIBLE_AI, PROMOTION)
     return [
@@ -75,7 +81,12 @@ def jobs() -> Sequence[AssetJob]:
         _job(
             RECORD_MISPLACED_FILES,
             dg.AssetSelection.assets(MISPLACED_FILES),
-            "Files that belong to no unit or date, put on the record as refused.",
+            "Files that belong to no unit or date, recorded in the ledger as refused.",
+        ),
+        _job(
+            CHECK_RAW_DATA,
+            dg.AssetSelection.checks(*checks),
+            "Whether every unit has delivered, and whether every loaded row is accounted for.",
         ),
         _job(
             BUILD_FEATURES,
@@ -106,7 +117,7 @@ def jobs() -> Sequence[AssetJob]:
             dg.AssetSelection.assets(
                 SERVING_STATE, RECOMMENDATIONS, REGIONAL_RECOMMENDATIONS, SEGMENTS, PRODUCT_AFFINITY
             ),
-            "Publishes customer states, scores every customer, and strangers, with the champion, assigns customers to segments and "
+            "Publishes customer states, ranks products for every customer and for cold-start customers, assigns customers to segments and "
             "tells which products go together.",
         ),
         _job(

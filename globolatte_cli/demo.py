@@ -14,8 +14,7 @@ from rich.table import Table
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
-from globolatte_cli.pass_report import print_summary
-from globolatte_cli.run_pass import execute_pass
+from globolatte_cli.run_pass import execute_pass, print_summary
 from globolatte_cli.simulate import write_dataset
 from resources.atomic import write_text
 from resources.environment import clock_of, landing_of, warehouse_of

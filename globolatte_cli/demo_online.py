@@ -14,8 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.endpoints import client_of
-from globolatte_cli.pass_report import print_summary
-from globolatte_cli.run_pass import deploy, execute_pass
+from globolatte_cli.run_pass import deploy, execute_pass, print_summary
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.local.endpoint import EndpointClient
 from resources.endpoint.local.files import endpoint_key
@@ -115,7 +114,7 @@ def _windows(settings: Settings, version: str) -> Table:
         ["window_id", "scope", "window_from", "window_to", "orders", "window_status", "column_name", "status"],
         where,
     ).to_pylist()
-    judged = {
+    measured = {
         row["window_id"]: row
         for row in warehouse.read(
             "monitoring.performance", ["window_id", "log_loss", "highest_log_loss", "status"], where
@@ -132,7 +131,7 @@ def _windows(settings: Settings, version: str) -> Table:
     )
     for window_id in dict.fromkeys(row["window_id"] for row in drift):
         rows = [row for row in drift if row["window_id"] == window_id]
-        first, performance = rows[0], judged.get(window_id)
+        first, performance = rows[0], measured.get(window_id)
         moved = ", ".join(row["column_name"] for row in rows if row["status"] == "drifted")
         loss = (
             f"{performance['log_loss']:.2f} (≤ {performance['highest_log_loss']:.2f}) {performance['status'].replace('_', ' ')}"

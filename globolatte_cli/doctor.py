@@ -78,14 +78,14 @@ def _event_queue(settings: Settings) -> Finding:
 
 
 def _warehouse(settings: Settings) -> Finding:
-    warehouse = environment.impatient_warehouse_of(settings)
+    warehouse = environment.warehouse_with_short_timeout(settings)
     try:
         ledger = warehouse.read("sales_data.load_ledger", ["status"])
     except WarehouseBusyError as busy:
         return Finding("warehouse", True, f"in use: {busy}")
     statuses = ledger["status"].to_pylist()
     counts = (
-        ", ".join(f"{statuses.count(status):,} {status}" for status in sorted(set(statuses))) or "no file on the record"
+        ", ".join(f"{statuses.count(status):,} {status}" for status in sorted(set(statuses))) or "no file in the ledger"
     )
     return Finding("warehouse", True, f"{warehouse.describe()}: {counts}")
 

@@ -1,78 +1,167 @@
-"""`globolatte run`: one headless pass over whatever lies in the landing zone, through the same jobs that the sensors start."""
+"""`globolatte run`: one headless pass. It asks the functions that the daemon's sensors ask, does what they request, and reports it."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import dagster as dg
 from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 
+from globolatte_assets.endpoints.blue_green import lags_behind
+from globolatte_assets.jobs import (
+    BUILD_FEATURES,
+    CHECK_RAW_DATA,
+    DEPLOY,
+    INGEST_PREDICTION_LOG,
+    INGEST_SALES,
+    LOAD_REFERENCE_DATA,
+    MEASURE_CAMPAIGNS,
+    MONITOR,
+    PROMOTE,
+    RECOMMEND,
+    RECORD_MISPLACED_FILES,
+    TRAIN_MODEL,
+)
+from globolatte_assets.keys import PROMOTION
+from globolatte_assets.metadata import load_report_of
+from globolatte_assets.models.retraining import decide_retraining
+from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
-from globolatte_cli.pass_report import PassReport, print_summary
 from globolatte_cli.prepare import ensure_manifest
+from globolatte_ingest.discovery import LoadRange
+from globolatte_ingest.load import LoadReport
+from resources.environment import clock_of, endpoint_of, landing_of, ml_of, predictions_of, states_of, warehouse_of
+from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
-
-if TYPE_CHECKING:
-    import dagster as dg
-
-    from globolatte_ingest.discovery import LoadRange
-    from sensors.landing import Backlog
+from sensors.automation import HeadlessAutomation
+from sensors.landing import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags
+from sensors.outstanding import latest_places, lost_work
+from sensors.retraining import retraining_rules, training_is_under_way, training_situation
+from sensors.run_health import PROCESS_TAG, fail_dead_runs, free_slots_of_finished_runs, this_process
 
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
+FLOW = (
+    (LOAD_REFERENCE_DATA, "Reference data"),
+    (BUILD_FEATURES, "Features (dbt)"),
+    (MONITOR, "Drift and performance"),
+    (TRAIN_MODEL, "Training, evaluation, promotion"),
+    (MONITOR, "Drift and performance"),
+    (RECOMMEND, "Recommendations"),
+    (MEASURE_CAMPAIGNS, "Campaign results"),
+)
+"""The jobs whose assets automation requests, in the order in which data flows, each with what people read of it. Whether to train is
+decided once monitoring has seen the new data, and before customers are scored; a new champion is compared at once."""
+
+
+# What a pass did -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class PassReport:
+    """What a pass did: kept while it runs."""
+
+    files_loaded: int = 0
+    files_refused: list[tuple[str, str]] = field(default_factory=list)
+    files_held: list[tuple[str, str]] = field(default_factory=list)
+    rows_loaded: int = 0
+    rows_quarantined: int = 0
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    failed_checks: list[str] = field(default_factory=list)
+    training_reason: str | None = None
+    verdict: str | None = None
+    complaints: list[str] = field(default_factory=list)
+
+    def add(self, load: LoadReport) -> None:
+        """Counts what a load did."""
+        self.files_loaded += len(load.loaded)
+        self.files_refused += load.refused
+        self.files_held += load.held
+        self.rows_loaded += load.rows_loaded
+        self.rows_quarantined += load.rows_quarantined
+
+    @property
+    def did_nothing(self) -> bool:
+        """Whether there was nothing to do."""
+        return not self.steps and not self.complaints
+
+
+def print_summary(console: Console, report: PassReport, seconds: float) -> None:
+    """What the pass did, in a few lines."""
+    if report.did_nothing:
+        console.print(f"Nothing to do: everything in the landing zone is in the ledger. [dim]{seconds:.1f} s[/]")
+    else:
+        console.print(
+            f"{report.files_loaded:,} files loaded with {report.rows_loaded:,} rows; {report.rows_quarantined:,} rows quarantined; "
+            f"{len(report.files_refused):,} files refused, {len(report.files_held):,} held. [dim]{seconds:.1f} s[/]"
+        )
+    for path, reason in report.files_held[:10]:
+        console.print(f"  held: {path}: {reason}", highlight=False, markup=False)
+    for path, reason in report.files_refused[:10]:
+        console.print(f"  refused: {path}: {reason}", highlight=False, markup=False)
+    if report.verdict:
+        console.print(f"Trained: {report.training_reason}", highlight=False, markup=False)
+        console.print(report.verdict, highlight=False, markup=False)
+    for check in report.failed_checks:
+        console.print(f"  [yellow]check failed:[/] {check}")
+
+
+# The pass --------------------------------------------------------------------------------------------------------------
+
 
 class Pass:
-    """One pass: it looks, asks the jobs for what is missing, and keeps count."""
+    """One pass: it looks, does what is requested, and keeps count."""
 
-    def __init__(self, settings: Settings, instance: "dg.DagsterInstance", console: Console) -> None:
-        from resources.environment import (
-            clock_of,
-            endpoint_of,
-            landing_of,
-            ml_of,
-            predictions_of,
-            states_of,
-            warehouse_of,
-        )
-
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance, console: Console) -> None:
         self.settings, self.instance, self.console = settings, instance, console
         self.clock, self.landing = clock_of(settings), landing_of(settings)
         self.warehouse, self.ml = warehouse_of(settings), ml_of(settings)
         self.endpoint, self.predictions = endpoint_of(settings), predictions_of(settings)
         self.states = states_of(settings)
         self.report = PassReport()
+        self._found_behind: dict[dg.AssetKey, int] = {}
 
     @cached_property
-    def definitions(self) -> "dg.Definitions":
-        """The graph. Importing it takes longer than finding that there is nothing to do in the landing zone."""
+    def definitions(self) -> dg.Definitions:
+        """The graph; loading it needs dbt's manifest."""
         from definitions import defs
 
         return defs
 
-    def look(self) -> "Backlog":
-        """What is to be done in the landing zone."""
-        from sensors.landing import ASKED_BY_A_PERSON, listing_of, look
+    @cached_property
+    def automation(self) -> HeadlessAutomation:
+        """The automation conditions, and what they have seen before."""
+        return HeadlessAutomation(self.definitions, self.instance, self.settings.home / "automation_cursor.json")
 
+    def look(self) -> Backlog:
+        """What is to be done in the landing zone."""
         listing = listing_of(self.landing)
         return look(self.instance, self.settings, listing, self.warehouse, self.clock, ASKED_BY_A_PERSON)
 
-    def run(self, backlog: "Backlog") -> PassReport:
-        """Everything that is to be done, in the order in which data flows; `backlog` is what a look found."""
-        from globolatte_assets.jobs import (
-            BUILD_FEATURES,
-            INGEST_PREDICTION_LOG,
-            LOAD_REFERENCE_DATA,
-            RECOMMEND,
-            RECORD_MISPLACED_FILES,
-        )
+    def run(self, backlog: Backlog) -> PassReport:
+        """Everything that is to be done; `backlog` is what a look found."""
+        self._load(backlog)
+        self._follow()
+        if self.ml.model(CHAMPION) is None:
+            self._complain_of_no_champion()
+        if lags_behind(self.endpoint, self.ml.model(CHAMPION)):
+            self.job(DEPLOY, "Champion behind the endpoint")
+        if self.predictions.finished():
+            self.job(INGEST_PREDICTION_LOG, "Prediction log")
+        return self.report
 
-        if backlog.pending.reference or self._is_stale(LOAD_REFERENCE_DATA):
+    def _load(self, backlog: Backlog) -> None:
+        """What the landing sensor would request: reference data first, since sales are validated by them."""
+        never_loaded = len(latest_places(self.instance, REFERENCE_ASSETS.values())) < len(REFERENCE_ASSETS)
+        if backlog.pending.reference or never_loaded:
             self.job(LOAD_REFERENCE_DATA, "Reference data")
         if backlog.pending.misplaced:
             self.job(RECORD_MISPLACED_FILES, f"{len(backlog.pending.misplaced)} misplaced files")
@@ -82,92 +171,15 @@ class Pass:
         for load in backlog.loads:
             if load not in backlog.without_reference_data:
                 self.ingest(load)
-        if self._is_stale(BUILD_FEATURES):
-            self.job(BUILD_FEATURES, "Features (dbt)")
-        self._watch_the_champion()
-        if self._train_if_needed():
-            self._watch_the_champion()
-        if (self._is_stale(RECOMMEND) or not self.states.is_published) and self._has_champion():
-            self.job(RECOMMEND, "Recommendations")
-        self._serve_the_champion()
-        self._measure_campaigns()
-        if self.predictions.finished():
-            self.job(INGEST_PREDICTION_LOG, "Prediction log")
         if backlog.without_reference_data:
             folders = ", ".join(load.folder for load in backlog.without_reference_data)
             self.report.complaints.append(
                 f"the sales of {folders} are not loaded: reference/business_units.csv has no unit of that folder, or "
                 "reference/products.csv is missing; complete them and run again"
             )
-        return self.report
 
-    def _watch_the_champion(self) -> None:
-        """Judges new windows. Where that fails, the rest of the pass goes on: customers wait for recommendations, not for reports."""
-        from globolatte_assets.jobs import MONITOR
-        from resources.ml.ml_platform import CHAMPION
-
-        if self.ml.model(CHAMPION) is None or not self._is_stale(MONITOR, asks_failed_checks=False):
-            return
-        try:
-            self.job(MONITOR, "Drift and performance")
-        except UserError as error:
-            self.report.complaints.append(str(error))
-
-    def _train_if_needed(self) -> bool:
-        """Trains if the decision says so; whether it did."""
-        from globolatte_assets.jobs import TRAIN_MODEL
-        from globolatte_assets.keys import PROMOTION
-        from globolatte_assets.models.retraining import decide_retraining
-        from sensors.retraining import retraining_rules, training_is_under_way, training_situation
-
-        if training_is_under_way(self.instance):
-            return False
-        decision = decide_retraining(training_situation(self.instance, self.ml), retraining_rules(self.settings))
-        if not decision.retrain:
-            return False
-        self.report.training_reason = decision.reason
-        result = self.job(TRAIN_MODEL, "Training, evaluation, promotion")
-        metadata = result.asset_materializations_for_node(PROMOTION.to_python_identifier())[0].metadata
-        self.report.verdict = str(metadata["reasons"].value)
-        return True
-
-    def _serve_the_champion(self) -> None:
-        """An endpoint that serves another model than the champion gets it; one that is empty or stopped is left alone."""
-        from globolatte_assets.endpoints.blue_green import lags_behind
-        from globolatte_assets.jobs import DEPLOY
-        from resources.ml.ml_platform import CHAMPION
-
-        if lags_behind(self.endpoint, self.ml.model(CHAMPION)):
-            self.job(DEPLOY, "Champion behind the endpoint")
-
-    def _measure_campaigns(self) -> None:
-        """Campaigns are made when someone asks for one; what they brought follows the data."""
-        from globolatte_assets.jobs import MEASURE_CAMPAIGNS
-        from globolatte_assets.keys import CAMPAIGN_AUDIENCES
-        from sensors.retraining import latest_materialization
-
-        if latest_materialization(self.instance, CAMPAIGN_AUDIENCES) is not None and self._is_stale(MEASURE_CAMPAIGNS):
-            self.job(MEASURE_CAMPAIGNS, "Campaign results")
-
-    def _has_champion(self) -> bool:
-        from sensors.retraining import training_situation
-
-        has_champion = training_situation(self.instance, self.ml).has_champion
-        if not has_champion:
-            reasons = (
-                f":\n{self.report.verdict}"
-                if self.report.verdict
-                else "; see the asset models/promotion for the reasons"
-            )
-            self.report.complaints.append(f"nothing can be recommended: the first model was refused{reasons}")
-        return has_champion
-
-    def ingest(self, load: "LoadRange") -> None:
+    def ingest(self, load: LoadRange) -> None:
         """Loads a unit's range of dates, and does what people asked for of it."""
-        from globolatte_assets.jobs import INGEST_SALES
-        from globolatte_assets.metadata import load_report_of
-        from sensors.landing import range_tags
-
         days = (load.last - load.first).days + 1
         label = (
             f"Sales {load.folder}: {len(load.files):,} files"
@@ -180,37 +192,112 @@ class Pass:
             if report is not None:
                 self.report.add(report)
 
-    def _is_stale(self, job: str, *, asks_failed_checks: bool = True) -> bool:
-        """Whether a job's assets are behind their inputs or, if asked, a check of theirs failed: what it is about has to be made again.
+    def _follow(self) -> None:
+        """What the automation sensor, the run-health sensor and the retraining sensor would request, until nothing is."""
+        pending = self._requested()
+        while True:
+            before = len(self.report.steps)
+            for job, label in FLOW:
+                if job == TRAIN_MODEL:
+                    if self._train_if_needed(label):
+                        pending |= self._requested()
+                elif keys := pending & self._assets_of(job):
+                    pending -= keys
+                    self._make(job, label, keys)
+            if pending:
+                names = ", ".join(sorted(key.to_user_string() for key in pending))
+                raise RuntimeError(f"automation requests {names}, which no job of FLOW makes")
+            if len(self.report.steps) == before:
+                return
+            pending = self._requested()
 
-        Monitoring's checks are of the data: judging the same data again ends the same.
+    def _requested(self) -> set[dg.AssetKey]:
+        """The assets that follow new data, or were left behind; checks that are requested are evaluated at once, by the way.
+
+        What was found behind is requested once for each state of its inputs: where making it again does not mend it, the pass ends.
         """
-        from globolatte_cli.staleness import any_failed, any_stale, latest_places
-
-        graph = self.definitions.resolve_asset_graph()
-        selected = self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys
-        checks = [check for key in selected for check in graph.get(key).check_keys]
-        if asks_failed_checks and any_failed(self.instance, checks):
-            return True
-        inputs = {key: graph.get(key).parent_keys for key in selected}
-        return any_stale(
-            inputs, latest_places(self.instance, {*selected, *(key for keys in inputs.values() for key in keys)})
+        requested = self.automation.evaluate()
+        if requested.checks:
+            self._check()
+        behind = lost_work(
+            self.definitions.resolve_asset_graph(),
+            self.instance,
+            self.settings,
+            self.warehouse,
+            self.ml,
+            self.states,
         )
+        lost = {key for key, newest in behind.items() if self._found_behind.get(key) != newest}
+        self._found_behind.update(behind)
+        return {key for key in requested.assets if self._can_be_made(key, requested.assets)} | lost
+
+    def _can_be_made(self, key: dg.AssetKey, requested: Collection[dg.AssetKey]) -> bool:
+        """Whether an asset needs no champion, or there is one: a verdict that promoted nobody counts as new data too."""
+        graph = self.definitions.resolve_asset_graph()
+        if self.ml.model(CHAMPION) is not None:
+            return True
+        inputs = graph.get(key).parent_keys
+        return PROMOTION not in inputs and all(self._can_be_made(one, requested) for one in inputs if one in requested)
+
+    def _assets_of(self, job: str) -> set[dg.AssetKey]:
+        """The assets that a job makes."""
+        return set(self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys)
+
+    def _make(self, job: str, label: str, keys: set[dg.AssetKey]) -> None:
+        """Makes these assets of a job. Where monitoring fails, the pass goes on: customers wait for recommendations, not for reports."""
+        try:
+            self.job(job, label, assets=keys)
+        except UserError as error:
+            if job != MONITOR:
+                raise
+            self.report.complaints.append(str(error))
+
+    def _train_if_needed(self, label: str) -> bool:
+        """Trains if the decision says so, once in a pass; whether it did."""
+        if self.report.training_reason is not None or training_is_under_way(self.instance):
+            return False
+        situation = training_situation(self.instance, self.warehouse, self.ml)
+        decision = decide_retraining(situation, retraining_rules(self.settings))
+        if not decision.retrain:
+            return False
+        self.report.training_reason = decision.reason
+        result = self.job(TRAIN_MODEL, label)
+        metadata = result.asset_materializations_for_node(PROMOTION.to_python_identifier())[0].metadata
+        self.report.verdict = str(metadata["reasons"].value)
+        return True
+
+    def _complain_of_no_champion(self) -> None:
+        reasons = (
+            f":\n{self.report.verdict}" if self.report.verdict else "; see the asset models/promotion for the reasons"
+        )
+        self.report.complaints.append(f"nothing can be recommended: the first model was refused{reasons}")
+
+    def _check(self) -> None:
+        """Evaluates the checks of raw data. What only warns stands in the UI; people are told of errors."""
+        result = self._execute(CHECK_RAW_DATA)
+        if not result.success:
+            raise UserError(_failure(CHECK_RAW_DATA, result, self.settings))
+        self.report.failed_checks += [
+            f"{check.asset_key.to_user_string()}: {check.check_name}"
+            for check in result.get_asset_check_evaluations()
+            if not check.passed and check.severity is dg.AssetCheckSeverity.ERROR
+        ]
 
     def job(
-        self, name: str, label: str, tags: dict[str, str] | None = None, config: dict[str, Any] | None = None
-    ) -> "dg.ExecuteInProcessResult":
-        """Runs a job to its end, with progress; `config` is its assets' by node. Raises `UserError` with what failed and why."""
-        from sensors.run_health import PROCESS_TAG, this_process
+        self,
+        name: str,
+        label: str,
+        tags: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        assets: Collection[dg.AssetKey] | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        """Runs a job, or those `assets` of it, to its end, with progress; `config` is its assets' by node.
 
+        Raises `UserError` with what failed and why.
+        """
         started = time.monotonic()
         with self._spinning(label):
-            result = self.definitions.resolve_job_def(name).execute_in_process(
-                instance=self.instance,
-                tags={**(tags or {}), PROCESS_TAG: str(this_process())},
-                run_config={**QUIET_CONSOLE, **({"ops": config} if config else {})},
-                raise_on_error=False,
-            )
+            result = self._execute(name, tags, config, assets)
         seconds = time.monotonic() - started
         mark = "[green]✓[/]" if result.success else "[red]✗[/]"
         self.console.print(f"{mark} {label} [dim]{seconds:.1f} s[/]")
@@ -224,6 +311,21 @@ class Pass:
         ]
         return result
 
+    def _execute(
+        self,
+        name: str,
+        tags: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        assets: Collection[dg.AssetKey] | None = None,
+    ) -> dg.ExecuteInProcessResult:
+        return self.definitions.resolve_job_def(name).execute_in_process(
+            instance=self.instance,
+            asset_selection=sorted(assets) if assets is not None else None,
+            tags={**(tags or {}), PROCESS_TAG: str(this_process())},
+            run_config={**QUIET_CONSOLE, **({"ops": config} if config else {})},
+            raise_on_error=False,
+        )
+
     @contextmanager
     def _spinning(self, label: str) -> Iterator[None]:
         if self.console.is_terminal:
@@ -234,7 +336,7 @@ class Pass:
             yield
 
 
-def _failure(job: str, result: "dg.ExecuteInProcessResult", settings: Settings) -> str:
+def _failure(job: str, result: dg.ExecuteInProcessResult, settings: Settings) -> str:
     """What failed and why, in the words of the first step that failed."""
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error is not None:
@@ -250,11 +352,12 @@ def _log_file(settings: Settings) -> Path:
     return settings.home / "logs" / "run.log"
 
 
+# The commands ----------------------------------------------------------------------------------------------------------
+
+
 @contextmanager
 def opened_pass(settings: Settings) -> Iterator[Pass]:
     """A pass over this deployment; what a killed one left behind is cleared away first."""
-    from sensors.run_health import fail_dead_runs, free_slots_of_finished_runs
-
     ensure_manifest()
     with open_instance(settings) as instance, quiet(_log_file(settings)) as console:
         dead = fail_dead_runs(instance)
@@ -268,10 +371,10 @@ def opened_pass(settings: Settings) -> Iterator[Pass]:
 
 def execute_pass(settings: Settings) -> PassReport:
     """Runs one pass and prints its steps. Raises `UserError` when a step fails or nothing can be done."""
-    ensure_manifest()
     with opened_pass(settings) as one:
         backlog = one.look()
-        if not backlog.pending.reference and not _has_reference_data(one):
+        has_reference_data = one.warehouse.read("sales_data.business_units", ["folder"]).num_rows
+        if not backlog.pending.reference and not has_reference_data:
             raise UserError(
                 f"the landing zone ({one.landing.describe()}) is empty: put reference/business_units.csv, products.csv and "
                 "customers.csv and your sales files into it, or try `globolatte demo`"
@@ -281,24 +384,19 @@ def execute_pass(settings: Settings) -> PassReport:
 
 def deploy(settings: Settings) -> None:
     """Puts the champion behind the online endpoint, with progress. Raises `UserError` if that fails."""
-    from globolatte_assets.jobs import DEPLOY
-
-    ensure_manifest()
-    with open_instance(settings) as instance, quiet(_log_file(settings)) as console:
-        Pass(settings, instance, console).job(DEPLOY, "Champion behind the endpoint")
+    run_job(settings, DEPLOY, "Champion behind the endpoint")
 
 
 def promote(settings: Settings) -> None:
     """Has the verdict on the challenger given again, with progress. Raises `UserError` if that fails."""
-    from globolatte_assets.jobs import PROMOTE
+    run_job(settings, PROMOTE, "Verdict on the challenger")
 
+
+def run_job(settings: Settings, job: str, label: str) -> None:
+    """Runs one job to its end, with progress. Raises `UserError` if it fails."""
     ensure_manifest()
     with open_instance(settings) as instance, quiet(_log_file(settings)) as console:
-        Pass(settings, instance, console).job(PROMOTE, "Verdict on the challenger")
-
-
-def _has_reference_data(one: Pass) -> bool:
-    return bool(one.warehouse.read("sales_data.business_units", ["folder"]).num_rows)
+        Pass(settings, instance, console).job(job, label)
 
 
 def run_pass() -> None:

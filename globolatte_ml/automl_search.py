@@ -75,9 +75,9 @@ def read_tables(training: Path, validation: Path) -> Table:
         found.append((columns, table[TARGET].to_numpy()))
     (inputs, chosen), (later_inputs, later_chosen) = found
     classes = np.unique(chosen)
-    told = np.isin(later_chosen, classes)
-    after = np.searchsorted(classes, later_chosen[told])
-    return Table(inputs, np.searchsorted(classes, chosen), later_inputs[told], after)
+    known = np.isin(later_chosen, classes)
+    after = np.searchsorted(classes, later_chosen[known])
+    return Table(inputs, np.searchsorted(classes, chosen), later_inputs[known], after)
 
 
 def search(

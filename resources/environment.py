@@ -84,12 +84,12 @@ def warehouse_of(settings: Settings) -> Warehouse:
     )
 
 
-LONGEST_TICK_WAIT_SECONDS = 2.0
+SHORT_TIMEOUT_SECONDS = 2.0
 
 
-def impatient_warehouse_of(settings: Settings) -> Warehouse:
-    """The warehouse for whoever would rather look again later than wait: a sensor's tick has a minute in all."""
-    return warehouse_of(settings.model_copy(update={"warehouse_wait_seconds": LONGEST_TICK_WAIT_SECONDS}))
+def warehouse_with_short_timeout(settings: Settings) -> Warehouse:
+    """The warehouse for a sensor: its tick has a minute in all, and a busy warehouse is looked at again by the next one."""
+    return warehouse_of(settings.model_copy(update={"warehouse_wait_seconds": SHORT_TIMEOUT_SECONDS}))
 
 
 def ml_of(settings: Settings) -> MLPlatform:

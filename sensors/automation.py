@@ -1,10 +1,16 @@
-"""The sensor that evaluates automation conditions, on by default: without it nothing follows new data."""
+"""Automation: the daemon's sensor that evaluates the conditions, and the same evaluation for a headless pass."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import dagster as dg
+from dagster_shared.serdes import deserialize_value, serialize_value
+from dagster_shared.serdes.errors import DeserializationError
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
-    """Evaluates every asset's condition, every half minute at most."""
+    """Evaluates every asset's condition, every half minute at most. Without it nothing follows new data."""
     return dg.AutomationConditionSensorDefinition(
         name="automation_sensor",
         target=dg.AssetSelection.all(),
@@ -12,3 +18,40 @@ def automation_sensor() -> dg.AutomationConditionSensorDefinition:
         minimum_interval_seconds=30,
         description="Materializes what follows new data: dbt models, customer states, recommendations.",
     )
+
+
+@dataclass(frozen=True)
+class Requested:
+    """What the conditions request: assets to be made, checks to be evaluated."""
+
+    assets: frozenset[dg.AssetKey]
+    checks: frozenset[dg.AssetCheckKey]
+
+
+class HeadlessAutomation:
+    """The evaluation of all conditions without a daemon. What was seen before is kept in `cursor_file`.
+
+    A cursor that is missing, or that this version of Dagster cannot read, begins anew: then nothing counts as new that is there
+    already, and `sensors.outstanding` says what was left undone.
+    """
+
+    def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, cursor_file: Path) -> None:
+        self._definitions, self._instance, self._file = definitions, instance, cursor_file
+
+    def evaluate(self) -> Requested:
+        """What is requested now. It is handed out once: whoever asks sees to it that it is done."""
+        result = dg.evaluate_automation_conditions(self._definitions, self._instance, cursor=self._cursor())
+        written = self._file.with_suffix(".new")
+        written.write_text(serialize_value(result.cursor))
+        written.replace(self._file)
+        requested = [one.key for one in result.results if one.true_subset.size]
+        return Requested(
+            frozenset(key for key in requested if isinstance(key, dg.AssetKey)),
+            frozenset(key for key in requested if isinstance(key, dg.AssetCheckKey)),
+        )
+
+    def _cursor(self) -> Any:
+        try:
+            return deserialize_value(self._file.read_text())
+        except (FileNotFoundError, ValueError, DeserializationError):
+            return None

@@ -16,7 +16,7 @@ from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MIS
 from globolatte_ingest.blob_events import UnreadableEventError, blob_written
 from globolatte_ingest.kill_points import point
 from resources.clock import Clock
-from resources.environment import impatient_warehouse_of
+from resources.environment import warehouse_with_short_timeout
 from resources.landing.event_queue import EventQueue, Message
 from resources.landing.landing_zone import LandedFile
 from resources.settings.settings import Settings
@@ -106,7 +106,7 @@ class Delivery:
     requests: list[dg.RunRequest] = field(default_factory=list)
     handed_out: HandedOut = field(default_factory=HandedOut)
     done: list[Message] = field(default_factory=list)
-    """On the record, or taken up by a run that exists."""
+    """In the ledger, or taken up by a run that exists."""
     stuck: list[tuple[Message, str]] = field(default_factory=list)
     """Can be given to no run now, and why."""
 
@@ -172,7 +172,7 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
 
         if is_running(context.instance, LOAD_REFERENCE_DATA):
             return nothing("reference data is being loaded; sales wait for it")
-        warehouse = impatient_warehouse_of(settings)
+        warehouse = warehouse_with_short_timeout(settings)
         try:
             with warehouse.kept_open():
                 point("event tick: before receiving")

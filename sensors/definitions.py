@@ -6,7 +6,7 @@ import dagster as dg
 
 from globolatte_assets.jobs import AssetJob, jobs
 from resources.environment import has_event_queue
-from resources.settings.choices import LandingKind
+from resources.settings.choices import LandingKind, MissingDelivery
 from resources.settings.settings import Settings
 from sensors.alerts import alert_sensor
 from sensors.automation import automation_sensor
@@ -14,7 +14,7 @@ from sensors.blob_events import blob_event_sensor
 from sensors.landing import landing_sensor
 from sensors.prediction_log import prediction_log_sensor
 from sensors.reconciliation import reconciliation_sensor
-from sensors.retraining import retraining_rules, retraining_sensor
+from sensors.retraining import retraining_sensor
 from sensors.run_health import run_health_sensor
 
 
@@ -28,14 +28,15 @@ def file_sensors(settings: Settings, jobs: Sequence[AssetJob]) -> list[dg.Sensor
 
 def sensors(settings: Settings) -> dg.Definitions:
     """The jobs, which select across the stages, and all sensors of a deployment."""
-    all_jobs = jobs()
+    watched = settings.missing_delivery is not MissingDelivery.OFF
+    all_jobs = jobs(sorted(settings.business_units) if watched else ())
     return dg.Definitions(
         jobs=all_jobs,
         sensors=[
             *file_sensors(settings, all_jobs),
-            retraining_sensor(all_jobs, retraining_rules(settings)),
+            retraining_sensor(settings, all_jobs),
             prediction_log_sensor(all_jobs),
-            run_health_sensor(),
+            run_health_sensor(settings),
             alert_sensor(settings),
             automation_sensor(),
         ],

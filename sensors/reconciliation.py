@@ -17,7 +17,7 @@ from globolatte_ingest.discovery import (
 )
 from globolatte_ingest.kill_points import point
 from resources.clock import Clock
-from resources.environment import impatient_warehouse_of
+from resources.environment import warehouse_with_short_timeout
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
@@ -122,7 +122,7 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
     def reconcile(
         context: dg.SensorEvaluationContext, landing: dg.ResourceParam[LandingZone], clock: Clock
     ) -> dg.SensorResult | dg.SkipReason:
-        instance, warehouse = context.instance, impatient_warehouse_of(settings)
+        instance, warehouse = context.instance, warehouse_with_short_timeout(settings)
         try:
             where, backlog = find(instance, settings, landing, warehouse, clock, context.cursor)
         except WarehouseBusyError as busy:
@@ -133,7 +133,7 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
         again = {batch.name: request for batch, request in failed_ranges(instance, policy)}
         occupied = coverage_of(instance, AT_WORK).folders  # what a run leaves is found later: runs do not pile up
         requests = [request for request in {**again, **new}.values() if unit_of(request.tags) not in occupied]
-        found = f"{backlog.pending.file_count} files not on the record"
+        found = f"{backlog.pending.file_count} files not in the ledger"
         return dg.SensorResult(
             run_requests=requests,
             cursor=where.month,

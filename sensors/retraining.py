@@ -1,28 +1,24 @@
 """The retraining sensor: asks for snapshot, training, evaluation, promotion and deployment when the decision says so."""
 
 import datetime as dt
-import json
 from collections.abc import Sequence
-from typing import Any
 
 import dagster as dg
 
 from globolatte_assets.endpoints.blue_green import is_in_service, lags_behind
 from globolatte_assets.jobs import DEPLOY, RETRAIN, TRAIN_MODEL, AssetJob, job_named
-from globolatte_assets.keys import DATA_DRIFT, PERFORMANCE, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
-from globolatte_assets.models.promotion import NO_CHAMPION
-from globolatte_assets.models.retraining import RULES, RetrainingRules, TrainingSituation, decide_retraining
-from globolatte_assets.monitoring.data_drift import SITUATION
+from globolatte_assets.keys import DATA_DRIFT, DELIVERED_DAYS, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
+from globolatte_assets.models.champion import champion_with_snapshot
+from globolatte_assets.models.retraining import RetrainingRules, TrainingSituation, decide_retraining
+from globolatte_assets.models.trainings import trainings
+from globolatte_assets.monitoring.standing import NOTHING_KNOWN, standing_of
 from resources.endpoint.endpoint import Endpoint
+from resources.environment import warehouse_with_short_timeout
 from resources.ml.ml_platform import CHAMPION, MLPlatform
 from resources.settings.settings import Settings
+from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
+from sensors.outstanding import latest_place, latest_places
 from sensors.run_health import ACTIVE
-
-
-def latest_materialization(instance: dg.DagsterInstance, key: dg.AssetKey) -> int | None:
-    """The place in the event log of an asset's latest materialization, or none; later events have higher places."""
-    records = instance.fetch_materializations(key, limit=1).records
-    return records[0].storage_id if records else None
 
 
 def retraining_rules(settings: Settings) -> RetrainingRules:
@@ -32,51 +28,34 @@ def retraining_rules(settings: Settings) -> RetrainingRules:
     )
 
 
-def training_situation(instance: dg.DagsterInstance, ml: MLPlatform) -> TrainingSituation:
-    """What is there to be decided on, from Dagster's event log; whether there is a champion, the model registry says.
+def training_situation(instance: dg.DagsterInstance, warehouse: Warehouse, ml: MLPlatform) -> TrainingSituation:
+    """What is there to be decided on: how the champion stands and what was trained, by tables; what came after what, by the event log.
 
-    The warehouse stays closed: the monitoring assets put what the decision needs into their metadata.
+    Raises `WarehouseBusyError`.
     """
-    snapshot = latest_materialization(instance, TRAINING_SNAPSHOT)
-    verdict = latest_materialization(instance, PROMOTION)
-    champion = _metadata(instance, PROMOTION).get("champion")
-    drift = _monitored(instance, DATA_DRIFT, champion)
-    performance = _monitored(instance, PERFORMANCE, champion)
-    data_until = drift.get("data_until")
-    examples = latest_materialization(instance, TRAINING_EXAMPLES)
-    seen = latest_materialization(instance, DATA_DRIFT)
+    places = latest_places(instance, (DELIVERED_DAYS, TRAINING_EXAMPLES, TRAINING_SNAPSHOT, PROMOTION, DATA_DRIFT))
+    examples, snapshot = places.get(TRAINING_EXAMPLES, -1), places.get(TRAINING_SNAPSHOT, -1)
+    verdict, seen = places.get(PROMOTION, -1), places.get(DATA_DRIFT, -1)
+    trained = trainings(warehouse)
+    champion = champion_with_snapshot(ml) if DELIVERED_DAYS in places else None
+    standing = standing_of(warehouse, champion) if champion is not None else NOTHING_KNOWN
+    learned = champion.learned_until if champion is not None else None
     return TrainingSituation(
-        has_examples=examples is not None,
+        has_examples=TRAINING_EXAMPLES in places,
         has_champion=ml.model(CHAMPION) is not None,
-        chain_is_complete=snapshot is None or (verdict is not None and verdict > snapshot),
-        was_refused=champion == NO_CHAMPION and (examples or 0) < (snapshot or 0) < (verdict or 0),
-        monitoring_is_current=examples is None or (seen is not None and seen > examples),
-        broken=drift.get("broken", []),
-        drift=drift.get("statuses", {}),
-        performance=performance.get("statuses", {}),
-        champion_age_days=_days(drift.get("learned_until"), data_until),
-        days_since_training=_days(_metadata(instance, TRAINING_SNAPSHOT).get("last_business_date"), data_until),
+        chain_is_complete=verdict >= snapshot,
+        was_refused=bool(trained) and trained[-1].left_no_champion and examples < snapshot < verdict,
+        monitoring_is_current=seen >= examples,
+        broken=standing.broken,
+        drift=standing.drift,
+        performance=standing.performance,
+        champion_age_days=_days(learned, standing.data_until),
+        days_since_training=_days(trained[-1].last_business_date if trained else learned, standing.data_until),
     )
 
 
-def _metadata(instance: dg.DagsterInstance, key: dg.AssetKey) -> dict[str, Any]:
-    """The values of an asset's latest metadata; empty if it was never materialized."""
-    record = instance.get_latest_materialization_event(key)
-    materialization = record.asset_materialization if record is not None else None
-    return {name: entry.value for name, entry in materialization.metadata.items()} if materialization else {}
-
-
-def _monitored(instance: dg.DagsterInstance, key: dg.AssetKey, champion: str | None) -> dict[str, Any]:
-    """What a monitoring asset said of the champion; nothing if it last spoke of another one."""
-    text = _metadata(instance, key).get(SITUATION)
-    situation: dict[str, Any] = json.loads(text) if text else {}
-    return situation if champion is None or situation.get("model_version") == champion else {}
-
-
-def _days(first: str | None, last: str | None) -> int | None:
-    if first is None or last is None:
-        return None
-    return (dt.date.fromisoformat(last) - dt.date.fromisoformat(first)).days
+def _days(first: dt.date | None, last: dt.date | None) -> int | None:
+    return (last - first).days if first is not None and last is not None else None
 
 
 def training_is_under_way(instance: dg.DagsterInstance) -> bool:
@@ -84,7 +63,7 @@ def training_is_under_way(instance: dg.DagsterInstance) -> bool:
     return any(instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=ACTIVE)) for job in (TRAIN_MODEL, RETRAIN))
 
 
-def retraining_sensor(jobs: Sequence[AssetJob], rules: RetrainingRules = RULES) -> dg.SensorDefinition:
+def retraining_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
     """Builds the sensor. One build of the training examples is asked for once; if its training fails, the next build asks again.
 
     Where an endpoint is in service, the new champion goes behind it; an endpoint that fell behind the champion is brought up to it.
@@ -104,14 +83,17 @@ def retraining_sensor(jobs: Sequence[AssetJob], rules: RetrainingRules = RULES) 
         instance = context.instance
         if training_is_under_way(instance):
             return dg.SkipReason("A training is under way.")
-        situation = training_situation(instance, ml)
-        decision = decide_retraining(situation, rules)
+        try:
+            situation = training_situation(instance, warehouse_with_short_timeout(settings), ml)
+        except WarehouseBusyError as busy:
+            return dg.SkipReason(f"{busy}. Looking again in a minute.")
+        decision = decide_retraining(situation, retraining_rules(settings))
         champion = ml.model(CHAMPION)
         if not decision.retrain and lags_behind(endpoint, champion):
             return dg.RunRequest(run_key=f"{DEPLOY} {champion and champion.version}", job_name=DEPLOY)
         if not decision.retrain:
             return dg.SkipReason(decision.reason)
-        examples = latest_materialization(instance, TRAINING_EXAMPLES)
+        examples = latest_place(instance, TRAINING_EXAMPLES)
         return dg.RunRequest(
             run_key=f"{decision.reason} {examples}",
             job_name=RETRAIN if is_in_service(endpoint) else TRAIN_MODEL,

@@ -1,9 +1,11 @@
-"""Runs whose process is gone: found, marked failed, their pool slots freed.
+"""Runs whose process is gone: found, marked failed, their pool slots freed, and what they left undone requested.
 
 A run that is killed keeps its pool slot, and the next run would wait for it for ever.
 """
 
 import datetime as dt
+import hashlib
+import json
 import os
 import socket
 from collections.abc import Iterable
@@ -11,6 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+
+from globolatte_assets.automation import FOLLOWERS
+from globolatte_assets.keys import DBT_GROUPS
+from resources.endpoint.serving_state import ServingStates
+from resources.environment import warehouse_with_short_timeout
+from resources.ml.ml_platform import MLPlatform
+from resources.settings.settings import Settings
+from resources.warehouse.warehouse import WarehouseBusyError
+from sensors.outstanding import lost_work
 
 PROCESS_TAG = "globolatte/process"
 """Which process executes a run: `host/pid/start`. Runs started by Dagster's launcher name theirs in an engine event."""
@@ -148,23 +159,50 @@ def free_slots_of_finished_runs(instance: dg.DagsterInstance) -> list[str]:
     return finished
 
 
-def run_health_sensor() -> dg.SensorDefinition:
-    """Builds the sensor that cleans up after killed runs."""
+def run_health_sensor(settings: Settings) -> dg.SensorDefinition:
+    """Builds the sensor that cleans up after killed runs, and takes up what they left undone.
+
+    Automation answers new data within a tick. What it did not answer is requested here once, when nothing is under way and it has
+    been the same for a whole tick of this sensor; its cursor is what it found last.
+    """
 
     @dg.sensor(
         name="run_health_sensor",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Marks runs whose process is gone as failed and frees their pool slots, so that nothing waits for them.",
-        target=[],
+        description="Marks runs whose process is gone as failed and frees their pool slots, so that nothing waits for them. Requests "
+        "what follows new data and was left behind it: by a run that died or failed, or since the asset is new.",
+        target=dg.AssetSelection.groups(*DBT_GROUPS) | dg.AssetSelection.assets(*FOLLOWERS),
     )
-    def watch_runs(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        dead = fail_dead_runs(context.instance)
-        freed = free_slots_of_finished_runs(context.instance)
+    def watch_runs(
+        context: dg.SensorEvaluationContext, ml: dg.ResourceParam[MLPlatform], states: ServingStates
+    ) -> dg.SensorResult:
+        instance = context.instance
+        dead = fail_dead_runs(instance)
+        freed = free_slots_of_finished_runs(instance)
+        said = f"{len(dead)} dead runs marked failed, slots of {len(freed)} finished runs freed."
         if dead or freed:
             context.log.error(
                 f"Runs whose process was gone, marked failed: {dead}. Runs whose pool slots were freed: {freed}."
             )
-        return dg.SkipReason(f"{len(dead)} dead runs marked failed, slots of {len(freed)} finished runs freed.")
+        if instance.get_runs_count(dg.RunsFilter(statuses=ACTIVE)):
+            return dg.SensorResult(skip_reason=dg.SkipReason(said))
+        graph, warehouse = definitions_of(context).asset_graph, warehouse_with_short_timeout(settings)
+        try:
+            left = lost_work(graph, instance, settings, warehouse, ml, states)
+        except WarehouseBusyError as busy:
+            return dg.SensorResult(skip_reason=dg.SkipReason(f"{said} {busy}. Looking again in a minute."))
+        found = json.dumps({key.to_user_string(): place for key, place in sorted(left.items())})
+        if not left or found != context.cursor:
+            return dg.SensorResult(cursor=found, skip_reason=dg.SkipReason(said))
+        request = dg.RunRequest(run_key=hashlib.sha256(found.encode()).hexdigest(), asset_selection=sorted(left))
+        return dg.SensorResult(run_requests=[request], cursor=found)
 
     return watch_runs
+
+
+def definitions_of(context: dg.SensorEvaluationContext) -> dg.RepositoryDefinition:
+    """What this code location defines. Raises `RuntimeError` for a context that was made without it."""
+    if context.repository_def is None:
+        raise RuntimeError("this sensor is evaluated without its definitions; give them to the context")
+    return context.repository_def

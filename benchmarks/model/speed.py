@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.model.chains import Case, case
 from benchmarks.rows import Row
-from globolatte_ml.model.encoding import Encoded, EncodedStates, encode_asked, encode_states
+from globolatte_ml.model.encoding import Encoded, EncodedStates, encode_orders, encode_states
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.training.training_job import fit_on_the_past
 
@@ -44,7 +44,7 @@ def _one_prediction(chain: Case, served: PreferenceModel, states: EncodedStates)
         times = []
         for _ in range(PREDICTIONS):
             started = time.perf_counter_ns()
-            served.predict_encoded(encode_asked(states.take(row), context, served.space_))
+            served.predict_encoded(encode_orders(states.take(row), context, served.space_))
             times.append(time.perf_counter_ns() - started)
         return statistics.median(times)
 
@@ -63,7 +63,7 @@ def _batch(chain: Case, served: PreferenceModel, states: EncodedStates, customer
     pieces = [rng.integers(0, len(chain.snapshot), AT_ONCE) for _ in range(customers // AT_ONCE)]
 
     def asked(rows: np.ndarray) -> Encoded:
-        return encode_asked(states.take(rows), chain.snapshot.contexts.take(rows), served.space_)
+        return encode_orders(states.take(rows), chain.snapshot.contexts.take(rows), served.space_)
 
     ours = _cpu_seconds(lambda: [served.predict_encoded(asked(rows)) for rows in pieces])
     one = asked(pieces[0])

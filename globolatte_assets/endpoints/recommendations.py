@@ -8,9 +8,10 @@ import dagster as dg
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDATIONS, SERVING_STATE, WAREHOUSE_POOL
+from globolatte_assets.models.champion import champion_of
 from resources.clock import Clock
 from resources.endpoint.serving_state import ServingStates
-from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion
+from resources.ml.ml_platform import MLPlatform
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
@@ -18,18 +19,6 @@ if TYPE_CHECKING:
 
 PRODUCTS_SHOWN = 8
 BAR_LENGTH = 12
-
-
-def champion_of(ml: MLPlatform) -> ModelVersion:
-    """The champion. Raises `dagster.Failure` if no model has been promoted yet."""
-    champion = ml.model(CHAMPION)
-    if champion is None:
-        raise dg.Failure(
-            description=f"there is no champion yet ({ml.describe()}); materialize the job train_model, and see the reasons "
-            "in models/promotion if it was refused",
-            allow_retries=False,
-        )
-    return champion
 
 
 def first_choices(rows: "pa.Table") -> dict[str, Counter[str]]:

@@ -8,8 +8,8 @@ from typing import Any
 import dagster as dg
 
 from globolatte_assets.endpoints.blue_green import Rollout, plan_rollout
-from globolatte_assets.endpoints.recommendations import champion_of
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDER, SERVING_STATE
+from globolatte_assets.models.champion import champion_of
 from resources.endpoint.endpoint import WHOLE, Deployment, DesiredState, Endpoint, EndpointError
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform

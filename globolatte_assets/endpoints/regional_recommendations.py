@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
-from globolatte_assets.endpoints.recommendations import champion_of
 from globolatte_assets.keys import (
     MONTHLY_WEATHER,
     OWNER_SCIENCE,
@@ -15,6 +14,7 @@ from globolatte_assets.keys import (
     SERVING_STATE,
     WAREHOUSE_POOL,
 )
+from globolatte_assets.models.champion import champion_of
 from globolatte_assets.pictures import png
 from resources.clock import Clock
 from resources.endpoint.serving_state import ServingStates

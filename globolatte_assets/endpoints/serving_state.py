@@ -16,7 +16,7 @@ from globolatte_assets.keys import (
     SERVING_STATE,
     WAREHOUSE_POOL,
 )
-from globolatte_assets.models.training_snapshot import MANIFEST_FILE
+from globolatte_assets.models.champion import MANIFEST_FILE
 from globolatte_assets.tables import STATE_TABLES
 from resources.clock import Clock
 from resources.content_store import content_hash

@@ -11,6 +11,7 @@ from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.code_versions import sql_version
 from globolatte_assets.documentation import COLUMN_SCHEMA, schema_of_model
 from globolatte_assets.features.builds import (
+    BUILDS,
     built_by,
     commands,
     fingerprint,
@@ -32,7 +33,7 @@ SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "quarantin
 COLUMN_LINEAGE = "dagster/column_lineage"
 
 DAILY_BUILD = ["build", "--exclude-resource-type", "unit_test"]
-"""Models and data tests. Unit tests judge the SQL, not the data: `make test` runs them."""
+"""Models and data tests. Unit tests check the SQL, not the data: `make test` runs them."""
 
 
 class Translator(DagsterDbtTranslator):
@@ -148,6 +149,13 @@ def _remember(
         remember_build(warehouse, models, version, clock.timestamp())
     except WarehouseBusyError as busy:
         context.log.warning("what was built is not on record, and will be built anew: %s", busy)
+
+
+def is_built_by_another_version(warehouse: Warehouse, manifest: Mapping[str, Any]) -> bool:
+    """Whether dbt has built models, and not all of them by the project as it is now."""
+    parents = models_read_by(manifest, "model")
+    built = warehouse.read(BUILDS, ["model"]).num_rows
+    return bool(built) and well_built(built_by(warehouse, fingerprint(manifest)), parents) != parents.keys()
 
 
 def dbt_models(project: DbtProject, manifest: Mapping[str, Any]) -> dg.AssetsDefinition:

@@ -3,8 +3,11 @@
 import dagster as dg
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, PROMOTION, WAREHOUSE_POOL
-from globolatte_assets.models.evaluation import challenger_of, evaluation_of, kept_evaluation
+from globolatte_assets.models.champion import challenger_of
+from globolatte_assets.models.evaluation import evaluation_of, kept_evaluation
 from globolatte_assets.models.sign_off import kept_sign_off, signed
+from globolatte_assets.models.trainings import record_verdict
+from resources.clock import Clock
 from resources.ml.ml_platform import CHAMPION, MLPlatform
 from resources.warehouse.warehouse import Warehouse
 
@@ -25,7 +28,9 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
         description="Makes the challenger champion if it passes every gate on the same holdout, and a person's sign-off where that is "
         "wanted; each gate's sentence is kept.",
     )
-    def promotion(warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform]) -> dg.MaterializeResult:
+    def promotion(
+        warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
+    ) -> dg.MaterializeResult:
         """Make the challenger champion, or say why not."""
         from globolatte_ml.training.promotion import promotion_verdict
 
@@ -50,12 +55,14 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
             # an earlier run was cut off after the promotion and before it could say so
             reasons = (*reasons, "It was promoted before, for these reasons:", *champion.reasons)
         serving = ml.model(CHAMPION)
+        champion_version = serving.version if serving is not None else None
+        record_verdict(warehouse, challenger, clock.timestamp(), promoted=verdict.promoted, champion=champion_version)
         return dg.MaterializeResult(
             metadata={
                 "promoted": verdict.promoted,
                 "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in reasons)),
                 "challenger": challenger.version,
-                "champion": serving.version if serving is not None else NO_CHAMPION,
+                "champion": champion_version or NO_CHAMPION,
             },
             data_version=dg.DataVersion(serving.content_hash[:16] if serving is not None else NO_CHAMPION),
         )

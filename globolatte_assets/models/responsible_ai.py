@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, RESPONSIBLE_AI, WAREHOUSE_POOL
-from globolatte_assets.models.evaluation import challenger_of, evaluation_of
+from globolatte_assets.models.champion import challenger_of
+from globolatte_assets.models.evaluation import evaluation_of
 from globolatte_assets.monitoring.reports import KeptPages
 from globolatte_assets.pictures import png
 from resources.clock import Clock

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-from dataclasses import dataclass
 
 import dagster as dg
 
@@ -14,45 +13,17 @@ from globolatte_assets.keys import (
     TRAINING_SNAPSHOT,
     WAREHOUSE_POOL,
 )
+from globolatte_assets.models.champion import MANIFEST_FILE, Champion, champion_with_snapshot
+from globolatte_assets.models.trainings import Training, record_training
 from globolatte_assets.tables import CATALOGUE_EXPORT, example_span
 from resources.clock import Clock
-from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion, Snapshot
+from resources.ml.ml_platform import MLPlatform
 from resources.warehouse.snapshot_export import SnapshotExports
 from resources.warehouse.warehouse import Warehouse
 
 EXAMPLES_FILE = "examples.parquet"
 EXAMPLE_PRODUCTS_FILE = "example_products.parquet"
 PRODUCTS_FILE = "products.parquet"
-MANIFEST_FILE = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Champion:
-    """The champion and what it learned from."""
-
-    version: ModelVersion
-    snapshot: Snapshot
-    learned_until: dt.date
-    """The last business date of its snapshot."""
-    fresh_from: dt.date | None
-    """The first date of its snapshot that was new to the champion before it; none if it was the first."""
-
-
-def champion_with_snapshot(ml: MLPlatform) -> Champion | None:
-    """The champion, or none if no model was promoted yet or its snapshot is gone: nothing can be told from it then."""
-    version = ml.model(CHAMPION)
-    if version is None:
-        return None
-    from globolatte_ml.data.snapshot import fresh_from
-
-    try:
-        snapshot = ml.snapshot(version.snapshot)
-    except FileNotFoundError:
-        return None
-    manifest = json.loads((snapshot.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    fresh = fresh_from(snapshot.folder)
-    learned_until = dt.date.fromisoformat(manifest["last_business_date"])
-    return Champion(version, snapshot, learned_until, dt.date.fromisoformat(str(fresh)) if fresh is not None else None)
 
 
 def first_fresh_date(champion: Champion | None, last: dt.date) -> dt.date | None:
@@ -109,6 +80,7 @@ def training_snapshot(
     }
     export.write(MANIFEST_FILE, json.dumps(manifest, indent=2).encode())
     place = export.keep(name)
+    record_training(warehouse, Training(context.run.run_id, name, span.last, clock.timestamp()))
     return dg.MaterializeResult(
         metadata={
             "orders": span.orders,

@@ -1,7 +1,6 @@
 """The asset `monitoring/data_drift`: every new window of orders against the champion's snapshot, by Evidently."""
 
 import datetime as dt
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -17,14 +16,14 @@ from globolatte_assets.keys import (
     TRAINING_EXAMPLES,
     WAREHOUSE_POOL,
 )
-from globolatte_assets.models.training_snapshot import EXAMPLES_FILE, Champion, champion_with_snapshot
+from globolatte_assets.models.champion import Champion, champion_with_snapshot
+from globolatte_assets.models.training_snapshot import EXAMPLES_FILE
 from globolatte_assets.monitoring.drift_in_words import drifted_windows, why_drifted, windows_table
 from globolatte_assets.monitoring.reports import KeptPages
+from globolatte_assets.monitoring.standing import HISTORY, broken_data
 from globolatte_assets.monitoring.windows import (
-    BROKEN,
     DRIFT_TABLE,
     NO_CHAMPION,
-    Watch,
     drop_obsolete,
     examples_between,
     kept_rows,
@@ -50,9 +49,6 @@ Row = Mapping[str, Any]
 
 NO_DRIFT = "no_drift"
 DATA_ARE_SOUND = "data_are_sound"
-SITUATION = "situation"
-"""The metadata entry that `sensors.retraining` reads: JSON, see `situation_of`."""
-HISTORY = 10
 DRIFT_REMEDY = (
     "Nothing is to be done by hand: retraining_sensor retrains when drift lasts (see its ticks). The Evidently report shows "
     "each column's distribution then and now."
@@ -116,8 +112,10 @@ def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
     return order_columns(examples, order_facts(warehouse, span["min"], span["max"]))
 
 
-def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse) -> "Iterator[MeasuredDrift]":
-    """Each window's judgement; nothing is read for no windows."""
+def measured_windows(
+    windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse
+) -> "Iterator[MeasuredDrift]":
+    """Each window's drift, measured; nothing is read for no windows."""
     if not windows:
         return
     from globolatte_ml.monitoring.drift import measure_drift
@@ -131,25 +129,6 @@ def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Wareh
         if window.scope != CHAIN:
             orders = orders[orders["business_unit"] == window.scope]
         yield measure_drift(window, orders, reference, fresh_from=champion.fresh_from)
-
-
-def situation_of(rows: Sequence[Row], champion: Champion, seen: Watch) -> dict[str, Any]:
-    """What the retraining decision needs of drift: the latest windows' statuses by scope, and why data are broken."""
-    latest = latest_windows(rows, HISTORY)
-    faults = [f"{unit}: {fault}" for unit, fault in seen.faults.items()]
-    broken = [
-        windows[-1]
-        for windows in latest.values()
-        if windows[-1]["window_status"] == BROKEN and not _is_closed(windows[-1], seen)
-    ]
-    faults += [f"{row['scope']} until {row['window_to']}: {row['faults']}" for row in broken]
-    return {
-        "model_version": champion.version.version,
-        "learned_until": str(champion.learned_until),
-        "data_until": str(seen.data_until) if seen.data_until else None,
-        "broken": faults,
-        "statuses": {scope: [row["window_status"] for row in windows] for scope, windows in latest.items()},
-    }
 
 
 def _report_links(window: Row, reports: KeptPages) -> dict[str, dg.MetadataValue]:
@@ -170,15 +149,7 @@ def _what_to_do(rows: Sequence[Row], reports: KeptPages) -> Mapping[str, dg.Meta
     }
 
 
-def _is_closed(window: Row, seen: Watch) -> bool:
-    """Whether the window's unit has sent nothing for so long that it is taken as closed."""
-    from globolatte_ml.monitoring.delivery import DeliveryLimits
-
-    latest = seen.latest_by_unit.get(window["scope"])
-    return bool(latest and seen.data_until and (seen.data_until - latest).days > DeliveryLimits().silent_days)
-
-
-def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: KeptPages) -> Iterator[dg.AssetCheckResult]:
+def _checks(rows: Sequence[Row], broken: Sequence[str], reports: KeptPages) -> Iterator[dg.AssetCheckResult]:
     drifted = drifted_windows(rows)
     yield dg.AssetCheckResult(
         check_name=NO_DRIFT,
@@ -187,7 +158,6 @@ def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: KeptPage
         description=why_drifted(rows) if drifted else "No scope drifted in its latest window.",
         metadata={"drifted_scopes": len(drifted), **(_what_to_do(rows, reports) if drifted else {})},
     )
-    broken = situation.get("broken", [])
     yield dg.AssetCheckResult(
         check_name=DATA_ARE_SOUND,
         passed=not broken,
@@ -197,18 +167,18 @@ def _checks(rows: Sequence[Row], situation: Mapping[str, Any], reports: KeptPage
     )
 
 
-def _judge(
+def _measure(
     windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse, reports: KeptPages, clock: Clock
 ) -> None:
-    """Judges windows and keeps each verdict as soon as it is there; pages are made for the latest windows alone."""
+    """Measures windows and stores each verdict as soon as it is there; pages are made for the latest windows alone."""
     shown = {window.window_id for window in sorted(windows, key=lambda window: window.last)[-reports.kept :]}
-    for judgement in judgements(windows, champion, warehouse):
-        window_id = judgement.verdict.window.window_id
-        html = judgement.html() if window_id in shown else None
+    for measured in measured_windows(windows, champion, warehouse):
+        window_id = measured.verdict.window.window_id
+        html = measured.html() if window_id in shown else None
         if html is not None:
             reports.keep(window_id, html)
         where = {"window_id": window_id, "model_version": champion.version.version}
-        warehouse.replace(DRIFT_TABLE, drift_rows(judgement.verdict, champion, clock), where)
+        warehouse.replace(DRIFT_TABLE, drift_rows(measured.verdict, champion, clock), where)
 
 
 def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -> dg.AssetsDefinition:
@@ -230,7 +200,7 @@ def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -
             ),
         ],
         description="The last orders, window by window, for the chain and for each unit, against the champion's snapshot at the "
-        "same time of year. Each complete window is judged once per champion.",
+        "same time of year. Each complete window is measured once per champion.",
     )
     def data_drift(
         warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
@@ -238,35 +208,33 @@ def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -
         champion = champion_with_snapshot(ml)
         if champion is None:
             metadata = nothing_to_compare(NO_CHAMPION)
-            return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], {}, reports)))
+            return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], [], reports)))
         with warehouse.kept_open():
             seen = watch(warehouse, DRIFT_TABLE, champion, rules_of(window_orders, window_days))
             drop_obsolete(warehouse, DRIFT_TABLE, champion, seen)
-        _judge(seen.windows, champion, warehouse, reports, clock)
+        _measure(seen.windows, champion, warehouse, reports, clock)
         with warehouse.kept_open():
             rows, count = kept_rows(warehouse, DRIFT_TABLE, champion, []), row_count(warehouse, DRIFT_TABLE)
-        situation = situation_of(rows, champion, seen)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": dg.MetadataValue.int(count),
-                **_metadata(rows, situation, len(seen.windows), reports),
+                **_metadata(rows, champion, len(seen.windows), reports),
             },
-            check_results=list(_checks(rows, situation, reports)),
+            check_results=list(_checks(rows, broken_data(rows, seen), reports)),
         )
 
     return data_drift
 
 
 def _metadata(
-    rows: Sequence[Row], situation: Mapping[str, Any], judged: int, reports: KeptPages
+    rows: Sequence[Row], champion: Champion, measured: int, reports: KeptPages
 ) -> Mapping[str, dg.MetadataValue]:
     common: dict[str, dg.MetadataValue] = {
-        SITUATION: dg.MetadataValue.text(json.dumps(situation)),
-        "model_version": dg.MetadataValue.text(situation["model_version"]),
-        "windows_judged": dg.MetadataValue.int(judged),
+        "model_version": dg.MetadataValue.text(champion.version.version),
+        "windows_judged": dg.MetadataValue.int(measured),
     }
     if not rows:
-        return {**common, **nothing_to_compare(f"no window is complete since {situation['learned_until']}")}
+        return {**common, **nothing_to_compare(f"no window is complete since {champion.learned_until}")}
     from globolatte_ml.monitoring.plots import drift_over_time
 
     first = next(iter(latest_windows(rows, 1).values()))[-1]

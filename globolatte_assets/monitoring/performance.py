@@ -1,6 +1,5 @@
 """The asset `monitoring/performance`: the champion's predictions for every new window of orders against what was bought."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +14,8 @@ from globolatte_assets.keys import (
     TRAINING_EXAMPLES,
     WAREHOUSE_POOL,
 )
-from globolatte_assets.models.training_snapshot import Champion, champion_with_snapshot
-from globolatte_assets.monitoring.data_drift import HISTORY, SITUATION
+from globolatte_assets.models.champion import Champion, champion_with_snapshot
+from globolatte_assets.monitoring.standing import HISTORY
 from globolatte_assets.monitoring.windows import (
     NO_CHAMPION,
     PERFORMANCE_TABLE,
@@ -173,28 +172,22 @@ def performance_asset(window_orders: int, window_days: int) -> dg.AssetsDefiniti
         with warehouse.kept_open():
             seen = watch(warehouse, PERFORMANCE_TABLE, champion, rules_of(window_orders, window_days))
             drop_obsolete(warehouse, PERFORMANCE_TABLE, champion, seen)
-        judged = 0
+        measured = 0
         for verdict in verdicts(seen.windows, champion, warehouse):
             where = {"window_id": verdict.window.window_id, "model_version": champion.version.version}
-            judged += warehouse.replace(PERFORMANCE_TABLE, performance_row(verdict, champion, clock), where)
+            measured += warehouse.replace(PERFORMANCE_TABLE, performance_row(verdict, champion, clock), where)
         with warehouse.kept_open():
             rows, count = kept_rows(warehouse, PERFORMANCE_TABLE, champion, []), row_count(warehouse, PERFORMANCE_TABLE)
-        metadata = {"dagster/row_count": dg.MetadataValue.int(count), **_metadata(rows, champion, judged)}
+        metadata = {"dagster/row_count": dg.MetadataValue.int(count), **_metadata(rows, champion, measured)}
         return dg.MaterializeResult(metadata=metadata, check_results=[_check(rows)])
 
     return performance
 
 
-def _metadata(rows: Sequence[Row], champion: Champion, judged: int) -> Mapping[str, dg.MetadataValue]:
-    latest = latest_windows(rows, HISTORY)
-    situation = {
-        "model_version": champion.version.version,
-        "statuses": {scope: [row["status"] for row in windows] for scope, windows in latest.items()},
-    }
+def _metadata(rows: Sequence[Row], champion: Champion, measured: int) -> Mapping[str, dg.MetadataValue]:
     common: dict[str, dg.MetadataValue] = {
-        SITUATION: dg.MetadataValue.text(json.dumps(situation)),
         "model_version": dg.MetadataValue.text(champion.version.version),
-        "windows_judged": dg.MetadataValue.int(judged),
+        "windows_judged": dg.MetadataValue.int(measured),
     }
     if not rows:
         return {**common, **nothing_to_compare(f"no window is complete since {champion.learned_until}")}

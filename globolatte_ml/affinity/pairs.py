@@ -7,7 +7,7 @@ product). Its rate is compared with B's rate at all other anchors of the same re
   "A simple method for the analysis of clustered binary data", 1992).
 - One-sided Fisher test where a cell is small, log-likelihood ratio (Dunning 1993) elsewhere; the false discovery rate is held at
   5 % over all pairs of a kind (Benjamini & Hochberg 1995).
-- The lift is the posterior mean under a gamma prior learnt from all pairs (DuMouchel 1999), regional ones around the chain's;
+- The lift is the posterior mean under a gamma prior learned from all pairs (DuMouchel 1999), regional ones around the chain's;
   `lift_low` is its fifth percentile. The prior's mean is 1: without evidence nothing goes together.
 """
 
@@ -118,7 +118,7 @@ def design_effect(pairs: Pairs) -> np.ndarray:
 
 
 def one_sided_p(both: np.ndarray, orders: np.ndarray, others_both: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """P(at least `both` of `orders`) if the rate were that of `others` and these together; shape (n,). 1 where nothing can be told."""
+    """P(at least `both` of `orders`) if the rate were that of `others` and these together; shape (n,). 1 where the counts say nothing."""
     from scipy.special import erfc
     from scipy.stats import hypergeom
 
@@ -136,18 +136,18 @@ def one_sided_p(both: np.ndarray, orders: np.ndarray, others_both: np.ndarray, o
     small = by_chance.min(axis=0) < SMALL_CELL
     drawn_hits, drawn, marked, whole = np.rint([counts[small] for counts in (both, orders, hits, total)])
     p_value[small] = hypergeom.sf(drawn_hits - 1, whole.clip(min=1), marked, drawn)
-    told: np.ndarray = np.where((orders > 0) & (others > 0), p_value, 1.0)
-    return told
+    answer: np.ndarray = np.where((orders > 0) & (others > 0), p_value, 1.0)
+    return answer
 
 
 def learn_shape(counts: np.ndarray, expected: np.ndarray) -> float:
     """The gamma prior's shape (its mean is 1) under which counts are likeliest, on a grid: negative binomial likelihood."""
     from scipy.special import gammaln
 
-    told = expected > 0
-    if not told.any():
+    informative = expected > 0
+    if not informative.any():
         return float(PRIOR_SHAPES[-1])
-    x, e = counts[told], expected[told]
+    x, e = counts[informative], expected[informative]
     fits = [
         (gammaln(a + x) - gammaln(a) - gammaln(x + 1) + a * np.log(a / (a + e)) + x * np.log(e / (a + e))).sum()
         for a in PRIOR_SHAPES

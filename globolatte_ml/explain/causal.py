@@ -85,10 +85,14 @@ def _effect(
     effect, error = scores.mean(axis=0), _clustered_error(scores, clusters)
     before = _before(here, products)
     nothing = np.zeros_like(before)
-    told = before.sum(axis=1) > 0
-    earlier = _scores(before, nothing, nothing, treated, share)[told]
-    earlier_error = _clustered_error(earlier, [one[told] for one in clusters]) if told.any() else np.ones(len(products))
-    placebo = np.abs(earlier.mean(axis=0)) / np.maximum(earlier_error, 1e-12) if told.any() else np.zeros(1)
+    informative = before.sum(axis=1) > 0
+    earlier = _scores(before, nothing, nothing, treated, share)[informative]
+    earlier_error = (
+        _clustered_error(earlier, [one[informative] for one in clusters])
+        if informative.any()
+        else np.ones(len(products))
+    )
+    placebo = np.abs(earlier.mean(axis=0)) / np.maximum(earlier_error, 1e-12) if informative.any() else np.zeros(1)
     return WeatherEffect(
         *pair,
         len(rows),

@@ -20,7 +20,7 @@ from globolatte_ml.model.places import Places
 
 DAYPART_PRIOR_ORDERS, BASKET_PRIOR_ORDERS, ADDON_PRIOR_ORDERS = 4.0, 4.0, 4.0
 ADDON_SCALE = 2.0
-MOST_CONTEXTS_KEPT = 4_096
+MOST_CACHED_CONTEXTS = 4_096
 _DAY = np.timedelta64(1, "D")
 
 
@@ -49,7 +49,7 @@ class Encoded:
 
 @dataclass(frozen=True)
 class EncodedStates:
-    """What is known of n customers whatever is asked: the last columns of an `Encoded`."""
+    """What is known of n customers whatever the context: the last columns of an `Encoded`."""
 
     columns: np.ndarray
     places: Places
@@ -65,11 +65,11 @@ class EncodedStates:
 
 def encode_for(states: CustomerStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
     """States and contexts as numbers, in the words and over the span of `space`."""
-    return encode_asked(encode_states(states, space), contexts, space)
+    return encode_orders(encode_states(states, space), contexts, space)
 
 
-def encode_asked(states: EncodedStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
-    """What is asked, as numbers, of n states that are numbers already."""
+def encode_orders(states: EncodedStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
+    """Contexts and n states that are numbers already, come together."""
     return Encoded(np.concatenate((_encoded_contexts(contexts, space), states.columns), axis=1), space.places)
 
 
@@ -99,7 +99,7 @@ def encode_states(states: CustomerStates, space: FeatureSpace) -> EncodedStates:
         "addons": states.addon_lines,
     }
     places = space.places
-    columns = np.empty((len(states), places.width - places.asked))
+    columns = np.empty((len(states), places.width - places.context_width))
     for name, values in parts.items():
         columns[:, places.within("last_day", name)] = values if values.ndim == columns.ndim else values[:, None]
     return EncodedStates(columns, places)
@@ -111,17 +111,17 @@ def daypart_preference(daypart_orders: np.ndarray, space: FeatureSpace) -> np.nd
 
 
 def _encoded_contexts(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
-    """What is asked, as numbers."""
+    """Contexts as numbers."""
     if len(contexts) != 1:
         return _columns_of(contexts, space)
-    kept = space.contexts_asked  # whoever asks for one customer after another asks in the same few circumstances
+    cached = space.encoded_contexts  # whoever asks for one customer after another asks in the same few circumstances
     where, when, weather = contexts.business_unit.item(), contexts.date.item(), contexts.weather.item()
-    asked = where, when, weather, contexts.daypart.item(), contexts.is_holiday.item()
-    columns = kept.get(asked)
+    context = where, when, weather, contexts.daypart.item(), contexts.is_holiday.item()
+    columns = cached.get(context)
     if columns is None:
-        if len(kept) >= MOST_CONTEXTS_KEPT:
-            kept.clear()
-        columns = kept[asked] = _columns_of(contexts, space)
+        if len(cached) >= MOST_CACHED_CONTEXTS:
+            cached.clear()
+        columns = cached[context] = _columns_of(contexts, space)
         columns.setflags(write=False)
     return columns
 
@@ -138,7 +138,7 @@ def _columns_of(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
         "weather": encode(contexts.weather, words.weathers),
         "daypart": encode(contexts.daypart, DAYPARTS),
     }
-    columns, rows = np.zeros((len(contexts), places.asked)), np.arange(len(contexts))
+    columns, rows = np.zeros((len(contexts), places.context_width)), np.arange(len(contexts))
     for name, code in codes.items():
         place = np.where(code < 0, day.start, places[name].start + code)  # what is not known goes where the day will be
         columns[rows, place] = 1.0

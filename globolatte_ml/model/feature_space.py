@@ -25,7 +25,7 @@ SHOWN = ("business_unit", "season", "weather", "daypart", "holiday", "trend", "b
 
 @dataclass(frozen=True)
 class FeatureSpace:
-    """Everything learnt at fit that features need. R business units, K products.
+    """Everything learned at fit that features need. R business units, K products.
 
     Attributes:
         vocabulary: the known words.
@@ -57,8 +57,8 @@ class FeatureSpace:
         return Places(self.vocabulary)
 
     @cached_property
-    def contexts_asked(self) -> dict[Hashable, np.ndarray]:
-        """Rows kept by `encoding` for single contexts asked about before."""
+    def encoded_contexts(self) -> dict[Hashable, np.ndarray]:
+        """Rows of single contexts, cached by `encoding`."""
         return {}
 
     @cached_property
@@ -102,7 +102,7 @@ class Circumstances:
         of_context: (C, p): what a context shows.
         of_past: (9, p): what seasons, dayparts and trend of the past show, whatever the unit. of_past_cells: (4 R, p): what the past
             in one unit and season shows beyond that.
-        unit_cells: (C, 4 R), season_cells: (9, 4 R): the unit asked for and the seasons of the past, spread over unit by season:
+        unit_cells: (C, 4 R), season_cells: (9, 4 R): the unit of the request and the seasons of the past, spread over unit by season:
             their product is what `of_past_cells` goes by.
     """
 

@@ -199,9 +199,9 @@ def _fit_taste(
 def _learn_blend(trial: FittedModel, after: Orders, logits: np.ndarray) -> None:
     """Whom to trust, by orders that neither expert was fitted on."""
     log_taste = log_softmax(trial.taste_scores(encode_for(after.states, after.contexts, trial.space_)))
-    told = np.isin(after.chosen, trial.sold_)
-    position = np.searchsorted(trial.sold_, after.chosen[told])
-    trial.blend_ = learn_blend(log_taste[told], log_softmax(logits)[told], position)
+    known = np.isin(after.chosen, trial.sold_)
+    position = np.searchsorted(trial.sold_, after.chosen[known])
+    trial.blend_ = learn_blend(log_taste[known], log_softmax(logits)[known], position)
 
 
 def learn_blend(log_taste: np.ndarray, log_regression: np.ndarray, chosen: np.ndarray) -> np.ndarray:

@@ -61,7 +61,7 @@ class PreferenceModel(FittedModel):
         return self
 
     def content_hash(self) -> str:
-        """SHA-256 over the learnt parameters in canonical form: the same training gives the same name."""
+        """SHA-256 over the learned parameters in canonical form: the same training gives the same name."""
         canonical = json.dumps(model_files.as_document(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -71,7 +71,7 @@ def restore(model: FittedModel, folder: Path) -> None:
 
 
 def as_document(model: FittedModel) -> dict[str, Any]:
-    """Every learnt number and word as JSON values: what the content hash is taken over."""
+    """Every learned number and word as JSON values: what the content hash is taken over."""
     return _words_and_numbers(model) | {name: array.tolist() for name, array in _arrays(model).items()}
 
 

@@ -39,7 +39,7 @@ def named(part: str, labels: Sequence[str]) -> list[str]:
 class Places:
     """Columns of n orders over K products, R business units, W weather types.
 
-    What is asked: indicators (`CONTEXT`) business_unit (R), season (4), business_unit_season (4 R), month (12), weather (W),
+    The context: indicators (`CONTEXT`) business_unit (R), season (4), business_unit_season (4 R), month (12), weather (W),
     daypart (4), holiday, all zero for a word never seen; trend, which runs from 0 to 1 over the training span and stays there
     outside; day, in days since 1970.
 
@@ -53,7 +53,7 @@ class Places:
     - mains (K), mains_120d (K), mains_30d (K), addons (K): the decayed ones as of the last order.
 
     Attributes:
-        width: how many columns. asked: how many of them, which come first, are what is asked; the others are what is known.
+        width: how many columns. context_width: how many of them, which come first, are the context; the others are what is known.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -87,7 +87,7 @@ class Places:
         self._slices = {name: slice(end - width, end) for (name, width), end in zip(widths.items(), ends, strict=True)}
         for name, parts in TOGETHER.items():
             self._slices[name] = slice(self._slices[parts[0]].start, self._slices[parts[-1]].stop)
-        self.width, self.asked = ends[-1], self._slices["day"].stop
+        self.width, self.context_width = ends[-1], self._slices["day"].stop
 
     def __getitem__(self, name: str) -> slice:
         """The columns of that name."""

@@ -1,4 +1,4 @@
-"""The words of a conversation with the scorer: what is asked, what is answered, and the address of an answer."""
+"""Requests and answers: what is requested, what is answered, and the address of an answer."""
 
 from __future__ import annotations
 

@@ -50,15 +50,15 @@ def regional_table(scorer: Scorer, weather_days: pa.Table, today: dt.date) -> pa
     units, weathers, products = list(scorer.bundle.business_units), scorer.weathers, scorer.products
     grid = [(unit, season, weather) for unit in units for season in range(len(SEASONS)) for weather in weathers]
     days = {season: days_of_season(season, today) for season in range(len(SEASONS))}
-    asked = [(unit, day, weather) for unit, season, weather in grid for day in days[season]]
+    cells = [(unit, day, weather) for unit, season, weather in grid for day in days[season]]
     contexts = Contexts(
-        business_unit=np.array([unit for unit, _, _ in asked]),
-        date=np.array([day for _, day, _ in asked], dtype="datetime64[D]"),
-        weather=np.array([weather for _, _, weather in asked]),
-        daypart=np.full(len(asked), _ANY_DAYPART),
-        is_holiday=np.zeros(len(asked), dtype=bool),
+        business_unit=np.array([unit for unit, _, _ in cells]),
+        date=np.array([day for _, day, _ in cells], dtype="datetime64[D]"),
+        weather=np.array([weather for _, _, weather in cells]),
+        daypart=np.full(len(cells), _ANY_DAYPART),
+        is_holiday=np.zeros(len(cells), dtype=bool),
     )
-    answers = scorer.probabilities(np.full(len(asked), NO_HISTORY), contexts)
+    answers = scorer.probabilities(np.full(len(cells), NO_HISTORY), contexts)
     probability = answers.reshape(len(grid), MONTHS_OF_A_SEASON, len(products)).mean(axis=1)
     shares, seen = _weather_shares(weather_days, units, weathers)
     return _rows(scorer, grid, probability, shares, seen, today)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.vocabulary import DAYPARTS, months
-from globolatte_ml.model.encoding import daypart_preference, encode_asked, encode_states
+from globolatte_ml.model.encoding import daypart_preference, encode_orders, encode_states
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.model_files import DOCUMENT_NAME
 from globolatte_ml.scoring.recommendations import RankedProduct, Recommendation, Request, prediction_id
@@ -64,20 +64,20 @@ class Scorer:
         """
         if not requests:
             return []
-        asked = [self._resolved(request) for request in requests]
-        rows = self.bundle.rows(np.array([request.customer_id for request in asked]))
+        resolved = [self._resolved(request) for request in requests]
+        rows = self.bundle.rows(np.array([request.customer_id for request in resolved]))
         contexts = Contexts(
-            business_unit=np.array([request.business_unit for request in asked]),
-            date=np.array([request.date for request in asked], dtype="datetime64[D]"),
-            weather=np.array([request.weather for request in asked]),
-            daypart=np.array([request.daypart or _ANY_DAYPART for request in asked]),
-            is_holiday=np.array([self._is_holiday(request) for request in asked]),
+            business_unit=np.array([request.business_unit for request in resolved]),
+            date=np.array([request.date for request in resolved], dtype="datetime64[D]"),
+            weather=np.array([request.weather for request in resolved]),
+            daypart=np.array([request.daypart or _ANY_DAYPART for request in resolved]),
+            is_holiday=np.array([self._is_holiday(request) for request in resolved]),
         )
         probabilities = self.probabilities(rows, contexts)
         order = np.argsort(-probabilities, axis=1, kind="stable")
         return [
             self._answer(request, row >= 0, probabilities[i], order[i])
-            for i, (request, row) in enumerate(zip(asked, rows.tolist(), strict=True))
+            for i, (request, row) in enumerate(zip(resolved, rows.tolist(), strict=True))
         ]
 
     def time_zone(self, business_unit: str) -> str:
@@ -124,8 +124,8 @@ class Scorer:
         spread = contexts.take(index)
         daypart = np.where(anytime[index], np.array(DAYPARTS)[turn], spread.daypart)
         spread = Contexts(spread.business_unit, spread.date, spread.weather, daypart, spread.is_holiday)
-        asked = encode_asked(self._states.take(rows[index] + 1), spread, self.model.space_)
-        answers = self.model.predict_encoded(asked, self.products)
+        orders = encode_orders(self._states.take(rows[index] + 1), spread, self.model.space_)
+        answers = self.model.predict_encoded(orders, self.products)
         mixed: np.ndarray = np.add.reduceat(answers * weights[:, None], first, axis=0)
         return mixed
 
@@ -166,7 +166,7 @@ class Scorer:
     def _is_holiday(self, request: Request) -> bool:
         return self.bundle.is_holiday(request.business_unit, np.datetime64(request.date, "D"))
 
-    def _answer(self, asked: Request, known: bool, probabilities: np.ndarray, order: np.ndarray) -> Recommendation:
+    def _answer(self, request: Request, known: bool, probabilities: np.ndarray, order: np.ndarray) -> Recommendation:
         ranked = tuple(
             RankedProduct(
                 self.products[position],
@@ -174,25 +174,25 @@ class Scorer:
                 float(probabilities[position]),
                 i,
             )
-            for i, position in enumerate(order[: asked.top].tolist(), start=1)
+            for i, position in enumerate(order[: request.top].tolist(), start=1)
         )
         address = prediction_id(
             self.model_version,
             self.state_version,
-            asked.customer_id,
-            asked.business_unit,
-            asked.date,
-            asked.weather,
-            asked.daypart,
+            request.customer_id,
+            request.business_unit,
+            request.date,
+            request.weather,
+            request.daypart,
         )
         return Recommendation(
             prediction_id=address,
-            customer_id=asked.customer_id,
+            customer_id=request.customer_id,
             known_customer=known,
-            business_unit=asked.business_unit,
-            weather=asked.weather,
-            date=asked.date,
-            daypart=asked.daypart,
+            business_unit=request.business_unit,
+            weather=request.weather,
+            date=request.date,
+            daypart=request.daypart,
             model_version=self.model_version,
             state_version=self.state_version,
             ranked=ranked,

@@ -63,7 +63,7 @@ class Training:
         return numbers
 
     def parameters(self) -> dict[str, Any]:
-        """What was chosen or learnt in few words."""
+        """What was chosen or learned in few words."""
         model, space = self.model, self.model.space_
         return {
             "content_hash": model.content_hash(),

@@ -197,6 +197,13 @@ where reason_code is null and status = 'refused' and position('misplaced: ' in r
 """
 """What was refused for its path before there were reason codes was told by the text of its reason."""
 
+TRAININGS = """
+create table ml.trainings (
+    run_id varchar not null, snapshot varchar not null, last_business_date date not null, started_at timestamp not null,
+    model_version varchar, promoted boolean, champion_version varchar, decided_at timestamp
+);
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -210,6 +217,7 @@ MIGRATIONS: tuple[str, ...] = (
     RESPONSIBLE_AI,
     DBT_BUILDS,
     MISPLACED_BY_CODE,
+    TRAININGS,
 )
 
 

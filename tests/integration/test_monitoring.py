@@ -46,7 +46,9 @@ class Monitored:
 
     def decision(self) -> tuple[bool, str]:
         with open_instance(self.settings) as instance:
-            decision = decide_retraining(training_situation(instance, ml_of(self.settings)))
+            decision = decide_retraining(
+                training_situation(instance, warehouse_of(self.settings), ml_of(self.settings))
+            )
         return decision.retrain, decision.reason
 
     def champion(self) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.model.encoding import encode_asked, encode_states
+from globolatte_ml.model.encoding import encode_orders, encode_states
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.taste import ROWS_AT_ONCE
 
@@ -18,7 +18,7 @@ def one_by_one(model, states, contexts):
     """As an endpoint asks: states that were encoded long before, one order at a time."""
     prepared = encode_states(states, model.space_)
     rows = [np.array([row]) for row in range(len(states))]
-    asked = [encode_asked(prepared.take(row), contexts.take(row), model.space_) for row in rows]
+    asked = [encode_orders(prepared.take(row), contexts.take(row), model.space_) for row in rows]
     return np.concatenate([model.predict_encoded(one) for one in asked])
 
 

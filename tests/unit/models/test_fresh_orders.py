@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_assets.models.training_snapshot import Champion, first_fresh_date
+from globolatte_assets.models.champion import Champion
+from globolatte_assets.models.training_snapshot import first_fresh_date
 from resources.ml.ml_platform import ModelVersion, Snapshot
 
 UNTIL = dt.date(2023, 12, 31)

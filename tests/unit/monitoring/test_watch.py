@@ -1,14 +1,14 @@
-"""What monitoring finds to judge in a real warehouse: new windows once, broken ones again after they were corrected."""
+"""What monitoring finds to evaluate in a real warehouse: new windows once, broken ones again after they were corrected."""
 
 import datetime as dt
-import json
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from globolatte_assets.models.training_snapshot import Champion
-from globolatte_assets.monitoring.data_drift import drift_rows, situation_of
+from globolatte_assets.models.champion import Champion
+from globolatte_assets.monitoring.data_drift import drift_rows
+from globolatte_assets.monitoring.standing import standing_of
 from globolatte_assets.monitoring.windows import DRIFT_TABLE, Watch, drop_obsolete, kept_rows, watch
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
 from globolatte_ml.monitoring.windows import Window, WindowRules
@@ -78,7 +78,7 @@ def record(warehouse: Warehouse, window: Window, status: Status) -> None:
     warehouse.replace(DRIFT_TABLE, drift_rows(verdict, CHAMPION, CLOCK), {"window_id": window.window_id})
 
 
-def test_a_complete_window_is_judged_once(stocked: DuckDBWarehouse) -> None:
+def test_a_complete_window_is_evaluated_once(stocked: DuckDBWarehouse) -> None:
     for day in range(12):
         deliver(stocked, day, good=20)
     (window,) = look(stocked).windows
@@ -100,7 +100,7 @@ def test_refused_files_are_days_that_failed(stocked: DuckDBWarehouse) -> None:
     assert "10 were refused" in look(stocked).windows[0].delivery.faults()[0]
 
 
-def test_a_broken_window_is_judged_again_once_it_is_corrected(stocked: DuckDBWarehouse) -> None:
+def test_a_broken_window_is_evaluated_again_once_it_is_corrected(stocked: DuckDBWarehouse) -> None:
     for day in range(10):
         deliver(stocked, day, good=20, bad=20)
     record(stocked, look(stocked).windows[0], Status.BROKEN)
@@ -131,15 +131,13 @@ def test_broken_days_are_noticed_before_a_window_is_complete(stocked: DuckDBWare
     assert "75% of 20 delivered rows were quarantined" in seen.faults["BU_US"]
 
 
-def test_the_situation_is_json_with_the_windows_in_time_order(stocked: DuckDBWarehouse) -> None:
+def test_the_champion_s_standing_has_its_windows_in_time_order(stocked: DuckDBWarehouse) -> None:
     for day in range(30):
         deliver(stocked, day, good=20)
     statuses = [Status.OK, Status.DRIFTED, Status.BROKEN]
     for window, status in zip(look(stocked).windows, statuses, strict=True):
         record(stocked, window, status)
-    rows = kept_rows(stocked, DRIFT_TABLE, CHAMPION, [])
-    situation = json.loads(json.dumps(situation_of(rows, CHAMPION, look(stocked))))
-    assert situation["statuses"] == {"BU_US": ["ok", "drifted", "broken"]}
-    assert situation["learned_until"] == "2024-02-29"
-    assert situation["data_until"] == "2024-03-30"
-    assert len(situation["broken"]) == 1
+    standing = standing_of(stocked, CHAMPION)
+    assert standing.drift == {"BU_US": ["ok", "drifted", "broken"]}
+    assert standing.data_until == dt.date(2024, 3, 30)
+    assert len(standing.broken) == 1

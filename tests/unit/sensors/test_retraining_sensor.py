@@ -1,28 +1,30 @@
 """What the retraining sensor gathers, and which job it asks for."""
 
+import datetime as dt
 import json
+import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from globolatte_assets.jobs import DEPLOY, RETRAIN, TRAIN_MODEL, jobs
-from globolatte_assets.keys import DATA_DRIFT, PERFORMANCE, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
-from globolatte_assets.monitoring.data_drift import SITUATION
-from resources.endpoint.endpoint import Deployment, DesiredState, ObservedState
+from globolatte_assets.keys import DATA_DRIFT, DELIVERED_DAYS, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
+from globolatte_assets.models.champion import MANIFEST_FILE
+from globolatte_assets.models.retraining import TrainingSituation
+from globolatte_assets.models.trainings import Training, record_training
+from resources.endpoint.endpoint import Deployment as Served
+from resources.endpoint.endpoint import DesiredState, ObservedState
 from resources.ml.local.platform import LocalMLPlatform
 from resources.ml.ml_platform import TrainedModel
+from resources.warehouse.warehouse import Warehouse
 from sensors.retraining import retraining_sensor, training_situation
-from tests.builders import deployment
-
-DRIFTED = {
-    "model_version": "1",
-    "learned_until": "2023-12-31",
-    "data_until": "2024-02-29",
-    "broken": [],
-    "statuses": {"chain": ["drifted", "drifted"]},
-}
+from tests.builders import Deployment, deployment
+from tests.dbt_views import make_view
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Endpoint:
     def desired(self) -> DesiredState:
         if self.content_hash is None:
             return DesiredState()
-        return DesiredState({"blue": Deployment("folder", "1", self.content_hash)}, {"blue": 100})
+        return DesiredState({"blue": Served("folder", "1", self.content_hash)}, {"blue": 100})
 
     def observed(self) -> ObservedState:
         return ObservedState(None, self.running, healthy=self.running, routed=True, settled=True)
@@ -44,113 +46,228 @@ class Endpoint:
 NOTHING_DEPLOYED, SERVING, STOPPED = Endpoint(), Endpoint("first"), Endpoint("first", running=False)
 
 
-@pytest.fixture
-def ml(tmp_path: Path) -> LocalMLPlatform:
-    return LocalMLPlatform(folder=str(tmp_path))
+def materialize(instance: dg.DagsterInstance, key: dg.AssetKey) -> None:
+    instance.report_runless_asset_event(dg.AssetMaterialization(key))
+
+
+LEARNED_UNTIL, DATA_UNTIL = dt.date(2023, 12, 31), dt.date(2024, 2, 29)
+AT = dt.datetime(2024, 1, 1)  # noqa: DTZ001 - as the warehouse holds it
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A deployment whose warehouse and event log a test fills."""
+
+    deployed: Deployment
+    ml: LocalMLPlatform
+
+    @property
+    def warehouse(self) -> Warehouse:
+        return self.deployed.warehouse
+
+    @property
+    def instance(self) -> dg.DagsterInstance:
+        return self.deployed.instance
+
+    def built(self) -> None:
+        """Training examples are built; sales were delivered until `DATA_UNTIL`."""
+        with self.warehouse.transaction() as transaction:
+            transaction.execute("create schema intermediate")
+            transaction.execute(
+                "create table intermediate.int_daily_sales (business_unit varchar, business_date date, main_orders bigint)"
+            )
+        make_view(self.warehouse, "int_delivered_days")
+        self.deliver(DATA_UNTIL)
+        materialize(self.instance, DELIVERED_DAYS)
+        materialize(self.instance, TRAINING_EXAMPLES)
+
+    def deliver(self, date: dt.date, bad: int = 0) -> None:
+        entry = {
+            "load_id": str(date), "sequence": date.toordinal(), "path": f"sales/usa/{date}", "etag": "", "sha256": "", "size_bytes": 1,
+            "business_unit": "BU_US", "business_date": date, "status": "loaded", "rows_in_file": 100, "rows_loaded": 100 - bad,
+            "rows_quarantined": bad, "attempt": 1, "run_id": "run", "recorded_at": AT,
+        }  # fmt: skip
+        self.warehouse.replace("sales_data.load_ledger", pa.Table.from_pylist([entry]), {"load_id": entry["load_id"]})
+
+    def trained(self, until: dt.date = LEARNED_UNTIL, champion: str | None = "1") -> None:
+        """A snapshot of examples until a date, and a verdict on its model."""
+        training = Training("run", "snapshot", until, AT, "1", champion is not None, champion, AT)
+        record_training(self.warehouse, training)
+        materialize(self.instance, TRAINING_SNAPSHOT)
+        materialize(self.instance, PROMOTION)
+
+    def promoted(self) -> None:
+        """The registry has a champion, version 1, with the content `first`, of a snapshot until `LEARNED_UNTIL`."""
+        staging = self.ml.snapshot_staging("snapshot")
+        (staging / MANIFEST_FILE).write_text(json.dumps({"last_business_date": str(LEARNED_UNTIL)}))
+        self.ml.keep_snapshot(staging, "snapshot")
+        model = TrainedModel(Path(self.ml.folder), "first", "snapshot", "job", {})
+        self.ml.promote(self.ml.register(model), ["There was none."])
+
+    def watched(self, *statuses: str, table: str = "monitoring.drift", version: str = "1") -> None:
+        """The chain's windows were judged, the last one just before the data end."""
+        for number, status in enumerate(statuses):
+            window = window_row(f"{version}-{number}", DATA_UNTIL - dt.timedelta(days=len(statuses) - number), version)
+            more = {"window_status": status, **DRIFT} if table == "monitoring.drift" else {"status": status, **BAND}
+            self.warehouse.replace(table, pa.Table.from_pylist([window | more]), {"window_id": window["window_id"]})
+        materialize(self.instance, DATA_DRIFT)
+
+    def requested(self, endpoint: Endpoint = SERVING) -> list[dg.RunRequest]:
+        resources = {"ml": self.ml, "endpoint": endpoint}
+        context = dg.build_sensor_context(
+            instance=self.instance, definitions=self.deployed.definitions, resources=resources
+        )
+        data = retraining_sensor(self.deployed.settings, jobs()).evaluate_tick(context)
+        return list(data.run_requests or [])
+
+    def situation(self) -> TrainingSituation:
+        return training_situation(self.instance, self.warehouse, self.ml)
+
+
+DRIFT = {
+    "reference": "same time of year", "reference_orders": 100, "column_name": "weather", "method": "jensenshannon", "statistic": 0.3,
+    "threshold": 0.2, "status": "drifted",
+}  # fmt: skip
+BAND = {"highest_log_loss": 1.0, "lowest_hit_rate": 0.5}
+
+
+def window_row(window_id: str, last: dt.date, version: str) -> dict[str, object]:
+    return {
+        "window_id": window_id, "scope": "chain", "window_from": last, "window_to": last, "orders": 100, "model_version": version,
+        "snapshot": "snapshot", "recorded_at": AT,
+    }  # fmt: skip
 
 
 @pytest.fixture
-def with_champion(ml: LocalMLPlatform, tmp_path: Path) -> LocalMLPlatform:
-    """A platform whose registry has a champion, version 1, with the content `first`."""
-    ml.promote(ml.register(TrainedModel(tmp_path, "first", "snapshot", "job", {})), ["There was none."])
-    return ml
+def chain(tmp_path: Path, instance: dg.DagsterInstance) -> Iterator[Chain]:
+    made = deployment(tmp_path / "home", instance)
+    with made.warehouse.kept_open():
+        yield Chain(made, LocalMLPlatform(folder=str(tmp_path)))
 
 
-def materialize(instance: dg.DagsterInstance, key: dg.AssetKey, **metadata: str) -> None:
-    instance.report_runless_asset_event(dg.AssetMaterialization(key, metadata=metadata))
-
-
-def trained(instance: dg.DagsterInstance) -> None:
-    """Examples, a snapshot up to the end of 2023, and a champion."""
-    materialize(instance, TRAINING_EXAMPLES)
-    materialize(instance, TRAINING_SNAPSHOT, last_business_date="2023-12-31")
-    materialize(instance, PROMOTION, champion="1")
-
-
-def asked(
-    instance: dg.DagsterInstance, ml: LocalMLPlatform, tmp_path: Path, endpoint: Endpoint = SERVING
-) -> list[dg.RunRequest]:
-    there = deployment(tmp_path / "home", instance)
-    resources = {"ml": ml, "endpoint": endpoint}
-    context = dg.build_sensor_context(instance=instance, definitions=there.definitions, resources=resources)
-    data = retraining_sensor(jobs()).evaluate_tick(context)
-    return list(data.run_requests or [])
-
-
-def test_a_first_model_is_trained_alone(instance: dg.DagsterInstance, ml: LocalMLPlatform, tmp_path: Path) -> None:
-    materialize(instance, TRAINING_EXAMPLES)
-    (request,) = asked(instance, ml, tmp_path, NOTHING_DEPLOYED)
+def test_a_first_model_is_trained_alone(chain: Chain) -> None:
+    chain.built()
+    (request,) = chain.requested(NOTHING_DEPLOYED)
     assert request.job_name == TRAIN_MODEL
 
 
-def test_the_registry_says_whether_there_is_a_champion(
-    instance: dg.DagsterInstance, ml: LocalMLPlatform, tmp_path: Path
-) -> None:
-    trained(instance)
-    (request,) = asked(instance, ml, tmp_path)
+def test_the_registry_says_whether_there_is_a_champion(chain: Chain) -> None:
+    chain.built()
+    chain.trained()
+    (request,) = chain.requested()
     assert "no champion" in request.tags["globolatte/reason"]
+
+
+def test_a_first_model_that_was_refused_waits_for_new_examples(chain: Chain) -> None:
+    chain.built()
+    chain.trained(champion=None)
+    assert chain.requested() == []
+    materialize(chain.instance, TRAINING_EXAMPLES)
+    assert len(chain.requested()) == 1
 
 
 @pytest.mark.parametrize(
     ("endpoint", "job"), [(SERVING, RETRAIN), (NOTHING_DEPLOYED, TRAIN_MODEL), (STOPPED, TRAIN_MODEL)]
 )
 def test_a_retrained_model_is_deployed_where_an_endpoint_is_in_service(
-    instance: dg.DagsterInstance, with_champion: LocalMLPlatform, tmp_path: Path, endpoint: Endpoint, job: str
+    chain: Chain, endpoint: Endpoint, job: str
 ) -> None:
-    trained(instance)
-    materialize(instance, DATA_DRIFT, **{SITUATION: json.dumps(DRIFTED)})
-    (request,) = asked(instance, with_champion, tmp_path, endpoint)
+    chain.built()
+    chain.promoted()
+    chain.trained()
+    chain.watched("drifted", "drifted")
+    (request,) = chain.requested(endpoint)
     assert request.job_name == job
     assert "drifted in 2 of the last 2 windows" in request.tags["globolatte/reason"]
 
 
-def test_an_endpoint_that_fell_behind_is_brought_up_to_the_champion(
-    instance: dg.DagsterInstance, with_champion: LocalMLPlatform, tmp_path: Path
-) -> None:
-    trained(instance)
-    (request,) = asked(instance, with_champion, tmp_path, Endpoint("another"))
+def test_an_endpoint_that_fell_behind_is_brought_up_to_the_champion(chain: Chain) -> None:
+    chain.built()
+    chain.promoted()
+    chain.trained()
+    chain.watched("ok")
+    (request,) = chain.requested(Endpoint("another"))
     assert request.job_name == DEPLOY
-    assert asked(instance, with_champion, tmp_path, Endpoint("another", running=False)) == []
+    assert chain.requested(Endpoint("another", running=False)) == []
 
 
-def test_examples_that_monitoring_has_not_seen_are_waited_for(
-    instance: dg.DagsterInstance, with_champion: LocalMLPlatform, tmp_path: Path
-) -> None:
-    trained(instance)
-    materialize(instance, DATA_DRIFT, **{SITUATION: json.dumps(DRIFTED)})
-    materialize(instance, TRAINING_EXAMPLES)
-    assert asked(instance, with_champion, tmp_path) == []
+def test_examples_that_monitoring_has_not_seen_are_waited_for(chain: Chain) -> None:
+    chain.built()
+    chain.promoted()
+    chain.trained()
+    chain.watched("drifted", "drifted")
+    materialize(chain.instance, TRAINING_EXAMPLES)
+    assert chain.requested() == []
 
 
-def test_broken_data_ask_for_nothing(
-    instance: dg.DagsterInstance, with_champion: LocalMLPlatform, tmp_path: Path
-) -> None:
-    trained(instance)
-    materialize(instance, DATA_DRIFT, **{SITUATION: json.dumps(DRIFTED | {"broken": ["BU_US: 40% quarantined"]})})
-    assert asked(instance, with_champion, tmp_path) == []
+def test_a_training_that_was_cut_off_before_its_verdict_is_taken_up(chain: Chain) -> None:
+    chain.built()
+    chain.promoted()
+    chain.trained()
+    chain.watched("ok")
+    assert chain.requested() == []
+    materialize(chain.instance, TRAINING_SNAPSHOT)
+    (request,) = chain.requested()
+    assert "cut off" in request.tags["globolatte/reason"]
 
 
-def test_the_situation_counts_in_business_time(instance: dg.DagsterInstance, ml: LocalMLPlatform) -> None:
-    trained(instance)
-    materialize(instance, DATA_DRIFT, **{SITUATION: json.dumps(DRIFTED)})
-    materialize(instance, PERFORMANCE, **{SITUATION: json.dumps({"model_version": "1", "statuses": {"chain": ["ok"]}})})
-    situation = training_situation(instance, ml)
-    assert (situation.champion_age_days, situation.days_since_training) == (60, 60)
+def test_broken_data_request_nothing(chain: Chain) -> None:
+    chain.built()
+    chain.promoted()
+    chain.trained()
+    chain.watched("drifted", "drifted")
+    chain.deliver(DATA_UNTIL, bad=40)
+    assert chain.requested() == []
+    assert "quarantined" in chain.situation().broken[0]
+
+
+def test_the_situation_counts_in_business_time(chain: Chain) -> None:
+    chain.built()
+    chain.promoted()
+    chain.trained(dt.date(2024, 1, 31))
+    chain.watched("ok", table="monitoring.performance")
+    situation = chain.situation()
+    assert (situation.champion_age_days, situation.days_since_training) == (60, 29)
     assert situation.performance == {"chain": ["ok"]}
 
 
-def test_what_was_said_of_an_earlier_champion_does_not_count(instance: dg.DagsterInstance, ml: LocalMLPlatform) -> None:
-    trained(instance)
-    materialize(instance, DATA_DRIFT, **{SITUATION: json.dumps(DRIFTED)})
-    materialize(instance, PROMOTION, champion="2")
-    assert training_situation(instance, ml).drift == {}
+def test_where_no_training_is_on_record_the_champion_s_own_counts(chain: Chain) -> None:
+    """As in a home that is older than the record."""
+    chain.built()
+    chain.promoted()
+    assert chain.situation().days_since_training == 60
 
 
-def test_right_after_a_training_nothing_more_is_asked_for(
-    instance: dg.DagsterInstance, with_champion: LocalMLPlatform, tmp_path: Path
-) -> None:
-    trained(instance)
-    materialize(instance, DATA_DRIFT, **{SITUATION: json.dumps(DRIFTED)})
-    materialize(instance, TRAINING_SNAPSHOT, last_business_date="2024-02-29")
-    materialize(instance, PROMOTION, champion="1")
-    assert asked(instance, with_champion, tmp_path) == []
+def test_what_was_said_of_an_earlier_champion_does_not_count(chain: Chain) -> None:
+    chain.built()
+    chain.promoted()
+    chain.trained()
+    chain.watched("drifted", "drifted", version="0")
+    assert chain.situation().drift == {}
+
+
+def test_right_after_a_training_nothing_more_is_requested(chain: Chain) -> None:
+    chain.built()
+    chain.promoted()
+    chain.watched("drifted", "drifted")
+    chain.trained(DATA_UNTIL)
+    assert chain.requested() == []
+
+
+def test_a_busy_warehouse_is_a_skipped_tick(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain.built()
+    monkeypatch.setattr("resources.environment.SHORT_TIMEOUT_SECONDS", 0.2)
+    script = "import sys, duckdb; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    other = deployment(Path(chain.deployed.settings.home).with_name("other"), chain.instance)
+    other.warehouse.read("sales_data.products")
+    command = [sys.executable, "-c", script, str(other.settings.warehouse_file)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        context = dg.build_sensor_context(
+            instance=chain.instance, definitions=other.definitions, resources={"ml": chain.ml, "endpoint": SERVING}
+        )
+        data = retraining_sensor(other.settings, jobs()).evaluate_tick(context)
+        holder.communicate()
+    assert not data.run_requests
+    assert "Looking again in a minute" in str(data.skip_message)

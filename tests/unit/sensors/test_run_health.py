@@ -10,15 +10,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from globolatte_assets.keys import SALES_TRANSACTIONS
+from resources.environment import ml_of, states_of
 from sensors.run_health import (
     PROCESS_TAG,
     Process,
     fail_dead_runs,
     free_slots_of_finished_runs,
-    run_health_sensor,
     start_time,
     this_process,
 )
+from tests.builders import Deployment, deployment
 
 STARTED, FAILURE, SUCCESS = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
 POOL = "warehouse"
@@ -191,14 +193,56 @@ def test_a_run_that_is_killed_is_found_by_the_process_that_dagster_named(pooled:
     assert holders(pooled) == set()
 
 
-def test_the_sensor_cleans_up_and_says_what_it_did(pooled: dg.DagsterInstance, dead: Process) -> None:
-    killed, finished = start_run(pooled, dead), start_run(pooled, dead, SUCCESS)
-    take_slot(pooled, finished)
-    with dg.build_sensor_context(instance=pooled) as context:
-        said = run_health_sensor()(context)
+@pytest.fixture
+def watched(tmp_path: Path, pooled: dg.DagsterInstance) -> Deployment:
+    """A deployment whose sales were loaded, and nothing else was done."""
+    made = deployment(tmp_path / "home", pooled)
+    for name in ("business_units", "products", "customers", "holidays"):
+        pooled.report_runless_asset_event(dg.AssetMaterialization(["raw", name]))
+    pooled.report_runless_asset_event(dg.AssetMaterialization(SALES_TRANSACTIONS, partition="usa|2022-01-03"))
+    return made
+
+
+def tick(there: Deployment, cursor: str | None = None) -> dg.SensorResult:
+    context = dg.build_sensor_context(
+        instance=there.instance,
+        cursor=cursor,
+        repository_def=there.definitions.get_repository_def(),
+        resources={"ml": ml_of(there.settings), "states": states_of(there.settings)},
+    )
+    with context:
+        result = there.definitions.resolve_sensor_def("run_health_sensor")(context)
+    assert isinstance(result, dg.SensorResult)
+    return result
+
+
+def test_the_sensor_cleans_up_and_says_what_it_did(watched: Deployment, dead: Process) -> None:
+    instance = watched.instance
+    killed, finished = start_run(instance, dead), start_run(instance, dead, SUCCESS)
+    take_slot(instance, finished)
+    said = tick(watched).skip_reason
     assert said == dg.SkipReason("1 dead runs marked failed, slots of 1 finished runs freed.")
-    assert status_of(pooled, killed) == FAILURE
-    assert holders(pooled) == set()
+    assert status_of(instance, killed) == FAILURE
+    assert holders(instance) == set()
+
+
+def test_what_was_left_behind_is_requested_once_it_was_seen_twice(watched: Deployment) -> None:
+    first = tick(watched)
+    assert not first.run_requests
+    [request] = tick(watched, first.cursor).run_requests or []
+    names = {key.to_user_string() for key in request.asset_selection or []}
+    assert {"staging/stg_sales_transactions", "features/feat_training_examples", "endpoints/serving_state"} <= names
+    assert "endpoints/recommendations" not in names, "there is no champion to recommend by"
+    [again] = tick(watched, first.cursor).run_requests or []
+    assert again.run_key == request.run_key, "Dagster starts no second run of the same key"
+    watched.instance.report_runless_asset_event(dg.AssetMaterialization(SALES_TRANSACTIONS, partition="usa|2022-01-04"))
+    assert not tick(watched, first.cursor).run_requests, "automation answers what is new"
+
+
+def test_while_a_run_is_under_way_nothing_is_requested(watched: Deployment, living: Process) -> None:
+    first = tick(watched)
+    start_run(watched.instance, living)
+    assert not tick(watched, first.cursor).run_requests
 
 
 def test_a_process_is_written_down_and_read_back() -> None:

@@ -1,0 +1,63 @@
+"""The models that the registry names, and what the champion learned from: asked for here, whoever needs them."""
+
+import datetime as dt
+import json
+from dataclasses import dataclass
+
+import dagster as dg
+
+from resources.ml.ml_platform import CHALLENGER, CHAMPION, MLPlatform, ModelVersion, Snapshot
+
+MANIFEST_FILE = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The champion and what it learned from."""
+
+    version: ModelVersion
+    snapshot: Snapshot
+    learned_until: dt.date
+    """The last business date of its snapshot."""
+    fresh_from: dt.date | None
+    """The first date of its snapshot that was new to the champion before it; none if it was the first."""
+
+
+def champion_of(ml: MLPlatform) -> ModelVersion:
+    """The champion. Raises `dagster.Failure` if no model has been promoted yet."""
+    champion = ml.model(CHAMPION)
+    if champion is None:
+        raise dg.Failure(
+            description=f"there is no champion yet ({ml.describe()}); materialize the job train_model, and see the reasons "
+            "in models/promotion if it was refused",
+            allow_retries=False,
+        )
+    return champion
+
+
+def challenger_of(ml: MLPlatform) -> ModelVersion:
+    """The challenger. Raises `dagster.Failure` if nothing was trained yet."""
+    challenger = ml.model(CHALLENGER)
+    if challenger is None:
+        raise dg.Failure(
+            description=f"no model has been trained yet ({ml.describe()}); materialize models/preference_model",
+            allow_retries=False,
+        )
+    return challenger
+
+
+def champion_with_snapshot(ml: MLPlatform) -> Champion | None:
+    """The champion, or none if no model was promoted yet or its snapshot is gone: nothing can be told from it then."""
+    version = ml.model(CHAMPION)
+    if version is None:
+        return None
+    from globolatte_ml.data.snapshot import fresh_from
+
+    try:
+        snapshot = ml.snapshot(version.snapshot)
+    except FileNotFoundError:
+        return None
+    manifest = json.loads((snapshot.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+    fresh = fresh_from(snapshot.folder)
+    learned_until = dt.date.fromisoformat(manifest["last_business_date"])
+    return Champion(version, snapshot, learned_until, dt.date.fromisoformat(str(fresh)) if fresh is not None else None)

@@ -1,0 +1,79 @@
+"""How the champion stands, read from monitoring's tables and the ledger: what the retraining decision and the checks go by."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from globolatte_assets.models.champion import Champion
+from globolatte_assets.monitoring.windows import (
+    BROKEN,
+    DRIFT_TABLE,
+    PERFORMANCE_TABLE,
+    Delivered,
+    delivered_since,
+    kept_rows,
+    latest_windows,
+)
+from globolatte_ml.monitoring.delivery import DeliveryLimits
+from resources.warehouse.warehouse import Warehouse
+
+HISTORY = 10
+"""So many of a scope's latest windows are looked at, and shown."""
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the champion stands.
+
+    Attributes:
+        data_until: the last date delivered since its snapshot; none if nothing was.
+        broken: why the latest data are broken, one sentence each; empty if they are sound.
+        drift, performance: statuses of its windows by scope, oldest first.
+    """
+
+    data_until: dt.date | None
+    broken: Sequence[str]
+    drift: Mapping[str, Sequence[str]]
+    performance: Mapping[str, Sequence[str]]
+
+
+NOTHING_KNOWN = Standing(None, (), {}, {})
+
+
+def standing_of(warehouse: Warehouse, champion: Champion) -> Standing:
+    """Reads how the champion stands; of an earlier champion's windows nothing counts."""
+    with warehouse.kept_open():
+        seen = delivered_since(warehouse, champion.learned_until)
+        drift = kept_rows(
+            warehouse, DRIFT_TABLE, champion, ["window_id", "scope", "window_to", "window_status", "faults"]
+        )
+        performance = kept_rows(warehouse, PERFORMANCE_TABLE, champion, ["window_id", "scope", "window_to", "status"])
+    return Standing(
+        seen.data_until,
+        broken_data(drift, seen),
+        _statuses(drift, "window_status"),
+        _statuses(performance, "status"),
+    )
+
+
+def broken_data(rows: Sequence[Row], seen: Delivered) -> list[str]:
+    """Why the latest data are broken: the latest days of each unit, and each scope's latest window (rows of `monitoring.drift`)."""
+    windows = [of_scope[-1] for of_scope in latest_windows(rows, 1).values()]
+    broken = [row for row in windows if row["window_status"] == BROKEN and not _is_closed(row, seen)]
+    return [
+        *(f"{unit}: {fault}" for unit, fault in seen.faults.items()),
+        *(f"{row['scope']} until {row['window_to']}: {row['faults']}" for row in broken),
+    ]
+
+
+def _statuses(rows: Sequence[Row], column: str) -> dict[str, list[str]]:
+    return {scope: [row[column] for row in windows] for scope, windows in latest_windows(rows, HISTORY).items()}
+
+
+def _is_closed(window: Row, seen: Delivered) -> bool:
+    """Whether the window's unit has sent nothing for so long that it is taken as closed."""
+    latest = seen.latest_by_unit.get(window["scope"])
+    return bool(latest and seen.data_until and (seen.data_until - latest).days > DeliveryLimits().silent_days)
