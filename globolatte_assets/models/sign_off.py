@@ -29,8 +29,7 @@ class SignOff:
 
 
 def record_sign_off(warehouse: Warehouse, version: ModelVersion, sign_off: SignOff, clock: Clock) -> None:
-    """Adds a decision to those already on the record."""
-
+    """Adds a decision to those already recorded."""
     row = pa.table(
         {
             "model_version": [version.version],
