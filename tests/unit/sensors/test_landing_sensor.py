@@ -196,15 +196,15 @@ def hasty(deployed: Deployment, **settings: object) -> Deployment:
 
 def test_a_failed_run_is_asked_for_again_under_a_new_run_key_and_given_up_after_its_attempts(ready: Deployment) -> None:
     """Dagster takes a run key once, failed or not."""
-    impatient = hasty(ready, max_load_attempts=3)
-    sell(impatient, 3)
+    quick = hasty(ready, max_load_attempts=3)
+    sell(quick, 3)
     keys = []
     for _ in range(3):
-        [request] = asked(impatient)
+        [request] = asked(quick)
         keys.append(request.run_key)
-        note(impatient, request, FAILURE)
+        note(quick, request, FAILURE)
     assert len(set(keys)) == 3
-    assert asked(impatient) == []
+    assert asked(quick) == []
 
 
 def test_a_run_that_failed_just_now_is_not_asked_for_again_at_once(ready: Deployment) -> None:
