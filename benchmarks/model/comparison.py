@@ -1,7 +1,4 @@
-"""The comparison: every chain, seed and peer; what each reached, and whether ours is better beyond chance.
-
-Belongs here: numbers and verdicts. Does not belong here: printing (`globolatte_cli/bench_model.py`).
-"""
+"""The comparison: every chain, seed and peer; what each reached, and whether ours is better beyond chance."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
