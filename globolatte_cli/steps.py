@@ -1,6 +1,6 @@
 """`globolatte quarantine …`, `globolatte ledger …`, `globolatte retract`: what became of files, and what a person wants done.
 
-A step is put on the record first; then the ingest job does it for exactly that file's partition, as a sensor would have it done.
+A step is recorded first; then the ingest job does it for exactly that file's partition, as a sensor would have it done.
 """
 
 import getpass
@@ -168,7 +168,7 @@ def show_ledger(path: str, *, as_json: bool) -> None:
 
 
 def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Table | None = None) -> None:
-    """Puts a step on the record, and has the ingest job do it. Raises `UserError` if it makes no sense or could not be done."""
+    """Records a step, and has the ingest job do it. Raises `UserError` if it makes no sense or could not be done."""
     from globolatte_cli.run_pass import opened_pass
 
     settings = Settings()
@@ -177,7 +177,7 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
         one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
     done = _outcome(settings, requested)
     if done is None:
-        raise UserError(f"{path}: {step} is on the record, but could not be done yet; `globolatte run` does it")
+        raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
     Console().print(f"{path}: {done}", highlight=False, markup=False)
     Console().print("What follows from it is built by the automation, or by `globolatte run`.")
 

@@ -389,7 +389,7 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         listing = listing_of(landing)
         digest = f"{listing_digest(listing)} {path_rules(settings, clock)}"
         if digest == context.cursor:
-            return dg.SkipReason("The landing zone is as it was, and everything in it is on the record.")
+            return dg.SkipReason("The landing zone is as it was, and everything in it is in the ledger.")
         policy = retry_policy(settings)
         try:
             backlog = look(context.instance, settings, listing, warehouse_with_short_timeout(settings), clock, policy)
@@ -413,7 +413,7 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
             )
         if not pending.file_count and not backlog.unreported and not pending.waiting and backlog.is_all_reported:
             return dg.SensorResult(
-                cursor=digest, skip_reason=dg.SkipReason(f"{len(listing)} files, all on the record.")
+                cursor=digest, skip_reason=dg.SkipReason(f"{len(listing)} files, all in the ledger.")
             )
         return dg.SkipReason(
             f"{pending.file_count} files are being loaded, {len(pending.waiting)} wait for their next attempt."

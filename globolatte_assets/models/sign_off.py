@@ -27,7 +27,7 @@ class SignOff:
 
 
 def record_sign_off(warehouse: Warehouse, version: ModelVersion, sign_off: SignOff, clock: Clock) -> None:
-    """Adds a decision to those already on the record."""
+    """Adds a decision to those already recorded."""
     import pyarrow as pa
 
     row = pa.table(

@@ -172,22 +172,22 @@ def performance_asset(window_orders: int, window_days: int) -> dg.AssetsDefiniti
         with warehouse.kept_open():
             seen = watch(warehouse, PERFORMANCE_TABLE, champion, rules_of(window_orders, window_days))
             drop_obsolete(warehouse, PERFORMANCE_TABLE, champion, seen)
-        judged = 0
+        measured = 0
         for verdict in verdicts(seen.windows, champion, warehouse):
             where = {"window_id": verdict.window.window_id, "model_version": champion.version.version}
-            judged += warehouse.replace(PERFORMANCE_TABLE, performance_row(verdict, champion, clock), where)
+            measured += warehouse.replace(PERFORMANCE_TABLE, performance_row(verdict, champion, clock), where)
         with warehouse.kept_open():
             rows, count = kept_rows(warehouse, PERFORMANCE_TABLE, champion, []), row_count(warehouse, PERFORMANCE_TABLE)
-        metadata = {"dagster/row_count": dg.MetadataValue.int(count), **_metadata(rows, champion, judged)}
+        metadata = {"dagster/row_count": dg.MetadataValue.int(count), **_metadata(rows, champion, measured)}
         return dg.MaterializeResult(metadata=metadata, check_results=[_check(rows)])
 
     return performance
 
 
-def _metadata(rows: Sequence[Row], champion: Champion, judged: int) -> Mapping[str, dg.MetadataValue]:
+def _metadata(rows: Sequence[Row], champion: Champion, measured: int) -> Mapping[str, dg.MetadataValue]:
     common: dict[str, dg.MetadataValue] = {
         "model_version": dg.MetadataValue.text(champion.version.version),
-        "windows_judged": dg.MetadataValue.int(judged),
+        "windows_judged": dg.MetadataValue.int(measured),
     }
     if not rows:
         return {**common, **nothing_to_compare(f"no window is complete since {champion.learned_until}")}

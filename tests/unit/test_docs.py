@@ -16,7 +16,10 @@ MODULES = sorted(file for folder in ROOT.glob("[a-z]*") for file in folder.rglob
 UNUSED_WORDS = (
     "impatient",
     "is entered",
+    "judgement",
+    "judging",
     "off the record",
+    "on the record",
     "person's word",
     "so manieth",
     "stranger",
