@@ -38,7 +38,7 @@ class DriftRow:
     """The highest statistic of each column over its threshold, as `column ratio`."""
 
 
-def judged(
+def verdicts_of(
     seed: int,
     scenario: Scenario,
     days: int,
@@ -63,7 +63,7 @@ def judged(
 def drift_row(seed: int, scenario: Scenario) -> DriftRow:
     """One chain under one scenario, or 24 stationary months."""
     days = STATIONARY_DAYS if scenario is Scenario.NONE else SCENARIO_DAYS
-    verdicts = list(judged(seed, scenario, days))
+    verdicts = list(verdicts_of(seed, scenario, days))
     expected = Status.BROKEN if scenario is Scenario.BROKEN_UPSTREAM else Status.DRIFTED
     of_chain = [verdict.status for verdict in verdicts if verdict.window.scope == CHAIN]
     ratios: dict[str, float] = {}

@@ -48,7 +48,7 @@ def _ranges(settings: Settings) -> tuple[LoadRange, ...]:
 
 
 def _our_load(settings: Settings) -> None:
-    """Everything that ingestion does outside Dagster: listing, ledger, hashing, judging, rows, quarantine, checks."""
+    """Everything that ingestion does outside Dagster: listing, ledger, hashing, validation, rows, quarantine, checks."""
     settings.warehouse_file.unlink(missing_ok=True)
     warehouse, landing, clock = warehouse_of(settings), landing_of(settings), Clock()
     for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE):

@@ -44,7 +44,7 @@ def _paths() -> Iterator[tuple[str, str, dt.date]]:
 
 
 def _record(settings: Settings, files: list[LandedFile]) -> None:
-    """Puts files on the record as loaded, and the units and a product, as a deployment of ten years has them."""
+    """Records files as loaded, and the units and a product, as a deployment of ten years has them."""
     import pyarrow as pa
 
     warehouse = warehouse_of(settings)

@@ -81,7 +81,7 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         _job(
             RECORD_MISPLACED_FILES,
             dg.AssetSelection.assets(MISPLACED_FILES),
-            "Files that belong to no unit or date, put on the record as refused.",
+            "Files that belong to no unit or date, recorded in the ledger as refused.",
         ),
         _job(
             CHECK_RAW_DATA,
@@ -117,7 +117,7 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
             dg.AssetSelection.assets(
                 SERVING_STATE, RECOMMENDATIONS, REGIONAL_RECOMMENDATIONS, SEGMENTS, PRODUCT_AFFINITY
             ),
-            "Publishes customer states, scores every customer, and strangers, with the champion, assigns customers to segments and "
+            "Publishes customer states, ranks products for every customer and for cold-start customers, assigns customers to segments and "
             "tells which products go together.",
         ),
         _job(

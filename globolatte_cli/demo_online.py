@@ -114,7 +114,7 @@ def _windows(settings: Settings, version: str) -> Table:
         ["window_id", "scope", "window_from", "window_to", "orders", "window_status", "column_name", "status"],
         where,
     ).to_pylist()
-    judged = {
+    measured = {
         row["window_id"]: row
         for row in warehouse.read(
             "monitoring.performance", ["window_id", "log_loss", "highest_log_loss", "status"], where
@@ -131,7 +131,7 @@ def _windows(settings: Settings, version: str) -> Table:
     )
     for window_id in dict.fromkeys(row["window_id"] for row in drift):
         rows = [row for row in drift if row["window_id"] == window_id]
-        first, performance = rows[0], judged.get(window_id)
+        first, performance = rows[0], measured.get(window_id)
         moved = ", ".join(row["column_name"] for row in rows if row["status"] == "drifted")
         loss = (
             f"{performance['log_loss']:.2f} (≤ {performance['highest_log_loss']:.2f}) {performance['status'].replace('_', ' ')}"

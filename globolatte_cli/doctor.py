@@ -85,7 +85,7 @@ def _warehouse(settings: Settings) -> Finding:
         return Finding("warehouse", True, f"in use: {busy}")
     statuses = ledger["status"].to_pylist()
     counts = (
-        ", ".join(f"{statuses.count(status):,} {status}" for status in sorted(set(statuses))) or "no file on the record"
+        ", ".join(f"{statuses.count(status):,} {status}" for status in sorted(set(statuses))) or "no file in the ledger"
     )
     return Finding("warehouse", True, f"{warehouse.describe()}: {counts}")
 

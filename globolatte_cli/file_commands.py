@@ -75,7 +75,7 @@ def quarantine_retry(path: str, note: str | None) -> None:
 @NOTE
 @click.confirmation_option(prompt="Take the rows of this file out?")
 def retract(path: str, note: str | None) -> None:
-    """Take a file's rows out of the tables, on the record. Uploading it again loads it again."""
+    """Take a file's rows out of the tables; the ledger says so. Uploading it again loads it again."""
     from globolatte_cli.steps import retract as take_out
 
     take_out(path, note)

@@ -97,7 +97,7 @@ class PassReport:
 def print_summary(console: Console, report: PassReport, seconds: float) -> None:
     """What the pass did, in a few lines."""
     if report.did_nothing:
-        console.print(f"Nothing to do: everything in the landing zone is on the record. [dim]{seconds:.1f} s[/]")
+        console.print(f"Nothing to do: everything in the landing zone is in the ledger. [dim]{seconds:.1f} s[/]")
     else:
         console.print(
             f"{report.files_loaded:,} files loaded with {report.rows_loaded:,} rows; {report.rows_quarantined:,} rows quarantined; "
@@ -159,7 +159,7 @@ class Pass:
         return self.report
 
     def _load(self, backlog: Backlog) -> None:
-        """What the landing sensor would request: reference data first, since sales are judged by them."""
+        """What the landing sensor would request: reference data first, since sales are validated by them."""
         never_loaded = len(latest_places(self.instance, REFERENCE_ASSETS.values())) < len(REFERENCE_ASSETS)
         if backlog.pending.reference or never_loaded:
             self.job(LOAD_REFERENCE_DATA, "Reference data")

@@ -9,7 +9,7 @@ from resources.settings.settings import LandingSettings, Settings, SnowflakeSett
 HEAD = """# Settings
 
 Every setting is an environment variable. `globolatte doctor` prints the values in force. This page is written from
-`resources/settings/settings.py` and its parts by
+`resources/settings/settings.py` and `resources/settings/azureml.py` by
 `python -m globolatte_cli.settings_page`; a test compares the two.
 
 """

@@ -1,4 +1,4 @@
-"""`globolatte models approve|reject`: puts a person's decision on the record, and has the verdict given again."""
+"""`globolatte models approve|reject`: records a person's decision, and has the verdict given again."""
 
 from rich.console import Console
 

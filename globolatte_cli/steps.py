@@ -1,27 +1,29 @@
 """`globolatte quarantine …`, `globolatte ledger …`, `globolatte retract`: what became of files, and what a person wants done.
 
-A step is put on the record first; then the ingest job does it for exactly that file's partition, as a sensor would have it done.
+A step is recorded first; then the ingest job does it for exactly that file's partition, as a sensor would have it done.
 """
 
 import getpass
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pyarrow as pa
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
+from rich.text import Text
 
 from globolatte_cli.errors import UserError
+from globolatte_ingest.corrections import CannotBeDoneError, not_in_the_ledger, requested_step
+from globolatte_ingest.discovery import LoadRange
+from globolatte_ingest.ledger import Ledger, RequestedStep, Step
+from globolatte_ingest.quarantine import export, overview, quarantined_rows, read_corrections
+from globolatte_ingest.reasons import RefusedError
 from resources.environment import clock_of, warehouse_of
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from globolatte_ingest.ledger import RequestedStep, Step
 
 SHOWN = 50
 NOTHING_IN_QUARANTINE = "Nothing is held or quarantined."
@@ -29,8 +31,6 @@ NOTHING_IN_QUARANTINE = "Nothing is held or quarantined."
 
 def list_quarantine(*, as_json: bool) -> None:
     """Prints the files that are held or have quarantined rows."""
-    from globolatte_ingest.quarantine import overview
-
     with warehouse_of(Settings()).transaction() as transaction:
         files = overview(transaction)
     if as_json:
@@ -62,8 +62,6 @@ def show_quarantine(path: str, *, as_json: bool) -> None:
 
 def export_quarantine(path: str | None, out: Path) -> None:
     """Writes quarantined rows for a spreadsheet. Raises `UserError` if there are none."""
-    from globolatte_ingest.quarantine import export
-
     path = None if path is None else landing_path(path)
     rows = _rows(path)
     export(rows, out)
@@ -76,11 +74,7 @@ def export_quarantine(path: str | None, out: Path) -> None:
     )
 
 
-def _rows(path: str | None) -> "pa.Table":
-    from globolatte_ingest.corrections import not_in_the_ledger
-    from globolatte_ingest.ledger import Ledger
-    from globolatte_ingest.quarantine import quarantined_rows
-
+def _rows(path: str | None) -> pa.Table:
     with warehouse_of(Settings()).transaction() as transaction:
         rows = quarantined_rows(transaction, path)
         history = Ledger(transaction).history(path) if path else None
@@ -106,10 +100,6 @@ def landing_path(given: str) -> str:
 
 def release(path: str, rows: Path | None, note: str | None) -> None:
     """Puts corrected rows back; without any, loads the good rows of a held file."""
-    from globolatte_ingest.ledger import Step
-    from globolatte_ingest.quarantine import read_corrections
-    from globolatte_ingest.reasons import RefusedError
-
     path = landing_path(path)
     if rows is None:
         request_and_do(Step.APPROVE, path, note)
@@ -122,23 +112,17 @@ def release(path: str, rows: Path | None, note: str | None) -> None:
 
 
 def retry(path: str, note: str | None) -> None:
-    """Judges a file's rows again under what is known now."""
-    from globolatte_ingest.ledger import Step
-
+    """Validates a file's rows again under what is known now."""
     request_and_do(Step.RETRY, landing_path(path), note)
 
 
 def retract(path: str, note: str | None) -> None:
     """Takes a file's rows out."""
-    from globolatte_ingest.ledger import Step
-
     request_and_do(Step.RETRACT, landing_path(path), note)
 
 
 def list_ledger(status: str | None, *, as_json: bool) -> None:
     """Prints the latest version of each file, of those in one `status` if given; for people, the first of them."""
-    from globolatte_ingest.ledger import Ledger
-
     with warehouse_of(Settings()).transaction() as transaction:
         files = Ledger(transaction).latest_versions(status or "")
     if as_json:
@@ -155,9 +139,6 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
 
 def show_ledger(path: str, *, as_json: bool) -> None:
     """Prints every version of a file, and every step. Raises `UserError` if the ledger does not know the path."""
-    from globolatte_ingest.corrections import not_in_the_ledger
-    from globolatte_ingest.ledger import Ledger
-
     path = landing_path(path)
     with warehouse_of(Settings()).transaction() as transaction:
         history = Ledger(transaction).history(path)
@@ -186,10 +167,9 @@ def show_ledger(path: str, *, as_json: bool) -> None:
         )
 
 
-def request_and_do(step: "Step", path: str, note: str | None, corrections: "pa.Table | None" = None) -> None:
-    """Puts a step on the record, and has the ingest job do it. Raises `UserError` if it makes no sense or could not be done."""
+def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Table | None = None) -> None:
+    """Records a step, and has the ingest job do it. Raises `UserError` if it makes no sense or could not be done."""
     from globolatte_cli.run_pass import opened_pass
-    from globolatte_ingest.discovery import LoadRange
 
     settings = Settings()
     requested = _request(settings, step, path, note, corrections)
@@ -197,18 +177,14 @@ def request_and_do(step: "Step", path: str, note: str | None, corrections: "pa.T
         one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
     done = _outcome(settings, requested)
     if done is None:
-        raise UserError(f"{path}: {step} is on the record, but could not be done yet; `globolatte run` does it")
+        raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
     Console().print(f"{path}: {done}", highlight=False, markup=False)
     Console().print("What follows from it is built by the automation, or by `globolatte run`.")
 
 
 def _request(
-    settings: Settings, step: "Step", path: str, note: str | None, corrections: "pa.Table | None"
-) -> "RequestedStep":
-    from globolatte_ingest.corrections import CannotBeDoneError, requested_step
-    from globolatte_ingest.ledger import Ledger
-    from globolatte_ingest.quarantine import quarantined_rows
-
+    settings: Settings, step: Step, path: str, note: str | None, corrections: pa.Table | None
+) -> RequestedStep:
     with warehouse_of(settings).transaction() as transaction:
         ledger = Ledger(transaction)
         corrected = corrections["row_number"].to_pylist() if corrections is not None else []
@@ -221,7 +197,7 @@ def _request(
     return requested
 
 
-def _outcome(settings: Settings, requested: "RequestedStep") -> str | None:
+def _outcome(settings: Settings, requested: RequestedStep) -> str | None:
     rows = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
     outcome: str | None = rows["outcome"][0].as_py()
     return outcome
@@ -238,8 +214,6 @@ def print_json(value: object) -> None:
 
 def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     """Prints rows for people, values as they are."""
-    from rich.text import Text
-
     table = Table(*(Column(name, overflow="fold") for name in rows[0]), box=SIMPLE_HEAD)
     for row in rows:
         table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))

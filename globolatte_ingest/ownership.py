@@ -59,7 +59,7 @@ from contested_rows
 inner join contenders on contested_rows.load_id = contenders.load_id
 """
 
-SETTLED = """
+DECIDED = """
 select
     *,
     row_number() over (
@@ -70,7 +70,7 @@ where place_in_file = 1 and load_id not in (select load_id from replaced)
 """
 
 MOVED_LOADS = """
-select distinct load_id from settled where is_waiting = (place = 1)
+select distinct load_id from decided where is_waiting = (place = 1)
 """
 
 REJECT = """
@@ -91,8 +91,8 @@ where {table}.business_date between {first} and {last}
 """
 
 IN_FILE = "contested where is_new and place_in_file > 1"
-LOST = "settled where place > 1 and not is_waiting"
-WON = "settled where place = 1 and is_waiting"
+LOST = "decided where place > 1 and not is_waiting"
+WON = "decided where place = 1 and is_waiting"
 
 
 class ConservationError(RuntimeError):
@@ -141,11 +141,11 @@ def reject_duplicates_in_file(transaction: Transaction, span: Span) -> None:
 
 
 def decide_owners(transaction: Transaction) -> None:
-    """Fills the scratch table `settled`: whose each contested row is. Rows of replaced loads are out of the question.
+    """Fills the scratch table `decided`: whose each contested row is. Rows of replaced loads are out of the question.
 
     Fills `moved_loads`, too: the loads whose rows change sides by that.
     """
-    transaction.fill("settled", SETTLED)
+    transaction.fill("decided", DECIDED)
     transaction.fill("moved_loads", MOVED_LOADS)
 
 

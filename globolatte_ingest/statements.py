@@ -38,7 +38,7 @@ SCRATCH = {
     "contenders": "load_id varchar, priority bigint, is_new boolean",
     "contested_ids": "id decimal(20, 0)",
     "contested": CONTESTED,
-    "settled": f"{CONTESTED}, place bigint",
+    "decided": f"{CONTESTED}, place bigint",
     "moved_loads": "load_id varchar",
     "touched": "load_id varchar, rows_loaded bigint, rows_quarantined bigint",
 }

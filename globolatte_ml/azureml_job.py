@@ -9,13 +9,19 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from dagster_pipes import (
+    PipesBlobStoreMessageWriter,
+    PipesBufferedFilesystemMessageWriterChannel,
+    PipesContext,
+    PipesContextData,
+    PipesContextLoader,
+    open_dagster_pipes,
+)
 
 from globolatte_ml import train
 from globolatte_ml.model.fitting import watched
-
-if TYPE_CHECKING:
-    from dagster_pipes import PipesContext
 
 CHUNK_SECONDS = 2.0
 PREFIX = "model."
@@ -98,13 +104,6 @@ def track(run_id: str, metrics: dict[str, float], parameters: dict[str, Any]) ->
 @contextmanager
 def _dagster(context_file: Path, messages_folder: Path) -> Iterator[PipesContext]:
     """Pipes over files: Azure ML mounts the blobs that Dagster writes and reads."""
-    from dagster_pipes import (
-        PipesBlobStoreMessageWriter,
-        PipesBufferedFilesystemMessageWriterChannel,
-        PipesContextData,
-        PipesContextLoader,
-        open_dagster_pipes,
-    )
 
     class Context(PipesContextLoader):
         """Reads the mounted context, wherever Dagster says that it has put it."""

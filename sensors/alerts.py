@@ -23,7 +23,7 @@ FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 FAILED_RUNS_LOOKED_AT = 100
 
 
-def troubles(
+def incidents(
     instance: dg.DagsterInstance, settings: Settings, warehouse: Warehouse, clock: Clock
 ) -> Iterator[tuple[str, str]]:
     """What is wrong now and needs a person: a name that stays the same while it lasts, and what to say of it."""
@@ -76,12 +76,12 @@ def _given_up_runs(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterato
 
 
 def newly_told(now: Mapping[str, str], told: set[str]) -> list[str]:
-    """What to say of the troubles that were not told of yet."""
+    """What to say of the incidents that were not reported yet."""
     return [text for name, text in now.items() if name not in told]
 
 
 def alert_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Builds the sensor. Its cursor names the troubles that were told of and last; a process that dies may tell of one twice."""
+    """Builds the sensor. Its cursor names the incidents that were reported and last; a process that dies may report one twice."""
 
     @dg.sensor(
         name="alert_sensor",
@@ -92,7 +92,7 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     def alert(context: dg.SensorEvaluationContext, alerts: Alerts, clock: Clock) -> dg.SensorResult | dg.SkipReason:
         try:
-            now = dict(troubles(context.instance, settings, warehouse_with_short_timeout(settings), clock))
+            now = dict(incidents(context.instance, settings, warehouse_with_short_timeout(settings), clock))
         except (WarehouseBusyError, LandingUnreachableError) as fault:
             return dg.SkipReason(f"{fault} Looking again in a minute.")
         news = newly_told(now, set(json.loads(context.cursor or "[]")))
@@ -101,7 +101,7 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
         except AlertNotTakenError as fault:
             return dg.SkipReason(f"{fault}. What is to be told is in the log; telling it again in a minute.")
         return dg.SensorResult(
-            cursor=json.dumps(sorted(now)), skip_reason=dg.SkipReason(f"{len(now)} troubles, {len(news)} of them new.")
+            cursor=json.dumps(sorted(now)), skip_reason=dg.SkipReason(f"{len(now)} incidents, {len(news)} of them new.")
         )
 
     return alert

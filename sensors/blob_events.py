@@ -106,7 +106,7 @@ class Delivery:
     requests: list[dg.RunRequest] = field(default_factory=list)
     handed_out: HandedOut = field(default_factory=HandedOut)
     done: list[Message] = field(default_factory=list)
-    """On the record, or taken up by a run that exists."""
+    """In the ledger, or taken up by a run that exists."""
     stuck: list[tuple[Message, str]] = field(default_factory=list)
     """Can be given to no run now, and why."""
 

@@ -49,7 +49,7 @@ class Backlog:
     unreported: tuple[LoadRange, ...] = ()
     ready_folders: frozenset[str] = frozenset()
     """Landing folders whose sales can be loaded: their unit is in the reference data, and so are products."""
-    is_settled: bool = True
+    is_all_reported: bool = True
     """Whether no run has materializations of rows that it committed still to report."""
     is_partial: bool = False
     """Whether only a part of the landing zone was looked at."""
@@ -131,8 +131,8 @@ def look(
         *(LoadRange(item.folder, item.first, item.last) for item in lost),
         *(LoadRange(step.folder, step.business_date, step.business_date) for step in requested),
     )
-    is_settled = len(succeeded) == len(announced)
-    return Backlog(pending, unreported, ready_folders, is_settled, is_partial)
+    is_all_reported = len(succeeded) == len(announced)
+    return Backlog(pending, unreported, ready_folders, is_all_reported, is_partial)
 
 
 def _unreported_references(
@@ -389,7 +389,7 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         listing = listing_of(landing)
         digest = f"{listing_digest(listing)} {path_rules(settings, clock)}"
         if digest == context.cursor:
-            return dg.SkipReason("The landing zone is as it was, and everything in it is on the record.")
+            return dg.SkipReason("The landing zone is as it was, and everything in it is in the ledger.")
         policy = retry_policy(settings)
         try:
             backlog = look(context.instance, settings, listing, warehouse_with_short_timeout(settings), clock, policy)
@@ -411,9 +411,9 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
             return dg.SkipReason(
                 f"Sales of {folders} wait until reference/business_units.csv names that folder and reference/products.csv is loaded."
             )
-        if not pending.file_count and not backlog.unreported and not pending.waiting and backlog.is_settled:
+        if not pending.file_count and not backlog.unreported and not pending.waiting and backlog.is_all_reported:
             return dg.SensorResult(
-                cursor=digest, skip_reason=dg.SkipReason(f"{len(listing)} files, all on the record.")
+                cursor=digest, skip_reason=dg.SkipReason(f"{len(listing)} files, all in the ledger.")
             )
         return dg.SkipReason(
             f"{pending.file_count} files are being loaded, {len(pending.waiting)} wait for their next attempt."

@@ -19,7 +19,7 @@ AssetGraph = Any
 """What `dagster.Definitions.resolve_asset_graph` and `RepositoryDefinition.asset_graph` give; Dagster has no public name for it."""
 
 MONITORING = frozenset({DATA_DRIFT, PERFORMANCE})
-"""Their checks are of the data: judging the same data again ends the same."""
+"""Their checks are of the data: checking the same data again ends the same."""
 
 
 def latest_place(instance: dg.DagsterInstance, key: dg.AssetKey) -> int | None:

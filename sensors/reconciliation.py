@@ -133,7 +133,7 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
         again = {batch.name: request for batch, request in failed_ranges(instance, policy)}
         occupied = coverage_of(instance, AT_WORK).folders  # what a run leaves is found later: runs do not pile up
         requests = [request for request in {**again, **new}.values() if unit_of(request.tags) not in occupied]
-        found = f"{backlog.pending.file_count} files not on the record"
+        found = f"{backlog.pending.file_count} files not in the ledger"
         return dg.SensorResult(
             run_requests=requests,
             cursor=where.month,

@@ -165,7 +165,7 @@ def deliver_and_load(
 def ask_for(
     warehouse: Warehouse, step: Step, path: str, corrected: pa.Table | None = None, now: dt.datetime = NOW
 ) -> None:
-    """Puts on the record that a person wants a step done; the next ingestion of the file's day does it."""
+    """Records that a person wants a step done; the next ingestion of the file's day does it."""
     with warehouse.transaction() as transaction:
         lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
         numbers = [int(str(number)) for number in corrected["row_number"].to_pylist()] if corrected is not None else []

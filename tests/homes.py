@@ -80,7 +80,7 @@ def copied(home: Home, to: Path) -> Home:
 
 
 def as_if_made_here(home: Path, made_in: str) -> None:
-    """Copying changes inodes and the folder, which a home knows its files and its models by."""
+    """Copying or unpacking changes inodes and the folder, which a home knows its files and its models by; time and upgrades do not."""
     for file in (*home.glob("endpoints/desired.json"), *home.glob("dagster/*.yaml"), *home.glob("mlflow/*.json")):
         file.write_text(file.read_text().replace(made_in, str(home)))
     if (home / "mlflow" / "mlflow.db").exists():

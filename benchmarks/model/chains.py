@@ -1,8 +1,4 @@
-"""Chains to judge models on, as a training snapshot would hold them: without files, warehouse and dbt.
-
-Belongs here: simulated orders -> `SnapshotOrders`, with states as of earlier business dates.
-Does not belong here: what is done with them.
-"""
+"""Chains to evaluate models on, as a training snapshot would hold them: without files, warehouse and dbt."""
 
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,4 @@
-"""The comparison: every chain, seed and peer; what each reached, and whether ours is better beyond chance.
-
-Belongs here: numbers and verdicts. Does not belong here: printing (`globolatte_cli/bench_model.py`).
-"""
+"""The comparison: every chain, seed and peer; what each reached, and whether ours is better beyond chance."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -89,8 +86,8 @@ def results_of(one: Case) -> tuple[list[Result], dict[str, str]]:
     if one.simulation is not None:
         probabilities[ORACLE] = history_oracle(one.simulation, PARTICLES)[holdout]
     chosen, customers = one.snapshot.chosen[holdout], one.snapshot.customer_ids[holdout]
-    judged = {name: metrics(answer, chosen) for name, answer in probabilities.items()}
-    worst, best = judged[POPULARITY].log_loss, judged[ORACLE].log_loss if ORACLE in judged else None
+    measured = {name: metrics(answer, chosen) for name, answer in probabilities.items()}
+    worst, best = measured[POPULARITY].log_loss, measured[ORACLE].log_loss if ORACLE in measured else None
     results = [
         Result(
             chain=one.chain,
@@ -98,8 +95,8 @@ def results_of(one: Case) -> tuple[list[Result], dict[str, str]]:
             customers=one.customers,
             seed=one.seed,
             name=name,
-            metrics=judged[name],
-            closed=None if best is None else 100.0 * (worst - judged[name].log_loss) / (worst - best),
+            metrics=measured[name],
+            closed=None if best is None else 100.0 * (worst - measured[name].log_loss) / (worst - best),
             loss=losses(answer, chosen),
             customer_ids=customers,
         )

@@ -1,7 +1,6 @@
 """The peers: what else a practitioner might use on the same orders, fitted in the same run.
 
-Belongs here: each peer as a function of a snapshot and its holdout. All see the customers' states as of each order; those that
-learn from columns get the very features of our regression.
+All see the customers' states as of each order; those that learn from columns get the very features of our regression.
 """
 
 import importlib.util

@@ -33,7 +33,7 @@ SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "quarantin
 COLUMN_LINEAGE = "dagster/column_lineage"
 
 DAILY_BUILD = ["build", "--exclude-resource-type", "unit_test"]
-"""Models and data tests. Unit tests judge the SQL, not the data: `make test` runs them."""
+"""Models and data tests. Unit tests check the SQL, not the data: `make test` runs them."""
 
 
 class Translator(DagsterDbtTranslator):

@@ -31,11 +31,11 @@ def folds_table(folds: Sequence["Fold"]) -> str:
     group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"python"},
-    description="Rolling-origin backtest on the latest snapshot: models trained before each of several past dates, judged on what came "
+    description="Rolling-origin backtest on the latest snapshot: models trained before each of several past dates, evaluated on what came "
     "next. Takes as long as that many trainings; nothing waits for it.",
 )
 def backtest(context: dg.AssetExecutionContext, ml: dg.ResourceParam[MLPlatform]) -> dg.MaterializeResult:
-    """Train and judge at each origin."""
+    """Train and evaluate at each origin."""
     from globolatte_ml.data.snapshot import read_snapshot
     from globolatte_ml.training.backtest import rolling_origin
     from globolatte_ml.training.plots import backtest_chart

@@ -1,4 +1,4 @@
-"""What the stage `models` has: snapshot, training, judgement and promotion; segments and what goes together."""
+"""What the stage `models` has: snapshot, training, evaluation and promotion; segments and what goes together."""
 
 import dagster as dg
 

@@ -1,10 +1,12 @@
-"""The asset `models/evaluation`: challenger and champion judged on the same holdout, the challenger's."""
+"""The asset `models/evaluation`: challenger and champion evaluated on the same holdout, the challenger's."""
 
 import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import numpy as np
+import pyarrow as pa
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, WAREHOUSE_POOL
 from globolatte_assets.models.champion import challenger_of
@@ -15,16 +17,12 @@ from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-
     from globolatte_ml.data.snapshot import SnapshotOrders
     from globolatte_ml.training.evaluation import Evaluation
 
 
-def evaluation_row(version: ModelVersion, snapshot: str, evaluation: "Evaluation", clock: Clock) -> "pa.Table":
+def evaluation_row(version: ModelVersion, snapshot: str, evaluation: "Evaluation", clock: Clock) -> pa.Table:
     """One row of `ml.evaluations`."""
-    import pyarrow as pa
 
     metrics = evaluation.model
     return pa.table(
@@ -83,16 +81,16 @@ def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: s
 
 
 @dataclass(frozen=True)
-class Judgement:
+class EvaluatedModel:
     """A model's evaluation on a snapshot's holdout, and the predictions it rests on."""
 
     evaluation: "Evaluation"
-    probabilities: "np.ndarray"
+    probabilities: np.ndarray
     """(holdout orders, K)."""
 
 
-def judge(version: ModelVersion, orders: "SnapshotOrders") -> Judgement:
-    """Judges a registered model on the holdout of a snapshot's orders, with what its training job proved of it."""
+def evaluate_version(version: ModelVersion, orders: "SnapshotOrders") -> EvaluatedModel:
+    """Evaluates a registered model on the holdout of a snapshot's orders, with what its training job proved of it."""
     from globolatte_ml.model.model import PreferenceModel
     from globolatte_ml.scoring.scoring import resolve_model_folder
     from globolatte_ml.training.evaluation import evaluate, holdout_probabilities
@@ -100,11 +98,13 @@ def judge(version: ModelVersion, orders: "SnapshotOrders") -> Judgement:
 
     model = PreferenceModel.load(resolve_model_folder(version.folder))
     probabilities = holdout_probabilities(model, orders, orders.holdout)
-    judged = evaluate(probabilities, orders, orders.holdout, model.content_hash())
-    return Judgement(replace(judged, proofs=kept_proofs(version.folder)), probabilities)
+    found = evaluate(probabilities, orders, orders.holdout, model.content_hash())
+    return EvaluatedModel(replace(found, proofs=kept_proofs(version.folder)), probabilities)
 
 
-def against_champion(challenger: Judgement, champion: Judgement | None, orders: "SnapshotOrders") -> "Evaluation":
+def against_champion(
+    challenger: EvaluatedModel, champion: EvaluatedModel | None, orders: "SnapshotOrders"
+) -> "Evaluation":
     """The challenger's evaluation, with its gain over the champion order by order if there is one."""
     from globolatte_ml.training.evaluation import gain_over
 
@@ -116,21 +116,20 @@ def against_champion(challenger: Judgement, champion: Judgement | None, orders: 
 
 def _of_champion(
     context: dg.AssetExecutionContext, champion: ModelVersion | None, orders: "SnapshotOrders"
-) -> Judgement | None:
+) -> EvaluatedModel | None:
     """The champion on the challenger's holdout; none, with a warning, if its kept files cannot be used."""
     from globolatte_ml.data.columns import InvalidDataError
 
     if champion is None:
         return None
     try:
-        return judge(champion, orders)
+        return evaluate_version(champion, orders)
     except (InvalidDataError, OSError) as error:
-        context.log.warning(f"the champion, version {champion.version}, cannot be read and is not judged: {error}")
+        context.log.warning(f"the champion, version {champion.version}, cannot be read and is not evaluated: {error}")
         return None
 
 
-def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predictions: "pa.Table") -> int:
-    import pyarrow as pa
+def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predictions: pa.Table) -> int:
 
     columns = predictions.select(["order_id", "product_id", "probability"])
     labelled = columns.append_column("model_version", pa.repeat(pa.scalar(version.version), columns.num_rows))
@@ -153,7 +152,7 @@ def evaluation(
     ml: dg.ResourceParam[MLPlatform],
     clock: Clock,
 ) -> dg.MaterializeResult:
-    """Judge both on the challenger's holdout and keep the judgements."""
+    """Evaluate both on the challenger's holdout and store the evaluations."""
     from globolatte_ml.data.snapshot import read_snapshot
     from globolatte_ml.training import plots
     from globolatte_ml.training.training_job import holdout_table
@@ -161,13 +160,13 @@ def evaluation(
     challenger, champion = challenger_of(ml), ml.model(CHAMPION)
     snapshot = ml.snapshot(challenger.snapshot)
     orders = read_snapshot(snapshot.folder)
-    judgement, judged_champion = judge(challenger, orders), _of_champion(context, champion, orders)
-    of_challenger = against_champion(judgement, judged_champion, orders)
-    of_champion = judged_champion.evaluation if judged_champion is not None else None
+    evaluated, evaluated_champion = evaluate_version(challenger, orders), _of_champion(context, champion, orders)
+    of_challenger = against_champion(evaluated, evaluated_champion, orders)
+    of_champion = evaluated_champion.evaluation if evaluated_champion is not None else None
     _keep(warehouse, clock, challenger, snapshot.name, of_challenger)
     if champion is not None and of_champion is not None and champion.version != challenger.version:
         _keep(warehouse, clock, champion, snapshot.name, of_champion)
-    table = holdout_table(orders, orders.holdout, judgement.probabilities)
+    table = holdout_table(orders, orders.holdout, evaluated.probabilities)
     predictions = _keep_holdout_predictions(warehouse, challenger, table)
     return dg.MaterializeResult(
         metadata={

@@ -55,14 +55,14 @@ def trainings(warehouse: Warehouse, snapshot: str | None = None) -> list[Trainin
 
 
 def record_training(warehouse: Warehouse, training: Training) -> None:
-    """Puts a training on record, or what has become of it."""
+    """Records a training, or what has become of it."""
     warehouse.replace(TABLE, pa.Table.from_pylist([asdict(training)], SCHEMA), {"run_id": training.run_id})
 
 
 def record_verdict(
     warehouse: Warehouse, challenger: ModelVersion, now: dt.datetime, *, promoted: bool, champion: str | None
 ) -> None:
-    """Puts the verdict on a challenger on record, at the latest training of its snapshot; one that is older than the record has none."""
+    """Records the verdict on a challenger, at the latest training of its snapshot; one that is older than the record has none."""
     for last in trainings(warehouse, challenger.snapshot)[-1:]:
-        judged = replace(last, model_version=challenger.version, promoted=promoted, champion_version=champion)
-        record_training(warehouse, replace(judged, decided_at=now))
+        decided = replace(last, model_version=challenger.version, promoted=promoted, champion_version=champion)
+        record_training(warehouse, replace(decided, decided_at=now))

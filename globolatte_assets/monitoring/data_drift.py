@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from globolatte_assets.keys import (
     DATA_DRIFT,
@@ -102,8 +104,6 @@ def order_facts(warehouse: Warehouse, first: dt.date, last: dt.date) -> pa.Table
 
 def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
     """The orders of the champion's snapshot with the columns to compare; means of payment and baskets come from the mart."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     from globolatte_ml.monitoring.orders import EXAMPLE_COLUMNS, order_columns
 
@@ -112,8 +112,10 @@ def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
     return order_columns(examples, order_facts(warehouse, span["min"], span["max"]))
 
 
-def judgements(windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse) -> "Iterator[MeasuredDrift]":
-    """Each window's judgement; nothing is read for no windows."""
+def measured_windows(
+    windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse
+) -> "Iterator[MeasuredDrift]":
+    """Each window's drift, measured; nothing is read for no windows."""
     if not windows:
         return
     from globolatte_ml.monitoring.drift import measure_drift
@@ -165,18 +167,18 @@ def _checks(rows: Sequence[Row], broken: Sequence[str], reports: KeptPages) -> I
     )
 
 
-def _judge(
+def _measure(
     windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse, reports: KeptPages, clock: Clock
 ) -> None:
-    """Judges windows and keeps each verdict as soon as it is there; pages are made for the latest windows alone."""
+    """Measures windows and stores each verdict as soon as it is there; pages are made for the latest windows alone."""
     shown = {window.window_id for window in sorted(windows, key=lambda window: window.last)[-reports.kept :]}
-    for judgement in judgements(windows, champion, warehouse):
-        window_id = judgement.verdict.window.window_id
-        html = judgement.html() if window_id in shown else None
+    for measured in measured_windows(windows, champion, warehouse):
+        window_id = measured.verdict.window.window_id
+        html = measured.html() if window_id in shown else None
         if html is not None:
             reports.keep(window_id, html)
         where = {"window_id": window_id, "model_version": champion.version.version}
-        warehouse.replace(DRIFT_TABLE, drift_rows(judgement.verdict, champion, clock), where)
+        warehouse.replace(DRIFT_TABLE, drift_rows(measured.verdict, champion, clock), where)
 
 
 def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -> dg.AssetsDefinition:
@@ -198,7 +200,7 @@ def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -
             ),
         ],
         description="The last orders, window by window, for the chain and for each unit, against the champion's snapshot at the "
-        "same time of year. Each complete window is judged once per champion.",
+        "same time of year. Each complete window is measured once per champion.",
     )
     def data_drift(
         warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
@@ -210,7 +212,7 @@ def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -
         with warehouse.kept_open():
             seen = watch(warehouse, DRIFT_TABLE, champion, rules_of(window_orders, window_days))
             drop_obsolete(warehouse, DRIFT_TABLE, champion, seen)
-        _judge(seen.windows, champion, warehouse, reports, clock)
+        _measure(seen.windows, champion, warehouse, reports, clock)
         with warehouse.kept_open():
             rows, count = kept_rows(warehouse, DRIFT_TABLE, champion, []), row_count(warehouse, DRIFT_TABLE)
         return dg.MaterializeResult(
@@ -225,11 +227,11 @@ def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -
 
 
 def _metadata(
-    rows: Sequence[Row], champion: Champion, judged: int, reports: KeptPages
+    rows: Sequence[Row], champion: Champion, measured: int, reports: KeptPages
 ) -> Mapping[str, dg.MetadataValue]:
     common: dict[str, dg.MetadataValue] = {
         "model_version": dg.MetadataValue.text(champion.version.version),
-        "windows_judged": dg.MetadataValue.int(judged),
+        "windows_judged": dg.MetadataValue.int(measured),
     }
     if not rows:
         return {**common, **nothing_to_compare(f"no window is complete since {champion.learned_until}")}

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from globolatte_assets.keys import (
     DELIVERED_DAYS,
@@ -35,8 +37,6 @@ from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from globolatte_ml.monitoring.verdicts import PerformanceVerdict
     from globolatte_ml.monitoring.windows import Window
 
@@ -47,9 +47,8 @@ EXAMPLE_PRODUCTS = "intermediate.int_training_example_products"
 PRODUCT_STATE = ["order_key", "product_id", "main_orders", "addon_lines", "decayed_main_30d", "decayed_main_120d"]
 
 
-def performance_row(verdict: "PerformanceVerdict", champion: Champion, clock: Clock) -> "pa.Table":
+def performance_row(verdict: "PerformanceVerdict", champion: Champion, clock: Clock) -> pa.Table:
     """One row of `monitoring.performance`."""
-    import pyarrow as pa
 
     window = verdict.window
     return pa.table(
@@ -75,7 +74,6 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
     """Each window's verdict; none if the champion's snapshot was too short for a holdout."""
     if not windows:
         return
-    import pyarrow.compute as pc
 
     from globolatte_ml.data.columns import InvalidDataError
     from globolatte_ml.data.snapshot import read_snapshot
@@ -172,22 +170,22 @@ def performance_asset(window_orders: int, window_days: int) -> dg.AssetsDefiniti
         with warehouse.kept_open():
             seen = watch(warehouse, PERFORMANCE_TABLE, champion, rules_of(window_orders, window_days))
             drop_obsolete(warehouse, PERFORMANCE_TABLE, champion, seen)
-        judged = 0
+        measured = 0
         for verdict in verdicts(seen.windows, champion, warehouse):
             where = {"window_id": verdict.window.window_id, "model_version": champion.version.version}
-            judged += warehouse.replace(PERFORMANCE_TABLE, performance_row(verdict, champion, clock), where)
+            measured += warehouse.replace(PERFORMANCE_TABLE, performance_row(verdict, champion, clock), where)
         with warehouse.kept_open():
             rows, count = kept_rows(warehouse, PERFORMANCE_TABLE, champion, []), row_count(warehouse, PERFORMANCE_TABLE)
-        metadata = {"dagster/row_count": dg.MetadataValue.int(count), **_metadata(rows, champion, judged)}
+        metadata = {"dagster/row_count": dg.MetadataValue.int(count), **_metadata(rows, champion, measured)}
         return dg.MaterializeResult(metadata=metadata, check_results=[_check(rows)])
 
     return performance
 
 
-def _metadata(rows: Sequence[Row], champion: Champion, judged: int) -> Mapping[str, dg.MetadataValue]:
+def _metadata(rows: Sequence[Row], champion: Champion, measured: int) -> Mapping[str, dg.MetadataValue]:
     common: dict[str, dg.MetadataValue] = {
         "model_version": dg.MetadataValue.text(champion.version.version),
-        "windows_judged": dg.MetadataValue.int(judged),
+        "windows_judged": dg.MetadataValue.int(measured),
     }
     if not rows:
         return {**common, **nothing_to_compare(f"no window is complete since {champion.learned_until}")}

@@ -1,4 +1,4 @@
-"""What both monitoring assets start from: the champion, and the complete windows that nobody judged yet."""
+"""What both monitoring assets start from: the champion, and the complete windows that were not evaluated yet."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -40,9 +40,9 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Watch(Delivered):
-    """What is there to be judged, of what was delivered.
+    """What is there to be evaluated, of what was delivered.
 
-    windows: complete, and not in the table or to be judged again. obsolete: ids of kept windows that are none any more, since
+    windows: complete, and not in the table or to be evaluated again. obsolete: ids of kept windows that are none any more, since
     files were corrected.
     """
 
@@ -58,19 +58,19 @@ def delivered_since(warehouse: Warehouse, after: dt.date) -> Delivered:
 def watch(warehouse: Warehouse, table: str, champion: Champion, rules: "WindowRules") -> Watch:
     """Looks at what was delivered since the champion's snapshot and at what `table` holds of it already.
 
-    A scope's last windows that were broken are looked at again until their files are corrected; all others are judged once.
+    A scope's last windows that were broken are looked at again until their files are corrected; all others are evaluated once.
     """
     from globolatte_ml.monitoring.windows import complete_windows
 
     status = STATUS_COLUMN[table]
     kept = kept_rows(warehouse, table, champion, ["window_id", "scope", "window_to", status])
-    judged: dict[str, dt.date] = {}
+    evaluated: dict[str, dt.date] = {}
     for row in kept:
         if row[status] != BROKEN:
-            judged[row["scope"]] = max(row["window_to"], judged.get(row["scope"], row["window_to"]))
-    again = {row["window_id"] for row in kept if row["window_to"] > judged.get(row["scope"], dt.date.min)}
+            evaluated[row["scope"]] = max(row["window_to"], evaluated.get(row["scope"], row["window_to"]))
+    again = {row["window_id"] for row in kept if row["window_to"] > evaluated.get(row["scope"], dt.date.min)}
     days = _deliveries(warehouse, champion.learned_until)
-    complete = complete_windows(days, champion.learned_until, rules, evaluated_until=judged)
+    complete = complete_windows(days, champion.learned_until, rules, evaluated_until=evaluated)
     windows = [one for one in complete if one.window_id not in again or not one.delivery.faults()]
     obsolete = sorted(again - {window.window_id for window in complete})
     seen = _delivered(days)

@@ -56,10 +56,8 @@ def unreported(
     ]
 
 
-def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[LoadedDay]) -> int:
-    count = 0
+def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[LoadedDay]) -> None:
     for day in days:
-        count += 1
         context.log_event(
             dg.AssetMaterialization(
                 asset_key=SALES_TRANSACTIONS,
@@ -72,7 +70,6 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
                 tags={DATA_VERSION_TAG: day.data_version},
             )
         )
-    return count
 
 
 def _log_delivery(

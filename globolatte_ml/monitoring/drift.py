@@ -18,7 +18,7 @@ from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Statu
 from globolatte_ml.monitoring.windows import Window
 
 if TYPE_CHECKING:
-    from evidently.core.report import SnapshotOrders as EvidentlySnapshot
+    from evidently.core.report import Snapshot as EvidentlySnapshot
 
 FEWEST_VALUES = 100
 """A column with fewer values than this, in window or reference, is not compared."""

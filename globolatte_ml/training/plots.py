@@ -16,7 +16,7 @@ MOST_PRODUCTS = 20
 def baseline_chart(evaluation: Evaluation) -> bytes:
     """Log loss of the model beside every baseline, best at the top."""
     if evaluation.model is None:
-        return _nothing_to_judge("Log loss on the holdout")
+        return _nothing_to_show("Log loss on the holdout")
     figure = new_figure(3.4, "Log loss on the holdout", f"{_holdout(evaluation)}; shorter is better")
     axes = figure.add_subplot()
     scores: dict[str, Metrics] = {**evaluation.baselines, "this model": evaluation.model}
@@ -34,7 +34,7 @@ def baseline_chart(evaluation: Evaluation) -> bytes:
 def reliability_diagram(evaluation: Evaluation) -> bytes:
     """Predicted probabilities against observed frequencies; the diagonal is perfect."""
     if evaluation.model is None:
-        return _nothing_to_judge("Predicted and observed")
+        return _nothing_to_show("Predicted and observed")
     subtitle = f"{_holdout(evaluation)}; larger dot = more predictions"
     figure = new_figure(5.0, "Predicted and observed", subtitle)
     axes = figure.add_subplot()
@@ -56,7 +56,7 @@ def reliability_diagram(evaluation: Evaluation) -> bytes:
 def log_loss_by_group(evaluation: Evaluation) -> bytes:
     """Log loss by business unit, season and length of history, side by side on one scale."""
     if evaluation.model is None:
-        return _nothing_to_judge("Where the model does well")
+        return _nothing_to_show("Where the model does well")
     subtitle = f"log loss (lower is better), orders below; {_holdout(evaluation)}"
     figure = new_figure(3.6, "Where the model does well", subtitle)
     panels = {
@@ -80,7 +80,7 @@ def log_loss_by_group(evaluation: Evaluation) -> bytes:
 def hit_rate_by_product(evaluation: Evaluation) -> bytes:
     """Of the orders of each product, the share that had it ranked first."""
     if not evaluation.by_product:
-        return _nothing_to_judge("Which products are foreseen")
+        return _nothing_to_show("Which products are foreseen")
     subtitle = f"orders whose main product was ranked first, by what was bought; {_holdout(evaluation)}"
     products = sorted(evaluation.by_product.items(), key=lambda item: item[1].orders)[-MOST_PRODUCTS:]
     figure = new_figure(1.2 + 0.32 * len(products), "Which products are foreseen", subtitle)
@@ -97,7 +97,7 @@ def hit_rate_by_product(evaluation: Evaluation) -> bytes:
 def backtest_chart(folds: Sequence[Fold]) -> bytes:
     """Log loss at each origin: the model, the customer's favourite, popularity."""
     if not folds:
-        return _nothing_to_judge("Log loss at past dates")
+        return _nothing_to_show("Log loss at past dates")
     subtitle = "trained before each date, judged on the orders from then on; lower is better"
     figure = new_figure(3.6, "Log loss at past dates", subtitle)
     axes = figure.add_subplot()
@@ -121,7 +121,7 @@ def _in_order(groups: dict[str, GroupMetrics], order: Iterable[str]) -> dict[str
     return {name: groups[name] for name in order if name in groups}
 
 
-def _nothing_to_judge(title: str) -> bytes:
+def _nothing_to_show(title: str) -> bytes:
     return png_bytes(
         new_figure(1.0, title, "There are no holdout orders, so there is nothing to show yet."), empty=True
     )

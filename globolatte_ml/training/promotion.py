@@ -55,7 +55,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Finding:
-    """`passed` is None where there was nothing to judge by, which holds nobody up."""
+    """`passed` is None where there was nothing to measure, which holds nobody up."""
 
     passed: bool | None
     sentence: str

@@ -66,7 +66,7 @@ class FolderLandingZone(dg.ConfigurableResource):
     """A folder as landing zone. Hidden files and unfinished copies (`.part`, `.tmp`, …) are not there yet; links are not followed.
 
     A file's etag is made of modification time, size and inode. Bytes of a name that are not UTF-8 are listed as `\\xe9`: such
-    a file can be put on the record, not opened.
+    a file can be recorded in the ledger, not opened.
     """
 
     folder: str

@@ -1,7 +1,7 @@
 """The landing zone: where business units drop their files. The protocol and the words every implementation shares.
 
 Implementations live in modules of their own (`folder`, `blob`). What a path means (unit, date, reference file) is not
-decided here but in `globolatte_assets.raw`.
+decided here but in `globolatte_ingest.paths`.
 """
 
 from collections.abc import Iterator

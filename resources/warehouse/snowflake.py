@@ -182,8 +182,6 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
 
         Batch by batch: the table may be larger than this machine's memory.
         """
-        from resources.warehouse.snowflake import write_in_equal_groups
-
         checked(*order_by)
         sql, _ = selection(table, order_by=order_by)
         with self._reading() as session:

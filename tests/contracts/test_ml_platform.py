@@ -196,7 +196,7 @@ def test_a_broken_snapshot_fails_the_training_with_the_reason(platform: MLPlatfo
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", MethodKind)
 @pytest.mark.parametrize("make", PLATFORMS, ids=lambda make: make.__name__)
-def test_each_way_to_train_gives_a_model_that_is_registered_judged_and_served(
+def test_each_way_to_train_gives_a_model_that_is_registered_evaluated_and_served(
     request: pytest.FixtureRequest, make: Callable[..., MLPlatform], kind: MethodKind, tmp_path: Path
 ) -> None:
     if make is azureml:
@@ -210,10 +210,10 @@ def test_each_way_to_train_gives_a_model_that_is_registered_judged_and_served(
 
     version = platform.register(trained)
     assert platform.model(CHALLENGER) == version
-    judged = evaluate_model(resolve_model_folder(version.folder), read_snapshot(snapshot.folder))
-    assert judged.model_version == trained.content_hash == version.content_hash
-    assert judged.model.log_loss == pytest.approx(trained.metrics["log_loss"])
-    verdict = promotion_verdict(judged, None)
+    evaluated = evaluate_model(resolve_model_folder(version.folder), read_snapshot(snapshot.folder))
+    assert evaluated.model_version == trained.content_hash == version.content_hash
+    assert evaluated.model.log_loss == pytest.approx(trained.metrics["log_loss"])
+    verdict = promotion_verdict(evaluated, None)
     assert all(verdict.reasons), "the same gates decide"
     platform.promote(version, verdict.reasons)
     assert platform.model(CHAMPION).reasons == verdict.reasons

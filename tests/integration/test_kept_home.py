@@ -6,7 +6,6 @@ The tests go through one home in the order they stand in. What is in it: tests/k
 import datetime as dt
 import json
 import shutil
-import sqlite3
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,12 +23,11 @@ from globolatte_ingest.ledger import Step
 from globolatte_ingest.quarantine import read_corrections
 from resources.clock import Clock
 from resources.environment import clock_of, ml_of
-from resources.landing.folder import FolderLandingZone
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from sensors.landing import ASKED_BY_A_PERSON, listing_of, look, range_tags
 from tests.builders import Deployment, ask_for, deployment, failure_of
-from tests.integration.conftest import Home
+from tests.homes import Home, as_if_made_here
 from tests.kept_homes.make import WHO, WHY, ask_endpoint
 from tests.table_comparison import assert_same, tables
 
@@ -77,31 +75,6 @@ def land(files: Path, home: Path) -> list[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
     return copied
-
-
-def as_if_made_here(home: Path, made_in: str) -> None:
-    """Unpacking changes inodes and the folder, which a home of 0.1.0 knows its files and its model by; an upgrade does not."""
-    desired = home / "endpoints" / "desired.json"
-    desired.write_text(desired.read_text().replace(made_in, str(home)))
-    with sqlite3.connect(home / "mlflow" / "mlflow.db") as registry:
-        for column in ("source", "storage_location"):
-            registry.execute(f"update model_versions set {column} = replace({column}, ?, ?)", (made_in, str(home)))
-    registry.close()
-    landed = [(file.path, file.etag) for file in FolderLandingZone(folder=str(home / "landing")).files()]
-    with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
-        connection.execute("create temp table landed (path varchar, etag varchar)")
-        connection.executemany("insert into landed values (?, ?)", landed)
-        connection.execute(
-            "create temp table renamed as select path, load_ledger.etag as old, landed.etag as new, sequence "
-            "from sales_data.load_ledger inner join landed using (path) "
-            "qualify row_number() over (partition by path order by sequence desc) = 1"
-        )
-        connection.execute(
-            "update sales_data.load_ledger as ledger set etag = new from renamed where ledger.sequence = renamed.sequence"
-        )
-        connection.execute(
-            "update sales_data.load_attempts as tried set etag = new from renamed where (tried.path, tried.etag) = (renamed.path, old)"
-        )
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
+import pytest
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from resources.warehouse.duckdb_file import DuckDBWarehouse
@@ -25,6 +26,8 @@ MOMENTS: tuple[tuple[str, float], ...] = (
     ("· Recommendations", 0.2),
 )
 """Each run takes up what the killed one before it left: a step's first line, and the seconds after it."""
+A_FEW = (MOMENTS[0], MOMENTS[2], MOMENTS[5], MOMENTS[7])
+"""One in each stage: reference data, a load, dbt, training."""
 
 RUN_DEPENDENT = {"run_id", "etag", "recorded_at", "evaluated_at", "attempt", "sequence", "started_at", "settled_at"}
 """Columns that say who did it, when, at which try, and when a file was written: not what is known of the business."""
@@ -83,14 +86,19 @@ def kill_at(home: Home, words: str, seconds: float, log: Path) -> bool:
     return alive
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("moments", "at_least"),
+    [pytest.param(A_FEW, 3, id="a few"), pytest.param(MOMENTS, 5, id="all", marks=pytest.mark.depth)],
+)
 def test_killed_runs_leave_the_same_tables_and_partitions(
-    small_home: NewHome, home_that_ran: NewHome, tmp_path: Path
+    small_home: NewHome, home_that_ran: NewHome, tmp_path: Path, moments: tuple[tuple[str, float], ...], at_least: int
 ) -> None:
     killed, undisturbed = small_home(), home_that_ran()
     kills = 0
-    for words, seconds in MOMENTS:
+    for words, seconds in moments:
         kills += kill_at(killed, words, seconds, tmp_path / "output.txt")
-    assert kills >= 5
+    assert kills >= at_least
     killed.ok("run")
     assert killed.ok("run").startswith("Nothing to do")
     assert materialized(killed) == materialized(undisturbed)

@@ -15,6 +15,7 @@ from resources.warehouse.duckdb_file import DuckDBWarehouse
 from simulator import Truth
 from tests.homes import Home, NewHome
 
+CHAIN_OF_SIX_WEEKS = ("--orders", "1500", "--start", "2022-01-01", "--end", "2022-02-15")
 CUSTOMER_SALES = "intermediate.int_customer_sales"
 
 
@@ -80,7 +81,7 @@ def test_every_customer_has_a_ranking_for_each_weather(home: Home) -> None:
     assert all(abs(total - 1) < 1e-9 for total in totals.values())
 
 
-def test_customers_are_in_segments_and_strangers_have_rankings(home: Home) -> None:
+def test_customers_are_in_segments_and_cold_start_customers_have_rankings(home: Home) -> None:
     segments = warehouse(home).read("ml.segments")
     buyers = set(warehouse(home).read("marts.fct_orders", ["customer_id"])["customer_id"].to_pylist())
     assert sorted(segments["customer_id"].to_pylist()) == sorted(buyers)
@@ -126,7 +127,7 @@ def test_a_recommendation_is_the_one_in_the_table(home: Home) -> None:
     assert answer["products"][0]["probability"] == pytest.approx(row["probability"], abs=1e-12)
 
 
-def test_a_stranger_gets_the_regional_answer_flagged_as_such(home: Home) -> None:
+def test_a_cold_start_customer_gets_the_regional_answer_flagged_as_such(home: Home) -> None:
     answer = json.loads(home.ok("recommend", "--customer", "X9", "--region", "Canada", "--weather", "snowy", "--json"))
     assert answer["known_customer"] is False
     assert len(answer["products"]) == 6
@@ -227,12 +228,20 @@ def test_a_correction_flows_through_to_marts_and_recommendations(home_that_ran: 
 @pytest.mark.parametrize(
     "chain",
     [
-        ("--seed", "11", "--orders", "1500", "--customers", "100", "--start", "2022-01-01", "--end", "2022-02-15"),
-        ("--products", "9", "--customers", "50", "--orders", "1500", "--start", "2022-01-01", "--end", "2022-02-15"),
-        ("--products", "1", "--customers", "30", "--orders", "300", "--start", "2022-01-01", "--end", "2022-01-20"),
-        ("--orders", "40", "--customers", "20", "--start", "2022-03-05", "--end", "2022-03-05"),
+        pytest.param(
+            (*CHAIN_OF_SIX_WEEKS, "--seed", "11", "--customers", "100"), id="another seed", marks=pytest.mark.depth
+        ),
+        pytest.param(
+            (*CHAIN_OF_SIX_WEEKS, "--products", "9", "--customers", "50"), id="nine products", marks=pytest.mark.depth
+        ),
+        pytest.param(
+            ("--products", "1", "--customers", "30", "--orders", "300", "--start", "2022-01-01", "--end", "2022-01-20"),
+            id="one product",
+        ),
+        pytest.param(
+            ("--orders", "40", "--customers", "20", "--start", "2022-03-05", "--end", "2022-03-05"), id="a single day"
+        ),
     ],
-    ids=["another seed", "nine products", "one product", "a single day"],
 )
 def test_it_works_unchanged_on_another_chain(new_home: NewHome, chain: tuple[str, ...]) -> None:
     home = new_home().simulate(*chain)

@@ -1,4 +1,4 @@
-"""A new champion takes over behind the endpoint while it is asked: nobody's question fails, and every answer is on the record."""
+"""A new champion takes over behind the endpoint while it is in use: nobody's request fails, and every answer is in the log."""
 
 from collections.abc import Iterator
 

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from tests.integration.conftest import Home
+from tests.homes import Home
 
 CHAIN = ("--orders", "1800", "--customers", "60", "--start", "2022-01-01", "--end", "2022-03-03")
 """The smallest chain whose first model and whose second one have the hundred holdout orders that the gates ask for."""

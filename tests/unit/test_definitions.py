@@ -1,4 +1,4 @@
-"""The code location: how it is loaded, what loading it costs, and what every asset owes its reader."""
+"""The code location: how it is loaded, what loading it costs, and what every asset says of itself."""
 
 import importlib.util
 import json
@@ -79,7 +79,7 @@ def test_loading_makes_no_file_under_home(tmp_path: Path, deployed: Deployment) 
     assert list(tmp_path.iterdir()) == []
 
 
-# What every asset owes its reader --------------------------------------------------------------------------------------
+# What every asset says of itself ----------------------------------------------------------------------------------------
 
 
 def test_every_asset_has_group_owner_description_and_kind(deployed: Deployment) -> None:

@@ -13,7 +13,18 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 MODULES = sorted(file for folder in ROOT.glob("[a-z]*") for file in folder.rglob("*.py") if folder.is_dir())
 
-UNUSED_WORDS = ("is entered", "person's word")
+UNUSED_WORDS = (
+    "impatient",
+    "is entered",
+    "judgement",
+    "judging",
+    "off the record",
+    "on the record",
+    "person's word",
+    "so manieth",
+    "stranger",
+    "whatever lies in",
+)
 """Words that docs/glossary.md replaces by others."""
 
 

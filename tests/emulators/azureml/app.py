@@ -63,7 +63,7 @@ def _handled(call: Call, chosen: Route) -> Answer:
 def _admitted(call: Call, chosen: Route) -> Call:
     """The call as the service reads it.
 
-    Raises `Refused` for a fault that was asked for, a stranger, or a request that is not what the models say.
+    Raises `Refused` for a fault that was requested, an unknown caller, or a request that is not what the models say.
     """
     refusal = call.world.faults.refusal_of(call.method, call.path)
     if refusal is not None:

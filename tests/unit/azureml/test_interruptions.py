@@ -67,27 +67,39 @@ def made(standin: StandIn, kind: str) -> int:
 STEPS = ("data", "jobs", "models", "onlineEndpoints", "environments", "codes", "deployments", "onlineEndpoints")
 """What a run puts after its start: the last is the endpoint's traffic. Training's own environment and code come before its job."""
 
+A_FEW = ("jobs", "models", "deployments")
+"""What must be one at the end: the job, the version, the deployment."""
+
 
 @pytest.mark.slow
-def test_a_run_killed_at_each_step_goes_on_where_it_was(azureml: StandIn, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("workspace", "steps"),
+    [
+        pytest.param("killed", A_FEW, id="a few"),
+        pytest.param("killed-at-each", STEPS, id="all", marks=pytest.mark.depth),
+    ],
+)
+def test_a_run_killed_at_each_step_goes_on_where_it_was(
+    azureml: StandIn, tmp_path: Path, workspace: str, steps: tuple[str, ...]
+) -> None:
     publish_state(tmp_path / "endpoints", "state-1")
-    for kind in STEPS:
+    for kind in steps:
         before = made(azureml, kind)
-        run = start(azureml, "killed", tmp_path)
+        run = start(azureml, workspace, tmp_path)
         end_when(
             run, lambda kind=kind, before=before: made(azureml, kind) > before, signal.SIGKILL, may_be_done=before > 0
         )
-    last = start(azureml, "killed", tmp_path)
+    last = start(azureml, workspace, tmp_path)
     assert last.wait(240) == 0, (tmp_path / "run.log").read_text()[-3000:]
     assert "answered by blue with model 1" in (tmp_path / "run.log").read_text()
-    client = azureml.ml_client(workspace_name="killed")
+    client = azureml.ml_client(workspace_name=workspace)
     assert [job.status for job in client.jobs.list()] == ["Completed"]
     assert [model.version for model in client.models.list(name="globolatte-preference-model")] == ["1"]
-    assert [one.name for one in client.online_deployments.list("killed")] == ["blue"]
+    assert [one.name for one in client.online_deployments.list(workspace)] == ["blue"]
     (environment,) = client.environments.list("globolatte-serving")
     assert environment.version
     assert (made(azureml, "jobs"), made(azureml, "deployments")) == (1, 1)
-    assert client.online_endpoints.get("killed").traffic == {"blue": 100}
+    assert client.online_endpoints.get(workspace).traffic == {"blue": 100}
 
 
 JOBS = {"command": ["command"], "sweep": ["sweep"], "automl": ["automl", "command"], "pipeline": ["pipeline"]}
@@ -95,7 +107,9 @@ JOBS = {"command": ["command"], "sweep": ["sweep"], "automl": ["automl", "comman
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", JOBS)
+@pytest.mark.parametrize(
+    "kind", ["command", "automl", *(pytest.param(kind, marks=pytest.mark.depth) for kind in ("sweep", "pipeline"))]
+)
 def test_a_run_killed_at_each_of_its_jobs_goes_on_with_them(azureml: StandIn, tmp_path: Path, kind: str) -> None:
     chosen = {"GLOBOLATTE_TRAINING": kind, "DOOMED_UNTIL": "model"}
     before = made(azureml, "jobs")

@@ -10,6 +10,8 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from tests.azureml_builders import unique, written
 from tests.emulators.azureml import StandIn
 
+pytestmark = pytest.mark.depth
+
 
 def test_data_comes_back_as_it_was_registered(client: Any, tmp_path: Path) -> None:
     name, folder = unique("sales"), written(tmp_path / "data", {"a.csv": "1", "sub/b.csv": "2"})

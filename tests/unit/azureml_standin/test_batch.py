@@ -17,6 +17,8 @@ from azure.ai.ml.entities import (
 
 from tests.azureml_builders import ended, environment, model_asset, unique, written
 
+pytestmark = pytest.mark.depth
+
 SCRIPT = """
 import os, pathlib
 def init():

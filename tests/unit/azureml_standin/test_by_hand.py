@@ -12,6 +12,8 @@ import pytest
 
 from tests.emulators.azurite_server import why_not
 
+pytestmark = pytest.mark.depth
+
 REPOSITORY = Path(__file__).parents[3]
 ASKS = """
 import os

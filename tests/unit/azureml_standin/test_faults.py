@@ -10,6 +10,8 @@ from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 from tests.azureml_builders import unique
 from tests.emulators.azureml import StandIn
 
+pytestmark = pytest.mark.depth
+
 
 def cluster(name: str) -> AmlCompute:
     return AmlCompute(name=name, size="Standard_DS3_v2", min_instances=0, max_instances=1)
@@ -30,13 +32,13 @@ def test_an_expired_token_is_refused(client: Any, azureml: StandIn) -> None:
         client.environments.create_or_update(Environment(name=unique("env"), version="1", image="image"))
 
 
-def test_a_stranger_is_refused(azureml: StandIn) -> None:
+def test_an_unknown_caller_is_refused(azureml: StandIn) -> None:
     from azure.identity import ClientSecretCredential
 
     tenant = azureml.world.tenant
-    stranger = ClientSecretCredential(tenant.tenant_id, tenant.client_id, "wrong")
+    unknown = ClientSecretCredential(tenant.tenant_id, tenant.client_id, "wrong")
     with pytest.raises(ClientAuthenticationError, match="Invalid client secret"):
-        list(azureml.ml_client(credential=stranger).models.list())
+        list(azureml.ml_client(credential=unknown).models.list())
 
 
 def test_provisioning_fails_with_its_reason_and_leaves_the_resource_failed(client: Any, azureml: StandIn) -> None:

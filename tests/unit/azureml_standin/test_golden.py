@@ -42,6 +42,8 @@ from tests.azureml_builders import (
 )
 from tests.emulators.azureml import StandIn
 
+pytestmark = pytest.mark.depth
+
 SDK = ".".join(version("azure-ai-ml").split(".")[:2])
 GOLDEN = Path(__file__).parent / "golden" / f"azure-ai-ml-{SDK}.json"
 WRITE = "WRITE_GOLDEN"

@@ -19,6 +19,8 @@ from azure.ai.ml.sweep import Choice
 from tests.azureml_builders import LOG_METRIC, ended, environment, file_asset, unique, written
 from tests.emulators.azureml import StandIn
 
+pytestmark = pytest.mark.depth
+
 TRIAL = (
     LOG_METRIC
     + """

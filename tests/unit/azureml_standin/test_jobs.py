@@ -40,6 +40,7 @@ def test_a_job_reads_its_input_and_its_output_is_in_the_datastore(client: Any, t
     assert "training on 3 rows" in (tmp_path / "got" / "artifacts" / "user_logs" / "std_log.txt").read_text()
 
 
+@pytest.mark.depth
 def test_a_job_that_exits_with_an_error_has_failed_and_says_why(client: Any) -> None:
     name = shell(client, "echo the beans are out; exit 3")
     assert ended(client, name).status == "Failed"
@@ -47,6 +48,7 @@ def test_a_job_that_exits_with_an_error_has_failed_and_says_why(client: Any) -> 
         client.jobs.stream(name)
 
 
+@pytest.mark.depth
 def test_cancelling_ends_the_process(client: Any, azureml: StandIn) -> None:
     name = shell(client, "echo $$ > pid; sleep 600")
     pid = azureml.world.folder / "jobs" / azureml.workspace_name / name / "code" / "pid"
@@ -57,6 +59,7 @@ def test_cancelling_ends_the_process(client: Any, azureml: StandIn) -> None:
     assert not Path(f"/proc/{pid.read_text().strip()}").exists()
 
 
+@pytest.mark.depth
 def test_a_name_is_one_job_and_asking_for_another_under_it_is_refused(client: Any) -> None:
     name = shell(client, "true")
     job = command(command="echo other", environment=environment(client), name=name)
@@ -64,6 +67,7 @@ def test_a_name_is_one_job_and_asking_for_another_under_it_is_refused(client: An
         client.jobs.create_or_update(job)
 
 
+@pytest.mark.depth
 def test_faults_of_jobs_come_true(client: Any, azureml: StandIn) -> None:
     azureml.faults.fail_job(message="The node was lost")
     lost = shell(client, "true")
@@ -77,11 +81,13 @@ def test_faults_of_jobs_come_true(client: Any, azureml: StandIn) -> None:
     assert ended(client, held).status == "Canceled"
 
 
+@pytest.mark.depth
 def test_a_job_beyond_its_limit_is_stopped(client: Any) -> None:
     name = shell(client, "sleep 600", limits=CommandJobLimits(timeout=1))
     assert ended(client, name).status == "Failed"
 
 
+@pytest.mark.depth
 def test_plain_mlflow_metrics_reach_run_history(client: Any, azureml: StandIn) -> None:
     log = (
         'curl -sf -X POST $MLFLOW_TRACKING_URI/api/2.0/mlflow/runs/log-metric -H "Authorization: Bearer $MLFLOW_TRACKING_TOKEN"'

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 from azure.ai.ml import command
 from azure.identity import DefaultAzureCredential
 from azure.storage.blob import BlobServiceClient
@@ -15,6 +16,8 @@ from dagster_azure.pipes import (
 
 from tests.azureml_builders import environment, unique, written
 from tests.emulators.azureml import StandIn
+
+pytestmark = pytest.mark.depth
 
 REPORTS = """
 import os

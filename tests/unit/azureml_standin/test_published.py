@@ -13,6 +13,8 @@ from tests.emulators.azureml import StandIn, contracts
 from tests.unit.azureml_standin import published
 from tests.unit.azureml_standin.published import Published
 
+pytestmark = pytest.mark.depth
+
 VERSION = "2024-10-01"
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.emulators.azureml.jobs.search import candidates, ends_early
 
+pytestmark = pytest.mark.depth
+
 RANDOM = {"samplingAlgorithmType": "Random", "seed": 7}
 
 

@@ -20,7 +20,7 @@ from azure.core.exceptions import HttpResponseError
 from tests.azureml_builders import SCORE, environment, model_asset, online_deployment, unique, written
 from tests.emulators.azureml import StandIn
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.depth]
 
 CLUSTER = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/coffee"
 

@@ -14,6 +14,8 @@ from azure.ai.ml.entities import ManagedOnlineEndpoint
 from tests.azureml_builders import ended, environment, unique
 from tests.emulators.azureml import StandIn
 
+pytestmark = pytest.mark.depth
+
 RESOURCE = {"id", "name", "type", "properties", "systemData"}
 JOB = {
     "description", "tags", "properties", "displayName", "status", "experimentName", "services", "computeId", "isArchived",

@@ -51,7 +51,7 @@ def test_a_correction_supersedes_the_earlier_version_on_the_ledger(
     assert (was, now) == (["superseded", "run-1", second], ["loaded", "run-2", None])
 
 
-def test_the_quarantine_of_a_superseded_version_stays_on_the_record(
+def test_the_quarantine_of_a_superseded_version_stays_in_the_ledger(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
     deliver_and_load(warehouse, landing, PATH, line(1, weather="Hail"))

@@ -36,7 +36,7 @@ def lines(good: int, bad: int, first: int = 1) -> list[dict[str, str]]:
     ]
 
 
-def test_of_a_held_file_nothing_is_loaded_and_everything_is_on_the_record(
+def test_of_a_held_file_nothing_is_loaded_and_everything_is_in_the_ledger(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
     report = load(warehouse, landing, deliver(landing, A, csv(*lines(3, 1))), max_bad_share=0.2)

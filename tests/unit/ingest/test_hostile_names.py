@@ -95,7 +95,9 @@ def test_files_of_hostile_names_are_loaded_under_exactly_these_names(warehouse: 
 
 
 @pytest.mark.parametrize("path", MISPLACED_PATHS)
-def test_paths_that_lead_elsewhere_are_put_on_the_record_and_not_opened(warehouse: DuckDBWarehouse, path: str) -> None:
+def test_paths_that_lead_elsewhere_are_recorded_in_the_ledger_and_not_opened(
+    warehouse: DuckDBWarehouse, path: str
+) -> None:
     before = fetch(warehouse, TABLES)
     found = RULES.place(LandedFile(path, "1", 10))
     assert isinstance(found, MisplacedFile)

@@ -82,7 +82,7 @@ def test_listed_paths_are_compared_as_they_are_whatever_they_hold(
     assert found == [Unrecorded(other)]
 
 
-def test_a_load_that_crashed_is_an_open_attempt_until_it_is_on_the_record(
+def test_a_load_that_crashed_is_an_open_attempt_until_it_is_in_the_ledger(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
     file = deliver(landing, A, csv(line(1)))

@@ -67,13 +67,13 @@ NOTHING = Pending()
     ],
     ids=["new", "changed", "changed-after-refusal", "loaded", "refused", "once-misplaced", "another-known"],
 )
-def test_a_sales_file_is_pending_until_exactly_this_version_is_on_the_record(
+def test_a_sales_file_is_pending_until_exactly_this_version_is_in_the_ledger(
     pending: Callable[..., Pending], recorded: list[Known], expected: Pending
 ) -> None:
     assert pending(file(PATH), known=recorded) == expected
 
 
-def test_a_misplaced_file_is_pending_until_it_is_on_the_record(pending: Callable[..., Pending]) -> None:
+def test_a_misplaced_file_is_pending_until_it_is_in_the_ledger(pending: Callable[..., Pending]) -> None:
     path = "sales/france/2022/01/31/a.csv"
     [item] = pending(file(path)).misplaced
     assert (item.file, "'france'" in item.reason) == (file(path), True)
@@ -85,7 +85,7 @@ REFERENCE = ["reference/business_units.csv", "reference/customers.csv", "referen
 
 
 @pytest.mark.parametrize("path", REFERENCE)
-def test_a_reference_file_is_pending_until_exactly_this_version_is_on_the_record(
+def test_a_reference_file_is_pending_until_exactly_this_version_is_in_the_ledger(
     pending: Callable[..., Pending], path: str
 ) -> None:
     assert pending(file(path)) == Pending(reference=(file(path),))

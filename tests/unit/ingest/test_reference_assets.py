@@ -46,7 +46,7 @@ def test_a_new_version_replaces_the_whole_table_and_supersedes_the_earlier_one(
     ]
 
 
-def test_the_same_version_loaded_again_is_one_entry_on_the_record(
+def test_the_same_version_loaded_again_is_one_entry_in_the_ledger(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
     deliver(landing, PATH, PRODUCTS_CSV)
@@ -59,7 +59,7 @@ def test_the_same_version_loaded_again_is_one_entry_on_the_record(
     assert products(warehouse) == ["Latte", "Mocha", "Muffin"]
 
 
-def test_the_same_faulty_version_refused_again_is_one_entry_on_the_record(
+def test_the_same_faulty_version_refused_again_is_one_entry_in_the_ledger(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
     deliver(landing, PATH, PRODUCTS_CSV.replace(b"4.25", b"cheap"))

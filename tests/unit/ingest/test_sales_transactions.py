@@ -264,7 +264,7 @@ def test_a_unit_that_reference_data_does_not_know_is_a_clear_error(ready: Deploy
 # Misplaced files -------------------------------------------------------------------------------------------------------
 
 
-def test_misplaced_files_are_put_on_the_record_with_the_reason_and_not_again(ready: Deployment) -> None:
+def test_misplaced_files_are_recorded_in_the_ledger_with_the_reason_and_not_again(ready: Deployment) -> None:
     deliver_reference_data(ready.landing)
     deliver(ready.landing, "sales/france/2022/01/31/a.csv", on(31, 1))
     deliver(ready.landing, "reference/prices.csv", b"x")

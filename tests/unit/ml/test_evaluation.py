@@ -64,11 +64,11 @@ def test_an_evaluation_survives_json(evaluation):
     assert Evaluation.from_dict(json.loads(written)) == evaluation
 
 
-def test_a_saved_model_is_judged_like_the_one_in_memory(evaluation, snapshot, model_folder):
+def test_a_saved_model_is_evaluated_like_the_one_in_memory(evaluation, snapshot, model_folder):
     assert evaluate_model(model_folder, snapshot) == evaluation
 
 
-def test_a_champion_with_an_older_catalogue_is_judged_on_the_challengers_holdout(
+def test_a_champion_with_an_older_catalogue_is_evaluated_on_the_challengers_holdout(
     build, read, snapshot, model, tmp_path
 ):
     challenger = train_and_evaluate(read(build.chain(n_orders=400, n_products=7))).evaluation

@@ -13,7 +13,7 @@ PROOFS = Proofs(8000, True, 300, 0, 400.0, 900_000)
 GROUP = GroupMetrics(500, 1.2, 0.5, 0.02)
 
 
-def judged(
+def evaluated(
     version="new",
     loss=1.2,
     popularity=1.7,
@@ -45,38 +45,38 @@ def judged(
     )
 
 
-CHAMPION = judged("old", loss=1.25)
+CHAMPION = evaluated("old", loss=1.25)
 CASES = {
-    "a first good model is promoted": (judged(), None, True, "there is no champion to beat"),
-    "a better challenger is promoted": (judged(), CHAMPION, True, "a gain of 0.0500, at least the required 0.0005"),
-    "a worse challenger is refused": (judged(loss=1.3), CHAMPION, False, "Failed: log loss 1.3000 against"),
-    "a draw keeps the champion": (judged(loss=1.2498), CHAMPION, False, "a gain of 0.0002, less than the required"),
-    "the same model has nothing to gain": (judged("old"), CHAMPION, False, "same model (old), nothing to promote"),
-    "a model below popularity is refused": (judged(loss=1.8), None, False, "is not below the 1.7000 of the popularity"),
-    "a tie with popularity is not enough": (judged(loss=1.7), None, False, "is not below the 1.7000 of the popularity"),
-    "few orders excuse more miscalibration": (judged(calibration=0.08, orders=120), None, True, "within the limit of 0.0865"),
-    "a miscalibrated model is refused": (judged(calibration=0.08), None, False, "0.0800 is above the limit of 0.0626"),
-    "different holdouts are not compared": (judged(holdout="x"), CHAMPION, False, "judged on another holdout"),
-    "a first model with few orders serves unproven": (judged(orders=99), None, True, "99 holdout orders, at least 100"),
-    "a first model without holdout serves unproven": (judged(orders=0), None, True, "there is no champion yet"),
-    "few orders never replace a champion": (judged(orders=99), CHAMPION, False, "the champion stays"),
+    "a first good model is promoted": (evaluated(), None, True, "there is no champion to beat"),
+    "a better challenger is promoted": (evaluated(), CHAMPION, True, "a gain of 0.0500, at least the required 0.0005"),
+    "a worse challenger is refused": (evaluated(loss=1.3), CHAMPION, False, "Failed: log loss 1.3000 against"),
+    "a draw keeps the champion": (evaluated(loss=1.2498), CHAMPION, False, "a gain of 0.0002, less than the required"),
+    "the same model has nothing to gain": (evaluated("old"), CHAMPION, False, "same model (old), nothing to promote"),
+    "a model below popularity is refused": (evaluated(loss=1.8), None, False, "is not below the 1.7000 of the popularity"),
+    "a tie with popularity is not enough": (evaluated(loss=1.7), None, False, "is not below the 1.7000 of the popularity"),
+    "few orders excuse more miscalibration": (evaluated(calibration=0.08, orders=120), None, True, "within the limit of 0.0865"),
+    "a miscalibrated model is refused": (evaluated(calibration=0.08), None, False, "0.0800 is above the limit of 0.0626"),
+    "different holdouts are not compared": (evaluated(holdout="x"), CHAMPION, False, "judged on another holdout"),
+    "a first model with few orders serves unproven": (evaluated(orders=99), None, True, "99 holdout orders, at least 100"),
+    "a first model without holdout serves unproven": (evaluated(orders=0), None, True, "there is no champion yet"),
+    "few orders never replace a champion": (evaluated(orders=99), CHAMPION, False, "the champion stays"),
     "nothing can beat popularity where one product sells": (
-        judged(loss=0.0, popularity=0.0, popular_hits=1.0), None, True, "ties 0.0000"),
+        evaluated(loss=0.0, popularity=0.0, popular_hits=1.0), None, True, "ties 0.0000"),
     "a gain that may be a loss is refused": (
-        judged(gain=Interval(0.05, -0.04, 0.14)), CHAMPION, False, "its lower end is not above -0.0300"),
+        evaluated(gain=Interval(0.05, -0.04, 0.14)), CHAMPION, False, "its lower end is not above -0.0300"),
     "a gain that is hardly a loss is enough": (
-        judged(gain=Interval(0.05, -0.01, 0.11)), CHAMPION, True, "between -0.0100 and +0.1100"),
+        evaluated(gain=Interval(0.05, -0.01, 0.11)), CHAMPION, True, "between -0.0100 and +0.1100"),
     "a group that is served badly refuses it": (
-        judged(group=GroupMetrics(400, 1.2, 0.5, 0.08)), None, False, "'BU_CA' is served worst, with a calibration error of 0.0800"),
-    "a small group proves nothing": (judged(group=GroupMetrics(99, 1.2, 0.5, 0.5)), None, True, "Not judged: no region"),
+        evaluated(group=GroupMetrics(400, 1.2, 0.5, 0.08)), None, False, "'BU_CA' is served worst, with a calibration error of 0.0800"),
+    "a small group proves nothing": (evaluated(group=GroupMetrics(99, 1.2, 0.5, 0.5)), None, True, "Not judged: no region"),
     "a state that knows the future refuses it": (
-        judged(proofs=replace(PROOFS, states_differ=1)), None, False, "Failed: leakage: 1 of 300"),
+        evaluated(proofs=replace(PROOFS, states_differ=1)), None, False, "Failed: leakage: 1 of 300"),
     "another hash refuses it": (
-        judged(proofs=replace(PROOFS, same_hash_again=False)), None, False, "shuffled, the content hash is another"),
-    "a slow model is refused": (judged(proofs=replace(PROOFS, microseconds=2e4 + 1)), None, False, "Failed: latency"),
-    "a huge model is refused": (judged(proofs=replace(PROOFS, bytes=2 * 10**8)), None, False, "size: 200.0 MB"),
-    "models without proofs are not held up": (judged(proofs=None), None, True, "Not judged: the training job kept no proofs"),
-    "but one must not lose to it there": (judged(loss=0.1, popularity=0.0, popular_hits=1.0), None, False, "not below"),
+        evaluated(proofs=replace(PROOFS, same_hash_again=False)), None, False, "shuffled, the content hash is another"),
+    "a slow model is refused": (evaluated(proofs=replace(PROOFS, microseconds=2e4 + 1)), None, False, "Failed: latency"),
+    "a huge model is refused": (evaluated(proofs=replace(PROOFS, bytes=2 * 10**8)), None, False, "size: 200.0 MB"),
+    "models without proofs are not held up": (evaluated(proofs=None), None, True, "Not judged: the training job kept no proofs"),
+    "but one must not lose to it there": (evaluated(loss=0.1, popularity=0.0, popular_hits=1.0), None, False, "not below"),
 }  # fmt: skip
 
 
@@ -90,16 +90,16 @@ def test_verdict(challenger, champion, promoted, sentence):
 
 
 def test_there_is_one_sentence_per_gate():
-    assert len(promotion_verdict(judged(loss=1.8, calibration=0.08), CHAMPION).reasons) == 10
+    assert len(promotion_verdict(evaluated(loss=1.8, calibration=0.08), CHAMPION).reasons) == 10
 
 
 def test_the_limits_are_arguments():
-    assert promotion_verdict(judged(calibration=0.08), None, Gates(maximum_calibration_error=0.1)).promoted
-    assert not promotion_verdict(judged(), CHAMPION, Gates(minimum_gain_over_champion=0.06)).promoted
+    assert promotion_verdict(evaluated(calibration=0.08), None, Gates(maximum_calibration_error=0.1)).promoted
+    assert not promotion_verdict(evaluated(), CHAMPION, Gates(minimum_gain_over_champion=0.06)).promoted
 
 
 def test_metadata_is_plain_and_lists_the_reasons():
-    metadata = promotion_verdict(judged(), CHAMPION).as_metadata()
+    metadata = promotion_verdict(evaluated(), CHAMPION).as_metadata()
     assert metadata["promoted"] is True
     assert metadata["reasons"].count("\n- ") == 9
 

@@ -50,7 +50,7 @@ def test_every_circumstance_ranks_every_product(scorer, table):
     assert {row["season"] for row in table.to_pylist() if row["is_season_now"]} == {"autumn"}
 
 
-def test_a_cell_is_the_mean_of_what_strangers_are_told(scorer, table):
+def test_a_cell_is_the_mean_of_what_cold_start_customers_get(scorer, table):
     cell = {
         row["product_id"]: row["probability"]
         for row in table.to_pylist()

@@ -86,8 +86,8 @@ def test_a_recommendation_is_explained_as_it_was_given(scorer, snapshot, daypart
     [answer] = scorer.recommend([request])
     assert found.recommendation == answer
     assert found.base + sum(found.values.values()) == pytest.approx(answer.ranked[0].probability)
-    stranger = explain_request(scorer, replace(request, customer_id="nobody"), snapshot)
-    assert not stranger.recommendation.known_customer
+    newcomer = explain_request(scorer, replace(request, customer_id="nobody"), snapshot)
+    assert not newcomer.recommendation.known_customer
 
 
 # Counterfactuals ------------------------------------------------------------------------------------------------------

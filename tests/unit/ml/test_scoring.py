@@ -100,13 +100,13 @@ def test_no_daypart_averages_over_the_customers_hours(scorer):
     np.testing.assert_allclose(probabilities(anytime), mixed, atol=1e-12)
 
 
-def test_strangers_get_the_answer_of_a_customer_without_orders(scorer):
-    stranger, registered, regular = scorer.recommend(
+def test_unknown_customers_get_the_answer_of_a_customer_without_orders(scorer):
+    unknown, registered, regular = scorer.recommend(
         [Request(customer, "BU_MX", "Sunny", WINTER_DAY) for customer in ("who?", "C9001", "C0001")]
     )
-    assert [a.known_customer for a in (stranger, registered, regular)] == [False, True, True]
-    np.testing.assert_array_equal(probabilities(stranger), probabilities(registered))
-    assert np.abs(probabilities(stranger) - probabilities(regular)).max() > 0.01
+    assert [a.known_customer for a in (unknown, registered, regular)] == [False, True, True]
+    np.testing.assert_array_equal(probabilities(unknown), probabilities(registered))
+    assert np.abs(probabilities(unknown) - probabilities(regular)).max() > 0.01
 
 
 @pytest.mark.parametrize("name", ["BU_CA", "bu_ca", "Canada", "CANADA", "canada", "Canada unit"])
@@ -175,7 +175,9 @@ def test_only_the_catalogue_of_the_day_is_recommended(build, chain, model_folder
     assert sum(ranked.probability for ranked in answer.ranked) == pytest.approx(1.0, abs=1e-12)
 
 
-def test_a_chain_without_customers_answers_strangers_and_has_an_empty_batch(build, chain, model_folder, tmp_path):
+def test_a_chain_without_customers_answers_unknown_customers_and_has_an_empty_batch(
+    build, chain, model_folder, tmp_path
+):
     folder = build.write_state(chain, tmp_path / "state")
     for name in ("customer_state.parquet", "customer_product_state.parquet"):
         build.edit(folder / name, lambda table: table.slice(0, 0))

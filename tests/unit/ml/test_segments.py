@@ -134,7 +134,7 @@ def test_a_segment_that_is_new_gets_an_id_that_nobody_had(fit):
     assert again.next_id == 13
 
 
-def test_matching_takes_the_best_total_and_leaves_strangers_out():
+def test_matching_takes_the_best_total_and_leaves_unlike_segments_out():
     old, new = np.array([0, 0, 0, 1, 1, 1, 2, 2]), np.array([1, 1, 0, 0, 0, 0, 2, 3])
     found = match(old, new, (10, 11, 12), 4, 20)
     assert found.ids == (11, 10, 12, 20)

@@ -35,7 +35,7 @@ def test_without_a_span_there_is_no_holdout(ordered_at):
     assert not time_split(ordered_at).any()
 
 
-def test_two_orders_are_one_to_learn_from_and_one_to_judge_by():
+def test_two_orders_are_one_to_learn_from_and_one_to_evaluate_by():
     assert time_split(days(0, 0.1)).tolist() == [False, True]
 
 

@@ -132,7 +132,7 @@ def test_an_output_folder_in_use_by_something_else_is_refused(snapshot_folder, t
     assert (tmp_path / "model" / "thesis.txt").is_file()
 
 
-def test_a_single_order_trains_a_model_that_says_it_is_not_judged(build, tmp_path):
+def test_a_single_order_trains_a_model_that_says_it_is_not_evaluated(build, tmp_path):
     folder = build.write_snapshot(build.chain(n_orders=1), tmp_path / "snapshot")
     done = run_train("--snapshot", folder, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr

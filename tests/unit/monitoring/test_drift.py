@@ -72,7 +72,7 @@ def test_broken_data_that_drifted_are_broken() -> None:
     assert "33% of 600 delivered rows were quarantined" in found.sentence()
 
 
-def test_a_window_without_any_order_is_judged_by_its_delivery() -> None:
+def test_a_window_without_any_order_is_measured_by_its_delivery() -> None:
     found = measure_drift(window(0, quarantined=500), orders(0), SNAPSHOT)
     assert found.verdict.status is Status.BROKEN
     assert found.html() is None

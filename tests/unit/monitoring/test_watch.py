@@ -1,4 +1,4 @@
-"""What monitoring finds to judge in a real warehouse: new windows once, broken ones again after they were corrected."""
+"""What monitoring finds to evaluate in a real warehouse: new windows once, broken ones again after they were corrected."""
 
 import datetime as dt
 from pathlib import Path
@@ -78,7 +78,7 @@ def record(warehouse: Warehouse, window: Window, status: Status) -> None:
     warehouse.replace(DRIFT_TABLE, drift_rows(verdict, CHAMPION, CLOCK), {"window_id": window.window_id})
 
 
-def test_a_complete_window_is_judged_once(stocked: DuckDBWarehouse) -> None:
+def test_a_complete_window_is_evaluated_once(stocked: DuckDBWarehouse) -> None:
     for day in range(12):
         deliver(stocked, day, good=20)
     (window,) = look(stocked).windows
@@ -100,7 +100,7 @@ def test_refused_files_are_days_that_failed(stocked: DuckDBWarehouse) -> None:
     assert "10 were refused" in look(stocked).windows[0].delivery.faults()[0]
 
 
-def test_a_broken_window_is_judged_again_once_it_is_corrected(stocked: DuckDBWarehouse) -> None:
+def test_a_broken_window_is_evaluated_again_once_it_is_corrected(stocked: DuckDBWarehouse) -> None:
     for day in range(10):
         deliver(stocked, day, good=20, bad=20)
     record(stocked, look(stocked).windows[0], Status.BROKEN)

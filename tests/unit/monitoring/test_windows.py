@@ -10,8 +10,8 @@ BEFORE = FIRST - dt.timedelta(days=1)
 RULES = WindowRules(orders=300, days=21)
 
 
-def windows(deliveries: list[Delivery], scope: str = "BU_US", **judged: dt.date) -> list[Window]:
-    found = complete_windows(deliveries, BEFORE, RULES, evaluated_until=judged)
+def windows(deliveries: list[Delivery], scope: str = "BU_US", **evaluated: dt.date) -> list[Window]:
+    found = complete_windows(deliveries, BEFORE, RULES, evaluated_until=evaluated)
     return [window for window in found if window.scope == scope]
 
 
@@ -29,13 +29,13 @@ def test_few_sales_make_windows_of_the_least_number_of_orders() -> None:
     assert [window.orders for window in found] == [300, 300]
 
 
-def test_what_the_champion_learned_from_is_not_judged() -> None:
+def test_what_the_champion_learned_from_is_not_evaluated() -> None:
     assert spans(windows(days("BU_US", 40, 50, first=FIRST - dt.timedelta(days=10)))) == [(0, 20)]
 
 
-def test_windows_go_on_after_those_judged_already() -> None:
-    judged = windows(days("BU_US", 45, 50))[0].last
-    assert spans(windows(days("BU_US", 45, 50), BU_US=judged)) == [(21, 41)]
+def test_windows_go_on_after_those_evaluated_already() -> None:
+    until = windows(days("BU_US", 45, 50))[0].last
+    assert spans(windows(days("BU_US", 45, 50), BU_US=until)) == [(21, 41)]
 
 
 def test_the_chain_waits_for_its_slowest_unit() -> None:
@@ -62,13 +62,13 @@ def test_no_deliveries_make_no_windows() -> None:
     assert complete_windows([], BEFORE, RULES) == []
 
 
-def test_a_till_that_sends_blanks_alone_is_judged_too() -> None:
+def test_a_till_that_sends_blanks_alone_is_counted_too() -> None:
     found = windows(days("BU_US", 45, 0, quarantined=20))
     assert spans(found) == [(0, 20), (21, 41)]
     assert "100% of 420 delivered rows were quarantined" in found[0].delivery.faults()[0]
 
 
-def test_files_that_cannot_be_read_are_judged_too() -> None:
+def test_files_that_cannot_be_read_are_counted_too() -> None:
     refused = [Delivery("BU_US", FIRST + dt.timedelta(days=day), days_refused=1) for day in range(21)]
     assert "21 were refused" in windows(refused)[0].delivery.faults()[0]
 

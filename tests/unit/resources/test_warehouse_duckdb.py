@@ -36,11 +36,11 @@ def another_process_holds(file: str) -> Iterator["subprocess.Popen[str]"]:
 def test_a_file_that_another_process_holds_is_refused_after_the_wait_with_its_process_id(
     closed_warehouse: DuckDBWarehouse,
 ) -> None:
-    impatient = DuckDBWarehouse(file=closed_warehouse.file, wait_seconds=0.1)
+    quick = DuckDBWarehouse(file=closed_warehouse.file, wait_seconds=0.1)
     with another_process_holds(closed_warehouse.file) as holder:
         with pytest.raises(WarehouseBusyError) as busy:
-            impatient.read("sales_data.products")
-        with pytest.raises(WarehouseBusyError), impatient.transaction():
+            quick.read("sales_data.products")
+        with pytest.raises(WarehouseBusyError), quick.transaction():
             pass
     assert f"process {holder.pid} has had the warehouse file open for 0.1 seconds" in str(busy.value)
     assert closed_warehouse.file in str(busy.value)

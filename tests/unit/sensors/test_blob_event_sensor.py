@@ -180,7 +180,7 @@ def test_reference_data_goes_first_and_sales_follow(bare: BlobDeployment) -> Non
     assert bare.events.left == 0
 
 
-def test_misplaced_blobs_are_put_on_the_record_by_name_with_no_look_at_the_others(ready: BlobDeployment) -> None:
+def test_misplaced_blobs_are_recorded_in_the_ledger_by_name_with_no_look_at_the_others(ready: BlobDeployment) -> None:
     ready.bay.put("sales/france/never told of.csv", b"x")
     odd = ["sales/france/2022/01/03/a.csv", "sales/usa/2022/01/03/'; DROP TABLE x; --.txt", "reference/☕.csv"]
     for path in odd:

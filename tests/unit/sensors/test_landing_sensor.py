@@ -100,9 +100,9 @@ def test_what_is_asked_for_gets_done_and_then_there_is_nothing_left(ready: Deplo
         assert run(ready, request).success
     result = tick(ready)
     assert isinstance(result, dg.SensorResult)
-    assert (result.run_requests, result.skip_reason) == ([], dg.SkipReason("2 files, all on the record."))
+    assert (result.run_requests, result.skip_reason) == ([], dg.SkipReason("2 files, all in the ledger."))
     assert tick(ready, result.cursor) == dg.SkipReason(
-        "The landing zone is as it was, and everything in it is on the record."
+        "The landing zone is as it was, and everything in it is in the ledger."
     )
 
 
@@ -196,15 +196,15 @@ def hasty(deployed: Deployment, **settings: object) -> Deployment:
 
 def test_a_failed_run_is_asked_for_again_under_a_new_run_key_and_given_up_after_its_attempts(ready: Deployment) -> None:
     """Dagster takes a run key once, failed or not."""
-    impatient = hasty(ready, max_load_attempts=3)
-    sell(impatient, 3)
+    quick = hasty(ready, max_load_attempts=3)
+    sell(quick, 3)
     keys = []
     for _ in range(3):
-        [request] = asked(impatient)
+        [request] = asked(quick)
         keys.append(request.run_key)
-        note(impatient, request, FAILURE)
+        note(quick, request, FAILURE)
     assert len(set(keys)) == 3
-    assert asked(impatient) == []
+    assert asked(quick) == []
 
 
 def test_a_run_that_failed_just_now_is_not_asked_for_again_at_once(ready: Deployment) -> None:
@@ -329,7 +329,7 @@ def test_a_stray_file_beside_the_reference_files_does_not_hold_sales_up(deployed
     assert asked(deployed) == []
 
 
-def test_a_name_that_is_not_utf_8_is_put_on_the_record_like_any_misplaced_file(ready: Deployment) -> None:
+def test_a_name_that_is_not_utf_8_is_recorded_in_the_ledger_like_any_misplaced_file(ready: Deployment) -> None:
     sell(ready, 3)
     name = os.fsdecode(b"caf\xe9.csv")
     Path(ready.landing.folder, "sales/usa/2022/01/03", name).write_bytes(csv(line(2, transaction_date="2022-01-03")))

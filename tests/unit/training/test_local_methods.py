@@ -40,6 +40,6 @@ def test_a_sweep_over_too_few_orders_says_so(tmp_path: Path) -> None:
 
 def test_the_pipelines_steps_run_in_order(tmp_path: Path) -> None:
     trained = train_by(PipelineMethod(), tmp_path)
-    judged = json.loads((tmp_path / "out" / "evaluated" / "evaluation.json").read_text())
+    evaluated = json.loads((tmp_path / "out" / "evaluated" / "evaluation.json").read_text())
     metrics = json.loads((trained / "metrics.json").read_text())
-    assert judged["model"]["log_loss"] == pytest.approx(metrics["log_loss"])
+    assert evaluated["model"]["log_loss"] == pytest.approx(metrics["log_loss"])

@@ -84,12 +84,12 @@ def _crown(run: Run, trials: list[Run]) -> None:
     objective = run.properties["objective"]
     metric, sign = objective["primaryMetric"], 1 if objective["goal"] == "Maximize" else -1
     scored = [(trial.metric(metric), trial) for trial in trials if trial.status in ("Completed", "Canceled")]
-    judged = [(sign * value, trial) for value, trial in scored if value is not None]
-    if not judged:
+    scored_trials = [(sign * value, trial) for value, trial in scored if value is not None]
+    if not scored_trials:
         failures = [str(trial.error["error"]["message"]) for trial in trials if trial.error]
         reason = failures[0] if failures else f"no trial logged the primary metric {metric!r} to MLflow"
         raise JobFailed(f"All trials failed: {reason}")
-    value, best = max(judged, key=lambda pair: pair[0])
+    value, best = max(scored_trials, key=lambda pair: pair[0])
     run.metrics[metric] = [(sign * value, 0, 0)]
     found = {"best_child_run_id": best.name, "score": str(sign * value), "primary_metric": metric}
     run.properties["properties"] = {**run.properties["properties"], **found}

@@ -33,7 +33,7 @@ class Champion:
         assert holdout is not None
         self.holdout: Outcomes = holdout
 
-    def judged(self, examples: pa.Table, is_broken: bool = False) -> PerformanceVerdict:
+    def measured(self, examples: pa.Table, is_broken: bool = False) -> PerformanceVerdict:
         date = dt.date(2022, 6, 1)
         window = Window(CHAIN, date, date, Delivery(CHAIN, date, orders=examples.num_rows))
         return measure_performance(
@@ -50,9 +50,9 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
     return Champion(tmp_path_factory.mktemp("snapshot"))
 
 
-def test_the_holdout_is_judged_as_training_judged_it(champion: Champion) -> None:
+def test_the_holdout_is_measured_as_training_measured_it(champion: Champion) -> None:
     chosen = champion.snapshot.chosen[champion.training.holdout]
-    found = champion.judged(champion.held_out())
+    found = champion.measured(champion.held_out())
     assert found.status is Status.OK
     assert found.log_loss == pytest.approx(log_loss(champion.training.probabilities, chosen))
     assert champion.holdout.loss.mean() == pytest.approx(found.log_loss)
@@ -64,7 +64,7 @@ def test_customers_who_changed_their_minds_put_the_champion_below_its_band(champ
     bought = np.random.default_rng(0).choice(others, examples.num_rows)
     place = examples.column_names.index("main_product_id")
     changed = examples.set_column(place, "main_product_id", pa.array(bought.tolist()))
-    found = champion.judged(changed)
+    found = champion.measured(changed)
     assert found.status is Status.BELOW_BAND
     assert "below its band" in found.sentence()
 
@@ -73,15 +73,15 @@ def test_a_product_never_seen_is_a_failure_and_no_error(champion: Champion) -> N
     examples = champion.held_out()
     place = examples.column_names.index("main_product_id")
     launched = examples.set_column(place, "main_product_id", pa.array(["P999"] * examples.num_rows))
-    found = champion.judged(launched)
+    found = champion.measured(launched)
     assert found.status is Status.BELOW_BAND
     assert found.hit_rate_at_1 == 0.0
 
 
-def test_broken_data_are_not_judged(champion: Champion) -> None:
-    found = champion.judged(champion.held_out(), is_broken=True)
+def test_broken_data_are_not_measured(champion: Champion) -> None:
+    found = champion.measured(champion.held_out(), is_broken=True)
     assert (found.status, found.log_loss) == (Status.BROKEN, None)
 
 
 def test_no_order_is_no_verdict(champion: Champion) -> None:
-    assert champion.judged(champion.examples.slice(0, 0)).status is Status.BROKEN
+    assert champion.measured(champion.examples.slice(0, 0)).status is Status.BROKEN

@@ -1,5 +1,0 @@
-"""Names under which tests of whole commands have homes."""
-
-from tests.homes import GLOBOLATTE, Home
-
-__all__ = ["GLOBOLATTE", "Home"]
