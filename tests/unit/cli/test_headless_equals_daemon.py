@@ -7,7 +7,7 @@ sides: the automation conditions, the sensors' decisions, and the pass's own loo
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +66,16 @@ class EventsOnly(Pass):
         super().__init__(there.settings, there.instance, Console(quiet=True))
         self.definitions, self.there, self.made = there.definitions, there, Counter[str]()
 
-    def job(self, name: str, label: str, *_: Any, assets: Collection[dg.AssetKey] = (), **__: Any) -> Any:
-        report(self.instance, in_flow_order(self.definitions, assets))
-        self.made.update(key.to_user_string() for key in assets)
+    def job(
+        self,
+        name: str,
+        label: str,
+        tags: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        assets: Collection[dg.AssetKey] | None = None,
+    ) -> Any:
+        report(self.instance, in_flow_order(self.definitions, assets or ()))
+        self.made.update(key.to_user_string() for key in assets or ())
         self.report.steps.append((label, 0.0))
 
     def _check(self) -> None: ...
@@ -137,7 +144,8 @@ def test_ten_days_make_the_same_assets_as_often_in_a_pass_as_by_the_daemon(tmp_p
             deliver(watched, day)
             one = EventsOnly(headless)
             one._follow()
-            before, _ = Counter(daemon.made), daemon.day()
+            before = Counter(daemon.made)
+            daemon.day()
             assert set(one.made) == set(daemon.made - before), day
             assert max(one.made.values()) == 1 or day == DAYS[0], "nothing is made twice in a pass"
         known = [key for key in headless.definitions.resolve_all_asset_keys() if there_is(ours, key)]
