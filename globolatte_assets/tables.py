@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pyarrow as pa
+
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -25,7 +27,6 @@ class Export:
 
     def content(self, warehouse: Warehouse) -> bytes:
         """The table as a Parquet file."""
-        import pyarrow as pa
         from pyarrow import parquet
 
         data = warehouse.read(self.table, self.columns, self.where, self.order_by)

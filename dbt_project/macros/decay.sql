@@ -33,10 +33,10 @@ States are those of a customer and product, and end with the customer's orders o
 {%- endmacro %}
 
 {% macro weight_in_period_before(weight, weight_before, half_life_days) -%}
-    {{ weight_in_period(weight_before, half_life_days) }} + coalesce(cast(sum(cast({{ weight }} as decimal(37, 0))) over (
+    cast({{ weight_in_period(weight_before, half_life_days) }} + coalesce(sum(cast({{ weight }} as decimal(37, 0))) over (
         partition by customer_id, product_id
         order by {{ decay_period('last_order_date', half_life_days) }} range between 1 preceding and 1 preceding
-    ) as decimal(37, 0)), 0)
+    ), 0) as decimal(37, 0))
 {%- endmacro %}
 
 {#- The purchases as seen from a state's last day. Never zero where there was one. -#}

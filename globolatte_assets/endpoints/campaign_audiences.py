@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from globolatte_assets.keys import (
@@ -88,7 +89,6 @@ def candidates_of(
     warehouse: Warehouse, plan: "Plan", config: CampaignConfig, prices: Mapping[str, float], excluded: Exclusions
 ) -> tuple["Candidates", dict[str, str]]:
     """The customers who may be addressed, and the versions behind their recommendations. Raises `dagster.Failure` without any."""
-    import pyarrow.compute as pc
 
     from globolatte_ml.campaigns.tables import candidates_from
 

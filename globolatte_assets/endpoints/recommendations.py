@@ -2,9 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDATIONS, SERVING_STATE, WAREHOUSE_POOL
@@ -14,16 +15,12 @@ from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform
 from resources.warehouse.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 PRODUCTS_SHOWN = 8
 BAR_LENGTH = 12
 
 
-def first_choices(rows: "pa.Table") -> dict[str, Counter[str]]:
+def first_choices(rows: pa.Table) -> dict[str, Counter[str]]:
     """Of each product, how many customers of each unit have it at rank 1 in the expected weather."""
-    import pyarrow.compute as pc
 
     first = rows.filter(pc.and_(rows["is_expected_weather"], pc.equal(rows["rank"], 1)))
     counted = first.group_by(["product_id", "business_unit"]).aggregate([("customer_id", "count")])
@@ -64,7 +61,6 @@ def recommendations(
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Score every customer with the champion."""
-    import pyarrow as pa
 
     from globolatte_ml.scoring.scoring import Scorer
 

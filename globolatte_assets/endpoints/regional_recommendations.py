@@ -1,9 +1,9 @@
 """The asset `endpoints/regional_recommendations`: what to offer somebody without history, by unit, season and weather."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import dagster as dg
+import pyarrow as pa
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import (
@@ -21,14 +21,11 @@ from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform
 from resources.warehouse.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
 REGIONAL_TABLE = "serving.regional_recommendations"
 CHOICES_SHOWN = 3
 
 
-def choices_in_words(table: "pa.Table", names: Mapping[str, str]) -> str:
+def choices_in_words(table: pa.Table, names: Mapping[str, str]) -> str:
     """The first three choices by unit and weather in the season of now, as Markdown."""
     now = [row for row in table.to_pylist() if row["is_season_now"] and row["rank"] <= CHOICES_SHOWN]
     lines = ["| unit | weather | days seen | first | second | third |", "|---|---|---:|---|---|---|"]

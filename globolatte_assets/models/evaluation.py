@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import numpy as np
+import pyarrow as pa
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, WAREHOUSE_POOL
 from globolatte_assets.models.champion import challenger_of
@@ -15,16 +17,12 @@ from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pyarrow as pa
-
     from globolatte_ml.data.snapshot import SnapshotOrders
     from globolatte_ml.training.evaluation import Evaluation
 
 
-def evaluation_row(version: ModelVersion, snapshot: str, evaluation: "Evaluation", clock: Clock) -> "pa.Table":
+def evaluation_row(version: ModelVersion, snapshot: str, evaluation: "Evaluation", clock: Clock) -> pa.Table:
     """One row of `ml.evaluations`."""
-    import pyarrow as pa
 
     metrics = evaluation.model
     return pa.table(
@@ -87,7 +85,7 @@ class EvaluatedModel:
     """A model's evaluation on a snapshot's holdout, and the predictions it rests on."""
 
     evaluation: "Evaluation"
-    probabilities: "np.ndarray"
+    probabilities: np.ndarray
     """(holdout orders, K)."""
 
 
@@ -131,8 +129,7 @@ def _of_champion(
         return None
 
 
-def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predictions: "pa.Table") -> int:
-    import pyarrow as pa
+def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predictions: pa.Table) -> int:
 
     columns = predictions.select(["order_id", "product_id", "probability"])
     labelled = columns.append_column("model_version", pa.repeat(pa.scalar(version.version), columns.num_rows))

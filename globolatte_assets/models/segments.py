@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import numpy as np
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import (
@@ -111,7 +112,6 @@ def _metadata(
 )
 def segments(config: SegmentsConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
     """Assign every customer; find the segments anew where there is a reason to."""
-    import numpy as np
 
     from globolatte_ml.segments.fit import find_segments, why_refit
     from globolatte_ml.segments.profiles import profiles_of

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
 from resources.clock import Clock
 from resources.ml.ml_platform import ModelVersion
 from resources.warehouse.warehouse import Warehouse
@@ -28,8 +30,6 @@ class SignOff:
 
 def record_sign_off(warehouse: Warehouse, version: ModelVersion, sign_off: SignOff, clock: Clock) -> None:
     """Adds a decision to those already recorded."""
-    import pyarrow as pa
-
     row = pa.table(
         {
             "model_version": [version.version],

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from globolatte_assets.keys import (
     DATA_DRIFT,
@@ -102,8 +104,6 @@ def order_facts(warehouse: Warehouse, first: dt.date, last: dt.date) -> pa.Table
 
 def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
     """The orders of the champion's snapshot with the columns to compare; means of payment and baskets come from the mart."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     from globolatte_ml.monitoring.orders import EXAMPLE_COLUMNS, order_columns
 

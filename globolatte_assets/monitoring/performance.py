@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from globolatte_assets.keys import (
     DELIVERED_DAYS,
@@ -35,8 +37,6 @@ from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from globolatte_ml.monitoring.verdicts import PerformanceVerdict
     from globolatte_ml.monitoring.windows import Window
 
@@ -47,9 +47,8 @@ EXAMPLE_PRODUCTS = "intermediate.int_training_example_products"
 PRODUCT_STATE = ["order_key", "product_id", "main_orders", "addon_lines", "decayed_main_30d", "decayed_main_120d"]
 
 
-def performance_row(verdict: "PerformanceVerdict", champion: Champion, clock: Clock) -> "pa.Table":
+def performance_row(verdict: "PerformanceVerdict", champion: Champion, clock: Clock) -> pa.Table:
     """One row of `monitoring.performance`."""
-    import pyarrow as pa
 
     window = verdict.window
     return pa.table(
@@ -75,7 +74,6 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
     """Each window's verdict; none if the champion's snapshot was too short for a holdout."""
     if not windows:
         return
-    import pyarrow.compute as pc
 
     from globolatte_ml.data.columns import InvalidDataError
     from globolatte_ml.data.snapshot import read_snapshot

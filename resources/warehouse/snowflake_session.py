@@ -53,13 +53,21 @@ class Session:
         return schema, pieces
 
 
+WIDE_WHOLE_NUMBER = 37
+"""Digits of whole numbers that a bigint cannot hold."""
+
+
 def _type_of(column: Any) -> pa.DataType:
-    """The Arrow type of a result's column, by Snowflake's description of it: what comes may be narrower."""
+    """The Arrow type of a result's column, by Snowflake's description of it: what comes may be narrower.
+
+    Whole numbers are bigint, which Snowflake calls NUMBER(38, 0), but for NUMBER(37, 0): wider ones (dbt_project/macros/decay.sql).
+    """
     from snowflake.connector.constants import FIELD_ID_TO_NAME
 
     kind = FIELD_ID_TO_NAME[column.type_code]
     if kind == "FIXED":
-        return pa.decimal128(column.precision, column.scale) if column.scale else pa.int64()
+        is_whole = not column.scale and column.precision != WIDE_WHOLE_NUMBER
+        return pa.int64() if is_whole else pa.decimal128(column.precision, column.scale)
     types = {
         "TEXT": pa.string(), "REAL": pa.float64(), "BOOLEAN": pa.bool_(), "DATE": pa.date32(), "TIMESTAMP_NTZ": pa.timestamp("us"),
     }  # fmt: skip

@@ -322,6 +322,14 @@ def test_read_gives_the_columns_rows_and_order_that_are_asked_for(empty: Warehou
     assert empty.read(TABLE, where={"country": "x' or '1'='1"}).num_rows == 0
 
 
+def test_whole_numbers_wider_than_a_bigint_are_read_as_they_are(empty: Warehouse) -> None:
+    with empty.transaction() as transaction:
+        found = transaction.fetch(
+            "select cast(100000000000000000000000 as decimal(37, 0)) as wide, cast(7 as bigint) as narrow"
+        )
+    assert found.to_pylist() == [{"wide": Decimal(10**23), "narrow": 7}]
+
+
 def test_read_between_takes_both_ends(empty: Warehouse) -> None:
     empty.replace(TABLE, holidays(A, B, C))
     dates = sorted(set(empty.read(TABLE)["date"].to_pylist()))
