@@ -100,7 +100,7 @@ def acknowledge(instance: dg.DagsterInstance, events: EventQueue, handed_out: Ha
 
 
 @dataclass
-class Delivery:
+class Mailing:
     """What becomes of a tick's mail."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
@@ -111,10 +111,10 @@ class Delivery:
     """Can be given to no run now, and why."""
 
 
-def deliver(instance: dg.DagsterInstance, mail: Mail, backlog: Backlog, settings: Settings) -> Delivery:
+def hand_out(instance: dg.DagsterInstance, mail: Mail, backlog: Backlog, settings: Settings) -> Mailing:
     """Turns mail into run requests; a backlog of any size becomes one for each business unit."""
     policy = retry_policy(settings)
-    result = Delivery(done=list(mail.irrelevant), stuck=list(mail.unreadable))
+    result = Mailing(done=list(mail.irrelevant), stuck=list(mail.unreadable))
     left = dict(mail.by_file)
 
     def taken(files: Iterable[LandedFile]) -> list[Message]:
@@ -183,21 +183,21 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
                 backlog = look(context.instance, settings, mail.by_file, warehouse, clock, policy, is_partial=True)
         except WarehouseBusyError as busy:
             return nothing(str(busy))
-        delivery = deliver(context.instance, mail, backlog, settings)
+        mailing = hand_out(context.instance, mail, backlog, settings)
         point("event tick: requests made")
-        events.delete(delivery.done)
-        poison = [(message, reason) for message, reason in delivery.stuck if message.tries >= MOST_TRIES]
+        events.delete(mailing.done)
+        poison = [(message, reason) for message, reason in mailing.stuck if message.tries >= MOST_TRIES]
         for message, reason in poison:
             context.log.error(f"message {message.id} goes to the poison queue after {message.tries} tries: {reason}")
             events.poison(message, reason)
         said += (
-            f"; {len(messages)} received: {sum(map(len, delivery.handed_out.by_run_key.values()))} handed out, "
-            f"{len(delivery.done)} with nothing to do, {len(delivery.stuck)} stuck, {len(poison)} poisoned"
+            f"; {len(messages)} received: {sum(map(len, mailing.handed_out.by_run_key.values()))} handed out, "
+            f"{len(mailing.done)} with nothing to do, {len(mailing.stuck)} stuck, {len(poison)} poisoned"
         )
         return dg.SensorResult(
-            run_requests=delivery.requests,
-            cursor=str(delivery.handed_out),
-            skip_reason=None if delivery.requests else dg.SkipReason(said),
+            run_requests=mailing.requests,
+            cursor=str(mailing.handed_out),
+            skip_reason=None if mailing.requests else dg.SkipReason(said),
         )
 
     return take_blob_events

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.atomic import filled_once
 from resources.endpoint.azureml import online
-from resources.endpoint.azureml.rollout import SUCCEEDED
+from resources.endpoint.azureml.endpoint_update import SUCCEEDED
 from resources.endpoint.deployment_spec import APPEND_ROW, BATCH_SCRIPT, DeploymentSpec, write_folder
 from resources.ml.azureml.computes import ensure_compute
 from resources.ml.azureml.data_assets import URI_FOLDER, ensure_data

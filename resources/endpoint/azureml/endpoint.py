@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from resources.endpoint.azureml import online
 from resources.endpoint.azureml.endpoint_credential import EndpointCredential
-from resources.endpoint.azureml.rollout import SUCCEEDED, Rollout, desired_from_tags
+from resources.endpoint.azureml.endpoint_update import SUCCEEDED, EndpointUpdate, desired_from_tags
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, ObservedDeployment, ObservedState
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.azureml.faults import AzureMLError
@@ -51,8 +51,8 @@ class AzureMLEndpoint:
         return Workspace(self.settings)
 
     @cached_property
-    def _rollout(self) -> Rollout:
-        return Rollout(self.workspace, self.models_folder, self.states)
+    def _update(self) -> EndpointUpdate:
+        return EndpointUpdate(self.workspace, self.models_folder, self.states)
 
     @cached_property
     def _credential(self) -> EndpointCredential:
@@ -65,7 +65,7 @@ class AzureMLEndpoint:
     def desired(self) -> DesiredState:
         """What should run. Raises `EndpointError` if the tags that say so are damaged, or cannot be read."""
         with _as_endpoint_error():
-            entity = self._rollout.endpoint()
+            entity = self._update.endpoint()
         if entity is None:
             return DesiredState()
         try:
@@ -76,8 +76,8 @@ class AzureMLEndpoint:
     def deploy(self, desired: DesiredState) -> None:
         """Declares what should run, and has Azure begin with it. Waits for the endpoint itself, not for deployments."""
         with _as_endpoint_error():
-            self._rollout.declare(desired)
-            self._rollout.advance(desired, retry_failed=True)
+            self._update.declare(desired)
+            self._update.advance(desired, retry_failed=True)
 
     def wait_healthy(self, name: str, seconds: float | None = None) -> ObservedDeployment:
         """Waits until a deployment is provisioned as declared. Raises `EndpointError` with the end of its log if it is not."""
@@ -87,13 +87,13 @@ class AzureMLEndpoint:
         deadline = time.monotonic() + (seconds or self.settings.deployment_wait_seconds)
         with _as_endpoint_error():
             while True:
-                self._rollout.advance(desired)
-                found = self._rollout.deployments().get(name)
+                self._update.advance(desired)
+                found = self._update.deployments().get(name)
                 state = provisioning_state(found) if found is not None else "not there"
-                if found is not None and self._rollout.is_as_wanted(found, desired.deployments[name]):
-                    return self._observed(found, self._rollout.endpoint())
+                if found is not None and self._update.is_as_wanted(found, desired.deployments[name]):
+                    return self._observed(found, self._update.endpoint())
                 if state in online.GIVEN_UP:
-                    raise self._rollout.failure(name, state)
+                    raise self._update.failure(name, state)
                 if time.monotonic() > deadline:
                     raise AzureMLError(
                         f"deployment {name}",
@@ -108,12 +108,12 @@ class AzureMLEndpoint:
         desired = self.desired()
         deadline = time.monotonic() + (seconds or self.settings.deployment_wait_seconds)
         with _as_endpoint_error():
-            while not self._rollout.advance(desired):
-                found = self._rollout.deployments()
+            while not self._update.advance(desired):
+                found = self._update.deployments()
                 failed = [name for name, one in found.items() if provisioning_state(one) in online.GIVEN_UP]
                 failed = [name for name in failed if name in desired.deployments]  # the others are ended
                 if failed:
-                    raise self._rollout.failure(failed[0])
+                    raise self._update.failure(failed[0])
                 if time.monotonic() > deadline:
                     raise AzureMLError(
                         f"endpoint {self.settings.endpoint}",
@@ -127,10 +127,10 @@ class AzureMLEndpoint:
     def observed(self) -> ObservedState:
         """What runs."""
         with _as_endpoint_error():
-            entity = self._rollout.endpoint()
+            entity = self._update.endpoint()
             if entity is None:
                 return ObservedState(None, running=False, healthy=False, routed=False, settled=False)
-            found = self._rollout.deployments()
+            found = self._update.deployments()
             desired = desired_from_tags(dict(entity.tags or {}), self.models_folder)
             ready = provisioning_state(entity) == SUCCEEDED
             return ObservedState(
@@ -138,7 +138,7 @@ class AzureMLEndpoint:
                 running=True,
                 healthy=ready,
                 routed=ready,
-                settled=ready and self._rollout.is_settled(desired, entity, found),
+                settled=ready and self._update.is_settled(desired, entity, found),
                 deployments=[self._observed(one, entity) for one in found.values()],
                 page=self._page,
             )
@@ -166,7 +166,7 @@ class AzureMLEndpoint:
     def score(self, requests: Sequence[Mapping[str, Any]], deployment: str | None = None) -> dict[str, Any]:
         """The answer to one call, by a client of our own: the SDK's sends one call's headers with the next one too."""
         with _as_endpoint_error():
-            entity = self._rollout.endpoint()
+            entity = self._update.endpoint()
         if entity is None or not entity.scoring_uri:
             raise EndpointError(f"{self.describe()} is not there; materialize endpoints/recommender")
         answer = self._asked(str(entity.scoring_uri), requests, deployment)

@@ -16,7 +16,7 @@ from resources.ml.azureml import data_assets, models, schedules
 from resources.ml.azureml.faults import AzureMLError
 from resources.ml.azureml.files import fetch, job_page, put_beside
 from resources.ml.azureml.provenance import Provenance, hash_of_files, without_empty
-from resources.ml.azureml.training import train
+from resources.ml.azureml.training import submit_training
 from resources.ml.azureml.workspace import Workspace, datastore_uri
 from resources.ml.ml_platform import CHALLENGER, CHAMPION, ModelVersion, Snapshot, TrainedModel, holds_model
 from resources.ml.training_method import CommandMethod, TrainingMethod
@@ -137,7 +137,7 @@ class AzureMLPlatform:
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains by the chosen method as a job of the workspace, going on with one that is there for the same inputs."""
         try:
-            finished = train(context, self.workspace, self.method, snapshot, self.folder / "jobs")
+            finished = submit_training(context, self.workspace, self.method, snapshot, self.folder / "jobs")
         except AzureMLError as error:
             raise as_failure(error) from error
         parameters = json.loads((finished.folder / "parameters.json").read_text(encoding="utf-8"))

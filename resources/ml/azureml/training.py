@@ -41,7 +41,7 @@ class Finished:
         return f"azureml://jobs/{self.output_of}/outputs/{OUT}/paths/model"
 
 
-def train(
+def submit_training(
     context: dg.AssetExecutionContext,
     workspace: Workspace,
     method: TrainingMethod,

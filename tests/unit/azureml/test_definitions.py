@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.endpoint.azureml.rollout import desired_as_tags, desired_from_tags, other_tags
+from resources.endpoint.azureml.endpoint_update import desired_as_tags, desired_from_tags, other_tags
 from resources.endpoint.deployment_spec import BatchLimits, DeploymentSpec, Probe, read_folder, write_folder
 from resources.endpoint.endpoint import Deployment, DesiredState, Mirror
 from resources.ml.azureml import models

@@ -34,7 +34,7 @@ LOG_LINES = 20
 
 
 @dataclass
-class Rollout:
+class EndpointUpdate:
     """The endpoint of a workspace's settings on its way. `operations`: what this process has begun, by deployment."""
 
     workspace: Workspace
