@@ -8,6 +8,8 @@ import dagster as dg
 from dagster_shared.serdes import deserialize_value, serialize_value
 from dagster_shared.serdes.errors import DeserializationError
 
+from resources.atomic import write_text
+
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
     """Evaluates every asset's condition, every half minute at most. Without it nothing follows new data."""
@@ -40,15 +42,19 @@ class HeadlessAutomation:
 
     def evaluate(self) -> Requested:
         """What is requested now. It is handed out once: whoever asks sees to it that it is done."""
-        result = dg.evaluate_automation_conditions(self._definitions, self._instance, cursor=self._cursor())
-        written = self._file.with_suffix(".new")
-        written.write_text(serialize_value(result.cursor))
-        written.replace(self._file)
+        cursor = self._cursor()
+        result = dg.evaluate_automation_conditions(self._definitions, self._instance, cursor=cursor)
+        write_text(self._file, serialize_value(result.cursor))
         requested = [one.key for one in result.results if one.true_subset.size]
         return Requested(
             frozenset(key for key in requested if isinstance(key, dg.AssetKey)),
-            frozenset(key for key in requested if isinstance(key, dg.AssetCheckKey)),
+            frozenset(key for key in requested if isinstance(key, dg.AssetCheckKey)) if cursor else self._all_checks(),
         )
+
+    def _all_checks(self) -> frozenset[dg.AssetCheckKey]:
+        """The checks that have a condition. Where nothing was seen before, what they are about has never been checked since."""
+        graph = self._definitions.resolve_asset_graph()
+        return frozenset(key for key in graph.asset_check_keys if graph.get(key).automation_condition is not None)
 
     def _cursor(self) -> Any:
         try:
