@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.rows import Row
 from benchmarks.simulated_orders import delivered_orders, deliveries
 from globolatte_ml.monitoring.drift import measure_drift
-from globolatte_ml.monitoring.policies import POLICIES, ColumnPolicy
+from globolatte_ml.monitoring.drift_columns import POLICIES, ColumnPolicy
 from globolatte_ml.monitoring.verdicts import DriftVerdict, Status
 from globolatte_ml.monitoring.windows import CHAIN, WindowRules, complete_windows
 from simulator import Scenario, continue_chain, simulate

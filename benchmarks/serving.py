@@ -118,7 +118,7 @@ def _question(state: Path) -> bytes:
 def _flat_question(state: Path, model_folder: Path) -> bytes:
     """The same question, as MLflow's scoring server wants it: with the customer's state in it."""
     from globolatte_ml.model.model import PreferenceModel
-    from globolatte_ml.scoring.scoring import resolve_model_folder
+    from globolatte_ml.scoring.scorer import resolve_model_folder
 
     bundle = read_state_bundle(state)
     model = PreferenceModel.load(resolve_model_folder(model_folder))

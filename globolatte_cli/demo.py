@@ -125,7 +125,7 @@ def _question(settings: Settings) -> dict[str, str]:
 
 def _show_recommendations(settings: Settings, console: Console) -> None:
     from globolatte_cli.recommend import champion_scorer
-    from globolatte_ml.scoring.scoring import Request
+    from globolatte_ml.scoring.scorer import Request
     from simulator import Truth
 
     _heading(console, "What would they like next? Predicted, and in truth")

@@ -21,7 +21,7 @@ def explained(
     """The explanation. Raises `UserError` for a region or weather that does not exist, or without a champion."""
     from globolatte_ml.data.snapshot import read_snapshot
     from globolatte_ml.explain.single import explain_request
-    from globolatte_ml.scoring.scoring import Request
+    from globolatte_ml.scoring.scorer import Request
     from resources.environment import clock_of, ml_of
     from resources.ml.ml_platform import CHAMPION
 

@@ -13,13 +13,13 @@ from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
 if TYPE_CHECKING:
-    from globolatte_ml.scoring.scoring import Recommendation, Scorer
+    from globolatte_ml.scoring.scorer import Recommendation, Scorer
 
 
 def champion_scorer(settings: Settings) -> "Scorer":
     """The champion with the current customer states. Raises `UserError` when one of them is missing."""
     from globolatte_ml.data.columns import InvalidDataError
-    from globolatte_ml.scoring.scoring import Scorer
+    from globolatte_ml.scoring.scorer import Scorer
     from resources.endpoint.serving_state import ServingStates
     from resources.environment import ml_of
     from resources.ml.ml_platform import CHAMPION
@@ -47,7 +47,7 @@ def answer(
     top: int | None,
 ) -> "Recommendation":
     """One customer's ranking, scored in process. Raises `UserError` for a region or weather that does not exist."""
-    from globolatte_ml.scoring.scoring import Request
+    from globolatte_ml.scoring.scorer import Request
     from resources.environment import clock_of
 
     scorer = champion_scorer(settings)

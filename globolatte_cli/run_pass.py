@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.spinner import Spinner
 
-from globolatte_assets.endpoints.blue_green import lags_behind
+from globolatte_assets.endpoints.rollout import lags_behind
 from globolatte_assets.jobs import (
     BUILD_FEATURES,
     CHECK_RAW_DATA,

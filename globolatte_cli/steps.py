@@ -16,11 +16,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from globolatte_cli.errors import UserError
-from globolatte_ingest.corrections import CannotBeDoneError, not_in_the_ledger, requested_step
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, RequestedStep, Step
-from globolatte_ingest.quarantine import export, overview, quarantined_rows, read_corrections
+from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
 from globolatte_ingest.reasons import RefusedError
+from globolatte_ingest.requested_steps import CannotBeDoneError, not_in_the_ledger, requested_step
 from resources.environment import clock_of, warehouse_of
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings

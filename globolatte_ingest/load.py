@@ -17,7 +17,6 @@ import pyarrow as pa
 from pyarrow import compute
 
 from globolatte_ingest import statements
-from globolatte_ingest.corrections import retract
 from globolatte_ingest.discovery import Work, unrecorded
 from globolatte_ingest.kill_points import point
 from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step, reloads_among
@@ -44,6 +43,7 @@ from globolatte_ingest.reading.sales import (
     read_sales,
 )
 from globolatte_ingest.reasons import ReasonCode, RefusedError
+from globolatte_ingest.requested_steps import retract
 from globolatte_ingest.validation import RowCounts, RowFormats, bad_rows, good_rows, held_for
 from resources.landing.landing_zone import LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse

@@ -23,7 +23,7 @@ from pyarrow import parquet
 
 from globolatte_ml.automl_table import TABLE_FILE, TARGET
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.entry import exit_code, on_one_thread, say
+from globolatte_ml.job_entry import exit_code, on_one_thread, say
 from globolatte_ml.model.tabular import FOUND_GRAPH
 from globolatte_ml.training.automl import LEARNERS, METRICS, Metric, as_onnx
 

@@ -21,7 +21,7 @@ from pyarrow import parquet
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.orders import Orders, canonical_order, thinned
 from globolatte_ml.data.snapshot import SnapshotOrders, read_snapshot
-from globolatte_ml.entry import exit_code, say
+from globolatte_ml.job_entry import exit_code, say
 from globolatte_ml.model.feature_space import FeatureSpace
 from globolatte_ml.model.features import feature_names, features
 from globolatte_ml.model.fitting import TOO_FEW_ORDERS, validation_orders

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from globolatte_ml.data.snapshot import read_snapshot
-from globolatte_ml.entry import exit_code, say
-from globolatte_ml.scoring.scoring import resolve_model_folder
+from globolatte_ml.job_entry import exit_code, say
+from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.training.evaluation import evaluate_model
 
 PROFILE_FILE, EVALUATION_FILE = "profile.json", "evaluation.json"

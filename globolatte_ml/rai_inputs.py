@@ -22,9 +22,9 @@ from globolatte_ml.automl_table import MLTABLE, TABLE_FILE
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.flat_rows import contexts_from_rows, flat_rows, states_from_rows
 from globolatte_ml.data.snapshot import SnapshotOrders, read_snapshot
-from globolatte_ml.entry import exit_code, say
+from globolatte_ml.job_entry import exit_code, say
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.scoring.scoring import resolve_model_folder
+from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.training.training_job import MODEL_NAME
 
 TARGET = "is_chosen"

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from globolatte_ml.entry import exit_code, on_one_thread, say
+from globolatte_ml.job_entry import exit_code, on_one_thread, say
 
 if TYPE_CHECKING:
     from globolatte_ml.training.training_job import Training

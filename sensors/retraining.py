@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from globolatte_assets.endpoints.blue_green import is_in_service, lags_behind
+from globolatte_assets.endpoints.rollout import is_in_service, lags_behind
 from globolatte_assets.jobs import DEPLOY, RETRAIN, TRAIN_MODEL, AssetJob, job_named
 from globolatte_assets.keys import DATA_DRIFT, DELIVERED_DAYS, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
 from globolatte_assets.models.champion import champion_with_snapshot

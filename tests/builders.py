@@ -12,13 +12,13 @@ import dagster as dg
 import pyarrow as pa
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from globolatte_ingest.corrections import requested_step
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.load import LoadContext, LoadReport, load_batch
 from globolatte_ingest.paths import PathRules, SalesFile
-from globolatte_ingest.quarantine import quarantined_rows
+from globolatte_ingest.quarantine_sheets import quarantined_rows
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reading.sales import SALES_COLUMNS
+from globolatte_ingest.requested_steps import requested_step
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile

@@ -62,7 +62,7 @@ def recommendations(
 ) -> dg.MaterializeResult:
     """Score every customer with the champion."""
 
-    from globolatte_ml.scoring.scoring import Scorer
+    from globolatte_ml.scoring.scorer import Scorer
 
     champion = champion_of(ml)
     scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)

@@ -1,16 +1,14 @@
 """The asset `endpoints/recommender`: the champion behind the online endpoint, blue/green."""
 
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from globolatte_assets.endpoints.blue_green import Rollout, plan_rollout
+from globolatte_assets.endpoints.rollout import declared_or_served, plan_rollout, roll_out
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDER, SERVING_STATE
 from globolatte_assets.models.champion import champion_of
-from resources.endpoint.endpoint import WHOLE, Deployment, DesiredState, Endpoint, EndpointError
+from resources.endpoint.endpoint import Deployment, Endpoint, EndpointError
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform
 
@@ -58,49 +56,6 @@ def recommender(
         },
         data_version=dg.DataVersion(champion.content_hash[:16]),
     )
-
-
-def declared_or_served(endpoint: Endpoint) -> DesiredState:
-    """What should run; if what was declared is damaged, what serves now, so that a deployment mends it."""
-    try:
-        return endpoint.desired()
-    except EndpointError:
-        serving = [item for item in endpoint.observed().deployments if item.healthy and item.traffic == WHOLE]
-        return DesiredState({item.name: item.deployment for item in serving}, {item.name: WHOLE for item in serving})
-
-
-def roll_out(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> float:
-    """Brings a rollout about; returns the smoke request's latency in milliseconds.
-
-    Raises `EndpointError`; what was declared before is declared again then.
-    """
-    before = rollout.before
-    try:
-        endpoint.deploy(rollout.beside)
-        endpoint.wait_healthy(rollout.colour)
-        latency = smoke(endpoint, rollout, question)
-    except BaseException:  # a run that is terminated, too, leaves what served before
-        with suppress(EndpointError):
-            endpoint.deploy(before)
-        raise
-    if rollout.final != rollout.beside:
-        endpoint.deploy(rollout.final)
-    return latency
-
-
-def smoke(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> float:
-    """Asks the new deployment one question; returns milliseconds. Raises `EndpointError` if another model answers, or nonsense."""
-    wanted = rollout.final.deployments[rollout.colour]
-    started = time.perf_counter()
-    answer = endpoint.score([question], deployment=rollout.colour)
-    latency = 1000 * (time.perf_counter() - started)
-    total = sum(product["probability"] for product in answer["recommendations"][0]["products"])
-    if answer["model_version"] != wanted.model_version or abs(total - 1) > 1e-6:
-        raise EndpointError(
-            f"deployment {rollout.colour} answers with model version {answer['model_version']} and probabilities that sum to "
-            f"{total}; expected version {wanted.model_version} and 1"
-        )
-    return latency
 
 
 def smoke_question(state_folder: Path) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def regional_recommendations(
 ) -> dg.MaterializeResult:
     """Score a customer without history, in each unit, season and weather."""
     from globolatte_ml.scoring.regional import regional_map, regional_table
-    from globolatte_ml.scoring.scoring import Scorer
+    from globolatte_ml.scoring.scorer import Scorer
 
     champion = champion_of(ml)
     scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)

@@ -1,4 +1,4 @@
-"""The models that the registry names, and what the champion learned from: asked for here, whoever needs them."""
+"""The champion and the challenger for assets, which fail with the remedy where there is none; and what the champion learned from."""
 
 import datetime as dt
 import json

@@ -92,7 +92,7 @@ class EvaluatedModel:
 def evaluate_version(version: ModelVersion, orders: "SnapshotOrders") -> EvaluatedModel:
     """Evaluates a registered model on the holdout of a snapshot's orders, with what its training job proved of it."""
     from globolatte_ml.model.model import PreferenceModel
-    from globolatte_ml.scoring.scoring import resolve_model_folder
+    from globolatte_ml.scoring.scorer import resolve_model_folder
     from globolatte_ml.training.evaluation import evaluate, holdout_probabilities
     from globolatte_ml.training.proofs import kept_proofs
 

@@ -71,7 +71,7 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
         from globolatte_ml.explain.card import facts_of, model_card, unequal_groups
         from globolatte_ml.explain.page import page
         from globolatte_ml.model.model import PreferenceModel
-        from globolatte_ml.scoring.scoring import resolve_model_folder
+        from globolatte_ml.scoring.scorer import resolve_model_folder
 
         version = challenger_of(ml)
         model = PreferenceModel.load(resolve_model_folder(version.folder))

@@ -80,7 +80,7 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
     from globolatte_ml.model.model import PreferenceModel
     from globolatte_ml.monitoring.performance import holdout_outcomes, measure_performance
     from globolatte_ml.monitoring.windows import CHAIN
-    from globolatte_ml.scoring.scoring import resolve_model_folder
+    from globolatte_ml.scoring.scorer import resolve_model_folder
 
     try:
         model = PreferenceModel.load(resolve_model_folder(champion.version.folder))

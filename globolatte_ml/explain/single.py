@@ -13,7 +13,7 @@ from globolatte_ml.explain.counterfactuals import Turned, turning_changes
 from globolatte_ml.explain.explanations import PLAYERS, Situations, explain
 from globolatte_ml.model.encoding import daypart_preference
 from globolatte_ml.scoring.recommendations import Recommendation, Request
-from globolatte_ml.scoring.scoring import Scorer
+from globolatte_ml.scoring.scorer import Scorer
 
 BACKGROUND = 100
 

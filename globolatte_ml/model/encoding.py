@@ -2,7 +2,7 @@
 
 Everything that can be said of a state alone or of a context alone is said once for each, and the two come together here: an endpoint
 encodes all states when it loads them, and each kind of context once. Features that need both stand in `features.py` and
-`taste_inputs.py`, where each column lies in `places.py`.
+`taste_inputs.py`, where each column lies in `column_places.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.shares import shrunken_shares
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS, encode, months, one_hot, season_codes
+from globolatte_ml.model.column_places import Places
 from globolatte_ml.model.feature_space import FeatureSpace
-from globolatte_ml.model.places import Places
 
 DAYPART_PRIOR_ORDERS, BASKET_PRIOR_ORDERS, ADDON_PRIOR_ORDERS = 4.0, 4.0, 4.0
 ADDON_SCALE = 2.0

@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS, Vocabulary
-from globolatte_ml.model.places import CONTEXT, COUNTS, PAST, Places, context_names
+from globolatte_ml.model.column_places import CONTEXT, COUNTS, PAST, Places, context_names
 
 ALWAYS = 0
 SHOWN = ("business_unit", "season", "weather", "daypart", "holiday", "trend", "business_unit_season")

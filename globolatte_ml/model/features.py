@@ -11,9 +11,9 @@ from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.shares import centred_log
 from globolatte_ml.data.states import HALF_LIVES, RECENT_COLUMNS, CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, encode, one_hot, season_codes
+from globolatte_ml.model.column_places import CONTEXT, COUNTS, context_names, named
 from globolatte_ml.model.encoding import Encoded, encode_for
 from globolatte_ml.model.feature_space import FeatureSpace
-from globolatte_ml.model.places import CONTEXT, COUNTS, context_names, named
 
 ADDON_WEIGHT = 0.4  # an add-on tells less of a customer's taste than a main product
 SHARE_SCALE = 3.0  # one penalty serves all columns, so that the telling ones are given the larger unit

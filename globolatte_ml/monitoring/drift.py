@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from globolatte_ml.monitoring.delivery import DeliveryLimits
+from globolatte_ml.monitoring.drift_columns import POLICIES, ColumnPolicy, Reference
 from globolatte_ml.monitoring.orders import ReferenceOrders, reference_orders
-from globolatte_ml.monitoring.policies import POLICIES, ColumnPolicy, Reference
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
 from globolatte_ml.monitoring.windows import Window
 

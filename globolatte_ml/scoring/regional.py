@@ -19,7 +19,7 @@ from globolatte_ml.data.vocabulary import (
     season_of_month,
 )
 from globolatte_ml.figures import INK, MUTED, new_figure, png_bytes
-from globolatte_ml.scoring.scoring import Scorer
+from globolatte_ml.scoring.scorer import Scorer
 
 NO_HISTORY = -1
 _ANY_DAYPART = ""

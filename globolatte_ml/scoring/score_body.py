@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 
 from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.scoring.recommendations import Request
-from globolatte_ml.scoring.scoring import Scorer
+from globolatte_ml.scoring.scorer import Scorer
 
 MAX_REQUESTS = 1_000
 MAX_BODY_BYTES = 4 * 1024 * 1024

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.score_body import KnownWords
-from globolatte_ml.scoring.scoring import Scorer
+from globolatte_ml.scoring.scorer import Scorer
 from globolatte_ml.scoring.state_bundle import read_state_bundle
 
 CHECK_SECONDS = 1.0

@@ -24,7 +24,7 @@ from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.prediction_log import ROTATE_SECONDS, AnsweredCall, PredictionLog
 from globolatte_ml.scoring.recommendations import Recommendation, Request
 from globolatte_ml.scoring.score_body import parse_body
-from globolatte_ml.scoring.scoring import resolve_model_folder
+from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.scoring.served_state import StateFollower
 
 

@@ -110,7 +110,7 @@ def holds_model(folder: Path, content_hash: str) -> bool:
     """Whether a folder holds the model of this content, undamaged."""
     from globolatte_ml.data.columns import InvalidDataError
     from globolatte_ml.model.model import PreferenceModel
-    from globolatte_ml.scoring.scoring import resolve_model_folder
+    from globolatte_ml.scoring.scorer import resolve_model_folder
 
     try:
         return PreferenceModel.load(resolve_model_folder(folder)).content_hash() == content_hash

@@ -14,7 +14,7 @@ import pytest
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.recommendations import Request
-from globolatte_ml.scoring.scoring import Scorer, resolve_model_folder
+from globolatte_ml.scoring.scorer import Scorer, resolve_model_folder
 from globolatte_ml.training.evaluation import evaluate_model
 from globolatte_ml.training.promotion import promotion_verdict
 from resources.ml.azureml.platform import AzureMLPlatform

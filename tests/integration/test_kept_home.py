@@ -20,7 +20,7 @@ from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES, LOAD_REFERENCE_
 from globolatte_assets.keys import ORDERS, SALES_TRANSACTIONS
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Step
-from globolatte_ingest.quarantine import read_corrections
+from globolatte_ingest.quarantine_sheets import read_corrections
 from resources.clock import Clock
 from resources.environment import clock_of, ml_of
 from resources.ml.ml_platform import CHAMPION

@@ -205,7 +205,7 @@ def adopt(workspace: Workspace, shared: str, snapshot: str, copies: Path) -> Mod
     """
     from globolatte_ml.data.columns import InvalidDataError
     from globolatte_ml.model.model import PreferenceModel
-    from globolatte_ml.scoring.scoring import resolve_model_folder
+    from globolatte_ml.scoring.scorer import resolve_model_folder
 
     resource = f"model {SHARED_NAME}:{shared} of registry {workspace.registry_name}"
     with faults_of(resource):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_assets.endpoints.blue_green import plan_rollout
 from globolatte_assets.endpoints.recommender import roll_out
+from globolatte_assets.endpoints.rollout import plan_rollout
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, Mirror
 from resources.endpoint.local.processes import marked
 from tests.endpoint_builders import QUESTION, Caller, Crowd, eventually, kill, process_of, publish_state

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.scoring.scoring import resolve_model_folder
+from globolatte_ml.scoring.scorer import resolve_model_folder
 from resources.ml.azureml.automl import TRAINING_TABLE, VALIDATION_TABLE
 from resources.ml.training_method import Algorithm, AutoMLMethod, MethodKind, Metric
 from tests.azureml_builders import platform_on

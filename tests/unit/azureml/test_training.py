@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.scoring.scoring import resolve_model_folder
+from globolatte_ml.scoring.scorer import resolve_model_folder
 from resources.ml.azureml.platform import AzureMLPlatform
 from resources.ml.ml_platform import TrainedModel
 from resources.ml.training_method import (

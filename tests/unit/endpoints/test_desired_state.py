@@ -2,7 +2,7 @@
 
 import pytest
 
-from globolatte_assets.endpoints.blue_green import plan_rollout
+from globolatte_assets.endpoints.rollout import plan_rollout
 from resources.endpoint.endpoint import Deployment, DesiredState, Mirror
 from resources.endpoint.local import desired_state
 from resources.endpoint.local.files import KEY_VARIABLE, EndpointFiles, endpoint_key, rotate_log, write_json

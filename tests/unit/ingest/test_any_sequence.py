@@ -10,11 +10,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from globolatte_ingest.corrections import requested_step
 from globolatte_ingest.discovery import work_in
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.load import do_work
-from globolatte_ingest.quarantine import quarantined_rows
+from globolatte_ingest.quarantine_sheets import quarantined_rows
+from globolatte_ingest.requested_steps import requested_step
 from resources.warehouse.warehouse import Transaction
 from tests.builders import (
     DAY,

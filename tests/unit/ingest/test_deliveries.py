@@ -8,9 +8,9 @@ import pytest
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_assets.raw.delivery_checks import delivery_checks
-from globolatte_ingest.corrections import requested_step
 from globolatte_ingest.deliveries import DeliveryPolicy, UnitDeliveries, missing_dates, missing_of_units
 from globolatte_ingest.ledger import Ledger, Step
+from globolatte_ingest.requested_steps import requested_step
 from resources.clock import Clock
 from resources.settings.choices import MissingDelivery
 from resources.warehouse.duckdb_file import DuckDBWarehouse

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from globolatte_ingest import kill_points
-from globolatte_ingest.corrections import requested_step
 from globolatte_ingest.kill_points import LOAD_POINTS, POINTS, RETRACTION_POINTS
 from globolatte_ingest.ledger import Ledger, Step
+from globolatte_ingest.requested_steps import requested_step
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import NOW, csv, deliver, fetch, landing_in, line, put_reference_data, sales_path, warehouse_in

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from globolatte_ingest.quarantine import escaped, export, quarantined_rows, read_corrections, unescaped
+from globolatte_ingest.quarantine_sheets import escaped, export, quarantined_rows, read_corrections, unescaped
 from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import RefusedError
 from resources.landing.folder import FolderLandingZone

@@ -9,7 +9,7 @@ import pytest
 from globolatte_ml.data.orders import time_split
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.scoring.scoring import Scorer
+from globolatte_ml.scoring.scorer import Scorer
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,12 @@ from sklearn.metrics import roc_auc_score
 
 from globolatte_ml import automl_search, automl_table, train
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.entry import FAULT_IN_THE_INPUT
+from globolatte_ml.job_entry import FAULT_IN_THE_INPUT
 from globolatte_ml.model.features import feature_names
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.model_files import TABULAR_NAME
 from globolatte_ml.model.tabular import FOUND_GRAPH, TabularClassifier, canonical, read_found
-from globolatte_ml.scoring.scoring import resolve_model_folder
+from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.training import automl
 from globolatte_ml.training.proofs import kept_proofs
 

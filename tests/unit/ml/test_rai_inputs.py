@@ -6,7 +6,7 @@ from pyarrow import parquet
 
 from globolatte_ml import rai_inputs
 from globolatte_ml.automl_table import TABLE_FILE
-from globolatte_ml.entry import FAULT_IN_THE_INPUT
+from globolatte_ml.job_entry import FAULT_IN_THE_INPUT
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.model.encoding import daypart_preference
-from globolatte_ml.scoring.scoring import Request, Scorer
+from globolatte_ml.scoring.scorer import Request, Scorer
 
 WINTER_DAY = dt.date(2023, 1, 10)
 
@@ -203,6 +203,6 @@ def test_a_folder_without_model_is_refused_by_name(state_folder, tmp_path):
 
 def test_scoring_imports_no_heavy_library():
     heavy = "{'pandas', 'sklearn', 'scipy', 'mlflow', 'matplotlib', 'dagster', 'duckdb', 'azure'}"
-    code = f"import sys, globolatte_ml.scoring.scoring; print(sorted({heavy} & set(sys.modules)))"
+    code = f"import sys, globolatte_ml.scoring.scorer; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -12,7 +12,7 @@ import pytest
 from globolatte_ml.data.flat_rows import contexts_from_rows, flat_rows, states_from_rows
 from globolatte_ml.data.orders import time_split
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.scoring.scoring import Scorer, resolve_model_folder
+from globolatte_ml.scoring.scorer import Scorer, resolve_model_folder
 from globolatte_ml.training.evaluation import Evaluation, evaluate_model
 
 

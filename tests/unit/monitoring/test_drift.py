@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from globolatte_ml.monitoring.drift import measure_drift
+from globolatte_ml.monitoring.drift_columns import POLICIES, ColumnPolicy, Method, Reference
 from globolatte_ml.monitoring.orders import reference_orders
-from globolatte_ml.monitoring.policies import POLICIES, ColumnPolicy, Method, Reference
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
 from tests.unit.monitoring.monitoring_builders import FIRST, orders, snapshot, window
 

@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 
 from globolatte_assets.jobs import INGEST_SALES
-from globolatte_ingest.corrections import CannotBeDoneError, requested_step
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, Step
-from globolatte_ingest.quarantine import quarantined_rows
+from globolatte_ingest.quarantine_sheets import quarantined_rows
 from globolatte_ingest.reading.sales import SALES_COLUMNS
+from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step
 from sensors.landing import range_tags
 from tests.builders import (
     DAY,

@@ -1,0 +1,100 @@
+"""The rollout of a model to the online endpoint, blue/green: the plan as a pure decision, then the plan carried out."""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from resources.endpoint.endpoint import WHOLE, Deployment, DesiredState, Endpoint, EndpointError
+from resources.ml.ml_platform import ModelVersion
+
+BLUE, GREEN = "blue", "green"
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """How a model gets all the traffic.
+
+    `before`: what should have run until now. `beside`: the new deployment without traffic beside what serves now; `final`: the
+    new one alone. `needed` is false if that is so already.
+    """
+
+    before: DesiredState
+    colour: str
+    replaces: str | None
+    beside: DesiredState
+    final: DesiredState
+    needed: bool
+
+
+def is_in_service(endpoint: Endpoint) -> bool:
+    """Whether something was deployed, and the endpoint runs: one that is empty or was stopped is nobody's to start."""
+    return endpoint.observed().running and endpoint.desired().live is not None
+
+
+def lags_behind(endpoint: Endpoint, champion: ModelVersion | None) -> bool:
+    """Whether an endpoint in service answers with another model than the champion."""
+    if champion is None or not is_in_service(endpoint):
+        return False
+    desired = endpoint.desired()
+    return desired.live is not None and desired.deployments[desired.live].content_hash != champion.content_hash
+
+
+def plan_rollout(current: DesiredState, wanted: Deployment) -> Rollout:
+    """The rollout of a model over what should run now."""
+    live = current.live
+    if live is not None and current.deployments[live] == wanted:
+        final = _alone(live, wanted)
+        return Rollout(current, live, None, current, final, needed=current != final)
+    colour = BLUE if live is None or live == GREEN else GREEN
+    if live is None:
+        return Rollout(current, colour, None, _alone(colour, wanted), _alone(colour, wanted), needed=True)
+    beside = DesiredState({live: current.deployments[live], colour: wanted}, {live: WHOLE, colour: 0})
+    return Rollout(current, colour, live, beside, _alone(colour, wanted), needed=True)
+
+
+def _alone(colour: str, deployment: Deployment) -> DesiredState:
+    return DesiredState({colour: deployment}, {colour: WHOLE})
+
+
+def declared_or_served(endpoint: Endpoint) -> DesiredState:
+    """What should run; if what was declared is damaged, what serves now, so that a deployment mends it."""
+    try:
+        return endpoint.desired()
+    except EndpointError:
+        serving = [item for item in endpoint.observed().deployments if item.healthy and item.traffic == WHOLE]
+        return DesiredState({item.name: item.deployment for item in serving}, {item.name: WHOLE for item in serving})
+
+
+def roll_out(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> float:
+    """Brings a rollout about; returns the smoke request's latency in milliseconds.
+
+    Raises `EndpointError`; what was declared before is declared again then.
+    """
+    before = rollout.before
+    try:
+        endpoint.deploy(rollout.beside)
+        endpoint.wait_healthy(rollout.colour)
+        latency = smoke(endpoint, rollout, question)
+    except BaseException:  # a run that is terminated, too, leaves what served before
+        with suppress(EndpointError):
+            endpoint.deploy(before)
+        raise
+    if rollout.final != rollout.beside:
+        endpoint.deploy(rollout.final)
+    return latency
+
+
+def smoke(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> float:
+    """Asks the new deployment one question; returns milliseconds. Raises `EndpointError` if another model answers, or nonsense."""
+    wanted = rollout.final.deployments[rollout.colour]
+    started = time.perf_counter()
+    answer = endpoint.score([question], deployment=rollout.colour)
+    latency = 1000 * (time.perf_counter() - started)
+    total = sum(product["probability"] for product in answer["recommendations"][0]["products"])
+    if answer["model_version"] != wanted.model_version or abs(total - 1) > 1e-6:
+        raise EndpointError(
+            f"deployment {rollout.colour} answers with model version {answer['model_version']} and probabilities that sum to "
+            f"{total}; expected version {wanted.model_version} and 1"
+        )
+    return latency
