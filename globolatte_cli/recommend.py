@@ -60,8 +60,14 @@ def recommend(
 ) -> None:
     """Rank the products that a customer will want next."""
     settings, console = Settings(), Console()
-    request = {"customer_id": customer, "region": region, "weather": weather, "daypart": daypart, "top": top}
-    request["date"] = date and date.date().isoformat()
+    request = {
+        "customer_id": customer,
+        "region": region,
+        "weather": weather,
+        "daypart": daypart,
+        "top": top,
+        "date": date and date.date().isoformat(),
+    }
     found = from_endpoint(settings, {name: value for name, value in request.items() if value is not None})
     if found is None:
         scorer = champion_scorer(settings)
