@@ -1,4 +1,4 @@
-"""The command `globolatte`: everything a person does from a terminal. Only talking to people belongs here.
+"""The command `globolatte`: everything a person does from a terminal. It talks to people; decisions are made elsewhere.
 
-Commands live in modules of their own and are imported when called, so that `globolatte --help` is instant.
+Each command, or group of commands, is a module, imported when called: `globolatte --help` is instant. `main` lists them.
 """

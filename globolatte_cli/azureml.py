@@ -8,17 +8,29 @@ from rich.console import Console
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
+from resources.endpoint.azureml import batch
+from resources.endpoint.azureml.export import Served, export
 from resources.environment import ml_of, states_of
+from resources.ml.azureml import schedules
+from resources.ml.azureml.models import SHARED_NAME, adopt, share
+from resources.ml.azureml.workspace import Workspace
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.azureml import AzureMLSettings
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
+OFF = click.option("--off", is_flag=True, help="Switch it off; it stays.")
 
+
+@click.group()
+def azureml() -> None:
+    """The Azure ML workspace: definitions for `az ml`, models shared between workspaces."""
+
+
+@azureml.command("export")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 def export_definitions(folder: Path) -> None:
-    """Writes every definition as YAML, the champion's deployment among them if there is one."""
-    from resources.endpoint.azureml.export import Served, export
-
+    """Write every definition as Azure ML CLI v2 YAML into FOLDER."""
     settings = Settings()
     prepare_home(settings)
     champion, states = ml_of(settings).model(CHAMPION), states_of(settings)
@@ -32,11 +44,9 @@ def export_definitions(folder: Path) -> None:
         Console().print("No champion yet: serving is left out. Run `globolatte run` first.")
 
 
+@azureml.command("share")
 def share_champion() -> None:
-    """Shares the champion with the registry."""
-    from resources.ml.azureml.models import SHARED_NAME, share
-    from resources.ml.azureml.workspace import Workspace
-
+    """Share the champion with the registry (GLOBOLATTE_AZUREML_REGISTRY)."""
     settings = _on_azure()
     champion = ml_of(settings).model(CHAMPION)
     if champion is None:
@@ -47,11 +57,10 @@ def share_champion() -> None:
     Console().print(f"version {champion.version} is {SHARED_NAME}:{shared} in the registry", highlight=False)
 
 
+@azureml.command("adopt")
+@click.argument("shared")
 def adopt_shared(shared: str) -> None:
-    """Makes a shared model this workspace's challenger, to be evaluated on the latest snapshot here."""
-    from resources.ml.azureml.models import adopt
-    from resources.ml.azureml.workspace import Workspace
-
+    """Make the model SHARED of the registry this workspace's challenger."""
     settings = _on_azure()
     snapshot = ml_of(settings).latest_snapshot()
     folder = settings.azureml_folder / "shared"
@@ -61,11 +70,14 @@ def adopt_shared(shared: str) -> None:
     )
 
 
+@azureml.command("score")
+@click.argument("questions", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("out", type=click.Path(path_type=Path))
 def score_batch(questions: Path, out: Path) -> None:
-    """Has the champion answer files of questions on the workspace's compute; the answers become a file, or a folder of files."""
-    from resources.endpoint.azureml import batch
-    from resources.ml.azureml.workspace import Workspace
+    """Answer the files of QUESTIONS (a question a line, as JSON) by the batch endpoint; the answers go to OUT.
 
+    The champion is put behind the batch endpoint first if it is not there.
+    """
     settings = _on_azure()
     if out.exists():
         raise UserError(f"{out} is there already; name a file that is not")
@@ -79,11 +91,10 @@ def score_batch(questions: Path, out: Path) -> None:
     Console().print(f"{out}: answered by deployment {name} with model version {champion.version}", highlight=False)
 
 
+@azureml.command("schedule")
+@OFF
 def switch_schedule(*, off: bool) -> None:
-    """Makes the training schedule of the workspace, or switches it off."""
-    from resources.ml.azureml import schedules
-    from resources.ml.azureml.workspace import Workspace
-
+    """Have Azure ML itself train every Monday, on the latest snapshot."""
     _on_azure()
     workspace = Workspace(AzureMLSettings.from_environment())
     if off:
@@ -95,18 +106,21 @@ def switch_schedule(*, off: bool) -> None:
     )
 
 
-def switch_monitor(deployment: str, emails: list[str], *, off: bool) -> None:
-    """Makes the monitor of a deployment, or switches it off."""
-    from resources.ml.azureml import schedules
-    from resources.ml.azureml.workspace import Workspace
-
+@azureml.command("monitor")
+@click.argument("deployment", default="blue")
+@click.option("--email", "emails", multiple=True, help="Whom to tell of drift.")
+@OFF
+def switch_monitor(deployment: str, emails: tuple[str, ...], *, off: bool) -> None:
+    """Have Azure ML itself watch the requests to DEPLOYMENT, every night."""
     _on_azure()
     workspace = Workspace(AzureMLSettings.from_environment())
     if off:
         schedules.disable(workspace, schedules.MONITOR)
         Console().print(f"{schedules.MONITOR} is off", highlight=False)
         return
-    Console().print(f"{schedules.ensure_monitor(workspace, deployment, emails)} watches {deployment}", highlight=False)
+    Console().print(
+        f"{schedules.ensure_monitor(workspace, deployment, list(emails))} watches {deployment}", highlight=False
+    )
 
 
 def _on_azure() -> Settings:

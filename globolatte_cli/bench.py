@@ -1,129 +1,123 @@
-"""`globolatte bench`: us and the reference side by side, in one run; prints ratios."""
+"""`globolatte bench`: us and the reference side by side, in one run; prints ratios.
+
+`globolatte bench model` sets the preference model beside its peers and the best possible answer.
+"""
 
 import json
+import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import dbt_builds, drift, ingest, large_files, passes, serving, ticks
+from benchmarks.model import speed
+from benchmarks.model.chains import CHAINS
+from benchmarks.model.comparison import Summary, compare, shortfalls
+from benchmarks.rows import Row
 from globolatte_cli.prepare import ensure_manifest
 from resources.settings.settings import Settings
+from simulator import simulate, write
 
-if TYPE_CHECKING:
-    from benchmarks.rows import Row
-
-Benchmark = Callable[[Settings], Iterator["Row"]]
+SEEDS = (11, 12, 13, 14, 15)
+SIZES = ((10_000, 1_000),)
 
 
-def _ingest(settings: Settings) -> "Iterator[Row]":
-    from benchmarks import ingest, large_files
+@click.command()
+@click.argument(
+    "what",
+    type=click.Choice(
+        [
+            "definitions",
+            "ingest",
+            "ticks",
+            "dbt",
+            "run",
+            "serving",
+            "drift",
+            "prediction",
+            "training",
+            "demo",
+            "model",
+            "all",
+        ]
+    ),
+    default="all",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--orders", default=10_000_000, help="Of `dbt`: how many orders it builds.", show_default=True)
+@click.option("--seed", "seeds", type=int, multiple=True, help="Of `model`: a simulated chain; default: 11 to 15.")
+@click.option("--size", "sizes", multiple=True, help="Of `model`: orders x customers; default: 10000x1000.")
+@click.option(
+    "--chain",
+    "chains",
+    type=click.Choice(["published", "half strength", "strongest effect", "habit data"]),
+    multiple=True,
+    help="Of `model`: which chains; default: all.",
+)
+def bench(
+    what: str, orders: int, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tuple[str, ...], *, as_json: bool
+) -> None:
+    """Measure us and the reference side by side, in one run, and print the ratios.
 
-    _simulate(settings)
+    `model` is no part of `all`: it fits everything on many chains and takes minutes.
+    """
+    if what == "model":
+        sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, as_json=as_json))
+    sys.exit(run_benchmarks(what, as_json=as_json, orders=orders))
+
+
+def _ingest(settings: Settings) -> Iterator[Row]:
+    write(simulate(), settings.home)
     yield from ingest.rows(settings)
     yield from large_files.rows(settings.model_copy(update={"home": settings.home / "large"}))
 
 
-def _definitions(settings: Settings) -> "Iterator[Row]":
-    from benchmarks.passes import definitions_rows
-
-    return definitions_rows(settings)
-
-
-def _ticks(settings: Settings) -> "Iterator[Row]":
-    from benchmarks.ticks import rows
-
-    return rows(settings)
+def _run(settings: Settings) -> Iterator[Row]:
+    write(simulate(), settings.home)
+    yield from passes.pass_rows(settings)
 
 
-def _run(settings: Settings) -> "Iterator[Row]":
-    from benchmarks.passes import pass_rows
-
-    _simulate(settings)
-    return pass_rows(settings)
-
-
-def _demo(settings: Settings) -> "Iterator[Row]":
-    from benchmarks.passes import demo_rows
-
-    return demo_rows(settings)
-
-
-def _serving(settings: Settings) -> "Iterator[Row]":
-    from benchmarks.serving import rows
-
-    return rows(settings)
-
-
-def _drift(settings: Settings) -> "Iterator[Row]":  # noqa: ARG001 - needs no home
-    from benchmarks.drift import rows
-
-    return rows()
-
-
-def _prediction(settings: Settings) -> "Iterator[Row]":
-    from benchmarks.model.speed import prediction_rows
-
-    return prediction_rows(settings.home)
-
-
-def _training(settings: Settings) -> "Iterator[Row]":  # noqa: ARG001 - needs no home
-    from benchmarks.model.speed import training_rows
-
-    return training_rows()
-
-
-def _dbt(settings: Settings, orders: int) -> "Iterator[Row]":
-    from benchmarks.dbt_builds import rows
-
-    return rows(settings, orders)
-
-
-MANY_ORDERS = 10_000_000
+Benchmark = Callable[[Settings], Iterable[Row]]
 
 BENCHMARKS: dict[str, Benchmark] = {
-    "definitions": _definitions,
+    "definitions": passes.definitions_rows,
     "ingest": _ingest,
-    "ticks": _ticks,
+    "ticks": ticks.rows,
     "run": _run,
-    "serving": _serving,
-    "drift": _drift,
-    "prediction": _prediction,
-    "training": _training,
-    "demo": _demo,
+    "serving": serving.rows,
+    "drift": lambda _: drift.rows(),
+    "prediction": lambda settings: speed.prediction_rows(settings.home),
+    "training": lambda _: speed.training_rows(),
+    "demo": passes.demo_rows,
 }
 
 
-def _simulate(settings: Settings) -> None:
-    """The reference dataset."""
-    from simulator import simulate, write
-
-    write(simulate(), settings.home)
-
-
-def run_benchmarks(what: str, *, as_json: bool, orders: int = MANY_ORDERS) -> int:
+def run_benchmarks(what: str, *, as_json: bool, orders: int) -> int:
     """Runs one benchmark or all, each in a home of its own; returns 0 if every ratio is within its limit, else 1.
 
     `orders`: how many the benchmark `dbt` builds.
     """
     ensure_manifest()
-    console, rows = Console(), []
-    benchmarks: dict[str, Benchmark] = {**BENCHMARKS, "dbt": partial(_dbt, orders=orders)}
+    console = Console()
+    rows: list[Row] = []
+    benchmarks: dict[str, Benchmark] = {**BENCHMARKS, "dbt": partial(dbt_builds.rows, orders=orders)}
     for name in benchmarks if what == "all" else (what,):
         with tempfile.TemporaryDirectory() as home, console.status(f"Measuring: {name}"):
-            rows += list(benchmarks[name](Settings(home=Path(home))))
+            rows += benchmarks[name](Settings(home=Path(home)))
     if as_json:
         console.print_json(json.dumps([{**asdict(row), "ratio": row.ratio} for row in rows]))
     else:
-        console.print(_table(rows))
+        console.print(_ratios(rows))
     return 0 if all(row.within_limit for row in rows) else 1
 
 
-def _table(rows: "list[Row]") -> Table:
+def _ratios(rows: list[Row]) -> Table:
     table = Table("measured", "ours", "reference", "ratio", "limit")
     for row in rows:
         color = "green" if row.within_limit else "red"
@@ -133,5 +127,57 @@ def _table(rows: "list[Row]") -> Table:
             f"{row.reference:,.2f} {row.unit}",
             f"[{color}]{row.ratio:.2f}[/]",
             "" if row.limit is None else f"{row.limit:.2f}",
+        )
+    return table
+
+
+def parsed_sizes(sizes: Sequence[str]) -> list[tuple[int, int]]:
+    """`10000x1000` is 10,000 orders of 1,000 customers. Raises `click.BadParameter`."""
+    found = []
+    for size in sizes:
+        orders, _, customers = size.partition("x")
+        if not (orders.isdigit() and customers.isdigit()):
+            raise click.BadParameter(f"size {size!r} is not orders x customers; write it like 10000x1000")
+        found.append((int(orders), int(customers)))
+    return found
+
+
+def bench_model(seeds: Sequence[int], sizes: Sequence[tuple[int, int]], chains: Sequence[str], *, as_json: bool) -> int:
+    """Prints what everyone reached; 0 if the goals were met and every peer was beaten beyond chance, else 1."""
+    console, progress = Console(), Console(stderr=True)
+    done: list[Summary] = []
+    missing: dict[str, str] = {}
+    for compared in compare(chains or CHAINS, sizes or SIZES, seeds or SEEDS, progress.print):
+        done += compared.summaries
+        missing |= compared.missing
+        if not as_json:
+            console.print(_reached(compared.summaries))
+    lacking = shortfalls(done)
+    if as_json:
+        content = [asdict(summary) for summary in done]
+        console.print_json(json.dumps({"results": content, "missing": missing, "shortfalls": lacking}))
+        return 1 if lacking else 0
+    for peer, package in missing.items():
+        console.print(f"[yellow]{peer} is missing: {package} is not installed (pip install 'globolatte\\[bench]')[/]")
+    for sentence in lacking:
+        console.print(f"[red]{sentence}[/]")
+    return 1 if lacking else 0
+
+
+def _reached(summaries: Sequence[Summary]) -> Table:
+    one = summaries[0]
+    title = f"{one.chain}: {one.orders:,} orders of {one.customers:,} customers, {one.seeds} seeds"
+    table = Table("", "log loss", "hit@1", "hit@3", "ECE", "gap closed", "lowest seed", "worse by (95 %)", title=title)
+    for one in summaries:
+        quality, gap = one.metrics, one.worse_by
+        table.add_row(
+            one.name,
+            f"{quality.log_loss:.4f}",
+            f"{quality.hit_rate_at_1:.1%}",
+            f"{quality.hit_rate_at_3:.1%}",
+            f"{quality.expected_calibration_error:.4f}",
+            "" if one.closed is None else f"{one.closed:.1f} %",
+            "" if one.lowest_closed is None else f"{one.lowest_closed:.1f} %",
+            f"{gap.estimate:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})",
         )
     return table

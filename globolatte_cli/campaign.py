@@ -3,37 +3,68 @@
 import json
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 
+from globolatte_assets.jobs import CAMPAIGN
+from globolatte_assets.keys import CAMPAIGN_AUDIENCES
+from globolatte_cli.run_pass import opened_pass
 from resources.settings.settings import Settings
+from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS
 
 
-def make_campaign(config: dict[str, Any], *, as_json: bool) -> None:
-    """Runs the job and prints what it chose."""
-    from globolatte_assets.jobs import CAMPAIGN
-    from globolatte_assets.keys import CAMPAIGN_AUDIENCES
-    from globolatte_cli.run_pass import opened_pass
-    from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS
-
-    settings, name = Settings(), CAMPAIGN_AUDIENCES.to_python_identifier()
-    with opened_pass(settings) as one:
+@click.command()
+@click.option(
+    "--product", default="", help="Product to offer, by id or name; default: what is worth most to push in each unit."
+)
+@click.option("--budget", type=click.FloatRange(min=0), required=True, help="What all contacts may cost together.")
+@click.option(
+    "--cost", type=click.FloatRange(min=0, min_open=True), default=0.25, show_default=True, help="Of one contact."
+)
+@click.option(
+    "--unit", "units", multiple=True, help="Business unit to address; may be given several times. Default: all."
+)
+@click.option(
+    "--days", type=click.IntRange(min=1), default=14, show_default=True, help="For how many days purchases count."
+)
+@click.option(
+    "--control", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share that is held back."
+)
+@click.option("--name", default="", help="Name of the campaign; default: the product's.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def campaign(
+    product: str,
+    budget: float,
+    cost: float,
+    units: tuple[str, ...],
+    days: int,
+    control: float,
+    name: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Choose who to offer what within a budget, log the contacts, and hold a control group back."""
+    chosen = {"product": product, "budget": budget, "cost_per_contact": cost, "units": list(units), "days": days}
+    config = {**chosen, "control_share": control, "name": name}
+    node = CAMPAIGN_AUDIENCES.to_python_identifier()
+    with opened_pass(Settings()) as one:
         if as_json:
             one.console.quiet = True
-        result = one.job(CAMPAIGN, "Campaign", config={name: {"config": config}})
-        metadata = result.asset_materializations_for_node(name)[0].metadata
+        result = one.job(CAMPAIGN, "Campaign", config={node: {"config": config}})
+        metadata = result.asset_materializations_for_node(node)[0].metadata
         campaign_id = str(metadata["campaign"].value)
-        campaign = one.warehouse.read(CAMPAIGNS, where={"campaign_id": campaign_id}).to_pylist()[0]
+        made = one.warehouse.read(CAMPAIGNS, where={"campaign_id": campaign_id}).to_pylist()[0]
         audience = one.warehouse.read(AUDIENCES, where={"campaign_id": campaign_id}, order_by=["rank"]).to_pylist()
     console = Console()
     if as_json:
-        console.print_json(json.dumps({**campaign, "audience": audience}, default=str))
+        console.print_json(json.dumps({**made, "audience": audience}, default=str))
         return
     console.print(f"Campaign {campaign_id}: {metadata['expected'].value}.", highlight=False)
-    console.print(f"Left out: {metadata['left_out'].value}. Held back: {campaign['controls']:,}.", highlight=False)
+    console.print(f"Left out: {metadata['left_out'].value}. Held back: {made['controls']:,}.", highlight=False)
     console.print(table_of(audience))
     console.print(
-        f"[dim]All {len(audience):,} customers: {AUDIENCES}; result: endpoints/campaign_results after {campaign['ends_on']}[/]"
+        f"[dim]All {len(audience):,} customers: {AUDIENCES}; result: endpoints/campaign_results after {made['ends_on']}[/]"
     )
 
 

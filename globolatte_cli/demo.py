@@ -4,26 +4,30 @@ The chapters with the online endpoint are in `demo_online.py`.
 """
 
 import csv
+import datetime as dt
 import io
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+import click
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from globolatte_cli.demo_online import customers_change, go_offline, go_online
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
+from globolatte_cli.recommend import champion_scorer
 from globolatte_cli.run_pass import execute_pass, print_summary
 from globolatte_cli.simulate import write_dataset
+from globolatte_ml.scoring.scoring import Request
 from resources.atomic import write_text
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.landing_zone import SALES_PREFIX
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
-
-if TYPE_CHECKING:
-    from simulator import Truth
+from simulator import Truth
+from simulator.identifiers import customer_ids
 
 ORDERS, CUSTOMERS, PRODUCTS, SEED = 10_000, 1_000, 6, 7
 WEATHERS = ("Sunny", "Snowy")
@@ -40,10 +44,9 @@ class Redelivery:
     date: str
 
 
-def run_demo() -> None:
-    """Simulates, runs, recommends, corrects, breaks, goes online, changes the customers; then says what to open."""
-    from globolatte_cli.demo_online import customers_change, go_offline, go_online
-
+@click.command()
+def demo() -> None:
+    """Simulate two years, run everything, and show what came of it."""
     settings, console, started = Settings(), Console(), time.monotonic()
     if settings.landing is not LandingKind.FOLDER:
         raise UserError("the demo writes files into a landing folder; set GLOBOLATTE_LANDING=folder")
@@ -78,8 +81,6 @@ def _heading(console: Console, text: str) -> None:
 
 
 def _simulate(settings: Settings, console: Console) -> None:
-    import datetime as dt
-
     _heading(console, "Two years of a coffee chain")
     if (settings.home / "truth").is_dir():
         console.print(f"Already simulated: {settings.landing_folder}", highlight=False)
@@ -97,12 +98,8 @@ def _simulate(settings: Settings, console: Console) -> None:
     )
 
 
-def _regulars(truth: "Truth") -> list[tuple[str, str]]:
+def _regulars(truth: Truth) -> list[tuple[str, str]]:
     """A regular customer of each region, of different segments: (customer id, home unit's id)."""
-    import numpy as np
-
-    from simulator.identifiers import customer_ids
-
     names = customer_ids(len(truth.segment))
     found: list[tuple[str, str]] = []
     segments: set[int] = set()
@@ -117,17 +114,11 @@ def _regulars(truth: "Truth") -> list[tuple[str, str]]:
 
 def _question(settings: Settings) -> dict[str, str]:
     """What the endpoint is asked: the first regular's next order."""
-    from simulator import Truth
-
     customer, unit = _regulars(Truth.load(settings.home / "truth"))[0]
     return {"customer_id": customer, "region": unit, "weather": WEATHERS[0]}
 
 
 def _show_recommendations(settings: Settings, console: Console) -> None:
-    from globolatte_cli.recommend import champion_scorer
-    from globolatte_ml.scoring.scoring import Request
-    from simulator import Truth
-
     _heading(console, "What would they like next? Predicted, and in truth")
     truth, scorer, today = Truth.load(settings.home / "truth"), champion_scorer(settings), clock_of(settings).today()
     for customer, unit in _regulars(truth):

@@ -21,6 +21,7 @@ from resources.endpoint.local.files import endpoint_key
 from resources.environment import ml_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
+from simulator import Scenario, continue_into
 
 CHANGED_DAYS = 30
 SECONDS_BETWEEN_QUESTIONS = 0.1
@@ -83,8 +84,6 @@ def asking(client: EndpointClient, question: dict[str, Any]) -> Iterator[Asked]:
 
 def customers_change(settings: Settings, console: Console, question: dict[str, Any]) -> None:
     """A month with a new product, delivered at once; the pass finds it out, retrains, and the endpoint follows under load."""
-    from simulator import Scenario, continue_into
-
     before = ml_of(settings).model(CHAMPION)
     written = continue_into(settings.home, Scenario.PRODUCT_LAUNCH, days=CHANGED_DAYS)
     console.print(

@@ -1,10 +1,11 @@
-"""`globolatte dev`: the Dagster UI and daemon, on this deployment's state."""
+"""`globolatte dev`: becomes `dagster dev`, the UI and the daemon, on this deployment's state; drift reports are served beside it."""
 
 import os
 import signal
 import sys
 from pathlib import Path
 
+import click
 from rich.console import Console
 
 from globolatte_cli.instance import prepare_home
@@ -14,8 +15,11 @@ from resources.environment import landing_of
 from resources.settings.settings import PROJECT_ROOT, Settings
 
 
-def start_dagster(host: str, port: int) -> None:
-    """Becomes `dagster dev`: the web server, the daemon, and the sensors that are on by default; drift reports are served beside it."""
+@click.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the web page.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+def dev(port: int, host: str) -> None:
+    """Start the Dagster UI with sensors and automation on."""
     # A script starts what runs in the background with interrupts ignored. Dagster would take over that for SIGTERM, and not end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     settings = Settings()

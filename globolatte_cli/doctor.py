@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
+import click
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from rich.console import Console
@@ -166,8 +167,10 @@ def _shown(value: object) -> str:
     return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
-def examine(*, as_json: bool) -> int:
-    """Prints settings and findings; returns 0 if nothing is in need of a remedy, else 1."""
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(*, as_json: bool) -> None:
+    """Print what is configured, reachable and missing, with remedies. No secret is printed."""
     settings = Settings()
     found = list(findings(settings))
     console = Console()
@@ -176,7 +179,7 @@ def examine(*, as_json: bool) -> int:
         console.print_json(json.dumps({"settings": values, "findings": [asdict(item) for item in found]}))
     else:
         _print(console, settings, found)
-    return 0 if all(item.fine for item in found) else 1
+    sys.exit(0 if all(item.fine for item in found) else 1)
 
 
 def _print(console: Console, settings: Settings, found: list[Finding]) -> None:

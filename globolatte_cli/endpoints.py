@@ -4,8 +4,8 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -13,21 +13,26 @@ from rich.table import Table
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from resources.endpoint.endpoint import EndpointError, ObservedDeployment, ObservedState
+from resources.endpoint.local.endpoint import EndpointClient
+from resources.endpoint.local.files import last_lines
+from resources.endpoint.local.supervisor import AlreadyRunningError, Options, Supervisor
 from resources.environment import endpoint_of
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
-if TYPE_CHECKING:
-    from resources.endpoint.local.endpoint import EndpointClient
-    from resources.endpoint.local.supervisor import Options
-
 NOTHING_DEPLOYED = "Nothing is deployed yet: `globolatte endpoints deploy`, or the job `deploy` in the UI."
 
 
-def options_of(settings: Settings) -> "Options":
-    """What a supervisor of this deployment is started with. Raises `UserError` if its endpoint is not on this machine."""
-    from resources.endpoint.local.supervisor import Options
+@click.group()
+def endpoints() -> None:
+    """The online endpoint: POST /score on 127.0.0.1, kept by a supervisor.
 
+    The key is in endpoints/key, or GLOBOLATTE_ENDPOINT_KEY.
+    """
+
+
+def options_of(settings: Settings) -> Options:
+    """What a supervisor of this deployment is started with. Raises `UserError` if its endpoint is not on this machine."""
     if settings.ml is not MLKind.LOCAL:
         raise UserError(
             f"GLOBOLATTE_ML={settings.ml}: that endpoint is not kept on this machine; set GLOBOLATTE_ML=local"
@@ -35,17 +40,14 @@ def options_of(settings: Settings) -> "Options":
     return Options(settings.endpoints_folder, settings.endpoint_port, settings.prediction_log_seconds)
 
 
-def client_of(settings: Settings) -> "EndpointClient":
+def client_of(settings: Settings) -> EndpointClient:
     """The caller's side of this deployment's endpoint."""
-    from resources.endpoint.local.endpoint import EndpointClient
-
     return EndpointClient(options_of(settings))
 
 
+@endpoints.command()
 def serve() -> None:
-    """Keeps the endpoint running in the foreground."""
-    from resources.endpoint.local.supervisor import AlreadyRunningError, Supervisor
-
+    """Keep the endpoint running in the foreground, until Ctrl-C."""
     settings = Settings()
     prepare_home(settings)
     client_of(settings).files.stopped.unlink(missing_ok=True)
@@ -55,17 +57,19 @@ def serve() -> None:
         raise UserError(f"cannot serve: {error}") from error
 
 
+@endpoints.command("deploy")
 def deploy_champion() -> None:
-    """Puts the champion behind the endpoint by the job `deploy`, and prints what runs then."""
-    from globolatte_cli.run_pass import deploy
+    """Put the champion behind the endpoint, blue/green: the job `deploy`."""
+    from globolatte_cli.run_pass import deploy  # loads all assets, which the other commands do without
 
     settings = Settings()
     deploy(settings)
     show(endpoint_of(settings).observed(), Console())
 
 
+@endpoints.command()
 def start() -> None:
-    """Starts the endpoint in the background and waits until it answers."""
+    """Start the endpoint in the background and wait until it answers."""
     settings, console = Settings(), Console()
     prepare_home(settings)
     client = client_of(settings)
@@ -80,8 +84,9 @@ def start() -> None:
     show(client.observed(), console)
 
 
+@endpoints.command()
 def stop() -> None:
-    """Ends the endpoint and every process of it."""
+    """End the endpoint with all of its processes."""
     settings, console = Settings(), Console()
     client = client_of(settings)
     ran = client.supervisor() is not None
@@ -91,8 +96,10 @@ def stop() -> None:
     console.print(("The endpoint has stopped" if ran or left else "The endpoint was not running") + ended + ".")
 
 
+@endpoints.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_deployments(*, as_json: bool) -> None:
-    """Prints what runs."""
+    """Show what runs: deployments, models, traffic, health."""
     console, state = Console(), endpoint_of(Settings()).observed()
     if as_json:
         console.print_json(json.dumps(asdict(state)))
@@ -134,10 +141,12 @@ def _answers(item: ObservedDeployment) -> str:
     return f"{log.get('written', 0):,}" + (f" [red]({lost:,} not logged)[/]" if lost else "")
 
 
+@endpoints.command()
+@click.argument("name", default="supervisor")
+@click.option("--lines", default=40, show_default=True, type=click.IntRange(min=1), help="How many lines.")
+@click.option("--follow", is_flag=True, help="Go on printing what is added.")
 def logs(name: str, lines: int, *, follow: bool) -> None:
-    """Prints the end of a process' log, and, on request, what is added to it. Raises `UserError` if there is no such log."""
-    from resources.endpoint.local.files import last_lines
-
+    """Print what supervisor, gateway or a deployment (blue, green) said last."""
     files = client_of(Settings()).files
     path = files.log(name)
     if not path.exists():

@@ -6,7 +6,9 @@ import re
 import subprocess
 from pathlib import Path
 
-from globolatte_assets.features.column_lineage import LINEAGE_FILE
+import click
+
+from globolatte_assets.features.column_lineage import LINEAGE_FILE, lineage_of
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
@@ -38,6 +40,12 @@ def _files(path: Path) -> list[Path]:
     return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path] if path.exists() else []
 
 
+@click.command()
+def prepare() -> None:
+    """Prepare dbt's manifest, which the definitions are loaded from. Part of `make setup`."""
+    prepare_manifest()
+
+
 def prepare_manifest() -> None:
     """Runs `dbt parse` and tells the columns' lineage. Raises `UserError` with dbt's words if the project does not parse."""
     prepare_home(Settings())
@@ -47,8 +55,6 @@ def prepare_manifest() -> None:
 
 def _prepare_lineage() -> None:
     """Writes where each column comes from, from SQL that dbt compiled for no warehouse at all."""
-    from globolatte_assets.features.column_lineage import lineage_of
-
     target = DBT_PROJECT_FOLDER / "target"
     compiled = target / "lineage"
     _dbt("compile", "--target", "lint", "--target-path", str(compiled))

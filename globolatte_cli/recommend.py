@@ -1,104 +1,77 @@
-"""`globolatte recommend`: one customer's ranking, from the online endpoint if it is up, else scored in process."""
+"""`globolatte recommend` and `globolatte explain`: one customer's ranking, and why its first product is first.
+
+The ranking comes from the online endpoint if it is up, else it is scored in this process, as the explanation always is.
+"""
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 
+from globolatte_cli.endpoints import client_of
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.explain.single import Explained, explain_request
+from globolatte_ml.scoring.scoring import Request, Scorer
+from globolatte_ml.scoring.service import document
+from resources.endpoint.endpoint import EndpointError
+from resources.endpoint.serving_state import ServingStates
+from resources.environment import clock_of, ml_of
+from resources.ml.ml_platform import CHAMPION, ModelVersion
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
-if TYPE_CHECKING:
-    from globolatte_ml.scoring.scoring import Recommendation, Scorer
+CUSTOMER = click.option("--customer", required=True, help="Customer id, such as C0001.")
+REGION = click.option(
+    "--region", required=True, help="Country, unit, folder or id of the business unit, such as Canada."
+)
+WEATHER = click.option("--weather", required=True, help="Sunny, Rainy, Snowy or Cloudy.")
+DATE = click.option(
+    "--date", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Business date; default: today in the region."
+)
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+DAYPARTS = click.Choice(["morning", "midday", "afternoon", "evening"])
 
 
-def champion_scorer(settings: Settings) -> "Scorer":
-    """The champion with the current customer states. Raises `UserError` when one of them is missing."""
-    from globolatte_ml.data.columns import InvalidDataError
-    from globolatte_ml.scoring.scoring import Scorer
-    from resources.endpoint.serving_state import ServingStates
-    from resources.environment import ml_of
-    from resources.ml.ml_platform import CHAMPION
-
-    prepare_home(settings)
-    champion = ml_of(settings).model(CHAMPION)
-    if champion is None:
-        raise UserError("there is no champion yet; run `globolatte run` (or `globolatte demo`) first")
-    try:
-        state = ServingStates(folder=str(settings.endpoints_folder)).current()
-        return Scorer.from_folders(champion.folder, state, model_version=champion.version)
-    except FileNotFoundError as missing:
-        raise UserError(str(missing)) from missing
-    except InvalidDataError as damaged:
-        raise UserError(f"the champion cannot be read: {damaged}") from damaged
-
-
-def answer(
-    settings: Settings,
+@click.command()
+@CUSTOMER
+@REGION
+@WEATHER
+@DATE
+@click.option(
+    "--daypart", type=DAYPARTS, default=None, help="Default: as the customer's orders are spread over the day."
+)
+@click.option("--top", type=click.IntRange(min=1), default=None, help="How many products; default: all.")
+@JSON
+def recommend(
     customer: str,
     region: str,
     weather: str,
-    date: dt.date | None,
-    daypart: str | None,
-    top: int | None,
-) -> "Recommendation":
-    """One customer's ranking, scored in process. Raises `UserError` for a region or weather that does not exist."""
-    from globolatte_ml.scoring.scoring import Request
-    from resources.environment import clock_of
-
-    scorer = champion_scorer(settings)
-    try:
-        day = date or clock_of(settings).today(scorer.time_zone(region))
-        return scorer.recommend([Request(customer, region, weather, day, daypart, top)])[0]
-    except ValueError as error:
-        raise UserError(str(error)) from error
-
-
-def from_endpoint(settings: Settings, question: dict[str, Any]) -> dict[str, Any] | None:
-    """The endpoint's answer, or none if it is not up. Raises `UserError` with its message if it refuses the question."""
-    from globolatte_cli.endpoints import client_of
-    from resources.endpoint.endpoint import EndpointError
-
-    if settings.ml is not MLKind.LOCAL:
-        return None
-    client = client_of(settings)
-    if not client.is_up():
-        return None
-    try:
-        document = client.score([question])
-    except EndpointError as error:
-        if not client.is_up():  # it went down just now
-            return None
-        raise UserError(str(error).removeprefix("requests[0].")) from error
-    served_by = f"endpoint {client.observed().url}/score, deployment {document['deployment']}"
-    versions = {name: document[name] for name in ("model_version", "state_version")}
-    return {**document["recommendations"][0], **versions, "served_by": served_by}
-
-
-def recommend_to(
-    customer: str,
-    region: str,
-    weather: str,
-    date: dt.date | None,
+    date: dt.datetime | None,
     daypart: str | None,
     top: int | None,
     *,
     as_json: bool,
 ) -> None:
-    """Prints the ranking."""
+    """Rank the products that a customer will want next."""
     settings, console = Settings(), Console()
     request = {"customer_id": customer, "region": region, "weather": weather, "daypart": daypart, "top": top}
-    question = {
-        name: value for name, value in {**request, "date": date and date.isoformat()}.items() if value is not None
-    }
-    found = from_endpoint(settings, question)
+    request["date"] = date.date().isoformat() if date else None
+    found = from_endpoint(settings, {name: value for name, value in request.items() if value is not None})
     if found is None:
-        local = answer(settings, customer, region, weather, date, daypart, top)
-        found = {**as_document(local), "served_by": "this process"}
+        scorer = champion_scorer(settings)
+        try:
+            day = _day(settings, scorer, region, date)
+            answer = scorer.recommend([Request(customer, region, weather, day, daypart, top)])[0]
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        versions = {"model_version": answer.model_version, "state_version": answer.state_version}
+        found = {**document(answer, None), **versions, "served_by": "this process"}
     if as_json:
         console.print_json(json.dumps(found))
         return
@@ -111,12 +84,104 @@ def recommend_to(
         console.print(f"{customer} is not a known customer: this is the answer for the region and the season.")
 
 
-def as_document(recommendation: "Recommendation") -> dict[str, Any]:
-    """The recommendation as JSON values."""
-    from globolatte_ml.scoring.service import document
+@click.command()
+@CUSTOMER
+@REGION
+@WEATHER
+@DATE
+@click.option("--daypart", type=DAYPARTS, default=None)
+@JSON
+def explain(
+    customer: str, region: str, weather: str, date: dt.datetime | None, daypart: str | None, *, as_json: bool
+) -> None:
+    """Say why a customer's first recommendation is first, and what would turn it."""
+    settings, console = Settings(), Console()
+    scorer = champion_scorer(settings)
+    try:
+        request = Request(customer, region, weather, _day(settings, scorer, region, date), daypart)
+        snapshot = read_snapshot(ml_of(settings).snapshot(champion_of(settings).snapshot).folder)
+        found = as_document(explain_request(scorer, request, snapshot))
+    except (ValueError, FileNotFoundError) as error:
+        raise UserError(str(error)) from error
+    if as_json:
+        console.print_json(json.dumps(found))
+        return
+    console.print(
+        f"{found['customer_id']} in {found['business_unit']}, {found['weather']}, {found['date']}: {found['product']} first, with "
+        f"{found['probability']:.1%}; for the average order {found['base']:.1%}",
+        highlight=False,
+    )
+    table = Table()
+    table.add_column("what is known")
+    table.add_column("adds", justify="right")
+    for part, value in sorted(found["adds"].items(), key=lambda item: -abs(item[1])):
+        table.add_row(part, f"{100 * value:+.1f}")
+    console.print(table)
+    for turn in found["would_turn"]:
+        console.print(f"{turn['change']}: {turn['product']} first, with {turn['probability']:.0%}", highlight=False)
+    console.print(f"[dim]prediction {found['prediction_id']}, model version {found['model_version']}[/]")
 
-    versions = {"model_version": recommendation.model_version, "state_version": recommendation.state_version}
-    return {**document(recommendation, None), **versions}
+
+def champion_of(settings: Settings) -> ModelVersion:
+    """The champion. Raises `UserError` if there is none."""
+    champion = ml_of(settings).model(CHAMPION)
+    if champion is None:
+        raise UserError("there is no champion yet; run `globolatte run` (or `globolatte demo`) first")
+    return champion
+
+
+def champion_scorer(settings: Settings) -> Scorer:
+    """The champion with the current customer states. Raises `UserError` when one of them is missing."""
+    prepare_home(settings)
+    champion = champion_of(settings)
+    try:
+        state = ServingStates(folder=str(settings.endpoints_folder)).current()
+        return Scorer.from_folders(champion.folder, state, model_version=champion.version)
+    except FileNotFoundError as missing:
+        raise UserError(str(missing)) from missing
+    except InvalidDataError as damaged:
+        raise UserError(f"the champion cannot be read: {damaged}") from damaged
+
+
+def _day(settings: Settings, scorer: Scorer, region: str, date: dt.datetime | None) -> dt.date:
+    """The requested business date, or today's in the region. Raises `ValueError` for a region that does not exist."""
+    return date.date() if date else clock_of(settings).today(scorer.time_zone(region))
+
+
+def from_endpoint(settings: Settings, question: dict[str, Any]) -> dict[str, Any] | None:
+    """The endpoint's answer, or none if it is not up. Raises `UserError` with its message if it refuses the question."""
+    if settings.ml is not MLKind.LOCAL:
+        return None
+    client = client_of(settings)
+    if not client.is_up():
+        return None
+    try:
+        said = client.score([question])
+    except EndpointError as error:
+        if not client.is_up():  # it went down just now
+            return None
+        raise UserError(str(error).removeprefix("requests[0].")) from error
+    served_by = f"endpoint {client.observed().url}/score, deployment {said['deployment']}"
+    versions = {name: said[name] for name in ("model_version", "state_version")}
+    return {**said["recommendations"][0], **versions, "served_by": served_by}
+
+
+def as_document(found: Explained) -> dict[str, Any]:
+    """An explanation as JSON values."""
+    answer = found.recommendation
+    return {
+        "prediction_id": answer.prediction_id,
+        "customer_id": answer.customer_id,
+        "business_unit": answer.business_unit,
+        "weather": answer.weather,
+        "date": answer.date.isoformat(),
+        "model_version": answer.model_version,
+        "product": answer.ranked[0].product_name,
+        "probability": answer.ranked[0].probability,
+        "base": found.base,
+        "adds": found.values,
+        "would_turn": [{"change": t.text, "product": t.product, "probability": t.probability} for t in found.turned],
+    }
 
 
 def table_of(found: dict[str, Any]) -> Table:

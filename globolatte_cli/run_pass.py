@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import click
 import dagster as dg
 from rich.console import Console
 from rich.live import Live
@@ -399,8 +400,9 @@ def run_job(settings: Settings, job: str, label: str) -> None:
         Pass(settings, instance, console).job(job, label)
 
 
-def run_pass() -> None:
-    """The command: one pass and its summary."""
+@click.command()
+def run() -> None:
+    """Process everything in the landing zone, once: load, build features, train if needed, recommend."""
     settings = Settings()
     started = time.monotonic()
     report = execute_pass(settings)

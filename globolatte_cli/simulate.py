@@ -1,77 +1,95 @@
 """`globolatte simulate`: the simulator with a progress bar."""
 
 import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+import simulator
 from globolatte_cli.errors import UserError
-from simulator import WrittenDataset
 
 
-def simulate_into(
-    out: Path, orders: int, customers: int, products: int, seed: int, start: dt.date, end: dt.date
-) -> WrittenDataset:
-    """Simulates and writes, showing progress; prints where things are. Raises `UserError` for arguments that make no chain."""
-    console = Console(stderr=True)
-    written = write_dataset(console, out, orders, customers, products, seed, start, end)
-    console.print(
-        f"{written.orders:,} orders of {written.customers:,} customers in {written.sales_files:,} files "
-        f"({written.empty_sales_files:,} of them days without sales).\nLanding zone: {written.landing}\nTruth: {written.truth}"
-    )
-    return written
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write a new dataset into.")
+@click.option("--orders", type=int, default=None, help="Number of orders; default: 10000, continued: at the same pace.")
+@click.option("--customers", default=1_000, show_default=True, help="Number of customers.")
+@click.option("--products", default=6, show_default=True, help="Number of products in the catalogue.")
+@click.option("--seed", default=7, show_default=True, help="Seed of the random numbers.")
+@click.option(
+    "--start", type=click.DateTime(["%Y-%m-%d"]), default="2022-01-01", show_default=True, help="First business date."
+)
+@click.option(
+    "--end", type=click.DateTime(["%Y-%m-%d"]), default="2023-12-31", show_default=True, help="Last business date."
+)
+@click.option(
+    "--continue",
+    "continued",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of a dataset (or GLOBOLATTE_HOME after `demo`) to add further days to, instead of --out.",
+)
+@click.option(
+    "--scenario",
+    type=click.Choice(["none", "product_launch", "taste_shift", "weather_shift", "broken_upstream"]),
+    default="none",
+    show_default=True,
+    help="What happens in the further days.",
+)
+@click.option("--days", default=28, show_default=True, help="Number of further days.")
+def simulate(
+    out: Path | None,
+    orders: int | None,
+    customers: int,
+    products: int,
+    seed: int,
+    start: dt.datetime,
+    end: dt.datetime,
+    continued: Path | None,
+    scenario: str,
+    days: int,
+) -> None:
+    """Write a coffee chain's sales files, and beside them the truth about its customers.
 
-
-def continue_into(folder: Path, scenario: str, days: int, orders: int | None, seed: int) -> WrittenDataset:
-    """Writes further days after the dataset in `folder` (with `landing` and `truth`), under a scenario; prints what came.
-
-    Raises `UserError` where there is nothing to continue.
+    OUT/landing/ gets sales and reference files, OUT/truth/ the true probabilities behind each order.
     """
-    from simulator import Truth
-    from simulator import continue_into as write_further_days
-
+    if (out is None) == (continued is None):
+        raise click.UsageError("give either --out for a new dataset or --continue for further days of one")
     console = Console(stderr=True)
-    with _progress(console) as progress:
-        task = progress.add_task("Simulating", total=None)
-        try:
-            written = write_further_days(
-                folder,
-                scenario,
-                days,
-                orders,
-                seed,
-                lambda done, total: progress.update(task, description="Writing", completed=done, total=total),
-            )
-        except (ValueError, FileNotFoundError) as error:
-            raise UserError(str(error)) from error
-    done = Truth.load(written.truth).continuations[-1]
-    console.print(
-        f"{done.start} to {done.end}, scenario {done.scenario}: {written.orders:,} more orders in {written.sales_files:,} files."
-        f"\nLanding zone: {written.landing}\nTruth: {written.truth}"
-    )
-    return written
+    if continued is not None:
+        with _writing(console) as progress:
+            written = simulator.continue_into(continued, scenario, days, orders, seed, progress)
+        done = simulator.Truth.load(written.truth).continuations[-1]
+        console.print(
+            f"{done.start} to {done.end}, scenario {done.scenario}: {written.orders:,} more orders in "
+            f"{written.sales_files:,} files.\nLanding zone: {written.landing}\nTruth: {written.truth}"
+        )
+    elif out is not None:
+        orders = 10_000 if orders is None else orders
+        written = write_dataset(console, out, orders, customers, products, seed, start.date(), end.date())
+        console.print(
+            f"{written.orders:,} orders of {written.customers:,} customers in {written.sales_files:,} files "
+            f"({written.empty_sales_files:,} of them days without sales).\nLanding zone: {written.landing}\nTruth: {written.truth}"
+        )
 
 
 def write_dataset(
     console: Console, out: Path, orders: int, customers: int, products: int, seed: int, start: dt.date, end: dt.date
-) -> WrittenDataset:
-    """Simulates and writes, showing progress on `console`."""
-    from simulator import simulate, write
+) -> simulator.WrittenDataset:
+    """Simulates and writes, showing progress on `console`. Raises `UserError` for arguments that make no chain."""
+    with _writing(console) as progress:
+        return simulator.write(simulator.simulate(orders, customers, seed, start, end, products), out, progress)
 
-    with _progress(console) as progress:
+
+@contextmanager
+def _writing(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Shows progress; gives what reports how many files of how many are written. What people can mend becomes a `UserError`."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Simulating", total=None)
         try:
-            simulation = simulate(orders, customers, seed, start, end, products)
-            return write(
-                simulation,
-                out,
-                lambda done, total: progress.update(task, description="Writing", completed=done, total=total),
-            )
-        except (ValueError, FileExistsError) as error:
+            yield lambda done, total: progress.update(task, description="Writing", completed=done, total=total)
+        except (ValueError, FileExistsError, FileNotFoundError) as error:
             raise UserError(str(error)) from error
-
-
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True)

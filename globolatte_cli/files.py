@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import click
 import pyarrow as pa
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -28,9 +29,27 @@ from resources.settings.settings import Settings
 SHOWN = 50
 NOTHING_IN_QUARANTINE = "Nothing is held or quarantined."
 
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+NOTE = click.option("--note", help="Why, for the record.")
 
+
+@click.group()
+def quarantine() -> None:
+    """Rows that were not certain enough to be loaded, and files that are held: see them, mend them, put them back.
+
+    PATH is the file's path in the landing zone, such as sales/usa/2024/01/31/sales.csv.
+    """
+
+
+@click.group()
+def ledger() -> None:
+    """The load ledger: every version of every file, and what became of it."""
+
+
+@quarantine.command("list")
+@JSON
 def list_quarantine(*, as_json: bool) -> None:
-    """Prints the files that are held or have quarantined rows."""
+    """List held files, and files with quarantined rows."""
     with warehouse_of(Settings()).transaction() as transaction:
         files = overview(transaction)
     if as_json:
@@ -48,8 +67,11 @@ def list_quarantine(*, as_json: bool) -> None:
         print_table([{name: row[column] for name, column in names.items()} for row in files])
 
 
+@quarantine.command("show")
+@click.argument("path")
+@JSON
 def show_quarantine(path: str, *, as_json: bool) -> None:
-    """Prints a file's quarantined rows. Raises `UserError` if there are none."""
+    """Show a file's quarantined rows: line, reason, text."""
     rows = _rows(landing_path(path))
     if as_json:
         print_json(rows.to_pylist())
@@ -60,8 +82,11 @@ def show_quarantine(path: str, *, as_json: bool) -> None:
         Console().print(f"{rows.num_rows - SHOWN:,} more: see them by `globolatte quarantine export`.")
 
 
+@quarantine.command("export")
+@click.argument("path", required=False)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="CSV file to write.")
 def export_quarantine(path: str | None, out: Path) -> None:
-    """Writes quarantined rows for a spreadsheet. Raises `UserError` if there are none."""
+    """Write a file's quarantined rows, or all of them, for a spreadsheet. Cells that would be run as formulas are escaped."""
     path = None if path is None else landing_path(path)
     rows = _rows(path)
     export(rows, out)
@@ -98,8 +123,16 @@ def landing_path(given: str) -> str:
     return given
 
 
+@quarantine.command()
+@click.argument("path")
+@click.option(
+    "--rows",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Exported rows, corrected, to put in the place of the quarantined ones.",
+)
+@NOTE
 def release(path: str, rows: Path | None, note: str | None) -> None:
-    """Puts corrected rows back; without any, loads the good rows of a held file."""
+    """Put corrected rows back (--rows), or load the good rows of a held file."""
     path = landing_path(path)
     if rows is None:
         request_and_do(Step.APPROVE, path, note)
@@ -111,18 +144,32 @@ def release(path: str, rows: Path | None, note: str | None) -> None:
     request_and_do(Step.RELEASE, path, note, corrections)
 
 
+@quarantine.command()
+@click.argument("path")
+@NOTE
 def retry(path: str, note: str | None) -> None:
-    """Validates a file's rows again under what is known now."""
+    """Validate a file again under what is known now: after a product or a unit was added, or a format declared."""
     request_and_do(Step.RETRY, landing_path(path), note)
 
 
+@click.command()
+@click.argument("path")
+@NOTE
+@click.confirmation_option(prompt="Take the rows of this file out?")
 def retract(path: str, note: str | None) -> None:
-    """Takes a file's rows out."""
+    """Take a file's rows out of the tables; the ledger says so. Uploading it again loads it again."""
     request_and_do(Step.RETRACT, landing_path(path), note)
 
 
+@ledger.command("list")
+@click.option(
+    "--status",
+    type=click.Choice(["loaded", "refused", "held", "retracted"]),
+    help="Only files in this state, such as refused.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, and all files.")
 def list_ledger(status: str | None, *, as_json: bool) -> None:
-    """Prints the latest version of each file, of those in one `status` if given; for people, the first of them."""
+    """List what became of the latest version of each file, the latest first."""
     with warehouse_of(Settings()).transaction() as transaction:
         files = Ledger(transaction).latest_versions(status or "")
     if as_json:
@@ -137,8 +184,11 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
         Console().print(f"{len(files) - SHOWN:,} more: see them by --json.")
 
 
+@ledger.command("show")
+@click.argument("path")
+@JSON
 def show_ledger(path: str, *, as_json: bool) -> None:
-    """Prints every version of a file, and every step. Raises `UserError` if the ledger does not know the path."""
+    """Show every version of a file, and every step that people took."""
     path = landing_path(path)
     with warehouse_of(Settings()).transaction() as transaction:
         history = Ledger(transaction).history(path)
@@ -169,7 +219,7 @@ def show_ledger(path: str, *, as_json: bool) -> None:
 
 def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Table | None = None) -> None:
     """Records a step, and has the ingest job do it. Raises `UserError` if it makes no sense or could not be done."""
-    from globolatte_cli.run_pass import opened_pass
+    from globolatte_cli.run_pass import opened_pass  # loads all assets, which listing does without
 
     settings = Settings()
     requested = _request(settings, step, path, note, corrections)
@@ -186,14 +236,14 @@ def _request(
     settings: Settings, step: Step, path: str, note: str | None, corrections: pa.Table | None
 ) -> RequestedStep:
     with warehouse_of(settings).transaction() as transaction:
-        ledger = Ledger(transaction)
+        load_ledger = Ledger(transaction)
         corrected = corrections["row_number"].to_pylist() if corrections is not None else []
         quarantined = quarantined_rows(transaction, path)["row_number"].to_pylist() if corrected else []
         try:
-            requested = requested_step(step, ledger.history(path), getpass.getuser(), note, corrected, quarantined)
+            requested = requested_step(step, load_ledger.history(path), getpass.getuser(), note, corrected, quarantined)
         except CannotBeDoneError as fault:
             raise UserError(str(fault)) from fault
-        ledger.request(requested, clock_of(settings).timestamp(), corrections)
+        load_ledger.request(requested, clock_of(settings).timestamp(), corrections)
     return requested
 
 

@@ -1,17 +1,43 @@
 """`globolatte models approve|reject`: records a person's decision, and has the verdict given again."""
 
+import click
 from rich.console import Console
 
+from globolatte_assets.models.sign_off import SignOff, record_sign_off
 from globolatte_cli.errors import UserError
 from resources.environment import clock_of, ml_of, warehouse_of
 from resources.ml.ml_platform import CHALLENGER, CHAMPION
 from resources.settings.settings import Settings
 
+BY = click.option("--by", required=True, help="Who decides.")
+WHY = click.option("--why", required=True, help="Why, for the record.")
+
+
+@click.group()
+def models() -> None:
+    """Models: approve or reject what training made."""
+
+
+@models.command()
+@click.argument("version")
+@BY
+@WHY
+def approve(version: str, by: str, why: str) -> None:
+    """Approve a model version, and have the verdict on the challenger given again."""
+    decide(version, by, why, approved=True)
+
+
+@models.command()
+@click.argument("version")
+@BY
+@WHY
+def reject(version: str, by: str, why: str) -> None:
+    """Reject a model version: it is not promoted, whatever the gates say. A champion stays until another replaces it."""
+    decide(version, by, why, approved=False)
+
 
 def decide(version: str, by: str, why: str, *, approved: bool) -> None:
     """Records the decision. Raises `UserError` for a version that is neither challenger nor champion, and for empty words."""
-    from globolatte_assets.models.sign_off import SignOff, record_sign_off
-
     if not by.strip() or not why.strip():
         raise UserError("--by and --why must say something; name the person and the reason")
     settings, console = Settings(), Console()
@@ -27,7 +53,7 @@ def decide(version: str, by: str, why: str, *, approved: bool) -> None:
     console.print(f"Version {version}: {sign_off}")
     challenger = ml.model(CHALLENGER)
     if challenger is not None and challenger.version == version:
-        from globolatte_cli.run_pass import promote
+        from globolatte_cli.run_pass import promote  # loads all assets, which a refusal does without
 
         promote(settings)
         champion = ml.model(CHAMPION)
