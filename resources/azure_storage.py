@@ -53,7 +53,6 @@ def without_secrets(text: str) -> str:
 
 
 def _secret(variable: str, kind: CredentialKind) -> str:
-
     value = dg.EnvVar(variable).get_value()
     if not value:
         raise MissingSecretError(

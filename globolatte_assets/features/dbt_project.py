@@ -26,7 +26,6 @@ from resources.clock import Clock
 from resources.dbt_cli import DbtOfThisEnvironment
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
 
-RAW_SOURCE = "sales_data"
 SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "quarantine"})
 """Tables that one load writes together: the one asset `raw/sales_transactions` stands for all of them."""
 

@@ -130,7 +130,6 @@ def _of_champion(
 
 
 def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predictions: pa.Table) -> int:
-
     columns = predictions.select(["order_id", "product_id", "probability"])
     labelled = columns.append_column("model_version", pa.repeat(pa.scalar(version.version), columns.num_rows))
     return warehouse.replace("ml.holdout_predictions", labelled, {"model_version": version.version})

@@ -125,7 +125,6 @@ class DuckDBWarehouse(dg.ConfigurableResource):
 
     @contextmanager
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-
         Path(self.file).parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
         try:
@@ -144,7 +143,6 @@ class DuckDBWarehouse(dg.ConfigurableResource):
             connection.close()
 
     def _connect(self) -> duckdb.DuckDBPyConnection:
-
         deadline = time.monotonic() + self.wait_seconds
         wait = FIRST_WAIT_SECONDS
         while True:
@@ -199,12 +197,10 @@ class DuckDBWarehouse(dg.ConfigurableResource):
             connection.execute("commit")
 
     def _roll_back(self, connection: duckdb.DuckDBPyConnection) -> None:
-
         try:
             connection.execute("rollback")
-        except (
-            duckdb.Error
-        ) as error:  # a fault of the storage has ended the transaction; the file is opened anew next time
+        except duckdb.Error as error:
+            # a fault of the storage has ended the transaction; the file is opened anew next time
             logging.getLogger(__name__).warning("%s: the transaction was ended by a fault before: %s", self.file, error)
 
     @contextmanager
