@@ -233,3 +233,16 @@ class BlobDeployment:
             for request in result.run_requests:
                 self.execute(request)
         raise AssertionError("the sensor asks without end")
+
+
+def blob_variables(azurite: Azurite, bay: Bay, events: Events) -> dict[str, str]:
+    """The settings by which a command finds this landing zone and its events."""
+    return {
+        "GLOBOLATTE_LANDING": "blob",
+        "GLOBOLATTE_BLOB_ACCOUNT_URL": azurite.account_url,
+        "GLOBOLATTE_BLOB_CONTAINER": bay.container.container_name,
+        "GLOBOLATTE_BLOB_CREDENTIAL": "key",
+        "GLOBOLATTE_BLOB_QUEUE": events.queue.queue,
+        "GLOBOLATTE_BLOB_QUEUE_ACCOUNT_URL": azurite.queue_account_url,
+        KEY_VARIABLE: azurite.key,
+    }

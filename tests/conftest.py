@@ -31,7 +31,6 @@ SPREAD = (
     "tests/integration/snowflake/",
     "tests/integration/test_killed.py",
     "tests/integration/test_run.py",
-    "tests/integration/test_takeover.py",
     "tests/unit/azureml/",
 )
 """Where each test takes long and arranges for itself: whichever worker is free takes the next one."""

@@ -1,4 +1,4 @@
-"""Homes with the command line on them, each command in a process of its own, as a person would run it.
+"""Homes with the command line on them, each command in a process of its own.
 
 A small chain is simulated and run once in a session; whoever needs a home that ran gets a copy.
 """
@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from resources.landing.folder import FolderLandingZone
+from tests import warm_commands
 from tests.session import Shared
 
 GLOBOLATTE = str(Path(sys.executable).with_name("globolatte"))
@@ -35,14 +37,14 @@ class Home:
         return {**clean, "GLOBOLATTE_HOME": str(self.folder), "COLUMNS": "200", **more}
 
     def command(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [GLOBOLATTE, *arguments],
-            env=self.environment(**more),
-            capture_output=True,
-            text=True,
-            timeout=600,  # of a busy machine; alone it takes a tenth of that
-            check=False,
-        )
+        with tempfile.TemporaryDirectory() as folder:
+            output, errors = Path(folder, "output"), Path(folder, "errors")
+            process = warm_commands.start(arguments, self.environment(**more), output, errors)
+            process.join(600)  # of a busy machine; alone it takes a tenth of that
+            if process.exitcode is None:
+                process.kill()
+                raise TimeoutError(f"globolatte {' '.join(arguments)} does not end:\n{output.read_text()}")
+            return subprocess.CompletedProcess(arguments, process.exitcode, output.read_text(), errors.read_text())
 
     def ok(self, *arguments: str, **more: str) -> str:
         done = self.command(*arguments, **more)
@@ -63,11 +65,12 @@ def simulated_home(shared: Shared) -> Home:
 
 
 def ran_home(shared: Shared) -> Home:
-    """The same after its first run; to be copied, not touched."""
+    """The same after its first run, in a process as a person's shell starts it; to be copied, not touched."""
 
     def run(folder: Path) -> None:
-        said = copied(simulated_home(shared), folder).ok("run")
-        assert f"{SMALL_FILES} files loaded" in said, said
+        home = copied(simulated_home(shared), folder)
+        done = subprocess.run([GLOBOLATTE, "run"], env=home.environment(), capture_output=True, text=True, check=False)
+        assert f"{SMALL_FILES} files loaded" in done.stdout, done.stdout + done.stderr
 
     return Home(shared.once("ran-home", run))
 

@@ -1,7 +1,4 @@
-"""Whole warehouses beside each other: every row of every table, to the last digit.
-
-Belongs here: reading and comparing. Does not belong here: how either warehouse came about.
-"""
+"""Whole warehouses beside each other: every row of every table, to the last digit."""
 
 import math
 from collections.abc import Collection
@@ -11,6 +8,12 @@ from pathlib import Path
 import duckdb
 
 Tables = dict[str, list[tuple[object, ...]]]
+
+COMPARED = ("sales_data", "staging", "intermediate", "marts", "features")
+RUN_DEPENDENT = {"run_id", "etag", "recorded_at", "attempt", "started_at", "settled_at", "step_id", "asked_at"}
+"""Columns that say who did it, when, and how a file was written: not what is known of the business."""
+BOOKKEEPING = {"announcements", "dbt_builds", "ledger_steps", "load_attempts", "schema_versions"}
+"""Tables that say by which runs and in which builds it came about."""
 
 COLUMNS = """
 select table_schema || '.' || table_name, list(column_name order by ordinal_position) from information_schema.columns
@@ -44,3 +47,9 @@ def assert_same(found: Tables, wanted: Tables, tolerance: float = 0.0) -> None:
         assert len(found[name]) == len(wanted[name]), name
         for row, expected in zip(found[name], wanted[name], strict=True):
             assert all(map(same, row, expected, repeat(tolerance))), f"{name}: {row} instead of {expected}"
+
+
+def comparable(warehouse: Path) -> Tables:
+    """What is known of the business up to features, without what says by which runs it came about."""
+    found = tables(warehouse, COMPARED, RUN_DEPENDENT)
+    return {name: rows for name, rows in found.items() if name.partition(".")[2] not in BOOKKEEPING}

@@ -3,22 +3,18 @@
 import datetime as dt
 import json
 import shutil
-import signal
-import socket
-import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 from playwright.sync_api import Page, expect, sync_playwright
 
 from simulator import Scenario, continue_into
-from tests.homes import GLOBOLATTE, NewHome
+from tests.dev_server import developing, free_port
+from tests.homes import NewHome
 
 DAYS_AFTER_LAUNCH = 44
 BROWSERS = (
@@ -39,17 +35,8 @@ FLAGS = [
 SENSORS = """query ($where: RepositorySelector!) { sensorsOrError(repositorySelector: $where) {
   __typename ... on Sensors { results { id name } } } }"""
 STOP_SENSOR = "mutation ($id: String!) { stopSensor(id: $id) { __typename } }"
-START_SECONDS = 90
-STOP_SECONDS = 60
 PATIENCE_MILLISECONDS = 60_000
 """A click or a text is waited for so long at the most: machines are shared."""
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True)
@@ -102,31 +89,6 @@ def environment() -> dict[str, str]:
     }
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{url}/server_info", timeout=5):
-                return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(f"the UI did not start:\n{log.read_text()[-4000:]}")
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends `globolatte dev` as a person would, and holds it to leaving nothing behind."""
-    family = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(STOP_SECONDS)
-        _, left = psutil.wait_procs(family, timeout=STOP_SECONDS)
-        assert not left, f"still running: {left}"
-    finally:
-        for one in [process, *family]:
-            if one.is_running() if isinstance(one, psutil.Process) else one.poll() is None:
-                one.kill()
-
-
 @pytest.fixture(scope="module")
 def ui(
     environment: dict[str, str], browser_path: str, home_that_ran: NewHome, tmp_path_factory: pytest.TempPathFactory
@@ -135,20 +97,10 @@ def ui(
     home = home_that_ran()
     continue_into(home.folder, Scenario.PRODUCT_LAUNCH, days=DAYS_AFTER_LAUNCH)
     home.ok("run", **environment)
-    url = f"http://127.0.0.1:{free_port()}"
-    log = tmp_path_factory.mktemp("log") / "dev.log"
-    with log.open("wb") as stream:
-        command = [GLOBOLATTE, "dev", "--port", url.rpartition(":")[2]]
-        process = subprocess.Popen(
-            command, env=home.environment(**environment), stdout=stream, stderr=stream, start_new_session=True
-        )
-        try:
-            _wait_for(url, process, log)
-            started = Ui(home.folder, url, environment["GLOBOLATTE_REPORTS_URL"])
-            started.stop_sensors()
-            yield started
-        finally:
-            _stop(process)
+    with developing(home, tmp_path_factory.mktemp("log") / "dev.log", **environment) as url:
+        started = Ui(home.folder, url, environment["GLOBOLATTE_REPORTS_URL"])
+        started.stop_sensors()
+        yield started
 
 
 @pytest.fixture

@@ -29,16 +29,11 @@ from sensors.landing import ASKED_BY_A_PERSON, listing_of, look, range_tags
 from tests.builders import Deployment, ask_for, deployment, failure_of
 from tests.homes import Home, as_if_made_here
 from tests.kept_homes.make import WHO, WHY, ask_endpoint
-from tests.table_comparison import assert_same, tables
+from tests.table_comparison import assert_same, comparable
 
 pytestmark = pytest.mark.slow
 
 ARCHIVE = Path(__file__).parents[1] / "kept_homes" / "0.1.0.tar.xz"
-COMPARED = ("sales_data", "staging", "intermediate", "marts", "features")
-RUN_DEPENDENT = {"run_id", "etag", "recorded_at", "attempt", "started_at", "settled_at", "step_id", "asked_at"}
-"""Columns that say who did it, when, and how a file was written: not what is known of the business."""
-BOOKKEEPING = {"announcements", "dbt_builds", "ledger_steps", "load_attempts", "schema_versions"}
-"""Tables that say by which runs and in which builds it came about."""
 
 
 @dataclass(frozen=True)
@@ -221,8 +216,3 @@ def test_its_tables_are_those_of_a_chain_that_never_changed_versions(
         "features.feat_training_examples",
     } <= {name for name, rows in unchanged.items() if rows}
     assert_same(comparable(kept.warehouse), unchanged, tolerance=1e-12)
-
-
-def comparable(warehouse: Path) -> dict[str, list[tuple[object, ...]]]:
-    found = tables(warehouse, COMPARED, RUN_DEPENDENT)
-    return {name: rows for name, rows in found.items() if name.partition(".")[2] not in BOOKKEEPING}

@@ -1,8 +1,5 @@
 """Killing `globolatte run` at any moment and running it again gives the same tables and the same partitions materialized."""
 
-import os
-import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -12,7 +9,8 @@ import pytest
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.homes import GLOBOLATTE, Home, NewHome
+from tests import warm_commands
+from tests.homes import Home, NewHome
 
 MOMENTS: tuple[tuple[str, float], ...] = (
     ("· Reference data", 0.2),
@@ -73,16 +71,15 @@ def materialized(home: Home) -> dict[str, set[str]]:
 
 def kill_at(home: Home, words: str, seconds: float, log: Path) -> bool:
     """Runs, waits for a step's line and then some, and kills; says whether there was something left to kill."""
-    with log.open("w") as output:
-        process = subprocess.Popen([GLOBOLATTE, "run"], env=home.environment(), stdout=output, stderr=output)
-        deadline = time.monotonic() + 90
-        while words not in log.read_text() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(seconds)
-        alive = process.poll() is None
-        if alive:
-            os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+    log.write_text("")
+    process = warm_commands.start(["run"], home.environment(), log)
+    deadline = time.monotonic() + 90
+    while words not in log.read_text() and process.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    alive = process.is_alive()
+    process.kill()
+    process.join()
     return alive
 
 

@@ -1,5 +1,6 @@
-"""Drift and performance end to end: a small chain is learned, then changes, then breaks."""
+"""Drift, performance and takeover end to end: a small chain is learned and served, then it changes, then it breaks."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -8,8 +9,10 @@ import pytest
 from globolatte_assets.jobs import INGEST_SALES, MONITOR
 from globolatte_assets.keys import DATA_DRIFT, PERFORMANCE
 from globolatte_assets.models.retraining import decide_retraining
+from globolatte_cli.demo_online import asking, go_offline
+from globolatte_cli.endpoints import client_of
 from globolatte_cli.instance import open_instance
-from resources.environment import clock_of, landing_of, ml_of, warehouse_of
+from resources.environment import clock_of, landing_of, ml_of, predictions_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from resources.warehouse.duckdb_file import DuckDBWarehouse
@@ -17,6 +20,8 @@ from sensors.landing import ASKED_BY_A_PERSON, listing_of, look, range_tags
 from sensors.retraining import training_situation
 from simulator import Scenario, continue_into
 from tests.homes import Home, NewHome
+
+QUESTION = {"customer_id": "C0007", "region": "USA", "weather": "Sunny"}
 
 
 class Monitored:
@@ -66,21 +71,28 @@ def metadata(result: dg.ExecuteInProcessResult, key: dg.AssetKey) -> dict[str, A
     return {name: entry.value for name, entry in materialization.metadata.items()}
 
 
-@pytest.fixture(scope="module")
-def chain(home_that_ran: NewHome) -> Monitored:
-    """A chain of two months with a champion."""
-    return Monitored(home_that_ran())
+@pytest.fixture
+def chain(home_that_ran: NewHome) -> Iterator[Monitored]:
+    """A chain of two months with a champion behind its endpoint."""
+    chain = Monitored(home_that_ran())
+    try:
+        assert "up" in chain.home.ok("endpoints", "deploy", GLOBOLATTE_PREDICTION_LOG_SECONDS="1")
+        yield chain
+    finally:
+        go_offline(chain.settings)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_a_chain_goes_through_a_launch_a_retraining_and_a_breakdown(chain: Monitored) -> None:
+def test_a_chain_goes_through_a_launch_a_retraining_that_takes_over_and_a_breakdown(chain: Monitored) -> None:
     found = chain.monitor()
     assert "Nothing to compare yet" in found["data_drift"]["note"]
     assert chain.decision() == (False, "The champion still fits what is sold.")
 
     continue_into(chain.home.folder, Scenario.PRODUCT_LAUNCH, days=44)
-    assert "Trained: Data drifted in 2 of the last 2 windows of chain" in chain.home.ok("run")
+    with asking(client_of(chain.settings), QUESTION) as asked:
+        said = chain.home.ok("run")
+    assert "Trained: Data drifted in 2 of the last 2 windows of chain" in said
     of_chain = [row for row in chain.rows("monitoring.drift") if row["scope"] == "chain"]
     assert {(row["model_version"], row["window_status"]) for row in of_chain} == {("1", "drifted")}
     assert {row["column_name"] for row in of_chain if row["status"] == "drifted"} >= {"main_product_id"}
@@ -90,8 +102,20 @@ def test_a_chain_goes_through_a_launch_a_retraining_and_a_breakdown(chain: Monit
     assert min(report.stat().st_size for report in reports) > 1_000_000
     assert chain.champion() == "2"
 
+    assert "Champion behind the endpoint" in said
+    assert not asked.failures
+    assert set(asked.answers) == {"1", "2"}
+    assert client_of(chain.settings).score([QUESTION])["model_version"] == "2"
+
+    go_offline(chain.settings)
     continue_into(chain.home.folder, Scenario.NONE, days=22)
     chain.home.ok("run")
+    assert not client_of(chain.settings).observed().running, "what was stopped stays stopped"
+    assert not predictions_of(chain.settings).finished()
+    rows = [row for row in chain.rows("monitoring.prediction_log") if row["customer_id"] == QUESTION["customer_id"]]
+    assert len(rows) == asked.answers.total() + 1, "every answer is in the log once"
+    by_id = {(row["prediction_id"], row["model_version"]) for row in rows}
+    assert len(by_id) == len({prediction_id for prediction_id, _ in by_id}), "an id belongs to one model"
     judged = [row for row in chain.rows("monitoring.drift") if row["model_version"] == "2" and row["scope"] == "chain"]
     assert {row["window_status"] for row in judged} == {"ok"}
     performance = [row for row in chain.rows("monitoring.performance") if row["model_version"] == "2"]
