@@ -8,6 +8,8 @@ from typing import Any, Protocol
 ENDPOINT_NAME = "recommender"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 WHOLE = 100
+DEPLOYMENT_HEADER = "azureml-model-deployment"
+"""Picks the deployment that answers; in an answer it names the one that did."""
 
 
 @dataclass(frozen=True)

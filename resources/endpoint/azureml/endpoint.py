@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 from resources.endpoint.azureml import online
 from resources.endpoint.azureml.endpoint_credential import EndpointCredential
 from resources.endpoint.azureml.endpoint_update import SUCCEEDED, EndpointUpdate, desired_from_tags
-from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, ObservedDeployment, ObservedState
+from resources.endpoint.endpoint import (
+    DEPLOYMENT_HEADER,
+    Deployment,
+    DesiredState,
+    EndpointError,
+    ObservedDeployment,
+    ObservedState,
+)
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.azureml.faults import AzureMLError
 from resources.ml.azureml.models import folder_name
@@ -25,7 +32,6 @@ from resources.settings.azureml import AzureMLSettings
 if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
-DEPLOYMENT_HEADER = "azureml-model-deployment"
 ANSWER_SECONDS = 185.0
 """Azure gives a request 180 seconds at the most."""
 REFUSED = frozenset({http.client.UNAUTHORIZED, http.client.FORBIDDEN})
