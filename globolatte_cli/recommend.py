@@ -17,7 +17,8 @@ from globolatte_cli.instance import prepare_home
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.explain.single import Explained, explain_request
-from globolatte_ml.scoring.scorer import Request, Scorer
+from globolatte_ml.scoring.recommendations import Request
+from globolatte_ml.scoring.scorer import Scorer
 from globolatte_ml.scoring.service import document
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.serving_state import ServingStates

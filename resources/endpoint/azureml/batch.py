@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from resources.atomic import filled_once
 from resources.endpoint.azureml import online
-from resources.endpoint.azureml.endpoint_update import SUCCEEDED
 from resources.endpoint.deployment_spec import APPEND_ROW, BATCH_SCRIPT, DeploymentSpec, write_folder
 from resources.ml.azureml.computes import ensure_compute
 from resources.ml.azureml.data_assets import URI_FOLDER, ensure_data
@@ -113,7 +112,7 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
 def _wait_until_made(workspace: Workspace, get: Callable[[], Any], what: str, page: str) -> None:
     """Someone else may be making it, or was interrupted at it: Azure goes on. Raises `AzureMLError` if nothing comes of it."""
     deadline = time.monotonic() + workspace.settings.deployment_wait_seconds
-    while (state := provisioning_state(get())) != SUCCEEDED:
+    while (state := provisioning_state(get())) != online.SUCCEEDED:
         if state in online.GIVEN_UP or time.monotonic() > deadline:
             raise AzureMLError(what, f"is {state}", "run it again", page)
         time.sleep(workspace.settings.poll_seconds)

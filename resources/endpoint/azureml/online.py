@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
 
-MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
+SAID_BY_TAGS = MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
+"""What a deployment's tags say of it."""
+SUCCEEDED = "Succeeded"
 GIVEN_UP = frozenset({"Failed", "Canceled"})
 """States that a deployment or endpoint does not leave by itself."""
 BUSY_PERCENT, LOOK_SECONDS = 70, 10
