@@ -45,22 +45,22 @@ score.listeners[:] = data_collector.listeners()
 
 @dataclass(frozen=True)
 class Probe:
-    """When an instance counts as alive or ready; seconds."""
+    """When an instance counts as alive and ready; seconds, by Azure's names."""
 
     initial_delay: int = 10
     period: int = 10
     timeout: int = 2
-    failures: int = 30
-    successes: int = 1
+    failure_threshold: int = 30
+    success_threshold: int = 1
 
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What an instance takes on at a time, and for how long."""
+    """What an instance takes on at a time, and for how long; by Azure's names."""
 
-    timeout_ms: int = 5000
-    per_instance: int = 4
-    queue_ms: int = 500
+    request_timeout_ms: int = 5000
+    max_concurrent_requests_per_instance: int = 4
+    max_queue_wait_ms: int = 500
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ class DeploymentSpec:
     instances: int = 1
     instances_max: int | None = None
     requests: RequestLimits = field(default_factory=RequestLimits)
-    liveness: Probe = field(default_factory=Probe)
-    readiness: Probe = field(default_factory=Probe)
+    probe: Probe = field(default_factory=Probe)
     batch: BatchLimits = field(default_factory=BatchLimits)
     app_insights: bool = False
     collect_data: bool = False

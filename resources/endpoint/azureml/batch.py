@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,15 +159,13 @@ def score(workspace: Workspace, questions: Path, copies: Path, say: Say = lambda
 
 def _names_differ(questions: Path) -> None:
     """Raises `AzureMLError` for files of one name in several folders: the answers to one would take the place of the others'."""
-    by_name: dict[str, list[str]] = {}
-    for file in sorted(questions.rglob("*")):
-        if file.is_file():
-            by_name.setdefault(file.name, []).append(str(file.relative_to(questions)))
-    twice = ["; ".join(paths) for paths in by_name.values() if len(paths) > 1]
-    if twice:
-        raise AzureMLError(
-            f"questions {questions}", f"have the same name twice: {twice[0]}", "give each file a name of its own"
-        )
+    files = sorted((file for file in questions.rglob("*") if file.is_file()), key=lambda file: (file.name, file))
+    for _, namesakes in groupby(files, key=lambda file: file.name):
+        same = "; ".join(str(file.relative_to(questions)) for file in namesakes)
+        if "; " in same:
+            raise AzureMLError(
+                f"questions {questions}", f"have the same name twice: {same}", "give each file a name of its own"
+            )
 
 
 def _is_well(get: Callable[[], Any]) -> bool:

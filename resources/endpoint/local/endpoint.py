@@ -105,7 +105,7 @@ class LocalEndpoint(dg.ConfigurableResource):
     def desired(self) -> DesiredState:
         """What should run. Raises `EndpointError` if the file is damaged."""
         try:
-            return read_desired(self.files)
+            return read_desired(self.files) or DesiredState()
         except ValueError as error:
             raise EndpointError(str(error)) from error
 

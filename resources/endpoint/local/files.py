@@ -65,8 +65,8 @@ def read_json(path: Path) -> Any:
         return None
 
 
-def read_desired(files: EndpointFiles) -> DesiredState:
-    """What should run; nothing if nothing was ever declared. Raises `ValueError` naming the file."""
+def read_desired(files: EndpointFiles) -> DesiredState | None:
+    """What should run; none if there is no such file. Raises `ValueError` naming the file."""
     try:
         document = json.loads(files.desired.read_text(encoding="utf-8"))
         mirror = document.get("mirror")
@@ -76,7 +76,7 @@ def read_desired(files: EndpointFiles) -> DesiredState:
             Mirror(**mirror) if mirror else None,
         )
     except FileNotFoundError:
-        return DesiredState()
+        return None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         fault = error if isinstance(error, ValueError) else f"is no desired state ({error!r})"
         raise ValueError(
@@ -92,15 +92,6 @@ def write_desired(files: EndpointFiles, desired: DesiredState) -> None:
 def version_of(desired: DesiredState) -> str:
     """A name for this content."""
     return hashlib.sha256(json.dumps(asdict(desired), sort_keys=True).encode()).hexdigest()[:16]
-
-
-def stamp(path: Path) -> tuple[int, int] | None:
-    """Changes whenever the file is replaced; none if it is not there."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return found.st_mtime_ns, found.st_ino
 
 
 def endpoint_key(files: EndpointFiles) -> str:

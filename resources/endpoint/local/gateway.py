@@ -21,7 +21,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from resources.endpoint.endpoint import DEPLOYMENT_HEADER
-from resources.endpoint.local.files import EndpointFiles, endpoint_key, read_json, stamp
+from resources.endpoint.local.files import EndpointFiles, endpoint_key, read_json
 from resources.endpoint.local.processes import BACKLOG, GRACE_SECONDS, spawn_supervisor
 from resources.endpoint.local.routing import RETRY_AFTER_SECONDS, NoRouteError, Route, Routes, choose, mirrors
 from resources.endpoint.local.upstream import ANSWER_SECONDS, Upstream
@@ -45,7 +45,6 @@ class Gateway:
     def __init__(self, files: EndpointFiles, key: str) -> None:
         self._files, self._secret = files, f"{SECRET_PREFIX}{key}".encode()
         self._routes = Routes()
-        self._stamp: tuple[int, int] | None = None
         self._upstream: Upstream
         self._counts: Counter[str] = Counter()
         self._mirroring: set[asyncio.Task[None]] = set()
@@ -155,10 +154,9 @@ class Gateway:
 
     def _look(self) -> None:
         """Takes over new routes. None are left when the supervisor has gone: the old ones stay good."""
-        now = stamp(self._files.routes)
-        if now is None or now == self._stamp:
-            return
-        self._routes, self._stamp = Routes.from_document(read_json(self._files.routes)), now
+        document = read_json(self._files.routes)
+        if document is not None and document["version"] != self._routes.version:
+            self._routes = Routes.from_document(document)
 
 
 @web.middleware

@@ -21,7 +21,7 @@ from types import FrameType
 from typing import IO, Any
 
 from resources.endpoint.endpoint import DesiredState, EndpointError
-from resources.endpoint.local.files import EndpointFiles, read_desired, read_json, stamp, version_of, write_json
+from resources.endpoint.local.files import EndpointFiles, read_desired, read_json, version_of, write_json
 from resources.endpoint.local.processes import ProcessId, end_orphans, listen, start_deployment, start_gateway
 from resources.endpoint.local.slots import DeploymentSlot, Slot
 
@@ -54,7 +54,6 @@ class Supervisor:
     def __init__(self, options: Options) -> None:
         self._files, self._options = EndpointFiles(options.folder.resolve()), options
         self._desired, self._problem = DesiredState(), ""
-        self._desired_stamp: tuple[int, int] | None = None
         self._deployments: list[DeploymentSlot] = []
         self._stop = False
         self._written: dict[Path, Any] = {}
@@ -106,18 +105,17 @@ class Supervisor:
         self._stop = True
 
     def _read_desired(self) -> None:
-        now = stamp(self._files.desired)
-        if now == self._desired_stamp:
-            return
-        if now is None and self._desired.deployments:
-            self._problem = f"{self._files.desired} is gone; what runs goes on running"
-            return
-        self._desired_stamp = now
+        before, self._problem = self._problem, ""
         try:
-            self._desired, self._problem = read_desired(self._files), ""
+            desired = read_desired(self._files)
+            if desired is not None:
+                self._desired = desired
+            elif self._desired.deployments:
+                self._problem = f"{self._files.desired} is gone; what runs goes on running"
         except ValueError as error:
             self._problem = str(error)
-            _say(f"{error}; what runs goes on running")
+        if self._problem not in ("", before):
+            _say(self._problem)
 
     def _reconcile(self) -> None:
         wanted = self._desired.deployments

@@ -105,7 +105,7 @@ def test_a_deployment_stands_as_a_folder_that_can_be_read_back(tmp_path: Path) -
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "customers.parquet").write_bytes(b"state")
     spec = DeploymentSpec(
-        "blue", "3", "c" * 64, "s1", instances_max=4, readiness=Probe(5), batch=BatchLimits(10), conda={"name": "n"}
+        "blue", "3", "c" * 64, "s1", instances_max=4, probe=Probe(5), batch=BatchLimits(10), conda={"name": "n"}
     )
     folder = write_folder(spec, tmp_path / "deployment", tmp_path / "state")
     assert json.loads((folder / "deployment.json").read_text()) == asdict(spec)

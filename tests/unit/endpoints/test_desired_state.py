@@ -37,7 +37,7 @@ def test_what_does_not_fit_together_is_refused(fields, message):
 
 def test_a_desired_state_survives_its_file(tmp_path):
     files = EndpointFiles(tmp_path)
-    assert read_desired(files) == DesiredState()
+    assert read_desired(files) is None
     wanted = DesiredState({"blue": OLD, "green": NEW}, {"blue": 90, "green": 10}, Mirror("green", 5))
     write_desired(files, wanted)
     assert read_desired(files) == wanted
