@@ -91,17 +91,17 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
     spec = online.spec_of(settings, name, (version.version, version.content_hash), state.name, conda)
     client = workspace.client
     with faults_of(f"batch endpoint {settings.batch_endpoint}", page):
-        if not _is_well(lambda: client.batch_endpoints.get(settings.batch_endpoint)):
-            client.batch_endpoints.begin_create_or_update(endpoint_entity(settings)).result()
         get_endpoint = partial(client.batch_endpoints.get, settings.batch_endpoint)
+        if not _is_well(get_endpoint):
+            client.batch_endpoints.begin_create_or_update(endpoint_entity(settings)).result()
         _wait_until_made(workspace, get_endpoint, f"batch endpoint {settings.batch_endpoint}", page)
-        if not _is_well(lambda: client.batch_deployments.get(name, settings.batch_endpoint)):
+        get_deployment = partial(client.batch_deployments.get, name, settings.batch_endpoint)
+        if not _is_well(get_deployment):
             environment = ensure_environment(workspace, batch_environment(workspace, conda))
             with tempfile.TemporaryDirectory(prefix="globolatte-batch-") as scratch:
                 code = write_folder(spec, Path(scratch) / "code", state)
                 entity = deployment_entity(settings, spec, code, environment, compute)
                 client.batch_deployments.begin_create_or_update(entity, skip_script_validation=True).result()
-        get_deployment = partial(client.batch_deployments.get, name, settings.batch_endpoint)
         _wait_until_made(workspace, get_deployment, f"batch deployment {name}", page)
         endpoint = get_endpoint()
         if (endpoint.defaults.deployment_name if endpoint.defaults else None) != name:
