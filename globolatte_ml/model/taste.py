@@ -153,11 +153,6 @@ def free_occasions(inputs: TasteInputs) -> np.ndarray:
     return (ADDONS_PER_ORDER * inputs.orders - inputs.addon_lines).clip(min=0.0)
 
 
-def taste_probabilities(parameters: TasteParameters, draws: np.ndarray, inputs: TasteInputs) -> np.ndarray:
-    """P(main product), (n, K): rows sum to 1."""
-    return softmax(taste_scores(parameters, Population.of(parameters, draws), inputs))
-
-
 def taste_scores(parameters: TasteParameters, population: Population, inputs: TasteInputs) -> np.ndarray:
     """log P(main product), (n, K), up to a constant per row; finite. `population` is that of `parameters`."""
     if len(inputs) <= ROWS_AT_ONCE:

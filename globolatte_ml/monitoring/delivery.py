@@ -61,16 +61,8 @@ class Delivery:
 
     def plus(self, other: Delivery) -> Delivery:
         """Both together; unit and date are those of `self` and the later one."""
-        return replace(
-            self,
-            date=max(self.date, other.date),
-            orders=self.orders + other.orders,
-            rows_loaded=self.rows_loaded + other.rows_loaded,
-            rows_quarantined=self.rows_quarantined + other.rows_quarantined,
-            days_expected=self.days_expected + other.days_expected,
-            days_missing=self.days_missing + other.days_missing,
-            days_refused=self.days_refused + other.days_refused,
-        )
+        counts = {name: own + vars(other)[name] for name, own in vars(self).items() if name not in ("unit", "date")}
+        return replace(self, date=max(self.date, other.date), **counts)
 
     def faults(self, limits: DeliveryLimits | None = None) -> tuple[str, ...]:
         """Why the delivery is broken, one sentence each; empty if it is sound."""

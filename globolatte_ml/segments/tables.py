@@ -17,6 +17,11 @@ from globolatte_ml.segments.fit import ORDERS_TO_BE_HEARD, SegmentFit
 from globolatte_ml.segments.profiles import Profile
 from globolatte_ml.segments.vectors import Customers
 
+PROFILE_NUMBERS = (
+    *("segment_id", "customers", "share_of_customers", "share_of_sales", "orders_per_30_days"),
+    *("spend_per_order", "lines_per_order", "days_since_last_order"),
+)
+
 
 def customers_from(
     customer_level: pa.Table, product_level: pa.Table, spend: pa.Table, products: Sequence[str]
@@ -59,15 +64,8 @@ def profiles_table(profiles: Sequence[Profile], fit: SegmentFit, as_of: dt.date)
     return pa.Table.from_pylist(
         [
             {
-                "segment_id": one.segment_id,
+                **{name: getattr(one, name) for name in PROFILE_NUMBERS},
                 "segment_name": one.name,
-                "customers": one.customers,
-                "share_of_customers": one.share_of_customers,
-                "share_of_sales": one.share_of_sales,
-                "orders_per_30_days": one.orders_per_30_days,
-                "spend_per_order": one.spend_per_order,
-                "lines_per_order": one.lines_per_order,
-                "days_since_last_order": one.days_since_last_order,
                 "favourite_product_id": one.favourite,
                 "peak_daypart": DAYPARTS[int(np.argmax(one.daypart_shares))],
                 "profile": json.dumps(asdict(one), sort_keys=True),
