@@ -11,8 +11,6 @@ product). Its rate is compared with B's rate at all other anchors of the same re
   `lift_low` is its fifth percentile. The prior's mean is 1: without evidence nothing goes together.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +43,7 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.anchor)
 
-    def plus(self, other: Pairs) -> Pairs:
+    def plus(self, other: "Pairs") -> "Pairs":
         """Both regions' pairs, one after the other."""
         return Pairs(
             *(

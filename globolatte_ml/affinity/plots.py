@@ -1,7 +1,5 @@
 """Affinities as PNG bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The choice of an audience: who to offer what within a budget, and whom to hold back for comparison."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import math

@@ -1,7 +1,5 @@
 """What an offer does to the odds that its product is chosen: assumed at first, measured once campaigns with control groups are over."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Campaigns as PNG bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Campaigns as the warehouse's tables hold them."""
 
-from __future__ import annotations
-
 import datetime as dt
 import math
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Reading a training snapshot: the exported orders that a model learns from and is evaluated on."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -53,7 +51,7 @@ class SnapshotOrders:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, rows: np.ndarray) -> SnapshotOrders:
+    def take(self, rows: np.ndarray) -> "SnapshotOrders":
         """The orders at `rows` (positions or a boolean mask), over the same catalogue."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         arrays: dict[str, Any] = {name: of[rows] for name, of in vars(self).items() if isinstance(of, np.ndarray)}

@@ -1,7 +1,5 @@
 """What is known of each customer: `CustomerStates`, the arrays behind the state columns that dbt produces."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -66,7 +64,7 @@ class CustomerStates:
         product_level: pa.Table,
         key: Literal["customer_id", "order_key"],
         products: Sequence[str],
-    ) -> CustomerStates:
+    ) -> "CustomerStates":
         """One row per row of `customer_level`, in its order; pairs of unknown products or keys are left out."""
         catalogue = pa.array(list(products), pa.string())
         n, k = customer_level.num_rows, len(products)
@@ -91,7 +89,7 @@ class CustomerStates:
         )
 
     @classmethod
-    def empty(cls, n: int, products: Sequence[str]) -> CustomerStates:
+    def empty(cls, n: int, products: Sequence[str]) -> "CustomerStates":
         """n customers of whom nothing is known."""
         k = len(products)
         return cls(
@@ -105,7 +103,7 @@ class CustomerStates:
             **{name: np.zeros((n, k)) for name in PRODUCT_LEVEL_COLUMNS},
         )
 
-    def take(self, rows: np.ndarray) -> CustomerStates:
+    def take(self, rows: np.ndarray) -> "CustomerStates":
         """The states at `rows` (positions or a boolean mask); a position of -1 gives the empty state."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         nobody = rows < 0
@@ -117,7 +115,7 @@ class CustomerStates:
                 values[nobody] = _NOTHING.get(name, 0)
         return replace(self, **taken)
 
-    def for_products(self, products: Sequence[str]) -> CustomerStates:
+    def for_products(self, products: Sequence[str]) -> "CustomerStates":
         """The same states over another catalogue: products it lacks are dropped, new ones have no history."""
         if tuple(products) == self.products:
             return self

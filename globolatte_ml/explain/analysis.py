@@ -1,7 +1,5 @@
 """All analyses of one model on one snapshot, as a record."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass

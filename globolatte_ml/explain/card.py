@@ -3,8 +3,6 @@
 After Mitchell et al., "Model cards for model reporting" (2019).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

@@ -7,8 +7,6 @@ out); (4) one order's weather does not act on another order. The estimator is au
 customer and by unit and day, the larger counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

@@ -1,7 +1,5 @@
 """One self-contained HTML page per model version: pictures inside, nothing fetched, no script."""
 
-from __future__ import annotations
-
 import base64
 import html
 import re

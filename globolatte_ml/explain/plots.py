@@ -1,7 +1,5 @@
 """Pictures of an analysis as PNG bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -3,8 +3,6 @@
 How the taste model learns stands in `taste_fit.py`, what features need in `priors.py`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 

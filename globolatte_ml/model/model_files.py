@@ -3,8 +3,6 @@
 A folder written by an earlier release may also hold `preference_model.onnx`, from which it answered requests; it is not read any more.
 """
 
-from __future__ import annotations
-
 import json
 import zipfile
 from dataclasses import fields

@@ -1,8 +1,6 @@
 """The orders that are compared: their columns, alike for a window and for the champion's snapshot; and which orders of the snapshot a
 window is compared with."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """The verdicts of monitoring: frozen records that can be kept, compared and decided on."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

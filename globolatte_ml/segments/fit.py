@@ -1,7 +1,5 @@
 """A segmentation: found once, stored as a document, applied to whoever comes; and ids that last, whatever is found next time."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import json
@@ -65,7 +63,7 @@ class SegmentFit:
         return json.dumps(document, sort_keys=True, default=_plain)
 
     @classmethod
-    def from_json(cls, text: str) -> SegmentFit:
+    def from_json(cls, text: str) -> "SegmentFit":
         """The inverse of `to_json`."""
         document = _parts(json.loads(text), ("centres", "shares"))
         space = VectorSpace(**_parts(document.pop("space"), ("usual", "daypart_mix")))

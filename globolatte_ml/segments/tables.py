@@ -1,7 +1,5 @@
 """Segments as the warehouse's tables hold them, and back."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ Shares are shrunken by empirical Bayes towards what is usual where the customer 
 it: a customer of few orders stands near the origin, and regions do not become segments.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +31,7 @@ class Customers:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: np.ndarray) -> Customers:
+    def take(self, rows: np.ndarray) -> "Customers":
         """The customers at `rows` (positions or a boolean mask)."""
         return Customers(self.ids[rows], self.home[rows], self.states.take(rows), self.spend[rows])
 
