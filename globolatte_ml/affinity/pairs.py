@@ -43,15 +43,6 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.anchor)
 
-    def plus(self, other: "Pairs") -> "Pairs":
-        """Both regions' pairs, one after the other."""
-        return Pairs(
-            *(
-                np.concatenate([mine, theirs])
-                for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
-            )
-        )
-
 
 @dataclass(frozen=True)
 class Affinity:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
+from globolatte_ml.figures import ACCENT, COFFEE, CREAM, INK, MUTED, finish_axes, new_figure, png_bytes
 from globolatte_ml.monitoring.verdicts import Status
 
 if TYPE_CHECKING:
@@ -73,7 +73,6 @@ def _mark_broken(axes: "Axes", rows: Sequence[Row]) -> None:
 
 
 def _finish_dates(axes: "Axes") -> None:
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.tick_params(axis="x", labelrotation=30, labelsize=8.5)
     axes.tick_params(axis="y", colors=MUTED)
-    finish_axes(axes, "")
+    finish_axes(axes, "", grid="y")

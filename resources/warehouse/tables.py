@@ -39,6 +39,21 @@ def owned_tables(migrations: tuple[str, ...] = MIGRATIONS) -> Mapping[str, tuple
     return tables
 
 
+ARROW_TYPES = {
+    "varchar": pa.string(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+}
+
+
+def arrow_schema(table: str) -> pa.Schema:
+    """The columns of a table that Python owns, as those of an Arrow table."""
+    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in owned_tables()[table]])
+
+
 def row_count(warehouse: Warehouse, table: str) -> int:
     """How many rows `table` has. Both engines answer from their catalogue, whatever the number."""
     if table not in owned_tables():

@@ -147,7 +147,7 @@ def test_matching_takes_the_best_total_and_leaves_unlike_segments_out():
 
 def test_names_say_what_stands_out():
     space = learn_vector_space(customers())
-    centre = np.zeros(len(space.names))
+    centre = np.zeros(space.coordinates(customers()).shape[1])
     assert name_of(centre, space, NAMES) == "All-rounders"
     centre[[1, 3]] = 0.9, 0.6
     assert name_of(centre, space, NAMES) == "Mocha & Scone fans"
