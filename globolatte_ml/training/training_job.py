@@ -6,7 +6,6 @@ The command line and the conversation with Dagster are `train.py`'s.
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import re
 import shutil
 import tempfile
@@ -24,6 +23,7 @@ from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.flat_rows import CONTEXT_TEXT_COLUMNS, COUNT_COLUMNS, DATE_COLUMNS, flat_rows
 from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.states import PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS
+from globolatte_ml.job_entry import write_json
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.training.evaluation import Evaluation, evaluate, holdout_table
 from globolatte_ml.training.proofs import prove, write_proofs
@@ -114,9 +114,9 @@ def write(training: Training, snapshot: SnapshotOrders, out: Path) -> None:
     candidates = {"penalties": chosen.penalties, "half_lives": chosen.half_lives, "tabular": chosen.tabular}
     again = partial(fit_on_the_past, seed=training.seed, candidates=candidates)
     write_proofs(prove(training.model, snapshot, out / "model", again, training.seed), out / "model")
-    _write_json(out / "metrics.json", training.metrics())
-    _write_json(out / "parameters.json", training.parameters())
-    _write_json(out / "evaluation.json", training.evaluation.as_dict())
+    write_json(out / "metrics.json", training.metrics())
+    write_json(out / "parameters.json", training.parameters())
+    write_json(out / "evaluation.json", training.evaluation.as_dict())
     predictions = holdout_table(snapshot, training.probabilities)
     pq.write_table(predictions, out / "holdout_predictions.parquet")
 
@@ -173,10 +173,6 @@ def _signature(model: PreferenceModel) -> Any:
     ]
     outputs = [ColSpec(DataType.double, product) for product in products]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
-
-
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _word(name: str) -> str:

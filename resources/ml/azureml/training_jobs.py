@@ -185,7 +185,7 @@ def pipeline_job(
         return {"out": train.outputs.out, "evaluation": evaluate.outputs.out, **added}
 
     job: PipelineJob = parts.dress(training_pipeline(snapshot=snapshot_input(parts)), name)
-    cast(Any, job.settings).default_compute = parts.compute or "serverless"
+    cast("Any", job.settings).default_compute = parts.compute or "serverless"
     return job
 
 
