@@ -1,7 +1,7 @@
 """The asset `models/evaluation`: challenger and champion evaluated on the same holdout, the challenger's."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -76,35 +76,19 @@ def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: s
     warehouse.replace("ml.evaluations", row, {"model_version": version.version, "snapshot": snapshot})
 
 
-@dataclass(frozen=True)
-class EvaluatedModel:
-    """A model's evaluation on a snapshot's holdout, and the predictions it rests on."""
+def evaluate_version(version: ModelVersion, orders: SnapshotOrders) -> tuple[Evaluation, np.ndarray]:
+    """Evaluates a registered model on the holdout of a snapshot's orders, with what its training job proved of it.
 
-    evaluation: Evaluation
-    probabilities: np.ndarray
-    """(holdout orders, K)."""
-
-
-def evaluate_version(version: ModelVersion, orders: SnapshotOrders) -> EvaluatedModel:
-    """Evaluates a registered model on the holdout of a snapshot's orders, with what its training job proved of it."""
+    With the probabilities that the evaluation rests on, shape (holdout orders, K).
+    """
     found, probabilities = evaluate(PreferenceModel.load(resolve_model_folder(version.folder)), orders)
-    return EvaluatedModel(replace(found, proofs=kept_proofs(version.folder)), probabilities)
-
-
-def against_champion(challenger: EvaluatedModel, champion: EvaluatedModel | None, orders: SnapshotOrders) -> Evaluation:
-    """The challenger's evaluation, with its gain over the champion order by order if there is one."""
-    if champion is None:
-        return challenger.evaluation
-    gain = gain_over(challenger.probabilities, champion.probabilities, orders, orders.holdout)
-    return replace(challenger.evaluation, gain_over_champion=gain)
+    return replace(found, proofs=kept_proofs(version.folder)), probabilities
 
 
 def _of_champion(
-    context: dg.AssetExecutionContext, champion: ModelVersion | None, orders: SnapshotOrders
-) -> EvaluatedModel | None:
+    context: dg.AssetExecutionContext, champion: ModelVersion, orders: SnapshotOrders
+) -> tuple[Evaluation, np.ndarray] | None:
     """The champion on the challenger's holdout; none, with a warning, if its kept files cannot be used."""
-    if champion is None:
-        return None
     try:
         return evaluate_version(champion, orders)
     except (InvalidDataError, OSError) as error:
@@ -138,13 +122,16 @@ def evaluation(
     challenger, champion = challenger_of(ml), ml.model(CHAMPION)
     snapshot = ml.snapshot(challenger.snapshot)
     orders = read_snapshot(snapshot.folder)
-    evaluated, evaluated_champion = evaluate_version(challenger, orders), _of_champion(context, champion, orders)
-    of_challenger = against_champion(evaluated, evaluated_champion, orders)
-    of_champion = evaluated_champion.evaluation if evaluated_champion is not None else None
+    of_challenger, probabilities = evaluate_version(challenger, orders)
+    of_champion = None
+    if champion is not None and (evaluated := _of_champion(context, champion, orders)) is not None:
+        of_champion, by_champion = evaluated
+        gain = gain_over(probabilities, by_champion, orders, orders.holdout)
+        of_challenger = replace(of_challenger, gain_over_champion=gain)
+        if champion.version != challenger.version:
+            _keep(warehouse, clock, champion, snapshot.name, of_champion)
     _keep(warehouse, clock, challenger, snapshot.name, of_challenger)
-    if champion is not None and of_champion is not None and champion.version != challenger.version:
-        _keep(warehouse, clock, champion, snapshot.name, of_champion)
-    table = holdout_table(orders, evaluated.probabilities)
+    table = holdout_table(orders, probabilities)
     predictions = _keep_holdout_predictions(warehouse, challenger, table)
     return dg.MaterializeResult(
         metadata={
