@@ -42,7 +42,7 @@ def ensure_data(
 
 
 def ensure_by_content(workspace: Workspace, name: str, path: Path, kind: str, tags: Mapping[str, str]) -> str:
-    """A file or folder, versioned by its content; its address."""
+    """A folder, or a file that is alone in its folder, versioned by its content; its address."""
     version = hash_of_files(path if path.is_dir() else path.parent)
     ensure_data(workspace, name, version, path, kind, tags)
     return f"azureml:{name}:{version}"

@@ -89,9 +89,7 @@ def cancelled_if_interrupted(workspace: Workspace, name: str, say: Say) -> Itera
     try:
         yield
     except BaseException as error:
-        if not isinstance(
-            error, Exception
-        ):  # else a fault between here and Azure, or the job's own end: nothing to cancel
+        if not isinstance(error, Exception):  # a fault between here and Azure, or the job's own end, cancels nothing
             cancel(workspace, name, say)
         raise
 
