@@ -79,7 +79,7 @@ def snowflake_connection(name: str) -> "WorkspaceConnection":
     )
 
 
-def examples_import(connection: str, query: str = QUERY) -> "DataImport":
+def examples_import(connection: str) -> "DataImport":
     """The training examples as an MLTable, imported on every request; each import is a version."""
     from azure.ai.ml.data_transfer import Database
     from azure.ai.ml.entities import DataImport
@@ -87,12 +87,6 @@ def examples_import(connection: str, query: str = QUERY) -> "DataImport":
     return DataImport(
         name=EXAMPLES,
         type="mltable",
-        source=Database(connection=f"azureml:{connection}", query=query),
+        source=Database(connection=f"azureml:{connection}", query=QUERY),
         path=datastore_uri("globolatte/imports/${{name}}"),
     )
-
-
-def import_examples(workspace: Workspace, connection: str) -> str:
-    """Begins an import; the name of its job."""
-    with faults_of(f"connection {connection}", workspace.studio("data/import")):
-        return str(workspace.client.data.import_data(data_import=examples_import(connection)).name)
