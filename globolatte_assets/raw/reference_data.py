@@ -52,7 +52,6 @@ def reference_asset(
     @dg.asset(
         key=key,
         pool=WAREHOUSE_POOL,
-        group_name="raw",
         owners=[OWNER_DATA],
         kinds={"csv", "table"},
         tags={"pii": "true"} if pii else {},

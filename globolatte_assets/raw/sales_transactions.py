@@ -119,7 +119,6 @@ def sales_transactions_asset(
         output_required=False,
         check_specs=check_specs(),
         pool=WAREHOUSE_POOL,
-        group_name="raw",
         owners=[OWNER_DATA],
         kinds={"csv", "table"},
         description=DESCRIPTION,

@@ -30,7 +30,7 @@ from resources.endpoint.endpoint import (
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.azureml.computes import ensure_kubernetes
 from resources.ml.azureml.environments import ensure_environment, serving_conda, serving_environment
-from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing, remedy_for, said
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, remedy_for, said
 from resources.ml.azureml.models import folder_name
 from resources.ml.azureml.provenance import git_commit
 from resources.ml.azureml.workspace import Workspace, provisioning_state
@@ -263,13 +263,8 @@ class AzureMLEndpoint:
 
     def _entity(self) -> "OnlineEndpoint | None":
         """The endpoint, or none."""
-        with faults_of(f"endpoint {self.settings.endpoint}", self._page):
-            try:
-                return self.workspace.client.online_endpoints.get(self.settings.endpoint)
-            except Exception as error:
-                if is_missing(error):
-                    return None
-                raise
+        name, get = self.settings.endpoint, self.workspace.client.online_endpoints.get
+        return found_or_none(f"endpoint {name}", lambda: get(name), self._page)
 
     def _deployments(self) -> dict[str, "OnlineDeployment"]:
         """What is deployed, whatever its state, by name."""
