@@ -32,7 +32,7 @@ from globolatte_assets.keys import (
     SERVING_STATE,
     TRAINING_SNAPSHOT,
 )
-from globolatte_assets.raw.delivery_checks import check_name
+from globolatte_assets.raw.deliveries import check_name
 
 LOAD_REFERENCE_DATA = "load_reference_data"
 INGEST_SALES = "ingest_sales"

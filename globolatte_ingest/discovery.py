@@ -97,10 +97,17 @@ class LoadRange:
     @property
     def digest(self) -> str:
         """A name for this set of file versions."""
-        content = (
-            "\n".join(f"{f.file.path} {f.file.etag}" for f in self.files) or f"{self.folder} {self.first} {self.last}"
-        )
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return listing_digest((item.file for item in self.files), f"{self.folder} {self.first} {self.last}")
+
+    def covers(self, folder: str, first: dt.date, last: dt.date) -> bool:
+        """Whether all of these dates of the unit are in the range."""
+        return self.folder == folder and self.first <= first and last <= self.last
+
+
+def listing_digest(listing: Iterable[LandedFile], of_none: str = "") -> str:
+    """A name for a state of the landing zone, or for a set of file versions; `of_none` is what an empty one is named by."""
+    content = "\n".join([f"{path} {etag}" for path, etag, _ in listing]) or of_none
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

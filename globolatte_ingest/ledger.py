@@ -59,16 +59,16 @@ class LedgerEntry:
     etag: str
     sha256: str
     size_bytes: int
-    business_unit: str | None
-    business_date: dt.date | None
     status: LedgerStatus
-    reason: str | None
-    reason_code: ReasonCode | None
-    rows_in_file: int | None
-    extra_columns: str | None
-    attempt: int
     run_id: str
     recorded_at: dt.datetime
+    reason_code: ReasonCode | None = None
+    reason: str | None = None
+    business_unit: str | None = None
+    business_date: dt.date | None = None
+    rows_in_file: int | None = None
+    extra_columns: str | None = None
+    attempt: int = 1
 
 
 ARROW_TYPES: Mapping[type, pa.DataType] = {
@@ -253,6 +253,10 @@ where coalesce(ledger.status <> 'loaded' and loaded.n > 0, loaded.n > 0)
 order by path
 """
 
+OUTSTANDING_ANNOUNCEMENTS = """
+select run_id, business_unit as folder, first_date as first, last_date as last from sales_data.announcements where settled_at is null
+"""
+
 APPROVALS = f"""
 select loads.load_id, max_by(steps.asked_by, steps.sequence) as asked_by, max_by(steps.note, steps.sequence) as note
 from sales_data.ledger_steps as steps
@@ -366,16 +370,11 @@ class Ledger:
                 etag=file.etag,
                 sha256=content,
                 size_bytes=file.size,
-                business_unit=None,
-                business_date=None,
                 status=status,
-                reason=reason,
-                reason_code=code,
-                rows_in_file=None,
-                extra_columns=None,
-                attempt=1,
                 run_id=run_id,
                 recorded_at=now,
+                reason_code=code,
+                reason=reason,
             )
             for number, (file, content, (code, reason)) in enumerate(
                 zip(files, sha256, reasons or [(None, None)] * len(files), strict=True), start=1
@@ -394,37 +393,29 @@ class Ledger:
         landed = [item.file for item in files]
         self.write(self.new_entries(landed, [""] * len(files), LedgerStatus.REFUSED, run_id, now, reasons))
 
-    def record_reference(
-        self,
-        file: LandedFile,
-        sha256: str,
-        run_id: str,
-        now: dt.datetime,
-        content: tuple[str, pa.Table] | RefusedError,
-    ) -> None:
-        """Records one version of a reference file and, unless it is refused, puts its rows in place of the table's.
+    def refuse_reference(self, file: LandedFile, sha256: str, run_id: str, now: dt.datetime, why: RefusedError) -> None:
+        """Records one version of a reference file as refused, once however often it is tried."""
+        if not self._is_latest(file, sha256, LedgerStatus.REFUSED):
+            reason = (why.code, str(why))
+            self.write(self.new_entries([file], [sha256], LedgerStatus.REFUSED, run_id, now, [reason]))
 
-        `content` is the table's name and its rows, or why they are refused. A version is one entry however often it is loaded: a
-        run that died after its commit is followed by one that loads it again.
+    def replace_reference(
+        self, file: LandedFile, sha256: str, run_id: str, now: dt.datetime, table: str, rows: pa.Table
+    ) -> None:
+        """Records one version of a reference file as loaded, and puts its rows in place of the table's.
+
+        A version is one entry however often it is loaded: a run that died after its commit is followed by one that loads it again.
         """
-        refused = isinstance(content, RefusedError)
-        status = LedgerStatus.REFUSED if refused else LedgerStatus.LOADED
         transaction = self.transaction
         transaction.stage("ledger_rows", entry_table([]))
-        if not isinstance(content, RefusedError):
-            transaction.stage("reference_rows", content[1])
-        if not self._is_latest(file, sha256, status):
-            reason = (content.code, str(content)) if isinstance(content, RefusedError) else (None, None)
-            [entry] = self.new_entries([file], [sha256], status, run_id, now, [reason])
-            if not isinstance(content, RefusedError):
-                transaction.execute(
-                    "update sales_data.load_ledger set status = ?, superseded_by = ? where path = ? and status = ?",
-                    (str(LedgerStatus.SUPERSEDED), entry.load_id, file.path, str(LedgerStatus.LOADED)),
-                )
+        transaction.stage("reference_rows", rows)
+        if not self._is_latest(file, sha256, LedgerStatus.LOADED):
+            [entry] = self.new_entries([file], [sha256], LedgerStatus.LOADED, run_id, now)
+            transaction.execute(
+                "update sales_data.load_ledger set status = ?, superseded_by = ? where path = ? and status = ?",
+                (str(LedgerStatus.SUPERSEDED), entry.load_id, file.path, str(LedgerStatus.LOADED)),
+            )
             self.write([entry])
-        if isinstance(content, RefusedError):
-            return
-        table, rows = content
         columns = ", ".join(rows.column_names)
         transaction.execute(f"delete from {table}")
         transaction.execute(f"insert into {table} ({columns}) select {columns} from reference_rows")
@@ -444,14 +435,12 @@ class Ledger:
 
     # Attempts
 
-    def note_attempts(self, files: Sequence[LandedFile], run_id: str, now: dt.datetime) -> None:
-        """Notes that these file versions are about to be loaded."""
-        self.transaction.stage("tried", _versions(files))
+    def note_attempts(self, files: Sequence[LandedFile], run_id: str, now: dt.datetime) -> dict[str, int]:
+        """Notes that these file versions are about to be loaded; gives the number of this attempt at each, by path."""
+        paths, etags = [file.path for file in files], [file.etag for file in files]
+        tried = pa.table({"path": pa.array(paths, pa.string()), "etag": pa.array(etags, pa.string())})
+        self.transaction.stage("tried", tried)
         self.transaction.execute(NOTE_ATTEMPTS, (run_id, now))
-
-    def attempts_of(self, files: Sequence[LandedFile]) -> dict[str, int]:
-        """The number of the latest attempt at each of these file versions, by path."""
-        self.transaction.stage("tried", _versions(files))
         numbers = self.transaction.fetch(
             "select path, max(attempt) as attempt from sales_data.load_attempts inner join tried using (path, etag) group by path"
         ).to_pydict()
@@ -475,10 +464,8 @@ class Ledger:
 
     def outstanding_announcements(self) -> list[Announcement]:
         """Runs that committed loads and are not yet known to have reported them."""
-        rows = self.transaction.fetch(
-            "select run_id, business_unit, first_date, last_date from sales_data.announcements where settled_at is null"
-        ).to_pylist()
-        return [Announcement(row["run_id"], row["business_unit"], row["first_date"], row["last_date"]) for row in rows]
+        rows = self.transaction.fetch(OUTSTANDING_ANNOUNCEMENTS).to_pylist()
+        return [Announcement(**row) for row in rows]
 
     def mark_reported(self, run_ids: Iterable[str], now: dt.datetime) -> None:
         """Notes that these runs succeeded: Dagster has their materializations."""
@@ -547,11 +534,6 @@ class Ledger:
 
 def _load_id(path: str, sha256: str, version: int) -> str:
     return hashlib.sha256(f"{path}\0{sha256}\0{version}".encode()).hexdigest()[:20]
-
-
-def _versions(files: Sequence[LandedFile]) -> pa.Table:
-    paths, etags = [file.path for file in files], [file.etag for file in files]
-    return pa.table({"path": pa.array(paths, pa.string()), "etag": pa.array(etags, pa.string())})
 
 
 def _loaded_day(folder: str, date: dt.date, files: Iterable[Mapping[str, Any]]) -> LoadedDay:

@@ -6,8 +6,9 @@ that the batch changes, on one open transaction. Here the laws of conservation a
 
 import datetime as dt
 import hashlib
+import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
@@ -44,13 +45,15 @@ from globolatte_ingest.reading.sales import (
 )
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from globolatte_ingest.requested_steps import retract
-from globolatte_ingest.validation import RowCounts, RowFormats, bad_rows, good_rows, held_for
+from globolatte_ingest.validation import RowFormats, bad_rows, good_rows, held_for
 from resources.landing.landing_zone import LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
 
 FILES_READ_AT_ONCE = 8
 """Files of a batch that are read at the same time: hides the latency of a remote landing zone."""
 LINES_WRITTEN_AT_ONCE = 100_000
+
+LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -152,10 +155,9 @@ def do_work(
     landing: LandingZone,
     work: Work,
     context: LoadContext,
-    batch_bytes: int,
-    report_progress: Callable[[LoadReport], None] = lambda _: None,
+    log: logging.Logger = LOG,
 ) -> LoadReport:
-    """Does the steps that need no file, then loads; `report_progress` gets after each batch what was loaded so far.
+    """Does the steps that need no file, then loads, at most as many bytes at once as a file may have in memory.
 
     Killed at any point and called again with what is left, it ends in the same tables.
     """
@@ -174,10 +176,10 @@ def do_work(
                 outcome = "nothing done: the file was replaced or removed since"
                 Ledger(transaction).mark_done(step, outcome, run_id, now)
     report = LoadReport()
-    for batch in batches(work.files, batch_bytes, crashed):
+    for batch in batches(work.files, context.limits.most_in_memory, crashed):
         report += load_batch(warehouse, landing, batch, context)
         point("committed")
-        report_progress(report)
+        log.info("%s: %d of %d files loaded", work.folder, len(report.loaded), len(work.files))
     return report
 
 
@@ -226,9 +228,9 @@ def _note_attempts(warehouse: Warehouse, files: Sequence[SalesFile], context: Lo
     with warehouse.transaction() as transaction:
         ledger = Ledger(transaction)
         point("noting the attempt")
-        ledger.note_attempts(landed, context.run_id, context.now)
+        attempts = ledger.note_attempts(landed, context.run_id, context.now)
         point("attempt noted, not committed")
-        return ledger.attempts_of(landed)
+        return attempts
 
 
 def _load(
@@ -482,9 +484,7 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
     approvals = Ledger(transaction).approvals()
     for item in batch:
         entry, approval = item.entry, approvals.get(item.entry.load_id)
-        reason = held_for(
-            RowCounts(item.rows, bad.get(item.number, 0)), context.max_bad_share, is_approved=approval is not None
-        )
+        reason = held_for(item.rows, bad.get(item.number, 0), context.max_bad_share, is_approved=approval is not None)
         if reason is not None:
             entry.status, entry.reason_code, entry.reason = (
                 LedgerStatus.HELD,

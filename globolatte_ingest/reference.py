@@ -93,10 +93,10 @@ def load_reference(
         rows = read_reference(kind, content)
     except RefusedError as refused:
         with warehouse.transaction() as transaction:
-            Ledger(transaction).record_reference(file, sha256, run_id, now, refused)
+            Ledger(transaction).refuse_reference(file, sha256, run_id, now, refused)
         raise
     with warehouse.transaction() as transaction:
-        Ledger(transaction).record_reference(file, sha256, run_id, now, (kind.table, rows))
+        Ledger(transaction).replace_reference(file, sha256, run_id, now, kind.table, rows)
     return LoadedReference(sha256, rows.num_rows)
 
 

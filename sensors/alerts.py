@@ -1,6 +1,5 @@
 """The alert sensor: tells people once of what does not mend itself, and again when it happens again."""
 
-import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
 
@@ -17,9 +16,8 @@ from resources.landing.landing_zone import LandingUnreachableError
 from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.landing import BATCH_TAG, Batch, Turn, retry_policy, runs_of, turn_of
+from sensors.landing import Batch, Turn, failed_batches, retry_policy, runs_of, turn_of
 
-FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 FAILED_RUNS_LOOKED_AT = 100
 
 
@@ -55,16 +53,8 @@ def incidents(
 
 
 def _given_up_runs(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator[tuple[str, str]]:
-    failed = instance.get_run_records(
-        dg.RunsFilter(
-            statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
-            updated_after=dt.datetime.now(dt.UTC) - FAILURES_LOOKED_BACK,  # of Dagster's clock
-        ),
-        limit=FAILED_RUNS_LOOKED_AT,
-    )
-    runs = [record.dagster_run for record in failed]
     jobs = (INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES)
-    for job, name in sorted({(run.job_name, run.tags[BATCH_TAG]) for run in runs if BATCH_TAG in run.tags}):
+    for job, name in sorted(failed_batches(instance, FAILED_RUNS_LOOKED_AT)):
         of_batch = runs_of(instance, Batch(job, name, ())) if job in jobs else []
         succeeded = any(record.dagster_run.is_success for record in of_batch)
         if of_batch and not succeeded and turn_of(of_batch, policy) is Turn.GIVEN_UP:

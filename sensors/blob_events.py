@@ -26,10 +26,10 @@ from sensors.landing import (
     Backlog,
     Turn,
     batches_of,
-    coverage_of,
     is_running,
     left_by,
     look,
+    ranges_at_work,
     requests_for,
     retry_policy,
     runs_of,
@@ -120,7 +120,7 @@ def hand_out(instance: dg.DagsterInstance, mail: Mail, backlog: Backlog, setting
     def taken(files: Iterable[LandedFile]) -> list[Message]:
         return [message for file in files for message in left.pop(file, [])]
 
-    left_over = left_by(backlog, coverage_of(instance, WAITING, asked_by_sensors=True))
+    left_over = left_by(backlog, ranges_at_work(instance, WAITING, asked_by_sensors=True))
     for batch, request in requests_for(instance, left_over, policy):
         result.requests.append(request)
         result.handed_out.by_run_key[str(request.run_key)] = taken(batch.files)

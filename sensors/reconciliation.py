@@ -1,6 +1,5 @@
 """The reconciliation sensor: finds the blobs whose event was lost and asks again for loads that failed, with bounded listings."""
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -23,20 +22,20 @@ from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
 from sensors.landing import (
     AT_WORK,
-    BATCH_TAG,
     RANGE_END,
     RANGE_START,
     Backlog,
     Batch,
     Turn,
-    coverage_of,
+    failed_batches,
     look,
+    range_of,
+    ranges_at_work,
     requests_for,
     retry_policy,
     run_request,
     runs_of,
     turn_of,
-    unit_of,
 )
 
 LISTINGS_AT_ONCE = 8
@@ -44,7 +43,6 @@ MOST_STRAY_LEVELS = 20
 """Levels of folders out of place that one tick walks through; a level is listed up to `MOST_OF_A_LEVEL`."""
 MOST_PLACES_TO_TRY_AGAIN = 20
 RUNS_LOOKED_AT = 50
-FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 
 
 def listing_of(landing: LandingZone, where: Look, more: Sequence[str], folders: Sequence[str]) -> list[LandedFile]:
@@ -69,21 +67,10 @@ def listing_of(landing: LandingZone, where: Look, more: Sequence[str], folders: 
 
 def failed_ranges(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator[tuple[Batch, dg.RunRequest]]:
     """Ranges whose latest run failed and that are due again, also where the run died before the ledger knew of it."""
-    failed = instance.get_run_records(
-        dg.RunsFilter(
-            job_name=INGEST_SALES,
-            statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
-            updated_after=dt.datetime.now(dt.UTC) - FAILURES_LOOKED_BACK,  # of Dagster's clock
-        ),
-        limit=RUNS_LOOKED_AT,
-    )
-    batches = {}
-    for record in failed:
-        tags = record.dagster_run.tags
-        if {BATCH_TAG, RANGE_START, RANGE_END} <= set(tags):
-            ranges = tuple((name, tags[name]) for name in (RANGE_START, RANGE_END))
-            batches[tags[BATCH_TAG]] = Batch(INGEST_SALES, tags[BATCH_TAG], (), ranges)
-    for batch in batches.values():
+    for (_, name), tags in failed_batches(instance, RUNS_LOOKED_AT, INGEST_SALES).items():
+        if not {RANGE_START, RANGE_END} <= set(tags):
+            continue
+        batch = Batch(INGEST_SALES, name, (), {end: tags[end] for end in (RANGE_START, RANGE_END)})
         runs = runs_of(instance, batch)
         latest_failed = runs[0].dagster_run.is_finished and not runs[0].dagster_run.is_success
         if latest_failed and turn_of(runs, policy) is Turn.DUE:
@@ -131,8 +118,12 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
         new = {batch.name: request for batch, request in requests_for(instance, backlog, policy)}
         point("reconciliation: requests made")
         again = {batch.name: request for batch, request in failed_ranges(instance, policy)}
-        occupied = coverage_of(instance, AT_WORK).folders  # what a run leaves is found later: runs do not pile up
-        requests = [request for request in {**again, **new}.values() if unit_of(request.tags) not in occupied]
+        occupied = {load.folder for load in ranges_at_work(instance, AT_WORK)}  # what a run leaves is found later
+        requests = [
+            request
+            for request in {**again, **new}.values()
+            if (load := range_of(request.tags)) is None or load.folder not in occupied
+        ]
         found = f"{backlog.pending.file_count} files not in the ledger"
         return dg.SensorResult(
             run_requests=requests,
