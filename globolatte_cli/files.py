@@ -225,7 +225,8 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
     requested = _request(settings, step, path, note, corrections)
     with opened_pass(settings) as one:
         one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
-    done = _outcome(settings, requested)
+    found = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
+    done = found["outcome"][0].as_py()
     if done is None:
         raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
     Console().print(f"{path}: {done}", highlight=False, markup=False)
@@ -245,12 +246,6 @@ def _request(
             raise UserError(str(fault)) from fault
         load_ledger.request(requested, clock_of(settings).timestamp(), corrections)
     return requested
-
-
-def _outcome(settings: Settings, requested: RequestedStep) -> str | None:
-    rows = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
-    outcome: str | None = rows["outcome"][0].as_py()
-    return outcome
 
 
 def _short(name: str, value: object) -> object:

@@ -239,16 +239,13 @@ def _load(
     """One transaction; another one if a file turns out on the way to be one to refuse."""
     try:
         with warehouse.transaction() as transaction:
-            return load_into(transaction, _not_on_record(transaction, fetched), attempts, context)
+            # Another run may have recorded some of these versions since the batch was chosen.
+            again = reloads_among(Ledger(transaction).open_steps())
+            left = {item.file for item in unrecorded(transaction, [item.sales_file.file for item in fetched], again)}
+            batch = [item for item in fetched if item.sales_file.file in left]
+            return load_into(transaction, batch, attempts, context)
     except UntrustworthyFileError:
         return _load(warehouse, fetched, attempts, context)
-
-
-def _not_on_record(transaction: Transaction, fetched: Sequence[BatchFile]) -> list[BatchFile]:
-    """Leaves out the versions that another run has recorded since this batch was chosen, unless one is to load again."""
-    again = reloads_among(Ledger(transaction).open_steps())
-    left = {item.file for item in unrecorded(transaction, [item.sales_file.file for item in fetched], again)}
-    return [item for item in fetched if item.sales_file.file in left]
 
 
 # Reading the files of a batch: touches the landing zone, not the warehouse -------------------------------------------------
@@ -262,52 +259,44 @@ def fetch(
     It was replaced or removed meanwhile, or reading it failed (no permission, a network fault): it stays pending, and is requested
     again as the retry policy says.
     """
-    fitting = [item for item in files if item.file.size <= limits.max_bytes]
     with ThreadPoolExecutor(FILES_READ_AT_ONCE) as readers:
-        landed = list(readers.map(lambda item: _landed(landing, item, limits), fitting))
-    contents = {item: content for item, content in zip(fitting, landed, strict=True) if content is not None}
-    own = [formats.get(item.folder, USUAL) for item in contents]
-    bodies = [content.in_memory for content, _ in contents.values()]
-    alike = read_alike_files([item.file.path for item in contents], bodies, own)
-    fetched = {
-        item: _read(BatchFile(item, sha256, alike.get(place)), content, limits, own[place])
-        for place, (item, (content, sha256)) in enumerate(contents.items())
-    }
-    return [fetched.get(item) if item.file.size <= limits.max_bytes else _too_large(item, limits) for item in files]
+        landed = list(readers.map(lambda item: _landed(landing, item, limits), files))
+    read = [(item, content) for item, content in landed if item is not None and content is not None]
+    own = [formats.get(item.sales_file.folder, USUAL) for item, _ in read]
+    paths = [item.sales_file.file.path for item, _ in read]
+    alike = read_alike_files(paths, [content.in_memory for _, content in read], own)
+    for place, (item, content) in enumerate(read):
+        try:
+            item.sales = alike.get(place) or read_sales(paths[place], content, limits, own[place])
+        except RefusedError as why:
+            item.refusal = why
+    return [item for item, _ in landed]
 
 
-def _landed(landing: LandingZone, item: SalesFile, limits: FileLimits) -> tuple[Content, str] | None:
-    """The file's bytes and their hash."""
+def _landed(landing: LandingZone, item: SalesFile, limits: FileLimits) -> tuple[BatchFile | None, Content | None]:
+    """The file with its hash, and its bytes; without them if it is refused for its size, nothing if it cannot be read now."""
+    size = item.file.size
+    if size > limits.max_bytes:
+        reason = f"has {size} bytes, more than {limits.max_bytes} (GLOBOLATTE_MAX_FILE_BYTES); split the file"
+        return BatchFile(item, refusal=RefusedError(ReasonCode.TOO_LARGE, reason)), None
     digest = hashlib.sha256()
     try:
         with landing.open(item.file) as stream:
-            if item.file.size <= limits.most_in_memory:
+            if size <= limits.most_in_memory:
                 data = stream.read()
                 digest.update(data)
-                return Content(data), digest.hexdigest()
-            return Content.copied(_hashed(stream, digest), limits.most_in_memory), digest.hexdigest()
+                content = Content(data)
+            else:
+                content = Content.copied(_hashed(stream, digest), limits.most_in_memory)
     except (SupersededError, OSError):
-        return None
+        return None, None
+    return BatchFile(item, digest.hexdigest()), content
 
 
 def _hashed(stream: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:
     while block := stream.read(BLOCK_BYTES):
         digest.update(block)
         yield block
-
-
-def _read(item: BatchFile, content: Content, limits: FileLimits, unit_format: FileFormat) -> BatchFile:
-    """The file with what it says, unless that is known already, or why it is refused."""
-    try:
-        item.sales = item.sales or read_sales(item.sales_file.file.path, content, limits, unit_format)
-    except RefusedError as why:
-        item.refusal = why
-    return item
-
-
-def _too_large(item: SalesFile, limits: FileLimits) -> BatchFile:
-    reason = f"has {item.file.size} bytes, more than {limits.max_bytes} (GLOBOLATTE_MAX_FILE_BYTES); split the file"
-    return BatchFile(item, refusal=RefusedError(ReasonCode.TOO_LARGE, reason))
 
 
 # The transaction ------------------------------------------------------------------------------------------------------------
@@ -383,7 +372,7 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         for item in batch
     ]
     transaction.stage("batch_ledger", pa.Table.from_pylist(rows, statements.STAGED["batch_ledger"]))
-    transaction.fill("affected_days", statements.AFFECTED_DAYS.format(loads="batch_ledger"))
+    transaction.fill("affected_days", statements.AFFECTED_DAYS)
     transaction.fill("batch_loads", statements.BATCH_LOADS)
     transaction.fill("corrected", statements.CORRECTED)
     point("batch staged")
@@ -541,26 +530,18 @@ def _write_lines(transaction: Transaction, found: list[pa.Table]) -> None:
 
 
 def _report(transaction: Transaction, batch: Sequence[BatchFile]) -> LoadReport:
-    by_status = {
-        status: [item.entry for item in batch if item.entry.status == status]
-        for status in (LedgerStatus.LOADED, LedgerStatus.REFUSED, LedgerStatus.HELD)
-    }
-    loaded = by_status[LedgerStatus.LOADED]
-    report = LoadReport(
-        loaded=tuple(entry.path for entry in loaded),
-        refused=tuple((entry.path, str(entry.reason)) for entry in by_status[LedgerStatus.REFUSED]),
-        held=tuple((entry.path, str(entry.reason)) for entry in by_status[LedgerStatus.HELD]),
-    )
-    if len(report.refused) == len(batch):
-        return report
+    def reasons_of(status: LedgerStatus) -> tuple[tuple[str, str], ...]:
+        return tuple((item.entry.path, str(item.entry.reason)) for item in batch if item.entry.status == status)
+
+    loaded = [item for item in batch if item.entry.status == LedgerStatus.LOADED]
     [counts] = transaction.fetch(statements.ROWS_OF_LOADED).to_pylist()
     reasons = transaction.fetch(statements.REASONS_OF_LOADED).to_pydict()
-    extra = {
-        column for item in batch if item.entry.status == LedgerStatus.LOADED for column in item.content.extra_columns
-    }
-    return report + LoadReport(
+    return LoadReport(
+        loaded=tuple(item.entry.path for item in loaded),
+        refused=reasons_of(LedgerStatus.REFUSED),
+        held=reasons_of(LedgerStatus.HELD),
         rows_loaded=counts["loaded"],
         rows_quarantined=counts["quarantined"],
-        reasons=dict(zip(reasons["reason"], reasons["n"], strict=True)),
-        extra_columns=tuple(extra),
+        reasons=dict(sorted(zip(reasons["reason"], reasons["n"], strict=True))),
+        extra_columns=tuple(sorted({column for item in loaded for column in item.content.extra_columns})),
     )

@@ -131,7 +131,7 @@ def look(
         *(LoadRange(item.folder, item.first, item.last) for item in lost),
         *(LoadRange(step.folder, step.business_date, step.business_date) for step in requested),
     )
-    is_all_reported = len(succeeded) == len(announced)
+    is_all_reported = {item.run_id for item in announced} <= {*succeeded}
     return Backlog(pending, unreported, ready_folders, is_all_reported, is_partial)
 
 
@@ -154,14 +154,10 @@ def _sort_announcements(
     """The runs that kept their promise, and the promises that no living run will keep."""
     if not announced:
         return [], []
-    runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=[item.run_id for item in announced]))}
-    succeeded = [item.run_id for item in announced if item.run_id in runs and runs[item.run_id].is_success]
-    lost = [
-        item
-        for item in announced
-        if item.run_id not in succeeded and (item.run_id not in runs or runs[item.run_id].status not in ACTIVE)
-    ]
-    return succeeded, lost
+    runs = instance.get_runs(dg.RunsFilter(run_ids=[item.run_id for item in announced]))
+    succeeded = [run.run_id for run in runs if run.is_success]
+    alive = {run.run_id for run in runs if run.status in ACTIVE}
+    return succeeded, [item for item in announced if item.run_id not in alive.union(succeeded)]
 
 
 # What runs are at already ----------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def materialized(
 ) -> dg.MaterializeResult:
     """Loads a reference file. Raises `dagster.Failure` if it is not there or refused."""
     try:
-        loaded = load_reference(kind, landing, warehouse, run_id, now)
+        sha256, rows = load_reference(kind, landing, warehouse, run_id, now)
     except FileNotFoundError as missing:
         raise dg.Failure(description=str(missing), allow_retries=False) from missing
     except RefusedError as refused:
@@ -40,8 +40,8 @@ def materialized(
             allow_retries=False,
         ) from refused
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": loaded.rows, "file": dg.MetadataValue.path(kind.path), "sha256": loaded.sha256},
-        data_version=dg.DataVersion(loaded.sha256[:16]),
+        metadata={"dagster/row_count": rows, "file": dg.MetadataValue.path(kind.path), "sha256": sha256},
+        data_version=dg.DataVersion(sha256[:16]),
     )
 
 

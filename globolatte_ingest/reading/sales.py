@@ -59,6 +59,12 @@ SALES_TEXTS = {column: f"{column}_text" if column in TYPED_COLUMNS else column f
 
 ROW_NUMBER = "row_number"
 
+
+def texts(*columns: str) -> list[tuple[str, pa.DataType]]:
+    """Columns of text, for a schema."""
+    return [(column, pa.string()) for column in columns]
+
+
 LARGEST_ALIKE_FILE = 1024 * 1024
 """Bytes above which a file is worth a parser of its own."""
 
@@ -205,25 +211,17 @@ class SalesRows(ABC):
 
 
 @dataclass(frozen=True)
-class ReadSales(SalesRows):
-    """A sales file that is in memory as a whole. `text` is what it was read from, in UTF-8; none for Parquet."""
+class ReadSales(SalesPart, SalesRows):
+    """A sales file that is in memory as a whole: its only part. `text` is what it was read from, in UTF-8; none for Parquet."""
 
-    rows: pa.Table
-    unreadable: list[UnreadableRow] = field(default_factory=list)
     extra_columns: tuple[str, ...] = ()
     format: FileFormat = USUAL
     text: bytes | None = None
     delimiter: str = ","
-    is_padded: bool = True
-
-    @property
-    def row_count(self) -> int:
-        """Data rows in the file, readable or not."""
-        return int(self.rows.num_rows) + len(self.unreadable)
 
     def parts(self) -> Iterator[SalesPart]:
         """All rows as one part."""
-        yield SalesPart(self.rows, self.unreadable, self.is_padded)
+        yield self
 
     def lines(self, row_numbers: np.ndarray) -> Iterator[pa.Table]:
         """Line and text of these rows."""
@@ -313,7 +311,7 @@ def _read_csv(text: Content, limits: FileLimits, unit_format: FileFormat) -> Sal
     if data is None or text.size > limits.most_in_memory:
         return StreamedSales(text, header, extra, unit_format)
     part = _part(next(read_chunks(text, header, chunk_bytes=text.size)), header)
-    return ReadSales(part.rows, part.unreadable, extra, unit_format, data, header.delimiter, part.is_padded)
+    return ReadSales(part.rows, part.unreadable, part.is_padded, extra, unit_format, data, header.delimiter)
 
 
 def _read_parquet(content: Content, limits: FileLimits, unit_format: FileFormat) -> SalesRows:
@@ -331,9 +329,9 @@ def _read_parquet(content: Content, limits: FileLimits, unit_format: FileFormat)
     if content.in_memory is None:
         return sales
     # All of it at once, so that damage shows before anything is loaded.
-    empty = pa.schema([*((column, pa.string()) for column in SALES_COLUMNS), (ROW_NUMBER, pa.int64())]).empty_table()
+    empty = pa.schema([*texts(*SALES_COLUMNS), (ROW_NUMBER, pa.int64())]).empty_table()
     rows = pa.concat_tables([empty, *(part.rows for part in sales.parts())])
-    return ReadSales(rows, [], extra, unit_format)
+    return ReadSales(rows, extra_columns=extra, format=unit_format)
 
 
 def extra_columns(names: Sequence[str]) -> tuple[str, ...]:
@@ -412,5 +410,5 @@ def _read_group(header_line: bytes, texts: Sequence[bytes]) -> list[ReadSales]:
             replace(row, row_number=row.row_number - start)
             for row in chunk.unreadable[first_bad[place] : last_bad[place]]
         ]
-        read.append(ReadSales(rows.slice(low, high - low), bad, extra, text=text))
+        read.append(ReadSales(rows.slice(low, high - low), bad, extra_columns=extra, text=text))
     return read
