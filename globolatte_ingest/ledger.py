@@ -6,7 +6,6 @@ The ledger, not Dagster's run history, says what is loaded. `Ledger` is the one 
 
 import datetime as dt
 import hashlib
-import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
@@ -222,34 +221,21 @@ order by ledger.business_date, ledger.path
 """
 
 UNBALANCED = """
-with loaded as (
-    select load_id, count(*) as n from sales_data.sales_transactions group by load_id
-),
-
-quarantined as (
-    select load_id, count(*) as n from sales_data.quarantine group by load_id
-),
-
-entries as (
-    select * from sales_data.load_ledger where business_date is not null
-)
-
 select
     coalesce(ledger.path, loaded.load_id) as path, ledger.rows_in_file, coalesce(loaded.n, 0) as rows_loaded,
     coalesce(quarantined.n, 0) as rows_quarantined
-from entries as ledger
-full outer join loaded on ledger.load_id = loaded.load_id
-left join quarantined on ledger.load_id = quarantined.load_id
-where coalesce(ledger.status <> 'loaded' and loaded.n > 0, loaded.n > 0)
-    or (ledger.status = 'held' and (ledger.rows_quarantined <> coalesce(quarantined.n, 0) or ledger.rows_loaded <> 0))
-    or (
-        ledger.status = 'loaded'
-        and (
-            ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0)
-            or ledger.rows_loaded <> coalesce(loaded.n, 0)
-            or ledger.rows_quarantined <> coalesce(quarantined.n, 0)
-        )
-    )
+from (select * from sales_data.load_ledger where business_date is not null) as ledger
+full outer join (
+    select load_id, count(*) as n from sales_data.sales_transactions group by load_id
+) as loaded on ledger.load_id = loaded.load_id
+left join (
+    select load_id, count(*) as n from sales_data.quarantine group by load_id
+) as quarantined on ledger.load_id = quarantined.load_id
+where ledger.load_id is null
+    or coalesce(loaded.n, 0) <> case when ledger.status = 'loaded' then ledger.rows_loaded else 0 end
+    or (ledger.status = 'held' and ledger.rows_loaded <> 0)
+    or (ledger.status in ('loaded', 'held') and ledger.rows_quarantined <> coalesce(quarantined.n, 0))
+    or (ledger.status = 'loaded' and ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0))
 order by path
 """
 
@@ -293,11 +279,6 @@ where ledger_steps.path = entries.path and ledger_steps.etag = entries.etag and 
 def entry_table(entries: Sequence[LedgerEntry]) -> pa.Table:
     """Entries as a table, also when there are none."""
     return pa.Table.from_pylist([asdict(entry) for entry in entries], ENTRY_SCHEMA)
-
-
-def new_step_id() -> str:
-    """A name for a requested step."""
-    return uuid.uuid4().hex
 
 
 def reloads_among(steps: Iterable[RequestedStep]) -> set[tuple[str, str]]:
@@ -364,7 +345,7 @@ class Ledger:
         last = self.transaction.fetch("select coalesce(max(sequence), 0) as n from sales_data.load_ledger")["n"]
         return [
             LedgerEntry(
-                load_id=_load_id(file.path, content, versions.get(file.path, 0)),
+                load_id=_digest(f"{file.path}\0{content}\0{versions.get(file.path, 0)}")[:20],
                 sequence=last[0].as_py() + number,
                 path=file.path,
                 etag=file.etag,
@@ -532,8 +513,8 @@ class Ledger:
         self.transaction.execute(MARK_RELOADS_DONE, (now, run_id))
 
 
-def _load_id(path: str, sha256: str, version: int) -> str:
-    return hashlib.sha256(f"{path}\0{sha256}\0{version}".encode()).hexdigest()[:20]
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _loaded_day(folder: str, date: dt.date, files: Iterable[Mapping[str, Any]]) -> LoadedDay:
@@ -545,5 +526,5 @@ def _loaded_day(folder: str, date: dt.date, files: Iterable[Mapping[str, Any]]) 
         files=tuple(file["path"] for file in loaded),
         rows_loaded=sum(file["rows_loaded"] or 0 for file in loaded),
         rows_quarantined=sum(file["rows_quarantined"] or 0 for file in loaded),
-        data_version=hashlib.sha256(content.encode()).hexdigest()[:16],
+        data_version=_digest(content)[:16],
     )

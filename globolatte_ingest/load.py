@@ -475,11 +475,7 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
         entry, approval = item.entry, approvals.get(item.entry.load_id)
         reason = held_for(item.rows, bad.get(item.number, 0), context.max_bad_share, is_approved=approval is not None)
         if reason is not None:
-            entry.status, entry.reason_code, entry.reason = (
-                LedgerStatus.HELD,
-                ReasonCode.TOO_MANY_BAD_ROWS,
-                reason,
-            )
+            entry.status, entry.reason_code, entry.reason = LedgerStatus.HELD, ReasonCode.TOO_MANY_BAD_ROWS, reason
         elif approval is not None:
             entry.reason = approval
     point("deciding who is held")

@@ -35,11 +35,9 @@ select
     {", ".join(f"quarantine.{text} as {column}" for column, text in SALES_TEXTS.items())}
 from sales_data.quarantine as quarantine
 inner join sales_data.load_ledger as ledger on quarantine.load_id = ledger.load_id
-where {{which}}
+where ledger.status in ('loaded', 'held') and (? = '' or ledger.path = ?)
 order by ledger.path, quarantine.row_number
 """
-
-OF_PRESENT_LOADS = "ledger.status in ('loaded', 'held')"
 
 
 def overview(transaction: Transaction) -> list[dict[str, Any]]:
@@ -55,9 +53,7 @@ def overview(transaction: Transaction) -> list[dict[str, Any]]:
 
 def quarantined_rows(transaction: Transaction, path: str | None) -> pa.Table:
     """The quarantined rows of a file as it is loaded or held now, or of all files; values as text, as they stand in the file."""
-    if path is None:
-        return transaction.fetch(ROWS.format(which=OF_PRESENT_LOADS))
-    return transaction.fetch(ROWS.format(which=f"{OF_PRESENT_LOADS} and ledger.path = ?"), (path,))
+    return transaction.fetch(ROWS, (path or "", path or ""))
 
 
 def escaped(table: pa.Table) -> pa.Table:

@@ -6,6 +6,7 @@ done here.
 """
 
 import datetime as dt
+import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from globolatte_ingest import statements
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.ledger import FileHistory, Ledger, LedgerStatus, RequestedStep, Step, new_step_id
+from globolatte_ingest.ledger import FileHistory, Ledger, LedgerStatus, RequestedStep, Step
 from globolatte_ingest.ownership import (
     Span,
     count_and_check,
@@ -65,7 +66,9 @@ def requested_step(
         raise CannotBeDoneError(
             f"{history.path}: row {rows} does not lie in quarantine; export again and start from that"
         )
-    return RequestedStep(new_step_id(), step, history.path, entry["etag"], entry["sha256"], *place, requested_by, note)
+    return RequestedStep(
+        uuid.uuid4().hex, step, history.path, entry["etag"], entry["sha256"], *place, requested_by, note
+    )
 
 
 def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:

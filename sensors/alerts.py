@@ -1,7 +1,7 @@
 """The alert sensor: tells people once of what does not mend itself, and again when it happens again."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import dagster as dg
 
@@ -65,11 +65,6 @@ def _given_up_runs(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterato
             )
 
 
-def newly_told(now: Mapping[str, str], told: set[str]) -> list[str]:
-    """What to say of the incidents that were not reported yet."""
-    return [text for name, text in now.items() if name not in told]
-
-
 def alert_sensor(settings: Settings) -> dg.SensorDefinition:
     """Builds the sensor. Its cursor names the incidents that were reported and last; a process that dies may report one twice."""
 
@@ -85,7 +80,8 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
             now = dict(incidents(context.instance, settings, warehouse_with_short_timeout(settings), clock))
         except (WarehouseBusyError, LandingUnreachableError) as fault:
             return dg.SkipReason(f"{fault} Looking again in a minute.")
-        news = newly_told(now, set(json.loads(context.cursor or "[]")))
+        reported = set(json.loads(context.cursor or "[]"))
+        news = [text for name, text in now.items() if name not in reported]
         try:
             alerts.send(news)
         except AlertNotTakenError as fault:

@@ -36,7 +36,6 @@ from sensors.landing import (
     Turn,
     batches_of,
     failed_batches,
-    is_running,
     left_by,
     look,
     range_of,
@@ -47,6 +46,7 @@ from sensors.landing import (
     runs_of,
     turn_of,
 )
+from sensors.run_health import is_running
 
 # Events ---------------------------------------------------------------------------------------------------------------
 

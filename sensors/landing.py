@@ -9,6 +9,7 @@ import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from itertools import groupby
 
 import dagster as dg
 
@@ -34,7 +35,7 @@ from resources.environment import warehouse_with_short_timeout
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.run_health import ACTIVE, UNFINISHED
+from sensors.run_health import ACTIVE, UNFINISHED, is_running
 
 # A look ----------------------------------------------------------------------------------------------------------------
 
@@ -57,11 +58,8 @@ class Backlog:
     @property
     def loads(self) -> tuple[LoadRange, ...]:
         """The ranges to ingest: one per business unit, wide enough for new files and for unreported ones."""
-        ranges: dict[str, LoadRange] = {}
-        for load in (*self.pending.ranges, *self.unreported):
-            other = ranges.get(load.folder)
-            ranges[load.folder] = load if other is None else _joined(other, load)
-        return tuple(ranges[folder] for folder in sorted(ranges))
+        loads = sorted((*self.pending.ranges, *self.unreported), key=lambda load: load.folder)
+        return tuple(_joined(list(of_unit)) for _, of_unit in groupby(loads, key=lambda load: load.folder))
 
     @property
     def without_reference_data(self) -> tuple[LoadRange, ...]:
@@ -69,13 +67,9 @@ class Backlog:
         return tuple(load for load in self.loads if load.folder not in self.ready_folders)
 
 
-def _joined(one: LoadRange, other: LoadRange) -> LoadRange:
-    return LoadRange(
-        one.folder,
-        min(one.first, other.first),
-        max(one.last, other.last),
-        tuple(sorted({*one.files, *other.files}, key=str)),
-    )
+def _joined(loads: Sequence[LoadRange]) -> LoadRange:
+    files = dict.fromkeys(item for load in loads for item in load.files)
+    return LoadRange(loads[0].folder, min(load.first for load in loads), max(load.last for load in loads), tuple(files))
 
 
 def path_rules(settings: Settings, clock: Clock) -> PathRules:
@@ -309,11 +303,6 @@ def run_request(batch: Batch, earlier: int) -> dg.RunRequest:
         tags={**batch.tags, BATCH_TAG: batch.name},
         run_config=batch.run_config,
     )
-
-
-def is_running(instance: dg.DagsterInstance, job: str) -> bool:
-    """Whether a run of the job is under way or waits for its turn."""
-    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=ACTIVE)) > 0
 
 
 def requests_for(

@@ -47,7 +47,7 @@ def test_other_events_tell_of_no_written_blob(event: dict[str, object]) -> None:
 def test_names_are_decoded_once(path: str) -> None:
     written = blob_written(text_of(event_of(LandedFile(path, "0x1", 1), "landing")))
     assert written is not None
-    assert written.file.path == path
+    assert written[1].path == path
 
 
 def test_a_hierarchical_account_s_own_address_names_the_same_blob() -> None:
