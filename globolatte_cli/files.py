@@ -18,7 +18,7 @@ from rich.text import Text
 
 from globolatte_cli.errors import UserError
 from globolatte_ingest.discovery import LoadRange
-from globolatte_ingest.ledger import Ledger, RequestedStep, Step
+from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.requested_steps import CannotBeDoneError, not_in_the_ledger, requested_step
@@ -207,20 +207,6 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
     from globolatte_cli.run_pass import opened_pass  # loads all assets, which listing does without
 
     settings = Settings()
-    requested = _request(settings, step, path, note, corrections)
-    with opened_pass(settings) as one:
-        one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
-    found = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
-    done = found["outcome"][0].as_py()
-    if done is None:
-        raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
-    Console().print(f"{path}: {done}", highlight=False, markup=False)
-    Console().print("What follows from it is built by the automation, or by `globolatte run`.")
-
-
-def _request(
-    settings: Settings, step: Step, path: str, note: str | None, corrections: pa.Table | None
-) -> RequestedStep:
     with warehouse_of(settings).transaction() as transaction:
         load_ledger = Ledger(transaction)
         corrected = corrections["row_number"].to_pylist() if corrections is not None else []
@@ -230,7 +216,14 @@ def _request(
         except CannotBeDoneError as fault:
             raise UserError(str(fault)) from fault
         load_ledger.request(requested, clock_of(settings).timestamp(), corrections)
-    return requested
+    with opened_pass(settings) as one:
+        one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
+    found = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
+    done = found["outcome"][0].as_py()
+    if done is None:
+        raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
+    Console().print(f"{path}: {done}", highlight=False, markup=False)
+    Console().print("What follows from it is built by the automation, or by `globolatte run`.")
 
 
 def print_json(value: object) -> None:

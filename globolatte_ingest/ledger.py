@@ -445,8 +445,7 @@ class Ledger:
 
     def outstanding_announcements(self) -> list[Announcement]:
         """Runs that committed loads and are not yet known to have reported them."""
-        rows = self.transaction.fetch(OUTSTANDING_ANNOUNCEMENTS).to_pylist()
-        return [Announcement(**row) for row in rows]
+        return [Announcement(**row) for row in self.transaction.fetch(OUTSTANDING_ANNOUNCEMENTS).to_pylist()]
 
     def mark_reported(self, run_ids: Iterable[str], now: dt.datetime) -> None:
         """Notes that these runs succeeded: Dagster has their materializations."""

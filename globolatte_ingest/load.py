@@ -151,11 +151,7 @@ class UntrustworthyFileError(Exception):
 
 
 def do_work(
-    warehouse: Warehouse,
-    landing: LandingZone,
-    work: Work,
-    context: LoadContext,
-    log: logging.Logger = LOG,
+    warehouse: Warehouse, landing: LandingZone, work: Work, context: LoadContext, log: logging.Logger = LOG
 ) -> LoadReport:
     """Does the steps that need no file, then loads, at most as many bytes at once as a file may have in memory.
 
@@ -208,7 +204,10 @@ def load_batch(
     warehouse: Warehouse, landing: LandingZone, files: Sequence[SalesFile], context: LoadContext
 ) -> LoadReport:
     """Loads a batch of files: all of it in one transaction, after noting the attempt in one of its own."""
-    attempts = _note_attempts(warehouse, files, context)
+    with warehouse.transaction() as transaction:  # committed before anything can go wrong
+        point("noting the attempt")
+        attempts = Ledger(transaction).note_attempts([item.file for item in files], context.run_id, context.now)
+        point("attempt noted, not committed")
     point("attempt noted")
     read = fetch(landing, files, context.limits, context.formats)
     fetched = [item for item in read if item is not None]
@@ -220,17 +219,6 @@ def load_batch(
             if item.sales is not None:
                 item.sales.close()
     return report + LoadReport(not_read=not_read)
-
-
-def _note_attempts(warehouse: Warehouse, files: Sequence[SalesFile], context: LoadContext) -> dict[str, int]:
-    """Numbers this attempt at each file version, and commits that before anything can go wrong."""
-    landed = [item.file for item in files]
-    with warehouse.transaction() as transaction:
-        ledger = Ledger(transaction)
-        point("noting the attempt")
-        attempts = ledger.note_attempts(landed, context.run_id, context.now)
-        point("attempt noted, not committed")
-        return attempts
 
 
 def _load(

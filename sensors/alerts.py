@@ -5,10 +5,9 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
 from globolatte_assets.raw.definitions import delivery_policy
 from globolatte_ingest.deliveries import missing_of_units
-from globolatte_ingest.discovery import RetryPolicy, given_up, recent_crashes
+from globolatte_ingest.discovery import RetryPolicy, Turn, given_up, recent_crashes
 from resources.alerts import AlertNotTakenError, Alerts
 from resources.clock import Clock
 from resources.environment import event_queue_of, has_event_queue, warehouse_with_short_timeout
@@ -16,7 +15,7 @@ from resources.landing.landing_zone import LandingUnreachableError
 from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.landing import Batch, Turn, failed_batches, retry_policy, runs_of, turn_of
+from sensors.landing import Batch, failed_batches, retry_policy, runs_of, turn_of
 
 FAILED_RUNS_LOOKED_AT = 100
 
@@ -53,11 +52,10 @@ def incidents(
 
 
 def _given_up_runs(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator[tuple[str, str]]:
-    jobs = (INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES)
     for job, name in sorted(failed_batches(instance, FAILED_RUNS_LOOKED_AT)):
-        of_batch = runs_of(instance, Batch(job, name, ())) if job in jobs else []
+        of_batch = runs_of(instance, Batch(job, name, ()))
         succeeded = any(record.dagster_run.is_success for record in of_batch)
-        if of_batch and not succeeded and turn_of(of_batch, policy) is Turn.GIVEN_UP:
+        if not succeeded and turn_of(of_batch, policy) is Turn.GIVEN_UP:
             latest = of_batch[0].dagster_run.run_id
             yield (
                 f"given up {job} {name}",

@@ -18,14 +18,22 @@ import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
 from globolatte_ingest.blob_events import UnreadableEventError, blob_written
-from globolatte_ingest.discovery import Look, RetryPolicy, next_look, places_to_try_again, recent_crashes, stray_folders
+from globolatte_ingest.discovery import (
+    Look,
+    RetryPolicy,
+    Turn,
+    next_look,
+    places_to_try_again,
+    recent_crashes,
+    stray_folders,
+)
 from globolatte_ingest.kill_points import point
 from resources.clock import Clock
 from resources.environment import warehouse_with_short_timeout
 from resources.landing.event_queue import EventQueue, Message
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings
-from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
+from resources.warehouse.warehouse import WarehouseBusyError
 from sensors.landing import (
     AT_WORK,
     RANGE_END,
@@ -33,7 +41,6 @@ from sensors.landing import (
     WAITING,
     Backlog,
     Batch,
-    Turn,
     batches_of,
     failed_batches,
     left_by,
@@ -252,24 +259,6 @@ def failed_ranges(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator
             yield batch, run_request(batch, len(runs))
 
 
-def find(
-    instance: dg.DagsterInstance,
-    settings: Settings,
-    landing: LandingZone,
-    warehouse: Warehouse,
-    clock: Clock,
-    last_month: str | None,
-) -> tuple[Look, Backlog]:
-    """One look and what it leaves to be done."""
-    policy, now, folders = retry_policy(settings), clock.timestamp(), sorted(settings.business_units)
-    where = next_look(folders, settings.first_business_date, clock.today(), settings.reconcile_days, last_month)
-    with warehouse.transaction() as transaction:
-        again = places_to_try_again(recent_crashes(transaction, now), policy, now, MOST_PLACES_TO_TRY_AGAIN)
-    listing = listing_of_look(landing, where, again, folders)  # while others may use the warehouse
-    point("reconciliation: listed")
-    return where, look(instance, settings, listing, warehouse, clock, policy, is_partial=True)
-
-
 def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
     """Builds the sensor. Its cursor names the older month that it looked at last."""
 
@@ -284,19 +273,24 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
     def reconcile(
         context: dg.SensorEvaluationContext, landing: dg.ResourceParam[LandingZone], clock: Clock
     ) -> dg.SensorResult | dg.SkipReason:
-        instance, warehouse = context.instance, warehouse_with_short_timeout(settings)
+        instance, warehouse, policy = context.instance, warehouse_with_short_timeout(settings), retry_policy(settings)
+        folders, today, now = sorted(settings.business_units), clock.today(), clock.timestamp()
+        where = next_look(folders, settings.first_business_date, today, settings.reconcile_days, context.cursor)
         try:
-            where, backlog = find(instance, settings, landing, warehouse, clock, context.cursor)
+            with warehouse.transaction() as transaction:
+                again = places_to_try_again(recent_crashes(transaction, now), policy, now, MOST_PLACES_TO_TRY_AGAIN)
+            listing = listing_of_look(landing, where, again, folders)  # while others may use the warehouse
+            point("reconciliation: listed")
+            backlog = look(instance, settings, listing, warehouse, clock, policy, is_partial=True)
         except WarehouseBusyError as busy:
             return dg.SkipReason(f"{busy}. Looking again in {settings.reconcile_seconds} seconds.")
-        policy = retry_policy(settings)
         new = {batch.name: request for batch, request in requests_for(instance, backlog, policy)}
         point("reconciliation: requests made")
-        again = {batch.name: request for batch, request in failed_ranges(instance, policy)}
+        failed = {batch.name: request for batch, request in failed_ranges(instance, policy)}
         occupied = {load.folder for load in ranges_at_work(instance, AT_WORK)}  # what a run leaves is found later
         requests = [
             request
-            for request in {**again, **new}.values()
+            for request in {**failed, **new}.values()
             if (load := range_of(request.tags)) is None or load.folder not in occupied
         ]
         found = f"{backlog.pending.file_count} files not in the ledger"

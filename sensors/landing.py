@@ -8,7 +8,6 @@ import datetime as dt
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from itertools import groupby
 
 import dagster as dg
@@ -22,6 +21,7 @@ from globolatte_ingest.discovery import (
     LoadRange,
     Pending,
     RetryPolicy,
+    Turn,
     coalesce,
     find_pending,
     listing_digest,
@@ -181,10 +181,7 @@ def ranges_at_work(
 
     With `asked_by_sensors`, of those runs alone that are asked for again when they fail: where nothing else remembers a file.
     """
-    runs = instance.get_runs(
-        dg.RunsFilter(job_name=INGEST_SALES, statuses=list(statuses)),
-        limit=RUNS_LOOKED_AT,
-    )
+    runs = instance.get_runs(dg.RunsFilter(job_name=INGEST_SALES, statuses=list(statuses)), limit=RUNS_LOOKED_AT)
     found = (range_of(run.tags) for run in runs if BATCH_TAG in run.tags or not asked_by_sensors)
     return {load for load in found if load is not None}
 
@@ -261,25 +258,13 @@ def runs_of(instance: dg.DagsterInstance, batch: Batch) -> list[dg.RunRecord]:
     )
 
 
-class Turn(Enum):
-    """Where a batch stands."""
-
-    DUE = "may be asked for"
-    RUNNING = "a run is at it"
-    WAITING = "failed, and waits for its next attempt"
-    GIVEN_UP = "failed too often"
-
-
 def turn_of(runs: Sequence[dg.RunRecord], policy: RetryPolicy) -> Turn:
     """Where a batch stands, from its runs: by the real clock, also when another day is played."""
     if any(run.dagster_run.status in ACTIVE for run in runs):
         return Turn.RUNNING
     failed = [run.update_timestamp.astimezone(dt.UTC) for run in runs if not run.dagster_run.is_success]
     attempts = Attempts(len(failed), max(failed).replace(tzinfo=None)) if failed else None
-    if len(failed) >= policy.max_attempts:
-        return Turn.GIVEN_UP
-    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    return Turn.DUE if policy.is_due(attempts, now) else Turn.WAITING
+    return policy.turn(attempts, dt.datetime.now(dt.UTC).replace(tzinfo=None))
 
 
 def failed_batches(

@@ -95,8 +95,7 @@ def _launched_process(pid: int, said_at: float) -> str:
         started_later = psutil.Process(pid).create_time() > said_at
     except psutil.NoSuchProcess:
         started_later = True
-    living = None if started_later else process_name(pid)
-    return living or f"{socket.gethostname()}/{pid}/gone"
+    return (None if started_later else process_name(pid)) or f"{socket.gethostname()}/{pid}/gone"
 
 
 START_PATIENCE_SECONDS = 300.0
@@ -173,7 +172,9 @@ def run_health_sensor(settings: Settings) -> dg.SensorDefinition:
             )
         if instance.get_runs_count(dg.RunsFilter(statuses=ACTIVE)):
             return dg.SensorResult(skip_reason=dg.SkipReason(said))
-        graph, warehouse = definitions_of(context).asset_graph, warehouse_with_short_timeout(settings)
+        if context.repository_def is None:
+            raise RuntimeError("this sensor is evaluated without its definitions; give them to the context")
+        graph, warehouse = context.repository_def.asset_graph, warehouse_with_short_timeout(settings)
         try:
             left = lost_work(graph, instance, settings, warehouse, ml, states)
         except WarehouseBusyError as busy:
@@ -185,10 +186,3 @@ def run_health_sensor(settings: Settings) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=[request], cursor=found)
 
     return watch_runs
-
-
-def definitions_of(context: dg.SensorEvaluationContext) -> dg.RepositoryDefinition:
-    """What this code location defines. Raises `RuntimeError` for a context that was made without it."""
-    if context.repository_def is None:
-        raise RuntimeError("this sensor is evaluated without its definitions; give them to the context")
-    return context.repository_def

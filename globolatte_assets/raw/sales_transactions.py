@@ -4,6 +4,7 @@ With it the checks that a load makes of itself: was a file refused, held, a row 
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
@@ -118,7 +119,10 @@ def sales_transactions_asset(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
-        check_specs=check_specs(),
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=SALES_TRANSACTIONS, description=description)
+            for name, description in DESCRIPTIONS.items()
+        ],
         pool=WAREHOUSE_POOL,
         group_name="raw",
         owners=[OWNER_DATA],
@@ -159,14 +163,6 @@ def sales_transactions_asset(
     return sales_transactions
 
 
-def check_specs() -> list[dg.AssetCheckSpec]:
-    """The checks as the asset declares them."""
-    return [
-        dg.AssetCheckSpec(name, asset=SALES_TRANSACTIONS, description=description)
-        for name, description in DESCRIPTIONS.items()
-    ]
-
-
 def check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
     """What the checks say of a load."""
     yield dg.AssetCheckResult(
@@ -191,13 +187,14 @@ def check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
         else "none held",
         metadata={"held": _listed(report.held)},
     )
+    most_frequent = ", ".join(f"{reason}: {rows}" for reason, rows in Counter(report.reasons).most_common(3))
     reasons = "\n".join(f"| {reason} | {rows} |" for reason, rows in sorted(report.reasons.items()))
     yield dg.AssetCheckResult(
         check_name=NO_ROW_QUARANTINED,
         passed=not report.rows_quarantined,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{report.rows_loaded} rows loaded, {report.rows_quarantined} quarantined"
-        + (f" ({_most_frequent(report.reasons)}); their text is in sales_data.quarantine" if report.reasons else ""),
+        + (f" ({most_frequent}); their text is in sales_data.quarantine" if report.reasons else ""),
         metadata={
             "rows_loaded": report.rows_loaded,
             "rows_quarantined": report.rows_quarantined,
@@ -206,11 +203,6 @@ def check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
             "not_read": ", ".join(report.not_read) or "none",
         },
     )
-
-
-def _most_frequent(reasons: Mapping[str, int], how_many: int = 3) -> str:
-    named = sorted(reasons.items(), key=lambda item: (-item[1], item[0]))[:how_many]
-    return ", ".join(f"{reason}: {rows}" for reason, rows in named)
 
 
 def _listed(files: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
