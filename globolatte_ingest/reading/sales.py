@@ -190,8 +190,8 @@ class SalesRows(ABC):
 
     extra_columns: tuple[str, ...]
     format: FileFormat
-    content: Content | None = None
-    """What is read while parts are taken: in UTF-8, or Parquet."""
+    content: Content | None
+    """What is read while parts are taken: in UTF-8, or Parquet; none if nothing is left to read."""
 
     @abstractmethod
     def parts(self) -> Iterator[SalesPart]:
@@ -218,6 +218,7 @@ class ReadSales(SalesPart, SalesRows):
     format: FileFormat = USUAL
     text: bytes | None = None
     delimiter: str = ","
+    content: None = None
 
     def parts(self) -> Iterator[SalesPart]:
         """All rows as one part."""
