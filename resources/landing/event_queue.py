@@ -62,15 +62,18 @@ class EventQueue(dg.ConfigurableResource):
         found: list[Message] = []
         deadline = time.monotonic() + seconds
         with faults_in_plain_words(self.describe()):
-            pages = self._queue(self.queue).receive_messages(
-                messages_per_page=MESSAGES_OF_ONE_REQUEST,
-                max_messages=at_most,
-                visibility_timeout=self.hidden_seconds,
-                **request_options(self.retries),
-            )
-            for page in pages.by_page():
-                found += [Message(m.id, m.pop_receipt or "", m.content, m.dequeue_count or 0) for m in page]
-                if time.monotonic() >= deadline:
+            while len(found) < at_most and time.monotonic() < deadline:
+                page = [
+                    Message(item.id, item.pop_receipt or "", item.content, item.dequeue_count or 0)
+                    for item in self._queue(self.queue).receive_messages(
+                        messages_per_page=MESSAGES_OF_ONE_REQUEST,
+                        max_messages=MESSAGES_OF_ONE_REQUEST,
+                        visibility_timeout=self.hidden_seconds,
+                        **request_options(self.retries),
+                    )
+                ]
+                found += page
+                if not page:
                     break
         return found
 
