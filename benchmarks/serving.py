@@ -24,10 +24,9 @@ from globolatte_ml.data.flat_rows import flat_rows
 from globolatte_ml.data.orders import Contexts
 from globolatte_ml.scoring.state_bundle import read_state_bundle
 from resources.endpoint.endpoint import Deployment, DesiredState
-from resources.endpoint.local.children import listen
-from resources.endpoint.local.endpoint import EndpointClient
+from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import endpoint_key
-from resources.endpoint.local.supervisor import Options
+from resources.endpoint.local.processes import listen
 from resources.endpoint.serving_state import ServingStates
 from resources.environment import ml_of
 from resources.ml.ml_platform import CHAMPION, ModelVersion
@@ -56,14 +55,12 @@ def rows(settings: Settings, load_seconds: float = LOAD_SECONDS) -> Iterator[Row
     """`settings` names a home; one without a champion is filled with the reference dataset and run first."""
     champion = _champion(settings)
     state = ServingStates(folder=str(settings.endpoints_folder)).current()
-    client = EndpointClient(Options(settings.endpoints_folder))
-    client.declare(
-        DesiredState({"blue": Deployment(str(champion.folder), champion.version, champion.content_hash)}, {"blue": 100})
-    )
+    endpoint = LocalEndpoint(folder=str(settings.endpoints_folder))
+    wanted = Deployment(str(champion.folder), champion.version, champion.content_hash)
     try:
-        client.ensure_running()
-        client.wait_healthy("blue", 60)
-        server, gateway = _children(client)
+        endpoint.deploy(DesiredState({"blue": wanted}, {"blue": 100}))
+        endpoint.wait_healthy("blue", 60)
+        server, gateway = _children(endpoint)
         question = _question(state)
         direct = _ms_per_request(server[0], server[1], "/score", question, {})
         with _mlflow(champion.folder) as (pid, port):
@@ -77,14 +74,14 @@ def rows(settings: Settings, load_seconds: float = LOAD_SECONDS) -> Iterator[Row
         yield Row("CPU per request: inference server / mlflow models serve", direct, reference, unit="ms", limit=1.0)
         ours, theirs = (min(load.slowest for load in side) for side in zip(*loads, strict=True))
         yield Row(f"{CLIENTS} clients, p{SLOWEST}: inference server / mlflow", ours, theirs, unit="ms", limit=1.0)
-        key = {"Authorization": f"Bearer {endpoint_key(client.files)}"}
+        key = {"Authorization": f"Bearer {endpoint_key(endpoint.files)}"}
         added = _ms_per_request(gateway[0], gateway[1], "/score", question, key)
         yield Row("CPU per request: gateway alone / inference server", added, direct, unit="ms")
         load = _load(gateway[1], "/score", question, key, load_seconds)
         name = f"{CLIENTS} clients for {load_seconds:.0f} s: failed / answered"
         yield Row(name, load.errors, len(load.waited), unit="requests", limit=0.0)
     finally:
-        client.stop()
+        endpoint.stop()
 
 
 def _champion(settings: Settings) -> ModelVersion:
@@ -101,9 +98,9 @@ def _champion(settings: Settings) -> ModelVersion:
     return champion
 
 
-def _children(client: EndpointClient) -> tuple[tuple[int, int], tuple[int, int]]:
+def _children(endpoint: LocalEndpoint) -> tuple[tuple[int, int], tuple[int, int]]:
     """Process and port of the inference server and of the gateway."""
-    document: dict[str, Any] = json.loads(client.files.observed.read_text())
+    document: dict[str, Any] = json.loads(endpoint.files.observed.read_text())
     server, gateway = document["deployments"][0], document["gateway"]
     return (server["process"][0], server["port"]), (gateway["process"][0], gateway["port"])
 

@@ -159,7 +159,8 @@ def _rows(settings: BaseSettings, prefix: str) -> dict[str, tuple[str, str]]:
     kind = type(settings)
     fields = sorted(kind.model_fields.items(), key=lambda field: field[0] not in kind.__annotations__)  # its own first
     return {
-        f"{prefix}{name.upper()}": (_shown(getattr(settings, name)), field.description or "") for name, field in fields
+        f"{prefix}{name.upper()}": (_shown(getattr(settings, name)), " ".join(str(field.description).split()))
+        for name, field in fields
     }
 
 

@@ -40,7 +40,7 @@ def _rows(settings: type[BaseModel], names: list[str]) -> str:
     prefix = PREFIX if settings is AzureMLSettings else "GLOBOLATTE_"
     fields = {name: field for name, field in settings.model_fields.items() if name in names}
     return "".join(
-        f"| `{prefix}{name.upper()}` | {_shown(field.default)} | {field.description} |\n"
+        f"| `{prefix}{name.upper()}` | {_shown(field.default)} | {' '.join(str(field.description).split())} |\n"
         for name, field in fields.items()
     )
 

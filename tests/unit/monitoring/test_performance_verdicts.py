@@ -51,7 +51,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
 
 
 def test_the_holdout_is_measured_as_training_measured_it(champion: Champion) -> None:
-    chosen = champion.snapshot.chosen[champion.training.holdout]
+    chosen = champion.snapshot.chosen[champion.snapshot.holdout]
     found = champion.measured(champion.held_out())
     assert found.status is Status.OK
     assert found.log_loss == pytest.approx(log_loss(champion.training.probabilities, chosen))
