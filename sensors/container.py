@@ -43,6 +43,7 @@ from sensors.landing import (
     Batch,
     batches_of,
     failed_batches,
+    is_running,
     left_by,
     look,
     range_of,
@@ -53,7 +54,6 @@ from sensors.landing import (
     runs_of,
     turn_of,
 )
-from sensors.run_health import is_running
 
 # Events ---------------------------------------------------------------------------------------------------------------
 

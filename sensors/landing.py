@@ -35,7 +35,7 @@ from resources.environment import warehouse_with_short_timeout
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.run_health import ACTIVE, UNFINISHED, is_running
+from sensors.run_health import ACTIVE, UNFINISHED
 
 # A look ----------------------------------------------------------------------------------------------------------------
 
@@ -288,6 +288,11 @@ def run_request(batch: Batch, earlier: int) -> dg.RunRequest:
         tags={**batch.tags, BATCH_TAG: batch.name},
         run_config=batch.run_config,
     )
+
+
+def is_running(instance: dg.DagsterInstance, job: str) -> bool:
+    """Whether a run of the job is under way or waits for its turn."""
+    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=ACTIVE)) > 0
 
 
 def requests_for(

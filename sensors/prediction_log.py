@@ -6,7 +6,7 @@ import dagster as dg
 
 from globolatte_assets.jobs import INGEST_PREDICTION_LOG, AssetJob, job_named
 from resources.endpoint.prediction_files import PredictionFiles
-from sensors.run_health import is_running
+from sensors.landing import is_running
 
 
 def prediction_log_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:

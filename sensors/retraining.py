@@ -17,8 +17,8 @@ from resources.environment import warehouse_with_short_timeout
 from resources.ml.ml_platform import CHAMPION, MLPlatform
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
+from sensors.landing import is_running
 from sensors.outstanding import latest_place, latest_places
-from sensors.run_health import is_running
 
 
 def retraining_rules(settings: Settings) -> RetrainingRules:

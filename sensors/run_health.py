@@ -29,11 +29,6 @@ UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.Dags
 ACTIVE = [*UNFINISHED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 
 
-def is_running(instance: dg.DagsterInstance, job: str) -> bool:
-    """Whether a run of the job is under way or waits for its turn."""
-    return instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=ACTIVE)) > 0
-
-
 def process_name(pid: int) -> str | None:
     """The running process `pid` of this machine as `host/pid/start`, or none: `start` tells apart two that had the same id in turn."""
     started = start_time(pid)
