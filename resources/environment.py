@@ -16,7 +16,7 @@ from resources.ml.training_method import training_method
 from resources.settings.azureml import AzureMLSettings
 from resources.settings.choices import LandingKind, MLKind, WarehouseKind, required
 from resources.settings.settings import NO_STAGE, PROJECT_ROOT, Settings
-from resources.warehouse.snapshot_export import BlobExports, SnapshotExports, WorkerExports
+from resources.warehouse.snapshot_export import SnapshotExports, StraightIntoBlob, ThroughThisWorker
 from resources.warehouse.warehouse import Warehouse
 
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
@@ -117,8 +117,8 @@ def snapshots_of(settings: Settings, warehouse: Warehouse, ml: MLPlatform) -> Sn
         from resources.warehouse.snowflake import SnowflakeWarehouse
 
         if isinstance(warehouse, SnowflakeWarehouse) and isinstance(ml, AzureMLPlatform):
-            return BlobExports(warehouse, ml, settings.snowflake_stage)
-    return WorkerExports(warehouse, ml)
+            return lambda _: StraightIntoBlob(warehouse, ml, settings.snowflake_stage)
+    return lambda run_id: ThroughThisWorker(warehouse, ml, ml.snapshot_staging(run_id))
 
 
 def endpoint_of(settings: Settings) -> Endpoint:

@@ -61,7 +61,7 @@ def training_snapshot(
             "`globolatte run` before training",
             allow_retries=False,
         )
-    export = snapshots.begin(context.run.run_id)
+    export = snapshots(context.run.run_id)
     export.unload("features.feat_training_examples", EXAMPLES_FILE, ["ordered_at", "order_key"])
     export.unload("features.feat_training_example_products", EXAMPLE_PRODUCTS_FILE, ["order_key", "product_id"])
     export.write(PRODUCTS_FILE, CATALOGUE_EXPORT.content(warehouse))
