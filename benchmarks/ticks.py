@@ -103,7 +103,8 @@ def folder_rows(settings: Settings) -> Iterator[Row]:
         limit=1.0,
         note=worked,
     )
-    from sensors.landing import listing_digest, path_rules
+    from globolatte_ingest.discovery import listing_digest
+    from sensors.landing import path_rules
 
     cursor = f"{listing_digest(landing.files())} {path_rules(here, clock_of(here))}"
     idle, worked = _ticks(here, "landing_sensor", cursor, 3)
