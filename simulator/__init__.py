@@ -12,8 +12,7 @@ Does not belong here: anything that reads landing files, and anything of the pla
 
 from simulator.arguments import Continuation, Scenario, SimulationArguments
 from simulator.chain import Simulation, simulate
-from simulator.continued_files import continue_into, write_continuation
-from simulator.files import WrittenDataset, write
+from simulator.files import WrittenDataset, continue_into, write
 from simulator.oracle import history_oracle
 from simulator.parameters import BusinessUnit, ChainParameters, Product
 from simulator.scenarios import continue_chain
@@ -39,5 +38,4 @@ __all__ = [
     "history_oracle",
     "simulate",
     "write",
-    "write_continuation",
 ]

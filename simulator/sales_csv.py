@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from simulator.chain import Blanks, Simulation
 from simulator.identifiers import customer_ids, order_ids, product_ids, transaction_ids
@@ -75,9 +77,6 @@ class _Columns:
     """The columns of all sales lines, as dictionaries and codes until a block needs their text."""
 
     def __init__(self, simulation: Simulation) -> None:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         orders, parameters = simulation.orders, simulation.parameters
         units = parameters.business_units
         self._lines = simulation.lines
@@ -101,13 +100,10 @@ class _Columns:
             "weather": _decoded([*(f"{name}\n" for name in WEATHERS), "\n"], weather),
         }
         earlier = MOST_LINES_PER_ORDER * simulation.earlier_orders
-        self._transactions = transaction_ids(earlier, earlier + len(self._lines), earlier + len(self._lines))
+        self._transactions = transaction_ids(len(self._lines), earlier)
 
     def formatted(self, rows: IntArray) -> Any:
         """CSV text, each with its line end, of the given rows of the simulation's lines; an Arrow string array."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         lines = self._lines.iloc[rows]
         product, quantity = lines["product"].to_numpy(), lines["quantity"].to_numpy()
         order = pa.array(lines["order"].to_numpy())
@@ -128,6 +124,4 @@ class _Columns:
 
 
 def _decoded(names: Any, codes: Any) -> Any:
-    import pyarrow as pa
-
     return pa.array(names).take(pa.array(np.asarray(codes)))
