@@ -7,13 +7,13 @@ Times are CPU seconds of this process, so that a busy machine does not matter; o
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.model.chains import Case, case
-from benchmarks.rows import Row
+from benchmarks.rows import Row, cpu_seconds
 from globolatte_ml.model.encoding import Encoded, EncodedStates, encode_orders, encode_states
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.training.training_job import fit_on_the_past
@@ -65,9 +65,9 @@ def _batch(chain: Case, served: PreferenceModel, states: EncodedStates, customer
     def asked(rows: np.ndarray) -> Encoded:
         return encode_orders(states.take(rows), chain.snapshot.contexts.take(rows), served.space_)
 
-    ours = _cpu_seconds(lambda: [served.predict_encoded(asked(rows)) for rows in pieces])
+    ours = cpu_seconds(lambda: [served.predict_encoded(asked(rows)) for rows in pieces])
     one = asked(pieces[0])
-    bare = _cpu_seconds(lambda: [served.predict_encoded(one) for _ in pieces])
+    bare = cpu_seconds(lambda: [served.predict_encoded(one) for _ in pieces])
     yield Row(
         f"batch of {customers:,} customers x products",
         ours,
@@ -81,15 +81,9 @@ def _batch(chain: Case, served: PreferenceModel, states: EncodedStates, customer
 def training_rows(orders: int = TRAINING_ORDERS, customers: int = TRAINING_CUSTOMERS) -> Iterator[Row]:
     """A training on a chain of that size: seconds and memory against the promise."""
     snapshot = case("published", orders, customers, 7).snapshot
-    seconds = _cpu_seconds(lambda: fit_on_the_past(snapshot))
+    seconds = cpu_seconds(lambda: fit_on_the_past(snapshot))
     yield Row(f"training on {orders:,} orders", seconds, PROMISED_SECONDS, limit=1.0, note="the promise")
     yield Row("peak memory of the training", _peak_gigabytes(), PROMISED_GIGABYTES, unit="GB", limit=1.0)
-
-
-def _cpu_seconds(work: Callable[[], object]) -> float:
-    started = time.process_time()
-    work()
-    return time.process_time() - started
 
 
 def _peak_gigabytes() -> float:
