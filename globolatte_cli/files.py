@@ -4,7 +4,6 @@ A step is recorded first; then the ingest job does it for exactly that file's pa
 """
 
 import getpass
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from globolatte_cli.errors import UserError
+from globolatte_cli.output import JSON, print_json
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, RequestedStep, Step
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
@@ -29,7 +29,6 @@ from resources.settings.settings import Settings
 SHOWN = 50
 NOTHING_IN_QUARANTINE = "Nothing is held or quarantined."
 
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 NOTE = click.option("--note", help="Why, for the record.")
 
 
@@ -57,14 +56,8 @@ def list_quarantine(*, as_json: bool) -> None:
     elif not files:
         Console().print(NOTHING_IN_QUARANTINE)
     else:
-        names = {
-            "file": "path",
-            "state": "status",
-            "rows": "rows_in_file",
-            "bad": "rows_quarantined",
-            "reasons": "reasons",
-        }
-        print_table([{name: row[column] for name, column in names.items()} for row in files])
+        columns = ("path", "status", "rows_in_file", "rows_quarantined", "reasons")
+        print_table(columns, files, ("file", "state", "rows", "bad", "reasons"))
 
 
 @quarantine.command("show")
@@ -76,8 +69,8 @@ def show_quarantine(path: str, *, as_json: bool) -> None:
     if as_json:
         print_json(rows.to_pylist())
         return
-    columns = ["row_number", "line_number", "reason", "detail", "raw_text"]
-    print_table(rows.select(columns).slice(0, SHOWN).to_pylist())
+    columns = ("row_number", "line_number", "reason", "detail", "raw_text")
+    print_table(columns, rows.slice(0, SHOWN).to_pylist())
     if rows.num_rows > SHOWN:
         Console().print(f"{rows.num_rows - SHOWN:,} more: see them by `globolatte quarantine export`.")
 
@@ -179,7 +172,7 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
         Console().print(f"No file is {status}." if status else "The ledger is empty.")
         return
     columns = ("recorded_at", "path", "status", "rows_loaded", "rows_quarantined", "reason_code", "reason")
-    print_table([{name: file[name] for name in columns} for file in files[:SHOWN]])
+    print_table(columns, files[:SHOWN])
     if len(files) > SHOWN:
         Console().print(f"{len(files) - SHOWN:,} more: see them by --json.")
 
@@ -197,24 +190,12 @@ def show_ledger(path: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"path": path, "versions": list(history.versions), "steps": list(history.steps)})
         return
-    columns = (
-        "recorded_at",
-        "status",
-        "rows_in_file",
-        "rows_loaded",
-        "rows_quarantined",
-        "sha256",
-        "reason_code",
-        "reason",
-    )
-    print_table([{name: _short(name, entry[name]) for name in columns} for entry in history.versions])
+    for version in history.versions:
+        version["sha256"] = (version["sha256"] or "")[:12]
+    numbers = ("rows_in_file", "rows_loaded", "rows_quarantined")
+    print_table(("recorded_at", "status", *numbers, "sha256", "reason_code", "reason"), history.versions)
     if history.steps:
-        print_table(
-            [
-                {name: step[name] for name in ("asked_at", "step", "asked_by", "note", "settled_at", "outcome")}
-                for step in history.steps
-            ]
-        )
+        print_table(("asked_at", "step", "asked_by", "note", "settled_at", "outcome"), history.steps)
 
 
 def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Table | None = None) -> None:
@@ -225,7 +206,8 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
     requested = _request(settings, step, path, note, corrections)
     with opened_pass(settings) as one:
         one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
-    done = _outcome(settings, requested)
+    steps = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
+    done = steps["outcome"][0].as_py()
     if done is None:
         raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
     Console().print(f"{path}: {done}", highlight=False, markup=False)
@@ -247,24 +229,9 @@ def _request(
     return requested
 
 
-def _outcome(settings: Settings, requested: RequestedStep) -> str | None:
-    rows = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
-    outcome: str | None = rows["outcome"][0].as_py()
-    return outcome
-
-
-def _short(name: str, value: object) -> object:
-    return str(value)[:12] if name == "sha256" else value
-
-
-def print_json(value: object) -> None:
-    """Prints for programs; times as ISO text."""
-    Console().print_json(json.dumps(value, default=str))
-
-
-def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints rows for people, values as they are."""
-    table = Table(*(Column(name, overflow="fold") for name in rows[0]), box=SIMPLE_HEAD)
+def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], titles: Sequence[str] | None = None) -> None:
+    """Prints these columns of `rows` for people, values as they are."""
+    table = Table(*(Column(title, overflow="fold") for title in titles or columns), box=SIMPLE_HEAD)
     for row in rows:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+        table.add_row(*(Text("" if row[name] is None else str(row[name])) for name in columns))
     Console(highlight=False).print(table)

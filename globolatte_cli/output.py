@@ -1,4 +1,4 @@
-"""Keeping the terminal for people: what libraries and child processes print goes to a log file meanwhile."""
+"""What commands print: JSON for programs, tables for people, and nothing of what libraries and child processes print meanwhile."""
 
 import os
 import sys
@@ -6,7 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 from rich.console import Console
+from rich.table import Column
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def print_json(value: object) -> None:
+    """Prints for programs; times as ISO text."""
+    Console().print_json(data=value, default=str)
+
+
+def numbers(name: str) -> Column:
+    """A table's column that is aligned to the right."""
+    return Column(name, justify="right")
 
 
 @contextmanager
