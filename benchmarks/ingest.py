@@ -18,6 +18,7 @@ from globolatte_ingest.reference import BUSINESS_UNITS_FILE, PRODUCTS_FILE, load
 from resources.clock import Clock
 from resources.environment import landing_of, warehouse_of
 from resources.settings.settings import Settings
+from sensors.landing import range_tags
 
 
 def _with_reference_data(settings: Settings) -> None:
@@ -74,16 +75,9 @@ def _empty_job(settings: Settings) -> dg.Definitions:
 
 
 def _job_seconds(settings: Settings, definitions: dg.Definitions, job: str) -> float:
-    from sensors.landing import range_tags
-
-    ranges = _ranges(settings)
-
-    def work(instance: dg.DagsterInstance) -> None:
-        for load in ranges:
-            definitions.resolve_job_def(job).execute_in_process(instance=instance, tags=range_tags(load))
-
+    tags, run = [range_tags(load) for load in _ranges(settings)], definitions.resolve_job_def(job).execute_in_process
     with open_instance(settings) as instance, quiet(settings.home / "logs" / "bench.log"):
-        return seconds(lambda: work(instance))
+        return seconds(lambda: [run(instance=instance, tags=of_range) for of_range in tags])
 
 
 def rows(settings: Settings) -> Iterator[Row]:

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
@@ -59,13 +59,13 @@ def _path(folder: str, date: dt.date, name: str = "sales.csv") -> str:
     return f"sales/{folder}/{date:%Y/%m/%d}/{name}"
 
 
-def _load(settings: Settings, *wanted: tuple[str, dt.date]) -> LoadReport:
-    """Loads the files of these folders and dates, each as the ingest job of its unit does."""
+def _load(settings: Settings, date: dt.date, folders: Iterable[str] = ("usa",)) -> LoadReport:
+    """Loads a date's files of these folders, each as the ingest job of its unit does."""
     landing, warehouse = landing_of(settings), warehouse_of(settings)
     limits = FileLimits(2 * settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes)
     context = LoadContext("bench", NOW, UNITS, limits, settings.max_bad_share)
     report = LoadReport()
-    for folder, date in wanted:
+    for folder in folders:
         files = [SalesFile(file, folder, date) for file in landing.files(_path(folder, date, ""))]
         report += load_batch(warehouse, landing, files, context)
     return report
@@ -81,7 +81,7 @@ def million_row(settings: Settings) -> Iterator[Row]:
         for _ in range(ROUNDS):
             reference.append(seconds(lambda: bare_read(clean, settings.home / "bare.duckdb")))
             new_warehouse(settings)
-            ours.append(seconds(lambda: _load(settings, ("usa", DAY))))
+            ours.append(seconds(lambda: _load(settings, DAY)))
         yield Row(f"load of 1,000,000 rows ({name}) / typed read_csv", min(ours), min(reference), limit=2.5)
     shutil.rmtree(settings.landing_folder)
 
@@ -91,7 +91,7 @@ import resource, sys
 from pathlib import Path
 from benchmarks.large_files import DAY, _load
 from resources.settings.settings import Settings
-report = _load(Settings(home=Path(sys.argv[1])), ("usa", DAY))
+report = _load(Settings(home=Path(sys.argv[1])), DAY)
 assert report.rows_loaded > 0, report
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2))
 """
@@ -139,7 +139,7 @@ def one_more_day(settings: Settings) -> Iterator[Row]:
     took: dict[int, list[float]] = {few: [], many: []}
     for date in dates:
         for rows, home in homes.items():
-            took[rows].append(seconds(lambda home=home, date=date: _load(home, *((folder, date) for folder in UNITS))))
+            took[rows].append(seconds(lambda home=home, date=date: _load(home, date, UNITS)))
     name = f"the day's three files into {many:,} rows / into {few:,}"
     yield Row(name, min(took[many]), min(took[few]), limit=1.2)
     for home in homes.values():

@@ -71,18 +71,18 @@ def rows(settings: Settings) -> Iterator[Row]:
         client.ensure_running()
         client.wait_healthy("blue", 60)
         observed = json.loads(client.files.observed.read_text())
-        question = _question(state)
-        server = Server.of(observed["deployments"][0], "/score", question)
+        question, flat = _questions(state, champion.folder)
+        server = Server(*_place(observed["deployments"][0]), "/score", question)
         direct = server.ms_per_request()
-        with _mlflow(champion.folder) as (pid, port):
-            mlflow = Server(pid, port, "/invocations", _flat_question(state, champion.folder))
+        with _mlflow(champion.folder) as process_and_port:
+            mlflow = Server(*process_and_port, "/invocations", flat)
             reference = mlflow.ms_per_request()
             loads = [(server.load(COMPARED_SECONDS), mlflow.load(COMPARED_SECONDS)) for _ in range(ROUNDS)]
         yield Row("CPU per request: inference server / mlflow models serve", direct, reference, unit="ms", limit=1.0)
         ours, theirs = (min(load.slowest for load in side) for side in zip(*loads, strict=True))
         yield Row(f"{CLIENTS} clients, p{SLOWEST}: inference server / mlflow", ours, theirs, unit="ms", limit=1.0)
         key = {"Authorization": f"Bearer {endpoint_key(client.files)}"}
-        gateway = Server.of(observed["gateway"], "/score", question, key)
+        gateway = Server(*_place(observed["gateway"]), "/score", question, key)
         yield Row("CPU per request: gateway alone / inference server", gateway.ms_per_request(), direct, unit="ms")
         load = gateway.load(LOAD_SECONDS)
         name = f"{CLIENTS} clients for {LOAD_SECONDS:.0f} s: failed / answered"
@@ -100,11 +100,6 @@ class Server:
     path: str
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, observed: dict[str, Any], path: str, body: bytes, headers: dict[str, str] | None = None) -> "Server":
-        """A process of the endpoint, as its supervisor describes it."""
-        return cls(observed["process"][0], observed["port"], path, body, headers or {})
 
     def ms_per_request(self) -> float:
         """CPU milliseconds of the process and its descendants per request: the best of `ROUNDS`, on one open connection."""
@@ -154,17 +149,17 @@ class Server:
         return sum(time.user + time.system for time in times)
 
 
-def _question(state: Path) -> bytes:
-    customer = read_state_bundle(state).customer_ids[0]
-    unit = read_state_bundle(state).home_business_unit[0]
-    document = {"customer_id": customer, "region": unit, "weather": WEATHER, "date": DAY, "daypart": DAYPART}
-    return json.dumps(document).encode()
+def _place(observed: dict[str, Any]) -> tuple[int, int]:
+    """Process and port of what the supervisor observed."""
+    return observed["process"][0], observed["port"]
 
 
-def _flat_question(state: Path, model_folder: Path) -> bytes:
-    """The same question, as MLflow's scoring server wants it: with the customer's state in it."""
+def _questions(state: Path, model_folder: Path) -> tuple[bytes, bytes]:
+    """One question as our server wants it, and as MLflow's scoring server does: with the customer's state in it."""
     bundle = read_state_bundle(state)
     model = PreferenceModel.load(resolve_model_folder(model_folder))
+    customer, unit = bundle.customer_ids[0], bundle.home_business_unit[0]
+    document = {"customer_id": customer, "region": unit, "weather": WEATHER, "date": DAY, "daypart": DAYPART}
     contexts = Contexts(
         business_unit=bundle.home_business_unit[:1],
         date=np.array([DAY], dtype="datetime64[D]"),
@@ -173,8 +168,8 @@ def _flat_question(state: Path, model_folder: Path) -> bytes:
         is_holiday=np.array([False]),
     )
     states = bundle.states(model.space_.vocabulary.products).take(np.array([0]))
-    frame = flat_rows(states, contexts)
-    return json.dumps({"dataframe_split": json.loads(frame.to_json(orient="split", index=False))}).encode()
+    flat = json.loads(flat_rows(states, contexts).to_json(orient="split", index=False))
+    return json.dumps(document).encode(), json.dumps({"dataframe_split": flat}).encode()
 
 
 @contextmanager
@@ -190,7 +185,11 @@ def _mlflow(model_folder: Path) -> Iterator[tuple[int, int]]:
         command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
-        _wait_for(port, "/ping")
+        deadline = time.monotonic() + 90
+        while not _is_up(port):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"nothing answers on port {port}")
+            time.sleep(0.2)
         yield server.pid, port
     finally:
         for process in reversed(family(server.pid)):
@@ -198,10 +197,10 @@ def _mlflow(model_folder: Path) -> Iterator[tuple[int, int]]:
         server.wait()
 
 
-def _wait_for(port: int, path: str) -> None:
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        with suppress(OSError, http.client.HTTPException), urllib.request.urlopen(f"http://127.0.0.1:{port}{path}"):
-            return
-        time.sleep(0.2)
-    raise TimeoutError(f"nothing answers on port {port}")
+def _is_up(port: int) -> bool:
+    with (
+        suppress(OSError, http.client.HTTPException),
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/ping", timeout=5),
+    ):
+        return True
+    return False

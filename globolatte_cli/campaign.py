@@ -20,7 +20,12 @@ from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS
 )
 @click.option("--budget", type=click.FloatRange(min=0), required=True, help="What all contacts may cost together.")
 @click.option(
-    "--cost", type=click.FloatRange(min=0, min_open=True), default=0.25, show_default=True, help="Of one contact."
+    "--cost",
+    "cost_per_contact",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.25,
+    show_default=True,
+    help="Of one contact.",
 )
 @click.option(
     "--unit", "units", multiple=True, help="Business unit to address; may be given several times. Default: all."
@@ -29,24 +34,18 @@ from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS
     "--days", type=click.IntRange(min=1), default=14, show_default=True, help="For how many days purchases count."
 )
 @click.option(
-    "--control", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share that is held back."
+    "--control",
+    "control_share",
+    type=click.FloatRange(0, 0.9),
+    default=0.2,
+    show_default=True,
+    help="Share that is held back.",
 )
 @click.option("--name", default="", help="Name of the campaign; default: the product's.")
 @JSON
-def campaign(
-    product: str,
-    budget: float,
-    cost: float,
-    units: tuple[str, ...],
-    days: int,
-    control: float,
-    name: str,
-    *,
-    as_json: bool,
-) -> None:
+def campaign(*, as_json: bool, **config: Any) -> None:
     """Choose who to offer what within a budget, log the contacts, and hold a control group back."""
-    chosen = {"product": product, "budget": budget, "cost_per_contact": cost, "units": list(units), "days": days}
-    config = {**chosen, "control_share": control, "name": name}
+    config["units"] = list(config["units"])
     node = CAMPAIGN_AUDIENCES.to_python_identifier()
     with opened_pass(Settings()) as one:
         if as_json:

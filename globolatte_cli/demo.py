@@ -4,7 +4,7 @@ The chapters with the online endpoint are in `demo_online.py`.
 """
 
 import time
-from dataclasses import dataclass
+from typing import Any
 
 import click
 import numpy as np
@@ -30,17 +30,7 @@ from simulator import Truth, simulate, write
 from simulator.identifiers import customer_ids
 
 WEATHERS = ("Sunny", "Snowy")
-CUSTOMERS_SHOWN = 3
 ORDERS_OF_A_REGULAR = 12
-
-
-@dataclass(frozen=True)
-class Redelivery:
-    """A sales file that is delivered once more, with other content."""
-
-    path: str
-    unit: str
-    date: str
 
 
 @click.command()
@@ -108,7 +98,7 @@ def _regulars(truth: Truth) -> list[tuple[str, str]]:
         if others:
             segments.add(int(truth.segment[others[0]]))
             found.append((names[others[0]], truth.parameters.business_units[unit].business_unit_id))
-    return found[:CUSTOMERS_SHOWN]
+    return found
 
 
 def _question(settings: Settings) -> dict[str, str]:
@@ -133,19 +123,17 @@ def _show_recommendations(settings: Settings, console: Console) -> None:
         console.print(table)
 
 
-def _busiest_file(settings: Settings, folder: str) -> Redelivery:
-    """The unit's first file as delivered once with the most rows loaded."""
-    ledger = warehouse_of(settings).read(
-        "sales_data.load_ledger", ["path", "business_unit", "business_date", "rows_loaded"], {"status": "loaded"}
-    )
-    rows = [row for row in ledger.to_pylist() if row["path"].startswith(f"{SALES_PREFIX}{folder}/")]
-    best = max(rows, key=lambda row: (row["rows_loaded"], row["path"]))
-    return Redelivery(best["path"], best["business_unit"], best["business_date"])
+def _busiest_file(settings: Settings, folder: str) -> dict[str, Any]:
+    """The unit's first file as delivered once with the most rows loaded, as the ledger has it."""
+    columns = ["path", "business_unit", "business_date", "rows_loaded"]
+    ledger = warehouse_of(settings).read("sales_data.load_ledger", columns, {"status": "loaded"}).to_pylist()
+    rows = [row for row in ledger if row["path"].startswith(f"{SALES_PREFIX}{folder}/")]
+    return max(rows, key=lambda row: (row["rows_loaded"], row["path"]))
 
 
-def _rows_below(settings: Settings, file: Redelivery) -> tuple[int, str]:
+def _rows_below(settings: Settings, file: dict[str, Any]) -> tuple[int, str]:
     """The orders of the file's day in the mart, and their revenue."""
-    where = {"business_unit": file.unit, "business_date": file.date}
+    where = {name: file[name] for name in ("business_unit", "business_date")}
     orders = warehouse_of(settings).read("marts.fct_orders", ["total_price"], where)["total_price"].to_pylist()
     return len(orders), f"{sum(orders):.2f}"
 
@@ -154,10 +142,10 @@ def _correct_a_file(settings: Settings, console: Console) -> None:
     _heading(console, "A corrected file replaces exactly its rows")
     file = _busiest_file(settings, "usa")
     before = _rows_below(settings, file)
-    landed = pd.read_csv(settings.landing_folder / file.path, dtype=str, keep_default_na=False)
+    landed = pd.read_csv(settings.landing_folder / file["path"], dtype=str, keep_default_na=False)
     price, *others = landed["total_price"]
     _deliver(settings, file, landed.assign(total_price=[f"{float(price) + 10:.2f}", *others]))
-    console.print(f"{file.path}: the first line costs 10.00 more", highlight=False)
+    console.print(f"{file['path']}: the first line costs 10.00 more", highlight=False)
     _run_and_compare(settings, console, file, before)
 
 
@@ -165,26 +153,26 @@ def _break_a_file(settings: Settings, console: Console) -> None:
     _heading(console, "A broken file harms nothing")
     file = _busiest_file(settings, "canada")
     before = _rows_below(settings, file)
-    landed = pd.read_csv(settings.landing_folder / file.path, dtype=str, keep_default_na=False)
+    landed = pd.read_csv(settings.landing_folder / file["path"], dtype=str, keep_default_na=False)
     _deliver(settings, file, landed.drop(columns="quantity"))
-    console.print(f"{file.path}: delivered again without the column quantity", highlight=False)
+    console.print(f"{file['path']}: delivered again without the column quantity", highlight=False)
     _run_and_compare(settings, console, file, before)
     _deliver(settings, file, landed)
     console.print("The business unit mends the file and delivers it once more:")
     _run_and_compare(settings, console, file, before)
 
 
-def _deliver(settings: Settings, file: Redelivery, rows: pd.DataFrame) -> None:
+def _deliver(settings: Settings, file: dict[str, Any], rows: pd.DataFrame) -> None:
     """Writes a file as an upload appears: all at once."""
-    write_text(settings.landing_folder / file.path, rows.to_csv(index=False, lineterminator="\n"))
+    write_text(settings.landing_folder / file["path"], rows.to_csv(index=False, lineterminator="\n"))
 
 
-def _run_and_compare(settings: Settings, console: Console, file: Redelivery, before: tuple[int, str]) -> None:
+def _run_and_compare(settings: Settings, console: Console, file: dict[str, Any], before: tuple[int, str]) -> None:
     started = time.monotonic()
     print_summary(console, execute_pass(settings), time.monotonic() - started)
     after = _rows_below(settings, file)
     columns = ["sequence", "status", "rows_in_file", "rows_loaded", "reason"]
-    versions = warehouse_of(settings).read("sales_data.load_ledger", columns, {"path": file.path}, ["sequence"])
+    versions = warehouse_of(settings).read("sales_data.load_ledger", columns, {"path": file["path"]}, ["sequence"])
     counts = ("rows_in_file", "rows_loaded")
     heads = ("version", "state", "rows in file", "rows loaded", "reason")
     table = Table(*heads, title="The ledger says", title_justify="left")
@@ -192,5 +180,6 @@ def _run_and_compare(settings: Settings, console: Console, file: Redelivery, bef
         table.add_row(str(number), row["status"], *(shown(row[name]) for name in counts), row["reason"] or "")
     console.print(table)
     console.print(
-        f"marts.fct_orders on {file.date}, {file.unit}: {before[0]} orders, {before[1]} before; {after[0]} orders, {after[1]} now."
+        f"marts.fct_orders on {file['business_date']}, {file['business_unit']}: {before[0]} orders, {before[1]} before; "
+        f"{after[0]} orders, {after[1]} now."
     )

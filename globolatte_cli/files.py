@@ -18,7 +18,7 @@ from rich.text import Text
 from globolatte_cli.errors import UserError
 from globolatte_cli.output import JSON, print_json
 from globolatte_ingest.discovery import LoadRange
-from globolatte_ingest.ledger import Ledger, RequestedStep, Step
+from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.requested_steps import CannotBeDoneError, not_in_the_ledger, requested_step
@@ -203,7 +203,15 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
     from globolatte_cli.run_pass import opened_pass  # loads all assets, which listing does without
 
     settings = Settings()
-    requested = _request(settings, step, path, note, corrections)
+    corrected = corrections["row_number"].to_pylist() if corrections is not None else []
+    with warehouse_of(settings).transaction() as transaction:
+        load_ledger = Ledger(transaction)
+        quarantined = quarantined_rows(transaction, path)["row_number"].to_pylist() if corrected else []
+        try:
+            requested = requested_step(step, load_ledger.history(path), getpass.getuser(), note, corrected, quarantined)
+        except CannotBeDoneError as fault:
+            raise UserError(str(fault)) from fault
+        load_ledger.request(requested, clock_of(settings).timestamp(), corrections)
     with opened_pass(settings) as one:
         one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
     steps = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
@@ -212,21 +220,6 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
         raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
     Console().print(f"{path}: {done}", highlight=False, markup=False)
     Console().print("What follows from it is built by the automation, or by `globolatte run`.")
-
-
-def _request(
-    settings: Settings, step: Step, path: str, note: str | None, corrections: pa.Table | None
-) -> RequestedStep:
-    with warehouse_of(settings).transaction() as transaction:
-        load_ledger = Ledger(transaction)
-        corrected = corrections["row_number"].to_pylist() if corrections is not None else []
-        quarantined = quarantined_rows(transaction, path)["row_number"].to_pylist() if corrected else []
-        try:
-            requested = requested_step(step, load_ledger.history(path), getpass.getuser(), note, corrected, quarantined)
-        except CannotBeDoneError as fault:
-            raise UserError(str(fault)) from fault
-        load_ledger.request(requested, clock_of(settings).timestamp(), corrections)
-    return requested
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], titles: Sequence[str] | None = None) -> None:

@@ -32,18 +32,14 @@ def quiet(log_file: Path) -> Iterator[Console]:
     log_file.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    terminal, error = os.dup(1), os.dup(2)
-    log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    stream = os.fdopen(os.dup(terminal), "w")
-    try:
-        os.dup2(log, 1)
-        os.dup2(log, 2)
-        yield Console(file=stream)
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        stream.close()
-        os.dup2(terminal, 1)
-        os.dup2(error, 2)
-        for descriptor in (terminal, error, log):
-            os.close(descriptor)
+    with log_file.open("a") as log, os.fdopen(os.dup(1), "w") as terminal, os.fdopen(os.dup(2), "w") as error:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield Console(file=terminal)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            terminal.flush()
+            os.dup2(terminal.fileno(), 1)
+            os.dup2(error.fileno(), 2)

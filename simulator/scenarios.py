@@ -22,7 +22,7 @@ from simulator.arguments import Continuation, Scenario, SimulationArguments
 from simulator.catalogue import EFFECT_DEVIATION, EFFECTS
 from simulator.chain import Blanks, Simulation, place_visits, placed_orders
 from simulator.days import days_between, sales_intensity
-from simulator.parameters import WEATHERS, ChainParameters, FloatArray, IntArray, Product
+from simulator.parameters import WEATHERS, FloatArray, IntArray, Product
 from simulator.streams import RandomStream, random_stream
 from simulator.truth import Truth
 
@@ -58,7 +58,7 @@ def continue_chain(
         raise ValueError(f"start {start} lies within the simulated days (until {truth.last_day}); give a later start")
     orders = orders_at_pace(truth, start, end) if orders is None else orders
     rng = random_stream(seed, RandomStream.CONTINUATION, start.toordinal())
-    changed = CHANGES[scenario](truth, rng)
+    changed = CHANGES[scenario](truth, rng) if scenario in CHANGES else truth
     arguments = SimulationArguments(orders, len(truth.segment), seed, start, end, len(changed.parameters.products))
     simulation = _further_days(changed, arguments, rng)
     if scenario is Scenario.BROKEN_UPSTREAM:
@@ -80,10 +80,6 @@ def orders_at_pace(truth: Truth, start: date, end: date) -> int:
     return max(1, round(truth.arguments.orders * float(joined * further / span)))
 
 
-def _unchanged(truth: Truth, rng: np.random.Generator) -> Truth:  # noqa: ARG001 - one signature for all changes
-    return truth
-
-
 def _tastes_shifted(truth: Truth, rng: np.random.Generator) -> Truth:
     """Two thirds of the customers get a new taste around that of the segment `MOVES_TO`; dayparts and add-ons stay theirs."""
     parameters = truth.parameters
@@ -93,7 +89,7 @@ def _tastes_shifted(truth: Truth, rng: np.random.Generator) -> Truth:
     return replace(truth, taste=np.where(moving[:, None], new, truth.taste))
 
 
-def _weather_shifted(truth: Truth, rng: np.random.Generator) -> Truth:  # noqa: ARG001
+def _weather_shifted(truth: Truth, rng: np.random.Generator) -> Truth:  # noqa: ARG001 - one signature for all changes
     parameters = truth.parameters
     probability = parameters.weather_probability.copy()
     dry, rainy = [WEATHERS.index("Sunny"), WEATHERS.index("Cloudy")], WEATHERS.index("Rainy")
@@ -113,7 +109,9 @@ def _launched(truth: Truth, rng: np.random.Generator) -> Truth:
     parameters = truth.parameters
     arrays: dict[str, FloatArray] = {name: _with_mean(getattr(parameters, name), rng) for name in EFFECTS}
     arrays["base"][-1] += LAUNCH_APPEAL
-    product = _next_launch(parameters)
+    known = {product.name for product in parameters.products}
+    numbered = Product(f"New Special {len(parameters.products) + 1}", "Hot Coffee", 495)
+    product = next((product for product in LAUNCHES if product.name not in known), numbered)
     affinity = _with_mean(_with_mean(parameters.add_on_affinity, rng).T, rng).T
     affinity[-1, -1] = -1.0
     extended = replace(parameters, products=(*parameters.products, product), add_on_affinity=affinity, **arrays)  # type: ignore[arg-type]
@@ -130,19 +128,10 @@ def _with_mean(effect: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.concatenate([effect, new], axis=-1)
 
 
-def _next_launch(parameters: ChainParameters) -> Product:
-    """The first of `LAUNCHES` that the catalogue lacks, or one named by its number."""
-    known = {product.name for product in parameters.products}
-    new = next((product for product in LAUNCHES if product.name not in known), None)
-    return new or Product(f"New Special {len(parameters.products) + 1}", "Hot Coffee", 495)
-
-
 CHANGES: dict[Scenario, Callable[[Truth, np.random.Generator], Truth]] = {
-    Scenario.NONE: _unchanged,
     Scenario.PRODUCT_LAUNCH: _launched,
     Scenario.TASTE_SHIFT: _tastes_shifted,
     Scenario.WEATHER_SHIFT: _weather_shifted,
-    Scenario.BROKEN_UPSTREAM: _unchanged,
 }
 
 

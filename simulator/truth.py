@@ -82,7 +82,7 @@ class Truth:
             "parameters": self.parameters.as_json(),
         }
         (folder / PARAMETERS_FILE).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        units = [unit.business_unit_id for unit in self.parameters.business_units]
+        units, products = list(self._unit_rows), product_ids(len(self.parameters.products))
         columns: dict[str, Any] = {
             "customer_id": list(self._customer_rows),
             "segment": np.array(self.parameters.segments)[self.segment],
@@ -91,7 +91,7 @@ class Truth:
             "order_count": self.order_count,
         }
         for name, matrix in (("taste", self.taste), ("habit", self.habit)):
-            columns |= {f"{name}_{product}": matrix[:, column] for product, column in self._product_rows.items()}
+            columns |= {f"{name}_{product}": matrix[:, column] for column, product in enumerate(products)}
         pq.write_table(pa.table(columns), folder / CUSTOMERS_FILE)
 
     @classmethod
@@ -136,10 +136,6 @@ class Truth:
     @cached_property
     def _customer_rows(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(customer_ids(len(self.segment)))}
-
-    @cached_property
-    def _product_rows(self) -> dict[str, int]:
-        return {name: row for row, name in enumerate(product_ids(len(self.parameters.products)))}
 
     @cached_property
     def _unit_rows(self) -> dict[str, int]:

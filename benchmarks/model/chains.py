@@ -35,11 +35,10 @@ class Case:
 
 def case(chain: str, orders: int, customers: int, seed: int) -> Case:
     """Simulate and lay out one chain of `CHAINS`."""
+    simulation = simulate(orders, customers, seed, variant=VARIANTS.get(chain, PUBLISHED_CHAIN))
     if chain == HABIT_DATA:
-        simulation = simulate(orders, customers, seed)
-        mains, lines = creatures_of_habit(simulation, np.random.default_rng(seed))
-        return Case(chain, orders, customers, seed, as_snapshot(simulation, mains, lines), None)
-    simulation = simulate(orders, customers, seed, variant=VARIANTS[chain])
+        snapshot = as_snapshot(simulation, *creatures_of_habit(simulation, np.random.default_rng(seed)))
+        return Case(chain, orders, customers, seed, snapshot, None)
     snapshot = as_snapshot(simulation, simulation.orders["main_product"].to_numpy(), simulation.lines)
     return Case(chain, orders, customers, seed, snapshot, simulation)
 
