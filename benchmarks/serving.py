@@ -27,10 +27,9 @@ from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.scoring.state_bundle import read_state_bundle
 from resources.endpoint.endpoint import Deployment, DesiredState
-from resources.endpoint.local.children import listen
-from resources.endpoint.local.endpoint import EndpointClient
+from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import endpoint_key
-from resources.endpoint.local.supervisor import Options
+from resources.endpoint.local.processes import listen
 from resources.endpoint.serving_state import ServingStates
 from resources.environment import ml_of
 from resources.ml.ml_platform import CHAMPION
@@ -63,14 +62,12 @@ def rows(settings: Settings) -> Iterator[Row]:
     champion = ml_of(settings).model(CHAMPION)
     assert champion is not None, "the first model was refused"
     state = ServingStates(folder=str(settings.endpoints_folder)).current()
-    client = EndpointClient(Options(settings.endpoints_folder))
-    client.declare(
-        DesiredState({"blue": Deployment(str(champion.folder), champion.version, champion.content_hash)}, {"blue": 100})
-    )
+    endpoint = LocalEndpoint(folder=str(settings.endpoints_folder))
+    wanted = Deployment(str(champion.folder), champion.version, champion.content_hash)
     try:
-        client.ensure_running()
-        client.wait_healthy("blue", 60)
-        observed = json.loads(client.files.observed.read_text())
+        endpoint.deploy(DesiredState({"blue": wanted}, {"blue": 100}))
+        endpoint.wait_healthy("blue", 60)
+        observed = json.loads(endpoint.files.observed.read_text())
         question, flat = _questions(state, champion.folder)
         server = Server(*_place(observed["deployments"][0]), "/score", question)
         direct = server.ms_per_request()
@@ -81,14 +78,14 @@ def rows(settings: Settings) -> Iterator[Row]:
         yield Row("CPU per request: inference server / mlflow models serve", direct, reference, unit="ms", limit=1.0)
         ours, theirs = (min(load.slowest for load in side) for side in zip(*loads, strict=True))
         yield Row(f"{CLIENTS} clients, p{SLOWEST}: inference server / mlflow", ours, theirs, unit="ms", limit=1.0)
-        key = {"Authorization": f"Bearer {endpoint_key(client.files)}"}
+        key = {"Authorization": f"Bearer {endpoint_key(endpoint.files)}"}
         gateway = Server(*_place(observed["gateway"]), "/score", question, key)
         yield Row("CPU per request: gateway alone / inference server", gateway.ms_per_request(), direct, unit="ms")
         load = gateway.load(LOAD_SECONDS)
         name = f"{CLIENTS} clients for {LOAD_SECONDS:.0f} s: failed / answered"
         yield Row(name, load.errors, len(load.waited), unit="requests", limit=0.0)
     finally:
-        client.stop()
+        endpoint.stop()
 
 
 @dataclass(frozen=True)

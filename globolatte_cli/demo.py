@@ -20,7 +20,7 @@ from globolatte_cli.recommend import champion_scorer
 from globolatte_cli.run_pass import execute_pass, print_summary
 from globolatte_cli.settings_page import shown
 from globolatte_cli.simulate import writing
-from globolatte_ml.scoring.scorer import Request
+from globolatte_ml.scoring.recommendations import Request
 from resources.atomic import write_text
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.landing_zone import SALES_PREFIX

@@ -11,14 +11,15 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from globolatte_cli.endpoints import client_of
+from globolatte_cli.endpoints import local_endpoint
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, numbers, print_json
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.explain.single import Explained, explain_request
-from globolatte_ml.scoring.scorer import Request, Scorer
+from globolatte_ml.scoring.recommendations import Request
+from globolatte_ml.scoring.scorer import Scorer
 from globolatte_ml.scoring.service import document
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.serving_state import ServingStates
@@ -153,16 +154,16 @@ def from_endpoint(settings: Settings, question: dict[str, Any]) -> dict[str, Any
     """The endpoint's answer, or none if it is not up. Raises `UserError` with its message if it refuses the question."""
     if settings.ml is not MLKind.LOCAL:
         return None
-    client = client_of(settings)
-    if not client.is_up():
+    endpoint = local_endpoint(settings)
+    if not endpoint.is_up():
         return None
     try:
-        said = client.score([question])
+        said = endpoint.score([question])
     except EndpointError as error:
-        if not client.is_up():  # it went down just now
+        if not endpoint.is_up():  # it went down just now
             return None
         raise UserError(str(error).removeprefix("requests[0].")) from error
-    served_by = f"endpoint {client.observed().url}/score, deployment {said['deployment']}"
+    served_by = f"endpoint {endpoint.observed().url}/score, deployment {said['deployment']}"
     versions = {name: said[name] for name in ("model_version", "state_version")}
     return {**said["recommendations"][0], **versions, "served_by": served_by}
 

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDATIONS, SERVING_STATE, WAREHOUSE_POOL
 from globolatte_assets.models.champion import champion_of
+from globolatte_ml.scoring.scorer import Scorer
 from resources.clock import Clock
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform
@@ -61,9 +62,6 @@ def recommendations(
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Score every customer with the champion."""
-
-    from globolatte_ml.scoring.scorer import Scorer
-
     champion = champion_of(ml)
     scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
     rows = pa.concat_tables(scorer.batch(clock.today()))

@@ -16,6 +16,8 @@ from globolatte_assets.keys import (
 )
 from globolatte_assets.models.champion import champion_of
 from globolatte_assets.pictures import png
+from globolatte_ml.scoring.regional import regional_map, regional_table
+from globolatte_ml.scoring.scorer import Scorer
 from resources.clock import Clock
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform
@@ -54,9 +56,6 @@ def regional_recommendations(
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Score a customer without history, in each unit, season and weather."""
-    from globolatte_ml.scoring.regional import regional_map, regional_table
-    from globolatte_ml.scoring.scorer import Scorer
-
     champion = champion_of(ml)
     scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
     table = regional_table(scorer, warehouse.read("marts.mart_monthly_weather"), clock.today())

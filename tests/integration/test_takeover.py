@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from globolatte_cli.demo_online import asking, go_offline
-from globolatte_cli.endpoints import client_of
+from globolatte_cli.endpoints import local_endpoint
 from resources.environment import predictions_of, warehouse_of
 from resources.settings.settings import Settings
 from simulator import Scenario, continue_into
@@ -30,12 +30,12 @@ def online(home_that_ran: NewHome) -> Iterator[tuple[Home, Settings]]:
 def test_a_new_champion_takes_over_without_a_failed_question(online: tuple[Home, Settings]) -> None:
     home, settings = online
     continue_into(home.folder, Scenario.PRODUCT_LAUNCH, days=44)
-    with asking(client_of(settings), QUESTION) as asked:
+    with asking(local_endpoint(settings), QUESTION) as asked:
         said = home.ok("run")
     assert "Champion behind the endpoint" in said
     assert not asked.failures
     assert set(asked.answers) == {"1", "2"}
-    assert client_of(settings).score([QUESTION])["model_version"] == "2"
+    assert local_endpoint(settings).score([QUESTION])["model_version"] == "2"
 
     go_offline(settings)
     home.ok("run")
@@ -52,4 +52,4 @@ def test_a_stopped_endpoint_stays_stopped(online: tuple[Home, Settings]) -> None
     home, settings = online
     go_offline(settings)
     home.ok("run")
-    assert not client_of(settings).observed().running
+    assert not local_endpoint(settings).observed().running

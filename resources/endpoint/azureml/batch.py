@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.atomic import filled_once
 from resources.endpoint.azureml import online
-from resources.endpoint.azureml.endpoint_update import SUCCEEDED
 from resources.endpoint.deployment_spec import APPEND_ROW, BATCH_SCRIPT, DeploymentSpec, write_folder
 from resources.ml.azureml.computes import ensure_compute
 from resources.ml.azureml.data_assets import URI_FOLDER, ensure_data
@@ -113,7 +113,7 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
 def _wait_until_made(workspace: Workspace, get: Callable[[], Any], what: str, page: str) -> None:
     """Someone else may be making it, or was interrupted at it: Azure goes on. Raises `AzureMLError` if nothing comes of it."""
     deadline = time.monotonic() + workspace.settings.deployment_wait_seconds
-    while (state := provisioning_state(get())) != SUCCEEDED:
+    while (state := provisioning_state(get())) != online.SUCCEEDED:
         if state in online.GIVEN_UP or time.monotonic() > deadline:
             raise AzureMLError(what, f"is {state}", "run it again", page)
         time.sleep(workspace.settings.poll_seconds)
@@ -159,15 +159,13 @@ def score(workspace: Workspace, questions: Path, copies: Path, say: Say = lambda
 
 def _names_differ(questions: Path) -> None:
     """Raises `AzureMLError` for files of one name in several folders: the answers to one would take the place of the others'."""
-    by_name: dict[str, list[str]] = {}
-    for file in sorted(questions.rglob("*")):
-        if file.is_file():
-            by_name.setdefault(file.name, []).append(str(file.relative_to(questions)))
-    twice = ["; ".join(paths) for paths in by_name.values() if len(paths) > 1]
-    if twice:
-        raise AzureMLError(
-            f"questions {questions}", f"have the same name twice: {twice[0]}", "give each file a name of its own"
-        )
+    files = sorted((file for file in questions.rglob("*") if file.is_file()), key=lambda file: (file.name, file))
+    for _, namesakes in groupby(files, key=lambda file: file.name):
+        same = "; ".join(str(file.relative_to(questions)) for file in namesakes)
+        if "; " in same:
+            raise AzureMLError(
+                f"questions {questions}", f"have the same name twice: {same}", "give each file a name of its own"
+            )
 
 
 def _is_well(get: Callable[[], Any]) -> bool:

@@ -21,10 +21,8 @@ from types import FrameType
 from typing import IO, Any
 
 from resources.endpoint.endpoint import DesiredState, EndpointError
-from resources.endpoint.local import desired_state
-from resources.endpoint.local.children import listen, start_deployment, start_gateway
-from resources.endpoint.local.files import EndpointFiles, read_json, stamp, write_json
-from resources.endpoint.local.processes import ProcessId, end_orphans
+from resources.endpoint.local.files import EndpointFiles, read_desired, read_json, version_of, write_json
+from resources.endpoint.local.processes import ProcessId, end_orphans, listen, start_deployment, start_gateway
 from resources.endpoint.local.slots import DeploymentSlot, Slot
 
 TICK_SECONDS = 0.1
@@ -56,7 +54,6 @@ class Supervisor:
     def __init__(self, options: Options) -> None:
         self._files, self._options = EndpointFiles(options.folder.resolve()), options
         self._desired, self._problem = DesiredState(), ""
-        self._desired_stamp: tuple[int, int] | None = None
         self._deployments: list[DeploymentSlot] = []
         self._stop = False
         self._written: dict[Path, Any] = {}
@@ -73,16 +70,11 @@ class Supervisor:
                 _say("stopped before it began")
                 return
             with _listen(self._files, self._options.port) as listener:
-                self._gateway = Slot(
-                    "gateway", lambda: start_gateway(self._files, listener, self._arguments), "/health"
-                )
+                arguments = self._options.arguments()
+                self._gateway = Slot("gateway", lambda: start_gateway(self._files, listener, arguments), "/health")
                 self._port = listener.getsockname()[1]
                 _say(f"serving on http://127.0.0.1:{self._port}")
                 self._loop()
-
-    @property
-    def _arguments(self) -> list[str]:
-        return self._options.arguments()
 
     def _loop(self) -> None:
         try:
@@ -113,18 +105,17 @@ class Supervisor:
         self._stop = True
 
     def _read_desired(self) -> None:
-        now = stamp(self._files.desired)
-        if now == self._desired_stamp:
-            return
-        if now is None and self._desired.deployments:
-            self._problem = f"{self._files.desired} is gone; what runs goes on running"
-            return
-        self._desired_stamp = now
+        before, self._problem = self._problem, ""
         try:
-            self._desired, self._problem = desired_state.read(self._files), ""
+            desired = read_desired(self._files)
+            if desired is not None:
+                self._desired = desired
+            elif self._desired.deployments:
+                self._problem = f"{self._files.desired} is gone; what runs goes on running"
         except ValueError as error:
             self._problem = str(error)
-            _say(f"{error}; what runs goes on running")
+        if self._problem not in ("", before):
+            _say(self._problem)
 
     def _reconcile(self) -> None:
         wanted = self._desired.deployments
@@ -195,15 +186,14 @@ class Supervisor:
                 _say(f"{slot.name}: model version {slot.deployment.model_version} ended")
 
     def _observed(self) -> dict[str, Any]:
-        version, gateway = desired_state.version_of(self._desired), self._gateway
         settled = self._routed and len(self._deployments) == len(self._kept())
         return {
-            "supervisor": {"process": _process(ProcessId.of(os.getpid()))},
-            "desired": version,
+            "supervisor": {"process": ProcessId.of(os.getpid())},
+            "desired": version_of(self._desired),
             "problem": self._problem,
             "routed": self._routed,
             "settled": settled and all(slot.healthy for slot in self._deployments),
-            "gateway": {**_entry(gateway), "port": self._port},
+            "gateway": {**_entry(self._gateway), "port": self._port},
             "deployments": [
                 {
                     **_entry(slot),
@@ -230,15 +220,11 @@ class Supervisor:
         _say("stopped")
 
 
-def _process(process: ProcessId | None) -> list[float] | None:
-    return [process.pid, process.started] if process is not None else None
-
-
 def _entry(slot: Slot) -> dict[str, Any]:
     child = slot.child
     return {
         "name": slot.name,
-        "process": _process(child.id) if child is not None else None,
+        "process": child.id if child is not None else None,
         "port": child.port if child is not None else None,
         "healthy": slot.healthy,
         "restarts": slot.restarts,
@@ -262,7 +248,7 @@ def _locked(files: EndpointFiles) -> IO[str]:
         lock.close()
         raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
     lock.truncate(0)
-    lock.write(json.dumps(_process(ProcessId.of(os.getpid()))))
+    lock.write(json.dumps(ProcessId.of(os.getpid())))
     lock.flush()
     return lock
 
@@ -276,10 +262,7 @@ def _listen(files: EndpointFiles, port: int | None) -> socket.socket:
             raise EndpointError(
                 f"port {port} of GLOBOLATTE_ENDPOINT_PORT cannot be used ({error}); choose another, or leave it out for a free one"
             ) from error
-    try:
-        remembered = read_json(files.port)
-    except ValueError:
-        remembered = None  # damaged: another port is found and remembered
+    remembered = read_json(files.port)
     if isinstance(remembered, int):
         with suppress(OSError):
             return listen(remembered)

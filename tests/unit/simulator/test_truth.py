@@ -55,7 +55,9 @@ def test_the_habit_is_the_one_after_the_last_order(chain: Simulation) -> None:
 
 
 def test_the_trend_stands_still_outside_the_span(chain: Simulation) -> None:
-    asked = [chain.truth.true_preferences("C0005", "BU_CA", date(year, 5, 7), "Rainy") for year in (2024, 2060, 1990, 2021)]
+    asked = [
+        chain.truth.true_preferences("C0005", "BU_CA", date(year, 5, 7), "Rainy") for year in (2024, 2060, 1990, 2021)
+    ]
     assert asked[0] == asked[1]
     assert asked[2] == asked[3]
     assert asked[0] != asked[2]
