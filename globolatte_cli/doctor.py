@@ -130,7 +130,7 @@ def settings_table(settings: Settings) -> dict[str, tuple[str, str]]:
         with suppress(MissingSettingError, ValidationError):  # the findings tell
             groups.append(AzureMLSettings.from_environment())
     return {
-        variable(type(group), name): (shown(getattr(group, name)), field.description or "")
+        variable(type(group), name): (shown(getattr(group, name)), " ".join(str(field.description).split()))
         for group in groups
         for name, field in sorted(
             type(group).model_fields.items(), key=lambda item: item[0] not in type(group).__annotations__

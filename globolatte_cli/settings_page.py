@@ -40,7 +40,8 @@ def _rows(settings: type[BaseModel], names: list[str]) -> str:
     for name, field in settings.model_fields.items():
         if name in names:
             default = "" if field.is_required() or field.default is None else f"`{shown(field.default)}`"
-            lines.append(f"| `{variable(settings, name)}` | {default} | {field.description} |\n")
+            meaning = " ".join(str(field.description).split())
+            lines.append(f"| `{variable(settings, name)}` | {default} | {meaning} |\n")
     return "".join(lines)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 
 from globolatte_assets.keys import OWNER_SCIENCE, PREDICTION_LOG, RECOMMENDER, WAREHOUSE_POOL
+from globolatte_assets.monitoring.log_lines import parse_log
 from resources.clock import Clock
 from resources.endpoint.prediction_files import PredictionFiles
 from resources.warehouse.predictions import LOG, ingest
@@ -40,8 +41,6 @@ def ingest_file(
     warehouse: Warehouse, files: PredictionFiles, path: Path, run_id: str, clock: Clock, done: Ingestion
 ) -> None:
     """Takes a file into the warehouse, then removes it. Killed in between, the next time only removes it."""
-    from globolatte_assets.monitoring.log_lines import parse_log
-
     log = parse_log(path)
     if ingest(warehouse, log, run_id, clock.timestamp()):
         done.files += 1

@@ -1,7 +1,5 @@
 """From counts to ranked offers: cross-sell and upsell pairs of every region as one table."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What would have changed a recommendation: other circumstances, or further orders."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

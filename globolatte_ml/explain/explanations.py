@@ -5,8 +5,6 @@ them all coalitions can be asked, so that the interventional Shapley values (Lun
 model: what SHAP's sampling explainers estimate. A player that is absent takes its value from orders of the background sample.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -46,7 +44,7 @@ class Situations:
     def __len__(self) -> int:
         return len(self.contexts)
 
-    def take(self, rows: np.ndarray) -> Situations:
+    def take(self, rows: np.ndarray) -> "Situations":
         """The requests at `rows`."""
         return Situations(self.states.take(rows), self.contexts.take(rows))
 

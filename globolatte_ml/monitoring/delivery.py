@@ -1,7 +1,5 @@
 """What was delivered on some days, and whether so much of it was unusable that nothing may be concluded from the rest."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import dataclass, replace
 
@@ -35,12 +33,12 @@ class Delivery:
     days_refused: int = 0
 
     @classmethod
-    def nothing(cls, unit: str, date: dt.date) -> Delivery:
+    def nothing(cls, unit: str, date: dt.date) -> "Delivery":
         """The sum of no days."""
         return cls(unit, date, days_expected=0)
 
     @classmethod
-    def missing(cls, unit: str, date: dt.date) -> Delivery:
+    def missing(cls, unit: str, date: dt.date) -> "Delivery":
         """A day without a file."""
         return cls(unit, date, days_missing=1)
 
@@ -59,18 +57,10 @@ class Delivery:
         """Files missing or refused of all files expected."""
         return (self.days_missing + self.days_refused) / self.days_expected if self.days_expected else 0.0
 
-    def plus(self, other: Delivery) -> Delivery:
+    def plus(self, other: "Delivery") -> "Delivery":
         """Both together; unit and date are those of `self` and the later one."""
-        return replace(
-            self,
-            date=max(self.date, other.date),
-            orders=self.orders + other.orders,
-            rows_loaded=self.rows_loaded + other.rows_loaded,
-            rows_quarantined=self.rows_quarantined + other.rows_quarantined,
-            days_expected=self.days_expected + other.days_expected,
-            days_missing=self.days_missing + other.days_missing,
-            days_refused=self.days_refused + other.days_refused,
-        )
+        counts = {name: own + vars(other)[name] for name, own in vars(self).items() if name not in ("unit", "date")}
+        return replace(self, date=max(self.date, other.date), **counts)
 
     def faults(self, limits: DeliveryLimits | None = None) -> tuple[str, ...]:
         """Why the delivery is broken, one sentence each; empty if it is sound."""

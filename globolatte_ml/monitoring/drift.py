@@ -1,7 +1,5 @@
 """Drift: a window's orders against the champion's snapshot, column by column, by Evidently."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
@@ -29,7 +27,7 @@ class MeasuredDrift:
     """A verdict, and the Evidently report behind it; none where nothing could be compared."""
 
     verdict: DriftVerdict
-    report: EvidentlySnapshot | None
+    report: "EvidentlySnapshot | None"
 
     def html(self) -> str | None:
         """The report as one self-contained page that opens without a network."""
@@ -119,7 +117,7 @@ def _base(policy: ColumnPolicy, reference: ReferenceOrders) -> pd.DataFrame:
 
 def _report(
     policies: Sequence[ColumnPolicy], orders: pd.DataFrame, base: Mapping[ColumnPolicy, pd.DataFrame], length: int
-) -> EvidentlySnapshot:
+) -> "EvidentlySnapshot":
     """Evidently knows one reference: columns with one of their own are repeated to its length, which moves no distribution."""
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
@@ -147,7 +145,7 @@ def _values(values: np.ndarray, policy: ColumnPolicy) -> pd.Series:
     return pd.Series(values, dtype="object" if policy.is_categorical else "float64")
 
 
-def _column_verdicts(report: EvidentlySnapshot, policies: Sequence[ColumnPolicy]) -> dict[str, ColumnVerdict]:
+def _column_verdicts(report: "EvidentlySnapshot", policies: Sequence[ColumnPolicy]) -> dict[str, ColumnVerdict]:
     """Evidently has no drifted flag: the statistic is the metric's value, the verdict is the status of its test."""
     document: dict[str, Any] = json.loads(report.json())
     statistic = {

@@ -1,7 +1,5 @@
 """Performance: the champion's predictions for a window's orders, each as of its order, against what was bought."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +32,7 @@ class Outcomes:
     customer: np.ndarray
     unit: np.ndarray
 
-    def of(self, scope: str) -> Outcomes:
+    def of(self, scope: str) -> "Outcomes":
         """Those of a unit, or all of them where it has too few to say anything."""
         mine = self.unit == scope
         if scope == CHAIN or mine.sum() < FEWEST_HOLDOUT_ORDERS:

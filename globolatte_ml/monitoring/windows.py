@@ -1,7 +1,5 @@
 """Windows: runs of business dates that hold enough orders to be evaluated, for the whole chain and for each business unit."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass

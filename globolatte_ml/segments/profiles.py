@@ -1,7 +1,5 @@
 """What a segment is like, in numbers and in a name that a marketer understands."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

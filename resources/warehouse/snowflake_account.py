@@ -25,24 +25,6 @@ TOKEN_VARIABLE = "GLOBOLATTE_SNOWFLAKE_TOKEN"  # noqa: S105 - the name of a vari
 LONGEST_QUERY_TAG = 2000
 
 
-@dataclass(frozen=True)
-class SnowflakeConnection:
-    """Where to connect, as whom, and for how long to wait. Holds no secret."""
-
-    account: str
-    user: str
-    database: str
-    compute: str
-    role: str | None
-    authentication: SnowflakeAuthentication
-    private_key_path: str | None
-    host: str | None
-    port: int | None
-    protocol: str
-    lock_seconds: int
-    network_seconds: int
-
-
 def credentials(authentication: SnowflakeAuthentication, private_key_path: str | None) -> dict[str, Any]:
     """The arguments of `SnowflakeResource` that prove who we are. Raises `MissingSettingError` if a secret is not there."""
     why = f"GLOBOLATTE_SNOWFLAKE_AUTHENTICATION={authentication}"
@@ -81,47 +63,65 @@ def snowflake_error() -> type[Exception]:
     return Error
 
 
-def resource_of(who: SnowflakeConnection) -> Any:
-    """dagster-snowflake's resource for one connection; it holds a secret, so it lives no longer than that."""
-    from dagster_snowflake import SnowflakeResource
+class SnowflakeAccount(dg.ConfigurableResource):
+    """Where to connect, as whom, and for how long to wait. `compute` is the virtual warehouse. Secrets are in the environment alone.
 
-    arguments = credentials(who.authentication, who.private_key_path)
-    token = arguments.pop("token", None)
-    place = {"host": who.host, "port": who.port, "protocol": who.protocol} if who.host else {}
-    return SnowflakeResource(
-        account=who.account,
-        user=who.user,
-        database=who.database,
-        warehouse=who.compute,
-        role=who.role,
-        paramstyle="qmark",
-        timezone="UTC",
-        login_timeout=who.network_seconds,
-        network_timeout=who.network_seconds,
-        additional_snowflake_connection_args={
-            **place,
-            **({"token": token} if token else {}),
-            "arrow_number_to_decimal": True,
-            "session_parameters": {
-                "QUERY_TAG": query_tag(),
-                "LOCK_TIMEOUT": who.lock_seconds,
-                "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-                "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF6",
+    `wait_seconds` bounds the wait for another transaction that writes, `network_seconds` that for an answer.
+    """
+
+    account: str
+    user: str
+    database: str
+    compute: str
+    role: str | None = None
+    authentication: SnowflakeAuthentication = SnowflakeAuthentication.KEY
+    private_key_path: str | None = None
+    host: str | None = None
+    port: int | None = None
+    protocol: str = "https"
+    wait_seconds: float = 300.0
+    network_seconds: int = 60
+
+    def integration(self) -> Any:
+        """dagster-snowflake's resource for one connection; it holds a secret, so it lives no longer than that."""
+        from dagster_snowflake import SnowflakeResource
+
+        arguments = credentials(self.authentication, self.private_key_path)
+        token = arguments.pop("token", None)
+        place = {"host": self.host, "port": self.port, "protocol": self.protocol} if self.host else {}
+        return SnowflakeResource(
+            account=self.account,
+            user=self.user,
+            database=self.database,
+            warehouse=self.compute,
+            role=self.role,
+            paramstyle="qmark",
+            timezone="UTC",
+            login_timeout=self.network_seconds,
+            network_timeout=self.network_seconds,
+            additional_snowflake_connection_args={
+                **place,
+                **({"token": token} if token else {}),
+                "arrow_number_to_decimal": True,
+                "session_parameters": {
+                    "QUERY_TAG": query_tag(),
+                    "LOCK_TIMEOUT": max(1, round(self.wait_seconds)),
+                    "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+                    "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF6",
+                },
             },
-        },
-        **arguments,
-    )
+            **arguments,
+        )
 
-
-@contextmanager
-def connected(who: SnowflakeConnection) -> Iterator[Any]:
-    """An open connection, closed afterwards; parameters of statements are marked by `?`."""
-    with resource_of(who).get_connection() as connection:
-        try:
-            yield connection
-        except BaseException:  # dagster-snowflake closes only what ended well
-            connection.close(retry=False)
-            raise
+    @contextmanager
+    def connected(self) -> Iterator[Any]:
+        """An open connection, closed afterwards; parameters of statements are marked by `?`."""
+        with self.integration().get_connection() as connection:
+            try:
+                yield connection
+            except BaseException:  # dagster-snowflake closes only what ended well
+                connection.close(retry=False)
+                raise
 
 
 NOTHING_LEFT = "Nothing of the transaction is in it; what was committed before is kept"

@@ -51,7 +51,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
 
 
 def test_the_holdout_is_measured_as_training_measured_it(champion: Champion) -> None:
-    chosen = champion.snapshot.chosen[champion.training.holdout]
+    chosen = champion.snapshot.chosen[champion.snapshot.holdout]
     found = champion.measured(champion.held_out())
     assert found.status is Status.OK
     assert found.log_loss == pytest.approx(log_loss(champion.training.probabilities, chosen))
@@ -66,7 +66,6 @@ def test_customers_who_changed_their_minds_put_the_champion_below_its_band(champ
     changed = examples.set_column(place, "main_product_id", pa.array(bought.tolist()))
     found = champion.measured(changed)
     assert found.status is Status.BELOW_BAND
-    assert "below its band" in found.sentence()
 
 
 def test_a_product_never_seen_is_a_failure_and_no_error(champion: Champion) -> None:
