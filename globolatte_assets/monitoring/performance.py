@@ -74,7 +74,6 @@ def verdicts(windows: Sequence[Window], champion: Champion, warehouse: Warehouse
             warehouse.read(EXAMPLE_PRODUCTS, PRODUCT_STATE, between={"business_date": (window.first, window.last)}),
             model,
             holdout,
-            model_version=champion.version.version,
             is_broken=bool(window.delivery.faults()),
         )
 

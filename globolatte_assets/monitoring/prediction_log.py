@@ -1,5 +1,6 @@
 """The asset `monitoring/prediction_log`: what the online endpoint answered, taken from its files exactly once."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +24,7 @@ class Ingestion:
     known_files: int = 0
     rows: int = 0
     rejected: int = 0
-    by_deployment: dict[str, int] = field(default_factory=dict)
+    by_deployment: Counter[str] = field(default_factory=Counter)
 
     def as_metadata(self) -> Mapping[str, dg.MetadataValue]:
         """For the materialization."""
@@ -46,8 +47,7 @@ def ingest_file(
         done.files += 1
         done.rows += log.rows.num_rows
         done.rejected += log.rejects.num_rows
-        for name in log.rows["deployment"].to_pylist():
-            done.by_deployment[name] = done.by_deployment.get(name, 0) + 1
+        done.by_deployment.update(log.rows["deployment"].to_pylist())
     else:
         done.known_files += 1
     files.taken(path)

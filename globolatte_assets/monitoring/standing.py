@@ -14,7 +14,7 @@ from globolatte_assets.monitoring.windows import (
     kept_rows,
     latest_windows,
 )
-from globolatte_ml.monitoring.delivery import DeliveryLimits
+from globolatte_ml.monitoring.delivery import SILENT_DAYS
 from globolatte_ml.monitoring.verdicts import Status
 from resources.warehouse.warehouse import Warehouse
 
@@ -74,4 +74,4 @@ def _statuses(rows: Sequence[Row], column: str) -> dict[str, list[str]]:
 def _is_closed(window: Row, seen: Delivered) -> bool:
     """Whether the window's unit has sent nothing for so long that it is taken as closed."""
     latest = seen.latest_by_unit.get(window["scope"])
-    return bool(latest and seen.data_until and (seen.data_until - latest).days > DeliveryLimits().silent_days)
+    return bool(latest and seen.data_until and (seen.data_until - latest).days > SILENT_DAYS)

@@ -9,7 +9,7 @@ import dagster as dg
 import pyarrow as pa
 
 from globolatte_assets.models.champion import Champion
-from globolatte_ml.monitoring.delivery import Delivery, DeliveryLimits
+from globolatte_ml.monitoring.delivery import SILENT_DAYS, Delivery
 from globolatte_ml.monitoring.verdicts import Status
 from globolatte_ml.monitoring.windows import CHAIN, Window, WindowRules, complete_windows
 from resources.warehouse.tables import row_count
@@ -179,8 +179,8 @@ def _deliveries(warehouse: Warehouse, after: dt.date) -> list[Delivery]:
 
 def _recent_faults(days: list[Delivery], latest: Mapping[str, dt.date]) -> dict[str, str]:
     """By unit what is wrong with its latest days; a unit that has been silent for long is closed, and nobody waits for it."""
-    newest, silent_days = max(latest.values(), default=dt.date.min), DeliveryLimits().silent_days
-    days = [day for day in days if (newest - latest[day.unit]).days <= silent_days]
+    newest = max(latest.values(), default=dt.date.min)
+    days = [day for day in days if (newest - latest[day.unit]).days <= SILENT_DAYS]
     recent: dict[str, Delivery] = {}
     for day in days:
         if (latest[day.unit] - day.date).days < RECENT_DAYS:

@@ -58,14 +58,9 @@ class Explanations:
     values: np.ndarray
     predicted: np.ndarray
 
-    def importance(self) -> np.ndarray:
-        """How far each player moves the probability of each product on average, shape (players, K)."""
-        mean: np.ndarray = np.abs(self.values).mean(axis=0)
-        return mean
-
     def moved(self) -> np.ndarray:
         """How much probability each player moves from some products to others on average, shape (players,)."""
-        total: np.ndarray = self.importance().sum(axis=1) / 2.0
+        total: np.ndarray = np.abs(self.values).mean(axis=0).sum(axis=1) / 2.0
         return total
 
 

@@ -33,16 +33,9 @@ class Encoded:
     columns: np.ndarray
     places: Places
 
-    def __len__(self) -> int:
-        return len(self.columns)
-
     def __getitem__(self, name: str) -> np.ndarray:
         """The columns of that name, (n, width)."""
         return self.columns[:, self.places[name]]
-
-    def take(self, rows: np.ndarray | slice) -> "Encoded":
-        """The orders at `rows`."""
-        return Encoded(self.columns[rows], self.places)
 
 
 @dataclass(frozen=True)

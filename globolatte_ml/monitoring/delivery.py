@@ -3,14 +3,10 @@
 import datetime as dt
 from dataclasses import dataclass, replace
 
-
-@dataclass(frozen=True)
-class DeliveryLimits:
-    """Shares above which a delivery is broken. `silent_days`: a unit that sent no file for longer is taken as closed."""
-
-    quarantined: float = 0.05
-    failed_days: float = 0.4
-    silent_days: int = 28
+MOST_QUARANTINED, MOST_FAILED_DAYS = 0.05, 0.4
+"""Shares above which a delivery is broken."""
+SILENT_DAYS = 28
+"""A unit that sent no file for longer is taken as closed."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +58,17 @@ class Delivery:
         counts = {name: own + vars(other)[name] for name, own in vars(self).items() if name not in ("unit", "date")}
         return replace(self, date=max(self.date, other.date), **counts)
 
-    def faults(self, limits: DeliveryLimits | None = None) -> tuple[str, ...]:
+    def faults(self) -> tuple[str, ...]:
         """Why the delivery is broken, one sentence each; empty if it is sound."""
-        limits, found = limits or DeliveryLimits(), []
-        if self.quarantined_share > limits.quarantined:
+        found = []
+        if self.quarantined_share > MOST_QUARANTINED:
             found.append(
                 f"{self.quarantined_share:.0%} of {self.rows:,} delivered rows were quarantined "
-                f"(limit {limits.quarantined:.0%}); see sales_data.quarantine"
+                f"(limit {MOST_QUARANTINED:.0%}); see sales_data.quarantine"
             )
-        if self.share_of_days_failed > limits.failed_days:
+        if self.share_of_days_failed > MOST_FAILED_DAYS:
             found.append(
                 f"{self.days_missing} of {self.days_expected} daily files are missing and {self.days_refused} were refused "
-                f"(limit {limits.failed_days:.0%}); see sales_data.load_ledger"
+                f"(limit {MOST_FAILED_DAYS:.0%}); see sales_data.load_ledger"
             )
         return tuple(found)

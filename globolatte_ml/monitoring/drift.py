@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from globolatte_ml.monitoring.delivery import DeliveryLimits
 from globolatte_ml.monitoring.drift_columns import POLICIES, ColumnPolicy, Reference
 from globolatte_ml.monitoring.orders import ReferenceOrders, reference_orders
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
@@ -39,7 +38,6 @@ def measure_drift(
     orders: pd.DataFrame,
     snapshot: pd.DataFrame,
     policies: Sequence[ColumnPolicy] = POLICIES,
-    limits: DeliveryLimits | None = None,
     fresh_from: dt.date | None = None,
 ) -> MeasuredDrift:
     """Compare the window's orders with the snapshot's ones of the same time of year.
@@ -55,8 +53,9 @@ def measure_drift(
         fresh_from: from which date on the orders were new when the champion learned; none for a first champion.
     """
     reference = reference_orders(snapshot, window, fresh_from)
-    faults = list(window.delivery.faults(limits))
-    base = {policy: _base(policy, reference) for policy in policies if policy.applies_to(window.scope)}
+    faults = list(window.delivery.faults())
+    rows_of = {Reference.RECENT: reference.recent, Reference.SEASON: reference.seasonal}
+    base = {policy: rows_of[policy.reference] for policy in policies if policy.applies_to(window.scope)}
     guarded = {policy: _guard(policy, orders, rows) for policy, rows in base.items()}
     faults += [verdict.note for verdict in guarded.values() if verdict and verdict.status is Status.BROKEN]
     compared = [policy for policy, verdict in guarded.items() if verdict is None]
@@ -109,10 +108,6 @@ def _guard(policy: ColumnPolicy, orders: pd.DataFrame, base: pd.DataFrame) -> Co
     if pd.concat([now, then]).nunique() < 2:
         return verdict(Status.LEFT_OUT, "one value alone, in window and snapshot")
     return None
-
-
-def _base(policy: ColumnPolicy, reference: ReferenceOrders) -> pd.DataFrame:
-    return reference.recent if policy.reference is Reference.RECENT else reference.seasonal
 
 
 def _report(

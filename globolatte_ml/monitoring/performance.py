@@ -92,7 +92,6 @@ def measure_performance(
     model: PreferenceModel,
     holdout: Outcomes,
     *,
-    model_version: str,
     is_broken: bool = False,
 ) -> PerformanceVerdict:
     """Predict every order of the window with its state as of that order, and compare with what was bought.
@@ -116,4 +115,4 @@ def measure_performance(
         loss, hits = log_loss(probabilities, chosen), hit_rate(probabilities, chosen, 1)
         below = loss > band.highest_log_loss or hits < band.lowest_hit_rate
         status = Status.BELOW_BAND if below else Status.OK
-    return PerformanceVerdict(window, model_version, status, loss, hits, band.highest_log_loss, band.lowest_hit_rate)
+    return PerformanceVerdict(window, status, loss, hits, band.highest_log_loss, band.lowest_hit_rate)

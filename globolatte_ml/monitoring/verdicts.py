@@ -55,7 +55,6 @@ class PerformanceVerdict:
     """
 
     window: Window
-    model_version: str
     status: Status
     log_loss: float | None
     hit_rate_at_1: float | None

@@ -36,9 +36,7 @@ class Champion:
     def measured(self, examples: pa.Table, is_broken: bool = False) -> PerformanceVerdict:
         date = dt.date(2022, 6, 1)
         window = Window(CHAIN, date, date, Delivery(CHAIN, date, orders=examples.num_rows))
-        return measure_performance(
-            window, examples, self.pairs, self.training.model, self.holdout, model_version="1", is_broken=is_broken
-        )
+        return measure_performance(window, examples, self.pairs, self.training.model, self.holdout, is_broken=is_broken)
 
     def held_out(self) -> pa.Table:
         keys = pa.array(self.snapshot.order_keys[time_split(self.snapshot.ordered_at)].tolist())
