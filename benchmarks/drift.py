@@ -16,7 +16,7 @@ from globolatte_ml.monitoring.delivery import Delivery
 from globolatte_ml.monitoring.drift import measure_drift
 from globolatte_ml.monitoring.drift_columns import POLICIES
 from globolatte_ml.monitoring.verdicts import DriftVerdict, Status
-from globolatte_ml.monitoring.windows import CHAIN, complete_windows
+from globolatte_ml.monitoring.windows import CHAIN, WindowRules, complete_windows
 from simulator import Scenario, Simulation, continue_chain, simulate
 from simulator.chain import Blanks
 from simulator.identifiers import product_ids
@@ -46,7 +46,7 @@ class Watched:
         loaded = everything[~everything["is_quarantined"]]
         snapshot = loaded[loaded["business_date"] <= pd.Timestamp(after)].sort_values("business_date", kind="stable")
         verdicts = []
-        for window in complete_windows(deliveries(everything, after, until), after):
+        for window in complete_windows(deliveries(everything, after, until), after, WindowRules()):
             dates = loaded["business_date"].between(pd.Timestamp(window.first), pd.Timestamp(window.last))
             of_scope = window.scope == CHAIN or loaded["business_unit"] == window.scope
             verdicts.append(measure_drift(window, loaded[dates & of_scope], snapshot, POLICIES).verdict)
