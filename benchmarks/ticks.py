@@ -17,12 +17,13 @@ from benchmarks.arrangement import UNITS, new_warehouse, record_loaded
 from benchmarks.rows import Row, best_of, cpu_seconds
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
+from globolatte_ingest.discovery import listing_digest
 from resources.azure_storage import KEY_VARIABLE
 from resources.environment import clock_of, landing_of, resources_of
 from resources.landing.landing_zone import LandedFile
 from resources.settings.choices import CredentialKind, LandingKind
 from resources.settings.settings import Settings
-from sensors.landing import listing_digest, path_rules
+from sensors.landing import path_rules
 
 KNOWN_FILES = 100_000
 ALLOWED_SECONDS = 1.0

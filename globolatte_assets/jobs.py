@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from globolatte_assets import keys
-from globolatte_assets.raw.delivery_checks import check_name
+from globolatte_assets.raw.deliveries import check_name
 
 LOAD_REFERENCE_DATA = "load_reference_data"
 INGEST_SALES = "ingest_sales"

@@ -4,7 +4,7 @@ A step is recorded first; then the ingest job does it for exactly that file's pa
 """
 
 import getpass
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,12 @@ from resources.settings.settings import Settings
 
 SHOWN = 50
 NOTHING_IN_QUARANTINE = "Nothing is held or quarantined."
+
+COLUMNS_OF_ROWS = ("row_number", "line_number", "reason", "detail", "raw_text")
+COLUMNS_OF_FILES = ("recorded_at", "path", "status", "rows_loaded", "rows_quarantined", "reason_code", "reason")
+COUNTS = ("rows_in_file", "rows_loaded", "rows_quarantined")
+COLUMNS_OF_VERSIONS = ("recorded_at", "status", *COUNTS, "sha256", "reason_code", "reason")
+COLUMNS_OF_STEPS = ("asked_at", "step", "asked_by", "note", "settled_at", "outcome")
 
 NOTE = click.option("--note", help="Why, for the record.")
 
@@ -56,8 +62,14 @@ def list_quarantine(*, as_json: bool) -> None:
     elif not files:
         Console().print(NOTHING_IN_QUARANTINE)
     else:
-        columns = ("path", "status", "rows_in_file", "rows_quarantined", "reasons")
-        print_table(columns, files, ("file", "state", "rows", "bad", "reasons"))
+        columns = {
+            "path": "file",
+            "status": "state",
+            "rows_in_file": "rows",
+            "rows_quarantined": "bad",
+            "reasons": "reasons",
+        }
+        print_table(files, columns)
 
 
 @quarantine.command("show")
@@ -69,10 +81,7 @@ def show_quarantine(path: str, *, as_json: bool) -> None:
     if as_json:
         print_json(rows.to_pylist())
         return
-    columns = ("row_number", "line_number", "reason", "detail", "raw_text")
-    print_table(columns, rows.slice(0, SHOWN).to_pylist())
-    if rows.num_rows > SHOWN:
-        Console().print(f"{rows.num_rows - SHOWN:,} more: see them by `globolatte quarantine export`.")
+    print_table(rows.to_pylist(), COLUMNS_OF_ROWS, "`globolatte quarantine export`")
 
 
 @quarantine.command("export")
@@ -171,10 +180,7 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
     if not files:
         Console().print(f"No file is {status}." if status else "The ledger is empty.")
         return
-    columns = ("recorded_at", "path", "status", "rows_loaded", "rows_quarantined", "reason_code", "reason")
-    print_table(columns, files[:SHOWN])
-    if len(files) > SHOWN:
-        Console().print(f"{len(files) - SHOWN:,} more: see them by --json.")
+    print_table(files, COLUMNS_OF_FILES, "--json")
 
 
 @ledger.command("show")
@@ -190,12 +196,9 @@ def show_ledger(path: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"path": path, "versions": list(history.versions), "steps": list(history.steps)})
         return
-    for version in history.versions:
-        version["sha256"] = (version["sha256"] or "")[:12]
-    numbers = ("rows_in_file", "rows_loaded", "rows_quarantined")
-    print_table(("recorded_at", "status", *numbers, "sha256", "reason_code", "reason"), history.versions)
+    print_table([{**entry, "sha256": entry["sha256"][:12]} for entry in history.versions], COLUMNS_OF_VERSIONS)
     if history.steps:
-        print_table(("asked_at", "step", "asked_by", "note", "settled_at", "outcome"), history.steps)
+        print_table(history.steps, COLUMNS_OF_STEPS)
 
 
 def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Table | None = None) -> None:
@@ -203,9 +206,9 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
     from globolatte_cli.run_pass import opened_pass  # loads all assets, which listing does without
 
     settings = Settings()
-    corrected = corrections["row_number"].to_pylist() if corrections is not None else []
     with warehouse_of(settings).transaction() as transaction:
         load_ledger = Ledger(transaction)
+        corrected = corrections["row_number"].to_pylist() if corrections is not None else []
         quarantined = quarantined_rows(transaction, path)["row_number"].to_pylist() if corrected else []
         try:
             requested = requested_step(step, load_ledger.history(path), getpass.getuser(), note, corrected, quarantined)
@@ -214,17 +217,25 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
         load_ledger.request(requested, clock_of(settings).timestamp(), corrections)
     with opened_pass(settings) as one:
         one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
-    steps = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
-    done = steps["outcome"][0].as_py()
+    found = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
+    done = found["outcome"][0].as_py()
     if done is None:
         raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
     Console().print(f"{path}: {done}", highlight=False, markup=False)
     Console().print("What follows from it is built by the automation, or by `globolatte run`.")
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]], titles: Sequence[str] | None = None) -> None:
-    """Prints these columns of `rows` for people, values as they are."""
-    table = Table(*(Column(title, overflow="fold") for title in titles or columns), box=SIMPLE_HEAD)
-    for row in rows:
+def print_table(
+    rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | Mapping[str, str], others: str = ""
+) -> None:
+    """Prints these columns of rows for people, values as they are.
+
+    A mapping has what to call a column. Of more than `SHOWN` rows the first, if `others` says by what the others are seen.
+    """
+    names = columns.values() if isinstance(columns, Mapping) else columns
+    table = Table(*(Column(name, overflow="fold") for name in names), box=SIMPLE_HEAD)
+    for row in rows[:SHOWN] if others else rows:
         table.add_row(*(Text("" if row[name] is None else str(row[name])) for name in columns))
     Console(highlight=False).print(table)
+    if others and len(rows) > SHOWN:
+        Console().print(f"{len(rows) - SHOWN:,} more: see them by {others}.")
