@@ -108,15 +108,8 @@ def _windows(settings: Settings, version: str) -> Table:
             "monitoring.performance", ["window_id", "log_loss", "highest_log_loss", "status"], where
         ).to_pylist()
     }
-    table = Table(
-        "window",
-        "dates",
-        "orders",
-        "data",
-        "log loss (band)",
-        title="Monitoring said of the old champion",
-        title_justify="left",
-    )
+    columns = "window", "dates", "orders", "data", "log loss (band)"
+    table = Table(*columns, title="Monitoring said of the old champion", title_justify="left")
     for window_id in dict.fromkeys(row["window_id"] for row in drift):
         rows = [row for row in drift if row["window_id"] == window_id]
         first, performance = rows[0], measured.get(window_id)

@@ -178,7 +178,6 @@ def _metadata(
     key=CAMPAIGN_AUDIENCES,
     deps=[RECOMMENDATIONS, DIM_CUSTOMER, CUSTOMER_STATE],
     pool=WAREHOUSE_POOL,
-    group_name="endpoints",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     description="Who to offer what: for a product, or what is worth most to push in each unit, those expected to buy most beyond what they "

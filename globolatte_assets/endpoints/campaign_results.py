@@ -44,7 +44,6 @@ def results_in_words(rows: Sequence[Row]) -> str:
     key=CAMPAIGN_RESULTS,
     deps=[CAMPAIGN_AUDIENCES, ORDERS],
     pool=WAREHOUSE_POOL,
-    group_name="endpoints",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,

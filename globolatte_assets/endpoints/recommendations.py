@@ -48,7 +48,6 @@ def favourites_table(choices: Mapping[str, Counter[str]], product_names: Mapping
     key=RECOMMENDATIONS,
     deps=[SERVING_STATE, PROMOTION],
     pool=WAREHOUSE_POOL,
-    group_name="endpoints",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,

@@ -20,7 +20,6 @@ SMOKE_CUSTOMER = "smoke-test"
 @dg.asset(
     key=RECOMMENDER,
     deps=[PROMOTION, SERVING_STATE],
-    group_name="endpoints",
     owners=[OWNER_SCIENCE],
     kinds={"azureml"},
     description="The champion on the idle colour of the online endpoint; once it is healthy and has answered a smoke request, it "

@@ -43,7 +43,6 @@ def choices_in_words(table: pa.Table, names: Mapping[str, str]) -> str:
     key=REGIONAL_RECOMMENDATIONS,
     deps=[SERVING_STATE, PROMOTION, MONTHLY_WEATHER],
     pool=WAREHOUSE_POOL,
-    group_name="endpoints",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,

@@ -28,7 +28,6 @@ from resources.warehouse.warehouse import Warehouse
     key=SERVING_STATE,
     deps=[CUSTOMER_STATE, CUSTOMER_PRODUCT_STATE, CATALOGUE, MONTHLY_WEATHER, HOLIDAYS, BUSINESS_UNITS],
     pool=WAREHOUSE_POOL,
-    group_name="endpoints",
     owners=[OWNER_DATA],
     kinds={"parquet"},
     retry_policy=RETRY_AFTER_A_FAULT,

@@ -27,7 +27,6 @@ def folds_table(folds: Sequence[Fold]) -> str:
 @dg.asset(
     key=BACKTEST,
     deps=[TRAINING_SNAPSHOT],
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"python"},
     description="Rolling-origin backtest on the latest snapshot: models trained before each of several past dates, evaluated on what came "

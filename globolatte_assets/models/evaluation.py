@@ -106,7 +106,6 @@ def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predi
     key=EVALUATION,
     deps=[PREFERENCE_MODEL],
     pool=WAREHOUSE_POOL,
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     description="Challenger, champion and baselines on the same time-ordered holdout: the last eighth of the snapshot's "

@@ -63,7 +63,6 @@ def regional_differences(table: pa.Table, names: Mapping[str, str]) -> str:
     key=PRODUCT_AFFINITY,
     deps=[BASKET_PAIRS, NEXT_ORDER_PAIRS, DAILY_SALES, CATALOGUE],
     pool=WAREHOUSE_POOL,
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,

@@ -23,7 +23,6 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
         key=PROMOTION,
         deps=[PREFERENCE_MODEL, EVALUATION],
         pool=WAREHOUSE_POOL,
-        group_name="models",
         owners=[OWNER_SCIENCE],
         kinds={"mlflow"},
         description="Makes the challenger champion if it passes every gate on the same holdout, and a person's sign-off where that is "

@@ -49,7 +49,6 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
         key=RESPONSIBLE_AI,
         deps=[EVALUATION],
         pool=WAREHOUSE_POOL,
-        group_name="models",
         owners=[OWNER_SCIENCE],
         kinds={"python", "table"},
         description="The challenger explained: what it goes by (Shapley values), where it errs, what would turn its predictions, "

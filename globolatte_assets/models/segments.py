@@ -98,7 +98,6 @@ def _metadata(
     key=SEGMENTS,
     deps=[CUSTOMER_STATE, CUSTOMER_PRODUCT_STATE, CUSTOMER_RFM, CATALOGUE],
     pool=WAREHOUSE_POOL,
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"python", "scikitlearn", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,

@@ -41,7 +41,6 @@ def first_fresh_date(champion: Champion | None, last: dt.date) -> dt.date | None
     key=TRAINING_SNAPSHOT,
     deps=[TRAINING_EXAMPLES, TRAINING_EXAMPLE_PRODUCTS, CATALOGUE],
     pool=WAREHOUSE_POOL,
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"parquet"},
     description="Training examples as Parquet files, named by the hash of their content. Training reads these, never a live table.",

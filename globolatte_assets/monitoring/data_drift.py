@@ -201,7 +201,6 @@ def data_drift_asset(reports: KeptPages, rules: WindowRules) -> dg.AssetsDefinit
         key=keys.DATA_DRIFT,
         deps=[keys.TRAINING_EXAMPLES, keys.ORDERS, keys.DELIVERED_DAYS, keys.PROMOTION],
         pool=keys.WAREHOUSE_POOL,
-        group_name="monitoring",
         owners=[keys.OWNER_SCIENCE],
         kinds={"evidently", "python", "table"},
         check_specs=[

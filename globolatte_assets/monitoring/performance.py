@@ -123,7 +123,6 @@ def performance_asset(rules: WindowRules) -> dg.AssetsDefinition:
         key=keys.PERFORMANCE,
         deps=[keys.TRAINING_EXAMPLES, keys.TRAINING_EXAMPLE_PRODUCTS, keys.DELIVERED_DAYS, keys.PROMOTION],
         pool=keys.WAREHOUSE_POOL,
-        group_name="monitoring",
         owners=[keys.OWNER_SCIENCE],
         kinds={"python", "table"},
         check_specs=[

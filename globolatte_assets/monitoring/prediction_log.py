@@ -57,7 +57,6 @@ def ingest_file(
     key=PREDICTION_LOG,
     deps=[RECOMMENDER],
     pool=WAREHOUSE_POOL,
-    group_name="monitoring",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     description="Every answer of the online endpoint: when, by which deployment, model and state, to which question, with which "

@@ -50,7 +50,6 @@ def unit_deliveries(folders: Sequence[str], policy: DeliveryPolicy) -> list[dg.A
     return [
         dg.AssetSpec(
             deliveries_key(folder),
-            group_name="raw",
             owners=[OWNER_DATA],
             kinds={"csv"},
             description=f"What arrives under `sales/{folder}/` in the landing zone. Reported by the run that loads or holds it. Its "

@@ -27,7 +27,6 @@ def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) 
     @dg.asset(
         key=MISPLACED_FILES,
         pool=WAREHOUSE_POOL,
-        group_name="raw",
         owners=[OWNER_DATA],
         kinds={"csv"},
         description="Files under `sales/` that belong to no partition (unknown folder, no date, wrong file type), and files "

@@ -53,7 +53,6 @@ def reference_asset(
     @dg.asset(
         key=key,
         pool=WAREHOUSE_POOL,
-        group_name="raw",
         owners=[OWNER_DATA],
         kinds={"csv", "table"},
         tags={"pii": "true"} if pii else {},
@@ -88,7 +87,6 @@ def holiday_calendar_asset(first_year: int) -> dg.AssetsDefinition:
         key=HOLIDAYS,
         deps=[BUSINESS_UNITS],
         pool=WAREHOUSE_POOL,
-        group_name="raw",
         owners=[OWNER_DATA],
         kinds={"python", "table"},
         description="Public holidays per country, from the first year of business through next year.",

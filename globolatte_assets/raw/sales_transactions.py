@@ -124,7 +124,6 @@ def sales_transactions_asset(
             for name, description in DESCRIPTIONS.items()
         ],
         pool=WAREHOUSE_POOL,
-        group_name="raw",
         owners=[OWNER_DATA],
         kinds={"csv", "table"},
         description=DESCRIPTION,

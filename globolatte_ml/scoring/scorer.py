@@ -197,13 +197,16 @@ def _ranked_table(scorer: Scorer, rows: np.ndarray, date: dt.date, probabilities
     by_question = np.repeat(np.arange(n_customers * n_types), n_products)
     weather = by_question % n_types
     n = len(by_question)
+    month = int(months(np.array([date], dtype="datetime64[D]"))[0])
+    likely = [scorer.bundle.expected_weather.get((one, month)) for one in unit_words.tolist()]
+    expected = np.array([[one == most for one in scorer.weathers] for most in likely], dtype=bool)
     columns = {
         "prediction_id": _spread(_prediction_ids(scorer, customers, units, date), by_question),
         "customer_id": _spread(customers.tolist(), by_customer),
         "business_unit": _spread(unit_words.tolist(), unit[by_customer]),
         "as_of_date": pa.repeat(pa.scalar(date, pa.date32()), n),
         "weather": _spread(scorer.weathers, weather),
-        "is_expected_weather": pa.array(_expected(scorer, unit_words, date)[unit[by_customer], weather]),
+        "is_expected_weather": pa.array(expected[unit[by_customer], weather]),
         "rank": pa.array(np.tile(np.arange(1, n_products + 1, dtype=np.int32), n_customers * n_types)),
         "product_id": _spread(scorer.products, order.ravel()),
         "probability": pa.array(np.take_along_axis(probabilities, order, axis=2).ravel()),
@@ -221,13 +224,6 @@ def _prediction_ids(scorer: Scorer, customers: np.ndarray, units: np.ndarray, da
         for customer, unit in zip(customers.tolist(), units.tolist(), strict=True)
         for weather in scorer.weathers
     ]
-
-
-def _expected(scorer: Scorer, unit_words: np.ndarray, date: dt.date) -> np.ndarray:
-    """Whether each weather type is the most likely one of the month, shape (units, weather types)."""
-    month = int(months(np.array([date], dtype="datetime64[D]"))[0])
-    likely = [scorer.bundle.expected_weather.get((unit, month)) for unit in unit_words.tolist()]
-    return np.array([[weather == most for weather in scorer.weathers] for most in likely], dtype=bool)
 
 
 def _spread(words: Sequence[str], index: np.ndarray) -> pa.Array:

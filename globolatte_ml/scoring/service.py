@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -100,23 +101,14 @@ class Service:
 def document(answer: Recommendation, top: int | None) -> dict[str, Any]:
     """One answer as JSON values, its best `top` products."""
     return {
-        "prediction_id": answer.prediction_id,
-        "customer_id": answer.customer_id,
-        "known_customer": answer.known_customer,
-        "business_unit": answer.business_unit,
-        "date": answer.date.isoformat(),
-        "weather": answer.weather,
-        "daypart": answer.daypart,
+        **answer.question,
         "products": [{name: getattr(item, name) for name in SHOWN} for item in answer.ranked[:top]],
     }
 
 
 def model_folder(root: Path) -> Path:
     """The preference model's own folder: `root` itself, or in a folder below it, as a platform mounts it."""
-    folders = [root, *sorted(folder for folder in root.iterdir() if folder.is_dir())] if root.is_dir() else [root]
-    for folder in folders:
-        try:
+    for folder in [root, *sorted(root.glob("*/"))]:
+        with suppress(InvalidDataError):
             return resolve_model_folder(folder)
-        except InvalidDataError:
-            continue
     raise InvalidDataError(f"{root}: holds no preference model; point AZUREML_MODEL_DIR at a trained model's folder")

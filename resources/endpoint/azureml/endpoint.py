@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.endpoint.azureml import online
-from resources.endpoint.azureml.endpoint_credential import EndpointCredential
 from resources.endpoint.azureml.serving_storage import container_url
 from resources.endpoint.deployment_spec import write_folder
 from resources.endpoint.endpoint import (
@@ -31,11 +30,11 @@ from resources.endpoint.endpoint import (
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.azureml.computes import ensure_kubernetes
 from resources.ml.azureml.environments import ensure_environment, serving_conda, serving_environment
-from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing, remedy_for, said
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, remedy_for, said
 from resources.ml.azureml.models import folder_name
 from resources.ml.azureml.provenance import git_commit
 from resources.ml.azureml.workspace import Workspace, provisioning_state
-from resources.settings.azureml import PREFIX, AzureMLSettings, EndpointKind
+from resources.settings.azureml import PREFIX, AzureMLSettings, EndpointAuth, EndpointKind
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
@@ -52,6 +51,16 @@ PHASES = {
     "Canceled": "waiting to start again",
     "Deleting": "draining",
 }
+EARLY_SECONDS = 30.0
+"""A token is not shown in the last seconds of its life: a request may be under way for that long."""
+
+REMEDIES = {
+    EndpointAuth.KEY: f"see that {PREFIX}ENDPOINT names the endpoint that you mean, then run it again",
+    EndpointAuth.AML_TOKEN: "give the identity that runs this the action 'onlineEndpoints/token/action' on the endpoint "
+    "(the role 'AzureML Data Scientist' has it), and check this machine's clock",
+    EndpointAuth.AAD_TOKEN: "give the identity that runs this the action 'onlineEndpoints/score/action' on the endpoint "
+    "(the role 'AzureML Data Scientist' has it), and log in again (az login) if its token has expired",
+}
 
 
 @contextmanager
@@ -61,6 +70,47 @@ def _as_endpoint_error() -> Iterator[None]:
         yield
     except AzureMLError as error:
         raise EndpointError(str(error), error.facts) from error
+
+
+@dataclass
+class EndpointCredential:
+    """The credential of the endpoint that the workspace's settings name; fetched when first needed.
+
+    Its key, its own token, or a token of Microsoft Entra: tokens expire and are fetched anew. `page`: the endpoint's, in the studio.
+    """
+
+    workspace: Workspace
+    page: str
+    _shown: str | None = field(default=None, init=False, repr=False)
+    _good_until: float = field(default=0.0, init=False, repr=False)
+
+    def value(self) -> str:
+        """The key or token to show now. Raises `AzureMLError` if it cannot be had."""
+        if self._shown is None or time.time() >= self._good_until:
+            self._shown = self._fetch()
+        return self._shown
+
+    def forget(self) -> None:
+        """The next `value` is fetched: the endpoint did not take the last one."""
+        self._shown = None
+
+    def refusal(self, status: int, words: str) -> AzureMLError:
+        """What to say where a credential that was just fetched is refused; the credential itself is not in it."""
+        own = self.workspace.settings
+        return AzureMLError(
+            f"endpoint {own.endpoint}",
+            f"refuses our {own.endpoint_auth.value} ({status}: {words})",
+            REMEDIES[own.endpoint_auth],
+            self.page,
+        )
+
+    def _fetch(self) -> str:
+        name = self.workspace.settings.endpoint
+        with faults_of(f"credentials of endpoint {name}", self.page):
+            given: Any = self.workspace.client.online_endpoints.get_keys(name)
+        key = getattr(given, "primary_key", None)
+        self._good_until = float("inf") if key else float(given.expiry_time_utc) - EARLY_SECONDS
+        return str(key or given.access_token)
 
 
 @dataclass
@@ -80,7 +130,7 @@ class AzureMLEndpoint:
 
     @cached_property
     def _credential(self) -> EndpointCredential:
-        return EndpointCredential(self.workspace)
+        return EndpointCredential(self.workspace, self._page)
 
     @property
     def _page(self) -> str:
@@ -213,13 +263,8 @@ class AzureMLEndpoint:
 
     def _entity(self) -> "OnlineEndpoint | None":
         """The endpoint, or none."""
-        with faults_of(f"endpoint {self.settings.endpoint}", self._page):
-            try:
-                return self.workspace.client.online_endpoints.get(self.settings.endpoint)
-            except Exception as error:
-                if is_missing(error):
-                    return None
-                raise
+        name, get = self.settings.endpoint, self.workspace.client.online_endpoints.get
+        return found_or_none(f"endpoint {name}", lambda: get(name), self._page)
 
     def _deployments(self) -> dict[str, "OnlineDeployment"]:
         """What is deployed, whatever its state, by name."""
@@ -238,22 +283,18 @@ class AzureMLEndpoint:
                 ensure_kubernetes(self.workspace, settings.endpoint_compute)
             self._write(online.endpoint_entity(settings, {"git_commit": git_commit(), **tags}))
             return
-        self._refuse_other_kind(entity)
+        kind = online.kind_of(entity)
+        if kind is not settings.endpoint_kind:
+            raise AzureMLError(
+                f"endpoint {settings.endpoint}",
+                f"is {kind.value}, not {settings.endpoint_kind.value}, and cannot be changed to that",
+                f"choose another name by {PREFIX}ENDPOINT, or delete the endpoint",
+                self._page,
+            )
         wanted = {**other_tags(entity.tags or {}), **tags}
         if (dict(entity.tags or {}), entity.auth_mode) != (wanted, settings.endpoint_auth.value):
             entity.tags, entity.auth_mode = wanted, settings.endpoint_auth.value
             self._write(entity)
-
-    def _refuse_other_kind(self, entity: "OnlineEndpoint") -> None:
-        wanted = self.settings.endpoint_kind
-        found = online.kind_of(entity)
-        if found is not wanted:
-            raise AzureMLError(
-                f"endpoint {self.settings.endpoint}",
-                f"is {found.value}, not {wanted.value}, and cannot be changed to that",
-                f"choose another name by {PREFIX}ENDPOINT, or delete the endpoint",
-                self._page,
-            )
 
     def _write(self, entity: "OnlineEndpoint") -> None:
         with faults_of(f"endpoint {self.settings.endpoint}", self._page):
@@ -269,7 +310,7 @@ class AzureMLEndpoint:
             if self._needs_making(found.get(name), wanted, retry_failed=retry_failed):
                 self._make(name, wanted)
         ready = {name for name, wanted in desired.deployments.items() if self._is_as_wanted(found.get(name), wanted)}
-        if not self._has_traffic(desired, entity) and self._can_have_traffic(desired, ready):
+        if not self._has_traffic(desired, entity) and {*_shares(desired.traffic), *_mirrored(desired)} <= ready:
             entity.traffic = {name: desired.traffic.get(name, 0) for name in found}
             entity.mirror_traffic = _mirrored(desired)
             self._write(entity)
@@ -309,9 +350,6 @@ class AzureMLEndpoint:
             _shares(desired.traffic),
             _mirrored(desired),
         )
-
-    def _can_have_traffic(self, desired: DesiredState, ready: set[str]) -> bool:
-        return {*_shares(desired.traffic), *_mirrored(desired)} <= ready
 
     def _make(self, name: str, wanted: Deployment) -> None:
         """Begins a deployment; Azure goes on with it whatever becomes of this process."""
@@ -400,7 +438,7 @@ def desired_as_tags(desired: DesiredState) -> dict[str, str]:
 def desired_from_tags(tags: Mapping[str, str], models_folder: Path) -> DesiredState:
     """The inverse. Raises `ValueError` for tags that are damaged."""
     deployments = {
-        name.removeprefix(DEPLOYMENT): _deployment(value, models_folder)
+        name.removeprefix(DEPLOYMENT): _deployment_of(models_folder, *value.partition("/")[::2])
         for name, value in tags.items()
         if name.startswith(DEPLOYMENT)
     }
@@ -415,11 +453,6 @@ def other_tags(tags: Mapping[str, str]) -> dict[str, str]:
 
 def _deployment_of(models_folder: Path, version: str, content: str) -> Deployment:
     return Deployment(str(models_folder / folder_name(version, content)), version, content)
-
-
-def _deployment(value: str, models_folder: Path) -> Deployment:
-    version, _, content = value.partition("/")
-    return _deployment_of(models_folder, version, content)
 
 
 def _percentages(numbers: Mapping[str, int]) -> str:

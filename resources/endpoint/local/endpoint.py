@@ -2,8 +2,6 @@
 
 import http.client
 import json
-import os
-import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -97,9 +95,7 @@ class LocalEndpoint(dg.ConfigurableResource):
             files.stopped.touch()
         supervisor = self.supervisor()
         if supervisor is not None:
-            os.kill(supervisor.pid, signal.SIGTERM)
-            if not _wait(lambda: not supervisor.alive, STOP_SECONDS):
-                end_all([supervisor], grace=0.0)
+            end_all([supervisor], STOP_SECONDS)
         return end_orphans(files)
 
     def desired(self) -> DesiredState:

@@ -6,7 +6,7 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import asdict
-from itertools import pairwise
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -126,12 +126,8 @@ def _usable(key: str, place: str) -> str:
 def rotate_log(path: Path) -> None:
     """Moves a log that has grown too large aside; `KEPT_LOGS` older ones are kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.stat().st_size < LOG_BYTES:
-        return
-    kept = [path, *(path.with_name(f"{path.name}.{number}") for number in range(1, KEPT_LOGS + 1))]
-    for newer, older in reversed(list(pairwise(kept))):
-        if newer.exists():
-            newer.replace(older)
+    if path.exists() and path.stat().st_size >= LOG_BYTES:
+        RotatingFileHandler(path, backupCount=KEPT_LOGS, delay=True).doRollover()
 
 
 def last_lines(path: Path, count: int = 20) -> str:

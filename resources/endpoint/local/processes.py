@@ -105,15 +105,7 @@ class Child:
 
 def listen(port: int | None) -> socket.socket:
     """A listening socket on the loopback address. Raises `OSError` if the port is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((LOOPBACK, port or 0))
-    except OSError:
-        listener.close()
-        raise
-    listener.listen(BACKLOG)
-    return listener
+    return socket.create_server((LOOPBACK, port or 0), backlog=BACKLOG)
 
 
 def start_deployment(files: EndpointFiles, name: str, deployment: Deployment, log_seconds: float) -> Child:

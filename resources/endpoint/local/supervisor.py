@@ -15,7 +15,8 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
@@ -23,6 +24,7 @@ from typing import IO, Any
 from resources.endpoint.endpoint import DesiredState, EndpointError
 from resources.endpoint.local.files import EndpointFiles, read_desired, read_json, version_of, write_json
 from resources.endpoint.local.processes import ProcessId, end_orphans, listen, start_deployment, start_gateway
+from resources.endpoint.local.routing import Route, Routes
 from resources.endpoint.local.slots import DeploymentSlot, Slot
 
 TICK_SECONDS = 0.1
@@ -55,6 +57,7 @@ class Supervisor:
         self._files, self._options = EndpointFiles(options.folder.resolve()), options
         self._desired, self._problem = DesiredState(), ""
         self._deployments: list[DeploymentSlot] = []
+        self._routes = Routes()
         self._stop = False
         self._written: dict[Path, Any] = {}
 
@@ -71,7 +74,7 @@ class Supervisor:
                 return
             with _listen(self._files, self._options.port) as listener:
                 arguments = self._options.arguments()
-                self._gateway = Slot("gateway", lambda: start_gateway(self._files, listener, arguments), "/health")
+                self._gateway = Slot("gateway", partial(start_gateway, self._files, listener, arguments), "/health")
                 self._port = listener.getsockname()[1]
                 _say(f"serving on http://127.0.0.1:{self._port}")
                 self._loop()
@@ -95,7 +98,7 @@ class Supervisor:
         for slot in [self._gateway, *self._deployments]:
             if not self._stop and not (isinstance(slot, DeploymentSlot) and slot.draining_since is not None):
                 slot.tend()
-        self._write(self._files.routes, self._routes())
+        self._route()
         if not self._routed:
             self._gateway.look_soon()
         self._end_drained()
@@ -121,17 +124,12 @@ class Supervisor:
         wanted = self._desired.deployments
         for name, deployment in wanted.items():
             if not any(slot.name == name and slot.deployment == deployment for slot in self._kept()):
-                self._deployments.append(self._new_slot(name))
+                _say(f"{name}: model version {deployment.model_version}")
+                launch = partial(start_deployment, self._files, name, deployment, self._options.log_seconds)
+                self._deployments.append(DeploymentSlot(name, launch, "/score", deployment=deployment))
         for slot in self._kept():
             if slot.name not in wanted or (wanted[slot.name] != slot.deployment and self._replaced(slot)):
                 slot.draining_since = time.monotonic()
-
-    def _new_slot(self, name: str) -> DeploymentSlot:
-        deployment, files, seconds = self._desired.deployments[name], self._files, self._options.log_seconds
-        _say(f"{name}: model version {deployment.model_version}")
-        return DeploymentSlot(
-            name, lambda: start_deployment(files, name, deployment, seconds), "/score", deployment=deployment
-        )
 
     def _kept(self) -> list[DeploymentSlot]:
         return [slot for slot in self._deployments if slot.draining_since is None]
@@ -150,29 +148,29 @@ class Supervisor:
                 found[slot.name] = slot
         return found
 
-    def _routes(self) -> dict[str, Any]:
-        routes = [
-            {
-                "name": name,
-                "port": slot.child.port if slot.child is not None else 0,
-                "healthy": slot.healthy,
-                "traffic": self._desired.traffic.get(name, 0),
-                "model_version": slot.deployment.model_version,
-            }
+    def _route(self) -> None:
+        """Writes down for the gateway where everything is, under another version if it changed."""
+        traffic = self._desired.traffic
+        routes = tuple(
+            Route(
+                name,
+                slot.child.port if slot.child else 0,
+                slot.healthy,
+                traffic.get(name, 0),
+                slot.deployment.model_version,
+            )
             for name, slot in self._serving().items()
-        ]
-        mirror = asdict(self._desired.mirror) if self._desired.mirror is not None else None
+        )
         problems = {slot.name: slot.last_error for slot in self._kept() if slot.last_error is not None}
-        content = {"routes": routes, "mirror": mirror, "problems": problems}
-        before = self._written.get(self._files.routes, {})
-        if before and {**content, "version": before["version"]} == before:
-            return dict(before)
-        return {**content, "version": f"{time.time_ns():x}"}
+        now = Routes(self._routes.version, routes, self._desired.mirror, problems)
+        if now != self._routes or not now.version:
+            self._routes = replace(now, version=f"{time.time_ns():x}")
+        self._write(self._files.routes, asdict(self._routes))
 
     @property
     def _routed(self) -> bool:
         """Whether the gateway said that it goes by the newest routes."""
-        return bool(self._gateway.status.get("routes") == self._written.get(self._files.routes, {}).get("version"))
+        return bool(self._gateway.status.get("routes") == self._routes.version)
 
     def _end_drained(self) -> None:
         """Ends what drains once the gateway sends it nothing more and waits for nothing from it."""
@@ -277,9 +275,8 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=None)
     parser.add_argument("--log-seconds", type=float, default=30.0)
-    arguments = parser.parse_args()
     try:
-        Supervisor(Options(arguments.folder, arguments.port, arguments.log_seconds)).run()
+        Supervisor(Options(**vars(parser.parse_args()))).run()
     except AlreadyRunningError as error:
         _say(str(error))
         return ALREADY_RUNNING
