@@ -4,7 +4,6 @@ A step is recorded first; then the ingest job does it for exactly that file's pa
 """
 
 import getpass
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from globolatte_cli.errors import UserError
+from globolatte_cli.output import JSON, print_json
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
@@ -35,7 +35,6 @@ COUNTS = ("rows_in_file", "rows_loaded", "rows_quarantined")
 COLUMNS_OF_VERSIONS = ("recorded_at", "status", *COUNTS, "sha256", "reason_code", "reason")
 COLUMNS_OF_STEPS = ("asked_at", "step", "asked_by", "note", "settled_at", "outcome")
 
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 NOTE = click.option("--note", help="Why, for the record.")
 
 
@@ -224,11 +223,6 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
         raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
     Console().print(f"{path}: {done}", highlight=False, markup=False)
     Console().print("What follows from it is built by the automation, or by `globolatte run`.")
-
-
-def print_json(value: object) -> None:
-    """Prints for programs; times as ISO text."""
-    Console().print_json(json.dumps(value, default=str))
 
 
 def print_table(
