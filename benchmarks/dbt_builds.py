@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,27 +119,24 @@ class Build:
     nodes: dict[str, float]
 
 
-@dataclass(frozen=True)
-class Days:
-    """New days in a large chain and in a small one, turn and turn about."""
+def day_rows(pairs: Sequence[tuple[Build, Build]], name: str) -> Iterator[Row]:
+    """New days in a large chain and in a small one, turn and turn about: the least that each took.
 
-    pairs: list[tuple[Build, Build]]
+    The whole build, then all that it is made of: what is listed is what is covered.
+    """
 
-    def best(self, of: Callable[[Build], float]) -> tuple[float, float]:
-        """The least of what a build took: in the large chain, in the small one."""
-        large, small = (min(of(pair[place]) for pair in self.pairs) for place in (0, 1))
-        return large, small
+    def best(of: Callable[[Build], float]) -> tuple[float, float]:
+        return min(of(large) for large, _ in pairs), min(of(small) for _, small in pairs)
 
-    def rows(self, name: str) -> Iterator[Row]:
-        """The whole build, then all that it is made of: what is listed is what is covered."""
-        models = sorted(one for one in self.pairs[0][0].nodes if one.startswith("model."))
-        tests = [one for one in self.pairs[0][0].nodes if one.startswith("test.")]
-        yield Row(f"dbt build, {name}", *self.best(lambda build: build.whole), limit=LIMIT)
-        covered = f"all {len(models)} models, {len(tests)} tests and the hooks, one after the other"
-        yield Row(f"{covered}, {name}", *self.best(lambda build: sum(build.nodes.values())), limit=LIMIT)
-        yield Row(f"- {len(tests)} tests", *self.best(lambda build: sum(build.nodes[test] for test in tests)))
-        for model in models:
-            yield Row(f"- {model.split('.')[-1]}", *self.best(lambda build, model=model: build.nodes[model]))
+    nodes = pairs[0][0].nodes
+    models = sorted(one for one in nodes if one.startswith("model."))
+    tests = [one for one in nodes if one.startswith("test.")]
+    yield Row(f"dbt build, {name}", *best(lambda build: build.whole), limit=LIMIT)
+    covered = f"all {len(models)} models, {len(tests)} tests and the hooks, one after the other"
+    yield Row(f"{covered}, {name}", *best(lambda build: sum(build.nodes.values())), limit=LIMIT)
+    yield Row(f"- {len(tests)} tests", *best(lambda build: sum(build.nodes[test] for test in tests)))
+    for model in models:
+        yield Row(f"- {model.split('.')[-1]}", *best(lambda build, model=model: build.nodes[model]))
 
 
 def rows(settings: Settings, orders: int) -> Iterator[Row]:
@@ -154,4 +151,4 @@ def rows(settings: Settings, orders: int) -> Iterator[Row]:
         many.one_more_day(day)
         few.one_more_day(day)
         pairs.append((many.build(), few.build()))
-    yield from Days(pairs).rows(f"one more day of {ORDERS_OF_A_DAY} orders, at {orders:,} / at {FEW_ORDERS:,}")
+    yield from day_rows(pairs, f"one more day of {ORDERS_OF_A_DAY} orders, at {orders:,} / at {FEW_ORDERS:,}")

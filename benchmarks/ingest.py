@@ -1,15 +1,13 @@
 """A backfill of many small files against one bare `read_csv`, and against the same job with an empty body."""
 
-import contextlib
 import os
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
-import duckdb
 
+from benchmarks.arrangement import bare_read
 from benchmarks.rows import Row, best_of, seconds
+from globolatte_assets.partitions import sales_partitions
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
 from globolatte_ingest.discovery import LoadRange, coalesce, placed, unrecorded
@@ -20,23 +18,14 @@ from globolatte_ingest.reference import BUSINESS_UNITS_FILE, PRODUCTS_FILE, load
 from resources.clock import Clock
 from resources.environment import landing_of, warehouse_of
 from resources.settings.settings import Settings
-
-COLUMNS = (
-    "{'transaction_id': 'VARCHAR', 'order_id': 'VARCHAR', 'business_unit': 'VARCHAR', 'product_id': 'VARCHAR', "
-    "'customer_id': 'VARCHAR', 'quantity': 'BIGINT', 'total_price': 'DECIMAL(18,2)', 'transaction_date': 'TIMESTAMP', "
-    "'payment_method': 'VARCHAR', 'weather': 'VARCHAR'}"
-)
+from sensors.landing import range_tags
 
 
-def _bare_read(settings: Settings, folder: Path) -> None:
-    """One typed `read_csv` over all files into a table of a new database file."""
-    file = folder / "bare.duckdb"
-    file.unlink(missing_ok=True)
-    pattern = f"{settings.landing_folder}/sales/**/*.csv"
-    with contextlib.closing(duckdb.connect(str(file))) as connection:
-        connection.execute(
-            f"create table sales as from read_csv('{pattern}', header = true, auto_detect = false, columns = {COLUMNS})"
-        )
+def _with_reference_data(settings: Settings) -> None:
+    """Makes a new warehouse that knows units and products as they are landed."""
+    settings.warehouse_file.unlink(missing_ok=True)
+    for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE):
+        load_reference(kind, landing_of(settings), warehouse_of(settings), "bench", Clock().timestamp())
 
 
 def _ranges(settings: Settings) -> tuple[LoadRange, ...]:
@@ -49,10 +38,8 @@ def _ranges(settings: Settings) -> tuple[LoadRange, ...]:
 
 def _our_load(settings: Settings) -> None:
     """Everything that ingestion does outside Dagster: listing, ledger, hashing, validation, rows, quarantine, checks."""
-    settings.warehouse_file.unlink(missing_ok=True)
+    _with_reference_data(settings)
     warehouse, landing, clock = warehouse_of(settings), landing_of(settings), Clock()
-    for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE):
-        load_reference(kind, landing, warehouse, "bench", clock.timestamp())
     limits = FileLimits(settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes)
     with warehouse.transaction() as transaction:
         context = context_of(transaction, "bench", clock.timestamp(), limits, settings.max_bad_share)
@@ -63,8 +50,6 @@ def _our_load(settings: Settings) -> None:
 
 def _empty_job(settings: Settings) -> dg.Definitions:
     """The ingest job with a body that only reports the partitions."""
-    from globolatte_assets.partitions import sales_partitions
-
     key = dg.AssetKey(["bench", "nothing"])
 
     @dg.asset(
@@ -90,34 +75,23 @@ def _empty_job(settings: Settings) -> dg.Definitions:
 
 
 def _job_seconds(settings: Settings, definitions: dg.Definitions, job: str) -> float:
-    from sensors.landing import range_tags
-
-    ranges = _ranges(settings)
-
-    def work(instance: dg.DagsterInstance) -> None:
-        for load in ranges:
-            definitions.resolve_job_def(job).execute_in_process(instance=instance, tags=range_tags(load))
-
+    tags, run = [range_tags(load) for load in _ranges(settings)], definitions.resolve_job_def(job).execute_in_process
     with open_instance(settings) as instance, quiet(settings.home / "logs" / "bench.log"):
-        return seconds(lambda: work(instance))
+        return seconds(lambda: [run(instance=instance, tags=of_range) for of_range in tags])
 
 
 def rows(settings: Settings) -> Iterator[Row]:
     """`settings` names a home with a filled landing zone and nothing loaded yet; it is filled on the way."""
     os.environ["GLOBOLATTE_HOME"] = str(settings.home)
-    scratch = settings.home / "bench"
-    scratch.mkdir(parents=True, exist_ok=True)
-    reference = best_of(3, lambda: _bare_read(settings, scratch))
+    pattern, scratch = f"{settings.landing_folder}/sales/**/*.csv", settings.home / "bare.duckdb"
+    reference = best_of(3, lambda: bare_read(pattern, scratch))
     ours = best_of(3, lambda: _our_load(settings))
     yield Row("ingest 2,190 files, outside Dagster / one read_csv", ours, reference, limit=2.0)
 
     from definitions import build_definitions
 
-    settings.warehouse_file.unlink()
-    warehouse, landing, clock = warehouse_of(settings), landing_of(settings), Clock()
-    for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE):
-        load_reference(kind, landing, warehouse, "bench", clock.timestamp())
+    _with_reference_data(settings)
     empty = _job_seconds(settings, _empty_job(settings), "empty")
     whole = _job_seconds(settings, build_definitions(settings), "ingest_sales")
     yield Row("ingest job, three units / the same job with an empty body", whole, empty, limit=1.5)
-    shutil.rmtree(scratch)
+    scratch.unlink()

@@ -9,13 +9,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import duckdb
 
+from benchmarks.arrangement import NOW, UNITS, bare_read, new_warehouse, record_loaded
 from benchmarks.rows import Row, seconds
-from globolatte_ingest.ledger import Ledger, LedgerStatus
 from globolatte_ingest.load import LoadContext, LoadReport, load_batch
 from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.landed_bytes import FileLimits
@@ -32,8 +32,6 @@ MOST_MEMORY = 1024
 """MiB that loading the largest file may take in all."""
 
 DAY = dt.date(2023, 6, 15)
-UNITS = {"usa": "BU_US", "canada": "BU_CA", "mexico": "BU_MX"}
-NOW = dt.datetime.fromisoformat("2024-01-01T00:00")
 
 LINES = """
 select
@@ -45,61 +43,32 @@ select
     ['Sunny', 'Rainy', 'Snowy', 'Cloudy'][(1 + hash(i + 4) % 4)::int] as weather
 from range({rows}) as numbers (i)
 """
-TYPES = (
-    "{'transaction_id': 'VARCHAR', 'order_id': 'VARCHAR', 'business_unit': 'VARCHAR', 'product_id': 'VARCHAR', "
-    "'customer_id': 'VARCHAR', 'quantity': 'BIGINT', 'total_price': 'DECIMAL(18,2)', 'transaction_date': 'TIMESTAMP', "
-    "'payment_method': 'VARCHAR', 'weather': 'VARCHAR'}"
-)
-
-
-def _quantity(*, is_dirty: bool) -> str:
-    good = "(1 + hash(i + 5) % 3)::varchar"
-    return f"case when i % {BAD_EVERY} = 7 then 'x' else {good} end" if is_dirty else good
 
 
 def _write(file: Path, rows: int, folder: str = "usa", date: dt.date = DAY, *, is_dirty: bool = False) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    lines = LINES.format(unit=UNITS[folder], quantity=_quantity(is_dirty=is_dirty), date=date, rows=rows)
+    quantity = "(1 + hash(i + 5) % 3)::varchar"
+    if is_dirty:
+        quantity = f"case when i % {BAD_EVERY} = 7 then 'x' else {quantity} end"
+    lines = LINES.format(unit=UNITS[folder], quantity=quantity, date=date, rows=rows)
     with contextlib.closing(duckdb.connect()) as connection:
         connection.execute(f"copy ({lines}) to '{file}' (header, delimiter ',')")
-
-
-def _new_warehouse(settings: Settings) -> None:
-    settings.warehouse_file.unlink(missing_ok=True)
-    with warehouse_of(settings).transaction() as transaction:
-        for folder, unit in UNITS.items():
-            transaction.execute(
-                "insert into sales_data.business_units (business_unit_id, country, unit_name, folder, time_zone) "
-                "values (?, ?, ?, ?, 'UTC')",
-                (unit, folder, folder, folder),
-            )
-        transaction.execute(
-            "insert into sales_data.products (product_id, product_name, price) select 'P00' || i, 'x', 1 from range(1, 7) as numbers (i)"
-        )
 
 
 def _path(folder: str, date: dt.date, name: str = "sales.csv") -> str:
     return f"sales/{folder}/{date:%Y/%m/%d}/{name}"
 
 
-def _load(settings: Settings, *wanted: tuple[str, dt.date]) -> LoadReport:
-    """Loads the files of these folders and dates, each as the ingest job of its unit does."""
+def _load(settings: Settings, date: dt.date, folders: Iterable[str] = ("usa",)) -> LoadReport:
+    """Loads a date's files of these folders, each as the ingest job of its unit does."""
     landing, warehouse = landing_of(settings), warehouse_of(settings)
     limits = FileLimits(2 * settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes)
     context = LoadContext("bench", NOW, UNITS, limits, settings.max_bad_share)
     report = LoadReport()
-    for folder, date in wanted:
+    for folder in folders:
         files = [SalesFile(file, folder, date) for file in landing.files(_path(folder, date, ""))]
         report += load_batch(warehouse, landing, files, context)
     return report
-
-
-def _bare(file: Path, scratch: Path) -> None:
-    scratch.unlink(missing_ok=True)
-    with contextlib.closing(duckdb.connect(str(scratch))) as connection:
-        connection.execute(
-            f"create table sales as from read_csv('{file}', header = true, auto_detect = false, columns = {TYPES})"
-        )
 
 
 def million_row(settings: Settings) -> Iterator[Row]:
@@ -110,9 +79,9 @@ def million_row(settings: Settings) -> Iterator[Row]:
         _write(landed, ROWS, is_dirty=is_dirty)
         ours, reference = [], []
         for _ in range(ROUNDS):
-            reference.append(seconds(lambda: _bare(clean, settings.home / "bare.duckdb")))
-            _new_warehouse(settings)
-            ours.append(seconds(lambda: _load(settings, ("usa", DAY))))
+            reference.append(seconds(lambda: bare_read(clean, settings.home / "bare.duckdb")))
+            new_warehouse(settings)
+            ours.append(seconds(lambda: _load(settings, DAY)))
         yield Row(f"load of 1,000,000 rows ({name}) / typed read_csv", min(ours), min(reference), limit=2.5)
     shutil.rmtree(settings.landing_folder)
 
@@ -122,7 +91,7 @@ import resource, sys
 from pathlib import Path
 from benchmarks.large_files import DAY, _load
 from resources.settings.settings import Settings
-report = _load(Settings(home=Path(sys.argv[1])), ("usa", DAY))
+report = _load(Settings(home=Path(sys.argv[1])), DAY)
 assert report.rows_loaded > 0, report
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2))
 """
@@ -132,7 +101,7 @@ def memory(settings: Settings) -> Iterator[Row]:
     """The most memory that a process takes that loads the largest file."""
     file = settings.landing_folder / _path("usa", DAY)
     _write(file, LARGE_BYTES // 81)
-    _new_warehouse(settings)
+    new_warehouse(settings)
     command = [sys.executable, "-c", MEASURED, str(settings.home)]
     done = subprocess.run(command, cwd=PROJECT_ROOT, check=True, capture_output=True, text=True)
     name = f"memory to load a file of {file.stat().st_size / 1e9:.1f} GB / allowed"
@@ -142,17 +111,12 @@ def memory(settings: Settings) -> Iterator[Row]:
 
 def _fill(settings: Settings, rows: int) -> None:
     """A warehouse with so many rows of earlier days, spread over two years of the three units, as loads leave them."""
-    _new_warehouse(settings)
+    new_warehouse(settings)
     days = [dt.date(2021, 6, 1) + dt.timedelta(days=day) for day in range(730)]
     per_load = max(rows // (len(days) * len(UNITS)), 1)
+    wanted = ((LandedFile(_path(folder, date), "1", 1), folder, date) for folder in UNITS for date in days)
+    record_loaded(settings, wanted, per_load)
     with warehouse_of(settings).transaction() as transaction:
-        ledger = Ledger(transaction)
-        wanted = [(folder, date) for folder in UNITS for date in days]
-        files = [LandedFile(_path(folder, date), "1", 1) for folder, date in wanted]
-        entries = ledger.new_entries(files, [""] * len(files), LedgerStatus.LOADED, "bench", NOW)
-        for (folder, date), entry in zip(wanted, entries, strict=True):
-            entry.business_unit, entry.business_date, entry.rows_in_file = UNITS[folder], date, per_load
-        ledger.write(entries)
         transaction.execute("update sales_data.load_ledger set rows_loaded = rows_in_file, rows_quarantined = 0")
         transaction.execute(
             f"""insert into sales_data.sales_transactions
@@ -175,7 +139,7 @@ def one_more_day(settings: Settings) -> Iterator[Row]:
     took: dict[int, list[float]] = {few: [], many: []}
     for date in dates:
         for rows, home in homes.items():
-            took[rows].append(seconds(lambda home=home, date=date: _load(home, *((folder, date) for folder in UNITS))))
+            took[rows].append(seconds(lambda home=home, date=date: _load(home, date, UNITS)))
     name = f"the day's three files into {many:,} rows / into {few:,}"
     yield Row(name, min(took[many]), min(took[few]), limit=1.2)
     for home in homes.values():

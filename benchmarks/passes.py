@@ -1,32 +1,26 @@
 """Whole commands, each in a process of its own: loading definitions, first and later passes, the demo."""
 
-import os
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
 
+from benchmarks.arrangement import GLOBOLATTE, family, run, start
 from benchmarks.rows import Row, best_of, seconds
-from resources.settings.settings import PROJECT_ROOT, Settings
+from resources.settings.settings import Settings
 
-GLOBOLATTE = str(Path(sys.executable).with_name("globolatte"))
 DEMO_SECONDS, DEMO_BYTES = 180.0, 2 * 1024**3
 NEW_DAYS = 5
 
 
-def _run(command: list[str], home: Path) -> None:
-    environment = {**os.environ, "GLOBOLATTE_HOME": str(home)}
-    subprocess.run(command, check=True, cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL)
-
-
 def definitions_rows(settings: Settings) -> Iterator[Row]:
     """Loading `definitions.py` against importing Dagster and its dbt integration alone."""
-    reference = best_of(5, lambda: _run([sys.executable, "-c", "import dagster, dagster_dbt"], settings.home))
-    ours = best_of(5, lambda: _run([sys.executable, "-c", "import definitions"], settings.home))
+    reference = best_of(5, lambda: run([sys.executable, "-c", "import dagster, dagster_dbt"], settings.home))
+    ours = best_of(5, lambda: run([sys.executable, "-c", "import definitions"], settings.home))
     yield Row("import definitions / import dagster, dagster_dbt", ours, reference, limit=1.5)
 
 
@@ -42,7 +36,7 @@ def pass_rows(settings: Settings) -> Iterator[Row]:
     def pass_after(files: list[Path]) -> float:
         for file in files:
             file.with_name(file.name + ".part").rename(file)
-        return seconds(lambda: _run([GLOBOLATTE, "run"], settings.home))
+        return seconds(lambda: run([GLOBOLATTE, "run"], settings.home))
 
     first = pass_after([])
     day = statistics.median(pass_after(files) for files in held.values())
@@ -52,11 +46,8 @@ def pass_rows(settings: Settings) -> Iterator[Row]:
 
 def demo_rows(settings: Settings) -> Iterator[Row]:
     """The demo's time and peak memory against what we promise."""
-    environment = {**os.environ, "GLOBOLATTE_HOME": str(settings.home / "demo")}
     started, peak = time.perf_counter(), 0
-    with subprocess.Popen(
-        [GLOBOLATTE, "demo"], cwd=PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL
-    ) as process:
+    with start([GLOBOLATTE, "demo"], settings.home / "demo") as process:
         while process.poll() is None:
             peak = max(peak, _resident_bytes(process.pid))
             time.sleep(0.1)
@@ -67,13 +58,8 @@ def demo_rows(settings: Settings) -> Iterator[Row]:
 def _resident_bytes(pid: int) -> int:
     """Memory of a process and everything it started; processes that ended meanwhile count for nothing."""
     total = 0
-    try:
-        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    for member in family:
-        try:
-            total += member.memory_info().rss
-        except psutil.NoSuchProcess:
-            continue
+    with suppress(psutil.NoSuchProcess):
+        for member in family(pid):
+            with suppress(psutil.NoSuchProcess):
+                total += member.memory_info().rss
     return total

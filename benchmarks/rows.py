@@ -27,20 +27,18 @@ class Row:
         return self.limit is None or self.ratio <= self.limit
 
 
-def seconds(work: Callable[[], object]) -> float:
+def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
     """How long `work` takes, by the wall clock."""
-    started = time.perf_counter()
+    started = clock()
     work()
-    return time.perf_counter() - started
+    return clock() - started
+
+
+def cpu_seconds(work: Callable[[], object]) -> float:
+    """How much processor time `work` takes in this process: what other processes do meanwhile does not count."""
+    return seconds(work, time.process_time)
 
 
 def best_of(rounds: int, work: Callable[[], object]) -> float:
     """The shortest of several rounds: what the work costs when nothing disturbs it."""
     return min(seconds(work) for _ in range(rounds))
-
-
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """How much processor time `work` takes in this process: what other processes do meanwhile does not count."""
-    started = time.process_time()
-    work()
-    return time.process_time() - started

@@ -2,33 +2,21 @@
 
 import dagster as dg
 
-from globolatte_assets.keys import (
-    CAMPAIGN_RESULTS,
-    DATA_DRIFT,
-    DBT_GROUPS,
-    HOLIDAYS,
-    PERFORMANCE,
-    PRODUCT_AFFINITY,
-    RECOMMENDATIONS,
-    REGIONAL_RECOMMENDATIONS,
-    SALES_TRANSACTIONS,
-    SEGMENTS,
-    SERVING_STATE,
-)
+from globolatte_assets import keys
 
-RAW_SALES = dg.AssetSelection.assets(SALES_TRANSACTIONS)
+RAW_SALES = dg.AssetSelection.assets(keys.SALES_TRANSACTIONS)
 
 FOLLOWERS = frozenset(
     {
-        HOLIDAYS,
-        SEGMENTS,
-        PRODUCT_AFFINITY,
-        SERVING_STATE,
-        RECOMMENDATIONS,
-        REGIONAL_RECOMMENDATIONS,
-        CAMPAIGN_RESULTS,
-        DATA_DRIFT,
-        PERFORMANCE,
+        keys.HOLIDAYS,
+        keys.SEGMENTS,
+        keys.PRODUCT_AFFINITY,
+        keys.SERVING_STATE,
+        keys.RECOMMENDATIONS,
+        keys.REGIONAL_RECOMMENDATIONS,
+        keys.CAMPAIGN_RESULTS,
+        keys.DATA_DRIFT,
+        keys.PERFORMANCE,
     }
 )
 """What follows new data beside dbt's models. Training and what comes of it start only when requested."""
@@ -67,7 +55,7 @@ def follow_new_data(*, waits_for_checks: bool = False) -> dg.AutomationCondition
 
 def follows_new_data(spec: dg.AssetSpec) -> bool:
     """Whether an asset materializes by itself: dbt's models, and the `FOLLOWERS`."""
-    return spec.group_name in DBT_GROUPS or spec.key in FOLLOWERS
+    return spec.group_name in keys.DBT_GROUPS or spec.key in FOLLOWERS
 
 
 def hourly_and_after_new_data() -> dg.AutomationCondition:

@@ -9,45 +9,27 @@ from typing import Any
 
 import dagster as dg
 
-from globolatte_assets.keys import (
-    BUSINESS_UNITS,
-    CAMPAIGN_AUDIENCES,
-    CAMPAIGN_RESULTS,
-    CUSTOMERS,
-    DATA_DRIFT,
-    EVALUATION,
-    HOLIDAYS,
-    MISPLACED_FILES,
-    PERFORMANCE,
-    PREDICTION_LOG,
-    PRODUCT_AFFINITY,
-    PRODUCTS,
-    RECOMMENDATIONS,
-    REGIONAL_RECOMMENDATIONS,
-    RESPONSIBLE_AI,
-    SALES_TRANSACTIONS,
-    SEGMENTS,
-)
+from globolatte_assets import keys
 from resources.warehouse.tables import owned_tables
 
 TABLES: Mapping[dg.AssetKey, str] = {
-    BUSINESS_UNITS: "sales_data.business_units",
-    PRODUCTS: "sales_data.products",
-    CUSTOMERS: "sales_data.customers",
-    HOLIDAYS: "sales_data.holidays",
-    SALES_TRANSACTIONS: "sales_data.sales_transactions",
-    MISPLACED_FILES: "sales_data.load_ledger",
-    EVALUATION: "ml.evaluations",
-    RESPONSIBLE_AI: "ml.responsible_ai",
-    SEGMENTS: "ml.segments",
-    PRODUCT_AFFINITY: "ml.product_affinity",
-    RECOMMENDATIONS: "serving.recommendations",
-    REGIONAL_RECOMMENDATIONS: "serving.regional_recommendations",
-    CAMPAIGN_AUDIENCES: "serving.campaign_audiences",
-    CAMPAIGN_RESULTS: "serving.campaign_results",
-    PREDICTION_LOG: "monitoring.prediction_log",
-    DATA_DRIFT: "monitoring.drift",
-    PERFORMANCE: "monitoring.performance",
+    keys.BUSINESS_UNITS: "sales_data.business_units",
+    keys.PRODUCTS: "sales_data.products",
+    keys.CUSTOMERS: "sales_data.customers",
+    keys.HOLIDAYS: "sales_data.holidays",
+    keys.SALES_TRANSACTIONS: "sales_data.sales_transactions",
+    keys.MISPLACED_FILES: "sales_data.load_ledger",
+    keys.EVALUATION: "ml.evaluations",
+    keys.RESPONSIBLE_AI: "ml.responsible_ai",
+    keys.SEGMENTS: "ml.segments",
+    keys.PRODUCT_AFFINITY: "ml.product_affinity",
+    keys.RECOMMENDATIONS: "serving.recommendations",
+    keys.REGIONAL_RECOMMENDATIONS: "serving.regional_recommendations",
+    keys.CAMPAIGN_AUDIENCES: "serving.campaign_audiences",
+    keys.CAMPAIGN_RESULTS: "serving.campaign_results",
+    keys.PREDICTION_LOG: "monitoring.prediction_log",
+    keys.DATA_DRIFT: "monitoring.drift",
+    keys.PERFORMANCE: "monitoring.performance",
 }
 """The table that an asset of ours writes; dbt names its own."""
 

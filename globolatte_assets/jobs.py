@@ -5,34 +5,8 @@ from typing import Any
 
 import dagster as dg
 
-from globolatte_assets.keys import (
-    BACKTEST,
-    BUSINESS_UNITS,
-    CAMPAIGN_AUDIENCES,
-    CAMPAIGN_RESULTS,
-    CONSERVATION,
-    CUSTOMERS,
-    DATA_DRIFT,
-    DBT_GROUPS,
-    EVALUATION,
-    HOLIDAYS,
-    MISPLACED_FILES,
-    PERFORMANCE,
-    PREDICTION_LOG,
-    PREFERENCE_MODEL,
-    PRODUCT_AFFINITY,
-    PRODUCTS,
-    PROMOTION,
-    RECOMMENDATIONS,
-    RECOMMENDER,
-    REGIONAL_RECOMMENDATIONS,
-    RESPONSIBLE_AI,
-    SALES_TRANSACTIONS,
-    SEGMENTS,
-    SERVING_STATE,
-    TRAINING_SNAPSHOT,
-)
-from globolatte_assets.raw.delivery_checks import check_name
+from globolatte_assets import keys
+from globolatte_assets.raw.deliveries import check_name
 
 LOAD_REFERENCE_DATA = "load_reference_data"
 INGEST_SALES = "ingest_sales"
@@ -54,10 +28,6 @@ AssetJob = Any
 """What `dagster.define_asset_job` returns; Dagster has no public name for it."""
 
 
-def _job(name: str, selection: dg.AssetSelection, description: str) -> AssetJob:
-    return dg.define_asset_job(name, selection=selection, description=description, executor_def=dg.in_process_executor)
-
-
 def job_named(jobs: Sequence[AssetJob], name: str) -> AssetJob:
     """The job of that name. Raises `StopIteration` if there is none."""
     return next(job for job in jobs if job.name == name)
@@ -68,74 +38,61 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
 
     `watched_folders`: the landing folders of the units that are checked for having delivered.
     """
-    checks = [CONSERVATION, *(dg.AssetCheckKey(SALES_TRANSACTIONS, check_name(folder)) for folder in watched_folders)]
-    reference = dg.AssetSelection.assets(BUSINESS_UNITS, PRODUCTS, CUSTOMERS, HOLIDAYS)
-    training = dg.AssetSelection.assets(TRAINING_SNAPSHOT, PREFERENCE_MODEL, EVALUATION, RESPONSIBLE_AI, PROMOTION)
-    return [
-        _job(LOAD_REFERENCE_DATA, reference, "Business units, products, customers and holidays from the landing zone."),
-        _job(
-            INGEST_SALES,
-            dg.AssetSelection.assets(SALES_TRANSACTIONS),
-            "New or changed sales files of a unit's date range.",
+    checks = [
+        keys.CONSERVATION,
+        *(dg.AssetCheckKey(keys.SALES_TRANSACTIONS, check_name(folder)) for folder in watched_folders),
+    ]
+    assets = dg.AssetSelection.assets
+    training = assets(
+        keys.TRAINING_SNAPSHOT, keys.PREFERENCE_MODEL, keys.EVALUATION, keys.RESPONSIBLE_AI, keys.PROMOTION
+    )
+    ranked = assets(keys.RECOMMENDATIONS, keys.REGIONAL_RECOMMENDATIONS, keys.SEGMENTS, keys.PRODUCT_AFFINITY)
+    selected: dict[str, tuple[dg.AssetSelection, str]] = {
+        LOAD_REFERENCE_DATA: (
+            assets(keys.BUSINESS_UNITS, keys.PRODUCTS, keys.CUSTOMERS, keys.HOLIDAYS),
+            "Business units, products, customers and holidays from the landing zone.",
         ),
-        _job(
-            RECORD_MISPLACED_FILES,
-            dg.AssetSelection.assets(MISPLACED_FILES),
+        INGEST_SALES: (assets(keys.SALES_TRANSACTIONS), "New or changed sales files of a unit's date range."),
+        RECORD_MISPLACED_FILES: (
+            assets(keys.MISPLACED_FILES),
             "Files that belong to no unit or date, recorded in the ledger as refused.",
         ),
-        _job(
-            CHECK_RAW_DATA,
+        CHECK_RAW_DATA: (
             dg.AssetSelection.checks(*checks),
             "Whether every unit has delivered, and whether every loaded row is accounted for.",
         ),
-        _job(
-            BUILD_FEATURES,
-            dg.AssetSelection.groups(*DBT_GROUPS) | dg.AssetSelection.checks(CONSERVATION),
+        BUILD_FEATURES: (
+            dg.AssetSelection.groups(*keys.DBT_GROUPS) | dg.AssetSelection.checks(keys.CONSERVATION),
             "Everything dbt builds, with its tests; and the check that no raw row is lost.",
         ),
-        _job(TRAIN_MODEL, training, "Snapshot, training, evaluation, explanations, and the verdict on promotion."),
-        _job(
-            RETRAIN,
-            training | dg.AssetSelection.assets(RECOMMENDER),
+        TRAIN_MODEL: (training, "Snapshot, training, evaluation, explanations, and the verdict on promotion."),
+        RETRAIN: (
+            training | assets(keys.RECOMMENDER),
             "As train_model; then whichever model is champion goes behind the online endpoint.",
         ),
-        _job(
-            PROMOTE, dg.AssetSelection.assets(PROMOTION), "The verdict on the challenger once more, after a sign-off."
-        ),
-        _job(
-            BACKTEST_MODEL,
-            dg.AssetSelection.assets(BACKTEST),
-            "How models trained at several past dates did on what came next.",
-        ),
-        _job(
-            MONITOR,
-            dg.AssetSelection.assets(DATA_DRIFT, PERFORMANCE),
+        PROMOTE: (assets(keys.PROMOTION), "The verdict on the challenger once more, after a sign-off."),
+        BACKTEST_MODEL: (assets(keys.BACKTEST), "How models trained at several past dates did on what came next."),
+        MONITOR: (
+            assets(keys.DATA_DRIFT, keys.PERFORMANCE),
             "New windows of orders against the champion's snapshot and predictions.",
         ),
-        _job(
-            RECOMMEND,
-            dg.AssetSelection.assets(
-                SERVING_STATE, RECOMMENDATIONS, REGIONAL_RECOMMENDATIONS, SEGMENTS, PRODUCT_AFFINITY
-            ),
+        RECOMMEND: (
+            assets(keys.SERVING_STATE) | ranked,
             "Publishes customer states, ranks products for every customer and for cold-start customers, assigns customers to segments and "
             "tells which products go together.",
         ),
-        _job(
-            CAMPAIGN,
-            dg.AssetSelection.assets(CAMPAIGN_AUDIENCES),
+        CAMPAIGN: (
+            assets(keys.CAMPAIGN_AUDIENCES),
             "Who to offer what within a budget: set product and budget in the launchpad.",
         ),
-        _job(
-            MEASURE_CAMPAIGNS,
-            dg.AssetSelection.assets(CAMPAIGN_RESULTS),
-            "What campaigns brought, against their control groups.",
-        ),
-        _job(
-            DEPLOY, dg.AssetSelection.assets(RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."
-        ),
-        _job(
-            INGEST_PREDICTION_LOG,
-            dg.AssetSelection.assets(PREDICTION_LOG),
+        MEASURE_CAMPAIGNS: (assets(keys.CAMPAIGN_RESULTS), "What campaigns brought, against their control groups."),
+        DEPLOY: (assets(keys.RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."),
+        INGEST_PREDICTION_LOG: (
+            assets(keys.PREDICTION_LOG),
             "Takes what the online endpoint answered into the warehouse.",
         ),
+    }
+    return [
+        dg.define_asset_job(name, selection=selection, description=said, executor_def=dg.in_process_executor)
+        for name, (selection, said) in selected.items()
     ]

@@ -17,12 +17,13 @@ AnyAsset = Any
 
 
 def with_policies(assets: Iterable[AnyAsset], settings: Settings) -> list[AnyAsset]:
-    """The same assets: they follow new data where they should, and say which table they write and by what code."""
+    """The same assets, each in its stage's group: they follow new data where they should, and say which table they write, by what code."""
     condition = follow_new_data(waits_for_checks=settings.missing_delivery is MissingDelivery.BLOCK)
     sources = SourceTree(PROJECT_ROOT)
     described = table_descriptions(dbt_manifest(), str(settings.warehouse))
 
     def policies(spec: dg.AssetSpec) -> dg.AssetSpec:
+        spec = spec.replace_attributes(group_name=spec.key.path[0])
         if follows_new_data(spec):
             spec = spec.replace_attributes(automation_condition=condition)
         return with_code_version(described(spec), sources)

@@ -4,9 +4,9 @@ import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
+from pyarrow import parquet
 
 from resources.warehouse.warehouse import Warehouse
 
@@ -21,14 +21,8 @@ class Export:
     where: Mapping[str, object] = field(default_factory=dict)
     casts: Mapping[str, str] = field(default_factory=dict)
 
-    def export(self, warehouse: Warehouse, file: Path) -> None:
-        """Writes the table to a Parquet file."""
-        file.write_bytes(self.content(warehouse))
-
     def content(self, warehouse: Warehouse) -> bytes:
         """The table as a Parquet file."""
-        from pyarrow import parquet
-
         data = warehouse.read(self.table, self.columns, self.where, self.order_by)
         for name, type_name in self.casts.items():
             position = data.column_names.index(name)

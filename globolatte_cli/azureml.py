@@ -1,6 +1,7 @@
 """`globolatte azureml …`: what a person does with the Azure ML workspace beside the graph."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import click
@@ -20,6 +21,7 @@ from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
 OFF = click.option("--off", is_flag=True, help="Switch it off; it stays.")
+say = partial(Console().print, highlight=False)
 
 
 @click.group()
@@ -39,35 +41,31 @@ def export_definitions(folder: Path) -> None:
         files = export(AzureMLSettings.from_environment(), folder.resolve(), served)
     except FileExistsError as error:
         raise UserError(str(error)) from error
-    Console().print(f"{len(files)} definitions in {folder}; README.md says how `az ml` takes them", highlight=False)
+    say(f"{len(files)} definitions in {folder}; README.md says how `az ml` takes them")
     if served is None:
-        Console().print("No champion yet: serving is left out. Run `globolatte run` first.")
+        say("No champion yet: serving is left out. Run `globolatte run` first.")
 
 
 @azureml.command("share")
 def share_champion() -> None:
     """Share the champion with the registry (GLOBOLATTE_AZUREML_REGISTRY)."""
-    settings = _on_azure()
+    settings, workspace = _on_azure()
     champion = ml_of(settings).model(CHAMPION)
     if champion is None:
         raise UserError(
             "there is no champion to share; run `globolatte run`, and see models/promotion if it was refused"
         )
-    shared = share(Workspace(AzureMLSettings.from_environment()), champion)
-    Console().print(f"version {champion.version} is {SHARED_NAME}:{shared} in the registry", highlight=False)
+    say(f"version {champion.version} is {SHARED_NAME}:{share(workspace, champion)} in the registry")
 
 
 @azureml.command("adopt")
 @click.argument("shared")
 def adopt_shared(shared: str) -> None:
     """Make the model SHARED of the registry this workspace's challenger."""
-    settings = _on_azure()
+    settings, workspace = _on_azure()
     snapshot = ml_of(settings).latest_snapshot()
-    folder = settings.azureml_folder / "shared"
-    version = adopt(Workspace(AzureMLSettings.from_environment()), shared, snapshot.name, folder)
-    Console().print(
-        f"version {version.version} is challenger; materialize models/evaluation and models/promotion", highlight=False
-    )
+    version = adopt(workspace, shared, snapshot.name, settings.azureml_folder / "shared")
+    say(f"version {version.version} is challenger; materialize models/evaluation and models/promotion")
 
 
 @azureml.command("score")
@@ -78,32 +76,28 @@ def score_batch(questions: Path, out: Path) -> None:
 
     The champion is put behind the batch endpoint first if it is not there.
     """
-    settings = _on_azure()
+    settings, workspace = _on_azure()
     if out.exists():
         raise UserError(f"{out} is there already; name a file that is not")
     champion, states = ml_of(settings).model(CHAMPION), states_of(settings)
     if champion is None or not states.is_published:
         raise UserError("there is no champion with customer states to ask; run `globolatte run`")
-    workspace = Workspace(AzureMLSettings.from_environment())
     name = batch.deploy(workspace, champion, states.current())
     answers = batch.score(workspace, questions, settings.azureml_folder / "batch", click.echo)
     (shutil.copytree if answers.is_dir() else shutil.copyfile)(answers, out)
-    Console().print(f"{out}: answered by deployment {name} with model version {champion.version}", highlight=False)
+    say(f"{out}: answered by deployment {name} with model version {champion.version}")
 
 
 @azureml.command("schedule")
 @OFF
 def switch_schedule(*, off: bool) -> None:
     """Have Azure ML itself train every Monday, on the latest snapshot."""
-    _on_azure()
-    workspace = Workspace(AzureMLSettings.from_environment())
+    _, workspace = _on_azure()
     if off:
         schedules.disable(workspace, schedules.RETRAINING)
-        Console().print(f"{schedules.RETRAINING} is off", highlight=False)
-        return
-    Console().print(
-        f"{schedules.ensure_retraining(workspace)} trains on the latest snapshot, every Monday", highlight=False
-    )
+        say(f"{schedules.RETRAINING} is off")
+    else:
+        say(f"{schedules.ensure_retraining(workspace)} trains on the latest snapshot, every Monday")
 
 
 @azureml.command("monitor")
@@ -112,20 +106,17 @@ def switch_schedule(*, off: bool) -> None:
 @OFF
 def switch_monitor(deployment: str, emails: tuple[str, ...], *, off: bool) -> None:
     """Have Azure ML itself watch the requests to DEPLOYMENT, every night."""
-    _on_azure()
-    workspace = Workspace(AzureMLSettings.from_environment())
+    _, workspace = _on_azure()
     if off:
         schedules.disable(workspace, schedules.MONITOR)
-        Console().print(f"{schedules.MONITOR} is off", highlight=False)
-        return
-    Console().print(
-        f"{schedules.ensure_monitor(workspace, deployment, list(emails))} watches {deployment}", highlight=False
-    )
+        say(f"{schedules.MONITOR} is off")
+    else:
+        say(f"{schedules.ensure_monitor(workspace, deployment, list(emails))} watches {deployment}")
 
 
-def _on_azure() -> Settings:
+def _on_azure() -> tuple[Settings, Workspace]:
     settings = Settings()
     if settings.ml is not MLKind.AZUREML:
         raise UserError(f"GLOBOLATTE_ML={settings.ml}: there is no Azure ML workspace; set GLOBOLATTE_ML=azureml")
     prepare_home(settings)
-    return settings
+    return settings, Workspace(AzureMLSettings.from_environment())

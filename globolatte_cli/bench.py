@@ -3,12 +3,10 @@
 `globolatte bench model` sets the preference model beside its peers and the best possible answer.
 """
 
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import click
@@ -20,56 +18,13 @@ from benchmarks.model import speed
 from benchmarks.model.chains import CHAINS
 from benchmarks.model.comparison import Summary, compare, shortfalls
 from benchmarks.rows import Row
+from globolatte_cli.output import JSON, print_json
 from globolatte_cli.prepare import ensure_manifest
 from resources.settings.settings import Settings
 from simulator import simulate, write
 
 SEEDS = (11, 12, 13, 14, 15)
 SIZES = ((10_000, 1_000),)
-
-
-@click.command()
-@click.argument(
-    "what",
-    type=click.Choice(
-        [
-            "definitions",
-            "ingest",
-            "ticks",
-            "dbt",
-            "run",
-            "serving",
-            "drift",
-            "prediction",
-            "training",
-            "demo",
-            "model",
-            "all",
-        ]
-    ),
-    default="all",
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--orders", default=10_000_000, help="Of `dbt`: how many orders it builds.", show_default=True)
-@click.option("--seed", "seeds", type=int, multiple=True, help="Of `model`: a simulated chain; default: 11 to 15.")
-@click.option("--size", "sizes", multiple=True, help="Of `model`: orders x customers; default: 10000x1000.")
-@click.option(
-    "--chain",
-    "chains",
-    type=click.Choice(["published", "half strength", "strongest effect", "habit data"]),
-    multiple=True,
-    help="Of `model`: which chains; default: all.",
-)
-def bench(
-    what: str, orders: int, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tuple[str, ...], *, as_json: bool
-) -> None:
-    """Measure us and the reference side by side, in one run, and print the ratios.
-
-    `model` is no part of `all`: it fits everything on many chains and takes minutes.
-    """
-    if what == "model":
-        sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, as_json=as_json))
-    sys.exit(run_benchmarks(what, as_json=as_json, orders=orders))
 
 
 def _ingest(settings: Settings) -> Iterator[Row]:
@@ -83,19 +38,19 @@ def _run(settings: Settings) -> Iterator[Row]:
     yield from passes.pass_rows(settings)
 
 
-Benchmark = Callable[[Settings], Iterable[Row]]
-
-BENCHMARKS: dict[str, Benchmark] = {
-    "definitions": passes.definitions_rows,
-    "ingest": _ingest,
-    "ticks": ticks.rows,
-    "run": _run,
-    "serving": serving.rows,
-    "drift": lambda _: drift.rows(),
-    "prediction": lambda settings: speed.prediction_rows(settings.home),
-    "training": lambda _: speed.training_rows(),
-    "demo": passes.demo_rows,
+BENCHMARKS: dict[str, Callable[[Settings, int], Iterable[Row]]] = {
+    "definitions": lambda settings, _: passes.definitions_rows(settings),
+    "ingest": lambda settings, _: _ingest(settings),
+    "ticks": lambda settings, _: ticks.rows(settings),
+    "dbt": dbt_builds.rows,
+    "run": lambda settings, _: _run(settings),
+    "serving": lambda settings, _: serving.rows(settings),
+    "drift": lambda *_: drift.rows(),
+    "prediction": lambda settings, _: speed.prediction_rows(settings.home),
+    "training": lambda *_: speed.training_rows(),
+    "demo": lambda settings, _: passes.demo_rows(settings),
 }
+"""By name: what a home is measured with, and how many orders dbt is to build."""
 
 
 def run_benchmarks(what: str, *, as_json: bool, orders: int) -> int:
@@ -106,12 +61,11 @@ def run_benchmarks(what: str, *, as_json: bool, orders: int) -> int:
     ensure_manifest()
     console = Console()
     rows: list[Row] = []
-    benchmarks: dict[str, Benchmark] = {**BENCHMARKS, "dbt": partial(dbt_builds.rows, orders=orders)}
-    for name in benchmarks if what == "all" else (what,):
+    for name in BENCHMARKS if what == "all" else (what,):
         with tempfile.TemporaryDirectory() as home, console.status(f"Measuring: {name}"):
-            rows += benchmarks[name](Settings(home=Path(home)))
+            rows += BENCHMARKS[name](Settings(home=Path(home)), orders)
     if as_json:
-        console.print_json(json.dumps([{**asdict(row), "ratio": row.ratio} for row in rows]))
+        print_json([{**asdict(row), "ratio": row.ratio} for row in rows])
     else:
         console.print(_ratios(rows))
     return 0 if all(row.within_limit for row in rows) else 1
@@ -147,21 +101,22 @@ def bench_model(seeds: Sequence[int], sizes: Sequence[tuple[int, int]], chains: 
     console, progress = Console(), Console(stderr=True)
     done: list[Summary] = []
     missing: dict[str, str] = {}
-    for compared in compare(chains or CHAINS, sizes or SIZES, seeds or SEEDS, progress.print):
-        done += compared.summaries
-        missing |= compared.missing
+    for summaries, lacking in compare(chains or CHAINS, sizes or SIZES, seeds or SEEDS, progress.print):
+        done += summaries
+        missing |= lacking
         if not as_json:
-            console.print(_reached(compared.summaries))
-    lacking = shortfalls(done)
+            console.print(_reached(summaries))
+    short = shortfalls(done)
     if as_json:
-        content = [asdict(summary) for summary in done]
-        console.print_json(json.dumps({"results": content, "missing": missing, "shortfalls": lacking}))
-        return 1 if lacking else 0
-    for peer, package in missing.items():
-        console.print(f"[yellow]{peer} is missing: {package} is not installed (pip install 'globolatte\\[bench]')[/]")
-    for sentence in lacking:
-        console.print(f"[red]{sentence}[/]")
-    return 1 if lacking else 0
+        print_json({"results": [asdict(summary) for summary in done], "missing": missing, "shortfalls": short})
+    else:
+        for peer, package in missing.items():
+            console.print(
+                f"[yellow]{peer} is missing: {package} is not installed (pip install 'globolatte\\[bench]')[/]"
+            )
+        for sentence in short:
+            console.print(f"[red]{sentence}[/]")
+    return 1 if short else 0
 
 
 def _reached(summaries: Sequence[Summary]) -> Table:
@@ -181,3 +136,24 @@ def _reached(summaries: Sequence[Summary]) -> Table:
             f"{gap.estimate:+.4f} ({gap.low:+.4f} to {gap.high:+.4f})",
         )
     return table
+
+
+@click.command()
+@click.argument("what", type=click.Choice([*BENCHMARKS, "model", "all"]), default="all")
+@JSON
+@click.option("--orders", default=10_000_000, help="Of `dbt`: how many orders it builds.", show_default=True)
+@click.option("--seed", "seeds", type=int, multiple=True, help="Of `model`: a simulated chain; default: 11 to 15.")
+@click.option("--size", "sizes", multiple=True, help="Of `model`: orders x customers; default: 10000x1000.")
+@click.option(
+    "--chain", "chains", type=click.Choice(CHAINS), multiple=True, help="Of `model`: which chains; default: all."
+)
+def bench(
+    what: str, orders: int, seeds: tuple[int, ...], sizes: tuple[str, ...], chains: tuple[str, ...], *, as_json: bool
+) -> None:
+    """Measure us and the reference side by side, in one run, and print the ratios.
+
+    `model` is no part of `all`: it fits everything on many chains and takes minutes.
+    """
+    if what == "model":
+        sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, as_json=as_json))
+    sys.exit(run_benchmarks(what, as_json=as_json, orders=orders))

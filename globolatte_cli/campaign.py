@@ -1,6 +1,5 @@
 """`globolatte campaign`: an audience for a product within a budget, through the same job that the launchpad starts."""
 
-import json
 from typing import Any
 
 import click
@@ -9,6 +8,7 @@ from rich.table import Table
 
 from globolatte_assets.jobs import CAMPAIGN
 from globolatte_assets.keys import CAMPAIGN_AUDIENCES
+from globolatte_cli.output import JSON, numbers, print_json
 from globolatte_cli.run_pass import opened_pass
 from resources.settings.settings import Settings
 from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS
@@ -20,7 +20,12 @@ from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS
 )
 @click.option("--budget", type=click.FloatRange(min=0), required=True, help="What all contacts may cost together.")
 @click.option(
-    "--cost", type=click.FloatRange(min=0, min_open=True), default=0.25, show_default=True, help="Of one contact."
+    "--cost",
+    "cost_per_contact",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.25,
+    show_default=True,
+    help="Of one contact.",
 )
 @click.option(
     "--unit", "units", multiple=True, help="Business unit to address; may be given several times. Default: all."
@@ -29,24 +34,18 @@ from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS
     "--days", type=click.IntRange(min=1), default=14, show_default=True, help="For how many days purchases count."
 )
 @click.option(
-    "--control", type=click.FloatRange(0, 0.9), default=0.2, show_default=True, help="Share that is held back."
+    "--control",
+    "control_share",
+    type=click.FloatRange(0, 0.9),
+    default=0.2,
+    show_default=True,
+    help="Share that is held back.",
 )
 @click.option("--name", default="", help="Name of the campaign; default: the product's.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def campaign(
-    product: str,
-    budget: float,
-    cost: float,
-    units: tuple[str, ...],
-    days: int,
-    control: float,
-    name: str,
-    *,
-    as_json: bool,
-) -> None:
+@JSON
+def campaign(*, as_json: bool, **config: Any) -> None:
     """Choose who to offer what within a budget, log the contacts, and hold a control group back."""
-    chosen = {"product": product, "budget": budget, "cost_per_contact": cost, "units": list(units), "days": days}
-    config = {**chosen, "control_share": control, "name": name}
+    config["units"] = list(config["units"])
     node = CAMPAIGN_AUDIENCES.to_python_identifier()
     with opened_pass(Settings()) as one:
         if as_json:
@@ -56,10 +55,10 @@ def campaign(
         campaign_id = str(metadata["campaign"].value)
         made = one.warehouse.read(CAMPAIGNS, where={"campaign_id": campaign_id}).to_pylist()[0]
         audience = one.warehouse.read(AUDIENCES, where={"campaign_id": campaign_id}, order_by=["rank"]).to_pylist()
-    console = Console()
     if as_json:
-        console.print_json(json.dumps({**made, "audience": audience}, default=str))
+        print_json({**made, "audience": audience})
         return
+    console = Console()
     console.print(f"Campaign {campaign_id}: {metadata['expected'].value}.", highlight=False)
     console.print(f"Left out: {metadata['left_out'].value}. Held back: {made['controls']:,}.", highlight=False)
     console.print(table_of(audience))
@@ -70,10 +69,8 @@ def campaign(
 
 def table_of(audience: list[dict[str, Any]], shown: int = 10) -> Table:
     """The first customers who get the offer, for the terminal."""
-    table = Table()
-    for name in ("#", "customer", "unit", "offer", "would buy", "extra"):
-        table.add_column(name, justify="right" if name in ("#", "would buy", "extra") else "left")
+    table = Table(numbers("#"), "customer", "unit", "offer", numbers("would buy"), numbers("extra"))
     for row in [row for row in audience if row["arm"] == "offer"][:shown]:
-        numbers = f"{row['expected_purchases']:.2f}", f"{row['expected_extra']:.3f}"
-        table.add_row(str(row["rank"]), row["customer_id"], row["business_unit"], row["product_id"], *numbers)
+        expected = f"{row['expected_purchases']:.2f}", f"{row['expected_extra']:.3f}"
+        table.add_row(str(row["rank"]), row["customer_id"], row["business_unit"], row["product_id"], *expected)
     return table

@@ -3,45 +3,34 @@
 The chapters with the online endpoint are in `demo_online.py`.
 """
 
-import csv
-import datetime as dt
-import io
 import time
-from dataclasses import dataclass
+from typing import Any
 
 import click
 import numpy as np
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.demo_online import customers_change, go_offline, go_online
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
+from globolatte_cli.output import numbers
 from globolatte_cli.recommend import champion_scorer
 from globolatte_cli.run_pass import execute_pass, print_summary
-from globolatte_cli.simulate import write_dataset
-from globolatte_ml.scoring.scorer import Request
+from globolatte_cli.settings_page import shown
+from globolatte_cli.simulate import writing
+from globolatte_ml.scoring.recommendations import Request
 from resources.atomic import write_text
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.landing_zone import SALES_PREFIX
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
-from simulator import Truth
+from simulator import Truth, simulate, write
 from simulator.identifiers import customer_ids
 
-ORDERS, CUSTOMERS, PRODUCTS, SEED = 10_000, 1_000, 6, 7
 WEATHERS = ("Sunny", "Snowy")
-CUSTOMERS_SHOWN = 3
 ORDERS_OF_A_REGULAR = 12
-
-
-@dataclass(frozen=True)
-class Redelivery:
-    """A sales file that is delivered once more, with other content."""
-
-    path: str
-    unit: str
-    date: str
 
 
 @click.command()
@@ -89,8 +78,8 @@ def _simulate(settings: Settings, console: Console) -> None:
         raise UserError(
             f"{settings.landing_folder} holds files that are not the demo's; run it elsewhere: GLOBOLATTE_HOME=.globolatte-demo make demo"
         )
-    span = (dt.date(2022, 1, 1), dt.date(2023, 12, 31))
-    written = write_dataset(console, settings.home, ORDERS, CUSTOMERS, PRODUCTS, SEED, *span)
+    with writing(console) as progress:
+        written = write(simulate(), settings.home, progress)
     console.print(
         f"{written.orders:,} orders of {written.customers:,} customers in {written.sales_files:,} daily files of 3 business units, "
         f"in {written.landing}",
@@ -109,7 +98,7 @@ def _regulars(truth: Truth) -> list[tuple[str, str]]:
         if others:
             segments.add(int(truth.segment[others[0]]))
             found.append((names[others[0]], truth.parameters.business_units[unit].business_unit_id))
-    return found[:CUSTOMERS_SHOWN]
+    return found
 
 
 def _question(settings: Settings) -> dict[str, str]:
@@ -123,61 +112,40 @@ def _show_recommendations(settings: Settings, console: Console) -> None:
     truth, scorer, today = Truth.load(settings.home / "truth"), champion_scorer(settings), clock_of(settings).today()
     for customer, unit in _regulars(truth):
         answers = scorer.recommend([Request(customer, unit, weather, today) for weather in WEATHERS])
-        table = Table(title=f"{customer} in {unit}", title_justify="left")
-        table.add_column("product")
-        for weather in WEATHERS:
-            table.add_column(f"{weather}: predicted", justify="right")
-            table.add_column("true", justify="right")
-        true = {weather: truth.true_preferences(customer, unit, today, weather) for weather in WEATHERS}
-        predicted = [{item.product_id: item.probability for item in answer.ranked} for answer in answers]
+        heads = [numbers(head) for weather in WEATHERS for head in (f"{weather}: predicted", "true")]
+        table = Table("product", *heads, title=f"{customer} in {unit}", title_justify="left")
+        columns: list[dict[str, float]] = []
+        for weather, answer in zip(WEATHERS, answers, strict=True):
+            columns.append({item.product_id: item.probability for item in answer.ranked})
+            columns.append(truth.true_preferences(customer, unit, today, weather))
         for item in answers[0].ranked:
-            cells = [
-                f"{value:.0%}"
-                for weather, own in zip(WEATHERS, predicted, strict=True)
-                for value in (own[item.product_id], true[weather][item.product_id])
-            ]
-            table.add_row(item.product_name, *cells)
+            table.add_row(item.product_name, *(f"{column[item.product_id]:.0%}" for column in columns))
         console.print(table)
 
 
-def _busiest_file(settings: Settings, folder: str) -> Redelivery:
-    """The unit's first file as delivered once with the most rows loaded."""
-    ledger = warehouse_of(settings).read(
-        "sales_data.load_ledger", ["path", "business_unit", "business_date", "rows_loaded"], {"status": "loaded"}
-    )
-    rows = [row for row in ledger.to_pylist() if row["path"].startswith(f"{SALES_PREFIX}{folder}/")]
-    best = max(rows, key=lambda row: (row["rows_loaded"], row["path"]))
-    return Redelivery(best["path"], best["business_unit"], best["business_date"])
+def _busiest_file(settings: Settings, folder: str) -> dict[str, Any]:
+    """The unit's first file as delivered once with the most rows loaded, as the ledger has it."""
+    columns = ["path", "business_unit", "business_date", "rows_loaded"]
+    ledger = warehouse_of(settings).read("sales_data.load_ledger", columns, {"status": "loaded"}).to_pylist()
+    rows = [row for row in ledger if row["path"].startswith(f"{SALES_PREFIX}{folder}/")]
+    return max(rows, key=lambda row: (row["rows_loaded"], row["path"]))
 
 
-def _rows_below(settings: Settings, file: Redelivery) -> tuple[int, str]:
+def _rows_below(settings: Settings, file: dict[str, Any]) -> tuple[int, str]:
     """The orders of the file's day in the mart, and their revenue."""
-    where = {"business_unit": file.unit, "business_date": file.date}
+    where = {name: file[name] for name in ("business_unit", "business_date")}
     orders = warehouse_of(settings).read("marts.fct_orders", ["total_price"], where)["total_price"].to_pylist()
     return len(orders), f"{sum(orders):.2f}"
-
-
-def _content(settings: Settings, path: str) -> list[list[str]]:
-    return list(csv.reader(io.StringIO((settings.landing_folder / path).read_text())))
-
-
-def _deliver(settings: Settings, path: str, rows: list[list[str]]) -> None:
-    """Writes a file as an upload appears: all at once."""
-    target = settings.landing_folder / path
-    text = io.StringIO(newline="")
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    write_text(target, text.getvalue())
 
 
 def _correct_a_file(settings: Settings, console: Console) -> None:
     _heading(console, "A corrected file replaces exactly its rows")
     file = _busiest_file(settings, "usa")
     before = _rows_below(settings, file)
-    header, first, *others = _content(settings, file.path)
-    price = header.index("total_price")
-    first[price] = f"{float(first[price]) + 10:.2f}"
-    _deliver(settings, file.path, [header, first, *others])
-    console.print(f"{file.path}: the first line costs 10.00 more", highlight=False)
+    landed = pd.read_csv(settings.landing_folder / file["path"], dtype=str, keep_default_na=False)
+    price, *others = landed["total_price"]
+    _deliver(settings, file, landed.assign(total_price=[f"{float(price) + 10:.2f}", *others]))
+    console.print(f"{file['path']}: the first line costs 10.00 more", highlight=False)
     _run_and_compare(settings, console, file, before)
 
 
@@ -185,38 +153,33 @@ def _break_a_file(settings: Settings, console: Console) -> None:
     _heading(console, "A broken file harms nothing")
     file = _busiest_file(settings, "canada")
     before = _rows_below(settings, file)
-    header, *rows = _content(settings, file.path)
-    column = header.index("quantity")
-    _deliver(settings, file.path, [row[:column] + row[column + 1 :] for row in (header, *rows)])
-    console.print(f"{file.path}: delivered again without the column quantity", highlight=False)
+    landed = pd.read_csv(settings.landing_folder / file["path"], dtype=str, keep_default_na=False)
+    _deliver(settings, file, landed.drop(columns="quantity"))
+    console.print(f"{file['path']}: delivered again without the column quantity", highlight=False)
     _run_and_compare(settings, console, file, before)
-    _deliver(settings, file.path, [header, *rows])
+    _deliver(settings, file, landed)
     console.print("The business unit mends the file and delivers it once more:")
     _run_and_compare(settings, console, file, before)
 
 
-def _run_and_compare(settings: Settings, console: Console, file: Redelivery, before: tuple[int, str]) -> None:
+def _deliver(settings: Settings, file: dict[str, Any], rows: pd.DataFrame) -> None:
+    """Writes a file as an upload appears: all at once."""
+    write_text(settings.landing_folder / file["path"], rows.to_csv(index=False, lineterminator="\n"))
+
+
+def _run_and_compare(settings: Settings, console: Console, file: dict[str, Any], before: tuple[int, str]) -> None:
     started = time.monotonic()
     print_summary(console, execute_pass(settings), time.monotonic() - started)
     after = _rows_below(settings, file)
-    versions = warehouse_of(settings).read(
-        "sales_data.load_ledger",
-        ["sequence", "status", "rows_in_file", "rows_loaded", "reason"],
-        {"path": file.path},
-        ["sequence"],
-    )
-    table = Table(
-        "version", "state", "rows in file", "rows loaded", "reason", title="The ledger says", title_justify="left"
-    )
+    columns = ["sequence", "status", "rows_in_file", "rows_loaded", "reason"]
+    versions = warehouse_of(settings).read("sales_data.load_ledger", columns, {"path": file["path"]}, ["sequence"])
+    counts = ("rows_in_file", "rows_loaded")
+    heads = ("version", "state", "rows in file", "rows loaded", "reason")
+    table = Table(*heads, title="The ledger says", title_justify="left")
     for number, row in enumerate(versions.to_pylist(), start=1):
-        table.add_row(
-            str(number), row["status"], _shown(row["rows_in_file"]), _shown(row["rows_loaded"]), row["reason"] or ""
-        )
+        table.add_row(str(number), row["status"], *(shown(row[name]) for name in counts), row["reason"] or "")
     console.print(table)
     console.print(
-        f"marts.fct_orders on {file.date}, {file.unit}: {before[0]} orders, {before[1]} before; {after[0]} orders, {after[1]} now."
+        f"marts.fct_orders on {file['business_date']}, {file['business_unit']}: {before[0]} orders, {before[1]} before; "
+        f"{after[0]} orders, {after[1]} now."
     )
-
-
-def _shown(value: object) -> str:
-    return "" if value is None else str(value)

@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from globolatte_cli.endpoints import client_of
+from globolatte_cli.endpoints import local_endpoint
 from globolatte_cli.run_pass import deploy, execute_pass, print_summary
 from resources.endpoint.endpoint import EndpointError
-from resources.endpoint.local.endpoint import EndpointClient
-from resources.endpoint.local.files import endpoint_key
+from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.environment import ml_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
@@ -31,10 +29,9 @@ ANSWERS_SHOWN = 3
 def go_online(settings: Settings, console: Console, question: dict[str, Any]) -> None:
     """Deploys the champion and asks it one question, as any program would."""
     deploy(settings)
-    client = client_of(settings)
-    url = f"{client.observed().url}/score"
-    console.print(f"POST {url} {json.dumps(question)}", highlight=False, soft_wrap=True)
-    document = _ask_over_http(url, endpoint_key(client.files), question)
+    endpoint = local_endpoint(settings)
+    console.print(f"POST {endpoint.observed().url}/score {json.dumps(question)}", highlight=False, soft_wrap=True)
+    document = endpoint.score([question])
     answer = document["recommendations"][0]
     ranked = ", ".join(
         f"{item['product_name']} {item['probability']:.0%}" for item in answer["products"][:ANSWERS_SHOWN]
@@ -43,14 +40,6 @@ def go_online(settings: Settings, console: Console, question: dict[str, Any]) ->
         f"{ranked} … [dim]prediction {answer['prediction_id']}, deployment {document['deployment']}, model version "
         f"{document['model_version']}[/]"
     )
-
-
-def _ask_over_http(url: str, key: str, question: dict[str, Any]) -> dict[str, Any]:
-    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, json.dumps(question).encode(), headers)  # noqa: S310 - our own endpoint
-    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310
-        document: dict[str, Any] = json.load(response)
-        return document
 
 
 @dataclass
@@ -62,14 +51,14 @@ class Asked:
 
 
 @contextmanager
-def asking(client: EndpointClient, question: dict[str, Any]) -> Iterator[Asked]:
+def asking(endpoint: LocalEndpoint, question: dict[str, Any]) -> Iterator[Asked]:
     """Asks again and again in the background until the block ends."""
     asked, done = Asked(), threading.Event()
 
     def ask() -> None:
         while not done.wait(SECONDS_BETWEEN_QUESTIONS):
             try:
-                asked.answers[client.score([question])["model_version"]] += 1
+                asked.answers[endpoint.score([question])["model_version"]] += 1
             except EndpointError as error:
                 asked.failures.append(str(error))
 
@@ -92,7 +81,7 @@ def customers_change(settings: Settings, console: Console, question: dict[str, A
         highlight=False,
     )
     started = time.monotonic()
-    with asking(client_of(settings), question) as asked:
+    with asking(local_endpoint(settings), question) as asked:
         print_summary(console, execute_pass(settings), time.monotonic() - started)
     if before is not None:
         console.print(_windows(settings, before.version))
@@ -119,15 +108,8 @@ def _windows(settings: Settings, version: str) -> Table:
             "monitoring.performance", ["window_id", "log_loss", "highest_log_loss", "status"], where
         ).to_pylist()
     }
-    table = Table(
-        "window",
-        "dates",
-        "orders",
-        "data",
-        "log loss (band)",
-        title="Monitoring said of the old champion",
-        title_justify="left",
-    )
+    columns = "window", "dates", "orders", "data", "log loss (band)"
+    table = Table(*columns, title="Monitoring said of the old champion", title_justify="left")
     for window_id in dict.fromkeys(row["window_id"] for row in drift):
         rows = [row for row in drift if row["window_id"] == window_id]
         first, performance = rows[0], measured.get(window_id)
@@ -149,4 +131,4 @@ def _windows(settings: Settings, version: str) -> Table:
 
 def go_offline(settings: Settings) -> None:
     """Stops the endpoint: a demo leaves no process behind."""
-    client_of(settings).stop()
+    local_endpoint(settings).stop()

@@ -1,8 +1,9 @@
 """`globolatte doctor`: what is configured, reachable and missing, with remedies. Prints no secret."""
 
-import json
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
@@ -13,11 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.instance import prepare_home
+from globolatte_cli.output import JSON, print_json
 from globolatte_cli.prepare import manifest_is_current
+from globolatte_cli.settings_page import shown, variable
 from resources import environment
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX
 from resources.ml.ml_platform import CHAMPION
-from resources.settings.azureml import PREFIX, AzureMLSettings
+from resources.settings.azureml import AzureMLSettings
 from resources.settings.choices import LandingKind, MissingSettingError, MLKind
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
@@ -53,12 +56,8 @@ def _landing(settings: Settings) -> Finding:
     if settings.landing is LandingKind.FOLDER:  # counting a whole container takes minutes
         state = f"{landing.describe()}: {sum(1 for _ in landing.files(SALES_PREFIX)):,} sales files"
     if missing:
-        return Finding(
-            "landing zone",
-            False,
-            state,
-            f"put {REFERENCE_PREFIX}{', '.join(missing)} into it, or try `globolatte demo`",
-        )
+        remedy = f"put {REFERENCE_PREFIX}{', '.join(missing)} into it, or try `globolatte demo`"
+        return Finding("landing zone", False, state, remedy)
     return Finding("landing zone", True, f"{state}, reference data complete")
 
 
@@ -66,12 +65,11 @@ def _event_queue(settings: Settings) -> Finding:
     if settings.landing is LandingKind.FOLDER:
         return Finding("event queue", True, "none: a folder is looked at")
     if not environment.has_event_queue(settings):
-        return Finding(
-            "event queue",
-            False,
+        state, remedy = (
             "none: new blobs are found late, by looking",
             "set GLOBOLATTE_BLOB_QUEUE (docs/azure-landing.md)",
         )
+        return Finding("event queue", False, state, remedy)
     events = environment.event_queue_of(settings)
     waiting, poisoned = events.lengths()
     state = f"{events.describe()}: about {waiting:,} messages, {poisoned:,} in its poison queue"
@@ -84,11 +82,9 @@ def _warehouse(settings: Settings) -> Finding:
         ledger = warehouse.read("sales_data.load_ledger", ["status"])
     except WarehouseBusyError as busy:
         return Finding("warehouse", True, f"in use: {busy}")
-    statuses = ledger["status"].to_pylist()
-    counts = (
-        ", ".join(f"{statuses.count(status):,} {status}" for status in sorted(set(statuses))) or "no file in the ledger"
-    )
-    return Finding("warehouse", True, f"{warehouse.describe()}: {counts}")
+    counts = sorted(Counter(ledger["status"].to_pylist()).items())
+    files = ", ".join(f"{count:,} {status}" for status, count in counts) or "no file in the ledger"
+    return Finding("warehouse", True, f"{warehouse.describe()}: {files}")
 
 
 def _ml(settings: Settings) -> Finding:
@@ -104,32 +100,17 @@ def _endpoint(settings: Settings) -> Finding:
     state = endpoint.observed()
     if not state.running:
         return Finding("online endpoint", True, "nothing is deployed")
-    serving = ", ".join(f"{one.name} ({one.phase}, {one.traffic} %)" for one in state.deployments)
-    return Finding(
-        "online endpoint", state.healthy, f"{endpoint.describe()}: {serving or 'no deployment'}", "run the job `deploy`"
-    )
+    serving = ", ".join(f"{one.name} ({one.phase}, {one.traffic} %)" for one in state.deployments) or "no deployment"
+    return Finding("online endpoint", state.healthy, f"{endpoint.describe()}: {serving}", "run the job `deploy`")
 
 
 def _manifest(settings: Settings) -> Finding:
     current = manifest_is_current(settings)
-    return Finding(
-        "dbt manifest",
-        current,
-        "current" if current else "missing, out of date or of the other warehouse",
-        "run `globolatte prepare`",
-    )
+    state = "current" if current else "missing, out of date or of the other warehouse"
+    return Finding("dbt manifest", current, state, "run `globolatte prepare`")
 
 
-CHECKS: tuple[Callable[[Settings], Finding], ...] = (
-    _python,
-    _packages,
-    _manifest,
-    _landing,
-    _event_queue,
-    _warehouse,
-    _ml,
-    _endpoint,
-)
+CHECKS = (_python, _packages, _manifest, _landing, _event_queue, _warehouse, _ml, _endpoint)
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -143,42 +124,31 @@ def findings(settings: Settings) -> Iterator[Finding]:
 
 
 def settings_table(settings: Settings) -> dict[str, tuple[str, str]]:
-    """Each setting's variable with its value and meaning."""
-    return _rows(settings, "GLOBOLATTE_") | (_azureml_rows() if settings.ml is MLKind.AZUREML else {})
-
-
-def _azureml_rows() -> dict[str, tuple[str, str]]:
-    """The settings of Azure ML; none while one that it needs is not there, which the findings tell."""
-    try:
-        return _rows(AzureMLSettings.from_environment(), PREFIX)
-    except (MissingSettingError, ValidationError):
-        return {}
-
-
-def _rows(settings: BaseSettings, prefix: str) -> dict[str, tuple[str, str]]:
-    kind = type(settings)
-    fields = sorted(kind.model_fields.items(), key=lambda field: field[0] not in kind.__annotations__)  # its own first
+    """Each setting's variable with its value and meaning; those of Azure ML are left out while one that it needs is missing."""
+    groups: list[BaseSettings] = [settings]
+    if settings.ml is MLKind.AZUREML:
+        with suppress(MissingSettingError, ValidationError):  # the findings tell
+            groups.append(AzureMLSettings.from_environment())
     return {
-        f"{prefix}{name.upper()}": (_shown(getattr(settings, name)), field.description or "") for name, field in fields
+        variable(type(group), name): (shown(getattr(group, name)), " ".join(str(field.description).split()))
+        for group in groups
+        for name, field in sorted(
+            type(group).model_fields.items(), key=lambda item: item[0] not in type(group).__annotations__
+        )
     }
 
 
-def _shown(value: object) -> str:
-    return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
-
-
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def doctor(*, as_json: bool) -> None:
     """Print what is configured, reachable and missing, with remedies. No secret is printed."""
     settings = Settings()
     found = list(findings(settings))
-    console = Console()
     if as_json:
         values = {name: value for name, (value, _) in settings_table(settings).items()}
-        console.print_json(json.dumps({"settings": values, "findings": [asdict(item) for item in found]}))
+        print_json({"settings": values, "findings": [asdict(item) for item in found]})
     else:
-        _print(console, settings, found)
+        _print(Console(), settings, found)
     sys.exit(0 if all(item.fine for item in found) else 1)
 
 

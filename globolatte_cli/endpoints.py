@@ -13,9 +13,9 @@ from rich.table import Table
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from resources.endpoint.endpoint import EndpointError, ObservedDeployment, ObservedState
-from resources.endpoint.local.endpoint import EndpointClient
+from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import last_lines
-from resources.endpoint.local.supervisor import AlreadyRunningError, Options, Supervisor
+from resources.endpoint.local.supervisor import AlreadyRunningError, Supervisor
 from resources.environment import endpoint_of
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
@@ -31,18 +31,14 @@ def endpoints() -> None:
     """
 
 
-def options_of(settings: Settings) -> Options:
-    """What a supervisor of this deployment is started with. Raises `UserError` if its endpoint is not on this machine."""
-    if settings.ml is not MLKind.LOCAL:
+def local_endpoint(settings: Settings) -> LocalEndpoint:
+    """The endpoint. Raises `UserError` if it is not on this machine."""
+    endpoint = endpoint_of(settings) if settings.ml is MLKind.LOCAL else None
+    if not isinstance(endpoint, LocalEndpoint):
         raise UserError(
             f"GLOBOLATTE_ML={settings.ml}: that endpoint is not kept on this machine; set GLOBOLATTE_ML=local"
         )
-    return Options(settings.endpoints_folder, settings.endpoint_port, settings.prediction_log_seconds)
-
-
-def client_of(settings: Settings) -> EndpointClient:
-    """The caller's side of this deployment's endpoint."""
-    return EndpointClient(options_of(settings))
+    return endpoint
 
 
 @endpoints.command()
@@ -50,9 +46,10 @@ def serve() -> None:
     """Keep the endpoint running in the foreground, until Ctrl-C."""
     settings = Settings()
     prepare_home(settings)
-    client_of(settings).files.stopped.unlink(missing_ok=True)
+    endpoint = local_endpoint(settings)
+    endpoint.files.stopped.unlink(missing_ok=True)
     try:
-        Supervisor(options_of(settings)).run()
+        Supervisor(endpoint.options).run()
     except (AlreadyRunningError, EndpointError, OSError) as error:
         raise UserError(f"cannot serve: {error}") from error
 
@@ -72,26 +69,25 @@ def start() -> None:
     """Start the endpoint in the background and wait until it answers."""
     settings, console = Settings(), Console()
     prepare_home(settings)
-    client = client_of(settings)
+    endpoint = local_endpoint(settings)
     try:
         with console.status("Starting"):
-            client.ensure_running()
-            for name, percent in client.desired().traffic.items():
+            endpoint.ensure_running()
+            for name, percent in endpoint.desired().traffic.items():
                 if percent:
-                    client.wait_healthy(name, settings.endpoint_wait_seconds)
+                    endpoint.wait_healthy(name)
     except EndpointError as error:
         raise UserError(str(error)) from error
-    show(client.observed(), console)
+    show(endpoint.observed(), console)
 
 
 @endpoints.command()
 def stop() -> None:
     """End the endpoint with all of its processes."""
-    settings, console = Settings(), Console()
-    client = client_of(settings)
-    ran = client.supervisor() is not None
+    console, endpoint = Console(), local_endpoint(Settings())
+    ran = endpoint.supervisor() is not None
     with console.status("Stopping"):
-        left = client.stop()
+        left = endpoint.stop()
     ended = f"; {left} processes of a killed supervisor ended too" if left else ""
     console.print(("The endpoint has stopped" if ran or left else "The endpoint was not running") + ended + ".")
 
@@ -147,7 +143,7 @@ def _answers(item: ObservedDeployment) -> str:
 @click.option("--follow", is_flag=True, help="Go on printing what is added.")
 def logs(name: str, lines: int, *, follow: bool) -> None:
     """Print what supervisor, gateway or a deployment (blue, green) said last."""
-    files = client_of(Settings()).files
+    files = local_endpoint(Settings()).files
     path = files.log(name)
     if not path.exists():
         there = ", ".join(sorted(log.stem for log in path.parent.glob("*.log"))) or "none yet"

@@ -4,8 +4,7 @@ A step is recorded first; then the ingest job does it for exactly that file's pa
 """
 
 import getpass
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,9 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from globolatte_cli.errors import UserError
+from globolatte_cli.output import JSON, print_json
 from globolatte_ingest.discovery import LoadRange
-from globolatte_ingest.ledger import Ledger, RequestedStep, Step
+from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.requested_steps import CannotBeDoneError, not_in_the_ledger, requested_step
@@ -29,7 +29,12 @@ from resources.settings.settings import Settings
 SHOWN = 50
 NOTHING_IN_QUARANTINE = "Nothing is held or quarantined."
 
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+COLUMNS_OF_ROWS = ("row_number", "line_number", "reason", "detail", "raw_text")
+COLUMNS_OF_FILES = ("recorded_at", "path", "status", "rows_loaded", "rows_quarantined", "reason_code", "reason")
+COUNTS = ("rows_in_file", "rows_loaded", "rows_quarantined")
+COLUMNS_OF_VERSIONS = ("recorded_at", "status", *COUNTS, "sha256", "reason_code", "reason")
+COLUMNS_OF_STEPS = ("asked_at", "step", "asked_by", "note", "settled_at", "outcome")
+
 NOTE = click.option("--note", help="Why, for the record.")
 
 
@@ -57,14 +62,14 @@ def list_quarantine(*, as_json: bool) -> None:
     elif not files:
         Console().print(NOTHING_IN_QUARANTINE)
     else:
-        names = {
-            "file": "path",
-            "state": "status",
-            "rows": "rows_in_file",
-            "bad": "rows_quarantined",
+        columns = {
+            "path": "file",
+            "status": "state",
+            "rows_in_file": "rows",
+            "rows_quarantined": "bad",
             "reasons": "reasons",
         }
-        print_table([{name: row[column] for name, column in names.items()} for row in files])
+        print_table(files, columns)
 
 
 @quarantine.command("show")
@@ -76,10 +81,7 @@ def show_quarantine(path: str, *, as_json: bool) -> None:
     if as_json:
         print_json(rows.to_pylist())
         return
-    columns = ["row_number", "line_number", "reason", "detail", "raw_text"]
-    print_table(rows.select(columns).slice(0, SHOWN).to_pylist())
-    if rows.num_rows > SHOWN:
-        Console().print(f"{rows.num_rows - SHOWN:,} more: see them by `globolatte quarantine export`.")
+    print_table(rows.to_pylist(), COLUMNS_OF_ROWS, "`globolatte quarantine export`")
 
 
 @quarantine.command("export")
@@ -178,10 +180,7 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
     if not files:
         Console().print(f"No file is {status}." if status else "The ledger is empty.")
         return
-    columns = ("recorded_at", "path", "status", "rows_loaded", "rows_quarantined", "reason_code", "reason")
-    print_table([{name: file[name] for name in columns} for file in files[:SHOWN]])
-    if len(files) > SHOWN:
-        Console().print(f"{len(files) - SHOWN:,} more: see them by --json.")
+    print_table(files, COLUMNS_OF_FILES, "--json")
 
 
 @ledger.command("show")
@@ -197,24 +196,9 @@ def show_ledger(path: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"path": path, "versions": list(history.versions), "steps": list(history.steps)})
         return
-    columns = (
-        "recorded_at",
-        "status",
-        "rows_in_file",
-        "rows_loaded",
-        "rows_quarantined",
-        "sha256",
-        "reason_code",
-        "reason",
-    )
-    print_table([{name: _short(name, entry[name]) for name in columns} for entry in history.versions])
+    print_table([{**entry, "sha256": entry["sha256"][:12]} for entry in history.versions], COLUMNS_OF_VERSIONS)
     if history.steps:
-        print_table(
-            [
-                {name: step[name] for name in ("asked_at", "step", "asked_by", "note", "settled_at", "outcome")}
-                for step in history.steps
-            ]
-        )
+        print_table(history.steps, COLUMNS_OF_STEPS)
 
 
 def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Table | None = None) -> None:
@@ -222,19 +206,6 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
     from globolatte_cli.run_pass import opened_pass  # loads all assets, which listing does without
 
     settings = Settings()
-    requested = _request(settings, step, path, note, corrections)
-    with opened_pass(settings) as one:
-        one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
-    done = _outcome(settings, requested)
-    if done is None:
-        raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
-    Console().print(f"{path}: {done}", highlight=False, markup=False)
-    Console().print("What follows from it is built by the automation, or by `globolatte run`.")
-
-
-def _request(
-    settings: Settings, step: Step, path: str, note: str | None, corrections: pa.Table | None
-) -> RequestedStep:
     with warehouse_of(settings).transaction() as transaction:
         load_ledger = Ledger(transaction)
         corrected = corrections["row_number"].to_pylist() if corrections is not None else []
@@ -244,27 +215,27 @@ def _request(
         except CannotBeDoneError as fault:
             raise UserError(str(fault)) from fault
         load_ledger.request(requested, clock_of(settings).timestamp(), corrections)
-    return requested
+    with opened_pass(settings) as one:
+        one.ingest(LoadRange(requested.folder, requested.business_date, requested.business_date))
+    found = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
+    done = found["outcome"][0].as_py()
+    if done is None:
+        raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
+    Console().print(f"{path}: {done}", highlight=False, markup=False)
+    Console().print("What follows from it is built by the automation, or by `globolatte run`.")
 
 
-def _outcome(settings: Settings, requested: RequestedStep) -> str | None:
-    rows = warehouse_of(settings).read("sales_data.ledger_steps", ["outcome"], {"step_id": requested.step_id})
-    outcome: str | None = rows["outcome"][0].as_py()
-    return outcome
+def print_table(
+    rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | Mapping[str, str], others: str = ""
+) -> None:
+    """Prints these columns of rows for people, values as they are.
 
-
-def _short(name: str, value: object) -> object:
-    return str(value)[:12] if name == "sha256" else value
-
-
-def print_json(value: object) -> None:
-    """Prints for programs; times as ISO text."""
-    Console().print_json(json.dumps(value, default=str))
-
-
-def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
-    """Prints rows for people, values as they are."""
-    table = Table(*(Column(name, overflow="fold") for name in rows[0]), box=SIMPLE_HEAD)
-    for row in rows:
-        table.add_row(*(Text("" if value is None else str(value)) for value in row.values()))
+    A mapping has what to call a column. Of more than `SHOWN` rows the first, if `others` says by what the others are seen.
+    """
+    names = columns.values() if isinstance(columns, Mapping) else columns
+    table = Table(*(Column(name, overflow="fold") for name in names), box=SIMPLE_HEAD)
+    for row in rows[:SHOWN] if others else rows:
+        table.add_row(*(Text("" if row[name] is None else str(row[name])) for name in columns))
     Console(highlight=False).print(table)
+    if others and len(rows) > SHOWN:
+        Console().print(f"{len(rows) - SHOWN:,} more: see them by {others}.")

@@ -6,39 +6,33 @@ from importlib import import_module
 import click
 
 COMMANDS = {
-    "azureml": (
-        "azureml:azureml",
-        "The Azure ML workspace: definitions for `az ml`, models shared between workspaces.",
-    ),
-    "bench": ("bench:bench", "Measure us and the reference side by side, in one run, and print the ratios."),
+    "azureml": ("azureml", "The Azure ML workspace: definitions for `az ml`, models shared between workspaces."),
+    "bench": ("bench", "Measure us and the reference side by side, in one run, and print the ratios."),
     "campaign": (
-        "campaign:campaign",
+        "campaign",
         "Choose who to offer what within a budget, log the contacts, and hold a control group back.",
     ),
-    "demo": ("demo:demo", "Simulate two years, run everything, and show what came of it."),
-    "dev": ("dev:dev", "Start the Dagster UI with sensors and automation on."),
-    "doctor": ("doctor:doctor", "Print what is configured, reachable and missing, with remedies."),
-    "endpoints": ("endpoints:endpoints", "The online endpoint: POST /score on 127.0.0.1, kept by a supervisor."),
-    "explain": ("recommend:explain", "Say why a customer's first recommendation is first, and what would turn it."),
-    "ledger": ("files:ledger", "The load ledger: every version of every file, and what became of it."),
-    "models": ("models:models", "Models: approve or reject what training made."),
-    "prepare": ("prepare:prepare", "Prepare dbt's manifest, which the definitions are loaded from."),
+    "demo": ("demo", "Simulate two years, run everything, and show what came of it."),
+    "dev": ("dev", "Start the Dagster UI with sensors and automation on."),
+    "doctor": ("doctor", "Print what is configured, reachable and missing, with remedies."),
+    "endpoints": ("endpoints", "The online endpoint: POST /score on 127.0.0.1, kept by a supervisor."),
+    "explain": ("recommend", "Say why a customer's first recommendation is first, and what would turn it."),
+    "ledger": ("files", "The load ledger: every version of every file, and what became of it."),
+    "models": ("models", "Models: approve or reject what training made."),
+    "prepare": ("prepare", "Prepare dbt's manifest, which the definitions are loaded from."),
     "quarantine": (
-        "files:quarantine",
+        "files",
         "Rows that were not certain enough to be loaded, and files that are held: see them, mend them, put them back.",
     ),
-    "recommend": ("recommend:recommend", "Rank the products that a customer will want next."),
-    "retract": ("files:retract", "Take a file's rows out of the tables; the ledger says so."),
+    "recommend": ("recommend", "Rank the products that a customer will want next."),
+    "retract": ("files", "Take a file's rows out of the tables; the ledger says so."),
     "run": (
-        "run_pass:run",
+        "run_pass",
         "Process everything in the landing zone, once: load, build features, train if needed, recommend.",
     ),
-    "simulate": (
-        "simulate:simulate",
-        "Write a coffee chain's sales files, and beside them the truth about its customers.",
-    ),
+    "simulate": ("simulate", "Write a coffee chain's sales files, and beside them the truth about its customers."),
 }
-"""Each command's place in this package, `module:attribute`, and the first sentence of its help."""
+"""Each command's module in this package, which has it under the command's name, and the first sentence of its help."""
 
 
 class LazyGroup(click.Group):
@@ -54,8 +48,7 @@ class LazyGroup(click.Group):
 
 def loaded(name: str) -> click.Command:
     """The command of this name, imported."""
-    module, attribute = COMMANDS[name][0].split(":")
-    command: click.Command = getattr(import_module(f"globolatte_cli.{module}"), attribute)
+    command: click.Command = getattr(import_module(f"globolatte_cli.{COMMANDS[name][0]}"), name)
     return command
 
 
@@ -74,30 +67,21 @@ def cli() -> None:
 
 def main() -> None:
     """The console script's entry: known errors become one clear line."""
-    sys.exit(_exit_code())
-
-
-def _exit_code() -> int:
     try:
         cli(standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
-    except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else int(leave.code is not None)
     except click.Abort:
         click.secho("Aborted.", fg="red", err=True)
-        return 130
+        sys.exit(130)
     except click.ClickException as error:
         error.show()
-        return error.exit_code
+        sys.exit(error.exit_code)
     except Exception as error:
         from globolatte_cli.errors import KNOWN_ERRORS, message_of  # imports Dagster, which `--help` does without
 
         if not isinstance(error, KNOWN_ERRORS):
             raise
         click.secho(f"Error: {message_of(error)}", fg="red", err=True)
-        return 1
-    return 0
+        sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import subprocess
-from pathlib import Path
 
 import click
 
@@ -32,12 +31,9 @@ def manifest_is_current(settings: Settings | None = None) -> bool:
     if made_for is None or made_for[1].decode() != (settings or Settings()).warehouse:
         return False
     made = manifest.stat().st_mtime
-    files = (file for name in SOURCES for file in _files(DBT_PROJECT_FOLDER / name))
+    sources = (DBT_PROJECT_FOLDER / name for name in SOURCES)
+    files = (file for source in sources for file in (source, *source.rglob("*")) if file.is_file())
     return all(file.stat().st_mtime <= made for file in files)
-
-
-def _files(path: Path) -> list[Path]:
-    return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path] if path.exists() else []
 
 
 @click.command()
@@ -47,33 +43,23 @@ def prepare() -> None:
 
 
 def prepare_manifest() -> None:
-    """Runs `dbt parse` and tells the columns' lineage. Raises `UserError` with dbt's words if the project does not parse."""
+    """Runs `dbt parse`, and writes where each column comes from, from SQL that dbt compiled for no warehouse at all.
+
+    Raises `UserError` with dbt's words if the project does not parse.
+    """
     prepare_home(Settings())
-    _prepare_lineage()
-    _dbt("parse")
-
-
-def _prepare_lineage() -> None:
-    """Writes where each column comes from, from SQL that dbt compiled for no warehouse at all."""
     target = DBT_PROJECT_FOLDER / "target"
     compiled = target / "lineage"
     _dbt("compile", "--target", "lint", "--target-path", str(compiled))
     manifest = json.loads((compiled / "manifest.json").read_bytes())
     (target / LINEAGE_FILE).write_text(json.dumps(lineage_of(manifest)))
+    _dbt("parse")
 
 
 def _dbt(command: str, *arguments: str) -> None:
+    places = ["--project-dir", str(DBT_PROJECT_FOLDER), "--profiles-dir", str(DBT_PROJECT_FOLDER)]
     run = subprocess.run(
-        [
-            str(DBT_EXECUTABLE),
-            "--quiet",
-            command,
-            *arguments,
-            "--project-dir",
-            str(DBT_PROJECT_FOLDER),
-            "--profiles-dir",
-            str(DBT_PROJECT_FOLDER),
-        ],
+        [str(DBT_EXECUTABLE), "--quiet", command, *arguments, *places],
         capture_output=True,
         text=True,
         env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},

@@ -4,20 +4,22 @@ The ranking comes from the online endpoint if it is up, else it is scored in thi
 """
 
 import datetime as dt
-import json
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from globolatte_cli.endpoints import client_of
+from globolatte_cli.endpoints import local_endpoint
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
+from globolatte_cli.output import JSON, numbers, print_json
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.explain.single import Explained, explain_request
-from globolatte_ml.scoring.scorer import Request, Scorer
+from globolatte_ml.scoring.recommendations import Request
+from globolatte_ml.scoring.scorer import Scorer
 from globolatte_ml.scoring.service import document
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.serving_state import ServingStates
@@ -26,26 +28,27 @@ from resources.ml.ml_platform import CHAMPION, ModelVersion
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
-CUSTOMER = click.option("--customer", required=True, help="Customer id, such as C0001.")
-REGION = click.option(
-    "--region", required=True, help="Country, unit, folder or id of the business unit, such as Canada."
-)
-WEATHER = click.option("--weather", required=True, help="Sunny, Rainy, Snowy or Cloudy.")
-DATE = click.option(
-    "--date", type=click.DateTime(["%Y-%m-%d"]), default=None, help="Business date; default: today in the region."
-)
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 DAYPARTS = click.Choice(["morning", "midday", "afternoon", "evening"])
+VISIT = (
+    click.option("--customer", required=True, help="Customer id, such as C0001."),
+    click.option("--region", required=True, help="Country, unit, folder or id of the business unit, such as Canada."),
+    click.option("--weather", required=True, help="Sunny, Rainy, Snowy or Cloudy."),
+    click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Business date; default: today in the region."),
+    click.option("--daypart", type=DAYPARTS, help="Default: as the customer's orders are spread over the day."),
+)
+
+
+def visit_options(command: Command) -> Command:
+    """Gives a command the options that say who comes in, where and when."""
+    for option in reversed(VISIT):
+        command = option(command)
+    return command
 
 
 @click.command()
-@CUSTOMER
-@REGION
-@WEATHER
-@DATE
-@click.option(
-    "--daypart", type=DAYPARTS, default=None, help="Default: as the customer's orders are spread over the day."
-)
+@visit_options
 @click.option("--top", type=click.IntRange(min=1), default=None, help="How many products; default: all.")
 @JSON
 def recommend(
@@ -59,30 +62,29 @@ def recommend(
     as_json: bool,
 ) -> None:
     """Rank the products that a customer will want next."""
-    settings, console = Settings(), Console()
-    request = {
-        "customer_id": customer,
-        "region": region,
-        "weather": weather,
-        "daypart": daypart,
-        "top": top,
-        "date": date and date.date().isoformat(),
-    }
-    found = from_endpoint(settings, {name: value for name, value in request.items() if value is not None})
+    settings = Settings()
+    day = date and date.date()
+    question: dict[str, Any] = {"customer_id": customer, "region": region, "weather": weather, "daypart": daypart}
+    question |= {"top": top, "date": day and day.isoformat()}
+    found = from_endpoint(settings, {name: value for name, value in question.items() if value is not None})
     if found is None:
         scorer = champion_scorer(settings)
         try:
-            day = _day(settings, scorer, region, date)
-            answer = scorer.recommend([Request(customer, region, weather, day, daypart, top)])[0]
+            request = Request(customer, region, weather, day or _today(settings, scorer, region), daypart, top)
+            answer = scorer.recommend([request])[0]
         except ValueError as error:
             raise UserError(str(error)) from error
         versions = {"model_version": answer.model_version, "state_version": answer.state_version}
         found = {**document(answer, None), **versions, "served_by": "this process"}
     if as_json:
-        console.print_json(json.dumps(found))
+        print_json(found)
         return
+    console = Console()
     console.print(f"{found['customer_id']} in {found['business_unit']}, {found['weather']}, {found['date']}")
-    console.print(table_of(found))
+    table = Table(numbers("#"), "product", numbers("probability"))
+    for item in found["products"]:
+        table.add_row(str(item["rank"]), item["product_name"], f"{item['probability']:.1%}")
+    console.print(table)
     console.print(
         f"[dim]prediction {found['prediction_id']}, model version {found['model_version']}, by {found['served_by']}[/]"
     )
@@ -91,11 +93,7 @@ def recommend(
 
 
 @click.command()
-@CUSTOMER
-@REGION
-@WEATHER
-@DATE
-@click.option("--daypart", type=DAYPARTS, default=None)
+@visit_options
 @JSON
 def explain(
     customer: str, region: str, weather: str, date: dt.datetime | None, daypart: str | None, *, as_json: bool
@@ -104,22 +102,20 @@ def explain(
     settings, console = Settings(), Console()
     scorer = champion_scorer(settings)
     try:
-        request = Request(customer, region, weather, _day(settings, scorer, region, date), daypart)
+        day = date.date() if date else _today(settings, scorer, region)
         snapshot = read_snapshot(ml_of(settings).snapshot(champion_of(settings).snapshot).folder)
-        found = as_document(explain_request(scorer, request, snapshot))
+        found = as_document(explain_request(scorer, Request(customer, region, weather, day, daypart), snapshot))
     except (ValueError, FileNotFoundError) as error:
         raise UserError(str(error)) from error
     if as_json:
-        console.print_json(json.dumps(found))
+        print_json(found)
         return
     console.print(
         f"{found['customer_id']} in {found['business_unit']}, {found['weather']}, {found['date']}: {found['product']} first, with "
         f"{found['probability']:.1%}; for the average order {found['base']:.1%}",
         highlight=False,
     )
-    table = Table()
-    table.add_column("what is known")
-    table.add_column("adds", justify="right")
+    table = Table("what is known", numbers("adds"))
     for part, value in sorted(found["adds"].items(), key=lambda item: -abs(item[1])):
         table.add_row(part, f"{100 * value:+.1f}")
     console.print(table)
@@ -149,53 +145,40 @@ def champion_scorer(settings: Settings) -> Scorer:
         raise UserError(f"the champion cannot be read: {damaged}") from damaged
 
 
-def _day(settings: Settings, scorer: Scorer, region: str, date: dt.datetime | None) -> dt.date:
-    """The requested business date, or today's in the region. Raises `ValueError` for a region that does not exist."""
-    return date.date() if date else clock_of(settings).today(scorer.time_zone(region))
+def _today(settings: Settings, scorer: Scorer, region: str) -> dt.date:
+    """The business date in the region. Raises `ValueError` for a region that does not exist."""
+    return clock_of(settings).today(scorer.time_zone(region))
 
 
 def from_endpoint(settings: Settings, question: dict[str, Any]) -> dict[str, Any] | None:
     """The endpoint's answer, or none if it is not up. Raises `UserError` with its message if it refuses the question."""
     if settings.ml is not MLKind.LOCAL:
         return None
-    client = client_of(settings)
-    if not client.is_up():
+    endpoint = local_endpoint(settings)
+    if not endpoint.is_up():
         return None
     try:
-        said = client.score([question])
+        said = endpoint.score([question])
     except EndpointError as error:
-        if not client.is_up():  # it went down just now
+        if not endpoint.is_up():  # it went down just now
             return None
         raise UserError(str(error).removeprefix("requests[0].")) from error
-    served_by = f"endpoint {client.observed().url}/score, deployment {said['deployment']}"
+    served_by = f"endpoint {endpoint.observed().url}/score, deployment {said['deployment']}"
     versions = {name: said[name] for name in ("model_version", "state_version")}
     return {**said["recommendations"][0], **versions, "served_by": served_by}
 
 
 def as_document(found: Explained) -> dict[str, Any]:
     """An explanation as JSON values."""
-    answer = found.recommendation
+    answer, first = found.recommendation, found.recommendation.ranked[0]
+    said = document(answer, 0)
+    names = ("prediction_id", "customer_id", "business_unit", "weather", "date")
     return {
-        "prediction_id": answer.prediction_id,
-        "customer_id": answer.customer_id,
-        "business_unit": answer.business_unit,
-        "weather": answer.weather,
-        "date": answer.date.isoformat(),
+        **{name: said[name] for name in names},
         "model_version": answer.model_version,
-        "product": answer.ranked[0].product_name,
-        "probability": answer.ranked[0].probability,
+        "product": first.product_name,
+        "probability": first.probability,
         "base": found.base,
         "adds": found.values,
         "would_turn": [{"change": t.text, "product": t.product, "probability": t.probability} for t in found.turned],
     }
-
-
-def table_of(found: dict[str, Any]) -> Table:
-    """The recommendation as a table for the terminal."""
-    table = Table()
-    table.add_column("#", justify="right")
-    table.add_column("product")
-    table.add_column("probability", justify="right")
-    for item in found["products"]:
-        table.add_row(str(item["rank"]), item["product_name"], f"{item['probability']:.1%}")
-    return table

@@ -322,7 +322,7 @@ class Pass:
         return self.definitions.resolve_job_def(name).execute_in_process(
             instance=self.instance,
             asset_selection=sorted(assets) if assets is not None else None,
-            tags={**(tags or {}), PROCESS_TAG: str(this_process())},
+            tags={**(tags or {}), PROCESS_TAG: this_process()},
             run_config={**QUIET_CONSOLE, **({"ops": config} if config else {})},
             raise_on_error=False,
         )

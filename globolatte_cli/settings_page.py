@@ -1,7 +1,6 @@
 """The page docs/settings.md, written from the settings themselves: `python -m globolatte_cli.settings_page > docs/settings.md`."""
 
 from pydantic import BaseModel
-from pydantic_core import PydanticUndefined
 
 from resources.settings.azureml import PREFIX, AzureMLSettings
 from resources.settings.settings import LandingSettings, Settings, SnowflakeSettings
@@ -37,18 +36,23 @@ def page() -> str:
 
 
 def _rows(settings: type[BaseModel], names: list[str]) -> str:
-    prefix = PREFIX if settings is AzureMLSettings else "GLOBOLATTE_"
-    fields = {name: field for name, field in settings.model_fields.items() if name in names}
-    return "".join(
-        f"| `{prefix}{name.upper()}` | {_shown(field.default)} | {field.description} |\n"
-        for name, field in fields.items()
-    )
+    lines = []
+    for name, field in settings.model_fields.items():
+        if name in names:
+            default = "" if field.is_required() or field.default is None else f"`{shown(field.default)}`"
+            meaning = " ".join(str(field.description).split())
+            lines.append(f"| `{variable(settings, name)}` | {default} | {meaning} |\n")
+    return "".join(lines)
 
 
-def _shown(default: object) -> str:
-    if default is None or default is PydanticUndefined:
-        return ""
-    return f"`{','.join(default) if isinstance(default, tuple) else default}`"
+def variable(settings: type[BaseModel], name: str) -> str:
+    """The environment variable of a setting."""
+    return f"{PREFIX if settings is AzureMLSettings else 'GLOBOLATTE_'}{name.upper()}"
+
+
+def shown(value: object) -> str:
+    """A setting's value as its variable holds it."""
+    return ",".join(value) if isinstance(value, tuple) else "" if value is None else str(value)
 
 
 if __name__ == "__main__":

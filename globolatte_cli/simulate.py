@@ -12,6 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import simulator
 from globolatte_cli.errors import UserError
 
+DAY = click.DateTime(["%Y-%m-%d"])
+
 
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder to write a new dataset into.")
@@ -19,12 +21,8 @@ from globolatte_cli.errors import UserError
 @click.option("--customers", default=1_000, show_default=True, help="Number of customers.")
 @click.option("--products", default=6, show_default=True, help="Number of products in the catalogue.")
 @click.option("--seed", default=7, show_default=True, help="Seed of the random numbers.")
-@click.option(
-    "--start", type=click.DateTime(["%Y-%m-%d"]), default="2022-01-01", show_default=True, help="First business date."
-)
-@click.option(
-    "--end", type=click.DateTime(["%Y-%m-%d"]), default="2023-12-31", show_default=True, help="Last business date."
-)
+@click.option("--start", type=DAY, default="2022-01-01", show_default=True, help="First business date.")
+@click.option("--end", type=DAY, default="2023-12-31", show_default=True, help="Last business date.")
 @click.option(
     "--continue",
     "continued",
@@ -33,7 +31,7 @@ from globolatte_cli.errors import UserError
 )
 @click.option(
     "--scenario",
-    type=click.Choice(["none", "product_launch", "taste_shift", "weather_shift", "broken_upstream"]),
+    type=click.Choice([str(scenario) for scenario in simulator.Scenario]),
     default="none",
     show_default=True,
     help="What happens in the further days.",
@@ -59,7 +57,7 @@ def simulate(
         raise click.UsageError("give either --out for a new dataset or --continue for further days of one")
     console = Console(stderr=True)
     if continued is not None:
-        with _writing(console) as progress:
+        with writing(console) as progress:
             written = simulator.continue_into(continued, scenario, days, orders, seed, progress)
         done = simulator.Truth.load(written.truth).continuations[-1]
         console.print(
@@ -68,23 +66,17 @@ def simulate(
         )
     elif out is not None:
         orders = 10_000 if orders is None else orders
-        written = write_dataset(console, out, orders, customers, products, seed, start.date(), end.date())
+        with writing(console) as progress:
+            chain = simulator.simulate(orders, customers, seed, start.date(), end.date(), products)
+            written = simulator.write(chain, out, progress)
         console.print(
             f"{written.orders:,} orders of {written.customers:,} customers in {written.sales_files:,} files "
             f"({written.empty_sales_files:,} of them days without sales).\nLanding zone: {written.landing}\nTruth: {written.truth}"
         )
 
 
-def write_dataset(
-    console: Console, out: Path, orders: int, customers: int, products: int, seed: int, start: dt.date, end: dt.date
-) -> simulator.WrittenDataset:
-    """Simulates and writes, showing progress on `console`. Raises `UserError` for arguments that make no chain."""
-    with _writing(console) as progress:
-        return simulator.write(simulator.simulate(orders, customers, seed, start, end, products), out, progress)
-
-
 @contextmanager
-def _writing(console: Console) -> Iterator[Callable[[int, int], None]]:
+def writing(console: Console) -> Iterator[Callable[[int, int], None]]:
     """Shows progress; gives what reports how many files of how many are written. What people can mend becomes a `UserError`."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:

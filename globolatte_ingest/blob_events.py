@@ -7,7 +7,6 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -25,16 +24,11 @@ class UnreadableEventError(ValueError):
     """A message that is no event that we know; says why."""
 
 
-@dataclass(frozen=True)
-class BlobWritten:
-    """A blob that was written: its container, and the version as the event gives it (its etag may be missing)."""
+def blob_written(text: str) -> tuple[str, LandedFile] | None:
+    """The container and the version of the blob that a message reports as written (the event may lack its etag).
 
-    container: str
-    file: LandedFile
-
-
-def blob_written(text: str) -> BlobWritten | None:
-    """The blob that a message reports; none if it reports something else. Raises `UnreadableEventError`."""
+    None if it reports something else. Raises `UnreadableEventError`.
+    """
     event = _json(text)
     if isinstance(event, list) and len(event) == 1:
         [event] = event
@@ -53,7 +47,7 @@ def blob_written(text: str) -> BlobWritten | None:
     container, path = _place(event.get("subject"), data.get("url"))
     size = data.get("contentLength")
     etag = str(data.get("eTag") or data.get("etag") or "").strip('"')
-    return BlobWritten(container, LandedFile(path, etag, size if isinstance(size, int) else 0))
+    return container, LandedFile(path, etag, size if isinstance(size, int) else 0)
 
 
 def _json(text: str) -> Any:

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import groupby
 from typing import NamedTuple
 
@@ -97,10 +98,26 @@ class LoadRange:
     @property
     def digest(self) -> str:
         """A name for this set of file versions."""
-        content = (
-            "\n".join(f"{f.file.path} {f.file.etag}" for f in self.files) or f"{self.folder} {self.first} {self.last}"
-        )
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return listing_digest((item.file for item in self.files), f"{self.folder} {self.first} {self.last}")
+
+    def covers(self, folder: str, first: dt.date, last: dt.date) -> bool:
+        """Whether all of these dates of the unit are in the range."""
+        return self.folder == folder and self.first <= first and last <= self.last
+
+
+def listing_digest(listing: Iterable[LandedFile], of_none: str = "") -> str:
+    """A name for a state of the landing zone, or for a set of file versions; `of_none` is what an empty one is named by."""
+    content = "\n".join([f"{path} {etag}" for path, etag, _ in listing]) or of_none
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+class Turn(Enum):
+    """Where a file version or a batch stands."""
+
+    DUE = "may be asked for"
+    RUNNING = "a run is at it"
+    WAITING = "failed, and waits for its next attempt"
+    GIVEN_UP = "failed too often"
 
 
 @dataclass(frozen=True)
@@ -110,13 +127,14 @@ class RetryPolicy:
     max_attempts: int
     base_seconds: float
 
-    def is_due(self, attempts: Attempts | None, now: dt.datetime) -> bool:
-        """Whether a file version may be loaded now; the wait doubles with each attempt. `now` is UTC without offset."""
+    def turn(self, attempts: Attempts | None, now: dt.datetime) -> Turn:
+        """Where something stands that failed so often; the wait doubles with each attempt. `now` is UTC without offset."""
         if attempts is None:
-            return True
+            return Turn.DUE
         if attempts.count >= self.max_attempts:
-            return False
-        return now >= attempts.last_started_at + dt.timedelta(seconds=self.base_seconds * 2 ** (attempts.count - 1))
+            return Turn.GIVEN_UP
+        wait = dt.timedelta(seconds=self.base_seconds * 2 ** (attempts.count - 1))
+        return Turn.DUE if now >= attempts.last_started_at + wait else Turn.WAITING
 
 
 @dataclass(frozen=True)
@@ -145,23 +163,16 @@ def find_pending(
     """Decides what to load of unrecorded files. `now` is UTC without offset."""
     attempts = {(item.path, item.etag): item.attempts for item in crashed}
     places = placed(news, rules)
-    due, waiting, exhausted = [], [], []
+    by_turn: dict[Turn, list[SalesFile]] = defaultdict(list)
     for item in places:
-        if isinstance(item, MisplacedFile):
-            continue
-        tried = attempts.get((item.file.path, item.file.etag))
-        if policy.is_due(tried, now):
-            due.append(item)
-        elif tried is not None and tried.count >= policy.max_attempts:
-            exhausted.append(item)
-        else:
-            waiting.append(item)
+        if isinstance(item, SalesFile):
+            by_turn[policy.turn(attempts.get((item.file.path, item.file.etag)), now)].append(item)
     return Pending(
-        ranges=coalesce(due),
+        ranges=coalesce(by_turn[Turn.DUE]),
         misplaced=tuple(item for item in places if isinstance(item, MisplacedFile)),
         reference=tuple(item.file for item in news if item.file.path in REFERENCE_PATHS),
-        waiting=tuple(waiting),
-        exhausted=tuple(exhausted),
+        waiting=tuple(by_turn[Turn.WAITING]),
+        exhausted=tuple(by_turn[Turn.GIVEN_UP]),
     )
 
 
@@ -246,7 +257,7 @@ def places_to_try_again(
     crashed: Iterable[CrashedLoad], policy: RetryPolicy, now: dt.datetime, at_most: int
 ) -> list[str]:
     """The prefixes to list for the crashed loads that are due: the folders they lie in."""
-    due = (item.path.rpartition("/")[0] + "/" for item in crashed if policy.is_due(item.attempts, now))
+    due = (item.path.rpartition("/")[0] + "/" for item in crashed if policy.turn(item.attempts, now) is Turn.DUE)
     return list(dict.fromkeys(due))[:at_most]
 
 

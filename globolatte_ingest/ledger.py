@@ -6,7 +6,6 @@ The ledger, not Dagster's run history, says what is loaded. `Ledger` is the one 
 
 import datetime as dt
 import hashlib
-import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
@@ -59,16 +58,16 @@ class LedgerEntry:
     etag: str
     sha256: str
     size_bytes: int
-    business_unit: str | None
-    business_date: dt.date | None
     status: LedgerStatus
-    reason: str | None
-    reason_code: ReasonCode | None
-    rows_in_file: int | None
-    extra_columns: str | None
-    attempt: int
     run_id: str
     recorded_at: dt.datetime
+    reason_code: ReasonCode | None = None
+    reason: str | None = None
+    business_unit: str | None = None
+    business_date: dt.date | None = None
+    rows_in_file: int | None = None
+    extra_columns: str | None = None
+    attempt: int = 1
 
 
 ARROW_TYPES: Mapping[type, pa.DataType] = {
@@ -222,35 +221,26 @@ order by ledger.business_date, ledger.path
 """
 
 UNBALANCED = """
-with loaded as (
-    select load_id, count(*) as n from sales_data.sales_transactions group by load_id
-),
-
-quarantined as (
-    select load_id, count(*) as n from sales_data.quarantine group by load_id
-),
-
-entries as (
-    select * from sales_data.load_ledger where business_date is not null
-)
-
 select
     coalesce(ledger.path, loaded.load_id) as path, ledger.rows_in_file, coalesce(loaded.n, 0) as rows_loaded,
     coalesce(quarantined.n, 0) as rows_quarantined
-from entries as ledger
-full outer join loaded on ledger.load_id = loaded.load_id
-left join quarantined on ledger.load_id = quarantined.load_id
-where coalesce(ledger.status <> 'loaded' and loaded.n > 0, loaded.n > 0)
-    or (ledger.status = 'held' and (ledger.rows_quarantined <> coalesce(quarantined.n, 0) or ledger.rows_loaded <> 0))
-    or (
-        ledger.status = 'loaded'
-        and (
-            ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0)
-            or ledger.rows_loaded <> coalesce(loaded.n, 0)
-            or ledger.rows_quarantined <> coalesce(quarantined.n, 0)
-        )
-    )
+from (select * from sales_data.load_ledger where business_date is not null) as ledger
+full outer join (
+    select load_id, count(*) as n from sales_data.sales_transactions group by load_id
+) as loaded on ledger.load_id = loaded.load_id
+left join (
+    select load_id, count(*) as n from sales_data.quarantine group by load_id
+) as quarantined on ledger.load_id = quarantined.load_id
+where ledger.load_id is null
+    or coalesce(loaded.n, 0) <> case when ledger.status = 'loaded' then ledger.rows_loaded else 0 end
+    or (ledger.status = 'held' and ledger.rows_loaded <> 0)
+    or (ledger.status in ('loaded', 'held') and ledger.rows_quarantined <> coalesce(quarantined.n, 0))
+    or (ledger.status = 'loaded' and ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0))
 order by path
+"""
+
+OUTSTANDING_ANNOUNCEMENTS = """
+select run_id, business_unit as folder, first_date as first, last_date as last from sales_data.announcements where settled_at is null
 """
 
 APPROVALS = f"""
@@ -289,11 +279,6 @@ where ledger_steps.path = entries.path and ledger_steps.etag = entries.etag and 
 def entry_table(entries: Sequence[LedgerEntry]) -> pa.Table:
     """Entries as a table, also when there are none."""
     return pa.Table.from_pylist([asdict(entry) for entry in entries], ENTRY_SCHEMA)
-
-
-def new_step_id() -> str:
-    """A name for a requested step."""
-    return uuid.uuid4().hex
 
 
 def reloads_among(steps: Iterable[RequestedStep]) -> set[tuple[str, str]]:
@@ -360,22 +345,17 @@ class Ledger:
         last = self.transaction.fetch("select coalesce(max(sequence), 0) as n from sales_data.load_ledger")["n"]
         return [
             LedgerEntry(
-                load_id=_load_id(file.path, content, versions.get(file.path, 0)),
+                load_id=_digest(f"{file.path}\0{content}\0{versions.get(file.path, 0)}")[:20],
                 sequence=last[0].as_py() + number,
                 path=file.path,
                 etag=file.etag,
                 sha256=content,
                 size_bytes=file.size,
-                business_unit=None,
-                business_date=None,
                 status=status,
-                reason=reason,
-                reason_code=code,
-                rows_in_file=None,
-                extra_columns=None,
-                attempt=1,
                 run_id=run_id,
                 recorded_at=now,
+                reason_code=code,
+                reason=reason,
             )
             for number, (file, content, (code, reason)) in enumerate(
                 zip(files, sha256, reasons or [(None, None)] * len(files), strict=True), start=1
@@ -394,37 +374,29 @@ class Ledger:
         landed = [item.file for item in files]
         self.write(self.new_entries(landed, [""] * len(files), LedgerStatus.REFUSED, run_id, now, reasons))
 
-    def record_reference(
-        self,
-        file: LandedFile,
-        sha256: str,
-        run_id: str,
-        now: dt.datetime,
-        content: tuple[str, pa.Table] | RefusedError,
-    ) -> None:
-        """Records one version of a reference file and, unless it is refused, puts its rows in place of the table's.
+    def refuse_reference(self, file: LandedFile, sha256: str, run_id: str, now: dt.datetime, why: RefusedError) -> None:
+        """Records one version of a reference file as refused, once however often it is tried."""
+        if not self._is_latest(file, sha256, LedgerStatus.REFUSED):
+            reason = (why.code, str(why))
+            self.write(self.new_entries([file], [sha256], LedgerStatus.REFUSED, run_id, now, [reason]))
 
-        `content` is the table's name and its rows, or why they are refused. A version is one entry however often it is loaded: a
-        run that died after its commit is followed by one that loads it again.
+    def replace_reference(
+        self, file: LandedFile, sha256: str, run_id: str, now: dt.datetime, table: str, rows: pa.Table
+    ) -> None:
+        """Records one version of a reference file as loaded, and puts its rows in place of the table's.
+
+        A version is one entry however often it is loaded: a run that died after its commit is followed by one that loads it again.
         """
-        refused = isinstance(content, RefusedError)
-        status = LedgerStatus.REFUSED if refused else LedgerStatus.LOADED
         transaction = self.transaction
         transaction.stage("ledger_rows", entry_table([]))
-        if not isinstance(content, RefusedError):
-            transaction.stage("reference_rows", content[1])
-        if not self._is_latest(file, sha256, status):
-            reason = (content.code, str(content)) if isinstance(content, RefusedError) else (None, None)
-            [entry] = self.new_entries([file], [sha256], status, run_id, now, [reason])
-            if not isinstance(content, RefusedError):
-                transaction.execute(
-                    "update sales_data.load_ledger set status = ?, superseded_by = ? where path = ? and status = ?",
-                    (str(LedgerStatus.SUPERSEDED), entry.load_id, file.path, str(LedgerStatus.LOADED)),
-                )
+        transaction.stage("reference_rows", rows)
+        if not self._is_latest(file, sha256, LedgerStatus.LOADED):
+            [entry] = self.new_entries([file], [sha256], LedgerStatus.LOADED, run_id, now)
+            transaction.execute(
+                "update sales_data.load_ledger set status = ?, superseded_by = ? where path = ? and status = ?",
+                (str(LedgerStatus.SUPERSEDED), entry.load_id, file.path, str(LedgerStatus.LOADED)),
+            )
             self.write([entry])
-        if isinstance(content, RefusedError):
-            return
-        table, rows = content
         columns = ", ".join(rows.column_names)
         transaction.execute(f"delete from {table}")
         transaction.execute(f"insert into {table} ({columns}) select {columns} from reference_rows")
@@ -444,14 +416,12 @@ class Ledger:
 
     # Attempts
 
-    def note_attempts(self, files: Sequence[LandedFile], run_id: str, now: dt.datetime) -> None:
-        """Notes that these file versions are about to be loaded."""
-        self.transaction.stage("tried", _versions(files))
+    def note_attempts(self, files: Sequence[LandedFile], run_id: str, now: dt.datetime) -> dict[str, int]:
+        """Notes that these file versions are about to be loaded; gives the number of this attempt at each, by path."""
+        paths, etags = [file.path for file in files], [file.etag for file in files]
+        tried = pa.table({"path": pa.array(paths, pa.string()), "etag": pa.array(etags, pa.string())})
+        self.transaction.stage("tried", tried)
         self.transaction.execute(NOTE_ATTEMPTS, (run_id, now))
-
-    def attempts_of(self, files: Sequence[LandedFile]) -> dict[str, int]:
-        """The number of the latest attempt at each of these file versions, by path."""
-        self.transaction.stage("tried", _versions(files))
         numbers = self.transaction.fetch(
             "select path, max(attempt) as attempt from sales_data.load_attempts inner join tried using (path, etag) group by path"
         ).to_pydict()
@@ -475,10 +445,7 @@ class Ledger:
 
     def outstanding_announcements(self) -> list[Announcement]:
         """Runs that committed loads and are not yet known to have reported them."""
-        rows = self.transaction.fetch(
-            "select run_id, business_unit, first_date, last_date from sales_data.announcements where settled_at is null"
-        ).to_pylist()
-        return [Announcement(row["run_id"], row["business_unit"], row["first_date"], row["last_date"]) for row in rows]
+        return [Announcement(**row) for row in self.transaction.fetch(OUTSTANDING_ANNOUNCEMENTS).to_pylist()]
 
     def mark_reported(self, run_ids: Iterable[str], now: dt.datetime) -> None:
         """Notes that these runs succeeded: Dagster has their materializations."""
@@ -545,13 +512,8 @@ class Ledger:
         self.transaction.execute(MARK_RELOADS_DONE, (now, run_id))
 
 
-def _load_id(path: str, sha256: str, version: int) -> str:
-    return hashlib.sha256(f"{path}\0{sha256}\0{version}".encode()).hexdigest()[:20]
-
-
-def _versions(files: Sequence[LandedFile]) -> pa.Table:
-    paths, etags = [file.path for file in files], [file.etag for file in files]
-    return pa.table({"path": pa.array(paths, pa.string()), "etag": pa.array(etags, pa.string())})
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _loaded_day(folder: str, date: dt.date, files: Iterable[Mapping[str, Any]]) -> LoadedDay:
@@ -563,5 +525,5 @@ def _loaded_day(folder: str, date: dt.date, files: Iterable[Mapping[str, Any]]) 
         files=tuple(file["path"] for file in loaded),
         rows_loaded=sum(file["rows_loaded"] or 0 for file in loaded),
         rows_quarantined=sum(file["rows_quarantined"] or 0 for file in loaded),
-        data_version=hashlib.sha256(content.encode()).hexdigest()[:16],
+        data_version=_digest(content)[:16],
     )

@@ -6,8 +6,9 @@ that the batch changes, on one open transaction. Here the laws of conservation a
 
 import datetime as dt
 import hashlib
+import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
@@ -44,13 +45,15 @@ from globolatte_ingest.reading.sales import (
 )
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from globolatte_ingest.requested_steps import retract
-from globolatte_ingest.validation import RowCounts, RowFormats, bad_rows, good_rows, held_for
+from globolatte_ingest.validation import RowFormats, bad_rows, good_rows, held_for
 from resources.landing.landing_zone import LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
 
 FILES_READ_AT_ONCE = 8
 """Files of a batch that are read at the same time: hides the latency of a remote landing zone."""
 LINES_WRITTEN_AT_ONCE = 100_000
+
+LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -148,14 +151,9 @@ class UntrustworthyFileError(Exception):
 
 
 def do_work(
-    warehouse: Warehouse,
-    landing: LandingZone,
-    work: Work,
-    context: LoadContext,
-    batch_bytes: int,
-    report_progress: Callable[[LoadReport], None] = lambda _: None,
+    warehouse: Warehouse, landing: LandingZone, work: Work, context: LoadContext, log: logging.Logger = LOG
 ) -> LoadReport:
-    """Does the steps that need no file, then loads; `report_progress` gets after each batch what was loaded so far.
+    """Does the steps that need no file, then loads, at most as many bytes at once as a file may have in memory.
 
     Killed at any point and called again with what is left, it ends in the same tables.
     """
@@ -174,10 +172,10 @@ def do_work(
                 outcome = "nothing done: the file was replaced or removed since"
                 Ledger(transaction).mark_done(step, outcome, run_id, now)
     report = LoadReport()
-    for batch in batches(work.files, batch_bytes, crashed):
+    for batch in batches(work.files, context.limits.most_in_memory, crashed):
         report += load_batch(warehouse, landing, batch, context)
         point("committed")
-        report_progress(report)
+        log.info("%s: %d of %d files loaded", work.folder, len(report.loaded), len(work.files))
     return report
 
 
@@ -206,7 +204,10 @@ def load_batch(
     warehouse: Warehouse, landing: LandingZone, files: Sequence[SalesFile], context: LoadContext
 ) -> LoadReport:
     """Loads a batch of files: all of it in one transaction, after noting the attempt in one of its own."""
-    attempts = _note_attempts(warehouse, files, context)
+    with warehouse.transaction() as transaction:  # committed before anything can go wrong
+        point("noting the attempt")
+        attempts = Ledger(transaction).note_attempts([item.file for item in files], context.run_id, context.now)
+        point("attempt noted, not committed")
     point("attempt noted")
     read = fetch(landing, files, context.limits, context.formats)
     fetched = [item for item in read if item is not None]
@@ -220,33 +221,19 @@ def load_batch(
     return report + LoadReport(not_read=not_read)
 
 
-def _note_attempts(warehouse: Warehouse, files: Sequence[SalesFile], context: LoadContext) -> dict[str, int]:
-    """Numbers this attempt at each file version, and commits that before anything can go wrong."""
-    landed = [item.file for item in files]
-    with warehouse.transaction() as transaction:
-        ledger = Ledger(transaction)
-        point("noting the attempt")
-        ledger.note_attempts(landed, context.run_id, context.now)
-        point("attempt noted, not committed")
-        return ledger.attempts_of(landed)
-
-
 def _load(
     warehouse: Warehouse, fetched: Sequence[BatchFile], attempts: Mapping[str, int], context: LoadContext
 ) -> LoadReport:
     """One transaction; another one if a file turns out on the way to be one to refuse."""
     try:
         with warehouse.transaction() as transaction:
-            return load_into(transaction, _not_on_record(transaction, fetched), attempts, context)
+            # Another run may have recorded some of these versions since the batch was chosen.
+            again = reloads_among(Ledger(transaction).open_steps())
+            left = {item.file for item in unrecorded(transaction, [item.sales_file.file for item in fetched], again)}
+            batch = [item for item in fetched if item.sales_file.file in left]
+            return load_into(transaction, batch, attempts, context)
     except UntrustworthyFileError:
         return _load(warehouse, fetched, attempts, context)
-
-
-def _not_on_record(transaction: Transaction, fetched: Sequence[BatchFile]) -> list[BatchFile]:
-    """Leaves out the versions that another run has recorded since this batch was chosen, unless one is to load again."""
-    again = reloads_among(Ledger(transaction).open_steps())
-    left = {item.file for item in unrecorded(transaction, [item.sales_file.file for item in fetched], again)}
-    return [item for item in fetched if item.sales_file.file in left]
 
 
 # Reading the files of a batch: touches the landing zone, not the warehouse -------------------------------------------------
@@ -260,52 +247,44 @@ def fetch(
     It was replaced or removed meanwhile, or reading it failed (no permission, a network fault): it stays pending, and is requested
     again as the retry policy says.
     """
-    fitting = [item for item in files if item.file.size <= limits.max_bytes]
     with ThreadPoolExecutor(FILES_READ_AT_ONCE) as readers:
-        landed = list(readers.map(lambda item: _landed(landing, item, limits), fitting))
-    contents = {item: content for item, content in zip(fitting, landed, strict=True) if content is not None}
-    own = [formats.get(item.folder, USUAL) for item in contents]
-    bodies = [content.in_memory for content, _ in contents.values()]
-    alike = read_alike_files([item.file.path for item in contents], bodies, own)
-    fetched = {
-        item: _read(BatchFile(item, sha256, alike.get(place)), content, limits, own[place])
-        for place, (item, (content, sha256)) in enumerate(contents.items())
-    }
-    return [fetched.get(item) if item.file.size <= limits.max_bytes else _too_large(item, limits) for item in files]
+        landed = list(readers.map(lambda item: _landed(landing, item, limits), files))
+    read = [(item, content) for item, content in landed if item is not None and content is not None]
+    own = [formats.get(item.sales_file.folder, USUAL) for item, _ in read]
+    paths = [item.sales_file.file.path for item, _ in read]
+    alike = read_alike_files(paths, [content.in_memory for _, content in read], own)
+    for place, (item, content) in enumerate(read):
+        try:
+            item.sales = alike.get(place) or read_sales(paths[place], content, limits, own[place])
+        except RefusedError as why:
+            item.refusal = why
+    return [item for item, _ in landed]
 
 
-def _landed(landing: LandingZone, item: SalesFile, limits: FileLimits) -> tuple[Content, str] | None:
-    """The file's bytes and their hash."""
+def _landed(landing: LandingZone, item: SalesFile, limits: FileLimits) -> tuple[BatchFile | None, Content | None]:
+    """The file with its hash, and its bytes; without them if it is refused for its size, nothing if it cannot be read now."""
+    size = item.file.size
+    if size > limits.max_bytes:
+        reason = f"has {size} bytes, more than {limits.max_bytes} (GLOBOLATTE_MAX_FILE_BYTES); split the file"
+        return BatchFile(item, refusal=RefusedError(ReasonCode.TOO_LARGE, reason)), None
     digest = hashlib.sha256()
     try:
         with landing.open(item.file) as stream:
-            if item.file.size <= limits.most_in_memory:
+            if size <= limits.most_in_memory:
                 data = stream.read()
                 digest.update(data)
-                return Content(data), digest.hexdigest()
-            return Content.copied(_hashed(stream, digest), limits.most_in_memory), digest.hexdigest()
+                content = Content(data)
+            else:
+                content = Content.copied(_hashed(stream, digest), limits.most_in_memory)
     except (SupersededError, OSError):
-        return None
+        return None, None
+    return BatchFile(item, digest.hexdigest()), content
 
 
 def _hashed(stream: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:
     while block := stream.read(BLOCK_BYTES):
         digest.update(block)
         yield block
-
-
-def _read(item: BatchFile, content: Content, limits: FileLimits, unit_format: FileFormat) -> BatchFile:
-    """The file with what it says, unless that is known already, or why it is refused."""
-    try:
-        item.sales = item.sales or read_sales(item.sales_file.file.path, content, limits, unit_format)
-    except RefusedError as why:
-        item.refusal = why
-    return item
-
-
-def _too_large(item: SalesFile, limits: FileLimits) -> BatchFile:
-    reason = f"has {item.file.size} bytes, more than {limits.max_bytes} (GLOBOLATTE_MAX_FILE_BYTES); split the file"
-    return BatchFile(item, refusal=RefusedError(ReasonCode.TOO_LARGE, reason))
 
 
 # The transaction ------------------------------------------------------------------------------------------------------------
@@ -381,7 +360,7 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         for item in batch
     ]
     transaction.stage("batch_ledger", pa.Table.from_pylist(rows, statements.STAGED["batch_ledger"]))
-    transaction.fill("affected_days", statements.AFFECTED_DAYS.format(loads="batch_ledger"))
+    transaction.fill("affected_days", statements.AFFECTED_DAYS)
     transaction.fill("batch_loads", statements.BATCH_LOADS)
     transaction.fill("corrected", statements.CORRECTED)
     point("batch staged")
@@ -482,15 +461,9 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
     approvals = Ledger(transaction).approvals()
     for item in batch:
         entry, approval = item.entry, approvals.get(item.entry.load_id)
-        reason = held_for(
-            RowCounts(item.rows, bad.get(item.number, 0)), context.max_bad_share, is_approved=approval is not None
-        )
+        reason = held_for(item.rows, bad.get(item.number, 0), context.max_bad_share, is_approved=approval is not None)
         if reason is not None:
-            entry.status, entry.reason_code, entry.reason = (
-                LedgerStatus.HELD,
-                ReasonCode.TOO_MANY_BAD_ROWS,
-                reason,
-            )
+            entry.status, entry.reason_code, entry.reason = LedgerStatus.HELD, ReasonCode.TOO_MANY_BAD_ROWS, reason
         elif approval is not None:
             entry.reason = approval
     point("deciding who is held")
@@ -541,26 +514,18 @@ def _write_lines(transaction: Transaction, found: list[pa.Table]) -> None:
 
 
 def _report(transaction: Transaction, batch: Sequence[BatchFile]) -> LoadReport:
-    by_status = {
-        status: [item.entry for item in batch if item.entry.status == status]
-        for status in (LedgerStatus.LOADED, LedgerStatus.REFUSED, LedgerStatus.HELD)
-    }
-    loaded = by_status[LedgerStatus.LOADED]
-    report = LoadReport(
-        loaded=tuple(entry.path for entry in loaded),
-        refused=tuple((entry.path, str(entry.reason)) for entry in by_status[LedgerStatus.REFUSED]),
-        held=tuple((entry.path, str(entry.reason)) for entry in by_status[LedgerStatus.HELD]),
-    )
-    if len(report.refused) == len(batch):
-        return report
+    def reasons_of(status: LedgerStatus) -> tuple[tuple[str, str], ...]:
+        return tuple((item.entry.path, str(item.entry.reason)) for item in batch if item.entry.status == status)
+
+    loaded = [item for item in batch if item.entry.status == LedgerStatus.LOADED]
     [counts] = transaction.fetch(statements.ROWS_OF_LOADED).to_pylist()
     reasons = transaction.fetch(statements.REASONS_OF_LOADED).to_pydict()
-    extra = {
-        column for item in batch if item.entry.status == LedgerStatus.LOADED for column in item.content.extra_columns
-    }
-    return report + LoadReport(
+    return LoadReport(
+        loaded=tuple(item.entry.path for item in loaded),
+        refused=reasons_of(LedgerStatus.REFUSED),
+        held=reasons_of(LedgerStatus.HELD),
         rows_loaded=counts["loaded"],
         rows_quarantined=counts["quarantined"],
-        reasons=dict(zip(reasons["reason"], reasons["n"], strict=True)),
-        extra_columns=tuple(extra),
+        reasons=dict(sorted(zip(reasons["reason"], reasons["n"], strict=True))),
+        extra_columns=tuple(sorted({column for item in loaded for column in item.content.extra_columns})),
     )

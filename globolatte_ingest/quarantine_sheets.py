@@ -16,7 +16,7 @@ from resources.warehouse.warehouse import Transaction
 
 PATH = "path"
 
-FORMULA = r"^'*[=+\-@\t\r]"
+FORMULA = r"'*[=+\-@\t\r]"
 """How a cell starts that a spreadsheet would take for a formula; or one that was escaped for that."""
 
 OVERVIEW = """
@@ -35,11 +35,9 @@ select
     {", ".join(f"quarantine.{text} as {column}" for column, text in SALES_TEXTS.items())}
 from sales_data.quarantine as quarantine
 inner join sales_data.load_ledger as ledger on quarantine.load_id = ledger.load_id
-where {{which}}
+where ledger.status in ('loaded', 'held') and (? = '' or ledger.path = ?)
 order by ledger.path, quarantine.row_number
 """
-
-OF_PRESENT_LOADS = "ledger.status in ('loaded', 'held')"
 
 
 def overview(transaction: Transaction) -> list[dict[str, Any]]:
@@ -55,35 +53,24 @@ def overview(transaction: Transaction) -> list[dict[str, Any]]:
 
 def quarantined_rows(transaction: Transaction, path: str | None) -> pa.Table:
     """The quarantined rows of a file as it is loaded or held now, or of all files; values as text, as they stand in the file."""
-    if path is None:
-        return transaction.fetch(ROWS.format(which=OF_PRESENT_LOADS))
-    return transaction.fetch(ROWS.format(which=f"{OF_PRESENT_LOADS} and ledger.path = ?"), (path,))
+    return transaction.fetch(ROWS, (path or "", path or ""))
 
 
 def escaped(table: pa.Table) -> pa.Table:
     """The table with an apostrophe before each text that a spreadsheet would take for a formula."""
-    for place, field in enumerate(table.schema):
-        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-            text = table.column(place)
-            safe = compute.if_else(
-                compute.match_substring_regex(text, FORMULA),
-                compute.binary_join_element_wise(pa.scalar("'", field.type), text, pa.scalar("", field.type)),
-                text,
-            )
-            table = table.set_column(place, field.name, safe)
-    return table
+    return _texts_replaced(table, f"^({FORMULA})", r"'\1")
 
 
 def unescaped(table: pa.Table) -> pa.Table:
     """What `escaped` was given."""
-    for place, name in enumerate(table.column_names):
-        text = table.column(place)
-        plain = compute.if_else(
-            compute.match_substring_regex(text, FORMULA.replace("'*", "''*")),
-            compute.utf8_slice_codeunits(text, 1),
-            text,
-        )
-        table = table.set_column(place, name, plain)
+    return _texts_replaced(table, f"^'({FORMULA})", r"\1")
+
+
+def _texts_replaced(table: pa.Table, pattern: str, replacement: str) -> pa.Table:
+    for place, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            text = compute.replace_substring_regex(table.column(place), pattern, replacement)
+            table = table.set_column(place, field.name, text)
     return table
 
 

@@ -66,18 +66,10 @@ CUSTOMERS_FILE = ReferenceFile(
 )
 
 
-@dataclass(frozen=True)
-class LoadedReference:
-    """A reference file as it was loaded: the hash of its content, and its rows."""
-
-    sha256: str
-    rows: int
-
-
 def load_reference(
     kind: ReferenceFile, landing: LandingZone, warehouse: Warehouse, run_id: str, now: dt.datetime
-) -> LoadedReference:
-    """Replaces a reference table by its landed file, and writes the ledger.
+) -> tuple[str, int]:
+    """Replaces a reference table by its landed file, and writes the ledger; gives the content's hash and the number of rows.
 
     Raises `FileNotFoundError` if there is no such file, and `RefusedError` if it has a fault: it is refused and changes nothing.
     """
@@ -93,11 +85,15 @@ def load_reference(
         rows = read_reference(kind, content)
     except RefusedError as refused:
         with warehouse.transaction() as transaction:
-            Ledger(transaction).record_reference(file, sha256, run_id, now, refused)
+            Ledger(transaction).refuse_reference(file, sha256, run_id, now, refused)
         raise
     with warehouse.transaction() as transaction:
-        Ledger(transaction).record_reference(file, sha256, run_id, now, (kind.table, rows))
-    return LoadedReference(sha256, rows.num_rows)
+        Ledger(transaction).replace_reference(file, sha256, run_id, now, kind.table, rows)
+    return sha256, rows.num_rows
+
+
+def _bad(fault: str) -> RefusedError:
+    return RefusedError(ReasonCode.BAD_REFERENCE_DATA, fault)
 
 
 def read_reference(kind: ReferenceFile, content: bytes) -> pa.Table:
@@ -111,10 +107,7 @@ def read_reference(kind: ReferenceFile, content: bytes) -> pa.Table:
     header, chunk = read_delimited(content)
     if chunk.unreadable:
         row = chunk.unreadable[0]
-        raise RefusedError(
-            ReasonCode.BAD_REFERENCE_DATA,
-            f"data row {row.row_number} {row.detail}: {row.raw_text!r}; correct it and upload the file again",
-        )
+        raise _bad(f"data row {row.row_number} {row.detail}: {row.raw_text!r}; correct it and upload the file again")
     require_columns(header.names, tuple(kind.required), (*kind.required, *kind.optional))
     result = pa.table(_columns(kind, chunk.table.rename_columns(header.names)))
     _check(kind, result)
@@ -139,49 +132,37 @@ def _typed(column: pa.ChunkedArray, name: str, type_name: str) -> pa.ChunkedArra
     try:
         return blank_as_null.cast(TYPES[type_name])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise RefusedError(
-            ReasonCode.BAD_REFERENCE_DATA, f"column {name!r} has a value that is no {type_name} ({error}); correct it"
-        ) from error
+        raise _bad(f"column {name!r} has a value that is no {type_name} ({error}); correct it") from error
 
 
 def _check(kind: ReferenceFile, table: pa.Table) -> None:
     if not table.num_rows:
-        raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, "has a header but no row; add at least one")
+        raise _bad("has a header but no row; add at least one")
     for name in kind.filled:
         if table.column(name).null_count:
-            raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, f"column {name!r} is empty in a row; fill it in")
+            raise _bad(f"column {name!r} is empty in a row; fill it in")
     for name in kind.unique:
         twice = [
             entry["values"] for entry in compute.value_counts(table.column(name)).to_pylist() if entry["counts"] > 1
         ]
         if twice:
-            raise RefusedError(
-                ReasonCode.BAD_REFERENCE_DATA,
-                f"{name} {', '.join(map(repr, twice[:5]))} stands more than once; keep one row each",
-            )
+            raise _bad(f"{name} {', '.join(map(repr, twice[:5]))} stands more than once; keep one row each")
     if "price" in table.column_names and compute.any(compute.less(table.column("price"), 0)).as_py():
-        raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, "column 'price' is below zero in a row; correct it")
-    for time_zone in table.column("time_zone").unique().to_pylist() if "time_zone" in table.column_names else ():
-        _check_time_zone(time_zone)
-    if "encoding" in table.column_names:
-        _check_formats(table)
+        raise _bad("column 'price' is below zero in a row; correct it")
+    if "time_zone" in table.column_names:
+        _check_units(table)
 
 
-def _check_time_zone(name: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as unknown:
-        raise RefusedError(
-            ReasonCode.BAD_REFERENCE_DATA, f"time_zone {name!r} is no IANA name; write it like America/New_York"
-        ) from unknown
-
-
-def _check_formats(table: pa.Table) -> None:
-    for unit in table.select(["business_unit_id", *FORMAT_COLUMNS]).to_pylist():
+def _check_units(table: pa.Table) -> None:
+    for unit in table.to_pylist():
+        try:
+            ZoneInfo(unit["time_zone"])
+        except (KeyError, ValueError, OSError) as unknown:
+            raise _bad(f"time_zone {unit['time_zone']!r} is no IANA name; write it like America/New_York") from unknown
         try:
             declared(unit)
         except ValueError as fault:
-            raise RefusedError(ReasonCode.BAD_REFERENCE_DATA, f"{unit['business_unit_id']}: {fault}") from fault
+            raise _bad(f"{unit['business_unit_id']}: {fault}") from fault
 
 
 def public_holidays(countries: Sequence[str], years: range) -> pa.Table:

@@ -6,6 +6,7 @@ done here.
 """
 
 import datetime as dt
+import uuid
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from globolatte_ingest import statements
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.ledger import FileHistory, Ledger, LedgerStatus, RequestedStep, Step, new_step_id
+from globolatte_ingest.ledger import FileHistory, Ledger, LedgerStatus, RequestedStep, Step
 from globolatte_ingest.ownership import (
     Span,
     count_and_check,
@@ -65,7 +66,9 @@ def requested_step(
         raise CannotBeDoneError(
             f"{history.path}: row {rows} does not lie in quarantine; export again and start from that"
         )
-    return RequestedStep(new_step_id(), step, history.path, entry["etag"], entry["sha256"], *place, requested_by, note)
+    return RequestedStep(
+        uuid.uuid4().hex, step, history.path, entry["etag"], entry["sha256"], *place, requested_by, note
+    )
 
 
 def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:
@@ -95,19 +98,19 @@ def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:
     return entry
 
 
-def retract(transaction: Transaction, steps: Sequence[RequestedStep], run_id: str, now: dt.datetime) -> list[str]:
-    """Takes out what is loaded or held of each step's path; gives the paths that had something.
+def retract(transaction: Transaction, steps: Sequence[RequestedStep], run_id: str, now: dt.datetime) -> None:
+    """Takes out what is loaded or held of each step's path.
 
     What else was delivered of the day is decided again: a row that was a duplicate of a retracted one is loaded. Call it before
     anything else is written in the transaction.
     """
-    if not steps:
-        return []
-    define_relations(transaction)
-    return [step.path for step in steps if _retract_one(transaction, step, run_id, now)]
+    if steps:
+        define_relations(transaction)
+    for step in steps:
+        _retract_one(transaction, step, run_id, now)
 
 
-def _retract_one(transaction: Transaction, step: RequestedStep, run_id: str, now: dt.datetime) -> bool:
+def _retract_one(transaction: Transaction, step: RequestedStep, run_id: str, now: dt.datetime) -> None:
     point("retraction begun")
     ledger = Ledger(transaction)
     # Queries that fill a table take no parameters: a path is staged.
@@ -116,7 +119,7 @@ def _retract_one(transaction: Transaction, step: RequestedStep, run_id: str, now
     found = transaction.fetch("select * from replaced").to_pylist()
     if not found:
         ledger.mark_done(step, "nothing was loaded or held of this file", run_id, now)
-        return False
+        return
     span = Span(found[0]["business_date"], found[0]["business_date"])
     rows = sum(row["rows_loaded"] or 0 for row in found)
     transaction.fill("affected_days", statements.RETRACTED_DAYS)
@@ -134,4 +137,3 @@ def _retract_one(transaction: Transaction, step: RequestedStep, run_id: str, now
     count_and_check(transaction, span)
     point("retracted, not committed")
     ledger.mark_done(step, f"{rows} rows taken out", run_id, now)
-    return True

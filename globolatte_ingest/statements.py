@@ -9,7 +9,7 @@ which transaction id.
 import pyarrow as pa
 
 from globolatte_ingest.ledger import ENTRY_SCHEMA
-from globolatte_ingest.reading.sales import SALES_COLUMNS, SALES_TEXTS
+from globolatte_ingest.reading.sales import SALES_COLUMNS, SALES_TEXTS, texts
 from globolatte_ingest.reasons import ReasonCode
 from globolatte_ingest.validation import DETAIL
 
@@ -48,35 +48,19 @@ SCRATCH = {
 ENTRY_COLUMNS = ("load_id", "path", "sha256", "sequence", "business_unit", "business_date")
 """What `batch_ledger` has of a ledger entry."""
 
+LOAD_NUMBER, ROW_NUMBER, LINE_NUMBER = (
+    ("load_number", pa.int32()),
+    ("row_number", pa.int64()),
+    ("line_number", pa.int64()),
+)
+
 STAGED = {
     "batch_ledger": pa.schema(
-        [
-            ("load_number", pa.int32()),
-            *(ENTRY_SCHEMA.field(name) for name in ENTRY_COLUMNS),
-            ("number_format", pa.string()),
-            ("date_format", pa.string()),
-        ]
+        [LOAD_NUMBER, *map(ENTRY_SCHEMA.field, ENTRY_COLUMNS), *texts("number_format", "date_format")]
     ),
-    "incoming": pa.schema(
-        [*((column, pa.string()) for column in SALES_COLUMNS), ("row_number", pa.int64()), ("load_number", pa.int32())]
-    ),
-    "unreadable": pa.schema(
-        [
-            ("load_number", pa.int32()),
-            ("row_number", pa.int64()),
-            ("reason", pa.string()),
-            ("detail", pa.string()),
-            ("raw_text", pa.string()),
-        ]
-    ),
-    "found_lines": pa.schema(
-        [
-            ("row_number", pa.int64()),
-            ("line_number", pa.int64()),
-            ("raw_text", pa.large_string()),
-            ("load_id", pa.string()),
-        ]
-    ),
+    "incoming": pa.schema([*texts(*SALES_COLUMNS), ROW_NUMBER, LOAD_NUMBER]),
+    "unreadable": pa.schema([LOAD_NUMBER, ROW_NUMBER, *texts("reason", "detail", "raw_text")]),
+    "found_lines": pa.schema([ROW_NUMBER, LINE_NUMBER, ("raw_text", pa.large_string()), *texts("load_id")]),
     "held_loads": pa.schema([ENTRY_SCHEMA.field("load_id")]),
     "done_entries": pa.schema([ENTRY_SCHEMA.field("load_id")]),
     "retracted_path": pa.schema([ENTRY_SCHEMA.field("path")]),
@@ -102,7 +86,7 @@ group by ledger.path
 """
 """Since when each path of the affected days counts as delivered: its first loaded version since it was last retracted."""
 
-AFFECTED_DAYS = "select distinct business_unit, business_date from {loads}"
+AFFECTED_DAYS = "select distinct business_unit, business_date from batch_ledger"
 
 BATCH_LOADS = f"""
 select batch.*, coalesce(first_delivery.priority, batch.sequence) as priority

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import json
 import math
 import sys
 from collections.abc import Callable, Sequence
@@ -23,11 +22,13 @@ from pyarrow import parquet
 
 from globolatte_ml.automl_table import TABLE_FILE, TARGET
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.job_entry import exit_code, on_one_thread, say
+from globolatte_ml.job_entry import exit_code, on_one_thread, parser_of, say, write_json
 from globolatte_ml.model.tabular import FOUND_GRAPH
 from globolatte_ml.training.automl import LEARNERS, METRICS, Metric, as_onnx
 
 TRIALS_FILE = "trials.json"
+Builder = Callable[[], Any]
+"""Makes an unfitted classifier."""
 NEEDED = ("lightgbm", "skl2onnx", "onnxmltools")
 LOCAL_ALGORITHMS = tuple(LEARNERS)
 TRIALS_AT_RANDOM = 3
@@ -92,30 +93,25 @@ def search(
     """The best model, fitted on the training orders; all trials; which of them it is. `folds`: of a cross-validation of the training
     orders, none to compare on the validation orders."""
     done: list[Trial] = []
+    score = partial(_score, table, METRICS[metric], folds)
     for place, algorithm in enumerate(algorithms):
         share = trials // len(algorithms) + (place < trials % len(algorithms))
         if share:
-            done += _tuned(table, algorithm, METRICS[metric], share, seed, folds, say)
+            done += _tuned(algorithm, share, seed, score, say)
     best = max(range(len(done)), key=lambda number: (done[number].score, -number))
     model = LEARNERS[done[best].algorithm].build(done[best].settings, seed)
     return model.fit(table.inputs, table.chosen), done, best
 
 
 def _tuned(
-    table: Table,
-    algorithm: str,
-    metric: Metric,
-    trials: int,
-    seed: int,
-    folds: int | None,
-    say: Callable[[str], object],
+    algorithm: str, trials: int, seed: int, score: Callable[[Builder], float], say: Callable[[str], object]
 ) -> list[Trial]:
     """The trials of one learner; the first is the middle of every range."""
     learner, done = LEARNERS[algorithm], []
 
-    def score(trial: optuna.Trial) -> float:
+    def tried(trial: optuna.Trial) -> float:
         settings = {name: _suggested(trial, name, *bounds) for name, bounds in learner.bounds.items()}
-        found = _score(table, partial(learner.build, settings, seed), metric, folds)
+        found = score(partial(learner.build, settings, seed))
         done.append(Trial(algorithm, settings, found))
         say(f"{algorithm} {trial.number}: {found:.5f} with {settings}")
         return found
@@ -123,7 +119,7 @@ def _tuned(
     sampler = optuna.samplers.TPESampler(n_startup_trials=TRIALS_AT_RANDOM, seed=seed)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     study.enqueue_trial({name: _middle(*bounds) for name, bounds in learner.bounds.items()})
-    study.optimize(score, n_trials=trials)
+    study.optimize(tried, n_trials=trials)
     return done
 
 
@@ -138,7 +134,7 @@ def _middle(low: float, high: float) -> float:
     return round(middle) if isinstance(low, int) and isinstance(high, int) else middle
 
 
-def _score(table: Table, build: Callable[[], Any], metric: Metric, folds: int | None) -> float:
+def _score(table: Table, metric: Metric, folds: int | None, build: Builder) -> float:
     if folds is None:
         model = build().fit(table.inputs, table.chosen)
         return metric(table.later_chosen, _shares(model, table.later_inputs, table.chosen))
@@ -165,46 +161,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     on_one_thread()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-    def work() -> None:
-        check_installed()
-        table, allowed = read_tables(options.training, options.validation), _allowed(options.block)
-        found = search(table, allowed, options.metric, options.trials, options.seed, options.folds, say)
-        _write(*found, table, options)
-
-    return exit_code(work)
+    return exit_code(lambda: _search_and_write(options))
 
 
-def _allowed(blocked: Sequence[str]) -> list[str]:
-    """The algorithms to try. Raises InvalidDataError if none is left."""
-    left = [name for name in LOCAL_ALGORITHMS if name not in blocked]
-    if not left:
+def _search_and_write(options: argparse.Namespace) -> None:
+    check_installed()
+    table = read_tables(options.training, options.validation)
+    allowed = [name for name in LOCAL_ALGORITHMS if name not in options.block]
+    if not allowed:
         raise InvalidDataError(f"every algorithm is blocked; leave one of {', '.join(LOCAL_ALGORITHMS)}")
-    return left
-
-
-def _write(model: Any, trials: list[Trial], best: int, table: Table, options: argparse.Namespace) -> None:
+    model, trials, best = search(table, allowed, options.metric, options.trials, options.seed, options.folds, say)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / FOUND_GRAPH).write_bytes(as_onnx(model, table.inputs.shape[1]))
-    said = {
-        "metric": options.metric,
-        "best": best,
-        "algorithm": trials[best].algorithm,
-        "trials": [asdict(trial) for trial in trials],
-    }
-    (options.out / TRIALS_FILE).write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+    said = {"metric": options.metric, "best": best, "algorithm": trials[best].algorithm}
+    write_json(options.out / TRIALS_FILE, {**said, "trials": [asdict(trial) for trial in trials]})
     say(f"best of {len(trials)} trials: {trials[best].algorithm}, {options.metric} {trials[best].score:.5f}")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m globolatte_ml.automl_search", description="Search for a tabular classifier."
+    parser = parser_of(
+        "automl_search",
+        "Search for a tabular classifier.",
+        training="folder of the table to learn from",
+        validation="folder of the table to compare on",
+        out="folder of the result",
     )
-    for name, meaning in (
-        ("training", "table to learn from"),
-        ("validation", "table to compare on"),
-        ("out", "result"),
-    ):
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"folder of the {meaning}")
     parser.add_argument("--metric", choices=sorted(METRICS), default="auc_weighted", help="what is made large")
     parser.add_argument("--trials", type=int, default=20, help="how many settings are tried in all")
     parser.add_argument(

@@ -8,7 +8,6 @@ features need is learned from the earlier ones alone, so that neither the holdou
 
 from __future__ import annotations
 
-import argparse
 import re
 import sys
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from pyarrow import parquet
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.orders import Orders, canonical_order, thinned
 from globolatte_ml.data.snapshot import SnapshotOrders, read_snapshot
-from globolatte_ml.job_entry import exit_code, say
+from globolatte_ml.job_entry import exit_code, parser_of, say
 from globolatte_ml.model.feature_space import FeatureSpace
 from globolatte_ml.model.features import feature_names, features
 from globolatte_ml.model.fitting import TOO_FEW_ORDERS, validation_orders
@@ -46,8 +45,7 @@ def column_names(space: FeatureSpace) -> list[str]:
 
 def table_space(snapshot: SnapshotOrders) -> FeatureSpace:
     """What the table's features need, learned from its training orders."""
-    earlier, _ = _orders(snapshot)
-    return _space(earlier, snapshot)
+    return _space(_orders(snapshot)[0], snapshot)
 
 
 def write_tables(snapshot: SnapshotOrders, folder: Path) -> tuple[Path, Path]:
@@ -74,20 +72,23 @@ def _space(orders: Orders, snapshot: SnapshotOrders) -> FeatureSpace:
 
 
 def _write(orders: Orders, space: FeatureSpace, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     inputs = features(orders.states, orders.contexts, space)
     columns = {name: inputs[:, place] for place, name in enumerate(column_names(space))}
-    parquet.write_table(pa.table({**columns, TARGET: orders.chosen.astype(np.int64)}), folder / TABLE_FILE)
+    return write_mltable(pa.table({**columns, TARGET: orders.chosen.astype(np.int64)}), folder)
+
+
+def write_mltable(table: pa.Table, folder: Path) -> Path:
+    """Writes a table as an MLTable folder; the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parquet.write_table(table, folder / TABLE_FILE)
     (folder / "MLTable").write_text(MLTABLE, encoding="utf-8")
     return folder
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the tables; 0 when done, 2 when the snapshot cannot be used (the message says what to do)."""
-    parser = argparse.ArgumentParser(prog="python -m globolatte_ml.automl_table", description="Tables for AutoML.")
-    parser.add_argument("--snapshot", type=Path, required=True, help="folder of the exported snapshot")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the tables")
-    options = parser.parse_args(arguments)
+    folders = {"snapshot": "folder of the exported snapshot", "out": "folder for the tables"}
+    options = parser_of("automl_table", "Tables for AutoML.", **folders).parse_args(arguments)
     return exit_code(lambda: say("tables: {}, {}".format(*write_tables(read_snapshot(options.snapshot), options.out))))
 
 

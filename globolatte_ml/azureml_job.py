@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -21,6 +20,7 @@ from dagster_pipes import (
 )
 
 from globolatte_ml import train
+from globolatte_ml.job_entry import parser_of
 from globolatte_ml.model.fitting import watched
 
 CHUNK_SECONDS = 2.0
@@ -32,10 +32,7 @@ TRACKED = "MLFLOW_RUN_ID"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train, tell Dagster and the tracking; the exit code is that of `train.main`."""
-    parser = argparse.ArgumentParser(
-        prog="python -m globolatte_ml.azureml_job", description="Train as a job of Azure ML."
-    )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the model and its evaluation")
+    parser = parser_of("azureml_job", "Train as a job of Azure ML.", out="folder for the model and its evaluation")
     parser.add_argument("--pipes-context", type=Path, help="file with Dagster's context")
     parser.add_argument("--pipes-messages", type=Path, help="folder for messages to Dagster")
     options, others = parser.parse_known_args(arguments)
@@ -50,9 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if run_id:
                 track(run_id, numbers, json.loads((options.out / "parameters.json").read_text(encoding="utf-8")))
             if pipes is not None:
-                pipes.log.info(
-                    "trained: " + ", ".join(f"{name} {value:.4f}" for name, value in sorted(numbers.items()))
-                )
+                said = ", ".join(f"{name} {value:.4f}" for name, value in sorted(numbers.items()))
+                pipes.log.info(f"trained: {said}")
     return code
 
 
@@ -95,9 +91,8 @@ def track(run_id: str, metrics: dict[str, float], parameters: dict[str, Any]) ->
         with mlflow.start_run(run_id=run_id):
             mlflow.log_metrics(metrics)
             mlflow.log_params({f"{PREFIX}{name}": str(value) for name, value in parameters.items()})
-    except (
-        MlflowException
-    ) as error:  # the model is there all the same; a sweep, which needs the metric, says that it has none
+    except MlflowException as error:
+        # the model is there all the same; a sweep, which needs the metric, says that it has none
         sys.stderr.write(f"the metrics are not in the workspace's tracking: {error}\n")
 
 

@@ -5,7 +5,6 @@ Files of questions in, rows of answers out: each file has one question a line, a
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import sys
@@ -16,19 +15,13 @@ from typing import Any
 
 import pandas as pd
 
+from globolatte_ml.job_entry import parser_of
 from globolatte_ml.scoring.score_body import MAX_REQUESTS, BodyError
 from globolatte_ml.scoring.service import Service
 
 COLUMNS = (
-    "prediction_id",
-    "customer_id",
-    "business_unit",
-    "date",
-    "weather",
-    "daypart",
-    "rank",
-    "product_id",
-    "probability",
+    *("prediction_id", "customer_id", "business_unit", "date", "weather", "daypart"),
+    *("rank", "product_id", "probability", "model_version", "state_version"),
 )
 
 _service: list[Service] = []
@@ -62,7 +55,7 @@ def answers_of(path: str) -> str:
 
 def _answers(files: Sequence[Path]) -> pd.DataFrame:
     rows = [row for file in files for row in _rows_of(file)]
-    return pd.DataFrame(rows, columns=[*COLUMNS, "model_version", "state_version"])
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _rows_of(file: Path) -> Iterator[list[Any]]:
@@ -78,16 +71,13 @@ def _rows_of(file: Path) -> Iterator[list[Any]]:
             ) from error
         for one in answer["recommendations"]:
             for product in one["products"]:
-                row = {**one, **product}
-                yield [*(row[name] for name in COLUMNS), answer["model_version"], answer["state_version"]]
+                row = {**answer, **one, **product}
+                yield [row[name] for name in COLUMNS]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """`python -m globolatte_ml.batch_score --out FILE QUESTIONS…`: the same on this machine."""
-    parser = argparse.ArgumentParser(
-        prog="python -m globolatte_ml.batch_score", description="Answer files of questions."
-    )
-    parser.add_argument("--out", type=Path, required=True, help="CSV file to write")
+    parser = parser_of("batch_score", "Answer files of questions.", out="CSV file to write")
     parser.add_argument("questions", nargs="+", help="files with one question a line, as JSON")
     options = parser.parse_args(arguments)
     init()

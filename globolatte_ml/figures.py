@@ -6,7 +6,8 @@ matplotlib is imported when a figure is drawn, through its object interface on t
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # of the quarter of a second that matplotlib takes, most processes need nothing
     from matplotlib.axes import Axes
@@ -27,8 +28,29 @@ def new_figure(height: float, title: str, subtitle: str) -> Figure:
     return figure
 
 
-def finish_axes(axes: Axes, label: str) -> None:
-    """Quiet spines and ticks, and the label of the x axis."""
+def nothing_to_show(title: str, why: str) -> bytes:
+    """A picture without axes that says why there is nothing in it."""
+    return png_bytes(new_figure(1.0, title, why), empty=True)
+
+
+def heat_map_axes(axes: Axes, rows: Sequence[str], columns: Sequence[str], rotation: int = 0) -> None:
+    """The names of a heat map's rows and columns, without ticks and frame."""
+    axes.set_xticks(range(len(columns)), columns, rotation=rotation, ha="right" if rotation else "center", fontsize=9)
+    axes.set_yticks(range(len(rows)), rows, fontsize=9)
+    axes.tick_params(length=0, colors=INK)
+    axes.spines[:].set_visible(False)
+
+
+def interval(axes: Axes, rank: int, ends: tuple[float, float], estimate: float, colour: str, marker: str = "o") -> None:
+    """An estimate with its interval, level with `rank`."""
+    axes.plot(ends, [rank, rank], color=colour, linewidth=2)
+    axes.plot(estimate, rank, marker=marker, color=colour)
+
+
+def finish_axes(axes: Axes, label: str, grid: Literal["both", "x", "y"] | None = None) -> None:
+    """Quiet spines and ticks, the label of the x axis, and lines across one axis or both."""
+    if grid:
+        axes.grid(axis=grid, color=GRID, linewidth=0.8)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(CREAM)

@@ -5,12 +5,29 @@ Nothing heavy is imported here: the thread limit must be set before numpy is loa
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 FAULT_IN_THE_INPUT = 2
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def parser_of(module: str, description: str, **folders: str) -> argparse.ArgumentParser:
+    """The command line of a module of this package, with the folders that it cannot do without, by what each is."""
+    parser = argparse.ArgumentParser(prog=f"python -m globolatte_ml.{module}", description=description)
+    for name, meaning in folders.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, required=True, help=meaning)
+    return parser
+
+
+def write_json(file: Path, content: Mapping[str, Any]) -> None:
+    """Writes a document for people and programs: indented, its names in order."""
+    file.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def on_one_thread() -> None:

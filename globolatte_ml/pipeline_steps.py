@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-import json
 import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from globolatte_ml.data.snapshot import read_snapshot
-from globolatte_ml.job_entry import exit_code, say
+from globolatte_ml.job_entry import exit_code, parser_of, say, write_json
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.training.evaluation import evaluate_model
 
@@ -28,20 +26,26 @@ def prepare(snapshot_folder: Path, out: Path) -> None:
         "first_order": str(snapshot.ordered_at.min()),
         "last_order": str(snapshot.ordered_at.max()),
     }
-    (out / PROFILE_FILE).write_text(json.dumps(profile, indent=2) + "\n", encoding="utf-8")
+    write_json(out / PROFILE_FILE, profile)
 
 
 def evaluate(snapshot_folder: Path, model_folder: Path, out: Path) -> None:
     """Evaluate a trained model on the snapshot's holdout and write evaluation.json."""
     out.mkdir(parents=True, exist_ok=True)
     evaluation = evaluate_model(resolve_model_folder(model_folder), read_snapshot(snapshot_folder))
-    document = json.dumps(evaluation.as_dict(), indent=2, sort_keys=True)
-    (out / EVALUATION_FILE).write_text(document + "\n", encoding="utf-8")
+    write_json(out / EVALUATION_FILE, evaluation.as_dict())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """One step; 0 when done, 2 when the input cannot be used (the message says what to do)."""
-    options = _parser().parse_args(arguments)
+    parser = parser_of(
+        "pipeline_steps", "A pipeline's step.", snapshot="folder of the snapshot", out="folder to write into"
+    )
+    parser.add_argument("step", choices=["prepare", "evaluate"])
+    parser.add_argument("--model", type=Path, help="folder of the trained model, to evaluate")
+    options = parser.parse_args(arguments)
+    if options.step == "evaluate" and options.model is None:
+        parser.error("evaluate needs --model")
 
     def step() -> None:
         if options.step == "prepare":
@@ -51,18 +55,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"{options.step}: {options.out}")
 
     return exit_code(step)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m globolatte_ml.pipeline_steps", description="A pipeline's step.")
-    steps = parser.add_subparsers(dest="step", required=True)
-    for name in ("prepare", "evaluate"):
-        step = steps.add_parser(name)
-        step.add_argument("--snapshot", type=Path, required=True, help="folder of the snapshot")
-        step.add_argument("--out", type=Path, required=True, help="folder to write into")
-        if name == "evaluate":
-            step.add_argument("--model", type=Path, required=True, help="folder of the trained model")
-    return parser
 
 
 if __name__ == "__main__":

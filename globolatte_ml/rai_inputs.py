@@ -7,7 +7,6 @@ order's main product is the one looked at or another. Their causal analysis take
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import sys
 import tempfile
@@ -17,12 +16,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
-from globolatte_ml.automl_table import MLTABLE, TABLE_FILE
+from globolatte_ml.automl_table import write_mltable
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.flat_rows import contexts_from_rows, flat_rows, states_from_rows
 from globolatte_ml.data.snapshot import SnapshotOrders, read_snapshot
-from globolatte_ml.job_entry import exit_code, say
+from globolatte_ml.job_entry import exit_code, parser_of, say
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.training.training_job import MODEL_NAME
@@ -80,14 +80,9 @@ def write(snapshot: SnapshotOrders, model_folder: Path, focus: str, train: Path,
     for mask, folder in ((~snapshot.holdout, train), (snapshot.holdout, test)):
         part = snapshot.take(np.flatnonzero(mask)[-MAXIMUM_ROWS:])
         rows = flat_rows(part.states.for_products(model.space_.vocabulary.products), part.contexts)
-        _write_table(rows.assign(**{TARGET: (part.y == focus).astype(np.int64)}), folder)
+        rows = rows.assign(**{TARGET: (part.y == focus).astype(np.int64)})
+        write_mltable(pa.Table.from_pandas(rows, preserve_index=False), folder)
     _write_model(source, focus, model_out)
-
-
-def _write_table(rows: pd.DataFrame, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    rows.to_parquet(folder / TABLE_FILE, index=False)
-    (folder / "MLTable").write_text(MLTABLE, encoding="utf-8")
 
 
 def _write_model(source: Path, focus: str, folder: Path) -> None:
@@ -108,15 +103,15 @@ def _write_model(source: Path, focus: str, folder: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write; 0 when done, 2 when the input cannot be used (the message says what to do)."""
-    parser = argparse.ArgumentParser(prog="python -m globolatte_ml.rai_inputs", description="For Azure's components.")
-    for name, meaning in (
-        ("snapshot", "folder of the exported snapshot"),
-        ("model", "folder of the trained model"),
-        ("train", "folder for the table of training orders"),
-        ("test", "folder for the table of holdout orders"),
-        ("model-out", "folder for the model as those components take it"),
-    ):
-        parser.add_argument(f"--{name}", type=Path, required=True, help=meaning)
+    parser = parser_of(
+        "rai_inputs",
+        "For Azure's components.",
+        snapshot="folder of the exported snapshot",
+        model="folder of the trained model",
+        train="folder for the table of training orders",
+        test="folder for the table of holdout orders",
+        model_out="folder for the model as those components take it",
+    )
     parser.add_argument("--focus", required=True, help="the product looked at")
     options = parser.parse_args(arguments)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from globolatte_ml.job_entry import exit_code, on_one_thread, say
+from globolatte_ml.job_entry import exit_code, on_one_thread, parser_of, say
 
 if TYPE_CHECKING:
     from globolatte_ml.training.training_job import Training
@@ -29,7 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, say: Callable[[str], object]) -> Training:
-    return run(options.snapshot, options.out, options.seed, say, _candidates(options), _found(options))
+    """Trains as the command line says: `penalties` and `half_lives` take the place of the model's own candidates."""
+    candidates: dict[str, Any] = {}
+    if options.penalties:
+        candidates["penalties"] = options.penalties
+    if options.half_lives:
+        candidates["half_lives"] = [days or None for days in options.half_lives]
+    found = None if options.tabular is None else (options.tabular, options.algorithm)
+    return run(options.snapshot, options.out, options.seed, say, candidates, found)
 
 
 def run(
@@ -58,11 +65,7 @@ def run(
         candidates = {**(candidates or {}), "tabular": read_found(found[0], columns, found[1])}
     training = train_and_evaluate(snapshot, seed, candidates)
     model, evaluated = training.model, training.evaluation
-    how = (
-        f"penalty {model.penalty_}"
-        if model.tabular is None
-        else f"with the {model.tabular.algorithm} that AutoML found"
-    )
+    how = f"with the {model.tabular.algorithm} that AutoML found" if model.tabular else f"penalty {model.penalty_}"
     say(f"fitted on {model.n_orders_} orders up to {model.space_.last_date}, {how}")
     if evaluated.model is None:
         say("no holdout is possible: all orders have the same time; the model is not judged")
@@ -87,28 +90,13 @@ def _run_under_dagster(options: argparse.Namespace) -> None:
             pipes.report_asset_materialization(metadata=metadata, data_version=training.model.content_hash())
 
 
-def _candidates(options: argparse.Namespace) -> dict[str, Sequence[float | None]]:
-    """What the caller wants tried instead of the model's own candidates."""
-    found: dict[str, Sequence[float | None]] = {}
-    if options.penalties:
-        found["penalties"] = options.penalties
-    if options.half_lives:
-        found["half_lives"] = [days or None for days in options.half_lives]
-    return found
-
-
-def _found(options: argparse.Namespace) -> tuple[Path, str] | None:
-    return None if options.tabular is None else (options.tabular, options.algorithm)
-
-
 def _numbers(text: str) -> list[float]:
     return [float(part) for part in text.split(",")]
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m globolatte_ml.train", description="Train the preference model.")
-    parser.add_argument("--snapshot", type=Path, required=True, help="folder of the exported snapshot")
-    parser.add_argument("--out", type=Path, required=True, help="folder for the model and its evaluation")
+    folders = {"snapshot": "folder of the exported snapshot", "out": "folder for the model and its evaluation"}
+    parser = parser_of("train", "Train the preference model.", **folders)
     parser.add_argument("--seed", type=int, default=0, help="seed of the solver and the bootstrap (default 0)")
     parser.add_argument("--penalties", type=_numbers, help="inverse regularisation strengths to try, comma-separated")
     parser.add_argument(

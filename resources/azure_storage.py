@@ -73,13 +73,11 @@ def blob_service(account_url: str, kind: CredentialKind) -> "Iterator[BlobServic
     )
 
     _leave_signatures_out_of_logs()
-    credential: AzureBlobStorageKeyCredential | AzureBlobStorageSASTokenCredential | AzureBlobStorageDefaultCredential
+    credential: Any = AzureBlobStorageDefaultCredential()
     if kind is CredentialKind.KEY:
         credential = AzureBlobStorageKeyCredential(key=_secret(KEY_VARIABLE, kind))
     elif kind is CredentialKind.SAS:
         credential = AzureBlobStorageSASTokenCredential(token=_secret(SAS_VARIABLE, kind))
-    else:
-        credential = AzureBlobStorageDefaultCredential()
     storage = AzureBlobStorageResource(account_url=account_url, credential=credential)
     with ExitStack() as stack:
         with _address_at_fault(account_url):

@@ -13,9 +13,10 @@ from resources.landing.event_queue import EventQueue
 from resources.landing.landing_zone import LandingZone
 from resources.ml.ml_platform import MLPlatform
 from resources.ml.training_method import training_method
+from resources.settings.azureml import AzureMLSettings
 from resources.settings.choices import LandingKind, MLKind, WarehouseKind, required
 from resources.settings.settings import NO_STAGE, PROJECT_ROOT, Settings
-from resources.warehouse.snapshot_export import BlobExports, SnapshotExports, WorkerExports
+from resources.warehouse.snapshot_export import SnapshotExports, StraightIntoBlob, ThroughThisWorker
 from resources.warehouse.warehouse import Warehouse
 
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
@@ -103,7 +104,6 @@ def ml_of(settings: Settings) -> MLPlatform:
             training_file=str(settings.training_file) if settings.training_file else None,
         )
     from resources.ml.azureml.platform import AzureMLPlatform
-    from resources.settings.azureml import AzureMLSettings
 
     method = training_method(settings.training, settings.training_file)
     return AzureMLPlatform(AzureMLSettings.from_environment(), settings.azureml_folder, method)
@@ -117,8 +117,8 @@ def snapshots_of(settings: Settings, warehouse: Warehouse, ml: MLPlatform) -> Sn
         from resources.warehouse.snowflake import SnowflakeWarehouse
 
         if isinstance(warehouse, SnowflakeWarehouse) and isinstance(ml, AzureMLPlatform):
-            return BlobExports(warehouse, ml, settings.snowflake_stage)
-    return WorkerExports(warehouse, ml)
+            return lambda _: StraightIntoBlob(warehouse, ml, settings.snowflake_stage)
+    return lambda run_id: ThroughThisWorker(warehouse, ml, ml.snapshot_staging(run_id))
 
 
 def endpoint_of(settings: Settings) -> Endpoint:
@@ -133,7 +133,6 @@ def endpoint_of(settings: Settings) -> Endpoint:
             wait_seconds=settings.endpoint_wait_seconds,
         )
     from resources.endpoint.azureml.endpoint import AzureMLEndpoint
-    from resources.settings.azureml import AzureMLSettings
 
     return AzureMLEndpoint(AzureMLSettings.from_environment(), settings.azureml_folder / "models", states_of(settings))
 

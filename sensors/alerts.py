@@ -1,15 +1,13 @@
 """The alert sensor: tells people once of what does not mend itself, and again when it happens again."""
 
-import datetime as dt
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import dagster as dg
 
-from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
 from globolatte_assets.raw.definitions import delivery_policy
 from globolatte_ingest.deliveries import missing_of_units
-from globolatte_ingest.discovery import RetryPolicy, given_up, recent_crashes
+from globolatte_ingest.discovery import RetryPolicy, Turn, given_up, recent_crashes
 from resources.alerts import AlertNotTakenError, Alerts
 from resources.clock import Clock
 from resources.environment import event_queue_of, has_event_queue, warehouse_with_short_timeout
@@ -17,9 +15,8 @@ from resources.landing.landing_zone import LandingUnreachableError
 from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.landing import BATCH_TAG, Batch, Turn, retry_policy, runs_of, turn_of
+from sensors.landing import Batch, failed_batches, retry_policy, runs_of, turn_of
 
-FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 FAILED_RUNS_LOOKED_AT = 100
 
 
@@ -55,29 +52,15 @@ def incidents(
 
 
 def _given_up_runs(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator[tuple[str, str]]:
-    failed = instance.get_run_records(
-        dg.RunsFilter(
-            statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
-            updated_after=dt.datetime.now(dt.UTC) - FAILURES_LOOKED_BACK,  # of Dagster's clock
-        ),
-        limit=FAILED_RUNS_LOOKED_AT,
-    )
-    runs = [record.dagster_run for record in failed]
-    jobs = (INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES)
-    for job, name in sorted({(run.job_name, run.tags[BATCH_TAG]) for run in runs if BATCH_TAG in run.tags}):
-        of_batch = runs_of(instance, Batch(job, name, ())) if job in jobs else []
+    for job, name in sorted(failed_batches(instance, FAILED_RUNS_LOOKED_AT)):
+        of_batch = runs_of(instance, Batch(job, name, ()))
         succeeded = any(record.dagster_run.is_success for record in of_batch)
-        if of_batch and not succeeded and turn_of(of_batch, policy) is Turn.GIVEN_UP:
+        if not succeeded and turn_of(of_batch, policy) is Turn.GIVEN_UP:
             latest = of_batch[0].dagster_run.run_id
             yield (
                 f"given up {job} {name}",
                 f"{job}: {len(of_batch)} runs of one batch failed, the last one {latest}; no more are asked for",
             )
-
-
-def newly_told(now: Mapping[str, str], told: set[str]) -> list[str]:
-    """What to say of the incidents that were not reported yet."""
-    return [text for name, text in now.items() if name not in told]
 
 
 def alert_sensor(settings: Settings) -> dg.SensorDefinition:
@@ -95,7 +78,8 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
             now = dict(incidents(context.instance, settings, warehouse_with_short_timeout(settings), clock))
         except (WarehouseBusyError, LandingUnreachableError) as fault:
             return dg.SkipReason(f"{fault} Looking again in a minute.")
-        news = newly_told(now, set(json.loads(context.cursor or "[]")))
+        reported = set(json.loads(context.cursor or "[]"))
+        news = [text for name, text in now.items() if name not in reported]
         try:
             alerts.send(news)
         except AlertNotTakenError as fault:

@@ -10,10 +10,9 @@ from resources.settings.choices import LandingKind, MissingDelivery
 from resources.settings.settings import Settings
 from sensors.alerts import alert_sensor
 from sensors.automation import automation_sensor
-from sensors.blob_events import blob_event_sensor
+from sensors.container import blob_event_sensor, reconciliation_sensor
 from sensors.landing import landing_sensor
 from sensors.prediction_log import prediction_log_sensor
-from sensors.reconciliation import reconciliation_sensor
 from sensors.retraining import retraining_sensor
 from sensors.run_health import run_health_sensor
 

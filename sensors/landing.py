@@ -1,15 +1,14 @@
 """From a look at the landing zone to the runs to ask for, shared by the file sensors and `globolatte run`; and the folder's sensor.
 
 A look (`look`) compares a listing with the ledger, and the ledger with Dagster's runs; what runs are at already is left out
-(`Coverage`); the rest becomes batches, each of which one run takes up, asked for again when its runs failed (`requests_for`).
+(`left_by`); the rest becomes batches, each of which one run takes up, asked for again when its runs failed (`requests_for`).
 """
 
 import datetime as dt
-import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 
 import dagster as dg
 
@@ -22,8 +21,10 @@ from globolatte_ingest.discovery import (
     LoadRange,
     Pending,
     RetryPolicy,
+    Turn,
     coalesce,
     find_pending,
+    listing_digest,
     loadable_folders,
     unrecorded,
 )
@@ -57,11 +58,8 @@ class Backlog:
     @property
     def loads(self) -> tuple[LoadRange, ...]:
         """The ranges to ingest: one per business unit, wide enough for new files and for unreported ones."""
-        ranges: dict[str, LoadRange] = {}
-        for load in (*self.pending.ranges, *self.unreported):
-            other = ranges.get(load.folder)
-            ranges[load.folder] = load if other is None else _joined(other, load)
-        return tuple(ranges[folder] for folder in sorted(ranges))
+        loads = sorted((*self.pending.ranges, *self.unreported), key=lambda load: load.folder)
+        return tuple(_joined(list(of_unit)) for _, of_unit in groupby(loads, key=lambda load: load.folder))
 
     @property
     def without_reference_data(self) -> tuple[LoadRange, ...]:
@@ -69,13 +67,9 @@ class Backlog:
         return tuple(load for load in self.loads if load.folder not in self.ready_folders)
 
 
-def _joined(one: LoadRange, other: LoadRange) -> LoadRange:
-    return LoadRange(
-        one.folder,
-        min(one.first, other.first),
-        max(one.last, other.last),
-        tuple(sorted({*one.files, *other.files}, key=str)),
-    )
+def _joined(loads: Sequence[LoadRange]) -> LoadRange:
+    files = dict.fromkeys(item for load in loads for item in load.files)
+    return LoadRange(loads[0].folder, min(load.first for load in loads), max(load.last for load in loads), tuple(files))
 
 
 def path_rules(settings: Settings, clock: Clock) -> PathRules:
@@ -131,7 +125,7 @@ def look(
         *(LoadRange(item.folder, item.first, item.last) for item in lost),
         *(LoadRange(step.folder, step.business_date, step.business_date) for step in requested),
     )
-    is_all_reported = len(succeeded) == len(announced)
+    is_all_reported = {item.run_id for item in announced} <= {*succeeded}
     return Backlog(pending, unreported, ready_folders, is_all_reported, is_partial)
 
 
@@ -154,14 +148,10 @@ def _sort_announcements(
     """The runs that kept their promise, and the promises that no living run will keep."""
     if not announced:
         return [], []
-    runs = {run.run_id: run for run in instance.get_runs(dg.RunsFilter(run_ids=[item.run_id for item in announced]))}
-    succeeded = [item.run_id for item in announced if item.run_id in runs and runs[item.run_id].is_success]
-    lost = [
-        item
-        for item in announced
-        if item.run_id not in succeeded and (item.run_id not in runs or runs[item.run_id].status not in ACTIVE)
-    ]
-    return succeeded, lost
+    runs = instance.get_runs(dg.RunsFilter(run_ids=[item.run_id for item in announced]))
+    succeeded = [run.run_id for run in runs if run.is_success]
+    alive = {run.run_id for run in runs if run.status in ACTIVE}
+    return succeeded, [item for item in announced if item.run_id not in alive.union(succeeded)]
 
 
 # What runs are at already ----------------------------------------------------------------------------------------------
@@ -176,66 +166,39 @@ AT_WORK = (dg.DagsterRunStatus.QUEUED, *UNFINISHED)
 RUNS_LOOKED_AT = 500
 
 
-@dataclass(frozen=True)
-class Coverage:
-    """Ranges of dates, each of one unit's landing folder, first and last included."""
-
-    ranges: tuple[tuple[str, dt.date, dt.date], ...] = ()
-
-    @property
-    def folders(self) -> frozenset[str]:
-        """The units of which anything is covered."""
-        return frozenset(folder for folder, _, _ in self.ranges)
-
-    def covers(self, folder: str, first: dt.date, last: dt.date) -> bool:
-        """Whether one of the ranges has all of these dates."""
-        return any(of == folder and begin <= first and last <= end for of, begin, end in self.ranges)
-
-
-def range_of(tags: Mapping[str, str]) -> tuple[str, dt.date, dt.date] | None:
-    """The landing folder and the dates that a run loads; none for runs of another kind."""
+def range_of(tags: Mapping[str, str]) -> LoadRange | None:
+    """The unit's dates that a run loads; none for runs of another kind."""
     start, end = (tags.get(name, tags.get(PARTITION, "")).partition("|") for name in (RANGE_START, RANGE_END))
     if not start[2] or not end[2]:
         return None
-    return start[0], dt.date.fromisoformat(start[2]), dt.date.fromisoformat(end[2])
+    return LoadRange(start[0], dt.date.fromisoformat(start[2]), dt.date.fromisoformat(end[2]))
 
 
-def unit_of(tags: Mapping[str, str]) -> str | None:
-    """The landing folder of the unit that a run loads; none for runs of another kind."""
-    dates = range_of(tags)
-    return dates[0] if dates is not None else None
-
-
-def coverage_of(
+def ranges_at_work(
     instance: dg.DagsterInstance, statuses: Iterable[dg.DagsterRunStatus], *, asked_by_sensors: bool = False
-) -> Coverage:
+) -> set[LoadRange]:
     """What the ingest runs in these states load.
 
     With `asked_by_sensors`, of those runs alone that are asked for again when they fail: where nothing else remembers a file.
     """
-    runs = instance.get_runs(
-        dg.RunsFilter(job_name=INGEST_SALES, statuses=list(statuses)),
-        limit=RUNS_LOOKED_AT,
-    )
+    runs = instance.get_runs(dg.RunsFilter(job_name=INGEST_SALES, statuses=list(statuses)), limit=RUNS_LOOKED_AT)
     found = (range_of(run.tags) for run in runs if BATCH_TAG in run.tags or not asked_by_sensors)
-    return Coverage(tuple(sorted({dates for dates in found if dates is not None})))
+    return {load for load in found if load is not None}
 
 
-def left_by(backlog: Backlog, covered: Coverage) -> Backlog:
-    """The backlog without the sales files, and the ranges to report, that lie in covered dates."""
-    if not covered.ranges:
-        return backlog
+def left_by(backlog: Backlog, at_work: Collection[LoadRange]) -> Backlog:
+    """The backlog without the sales files, and the ranges to report, that lie within these ranges."""
+
+    def is_left(folder: str, first: dt.date, last: dt.date) -> bool:
+        return not any(load.covers(folder, first, last) for load in at_work)
+
     files = [item for load in backlog.pending.ranges for item in load.files]
-    left = coalesce([item for item in files if not covered.covers(item.folder, item.date, item.date)])
+    left = coalesce(item for item in files if is_left(item.folder, item.date, item.date))
     return replace(
         backlog,
         pending=replace(backlog.pending, ranges=left),
-        unreported=tuple(load for load in backlog.unreported if not _is_covered(load, covered)),
+        unreported=tuple(load for load in backlog.unreported if is_left(load.folder, load.first, load.last)),
     )
-
-
-def _is_covered(load: LoadRange, covered: Coverage) -> bool:
-    return covered.covers(load.folder, load.first, load.last)
 
 
 # Runs to ask for -------------------------------------------------------------------------------------------------------
@@ -244,6 +207,7 @@ BATCH_TAG = "globolatte/batch"
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 
+FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 MOST_PATHS_OF_ONE_RUN = 500
 """Misplaced files that one run gets by name."""
 
@@ -257,12 +221,6 @@ def range_tags(load: LoadRange) -> dict[str, str]:
     }
 
 
-def listing_digest(listing: Iterable[LandedFile]) -> str:
-    """A name for a state of the landing zone, or for a set of file versions."""
-    content = "\n".join([f"{path} {etag}" for path, etag, _ in listing])
-    return hashlib.sha256(content.encode()).hexdigest()[:16]
-
-
 @dataclass(frozen=True)
 class Batch:
     """File versions that one run takes up together. `name` is the same for the same versions."""
@@ -270,9 +228,8 @@ class Batch:
     job: str
     name: str
     files: tuple[LandedFile, ...]
-    tags: tuple[tuple[str, str], ...] = ()
-    paths: tuple[str, ...] = ()
-    """What the run is to look at, by name; a run without any looks everywhere."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    run_config: Mapping[str, object] = field(default_factory=dict)
 
 
 def batches_of(backlog: Backlog) -> Iterator[Batch]:
@@ -281,15 +238,17 @@ def batches_of(backlog: Backlog) -> Iterator[Batch]:
     if pending.reference:
         yield Batch(LOAD_REFERENCE_DATA, listing_digest(pending.reference), pending.reference)
     misplaced = tuple(item.file for item in pending.misplaced)
-    if backlog.is_partial:
+    config: dict[str, object] = {}
+    if backlog.is_partial:  # the run looks at these paths; without any, everywhere
         misplaced = misplaced[:MOST_PATHS_OF_ONE_RUN]
+        paths = {"paths": [file.path for file in misplaced]}
+        config = {"ops": {MISPLACED_FILES.to_python_identifier(): {"config": paths}}}
     if misplaced:
-        paths = tuple(file.path for file in misplaced) if backlog.is_partial else ()
-        yield Batch(RECORD_MISPLACED_FILES, listing_digest(misplaced), misplaced, paths=paths)
+        yield Batch(RECORD_MISPLACED_FILES, listing_digest(misplaced), misplaced, run_config=config)
     for load in backlog.loads:
         if load not in backlog.without_reference_data:
             files = tuple(item.file for item in load.files)
-            yield Batch(INGEST_SALES, load.digest, files, tuple(range_tags(load).items()))
+            yield Batch(INGEST_SALES, load.digest, files, range_tags(load))
 
 
 def runs_of(instance: dg.DagsterInstance, batch: Batch) -> list[dg.RunRecord]:
@@ -299,33 +258,26 @@ def runs_of(instance: dg.DagsterInstance, batch: Batch) -> list[dg.RunRecord]:
     )
 
 
-def failures(runs: Iterable[dg.RunRecord]) -> Attempts | None:
-    """How often runs failed, and when last: by the real clock in UTC without offset, also when another day is played."""
-    failed = [run for run in runs if run.dagster_run.is_finished and not run.dagster_run.is_success]
-    if not failed:
-        return None
-    return Attempts(len(failed), max(run.update_timestamp for run in failed).astimezone(dt.UTC).replace(tzinfo=None))
-
-
-class Turn(Enum):
-    """Where a batch stands."""
-
-    DUE = "may be asked for"
-    RUNNING = "a run is at it"
-    WAITING = "failed, and waits for its next attempt"
-    GIVEN_UP = "failed too often"
-
-
-def turn_of(runs: Iterable[dg.RunRecord], policy: RetryPolicy) -> Turn:
-    """Where a batch stands, from its runs."""
-    runs = list(runs)
-    failed = failures(runs)
+def turn_of(runs: Sequence[dg.RunRecord], policy: RetryPolicy) -> Turn:
+    """Where a batch stands, from its runs: by the real clock, also when another day is played."""
     if any(run.dagster_run.status in ACTIVE for run in runs):
         return Turn.RUNNING
-    if failed is not None and failed.count >= policy.max_attempts:
-        return Turn.GIVEN_UP
-    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    return Turn.DUE if policy.is_due(failed, now) else Turn.WAITING
+    failed = [run.update_timestamp.astimezone(dt.UTC) for run in runs if not run.dagster_run.is_success]
+    attempts = Attempts(len(failed), max(failed).replace(tzinfo=None)) if failed else None
+    return policy.turn(attempts, dt.datetime.now(dt.UTC).replace(tzinfo=None))
+
+
+def failed_batches(
+    instance: dg.DagsterInstance, limit: int, job: str | None = None
+) -> dict[tuple[str, str], Mapping[str, str]]:
+    """The tags of batches of which a run failed lately, by job and name."""
+    filters = dg.RunsFilter(
+        job_name=job,
+        statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
+        updated_after=dt.datetime.now(dt.UTC) - FAILURES_LOOKED_BACK,  # of Dagster's clock
+    )
+    runs = [record.dagster_run for record in instance.get_run_records(filters, limit=limit)]
+    return {(run.job_name, run.tags[BATCH_TAG]): run.tags for run in runs if BATCH_TAG in run.tags}
 
 
 def run_request(batch: Batch, earlier: int) -> dg.RunRequest:
@@ -333,15 +285,9 @@ def run_request(batch: Batch, earlier: int) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"{batch.job}:{batch.name}:{earlier}",
         job_name=batch.job,
-        tags={**dict(batch.tags), BATCH_TAG: batch.name},
-        run_config=_run_config(batch),
+        tags={**batch.tags, BATCH_TAG: batch.name},
+        run_config=batch.run_config,
     )
-
-
-def _run_config(batch: Batch) -> dict[str, object]:
-    if not batch.paths:
-        return {}
-    return {"ops": {MISPLACED_FILES.to_python_identifier(): {"config": {"paths": list(batch.paths)}}}}
 
 
 def is_running(instance: dg.DagsterInstance, job: str) -> bool:
@@ -396,7 +342,7 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         except WarehouseBusyError as busy:
             return dg.SkipReason(f"{busy}. Looking again in {settings.landing_poll_seconds} seconds.")
         pending = backlog.pending
-        left = left_by(backlog, coverage_of(context.instance, AT_WORK))
+        left = left_by(backlog, ranges_at_work(context.instance, AT_WORK))
         requests = [request for _, request in requests_for(context.instance, left, policy)]
         if requests:
             return dg.SensorResult(run_requests=requests)

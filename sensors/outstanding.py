@@ -80,14 +80,8 @@ def _evaluations(
 ) -> list[dg.AssetCheckEvaluation | None]:
     """The latest evaluation of each check; none where there is none, or a later one was not finished."""
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks)) if checks else {}
-    entries = [latest.get(key) for key in checks]
-    events = [entry.event.dagster_event if entry is not None and entry.event is not None else None for entry in entries]
-    return [
-        event.asset_check_evaluation_data
-        if event is not None and event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION
-        else None
-        for event in events
-    ]
+    said = [latest[key].evaluation if key in latest else None for key in checks]
+    return [one if isinstance(one, dg.AssetCheckEvaluation) else None for one in said]
 
 
 def _has_failed(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> bool:

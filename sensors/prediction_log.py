@@ -6,7 +6,7 @@ import dagster as dg
 
 from globolatte_assets.jobs import INGEST_PREDICTION_LOG, AssetJob, job_named
 from resources.endpoint.prediction_files import PredictionFiles
-from sensors.run_health import ACTIVE
+from sensors.landing import is_running
 
 
 def prediction_log_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
@@ -25,7 +25,7 @@ def prediction_log_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
         files = predictions.finished()
         if not files:
             return dg.SkipReason("The endpoint has finished no log file since the last time.")
-        if context.instance.get_runs_count(dg.RunsFilter(job_name=INGEST_PREDICTION_LOG, statuses=ACTIVE)):
+        if is_running(context.instance, INGEST_PREDICTION_LOG):
             return dg.SkipReason("An ingestion is under way.")
         return dg.RunRequest(tags={"globolatte/files": str(len(files))})
 

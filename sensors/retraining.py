@@ -17,8 +17,8 @@ from resources.environment import warehouse_with_short_timeout
 from resources.ml.ml_platform import CHAMPION, MLPlatform
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
+from sensors.landing import is_running
 from sensors.outstanding import latest_place, latest_places
-from sensors.run_health import ACTIVE
 
 
 def retraining_rules(settings: Settings) -> RetrainingRules:
@@ -60,7 +60,7 @@ def _days(first: dt.date | None, last: dt.date | None) -> int | None:
 
 def training_is_under_way(instance: dg.DagsterInstance) -> bool:
     """Whether a run trains now, or waits to."""
-    return any(instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=ACTIVE)) for job in (TRAIN_MODEL, RETRAIN))
+    return is_running(instance, TRAIN_MODEL) or is_running(instance, RETRAIN)
 
 
 def retraining_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:

@@ -9,7 +9,6 @@ import json
 import os
 import socket
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
@@ -30,33 +29,16 @@ UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.Dags
 ACTIVE = [*UNFINISHED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 
 
-@dataclass(frozen=True)
-class Process:
-    """A process of this or another machine. `started` tells apart two processes that had the same id, one after the other."""
+def process_name(pid: int) -> str | None:
+    """The running process `pid` of this machine as `host/pid/start`, or none: `start` tells apart two that had the same id in turn."""
+    started = start_time(pid)
+    return f"{socket.gethostname()}/{pid}/{started}" if started is not None else None
 
-    host: str
-    pid: int
-    started: str
 
-    @classmethod
-    def of(cls, pid: int) -> "Process | None":
-        """The running process `pid` of this machine, or none."""
-        started = start_time(pid)
-        return cls(socket.gethostname(), pid, started) if started is not None else None
-
-    @classmethod
-    def parse(cls, text: str) -> "Process":
-        """Reads what `str` wrote."""
-        host, pid, started = text.rsplit("/", 2)
-        return cls(host, int(pid), started)
-
-    def __str__(self) -> str:
-        return f"{self.host}/{self.pid}/{self.started}"
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether it ran on this machine and runs no more. Of other machines nothing is known, so they count as alive."""
-        return self.host == socket.gethostname() and start_time(self.pid) != self.started
+def is_dead(process: str) -> bool:
+    """Whether a process ran on this machine and runs no more. Of other machines nothing is known, so they count as alive."""
+    host, pid, _ = process.rsplit("/", 2)
+    return host == socket.gethostname() and process_name(int(pid)) != process
 
 
 def start_time(pid: int) -> str | None:
@@ -78,19 +60,18 @@ def _start_time_without_proc(pid: int) -> str | None:
         return None
 
 
-def this_process() -> Process:
+def this_process() -> str:
     """The process that asks."""
-    process = Process.of(os.getpid())
+    process = process_name(os.getpid())
     if process is None:
         raise RuntimeError("this process cannot see itself in the process table; run on Linux, macOS or Windows")
     return process
 
 
-def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Process | None:
+def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     """The process that executes a run, or none while no process has said so."""
-    tag = run.tags.get(PROCESS_TAG)
-    if tag is not None:
-        return Process.parse(tag)
+    if PROCESS_TAG in run.tags:
+        return run.tags[PROCESS_TAG]
     records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
     for record in records:
         event = record.event_log_entry.dagster_event
@@ -101,7 +82,7 @@ def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> Process | No
     return None
 
 
-def _launched_process(pid: int, said_at: float) -> Process:
+def _launched_process(pid: int, said_at: float) -> str:
     """The process of a launched run: gone, or replaced by a younger one of the same id, counts as dead."""
     import psutil
 
@@ -109,8 +90,7 @@ def _launched_process(pid: int, said_at: float) -> Process:
         started_later = psutil.Process(pid).create_time() > said_at
     except psutil.NoSuchProcess:
         started_later = True
-    living = None if started_later else Process.of(pid)
-    return living or Process(socket.gethostname(), pid, "gone")
+    return (None if started_later else process_name(pid)) or f"{socket.gethostname()}/{pid}/gone"
 
 
 START_PATIENCE_SECONDS = 300.0
@@ -129,7 +109,7 @@ def fail_dead_runs(instance: dg.DagsterInstance, patience_seconds: float = START
     dead = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=[*UNFINISHED, dg.DagsterRunStatus.NOT_STARTED])):
         process = process_of(instance, record.dagster_run)
-        if process.is_dead if process is not None else never_started(record, patience_seconds):
+        if is_dead(process) if process is not None else never_started(record, patience_seconds):
             dead.append(record.dagster_run)
     for run in dead:
         instance.report_run_failed(run, "The process of this run is gone (killed, or the machine was restarted).")
@@ -187,7 +167,9 @@ def run_health_sensor(settings: Settings) -> dg.SensorDefinition:
             )
         if instance.get_runs_count(dg.RunsFilter(statuses=ACTIVE)):
             return dg.SensorResult(skip_reason=dg.SkipReason(said))
-        graph, warehouse = definitions_of(context).asset_graph, warehouse_with_short_timeout(settings)
+        if context.repository_def is None:
+            raise RuntimeError("this sensor is evaluated without its definitions; give them to the context")
+        graph, warehouse = context.repository_def.asset_graph, warehouse_with_short_timeout(settings)
         try:
             left = lost_work(graph, instance, settings, warehouse, ml, states)
         except WarehouseBusyError as busy:
@@ -199,10 +181,3 @@ def run_health_sensor(settings: Settings) -> dg.SensorDefinition:
         return dg.SensorResult(run_requests=[request], cursor=found)
 
     return watch_runs
-
-
-def definitions_of(context: dg.SensorEvaluationContext) -> dg.RepositoryDefinition:
-    """What this code location defines. Raises `RuntimeError` for a context that was made without it."""
-    if context.repository_def is None:
-        raise RuntimeError("this sensor is evaluated without its definitions; give them to the context")
-    return context.repository_def

@@ -10,34 +10,26 @@ Does not belong here: anything that reads landing files, and anything of the pla
     >>> further = continue_into(Path("data"), Scenario.PRODUCT_LAUNCH, days=28)   # four more weeks of files
 """
 
-from simulator.arguments import Continuation, Scenario, SimulationArguments
+from simulator.arguments import Scenario, SimulationArguments
 from simulator.chain import Simulation, simulate
-from simulator.continued_files import continue_into, write_continuation
-from simulator.files import WrittenDataset, write
+from simulator.files import WrittenDataset, continue_into, write
 from simulator.oracle import history_oracle
-from simulator.parameters import BusinessUnit, ChainParameters, Product
 from simulator.scenarios import continue_chain
 from simulator.truth import Truth
-from simulator.variants import HALF_STRENGTH, PUBLISHED_CHAIN, STRONGEST_EFFECT, Variant
+from simulator.variants import HALF_STRENGTH, PUBLISHED_CHAIN, STRONGEST_EFFECT
 
 __all__ = [
     "HALF_STRENGTH",
     "PUBLISHED_CHAIN",
     "STRONGEST_EFFECT",
-    "BusinessUnit",
-    "ChainParameters",
-    "Continuation",
-    "Product",
     "Scenario",
     "Simulation",
     "SimulationArguments",
     "Truth",
-    "Variant",
     "WrittenDataset",
     "continue_chain",
     "continue_into",
     "history_oracle",
     "simulate",
     "write",
-    "write_continuation",
 ]

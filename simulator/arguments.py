@@ -1,10 +1,8 @@
 """The arguments of a simulation."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -35,16 +33,6 @@ class SimulationArguments:
         if self.end < self.start:
             raise ValueError(f"end {self.end} lies before start {self.start}; give an end on or after the start")
 
-    def as_json(self) -> dict[str, Any]:
-        """The arguments as JSON types, dates in ISO form."""
-        return asdict(self) | {"start": self.start.isoformat(), "end": self.end.isoformat()}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "SimulationArguments":
-        """The inverse of `as_json`."""
-        span = {name: date.fromisoformat(document[name]) for name in ("start", "end")}
-        return cls(**{**document, **span})
-
 
 class Scenario(StrEnum):
     """What happens while a chain goes on; `scenarios.py` says how."""
@@ -65,13 +53,3 @@ class Continuation:
     end: date
     orders: int
     seed: int
-
-    def as_json(self) -> dict[str, Any]:
-        """The continuation as JSON types."""
-        return asdict(self) | {"start": self.start.isoformat(), "end": self.end.isoformat()}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> "Continuation":
-        """The inverse of `as_json`."""
-        span = {name: date.fromisoformat(document[name]) for name in ("start", "end")}
-        return cls(**{**document, **span, "scenario": Scenario(document["scenario"])})

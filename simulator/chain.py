@@ -8,6 +8,7 @@ from streams of their own (`streams.py`). Other spans, fewer orders than custome
 beyond the reference simulator.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from enum import IntEnum
@@ -17,7 +18,7 @@ import pandas as pd
 
 from simulator.arguments import SimulationArguments
 from simulator.catalogue import chain_parameters
-from simulator.choice import Contexts, MainChoices, draw_add_ons, draw_main_products
+from simulator.choice import Contexts, MainChoices, context_utility, draw_add_ons, draw_main_products
 from simulator.days import DateArray, days_between, draw_codes, draw_weather, is_holiday, sales_intensity, season_of
 from simulator.parameters import DAYPART_FIRST_HOUR, DAYPART_HOURS, ChainParameters, FloatArray, IntArray
 from simulator.truth import Truth
@@ -71,20 +72,6 @@ class Simulation:
         """All dates of the span, datetime64[D]."""
         return days_between(self.arguments.start, self.arguments.end)
 
-    def true_preferences(self, customer_id: str, business_unit: str, date: date, weather: str) -> dict[str, float]:
-        """See `Truth.true_preferences`."""
-        return self.truth.true_preferences(customer_id, business_unit, date, weather)
-
-
-@dataclass(frozen=True)
-class Customers:
-    """The customer base, one element or row per customer."""
-
-    segment: IntArray
-    taste: FloatArray
-    home: IntArray
-    activity: FloatArray
-
 
 @dataclass(frozen=True)
 class Visits:
@@ -120,42 +107,37 @@ def simulate(
     parameters = variant.parameters(chain_parameters(products, seed))
     rng = np.random.default_rng(seed)
     days = days_between(start, end)
-    base = _draw_customers(parameters, customers, rng)
-    joined, visits = _draw_visits(parameters, base, orders, days, rng)
-    store, contexts = draw_contexts(parameters, base, visits, days, rng)
-    utility = variant.utility(parameters, contexts)
-    choices = draw_main_products(parameters, visits.customer, visits.visit, utility, base.taste, rng)
-    lines = draw_lines(parameters, base, visits, choices, rng)
-    items = np.bincount(lines["order"], minlength=orders)
-    unordered = orders_frame(visits, store, contexts, choices, days).assign(items=items)
-    order_count = np.bincount(visits.customer, minlength=customers)
-    truth = Truth(parameters, arguments, base.segment, base.home, days[joined], order_count, base.taste, choices.habit)
-    return in_time_order(Simulation(arguments, unordered, lines, choices.probability, utility, truth))
-
-
-def _draw_customers(parameters: ChainParameters, count: int, rng: np.random.Generator) -> Customers:
-    segment = rng.choice(len(parameters.segments), count, p=parameters.segment_share)
-    deviation = rng.standard_normal((count, len(parameters.products)))
+    segment = rng.choice(len(parameters.segments), customers, p=parameters.segment_share)
+    deviation = rng.standard_normal((customers, products))
     taste = parameters.segment_taste[segment] + parameters.taste_deviation * deviation
-    home = rng.choice(len(parameters.business_units), count, p=parameters.unit_share)
-    own_activity = rng.gamma(parameters.activity_shape, parameters.activity_scale, count)
-    return Customers(segment, taste, home, parameters.segment_activity[segment] * own_activity)
+    home = rng.choice(len(parameters.business_units), customers, p=parameters.unit_share)
+    own_activity = rng.gamma(parameters.activity_shape, parameters.activity_scale, customers)
+    activity = parameters.segment_activity[segment] * own_activity
+    joined, visits = _draw_visits(parameters, segment, activity, orders, days, rng)
+    none, no_habit = np.zeros(customers, dtype=np.int64), np.zeros(taste.shape)
+    truth = Truth(parameters, arguments, segment, home, days[joined], none, taste, no_habit)
+    return placed_orders(truth, arguments, visits, visits.day / len(days), rng, variant.utility)
 
 
 def _draw_visits(
-    parameters: ChainParameters, base: Customers, orders: int, days: DateArray, rng: np.random.Generator
+    parameters: ChainParameters,
+    segment: IntArray,
+    activity: FloatArray,
+    orders: int,
+    days: DateArray,
+    rng: np.random.Generator,
 ) -> tuple[IntArray, Visits]:
     """The day on which each customer joins, and all orders: days by sales intensity, hours by segment."""
-    customers = len(base.segment)
+    customers = len(segment)
     intensity = sales_intensity(parameters, days)
     passed = np.cumsum(intensity) / intensity.sum()  # part of all sales expected up to the end of each day
     founding = rng.random(customers) < parameters.founding_share
     joined = np.where(founding, 0, rng.integers(0, max(1, int(len(days) * parameters.joining_span)), customers))
     missed = np.where(joined > 0, passed[joined - 1], 0.0)
-    weight = base.activity * (1 - missed)
+    weight = activity * (1 - missed)
     guaranteed = 1 if orders >= customers else 0
     count = guaranteed + rng.multinomial(orders - guaranteed * customers, weight / weight.sum())
-    return joined, place_visits(parameters, base.segment, count, (joined, missed, passed), rng)
+    return joined, place_visits(parameters, segment, count, (joined, missed, passed), rng)
 
 
 def place_visits(
@@ -182,12 +164,49 @@ def place_visits(
     return Visits(customer[by_time], day[by_time], second[by_time], daypart[by_time], visit)
 
 
-def draw_contexts(
-    parameters: ChainParameters, base: Customers, visits: Visits, days: DateArray, rng: np.random.Generator
+def placed_orders(
+    truth: Truth,
+    arguments: SimulationArguments,
+    visits: Visits,
+    trend: FloatArray,
+    rng: np.random.Generator,
+    utility_of: Callable[[ChainParameters, Contexts], FloatArray] = context_utility,
+) -> Simulation:
+    """What the customers buy at their `visits`, in time order.
+
+    truth: as it is before the first of these orders. trend: (orders,) part of the span that has passed.
+    """
+    parameters, days, customer = truth.parameters, days_between(arguments.start, arguments.end), visits.customer
+    store, contexts = _draw_contexts(truth, visits, days, trend, rng)
+    utility = utility_of(parameters, contexts)
+    choices = draw_main_products(parameters, customer, visits.visit, utility, truth.taste, truth.habit, rng)
+    lines = _draw_lines(truth, customer, choices, rng)
+    context = {field.name: getattr(contexts, field.name) for field in fields(contexts)}
+    columns = {
+        "customer": customer,
+        "business_unit": context.pop("unit"),
+        "store": store,
+        "day": visits.day,
+        "ordered_at": days[visits.day].astype("datetime64[s]") + visits.second.astype("timedelta64[s]"),
+        **context,
+        "visit": visits.visit + truth.order_count[customer],
+        "main_product": choices.product,
+        "items": np.bincount(lines["order"], minlength=arguments.orders),
+    }
+    count = truth.order_count + np.bincount(customer, minlength=len(truth.segment))
+    after = replace(truth, order_count=count, habit=choices.habit)
+    orders = pd.DataFrame(columns)
+    return _in_time_order(
+        Simulation(arguments, orders, lines, choices.probability, utility, after, earlier_orders=truth.order_total)
+    )
+
+
+def _draw_contexts(
+    truth: Truth, visits: Visits, days: DateArray, trend: FloatArray, rng: np.random.Generator
 ) -> tuple[IntArray, Contexts]:
     """The store of every order (mostly at home, sometimes travelling) and the circumstances it is placed in."""
-    orders = len(visits.customer)
-    unit = base.home[visits.customer]
+    parameters, orders = truth.parameters, len(visits.customer)
+    unit = truth.home[visits.customer]
     travelling = rng.random(orders) < parameters.travel_share
     unit[travelling] = rng.choice(len(parameters.business_units), travelling.sum(), p=parameters.unit_share)
     store = unit * parameters.stores_per_unit + rng.integers(0, parameters.stores_per_unit, orders)
@@ -198,19 +217,18 @@ def draw_contexts(
         weather=weather[store, visits.day],
         daypart=visits.daypart,
         is_holiday=is_holiday(parameters.business_units, days)[unit, visits.day],
-        trend=visits.day / len(days),
+        trend=trend,
     )
     return store, contexts
 
 
-def draw_lines(
-    parameters: ChainParameters, base: Customers, visits: Visits, choices: MainChoices, rng: np.random.Generator
-) -> pd.DataFrame:
+def _draw_lines(truth: Truth, customer: IntArray, choices: MainChoices, rng: np.random.Generator) -> pd.DataFrame:
     """All order lines: the main products, then the first add-ons, then the second ones."""
-    wanted = rng.binomial(2, parameters.segment_add_on[base.segment[visits.customer]])
-    utility = choices.utility_without_taste + base.taste[visits.customer]
+    parameters = truth.parameters
+    wanted = rng.binomial(2, parameters.segment_add_on[truth.segment[customer]])
+    utility = choices.utility_without_taste + truth.taste[customer]
     add_ons, count = draw_add_ons(parameters, choices.product, utility, wanted, rng)
-    order = np.arange(len(visits.customer))
+    order = np.arange(len(customer))
     of_line = [order, order[count >= 1], order[count >= 2]]
     product = [choices.product, add_ons[count >= 1, 0], add_ons[count >= 2, 1]]
     lines = pd.DataFrame({"order": np.concatenate(of_line)})
@@ -220,25 +238,7 @@ def draw_lines(
     return lines
 
 
-def orders_frame(
-    visits: Visits, store: IntArray, contexts: Contexts, choices: MainChoices, days: DateArray
-) -> pd.DataFrame:
-    """`Simulation.orders` without `items`, in the order of `visits`."""
-    context = {field.name: getattr(contexts, field.name) for field in fields(contexts)}
-    columns = {
-        "customer": visits.customer,
-        "business_unit": context.pop("unit"),
-        "store": store,
-        "day": visits.day,
-        "ordered_at": days[visits.day].astype("datetime64[s]") + visits.second.astype("timedelta64[s]"),
-        **context,
-        "visit": visits.visit,
-        "main_product": choices.product,
-    }
-    return pd.DataFrame(columns)
-
-
-def in_time_order(simulation: Simulation) -> Simulation:
+def _in_time_order(simulation: Simulation) -> Simulation:
     """The same simulation with orders, lines and matrices sorted by time instead of by customer."""
     orders, lines = simulation.orders, simulation.lines
     by_time = np.argsort(orders["ordered_at"].to_numpy(), kind="stable")

@@ -68,19 +68,19 @@ def draw_main_products(
     visit: IntArray,
     utility: FloatArray,
     taste: FloatArray,
+    earlier_habit: FloatArray,
     rng: np.random.Generator,
-    earlier_habit: FloatArray | None = None,
 ) -> MainChoices:
     """Draw every order's main product; the loop runs over visit numbers, all customers at once.
 
     customer, visit: (n,) who orders and how many of these orders that customer placed before. utility: (n, products) of
     the context; it becomes `utility_without_taste`. taste: (customers, products). earlier_habit: (customers, products)
-    habit before the first of these orders; default: none.
+    habit before the first of these orders.
     """
     noise = rng.gumbel(size=utility.shape)
     product = np.zeros(len(customer), dtype=np.int64)
     probability = np.zeros(utility.shape)
-    habit = np.zeros(taste.shape) if earlier_habit is None else earlier_habit.copy()
+    habit = earlier_habit.copy()
     by_visit = np.argsort(visit, kind="stable")
     bounds = np.searchsorted(visit[by_visit], np.arange(visit.max() + 2))
     for first, last in pairwise(bounds):

@@ -7,19 +7,26 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic_core import to_jsonable_python
 
+from simulator.arguments import Scenario
 from simulator.chain import Simulation
 from simulator.identifiers import order_ids, product_ids
 from simulator.people import customer_directory
 from simulator.sales_csv import HEADER, sales_files, sales_paths
+from simulator.scenarios import continue_chain
 from simulator.streams import RandomStream, random_stream
-from simulator.truth import PARAMETERS_FILE
+from simulator.truth import PARAMETERS_FILE, Truth
 
 Progress = Callable[[int, int], None]
 
@@ -49,11 +56,9 @@ class WrittenDataset:
     sales_files: int
     empty_sales_files: int
     """Sales files with a header alone."""
-    reference_files: int
     orders: int
     order_lines: int
     customers: int
-    products: int
 
 
 def write(simulation: Simulation, out: Path, progress: Progress | None = None) -> WrittenDataset:
@@ -68,88 +73,99 @@ def write(simulation: Simulation, out: Path, progress: Progress | None = None) -
     truth.mkdir(parents=True, exist_ok=True)
     simulation.truth.save(truth)
     (truth / "README.txt").write_text(README, encoding="utf-8")
-    write_order_probabilities(simulation, truth / "order_probabilities.parquet")
-    reference_files = _write_reference(simulation, landing / "reference")
-    written, empty = write_sales(simulation, landing, progress)
-    return WrittenDataset(
-        landing=landing,
-        truth=truth,
-        sales_files=written,
-        empty_sales_files=empty,
-        reference_files=reference_files,
-        orders=len(simulation.orders),
-        order_lines=len(simulation.lines),
-        customers=simulation.arguments.customers,
-        products=len(simulation.parameters.products),
-    )
+    _write_order_probabilities(simulation, truth / "order_probabilities.parquet")
+    _write_reference(simulation, landing / "reference")
+    return _write_sales(simulation, landing, truth, progress)
+
+
+def continue_into(
+    out: Path,
+    scenario: Scenario | str = Scenario.NONE,
+    days: int = 28,
+    orders: int | None = None,
+    seed: int = 1,
+    progress: Progress | None = None,
+) -> WrittenDataset:
+    """Continue the dataset in `out` (which holds `landing` and `truth`) by `days` days; see `continue_chain`.
+
+    The catalogue comes first, and only if it grew, so that no sale is of an unknown product; the truth comes last, so that
+    an interrupted write is completed by the same call.
+
+    Raises `FileNotFoundError` if `out` holds no truth to continue, `ValueError` for less than one day.
+    """
+    landing, folder = Path(out) / "landing", Path(out) / "truth"
+    known = Truth.load(folder)
+    if days < 1:
+        raise ValueError(f"days is {days}; give at least 1")
+    first, last = known.last_day + timedelta(days=1), known.last_day + timedelta(days=days)
+    simulation = continue_chain(known, scenario, first, last, orders, seed)
+    if len(simulation.parameters.products) > len(known.parameters.products):
+        _write_table(landing / "reference" / "products.csv", _products_table(simulation))
+    written = _write_sales(simulation, landing, folder, progress)
+    _write_order_probabilities(simulation, folder / f"order_probabilities_{first}.parquet")
+    simulation.truth.save(folder)
+    return written
 
 
 def _refuse_another_dataset(simulation: Simulation, landing: Path, truth: Path) -> None:
-    written = _written(truth / PARAMETERS_FILE)
+    marker = truth / PARAMETERS_FILE
+    written: dict[str, Any] = {}
+    if marker.is_file():
+        with suppress(json.JSONDecodeError):  # not even the marker is whole
+            written = json.loads(marker.read_text(encoding="utf-8"))
     if written.get("continuations"):
         raise FileExistsError(
             f"{landing}: was continued after its simulation; choose another folder or remove it first"
         )
-    if written.get("arguments") == simulation.arguments.as_json():
+    if written.get("arguments") == to_jsonable_python(simulation.arguments):
         return
     for folder in (landing, truth):
         if folder.exists() and any(folder.iterdir()):
             raise FileExistsError(f"{folder}: holds files of another dataset; choose another folder or remove it first")
 
 
-def _written(marker: Path) -> dict[str, Any]:
-    """The document of the simulation that was written here; empty if there is none, or not even its marker is whole."""
-    if not marker.is_file():
-        return {}
-    try:
-        document: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
-    except json.JSONDecodeError:
-        return {}
-    return document
-
-
-def write_whole(file: Path, content: bytes) -> None:
+def _write_whole(file: Path, content: bytes) -> None:
     """Write a file under a hidden name, then rename it: whoever watches the folder sees it whole or not at all."""
     part = file.with_name(f".{file.name}.part")
     part.write_bytes(content)
     part.replace(file)
 
 
-def write_sales(simulation: Simulation, landing: Path, progress: Progress | None) -> tuple[int, int]:
-    """Write all sales files; returns how many there are and how many are a header alone."""
+def _write_sales(simulation: Simulation, landing: Path, truth: Path, progress: Progress | None) -> WrittenDataset:
+    """Write all sales files."""
     total, done, empty = len(sales_paths(simulation)), 0, 0
     for path, content in sales_files(simulation):
         file = landing / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, content)
+        _write_whole(file, content)
         done += 1
         empty += content == HEADER
         if progress is not None:
             progress(done, total)
-    return done, empty
+    orders, lines = len(simulation.orders), len(simulation.lines)
+    return WrittenDataset(landing, truth, done, empty, orders, lines, simulation.arguments.customers)
 
 
-def _write_reference(simulation: Simulation, folder: Path) -> int:
-    """Write business_units.csv, products.csv and customers.csv; returns the number of files."""
+def _write_reference(simulation: Simulation, folder: Path) -> None:
+    """Write business_units.csv, products.csv and customers.csv."""
     parameters, seed = simulation.parameters, simulation.arguments.seed
     units = pd.DataFrame([vars(unit) for unit in parameters.business_units]).drop(columns="holiday_country")
     tables = {
         "business_units": units,
-        "products": products_table(simulation),
+        "products": _products_table(simulation),
         "customers": customer_directory(simulation.truth.home, parameters.business_units, seed),
     }
     folder.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        write_table(folder / f"{name}.csv", table)
-    return len(tables)
+        _write_table(folder / f"{name}.csv", table)
 
 
-def write_table(file: Path, table: pd.DataFrame) -> None:
+def _write_table(file: Path, table: pd.DataFrame) -> None:
     """Write a reference file."""
-    write_whole(file, table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
+    _write_whole(file, table.to_csv(index=False, lineterminator="\n").encode("utf-8"))
 
 
-def products_table(simulation: Simulation) -> pd.DataFrame:
+def _products_table(simulation: Simulation) -> pd.DataFrame:
     """What products.csv shows: the catalogue after the simulated days."""
     products = simulation.parameters.products
     rng = random_stream(simulation.truth.arguments.seed, RandomStream.STOCK)
@@ -164,11 +180,8 @@ def products_table(simulation: Simulation) -> pd.DataFrame:
     )
 
 
-def write_order_probabilities(simulation: Simulation, file: Path) -> None:
+def _write_order_probabilities(simulation: Simulation, file: Path) -> None:
     """One row per order and product: what `README` says of order_probabilities.parquet."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     orders, products = simulation.probabilities.shape
     row = np.arange(orders * products)
     table = pa.table(

@@ -7,7 +7,7 @@ Salmond, Smith 1993, without resampling, since a taste never moves). Orders of e
 so time grows with orders x particles; memory is bounded by `ORDERS_AT_ONCE` x particles.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +28,7 @@ def history_oracle(
     simulation: Simulation,
     particles: int = PARTICLES,
     seed: int = 1,
-    customers: Iterable[int] | None = None,
+    customers: Collection[int] | None = None,
     *,
     as_orders_come: bool = False,
 ) -> FloatArray:
@@ -47,16 +47,13 @@ def history_oracle(
     if particles < 1:
         raise ValueError(f"particles is {particles}; give at least 1")
     prior = _Prior.draw(simulation.parameters, particles, np.random.default_rng(seed))
-    order_customer = simulation.orders["customer"].to_numpy()
-    by_customer = np.argsort(order_customer, kind="stable")
-    chosen = range(len(simulation.truth.segment)) if customers is None else customers
-    first = np.searchsorted(order_customer[by_customer], np.arange(len(simulation.truth.segment) + 1))
     evidence = _Evidence.of(simulation)
     probabilities = np.full(simulation.probabilities.shape, np.nan)
-    for customer in chosen:
-        rows = by_customer[first[customer] : first[customer + 1]]
-        if len(rows):
-            probabilities[rows] = _filtered(prior, evidence.take(rows), simulation.parameters, as_orders_come)
+    for customer, rows in simulation.orders.groupby("customer").indices.items():
+        if customers is None or customer in customers:
+            probabilities[rows] = _filtered(
+                prior, evidence.take(np.asarray(rows)), simulation.parameters, as_orders_come
+            )
     return probabilities
 
 

@@ -6,7 +6,7 @@ Effects are additive utilities in nats (log-odds) of the multinomial logit model
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,35 +45,35 @@ class BusinessUnit:
 
 @dataclass(frozen=True, eq=False)
 class ChainParameters:
-    """All parameters of one chain. Shapes are given after each field."""
+    """All parameters of one chain; each array with its shape, which is checked."""
 
     products: tuple[Product, ...]
     business_units: tuple[BusinessUnit, ...]
     segments: tuple[str, ...]
 
     # What is bought: utility of product k
-    base: FloatArray  # (K,)
-    unit_effect: FloatArray  # (R, K)
-    season_effect: FloatArray  # (4, K)
-    season_strength: FloatArray  # (R,) how strongly a unit feels the seasons
-    weather_effect: FloatArray  # (4, K)
-    daypart_effect: FloatArray  # (4, K)
-    holiday_effect: FloatArray  # (K,)
-    trend_effect: FloatArray  # (K,) gained from the first to the last day of the span
-    segment_taste: FloatArray  # (G, K) mean taste of a segment
+    base: Annotated[FloatArray, "K"]
+    unit_effect: Annotated[FloatArray, "R K"]
+    season_effect: Annotated[FloatArray, "4 K"]
+    season_strength: Annotated[FloatArray, "R"]  # how strongly a unit feels the seasons
+    weather_effect: Annotated[FloatArray, "4 K"]
+    daypart_effect: Annotated[FloatArray, "4 K"]
+    holiday_effect: Annotated[FloatArray, "K"]
+    trend_effect: Annotated[FloatArray, "K"]  # gained from the first to the last day of the span
+    segment_taste: Annotated[FloatArray, "G K"]  # mean taste of a segment
     taste_deviation: float  # standard deviation of a customer's taste around it
     habit_strength: float  # utility of a product that was the last, and every earlier, choice
     habit_decay: float  # weight of the old habit when a new order comes in
-    add_on_affinity: FloatArray  # (K main, K add-on)
+    add_on_affinity: Annotated[FloatArray, "K K"]
     add_on_affinity_weight: float
     add_on_utility_weight: float  # weight of the main choice's utility in the choice of add-ons
 
     # Who buys, where and when
-    segment_share: FloatArray  # (G,) sums to 1
-    segment_activity: FloatArray  # (G,) relative number of orders
-    segment_add_on: FloatArray  # (G,) chance of each of two possible add-ons
-    segment_daypart: FloatArray  # (G, 4) rows sum to 1
-    unit_share: FloatArray  # (R,) sums to 1: homes of customers, and where travellers go
+    segment_share: Annotated[FloatArray, "G"]  # sums to 1
+    segment_activity: Annotated[FloatArray, "G"]  # relative number of orders
+    segment_add_on: Annotated[FloatArray, "G"]  # chance of each of two possible add-ons
+    segment_daypart: Annotated[FloatArray, "G 4"]  # rows sum to 1
+    unit_share: Annotated[FloatArray, "R"]  # sums to 1: homes of customers, and where travellers go
     travel_share: float  # chance that an order is placed while travelling
     activity_shape: float  # gamma shape and scale of a customer's own activity
     activity_scale: float
@@ -81,41 +81,22 @@ class ChainParameters:
     joining_span: float  # the others join within this part of the span
     double_quantity_share: float  # chance that a line is for two
     stores_per_unit: int
-    day_of_week_intensity: FloatArray  # (7,) Monday first
+    day_of_week_intensity: Annotated[FloatArray, "7"]  # Monday first
     growth: float  # relative growth of sales over the span
     winter_peak: float  # amplitude of the yearly wave of sales
-    weather_probability: FloatArray  # (R, 12 months, 4) rows sum to 1
+    weather_probability: Annotated[FloatArray, "R 12 4"]  # rows sum to 1
 
     def __post_init__(self) -> None:
-        for name, shape in self._shapes().items():
-            actual = getattr(self, name).shape
-            if actual != shape:
-                raise ValueError(f"chain parameter {name} has shape {actual}; give it shape {shape}")
+        sizes = {"K": len(self.products), "R": len(self.business_units), "G": len(self.segments)}
+        for field in fields(self):
+            for axes in getattr(field.type, "__metadata__", ()):
+                shape = tuple(sizes.get(axis) or int(axis) for axis in axes.split())
+                actual = getattr(self, field.name).shape
+                if actual != shape:
+                    raise ValueError(f"chain parameter {field.name} has shape {actual}; give it shape {shape}")
         for name in ("segment_share", "unit_share", "segment_daypart", "weather_probability"):
             if not np.allclose(getattr(self, name).sum(axis=-1), 1.0):
                 raise ValueError(f"chain parameter {name} does not sum to 1; give shares that do")
-
-    def _shapes(self) -> dict[str, tuple[int, ...]]:
-        products, units, segments = len(self.products), len(self.business_units), len(self.segments)
-        return {
-            "base": (products,),
-            "unit_effect": (units, products),
-            "season_effect": (len(SEASONS), products),
-            "season_strength": (units,),
-            "weather_effect": (len(WEATHERS), products),
-            "daypart_effect": (len(DAYPARTS), products),
-            "holiday_effect": (products,),
-            "trend_effect": (products,),
-            "segment_taste": (segments, products),
-            "add_on_affinity": (products, products),
-            "segment_share": (segments,),
-            "segment_activity": (segments,),
-            "segment_add_on": (segments,),
-            "segment_daypart": (segments, len(DAYPARTS)),
-            "unit_share": (units,),
-            "day_of_week_intensity": (7,),
-            "weather_probability": (units, 12, len(WEATHERS)),
-        }
 
     def as_json(self) -> dict[str, Any]:
         """All parameters as JSON types; floats survive the round trip exactly."""

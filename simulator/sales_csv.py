@@ -1,13 +1,15 @@
 """The daily sales files: their paths and their bytes.
 
-All lines are formatted at once, in blocks of whole files: Arrow joins the columns of a block into one string array,
-whose data buffer then already holds the files one after the other; a file's content is a slice of it.
+All lines are formatted at once, in blocks of whole files: Arrow joins the columns of a block; a file's content is a slice
+of its lines.
 """
 
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from simulator.chain import Blanks, Simulation
 from simulator.identifiers import customer_ids, order_ids, product_ids, transaction_ids
@@ -40,11 +42,9 @@ def sales_files(simulation: Simulation) -> Iterator[tuple[str, bytes]]:
     columns = _Columns(simulation)
     for first, last in _blocks(ends):
         text = columns.formatted(by_file[ends[first] : ends[last]])
-        offsets, content = _buffers(text)
-        start = ends[first]
         for file in range(first, last):
-            body = content[offsets[ends[file] - start] : offsets[ends[file + 1] - start]]
-            yield paths[file], HEADER + bytes(body)
+            body = "".join(text[ends[file] - ends[first] : ends[file + 1] - ends[first]])
+            yield paths[file], HEADER + body.encode()
 
 
 def sales_paths(simulation: Simulation) -> list[str]:
@@ -63,21 +63,10 @@ def _blocks(ends: IntArray) -> Iterator[tuple[int, int]]:
         first = last
 
 
-def _buffers(text: Any) -> tuple[IntArray, memoryview]:
-    """Offsets (rows + 1,) and bytes of an Arrow string array."""
-    _, offsets, data = text.buffers()
-    if not len(text):
-        return np.zeros(1, dtype=np.int64), memoryview(b"")
-    return np.frombuffer(offsets, dtype=np.int32)[: len(text) + 1].astype(np.int64), memoryview(data)
-
-
 class _Columns:
     """The columns of all sales lines, as dictionaries and codes until a block needs their text."""
 
     def __init__(self, simulation: Simulation) -> None:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
         orders, parameters = simulation.orders, simulation.parameters
         units = parameters.business_units
         self._lines = simulation.lines
@@ -92,7 +81,7 @@ class _Columns:
         self._quantities = len(quantities)
         self._prices = pa.array([f"{amount // 100}.{amount % 100:02d}" for amount in cents])
         self._products = pa.array(product_ids(len(parameters.products)))
-        self._order_columns = {
+        order_columns = {
             "order_id": order_ids(len(orders), simulation.earlier_orders),
             "business_unit": _decoded([unit.business_unit_id for unit in units], orders["business_unit"]),
             "customer_id": _decoded(customer_ids(simulation.arguments.customers), orders["customer"]),
@@ -100,34 +89,30 @@ class _Columns:
             "payment_method": _decoded([*PAYMENT_METHODS, ""], payment),
             "weather": _decoded([*(f"{name}\n" for name in WEATHERS), "\n"], weather),
         }
+        self._orders = pa.table(order_columns)
         earlier = MOST_LINES_PER_ORDER * simulation.earlier_orders
-        self._transactions = transaction_ids(earlier, earlier + len(self._lines), earlier + len(self._lines))
+        self._transactions = transaction_ids(len(self._lines), earlier)
 
-    def formatted(self, rows: IntArray) -> Any:
-        """CSV text, each with its line end, of the given rows of the simulation's lines; an Arrow string array."""
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
+    def formatted(self, rows: IntArray) -> list[str]:
+        """CSV text, each with its line end, of the given rows of the simulation's lines."""
         lines = self._lines.iloc[rows]
         product, quantity = lines["product"].to_numpy(), lines["quantity"].to_numpy()
-        order = pa.array(lines["order"].to_numpy())
-        of_order = {name: column.take(order) for name, column in self._order_columns.items()}
-        return pc.binary_join_element_wise(
+        orders = self._orders.take(pa.array(lines["order"].to_numpy()))
+        text: list[str] = pc.binary_join_element_wise(
             self._transactions.take(pa.array(rows)),
-            of_order["order_id"],
-            of_order["business_unit"],
+            orders["order_id"],
+            orders["business_unit"],
             self._products.take(pa.array(product)),
-            of_order["customer_id"],
+            orders["customer_id"],
             pa.array(quantity).cast(pa.string()),
             self._prices.take(pa.array(product * self._quantities + quantity - 1)),
-            of_order["transaction_date"],
-            of_order["payment_method"],
-            of_order["weather"],
+            orders["transaction_date"],
+            orders["payment_method"],
+            orders["weather"],
             ",",
-        )
+        ).to_pylist()
+        return text
 
 
 def _decoded(names: Any, codes: Any) -> Any:
-    import pyarrow as pa
-
     return pa.array(names).take(pa.array(np.asarray(codes)))

@@ -14,25 +14,15 @@ further days are stationary but for season and day of week.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
 from simulator.arguments import Continuation, Scenario, SimulationArguments
-from simulator.chain import (
-    Blanks,
-    Customers,
-    Simulation,
-    draw_contexts,
-    draw_lines,
-    in_time_order,
-    orders_frame,
-    place_visits,
-)
-from simulator.choice import context_utility, draw_main_products
+from simulator.catalogue import EFFECT_DEVIATION, EFFECTS
+from simulator.chain import Blanks, Simulation, place_visits, placed_orders
 from simulator.days import days_between, sales_intensity
-from simulator.launch import launched
-from simulator.parameters import WEATHERS, FloatArray, IntArray
+from simulator.parameters import WEATHERS, FloatArray, IntArray, Product
 from simulator.streams import RandomStream, random_stream
 from simulator.truth import Truth
 
@@ -40,6 +30,13 @@ MOVING_SHARE = 2 / 3
 MOVES_TO = "iced"
 DRY_DAYS_LOST = 0.65
 WEATHER_EFFECT_FACTOR = 1.5
+LAUNCHES = (
+    Product("Caramel Oat Latte", "Hot Coffee", 525),
+    Product("Maple Cold Foam", "Cold Coffee", 550),
+    Product("Cardamom Bun", "Bakery", 425),
+)
+LAUNCH_APPEAL = 1.1
+"""Utility that the launched product has over the average of the catalogue: the reason why many want it."""
 BROKEN_STORES = 2
 """One of so many stores has a broken till."""
 BROKEN_WEATHER_SHARE = 0.8
@@ -61,7 +58,7 @@ def continue_chain(
         raise ValueError(f"start {start} lies within the simulated days (until {truth.last_day}); give a later start")
     orders = orders_at_pace(truth, start, end) if orders is None else orders
     rng = random_stream(seed, RandomStream.CONTINUATION, start.toordinal())
-    changed = CHANGES[scenario](truth, rng)
+    changed = CHANGES[scenario](truth, rng) if scenario in CHANGES else truth
     arguments = SimulationArguments(orders, len(truth.segment), seed, start, end, len(changed.parameters.products))
     simulation = _further_days(changed, arguments, rng)
     if scenario is Scenario.BROKEN_UPSTREAM:
@@ -83,10 +80,6 @@ def orders_at_pace(truth: Truth, start: date, end: date) -> int:
     return max(1, round(truth.arguments.orders * float(joined * further / span)))
 
 
-def _unchanged(truth: Truth, rng: np.random.Generator) -> Truth:  # noqa: ARG001 - one signature for all changes
-    return truth
-
-
 def _tastes_shifted(truth: Truth, rng: np.random.Generator) -> Truth:
     """Two thirds of the customers get a new taste around that of the segment `MOVES_TO`; dayparts and add-ons stay theirs."""
     parameters = truth.parameters
@@ -96,7 +89,7 @@ def _tastes_shifted(truth: Truth, rng: np.random.Generator) -> Truth:
     return replace(truth, taste=np.where(moving[:, None], new, truth.taste))
 
 
-def _weather_shifted(truth: Truth, rng: np.random.Generator) -> Truth:  # noqa: ARG001
+def _weather_shifted(truth: Truth, rng: np.random.Generator) -> Truth:  # noqa: ARG001 - one signature for all changes
     parameters = truth.parameters
     probability = parameters.weather_probability.copy()
     dry, rainy = [WEATHERS.index("Sunny"), WEATHERS.index("Cloudy")], WEATHERS.index("Rainy")
@@ -107,43 +100,52 @@ def _weather_shifted(truth: Truth, rng: np.random.Generator) -> Truth:  # noqa: 
     return replace(truth, parameters=replace(parameters, weather_probability=probability, weather_effect=effect))
 
 
+def _launched(truth: Truth, rng: np.random.Generator) -> Truth:
+    """The chain with one more product, the last of the catalogue; nobody has a habit of it yet.
+
+    Its effects are the mean of the other products' ones with small deviations, its taste varies between customers as that of
+    any product does.
+    """
+    parameters = truth.parameters
+    arrays: dict[str, FloatArray] = {name: _with_mean(getattr(parameters, name), rng) for name in EFFECTS}
+    arrays["base"][-1] += LAUNCH_APPEAL
+    known = {product.name for product in parameters.products}
+    numbered = Product(f"New Special {len(parameters.products) + 1}", "Hot Coffee", 495)
+    product = next((product for product in LAUNCHES if product.name not in known), numbered)
+    affinity = _with_mean(_with_mean(parameters.add_on_affinity, rng).T, rng).T
+    affinity[-1, -1] = -1.0
+    extended = replace(parameters, products=(*parameters.products, product), add_on_affinity=affinity, **arrays)  # type: ignore[arg-type]
+    customers = len(truth.segment)
+    deviation = parameters.taste_deviation * rng.standard_normal(customers)
+    taste = arrays["segment_taste"][truth.segment, -1] + deviation
+    habit = np.hstack([truth.habit, np.zeros((customers, 1))])
+    return replace(truth, parameters=extended, taste=np.column_stack([truth.taste, taste]), habit=habit)
+
+
+def _with_mean(effect: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """An effect (…, products) with one more product, the mean of the others plus a deviation."""
+    new = effect.mean(axis=-1, keepdims=True) + EFFECT_DEVIATION * rng.standard_normal((*effect.shape[:-1], 1))
+    return np.concatenate([effect, new], axis=-1)
+
+
 CHANGES: dict[Scenario, Callable[[Truth, np.random.Generator], Truth]] = {
-    Scenario.NONE: _unchanged,
-    Scenario.PRODUCT_LAUNCH: launched,
+    Scenario.PRODUCT_LAUNCH: _launched,
     Scenario.TASTE_SHIFT: _tastes_shifted,
     Scenario.WEATHER_SHIFT: _weather_shifted,
-    Scenario.BROKEN_UPSTREAM: _unchanged,
 }
 
 
 def _further_days(truth: Truth, arguments: SimulationArguments, rng: np.random.Generator) -> Simulation:
     parameters = truth.parameters
-    days = days_between(arguments.start, arguments.end)
     activity, _ = _activity(truth)
-    base = Customers(truth.segment, truth.taste, truth.home, activity)
     count = rng.multinomial(arguments.orders, activity / activity.sum())
-    intensity = sales_intensity(replace(parameters, growth=0.0), days)
+    intensity = sales_intensity(replace(parameters, growth=0.0), days_between(arguments.start, arguments.end))
     everyone = np.zeros(len(count), dtype=np.int64)
     span = (everyone, everyone.astype(np.float64), np.cumsum(intensity) / intensity.sum())
     visits = place_visits(parameters, truth.segment, count, span, rng)
-    store, contexts = draw_contexts(parameters, base, visits, days, rng)
-    contexts = replace(contexts, trend=np.full(arguments.orders, _final_trend(truth)))
-    utility = context_utility(parameters, contexts)
-    choices = draw_main_products(
-        parameters, visits.customer, visits.visit, utility, truth.taste, rng, earlier_habit=truth.habit
-    )
-    lines = draw_lines(parameters, base, visits, choices, rng)
-    items = np.bincount(lines["order"], minlength=arguments.orders)
-    frame = orders_frame(visits, store, contexts, choices, days).assign(items=items)
-    frame["visit"] += truth.order_count[frame["customer"].to_numpy()]
-    after = replace(truth, order_count=truth.order_count + count, habit=choices.habit)
-    further = Simulation(arguments, frame, lines, choices.probability, utility, after, earlier_orders=truth.order_total)
-    return in_time_order(further)
-
-
-def _final_trend(truth: Truth) -> float:
-    span = (truth.arguments.end - truth.arguments.start).days + 1
-    return (span - 1) / span
+    first_days = (truth.arguments.end - truth.arguments.start).days + 1
+    final_trend = np.full(arguments.orders, (first_days - 1) / first_days)
+    return placed_orders(truth, arguments, visits, final_trend, rng)
 
 
 def _activity(truth: Truth) -> tuple[FloatArray, FloatArray]:
@@ -170,10 +172,3 @@ def _blanks(simulation: Simulation, rng: np.random.Generator) -> IntArray:
     deep = rng.random(len(broken)) < BROKEN_WEATHER_SHARE
     blanks: IntArray = np.where(broken, np.where(deep, Blanks.PAYMENT_AND_WEATHER, Blanks.PAYMENT), Blanks.NONE)
     return blanks
-
-
-def next_days(truth: Truth, days: int) -> tuple[date, date]:
-    """First and last of the `days` >= 1 days that follow the simulated ones."""
-    if days < 1:
-        raise ValueError(f"days is {days}; give at least 1")
-    return truth.last_day + timedelta(days=1), truth.last_day + timedelta(days=days)

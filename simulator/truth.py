@@ -8,6 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import TypeAdapter
+from pydantic_core import to_jsonable_python
 
 from simulator.arguments import Continuation, SimulationArguments
 from simulator.choice import Contexts, context_utility, softmax
@@ -71,17 +75,14 @@ class Truth:
 
     def save(self, folder: Path) -> None:
         """Write parameters.json and customers.parquet into an existing folder."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         document = {
             "format": FORMAT,
-            "arguments": self.arguments.as_json(),
-            "continuations": [continuation.as_json() for continuation in self.continuations],
+            "arguments": to_jsonable_python(self.arguments),
+            "continuations": to_jsonable_python(self.continuations),
             "parameters": self.parameters.as_json(),
         }
         (folder / PARAMETERS_FILE).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        units = [unit.business_unit_id for unit in self.parameters.business_units]
+        units, products = list(self._unit_rows), product_ids(len(self.parameters.products))
         columns: dict[str, Any] = {
             "customer_id": list(self._customer_rows),
             "segment": np.array(self.parameters.segments)[self.segment],
@@ -90,7 +91,7 @@ class Truth:
             "order_count": self.order_count,
         }
         for name, matrix in (("taste", self.taste), ("habit", self.habit)):
-            columns |= {f"{name}_{product}": matrix[:, column] for product, column in self._product_rows.items()}
+            columns |= {f"{name}_{product}": matrix[:, column] for column, product in enumerate(products)}
         pq.write_table(pa.table(columns), folder / CUSTOMERS_FILE)
 
     @classmethod
@@ -99,8 +100,6 @@ class Truth:
 
         Raises `FileNotFoundError` if `folder` holds no truth, `ValueError` if it was written in another format.
         """
-        import pyarrow.parquet as pq
-
         document = _read_document(Path(folder))
         parameters = ChainParameters.from_json(document["parameters"])
         table = pq.read_table(Path(folder) / CUSTOMERS_FILE)
@@ -108,14 +107,14 @@ class Truth:
         units = [unit.business_unit_id for unit in parameters.business_units]
         return cls(
             parameters=parameters,
-            arguments=SimulationArguments.from_json(document["arguments"]),
+            arguments=TypeAdapter(SimulationArguments).validate_python(document["arguments"]),
             segment=_codes(table["segment"].to_pylist(), parameters.segments),
             home=_codes(table["home_business_unit"].to_pylist(), units),
             joined=table["joined"].to_numpy().astype("datetime64[D]"),
             order_count=table["order_count"].to_numpy(),
             taste=np.column_stack([table[f"taste_{product}"].to_numpy() for product in products]),
             habit=np.column_stack([table[f"habit_{product}"].to_numpy() for product in products]),
-            continuations=tuple(map(Continuation.from_json, document.get("continuations", []))),
+            continuations=TypeAdapter(tuple[Continuation, ...]).validate_python(document.get("continuations", [])),
         )
 
     def _contexts(self, unit: int, day: date, weather: int) -> Contexts:
@@ -137,10 +136,6 @@ class Truth:
     @cached_property
     def _customer_rows(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(customer_ids(len(self.segment)))}
-
-    @cached_property
-    def _product_rows(self) -> dict[str, int]:
-        return {name: row for row, name in enumerate(product_ids(len(self.parameters.products)))}
 
     @cached_property
     def _unit_rows(self) -> dict[str, int]:

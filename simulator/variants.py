@@ -32,10 +32,6 @@ class Variant:
     utility: Callable[[ChainParameters, Contexts], FloatArray]
 
 
-def _same(parameters: ChainParameters) -> ChainParameters:
-    return parameters
-
-
 def _halved(parameters: ChainParameters) -> ChainParameters:
     """Everything that sets customers and circumstances apart is half as strong."""
     return replace(parameters, **{name: getattr(parameters, name) * 0.5 for name in HALVED})
@@ -59,6 +55,6 @@ def _strongest_effect(parameters: ChainParameters, contexts: Contexts) -> FloatA
     return utility
 
 
-PUBLISHED_CHAIN = Variant("published", _same, context_utility)
+PUBLISHED_CHAIN = Variant("published", lambda parameters: parameters, context_utility)
 HALF_STRENGTH = Variant("half strength", _halved, context_utility)
-STRONGEST_EFFECT = Variant("strongest effect", _same, _strongest_effect)
+STRONGEST_EFFECT = Variant("strongest effect", lambda parameters: parameters, _strongest_effect)

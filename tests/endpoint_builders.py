@@ -88,7 +88,7 @@ class Caller:
 
     def post(self, body: Any, *, method: str = "POST", path: str = "/score", **headers: str) -> Said:
         """Sends bytes as they are and anything else as JSON; `x_request_id=...` becomes a header."""
-        key = self.key if self.key is not None else endpoint_key(self.endpoint.client.files)
+        key = self.key if self.key is not None else endpoint_key(self.endpoint.files)
         sent = {"Authorization": f"Bearer {key}"} if key else {}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -169,7 +169,7 @@ def only(name: str, model: Deployment) -> DesiredState:
 
 def process_of(endpoint: LocalEndpoint, name: str) -> ProcessId | None:
     """The process of a deployment or of the gateway, as the supervisor wrote it down."""
-    document = read_json(endpoint.client.files.observed)
+    document = read_json(endpoint.files.observed)
     entries = [document["gateway"], *document["deployments"]]
     found = next(entry["process"] for entry in entries if entry["name"] == name)
     return ProcessId(*found) if found is not None else None

@@ -1,7 +1,7 @@
 """Chains to evaluate models on, as a training snapshot would hold them: without files, warehouse and dbt."""
 
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,11 +35,10 @@ class Case:
 
 def case(chain: str, orders: int, customers: int, seed: int) -> Case:
     """Simulate and lay out one chain of `CHAINS`."""
+    simulation = simulate(orders, customers, seed, variant=VARIANTS.get(chain, PUBLISHED_CHAIN))
     if chain == HABIT_DATA:
-        simulation = simulate(orders, customers, seed)
-        mains, lines = creatures_of_habit(simulation, np.random.default_rng(seed))
-        return Case(chain, orders, customers, seed, as_snapshot(simulation, mains, lines), None)
-    simulation = simulate(orders, customers, seed, variant=VARIANTS[chain])
+        snapshot = as_snapshot(simulation, *creatures_of_habit(simulation, np.random.default_rng(seed)))
+        return Case(chain, orders, customers, seed, snapshot, None)
     snapshot = as_snapshot(simulation, simulation.orders["main_product"].to_numpy(), simulation.lines)
     return Case(chain, orders, customers, seed, snapshot, simulation)
 
@@ -130,36 +129,25 @@ class _Past:
     """For each of n orders in time order the same customer's orders of earlier dates."""
 
     def __init__(self, customer: np.ndarray, dates: np.ndarray) -> None:
-        self._sequence = np.argsort(customer, kind="stable")
-        who, when = customer[self._sequence], dates[self._sequence]
-        position = np.arange(len(who))
-        new_customer = np.append(True, who[1:] != who[:-1])
-        new_day = new_customer | np.append(True, when[1:] != when[:-1])
-        self._beginnings = np.flatnonzero(new_customer).tolist()
-        self._start = np.maximum.accumulate(np.where(new_customer, position, 0))
-        self._known = np.maximum.accumulate(np.where(new_day, position, 0))
-        self.count = self._unsorted(self._known - self._start)
+        self._customer = customer
+        self._first_of_date = pd.Series(range(len(dates))).groupby([customer, dates]).transform("min").to_numpy()
+        self.count = self._by_customer(dates).cumcount().to_numpy()[self._first_of_date]
 
-    def _unsorted(self, values: np.ndarray) -> np.ndarray:
-        back = np.empty_like(values)
-        back[self._sequence] = values
-        return back
+    def _by_customer(self, values: np.ndarray) -> Any:
+        return pd.DataFrame(values).groupby(self._customer)
 
     def total(self, values: np.ndarray) -> np.ndarray:
         """Sums of `values` (n, m) over the past; each customer's are added up alone, for decayed values grow fast."""
-        sorted_values = values[self._sequence]
-        before = np.zeros(sorted_values.shape)
-        for first, last in pairwise([*self._beginnings, len(before)]):
-            np.cumsum(sorted_values[first : last - 1], axis=0, out=before[first + 1 : last])
-        return self._unsorted(before[self._known])
+        sums = self._by_customer(values).cumsum().to_numpy()
+        before: np.ndarray = self._by_customer(sums).shift(fill_value=0).to_numpy()
+        return before[self._first_of_date]
 
     def value_of_order(self, values: np.ndarray, back: int, nothing: object = np.datetime64("NaT")) -> np.ndarray:
         """`values` (n,) of the last (back = 1), second last, … order of the past, `nothing` without one."""
-        position = self._known - back
-        found = values[self._sequence][position.clip(min=0)]
-        return self._unsorted(np.where(position >= self._start, found, nothing).astype(values.dtype))
+        earlier: np.ndarray = self._by_customer(values).shift(back, fill_value=nothing)[0].to_numpy()
+        return earlier[self._first_of_date].astype(values.dtype)
 
     def value_of_first(self, values: np.ndarray) -> np.ndarray:
         """`values` (n,) of the first order of the past, NaT without one."""
-        found = values[self._sequence][self._start]
-        return self._unsorted(np.where(self._known > self._start, found, np.datetime64("NaT")).astype(values.dtype))
+        found = self._by_customer(values).transform("first")[0].to_numpy()
+        return np.where(self.count > 0, found, np.datetime64("NaT")).astype(values.dtype)

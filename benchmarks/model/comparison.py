@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -21,18 +22,14 @@ LARGE_CUSTOMERS, LARGE_GOAL, SMALL_GOAL = 10_000, 98.0, 95.0
 class Result:
     """What one answer reached on one chain. `closed` is the percentage of the gap from popularity to the oracle, None without one.
 
-    `loss` (holdout orders,) and `customers`, their ids, are kept for the bootstrap over seeds.
+    `loss` (holdout orders,) is kept for the bootstrap over seeds.
     """
 
-    chain: str
-    orders: int
-    customers: int
-    seed: int
+    case: Case
     name: str
     metrics: Metrics
     closed: float | None
     loss: np.ndarray
-    customer_ids: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -50,82 +47,62 @@ class Summary:
     worse_by: Interval
 
 
-@dataclass(frozen=True)
-class Compared:
-    """One chain of one size: summaries, and the packages that are missing by the peers that need them."""
-
-    summaries: list[Summary]
-    missing: dict[str, str]
-
-
 def compare(
     chains: Sequence[str],
     sizes: Sequence[tuple[int, int]],
     seeds: Sequence[int],
     say: Callable[[str], object],
-) -> Iterator[Compared]:
-    """Chain by chain and size by size, as they are done."""
-    for orders, customers in sizes:
-        for chain in chains:
-            results: list[Result] = []
-            missing: dict[str, str] = {}
-            for seed in seeds:
-                started = time.perf_counter()
-                found, lacking = results_of(case(chain, orders, customers, seed))
-                results += found
-                missing |= lacking
-                say(f"{chain}, {orders:,} orders, seed {seed}: {time.perf_counter() - started:.0f} s")
-            yield Compared(list(summarised(results)), missing)
+) -> Iterator[tuple[list[Summary], dict[str, str]]]:
+    """Chain by chain and size by size, as they are done; and the packages that are missing, by the peers that need them."""
+    for (orders, customers), chain in product(sizes, chains):
+        results: list[Result] = []
+        missing: dict[str, str] = {}
+        for seed in seeds:
+            started = time.perf_counter()
+            found, lacking = results_of(case(chain, orders, customers, seed))
+            results += found
+            missing |= lacking
+            say(f"{chain}, {orders:,} orders, seed {seed}: {time.perf_counter() - started:.0f} s")
+        yield list(summarised(results)), missing
 
 
 def results_of(one: Case) -> tuple[list[Result], dict[str, str]]:
-    """What everyone reached on one chain."""
+    """What everyone reached on one chain, and the packages that are missing."""
     holdout = one.snapshot.holdout
-    found = answers(one.snapshot, holdout)
-    probabilities = dict(found.probabilities)
+    probabilities, missing = answers(one.snapshot, holdout)
     if one.simulation is not None:
         probabilities[ORACLE] = history_oracle(one.simulation, PARTICLES)[holdout]
-    chosen, customers = one.snapshot.chosen[holdout], one.snapshot.customer_ids[holdout]
+    chosen = one.snapshot.chosen[holdout]
     measured = {name: metrics(answer, chosen) for name, answer in probabilities.items()}
     worst, best = measured[POPULARITY].log_loss, measured[ORACLE].log_loss if ORACLE in measured else None
-    results = [
-        Result(
-            chain=one.chain,
-            orders=one.orders,
-            customers=one.customers,
-            seed=one.seed,
-            name=name,
-            metrics=measured[name],
-            closed=None if best is None else 100.0 * (worst - measured[name].log_loss) / (worst - best),
-            loss=losses(answer, chosen),
-            customer_ids=customers,
-        )
-        for name, answer in probabilities.items()
-    ]
-    return results, found.missing
+    results = []
+    for name, answer in probabilities.items():
+        closed = None if best is None else 100.0 * (worst - measured[name].log_loss) / (worst - best)
+        results.append(Result(one, name, measured[name], closed, losses(answer, chosen)))
+    return results, missing
 
 
 def summarised(results: Sequence[Result]) -> Iterator[Summary]:
     """Means over seeds by answer, best first; all results are of one chain and size."""
-    ours = {result.seed: result for result in results if result.name == OURS}
+    ours = {result.case.seed: result.loss for result in results if result.name == OURS}
     by_name: dict[str, list[Result]] = {}
     for result in results:
         by_name.setdefault(result.name, []).append(result)
     for name, of_name in sorted(by_name.items(), key=lambda item: np.mean([r.metrics.log_loss for r in item[1]])):
-        difference = np.concatenate([result.loss - ours[result.seed].loss for result in of_name])
-        people = np.concatenate([[f"{result.seed} {who}" for who in result.customer_ids] for result in of_name])
+        difference = np.concatenate([result.loss - ours[result.case.seed] for result in of_name])
+        cases = [result.case for result in of_name]
+        people = [f"{one.seed} {who}" for one in cases for who in one.snapshot.customer_ids[one.snapshot.holdout]]
         closed = [result.closed for result in of_name if result.closed is not None]
-        first = of_name[0]
         yield Summary(
-            chain=first.chain,
-            orders=first.orders,
-            customers=first.customers,
+            chain=cases[0].chain,
+            orders=cases[0].orders,
+            customers=cases[0].customers,
             name=name,
             seeds=len(of_name),
             metrics=Metrics(*np.mean([list(vars(result.metrics).values()) for result in of_name], axis=0).tolist()),
             closed=float(np.mean(closed)) if closed else None,
             lowest_closed=min(closed) if closed else None,
-            worse_by=paired_bootstrap(difference, people),
+            worse_by=paired_bootstrap(difference, np.array(people)),
         )
 
 

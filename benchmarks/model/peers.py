@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.model import als
 from globolatte_ml.data.orders import time_split
 from globolatte_ml.data.shares import shrunken_shares
 from globolatte_ml.data.snapshot import SnapshotOrders
@@ -26,18 +25,15 @@ REGRESSION_PENALTY = 0.03
 ROUNDS, PATIENCE = 400, 20
 TRIALS = 12
 TRIAL_ORDERS = 20_000
+FACTORS, REGULARISATION, CONFIDENCE, SWEEPS = 5, 0.1, 4.0, 15
+TEMPERATURES = np.geomspace(0.5, 20.0, 12)
 
 
-@dataclass(frozen=True)
-class Answers:
-    """Probabilities (holdout orders, K) by peer, and the packages that are missing by the peers that need them."""
+def answers(snapshot: SnapshotOrders, holdout: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Ours and every peer's probabilities (holdout orders, K), each fitted on the other orders alone.
 
-    probabilities: dict[str, np.ndarray]
-    missing: dict[str, str]
-
-
-def answers(snapshot: SnapshotOrders, holdout: np.ndarray) -> Answers:
-    """Ours and every peer's for the holdout orders, each fitted on the others alone."""
+    And the packages that are missing, by the peers that need them.
+    """
     baselines = baseline_probabilities(snapshot, holdout)
     found = {name: baselines[name] for name in (POPULARITY, REGIONAL_POPULARITY, FAVOURITE)}
     missing: dict[str, str] = {}
@@ -53,7 +49,7 @@ def answers(snapshot: SnapshotOrders, holdout: np.ndarray) -> Answers:
         snapshot.states.take(past), snapshot.contexts.take(past), snapshot.y[past], snapshot.products
     )
     found[OURS] = model.predict_proba(snapshot.states.take(holdout), snapshot.contexts.take(holdout), snapshot.products)
-    return Answers(found, missing)
+    return found, missing
 
 
 @dataclass(frozen=True)
@@ -77,6 +73,10 @@ class Columns:
         of_holdout = features(snapshot.states.take(holdout), snapshot.contexts.take(holdout), space)
         later = time_split(contexts.date)
         return cls(features(states, contexts, space), chosen, later, of_holdout, sold, len(snapshot.products))
+
+    def parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The training orders and choices to learn from, then those to stop by."""
+        return [(self.training[rows], self.chosen[rows]) for rows in (~self.later, self.later)]
 
     def whole(self, probabilities: np.ndarray) -> np.ndarray:
         """Over all K products, those never sold with next to nothing."""
@@ -107,13 +107,8 @@ def _boosting(table: Columns) -> np.ndarray:
         n_iter_no_change=PATIENCE,
         random_state=0,
     )
-    earlier = ~table.later
-    learner.fit(
-        table.training[earlier],
-        table.chosen[earlier],
-        X_val=table.training[table.later],
-        y_val=table.chosen[table.later],
-    )
+    (earlier, chosen), (later, chosen_later) = table.parts()
+    learner.fit(earlier, chosen, X_val=later, y_val=chosen_later)
     return learner.predict_proba(table.holdout)
 
 
@@ -133,14 +128,9 @@ def _lightgbm(table: Columns) -> np.ndarray:
             verbose=-1,
         )
 
-    earlier = ~table.later
-    stopped = learner(ROUNDS).fit(
-        table.training[earlier],
-        table.chosen[earlier],
-        eval_X=table.training[table.later],
-        eval_y=table.chosen[table.later],
-        callbacks=[lightgbm.early_stopping(PATIENCE, verbose=False)],
-    )
+    (earlier, chosen), (later, chosen_later) = table.parts()
+    stopping = [lightgbm.early_stopping(PATIENCE, verbose=False)]
+    stopped = learner(ROUNDS).fit(earlier, chosen, eval_X=later, eval_y=chosen_later, callbacks=stopping)
     fitted = learner(max(1, stopped.best_iteration_)).fit(table.training, table.chosen)
     return fitted.predict_proba(table.holdout)
 
@@ -173,15 +163,39 @@ def _factorised(snapshot: SnapshotOrders, holdout: np.ndarray) -> np.ndarray:
     mains, chosen, k = snapshot.states.main_orders, snapshot.chosen, len(snapshot.products)
     popularity = chain_popularity(chosen[past], k)
     _, latest = np.unique(snapshot.customer_ids[past][::-1], return_index=True)
-    factors = als.product_factors(mains[past][::-1][latest])
-    offered = als.fold_in(mains, factors) @ factors.T
+    factors = product_factors(mains[past][::-1][latest])
+    offered = fold_in(mains, factors) @ factors.T
 
     def answer(temperature: float, rows: np.ndarray) -> np.ndarray:
         weight = popularity * np.exp(temperature * offered[rows])
         return shrunken_shares(weight / weight.sum(axis=1, keepdims=True), popularity[None, :], 0.05)
 
-    fits = [log_loss(answer(temperature, past), chosen[past]) for temperature in als.TEMPERATURES]
-    return answer(als.TEMPERATURES[int(np.argmin(fits))], holdout)
+    fits = [log_loss(answer(temperature, past), chosen[past]) for temperature in TEMPERATURES]
+    return answer(TEMPERATURES[int(np.argmin(fits))], holdout)
+
+
+def product_factors(counts: np.ndarray) -> np.ndarray:
+    """Product factors (K, f) from `counts` (customers, K), by alternating least squares of implicit feedback.
+
+    Hu, Koren, Volinsky 2008. The peer that recommender libraries offer; the package `implicit` gives the same factors, yet no
+    probabilities either.
+    """
+    rng = np.random.default_rng(0)
+    products = 0.1 * rng.standard_normal((counts.shape[1], FACTORS))
+    for _ in range(SWEEPS):
+        customers = fold_in(counts, products)
+        products = fold_in(counts.T, customers)
+    return products
+
+
+def fold_in(counts: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """The factors (n, f) of rows with `counts` (n, m), given those of the columns (m, f)."""
+    confidence = CONFIDENCE * counts
+    gram = factors.T @ factors + REGULARISATION * np.eye(factors.shape[1])
+    left = gram + np.einsum("nm,mf,mg->nfg", confidence, factors, factors, optimize=True)
+    right = ((1.0 + confidence) * (counts > 0)) @ factors
+    solved: np.ndarray = np.linalg.solve(left, right[:, :, None])[:, :, 0]
+    return solved
 
 
 LEARNERS: dict[str, tuple[str, Callable[[Columns], np.ndarray]]] = {

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -18,14 +18,14 @@ from globolatte_assets.keys import (
     WAREHOUSE_POOL,
 )
 from globolatte_assets.pictures import png
+from globolatte_ml.campaigns.audience import Audience, Candidates, Plan, choose_audience, sizes_for_budgets
+from globolatte_ml.campaigns.effect import OfferEffect, offer_effect
+from globolatte_ml.campaigns.plots import budget_curve
+from globolatte_ml.campaigns.tables import audience_table, campaign_row, candidates_from, contacts_of
 from resources.clock import Clock
 from resources.warehouse.campaigns import Exclusions, exclusions, keep_campaign, measured_effects
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from globolatte_ml.campaigns.audience import Audience, Candidates, Plan
-    from globolatte_ml.campaigns.effect import OfferEffect
 
 OTHER_BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0)
 CUSTOMERS_SHOWN = 10
@@ -61,10 +61,8 @@ def resolved(wanted: str, names: Mapping[str, Sequence[str]], what: str) -> str:
     raise dg.Failure(description=f"{what} {wanted!r} is unknown; use one of {there}", allow_retries=False)
 
 
-def plan_of(config: CampaignConfig, products: Mapping[str, Sequence[str]], clock: Clock) -> "Plan":
+def plan_of(config: CampaignConfig, products: Mapping[str, Sequence[str]], clock: Clock) -> Plan:
     """What is asked for. Raises `dagster.Failure` for an unknown product or a plan that cannot be carried out."""
-    from globolatte_ml.campaigns.audience import Plan
-
     product = resolved(config.product, products, "product") if config.product.strip() else None
     word = config.name or (products[product][-1] if product else "push")
     units = "-".join(config.units)
@@ -86,11 +84,9 @@ def plan_of(config: CampaignConfig, products: Mapping[str, Sequence[str]], clock
 
 
 def candidates_of(
-    warehouse: Warehouse, plan: "Plan", config: CampaignConfig, prices: Mapping[str, float], excluded: Exclusions
-) -> tuple["Candidates", dict[str, str]]:
+    warehouse: Warehouse, plan: Plan, config: CampaignConfig, prices: Mapping[str, float], excluded: Exclusions
+) -> tuple[Candidates, dict[str, str]]:
     """The customers who may be addressed, and the versions behind their recommendations. Raises `dagster.Failure` without any."""
-
-    from globolatte_ml.campaigns.tables import candidates_from
 
     rows = warehouse.read("serving.recommendations", where={"is_expected_weather": True})
     if not rows.num_rows:
@@ -111,7 +107,7 @@ def candidates_of(
     return candidates_from(rows, states, prices, excluded.everyone, plan), versions
 
 
-def by_unit(candidates: "Candidates", audience: "Audience", names: Mapping[str, str]) -> str:
+def by_unit(candidates: Candidates, audience: Audience, names: Mapping[str, str]) -> str:
     """What is offered in each unit, to how many, and what is expected of it, as Markdown."""
     lines = ["| unit | offer | offers | held back | would buy anyway | extra |", "|---|---|---:|---:|---:|---:|"]
     units = candidates.units[audience.rows]
@@ -138,17 +134,14 @@ def budgets_in_words(rows: Sequence[Mapping[str, float]], budget: float) -> str:
 
 
 def _metadata(
-    plan: "Plan",
-    effect: "OfferEffect",
-    candidates: "Candidates",
-    audience: "Audience",
+    plan: Plan,
+    effect: OfferEffect,
+    candidates: Candidates,
+    audience: Audience,
     campaign: Mapping[str, Any],
     table: pa.Table,
     names: Mapping[str, str],
 ) -> dict[str, dg.MetadataValue]:
-    from globolatte_ml.campaigns.audience import sizes_for_budgets
-    from globolatte_ml.campaigns.plots import budget_curve
-
     low, high = effect.interval
     expected = (
         f"{campaign['expected_extra']:.1f} extra purchases from {campaign['offers']:,} offers ({campaign['expected_extra_low']:.1f} to "
@@ -185,7 +178,6 @@ def _metadata(
     key=CAMPAIGN_AUDIENCES,
     deps=[RECOMMENDATIONS, DIM_CUSTOMER, CUSTOMER_STATE],
     pool=WAREHOUSE_POOL,
-    group_name="endpoints",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     description="Who to offer what: for a product, or what is worth most to push in each unit, those expected to buy most beyond what they "
@@ -196,10 +188,6 @@ def campaign_audiences(
     config: CampaignConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock
 ) -> dg.MaterializeResult:
     """Choose the audience, log the contacts, and say what is expected of it."""
-    from globolatte_ml.campaigns.audience import choose_audience
-    from globolatte_ml.campaigns.effect import offer_effect
-    from globolatte_ml.campaigns.tables import audience_table, campaign_row, contacts_of
-
     catalogue = warehouse.read("marts.dim_product", ["product_id", "product_name", "price"]).to_pylist()
     names = {row["product_id"]: row["product_name"] for row in catalogue}
     prices = {row["product_id"]: float(row["price"]) for row in catalogue if row["price"] is not None}

@@ -9,6 +9,8 @@ from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import CAMPAIGN_AUDIENCES, CAMPAIGN_RESULTS, ORDERS, OWNER_SCIENCE, WAREHOUSE_POOL
 from globolatte_assets.pictures import png
 from globolatte_assets.tables import last_business_date
+from globolatte_ml.campaigns.plots import uplift_chart
+from globolatte_ml.campaigns.tables import outcomes_of, result_row
 from resources.clock import Clock
 from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS, RESULTS
 from resources.warehouse.tables import row_count
@@ -42,7 +44,6 @@ def results_in_words(rows: Sequence[Row]) -> str:
     key=CAMPAIGN_RESULTS,
     deps=[CAMPAIGN_AUDIENCES, ORDERS],
     pool=WAREHOUSE_POOL,
-    group_name="endpoints",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,
@@ -51,9 +52,6 @@ def results_in_words(rows: Sequence[Row]) -> str:
 )
 def campaign_results(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
     """Measure every campaign that has begun and is not measured to its end."""
-    from globolatte_ml.campaigns.plots import uplift_chart
-    from globolatte_ml.campaigns.tables import outcomes_of, result_row
-
     last = last_business_date(warehouse)
     done = set(warehouse.read(RESULTS, ["campaign_id"], {"status": "complete"})["campaign_id"].to_pylist())
     for campaign in warehouse.read(CAMPAIGNS).to_pylist():

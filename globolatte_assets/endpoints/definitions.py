@@ -13,13 +13,5 @@ from resources.settings.settings import Settings
 
 def endpoints(_: Settings) -> dg.Definitions:
     """The stage `endpoints`."""
-    return dg.Definitions(
-        assets=[
-            serving_state,
-            recommendations,
-            regional_recommendations,
-            campaign_audiences,
-            campaign_results,
-            recommender,
-        ]
-    )
+    scored = [serving_state, recommendations, regional_recommendations, recommender]
+    return dg.Definitions(assets=[*scored, campaign_audiences, campaign_results])

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDATIONS, SERVING_STATE, WAREHOUSE_POOL
 from globolatte_assets.models.champion import champion_of
+from globolatte_ml.scoring.scorer import Scorer
 from resources.clock import Clock
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform
@@ -47,7 +48,6 @@ def favourites_table(choices: Mapping[str, Counter[str]], product_names: Mapping
     key=RECOMMENDATIONS,
     deps=[SERVING_STATE, PROMOTION],
     pool=WAREHOUSE_POOL,
-    group_name="endpoints",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,
@@ -61,9 +61,6 @@ def recommendations(
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Score every customer with the champion."""
-
-    from globolatte_ml.scoring.scorer import Scorer
-
     champion = champion_of(ml)
     scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
     rows = pa.concat_tables(scorer.batch(clock.today()))

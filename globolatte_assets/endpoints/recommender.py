@@ -8,6 +8,7 @@ import dagster as dg
 from globolatte_assets.endpoints.rollout import declared_or_served, plan_rollout, roll_out
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDER, SERVING_STATE
 from globolatte_assets.models.champion import champion_of
+from globolatte_ml.scoring.state_bundle import read_state_bundle
 from resources.endpoint.endpoint import Deployment, Endpoint, EndpointError
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform
@@ -19,7 +20,6 @@ SMOKE_CUSTOMER = "smoke-test"
 @dg.asset(
     key=RECOMMENDER,
     deps=[PROMOTION, SERVING_STATE],
-    group_name="endpoints",
     owners=[OWNER_SCIENCE],
     kinds={"azureml"},
     description="The champion on the idle colour of the online endpoint; once it is healthy and has answered a smoke request, it "
@@ -60,8 +60,6 @@ def recommender(
 
 def smoke_question(state_folder: Path) -> dict[str, Any]:
     """A question that the current state can answer: the first unit in the first weather."""
-    from globolatte_ml.scoring.state_bundle import read_state_bundle
-
     bundle = read_state_bundle(state_folder)
     return {
         "customer_id": SMOKE_CUSTOMER,

@@ -16,6 +16,8 @@ from globolatte_assets.keys import (
 )
 from globolatte_assets.models.champion import champion_of
 from globolatte_assets.pictures import png
+from globolatte_ml.scoring.regional import regional_map, regional_table
+from globolatte_ml.scoring.scorer import Scorer
 from resources.clock import Clock
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform
@@ -41,7 +43,6 @@ def choices_in_words(table: pa.Table, names: Mapping[str, str]) -> str:
     key=REGIONAL_RECOMMENDATIONS,
     deps=[SERVING_STATE, PROMOTION, MONTHLY_WEATHER],
     pool=WAREHOUSE_POOL,
-    group_name="endpoints",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,
@@ -54,9 +55,6 @@ def regional_recommendations(
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Score a customer without history, in each unit, season and weather."""
-    from globolatte_ml.scoring.regional import regional_map, regional_table
-    from globolatte_ml.scoring.scorer import Scorer
-
     champion = champion_of(ml)
     scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
     table = regional_table(scorer, warehouse.read("marts.mart_monthly_weather"), clock.today())

@@ -28,7 +28,6 @@ from resources.warehouse.warehouse import Warehouse
     key=SERVING_STATE,
     deps=[CUSTOMER_STATE, CUSTOMER_PRODUCT_STATE, CATALOGUE, MONTHLY_WEATHER, HOLIDAYS, BUSINESS_UNITS],
     pool=WAREHOUSE_POOL,
-    group_name="endpoints",
     owners=[OWNER_DATA],
     kinds={"parquet"},
     retry_policy=RETRY_AFTER_A_FAULT,
@@ -45,7 +44,7 @@ def serving_state(
     staging = states.staging(context.run.run_id)
     with warehouse.kept_open():
         for name, table in STATE_TABLES.items():
-            table.export(warehouse, staging / name)
+            (staging / name).write_bytes(table.content(warehouse))
     version = content_hash(staging)
     manifest = {"state_version": version, "created_at": clock.now().isoformat(), "run_id": context.run.run_id}
     (staging / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from resources.warehouse.tables import arrow_schema
 from resources.warehouse.warehouse import Warehouse
 
 BUILDS = "sales_data.dbt_builds"
@@ -84,10 +85,5 @@ def built_by(warehouse: Warehouse, version: str) -> set[str]:
 
 def remember_build(warehouse: Warehouse, models: AbstractSet[str], version: str, now: dt.datetime) -> None:
     """Puts on record that these models, and no others, are built by this version; `now` in UTC without offset."""
-    built = sorted(models)
-    record = {
-        "model": pa.array(built, pa.string()),
-        "fingerprint": pa.array([version] * len(built), pa.string()),
-        "built_at": pa.array([now] * len(built), pa.timestamp("us")),
-    }
-    warehouse.replace(BUILDS, pa.table(record))
+    built = [{"model": model, "fingerprint": version, "built_at": now} for model in sorted(models)]
+    warehouse.replace(BUILDS, pa.Table.from_pylist(built, arrow_schema(BUILDS)))

@@ -1,10 +1,9 @@
 """Which columns each column of a dbt model is made from, told from the compiled SQL. Pure; nothing is run and no warehouse asked."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    import dagster as dg
+import dagster as dg
 
 Node = Mapping[str, Any]
 Lineage = dict[str, dict[str, list[tuple[str, str]]]]
@@ -67,9 +66,8 @@ def _leaves(root: Any, tables: Mapping[tuple[str, str, str], str]) -> Iterator[t
                 yield unique_id, leaf.name.split(".")[-1].strip('"')
 
 
-def as_dagster(lineage: Lineage, key_of: Mapping[str, "dg.AssetKey"]) -> "dict[str, dg.TableColumnLineage]":
+def as_dagster(lineage: Lineage, key_of: Mapping[str, dg.AssetKey]) -> dict[str, dg.TableColumnLineage]:
     """The lineage of every model, by its unique id, as Dagster shows it. `key_of`: the asset that each unique id is."""
-    import dagster as dg
 
     def origins(pairs: Sequence[Sequence[str]]) -> list[dg.TableColumnDep]:
         return [dg.TableColumnDep(asset_key=key_of[unique_id], column_name=name) for unique_id, name in pairs]

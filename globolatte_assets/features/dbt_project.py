@@ -118,26 +118,13 @@ def _column_lineage(project: DbtProject, manifest: Mapping[str, Any]) -> Mapping
     if not file.exists():
         return {}
     translator = Translator(manifest["macros"])
-    keys = {name: translator.get_asset_key(node) for name, node in manifest["sources"].items()}
-    keys |= {
+    named = {**manifest["sources"], **manifest["nodes"]}
+    keys = {
         name: translator.get_asset_key(node)
-        for name, node in manifest["nodes"].items()
-        if node["resource_type"] == "model"
+        for name, node in named.items()
+        if node["resource_type"] in ("source", "model")
     }
     return as_dagster(json.loads(file.read_bytes()), keys)
-
-
-def _unique_id(output: dg.Output[Any]) -> str:
-    """dbt's name of the model that was made."""
-    return str(output.metadata["unique_id"].value)
-
-
-def _with_lineage(event: Any, lineage: Mapping[str, dg.TableColumnLineage]) -> Any:
-    """A model's output tells what its columns were made from; every other event stays as it is."""
-    if not isinstance(event, dg.Output):
-        return event
-    columns = lineage.get(_unique_id(event))
-    return event if columns is None else event.with_metadata({**event.metadata, COLUMN_LINEAGE: columns})
 
 
 def _remember(
@@ -184,9 +171,13 @@ def dbt_models(project: DbtProject, manifest: Mapping[str, Any]) -> dg.AssetsDef
             for command in commands(DAILY_BUILD, selected, built, parents, tests):
                 with dbt.artifacts(context.run.run_id) as target_path:
                     for event in dbt.cli(command, context=context, target_path=target_path).stream():
-                        if isinstance(event, dg.Output):
-                            made.add(_unique_id(event).rpartition(".")[2])
-                        yield _with_lineage(event, lineage)
+                        if not isinstance(event, dg.Output):
+                            yield event
+                            continue
+                        unique_id = str(event.metadata["unique_id"].value)
+                        made.add(unique_id.rpartition(".")[2])
+                        columns = {COLUMN_LINEAGE: lineage[unique_id]} if unique_id in lineage else {}
+                        yield event.with_metadata({**event.metadata, **columns})
         finally:  # a test that fails is no reason to build anew, for ever, what was built before it
             known = well_built(built | made, parents)
             if known != built:

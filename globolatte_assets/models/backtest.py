@@ -1,19 +1,18 @@
 """The asset `models/backtest`: how the model would have done at several past dates. Made only when asked: it trains as many models."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from globolatte_assets.keys import BACKTEST, OWNER_SCIENCE, TRAINING_SNAPSHOT
 from globolatte_assets.pictures import png
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.training.backtest import Fold, rolling_origin
+from globolatte_ml.training.plots import backtest_chart
 from resources.ml.ml_platform import MLPlatform
 
-if TYPE_CHECKING:
-    from globolatte_ml.training.backtest import Fold
 
-
-def folds_table(folds: Sequence["Fold"]) -> str:
+def folds_table(folds: Sequence[Fold]) -> str:
     """The folds as a Markdown table, oldest first; the gain is over the customer's favourite."""
     head = "| trained before | judged until | orders | log loss | customer favourite | popularity | gain over it (95 %) | hit@1 | ECE |"
     lines = [
@@ -28,7 +27,6 @@ def folds_table(folds: Sequence["Fold"]) -> str:
 @dg.asset(
     key=BACKTEST,
     deps=[TRAINING_SNAPSHOT],
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"python"},
     description="Rolling-origin backtest on the latest snapshot: models trained before each of several past dates, evaluated on what came "
@@ -36,10 +34,6 @@ def folds_table(folds: Sequence["Fold"]) -> str:
 )
 def backtest(context: dg.AssetExecutionContext, ml: dg.ResourceParam[MLPlatform]) -> dg.MaterializeResult:
     """Train and evaluate at each origin."""
-    from globolatte_ml.data.snapshot import read_snapshot
-    from globolatte_ml.training.backtest import rolling_origin
-    from globolatte_ml.training.plots import backtest_chart
-
     snapshot = ml.latest_snapshot()
     folds = []
     for fold in rolling_origin(read_snapshot(snapshot.folder)):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from globolatte_ml.data.snapshot import fresh_from
 from resources.ml.ml_platform import CHALLENGER, CHAMPION, MLPlatform, ModelVersion, Snapshot
 
 MANIFEST_FILE = "manifest.json"
@@ -51,8 +52,6 @@ def champion_with_snapshot(ml: MLPlatform) -> Champion | None:
     version = ml.model(CHAMPION)
     if version is None:
         return None
-    from globolatte_ml.data.snapshot import fresh_from
-
     try:
         snapshot = ml.snapshot(version.snapshot)
     except FileNotFoundError:

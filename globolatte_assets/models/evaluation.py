@@ -1,8 +1,8 @@
 """The asset `models/evaluation`: challenger and champion evaluated on the same holdout, the challenger's."""
 
 import json
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -11,36 +11,20 @@ import pyarrow as pa
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, WAREHOUSE_POOL
 from globolatte_assets.models.champion import challenger_of
 from globolatte_assets.pictures import png
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.snapshot import SnapshotOrders, read_snapshot
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.scoring.scorer import resolve_model_folder
+from globolatte_ml.training import plots
+from globolatte_ml.training.evaluation import Evaluation, evaluate, gain_over, holdout_table
+from globolatte_ml.training.proofs import kept_proofs
 from resources.clock import Clock
 from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    from globolatte_ml.data.snapshot import SnapshotOrders
-    from globolatte_ml.training.evaluation import Evaluation
 
-
-def evaluation_row(version: ModelVersion, snapshot: str, evaluation: "Evaluation", clock: Clock) -> pa.Table:
-    """One row of `ml.evaluations`."""
-
-    metrics = evaluation.model
-    return pa.table(
-        {
-            "model_version": [version.version],
-            "snapshot": [snapshot],
-            "holdout_orders": [evaluation.holdout_orders],
-            "log_loss": pa.array([metrics and metrics.log_loss], pa.float64()),
-            "hit_rate_at_1": pa.array([metrics and metrics.hit_rate_at_1], pa.float64()),
-            "hit_rate_at_3": pa.array([metrics and metrics.hit_rate_at_3], pa.float64()),
-            "expected_calibration_error": pa.array([metrics and metrics.expected_calibration_error], pa.float64()),
-            "evaluation": [json.dumps(evaluation.as_dict(), sort_keys=True)],
-            "evaluated_at": pa.array([clock.timestamp()], pa.timestamp("us")),
-        }
-    )
-
-
-def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> "Evaluation":
+def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> Evaluation:
     """The kept evaluation of a version on a snapshot's holdout. Raises `dagster.Failure` if there is none."""
     found = kept_evaluation(warehouse, version, snapshot)
     if found is None:
@@ -52,16 +36,14 @@ def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) ->
     return found
 
 
-def kept_evaluation(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> "Evaluation | None":
+def kept_evaluation(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> Evaluation | None:
     """The kept evaluation of a version on a snapshot's holdout, if there is one."""
-    from globolatte_ml.training.evaluation import Evaluation
-
     where = {"model_version": version.version, "snapshot": snapshot}
     rows = warehouse.read("ml.evaluations", ["evaluation"], where)
     return Evaluation.from_dict(json.loads(rows["evaluation"][0].as_py())) if rows.num_rows else None
 
 
-def comparison_table(challenger: "Evaluation", champion: "Evaluation | None") -> str:
+def comparison_table(challenger: Evaluation, champion: Evaluation | None) -> str:
     """The models and the baselines as a Markdown table, best first."""
     rows: dict[str, Any] = {**challenger.baselines}
     if champion is not None and champion.model is not None:
@@ -75,53 +57,38 @@ def comparison_table(challenger: "Evaluation", champion: "Evaluation | None") ->
     return "\n".join(["| | log loss | hit@1 | hit@3 | ECE |", "|---|---:|---:|---:|---:|", *lines])
 
 
-def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: str, evaluation: "Evaluation") -> None:
-    where = {"model_version": version.version, "snapshot": snapshot}
-    warehouse.replace("ml.evaluations", evaluation_row(version, snapshot, evaluation, clock), where)
+def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: str, evaluation: Evaluation) -> None:
+    """One row of `ml.evaluations`."""
+    metrics = evaluation.model
+    row = pa.table(
+        {
+            "model_version": [version.version],
+            "snapshot": [snapshot],
+            "holdout_orders": [evaluation.holdout_orders],
+            "log_loss": pa.array([metrics and metrics.log_loss], pa.float64()),
+            "hit_rate_at_1": pa.array([metrics and metrics.hit_rate_at_1], pa.float64()),
+            "hit_rate_at_3": pa.array([metrics and metrics.hit_rate_at_3], pa.float64()),
+            "expected_calibration_error": pa.array([metrics and metrics.expected_calibration_error], pa.float64()),
+            "evaluation": [json.dumps(evaluation.as_dict(), sort_keys=True)],
+            "evaluated_at": pa.array([clock.timestamp()], pa.timestamp("us")),
+        }
+    )
+    warehouse.replace("ml.evaluations", row, {"model_version": version.version, "snapshot": snapshot})
 
 
-@dataclass(frozen=True)
-class EvaluatedModel:
-    """A model's evaluation on a snapshot's holdout, and the predictions it rests on."""
+def evaluate_version(version: ModelVersion, orders: SnapshotOrders) -> tuple[Evaluation, np.ndarray]:
+    """Evaluates a registered model on the holdout of a snapshot's orders, with what its training job proved of it.
 
-    evaluation: "Evaluation"
-    probabilities: np.ndarray
-    """(holdout orders, K)."""
-
-
-def evaluate_version(version: ModelVersion, orders: "SnapshotOrders") -> EvaluatedModel:
-    """Evaluates a registered model on the holdout of a snapshot's orders, with what its training job proved of it."""
-    from globolatte_ml.model.model import PreferenceModel
-    from globolatte_ml.scoring.scorer import resolve_model_folder
-    from globolatte_ml.training.evaluation import evaluate, holdout_probabilities
-    from globolatte_ml.training.proofs import kept_proofs
-
-    model = PreferenceModel.load(resolve_model_folder(version.folder))
-    probabilities = holdout_probabilities(model, orders, orders.holdout)
-    found = evaluate(probabilities, orders, orders.holdout, model.content_hash())
-    return EvaluatedModel(replace(found, proofs=kept_proofs(version.folder)), probabilities)
-
-
-def against_champion(
-    challenger: EvaluatedModel, champion: EvaluatedModel | None, orders: "SnapshotOrders"
-) -> "Evaluation":
-    """The challenger's evaluation, with its gain over the champion order by order if there is one."""
-    from globolatte_ml.training.evaluation import gain_over
-
-    if champion is None:
-        return challenger.evaluation
-    gain = gain_over(challenger.probabilities, champion.probabilities, orders, orders.holdout)
-    return replace(challenger.evaluation, gain_over_champion=gain)
+    With the probabilities that the evaluation rests on, shape (holdout orders, K).
+    """
+    found, probabilities = evaluate(PreferenceModel.load(resolve_model_folder(version.folder)), orders)
+    return replace(found, proofs=kept_proofs(version.folder)), probabilities
 
 
 def _of_champion(
-    context: dg.AssetExecutionContext, champion: ModelVersion | None, orders: "SnapshotOrders"
-) -> EvaluatedModel | None:
+    context: dg.AssetExecutionContext, champion: ModelVersion, orders: SnapshotOrders
+) -> tuple[Evaluation, np.ndarray] | None:
     """The champion on the challenger's holdout; none, with a warning, if its kept files cannot be used."""
-    from globolatte_ml.data.columns import InvalidDataError
-
-    if champion is None:
-        return None
     try:
         return evaluate_version(champion, orders)
     except (InvalidDataError, OSError) as error:
@@ -139,7 +106,6 @@ def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predi
     key=EVALUATION,
     deps=[PREFERENCE_MODEL],
     pool=WAREHOUSE_POOL,
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     description="Challenger, champion and baselines on the same time-ordered holdout: the last eighth of the snapshot's "
@@ -152,20 +118,19 @@ def evaluation(
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Evaluate both on the challenger's holdout and store the evaluations."""
-    from globolatte_ml.data.snapshot import read_snapshot
-    from globolatte_ml.training import plots
-    from globolatte_ml.training.training_job import holdout_table
-
     challenger, champion = challenger_of(ml), ml.model(CHAMPION)
     snapshot = ml.snapshot(challenger.snapshot)
     orders = read_snapshot(snapshot.folder)
-    evaluated, evaluated_champion = evaluate_version(challenger, orders), _of_champion(context, champion, orders)
-    of_challenger = against_champion(evaluated, evaluated_champion, orders)
-    of_champion = evaluated_champion.evaluation if evaluated_champion is not None else None
+    of_challenger, probabilities = evaluate_version(challenger, orders)
+    of_champion = None
+    if champion is not None and (evaluated := _of_champion(context, champion, orders)) is not None:
+        of_champion, by_champion = evaluated
+        gain = gain_over(probabilities, by_champion, orders, orders.holdout)
+        of_challenger = replace(of_challenger, gain_over_champion=gain)
+        if champion.version != challenger.version:
+            _keep(warehouse, clock, champion, snapshot.name, of_champion)
     _keep(warehouse, clock, challenger, snapshot.name, of_challenger)
-    if champion is not None and of_champion is not None and champion.version != challenger.version:
-        _keep(warehouse, clock, champion, snapshot.name, of_champion)
-    table = holdout_table(orders, orders.holdout, evaluated.probabilities)
+    table = holdout_table(orders, probabilities)
     predictions = _keep_holdout_predictions(warehouse, challenger, table)
     return dg.MaterializeResult(
         metadata={

@@ -25,7 +25,6 @@ def metrics_as_metadata(metrics: Mapping[str, float]) -> dict[str, dg.MetadataVa
 @dg.asset(
     key=PREFERENCE_MODEL,
     deps=[TRAINING_SNAPSHOT],
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"scikitlearn", "mlflow"},
     description="P(next main product | customer, place, time, weather), trained on the latest snapshot by a job of its own "

@@ -18,6 +18,8 @@ from globolatte_assets.keys import (
 )
 from globolatte_assets.pictures import png
 from globolatte_assets.tables import last_business_date
+from globolatte_ml.affinity.plots import cross_sell_map
+from globolatte_ml.affinity.table import CHAIN, CROSS_SELL, UPSELL, affinity_table, products_from
 from resources.warehouse.warehouse import Warehouse
 
 AFFINITY_TABLE = "ml.product_affinity"
@@ -28,8 +30,6 @@ OFFERS_SHOWN = 12
 
 def offers_in_words(table: pa.Table, kind: str, names: Mapping[str, str]) -> str:
     """The chain's best offers of a kind as a Markdown table: what an offer at each anchor would bring."""
-    from globolatte_ml.affinity.table import CHAIN
-
     offers = [row for row in table.to_pylist() if row["region"] == CHAIN and row["kind"] == kind and row["rank"]]
     if not offers:
         return "No pair is significant yet."
@@ -63,7 +63,6 @@ def regional_differences(table: pa.Table, names: Mapping[str, str]) -> str:
     key=PRODUCT_AFFINITY,
     deps=[BASKET_PAIRS, NEXT_ORDER_PAIRS, DAILY_SALES, CATALOGUE],
     pool=WAREHOUSE_POOL,
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,
@@ -72,9 +71,6 @@ def regional_differences(table: pa.Table, names: Mapping[str, str]) -> str:
 )
 def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:
     """Count pairs, test them, and rank what to offer."""
-    from globolatte_ml.affinity.plots import cross_sell_map
-    from globolatte_ml.affinity.table import CROSS_SELL, UPSELL, affinity_table, products_from
-
     with warehouse.kept_open():
         products = products_from(warehouse.read("marts.dim_product"))
         baskets, next_orders = (warehouse.read(pairs, order_by=PAIR) for pairs in (BASKETS, NEXT_ORDERS))

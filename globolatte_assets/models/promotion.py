@@ -7,6 +7,7 @@ from globolatte_assets.models.champion import challenger_of
 from globolatte_assets.models.evaluation import evaluation_of, kept_evaluation
 from globolatte_assets.models.sign_off import kept_sign_off, signed
 from globolatte_assets.models.trainings import record_verdict
+from globolatte_ml.training.promotion import promotion_verdict
 from resources.clock import Clock
 from resources.ml.ml_platform import CHAMPION, MLPlatform
 from resources.warehouse.warehouse import Warehouse
@@ -22,7 +23,6 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
         key=PROMOTION,
         deps=[PREFERENCE_MODEL, EVALUATION],
         pool=WAREHOUSE_POOL,
-        group_name="models",
         owners=[OWNER_SCIENCE],
         kinds={"mlflow"},
         description="Makes the challenger champion if it passes every gate on the same holdout, and a person's sign-off where that is "
@@ -32,8 +32,6 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
         warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
     ) -> dg.MaterializeResult:
         """Make the challenger champion, or say why not."""
-        from globolatte_ml.training.promotion import promotion_verdict
-
         challenger, champion = challenger_of(ml), ml.model(CHAMPION)
         of_challenger = evaluation_of(warehouse, challenger, challenger.snapshot)
         of_champion = kept_evaluation(warehouse, champion, challenger.snapshot) if champion is not None else None

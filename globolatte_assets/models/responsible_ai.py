@@ -1,7 +1,6 @@
 """The asset `models/responsible_ai`: what the challenger goes by, where it errs and whom it serves worse, on one page with its card."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -10,14 +9,17 @@ from globolatte_assets.models.champion import challenger_of
 from globolatte_assets.models.evaluation import evaluation_of
 from globolatte_assets.monitoring.reports import KeptPages
 from globolatte_assets.pictures import png
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.explain import plots
+from globolatte_ml.explain.analysis import Analysis, analyse, findings_table
+from globolatte_ml.explain.card import Identity, facts_of, model_card, unequal_groups
+from globolatte_ml.explain.page import page
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.scoring.scorer import resolve_model_folder
 from resources.clock import Clock
 from resources.ml.ml_platform import MLPlatform, ModelVersion
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from globolatte_ml.explain.analysis import Analysis
-    from globolatte_ml.explain.card import Identity
 
 FINDINGS_TABLE = "ml.responsible_ai"
 
@@ -27,16 +29,7 @@ def page_name(version: ModelVersion) -> str:
     return f"preference-model-{version.version}-{version.content_hash[:8]}"
 
 
-def identity_of(version: ModelVersion, kind: str) -> "Identity":
-    """Which model the card is about."""
-    from globolatte_ml.explain.card import Identity
-
-    return Identity(version.version, version.content_hash, version.snapshot, version.job_id, kind)
-
-
-def _pictures(analysis: "Analysis", names: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
-    from globolatte_ml.explain import plots
-
+def _pictures(analysis: Analysis, names: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
     found: dict[str, dg.MetadataValue] = {}
     if analysis.explanations is not None:
         found["importance"] = png(plots.importance_chart(analysis.explanations))
@@ -56,7 +49,6 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
         key=RESPONSIBLE_AI,
         deps=[EVALUATION],
         pool=WAREHOUSE_POOL,
-        group_name="models",
         owners=[OWNER_SCIENCE],
         kinds={"python", "table"},
         description="The challenger explained: what it goes by (Shapley values), where it errs, what would turn its predictions, "
@@ -66,13 +58,6 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
     def responsible_ai(
         warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
     ) -> dg.MaterializeResult:
-        from globolatte_ml.data.snapshot import read_snapshot
-        from globolatte_ml.explain.analysis import analyse, findings_table
-        from globolatte_ml.explain.card import facts_of, model_card, unequal_groups
-        from globolatte_ml.explain.page import page
-        from globolatte_ml.model.model import PreferenceModel
-        from globolatte_ml.scoring.scorer import resolve_model_folder
-
         version = challenger_of(ml)
         model = PreferenceModel.load(resolve_model_folder(version.folder))
         catalogue = warehouse.read("marts.dim_product", ["product_id", "product_name"]).to_pylist()
@@ -80,7 +65,8 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
         analysis = analyse(model, read_snapshot(ml.snapshot(version.snapshot).folder), names)
         evaluation = evaluation_of(warehouse, version, version.snapshot)
         facts = facts_of(model.get_params())
-        identity = identity_of(version, f"{type(model).__name__}{f' ({facts})' if facts else ''}")
+        kind = f"{type(model).__name__}{f' ({facts})' if facts else ''}"
+        identity = Identity(version.version, version.content_hash, version.snapshot, version.job_id, kind)
         kept = pages.keep(page_name(version), page(identity, evaluation, analysis, names))
         findings = findings_table(analysis, version.version, version.snapshot, clock.timestamp())
         warehouse.replace(FINDINGS_TABLE, findings, {"model_version": version.version})

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import dagster as dg
 import numpy as np
@@ -18,13 +17,13 @@ from globolatte_assets.keys import (
     WAREHOUSE_POOL,
 )
 from globolatte_assets.pictures import png
+from globolatte_ml.segments.fit import SegmentFit, find_segments, why_refit
+from globolatte_ml.segments.plots import evidence_chart, profile_map
+from globolatte_ml.segments.profiles import Profile, profiles_of
+from globolatte_ml.segments.tables import customers_from, fit_row, latest_fit, profiles_table, segments_table
+from globolatte_ml.segments.vectors import Customers
 from resources.clock import Clock
 from resources.warehouse.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from globolatte_ml.segments.fit import SegmentFit
-    from globolatte_ml.segments.profiles import Profile
-    from globolatte_ml.segments.vectors import Customers
 
 SEGMENTS_TABLE, PROFILES_TABLE, FITS_TABLE = "ml.segments", "ml.segment_profiles", "ml.segment_fits"
 
@@ -38,10 +37,8 @@ class SegmentsConfig(dg.Config):
     refit: bool = False
 
 
-def read_customers(warehouse: Warehouse) -> "Customers":
+def read_customers(warehouse: Warehouse) -> Customers:
     """Every customer with orders: state, home and spend."""
-    from globolatte_ml.segments.tables import customers_from
-
     pairs = warehouse.read("features.feat_customer_product_state")
     return customers_from(
         warehouse.read("features.feat_customer_state"),
@@ -57,12 +54,12 @@ def product_names(warehouse: Warehouse) -> dict[str, str]:
     return dict(zip(names["product_id"], names["product_name"], strict=True))
 
 
-def sales_until(customers: "Customers") -> dt.date:
+def sales_until(customers: Customers) -> dt.date:
     """The last date on which any of the customers ordered."""
     return dt.date.fromisoformat(str(customers.states.last_order_date.max()))
 
 
-def profiles_in_words(profiles: "Sequence[Profile]", names: Mapping[str, str]) -> str:
+def profiles_in_words(profiles: Sequence[Profile], names: Mapping[str, str]) -> str:
     """The profiles as a Markdown table, largest segment first."""
     lines = [
         "| | segment | customers | of sales | orders a month | per order | lines | last order | favourites |",
@@ -80,10 +77,8 @@ def profiles_in_words(profiles: "Sequence[Profile]", names: Mapping[str, str]) -
 
 
 def _metadata(
-    fit: "SegmentFit", reason: str | None, profiles: "Sequence[Profile]", names: Mapping[str, str]
+    fit: SegmentFit, reason: str | None, profiles: Sequence[Profile], names: Mapping[str, str]
 ) -> dict[str, dg.MetadataValue]:
-    from globolatte_ml.segments.plots import evidence_chart, profile_map
-
     chosen = fit.chosen
     kept = [one for one in fit.overlaps if one]
     return {
@@ -103,7 +98,6 @@ def _metadata(
     key=SEGMENTS,
     deps=[CUSTOMER_STATE, CUSTOMER_PRODUCT_STATE, CUSTOMER_RFM, CATALOGUE],
     pool=WAREHOUSE_POOL,
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"python", "scikitlearn", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,
@@ -112,11 +106,6 @@ def _metadata(
 )
 def segments(config: SegmentsConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
     """Assign every customer; find the segments anew where there is a reason to."""
-
-    from globolatte_ml.segments.fit import find_segments, why_refit
-    from globolatte_ml.segments.profiles import profiles_of
-    from globolatte_ml.segments.tables import fit_row, latest_fit, profiles_table, segments_table
-
     with warehouse.kept_open():
         customers, names = read_customers(warehouse), product_names(warehouse)
         fits = warehouse.read(FITS_TABLE, ["fitted_at", "parameters"])

@@ -1,16 +1,13 @@
 """Manual approval of a model: what was decided, stored, and what it does to the gates' verdict."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from globolatte_ml.training.promotion import Verdict
 from resources.clock import Clock
 from resources.ml.ml_platform import ModelVersion
 from resources.warehouse.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from globolatte_ml.training.promotion import Verdict
 
 TABLE = "ml.sign_offs"
 APPROVED, REJECTED = "approved", "rejected"
@@ -54,10 +51,8 @@ def kept_sign_off(warehouse: Warehouse, version: ModelVersion) -> SignOff | None
     return SignOff(rows[-1]["decision"] == APPROVED, rows[-1]["decided_by"], rows[-1]["reason"])
 
 
-def signed(verdict: "Verdict", sign_off: SignOff | None, version: ModelVersion, *, wanted: bool) -> "Verdict":
+def signed(verdict: Verdict, sign_off: SignOff | None, version: ModelVersion, *, wanted: bool) -> Verdict:
     """The verdict after a manual decision: a rejection holds, an approval never stands in for a gate, silence matters if wanted."""
-    from globolatte_ml.training.promotion import Verdict
-
     if sign_off is None and not wanted:
         return verdict
     if sign_off is None:

@@ -16,6 +16,7 @@ from globolatte_assets.keys import (
 from globolatte_assets.models.champion import MANIFEST_FILE, Champion, champion_with_snapshot
 from globolatte_assets.models.trainings import Training, record_training
 from globolatte_assets.tables import CATALOGUE_EXPORT, example_span
+from globolatte_ml.data.snapshot import SPLIT_FILE
 from resources.clock import Clock
 from resources.ml.ml_platform import MLPlatform
 from resources.warehouse.snapshot_export import SnapshotExports
@@ -40,7 +41,6 @@ def first_fresh_date(champion: Champion | None, last: dt.date) -> dt.date | None
     key=TRAINING_SNAPSHOT,
     deps=[TRAINING_EXAMPLES, TRAINING_EXAMPLE_PRODUCTS, CATALOGUE],
     pool=WAREHOUSE_POOL,
-    group_name="models",
     owners=[OWNER_SCIENCE],
     kinds={"parquet"},
     description="Training examples as Parquet files, named by the hash of their content. Training reads these, never a live table.",
@@ -53,8 +53,6 @@ def training_snapshot(
     clock: Clock,
 ) -> dg.MaterializeResult:
     """Export the examples and what of them is new to the champion, name it all by content, keep it."""
-    from globolatte_ml.data.snapshot import SPLIT_FILE
-
     span = example_span(warehouse)
     if span is None:
         raise dg.Failure(
@@ -62,7 +60,7 @@ def training_snapshot(
             "`globolatte run` before training",
             allow_retries=False,
         )
-    export = snapshots.begin(context.run.run_id)
+    export = snapshots(context.run.run_id)
     export.unload("features.feat_training_examples", EXAMPLES_FILE, ["ordered_at", "order_key"])
     export.unload("features.feat_training_example_products", EXAMPLE_PRODUCTS_FILE, ["order_key", "product_id"])
     export.write(PRODUCTS_FILE, CATALOGUE_EXPORT.content(warehouse))

@@ -2,53 +2,42 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from globolatte_assets.keys import (
-    DATA_DRIFT,
-    DELIVERED_DAYS,
-    ORDERS,
-    OWNER_SCIENCE,
-    PROMOTION,
-    TRAINING_EXAMPLES,
-    WAREHOUSE_POOL,
-)
+from globolatte_assets import keys
 from globolatte_assets.models.champion import Champion, champion_with_snapshot
 from globolatte_assets.models.training_snapshot import EXAMPLES_FILE
-from globolatte_assets.monitoring.drift_in_words import drifted_windows, why_drifted, windows_table
 from globolatte_assets.monitoring.reports import KeptPages
 from globolatte_assets.monitoring.standing import HISTORY, broken_data
 from globolatte_assets.monitoring.windows import (
     DRIFT_TABLE,
+    MARKS,
     NO_CHAMPION,
-    drop_obsolete,
+    Row,
+    common_columns,
+    evaluate_windows,
     examples_between,
-    kept_rows,
     latest_windows,
     nothing_to_compare,
-    rules_of,
-    watch,
 )
 from globolatte_assets.pictures import png
+from globolatte_ml.monitoring.verdicts import DriftVerdict, Status
+from globolatte_ml.monitoring.windows import CHAIN, Window, WindowRules
 from resources.clock import Clock
 from resources.ml.ml_platform import MLPlatform
-from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # pandas comes with them
     import pandas as pd
 
     from globolatte_ml.monitoring.drift import MeasuredDrift
-    from globolatte_ml.monitoring.verdicts import DriftVerdict
-    from globolatte_ml.monitoring.windows import Window
 
-Row = Mapping[str, Any]
-
+COLUMNS_NAMED = 2
 NO_DRIFT = "no_drift"
 DATA_ARE_SOUND = "data_are_sound"
 DRIFT_REMEDY = (
@@ -60,22 +49,14 @@ BROKEN_REMEDY = (
 )
 
 
-def drift_rows(verdict: "DriftVerdict", champion: Champion, clock: Clock) -> "pa.Table":
+def drift_rows(verdict: DriftVerdict, champion: Champion, clock: Clock) -> pa.Table:
     """The rows of `monitoring.drift` for a window: one per column."""
-    window = verdict.window
     common = {
-        "window_id": window.window_id,
-        "scope": window.scope,
-        "window_from": window.first,
-        "window_to": window.last,
-        "orders": window.orders,
-        "model_version": champion.version.version,
-        "snapshot": champion.snapshot.name,
+        **common_columns(verdict.window, champion, clock.timestamp()),
         "window_status": str(verdict.status),
         "faults": "; ".join(verdict.faults) or None,
         "reference": verdict.reference,
         "reference_orders": verdict.reference_orders,
-        "recorded_at": clock.timestamp(),
     }
     columns = [
         {
@@ -89,11 +70,7 @@ def drift_rows(verdict: "DriftVerdict", champion: Champion, clock: Clock) -> "pa
         }
         for column in verdict.columns
     ]
-    table = pa.Table.from_pylist(columns)
-    for name in ("faults", "note"):
-        table = table.set_column(table.column_names.index(name), name, table[name].cast(pa.string()))
-    place = table.column_names.index("statistic")
-    return table.set_column(place, "statistic", table["statistic"].cast(pa.float64()))
+    return pa.Table.from_pylist(columns)
 
 
 def order_facts(warehouse: Warehouse, first: dt.date, last: dt.date) -> pa.Table:
@@ -104,7 +81,6 @@ def order_facts(warehouse: Warehouse, first: dt.date, last: dt.date) -> pa.Table
 
 def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
     """The orders of the champion's snapshot with the columns to compare; means of payment and baskets come from the mart."""
-
     from globolatte_ml.monitoring.orders import EXAMPLE_COLUMNS, order_columns
 
     examples = pq.read_table(champion.snapshot.folder / EXAMPLES_FILE, columns=list(EXAMPLE_COLUMNS))
@@ -112,15 +88,12 @@ def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
     return order_columns(examples, order_facts(warehouse, span["min"], span["max"]))
 
 
-def measured_windows(
-    windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse
-) -> "Iterator[MeasuredDrift]":
+def measured_windows(windows: Sequence[Window], champion: Champion, warehouse: Warehouse) -> "Iterator[MeasuredDrift]":
     """Each window's drift, measured; nothing is read for no windows."""
     if not windows:
         return
     from globolatte_ml.monitoring.drift import measure_drift
     from globolatte_ml.monitoring.orders import order_columns
-    from globolatte_ml.monitoring.windows import CHAIN
 
     reference = snapshot_orders(champion, warehouse)
     for window in windows:
@@ -129,6 +102,47 @@ def measured_windows(
         if window.scope != CHAIN:
             orders = orders[orders["business_unit"] == window.scope]
         yield measure_drift(window, orders, reference, fresh_from=champion.fresh_from)
+
+
+# The UI shows Markdown at once that is shorter than 1,000 characters, and longer texts after a click: the latest windows of a
+# chain of four units fit.
+
+
+def _moved(rows: Sequence[Row], window_id: str) -> str:
+    """The columns of a window that drifted, the farthest first."""
+    mine = [row for row in rows if row["window_id"] == window_id and row["status"] == Status.DRIFTED]
+    moved = sorted(mine, key=lambda row: -row["statistic"] / row["threshold"])
+    named = [f"{row['column_name']} {row['statistic']:.2f} > {row['threshold']:.2f}" for row in moved]
+    others = [f"and {len(named) - COLUMNS_NAMED} more"] if len(named) > COLUMNS_NAMED else []
+    return ", ".join([*named[:COLUMNS_NAMED], *others])
+
+
+def windows_table(rows: Sequence[Row], reports: KeptPages, how_many: int = 1) -> str:
+    """The latest windows of each scope as Markdown; the verdict leads to the report if there still is one."""
+    lines = ["| scope | until | orders | verdict | what moved, or is broken |", "|---|---|---:|---|---|"]
+    for windows in latest_windows(rows, how_many).values():
+        for window in windows:
+            what = window["faults"] or _moved(rows, window["window_id"])
+            verdict = MARKS[window["window_status"]]
+            if reports.path(window["window_id"]).exists():
+                verdict = f"[{verdict}]({reports.url(window['window_id'])})"
+            lines.append(f"| {window['scope']} | {window['window_to']} | {window['orders']:,} | {verdict} | {what} |")
+    return "\n".join(lines)
+
+
+def drifted_windows(rows: Sequence[Row]) -> list[Row]:
+    """Of the scopes whose latest window drifted, that window; the chain first."""
+    latest = (windows[-1] for windows in latest_windows(rows, 1).values())
+    return [row for row in latest if row["window_status"] == Status.DRIFTED]
+
+
+def why_drifted(rows: Sequence[Row]) -> str:
+    """For each scope whose latest window drifted, which columns moved how far over their limit: one sentence each."""
+    sentences = (
+        f"{row['scope']} drifted from {row['window_from']} to {row['window_to']}: {_moved(rows, row['window_id'])}."
+        for row in drifted_windows(rows)
+    )
+    return " ".join(sentences)
 
 
 def _report_links(window: Row, reports: KeptPages) -> dict[str, dg.MetadataValue]:
@@ -168,34 +182,32 @@ def _checks(rows: Sequence[Row], broken: Sequence[str], reports: KeptPages) -> I
 
 
 def _measure(
-    windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse, reports: KeptPages, clock: Clock
-) -> None:
-    """Measures windows and stores each verdict as soon as it is there; pages are made for the latest windows alone."""
-    shown = {window.window_id for window in sorted(windows, key=lambda window: window.last)[-reports.kept :]}
+    windows: Sequence[Window], champion: Champion, warehouse: Warehouse, reports: KeptPages, clock: Clock
+) -> Iterator[tuple[Window, pa.Table]]:
+    """Each window with its rows; pages are made for the latest windows alone."""
+    shown = sorted(windows, key=lambda window: window.last)[-reports.kept :]
     for measured in measured_windows(windows, champion, warehouse):
-        window_id = measured.verdict.window.window_id
-        html = measured.html() if window_id in shown else None
+        window = measured.verdict.window
+        html = measured.html() if window in shown else None
         if html is not None:
-            reports.keep(window_id, html)
-        where = {"window_id": window_id, "model_version": champion.version.version}
-        warehouse.replace(DRIFT_TABLE, drift_rows(measured.verdict, champion, clock), where)
+            reports.keep(window.window_id, html)
+        yield window, drift_rows(measured.verdict, champion, clock)
 
 
-def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -> dg.AssetsDefinition:
-    """Builds the asset. Windows hold at least `window_orders` orders and `window_days` days."""
+def data_drift_asset(reports: KeptPages, rules: WindowRules) -> dg.AssetsDefinition:
+    """Builds the asset, with windows that are complete by `rules`."""
 
     @dg.asset(
-        key=DATA_DRIFT,
-        deps=[TRAINING_EXAMPLES, ORDERS, DELIVERED_DAYS, PROMOTION],
-        pool=WAREHOUSE_POOL,
-        group_name="monitoring",
-        owners=[OWNER_SCIENCE],
+        key=keys.DATA_DRIFT,
+        deps=[keys.TRAINING_EXAMPLES, keys.ORDERS, keys.DELIVERED_DAYS, keys.PROMOTION],
+        pool=keys.WAREHOUSE_POOL,
+        owners=[keys.OWNER_SCIENCE],
         kinds={"evidently", "python", "table"},
         check_specs=[
-            dg.AssetCheckSpec(NO_DRIFT, asset=DATA_DRIFT, description="No scope's latest window drifted."),
+            dg.AssetCheckSpec(NO_DRIFT, asset=keys.DATA_DRIFT, description="No scope's latest window drifted."),
             dg.AssetCheckSpec(
                 DATA_ARE_SOUND,
-                asset=DATA_DRIFT,
+                asset=keys.DATA_DRIFT,
                 description="What was delivered lately is fit to be compared and learned from.",
             ),
         ],
@@ -209,32 +221,24 @@ def data_drift_asset(reports: KeptPages, window_orders: int, window_days: int) -
         if champion is None:
             metadata = nothing_to_compare(NO_CHAMPION)
             return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], [], reports)))
-        with warehouse.kept_open():
-            seen = watch(warehouse, DRIFT_TABLE, champion, rules_of(window_orders, window_days))
-            drop_obsolete(warehouse, DRIFT_TABLE, champion, seen)
-        _measure(seen.windows, champion, warehouse, reports, clock)
-        with warehouse.kept_open():
-            rows, count = kept_rows(warehouse, DRIFT_TABLE, champion, []), row_count(warehouse, DRIFT_TABLE)
+        rows, seen, common = evaluate_windows(
+            warehouse,
+            DRIFT_TABLE,
+            champion,
+            rules,
+            lambda windows: _measure(windows, champion, warehouse, reports, clock),
+        )
         return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": dg.MetadataValue.int(count),
-                **_metadata(rows, champion, len(seen.windows), reports),
-            },
+            metadata={**_shown(rows, champion, reports), **common},
             check_results=list(_checks(rows, broken_data(rows, seen), reports)),
         )
 
     return data_drift
 
 
-def _metadata(
-    rows: Sequence[Row], champion: Champion, measured: int, reports: KeptPages
-) -> Mapping[str, dg.MetadataValue]:
-    common: dict[str, dg.MetadataValue] = {
-        "model_version": dg.MetadataValue.text(champion.version.version),
-        "windows_judged": dg.MetadataValue.int(measured),
-    }
+def _shown(rows: Sequence[Row], champion: Champion, reports: KeptPages) -> Mapping[str, dg.MetadataValue]:
     if not rows:
-        return {**common, **nothing_to_compare(f"no window is complete since {champion.learned_until}")}
+        return nothing_to_compare(f"no window is complete since {champion.learned_until}")
     from globolatte_ml.monitoring.plots import drift_over_time
 
     first = next(iter(latest_windows(rows, 1).values()))[-1]
@@ -243,5 +247,4 @@ def _metadata(
         "drift_over_time": png(drift_over_time(rows, first["scope"])),
         **_report_links(first, reports),
         "all_windows": dg.MetadataValue.md(windows_table(rows, reports, HISTORY)),
-        **common,
     }

@@ -9,33 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from resources.warehouse.predictions import ParsedLog
+from resources.warehouse.predictions import LOG, REJECTS, ParsedLog
+from resources.warehouse.tables import arrow_schema
 
 TEXTS = ("prediction_id", "deployment", "model_version", "state_version", "customer_id", "business_unit", "weather")
-ROWS = pa.schema(
-    [
-        ("log_file", pa.string()),
-        ("line", pa.int64()),
-        ("prediction_id", pa.string()),
-        ("answered_at", pa.timestamp("us")),
-        ("request_id", pa.string()),
-        ("deployment", pa.string()),
-        ("mirrored", pa.bool_()),
-        ("model_version", pa.string()),
-        ("state_version", pa.string()),
-        ("customer_id", pa.string()),
-        ("known_customer", pa.bool_()),
-        ("business_unit", pa.string()),
-        ("date", pa.date32()),
-        ("weather", pa.string()),
-        ("daypart", pa.string()),
-        ("top_product", pa.string()),
-        ("probabilities", pa.string()),
-    ]
-)
-REJECTS = pa.schema(
-    [("log_file", pa.string()), ("line", pa.int64()), ("reason", pa.string()), ("raw_text", pa.string())]
-)
 
 
 def parse_log(path: Path) -> ParsedLog:
@@ -54,8 +31,8 @@ def parse_log(path: Path) -> ParsedLog:
         path.name,
         hashlib.sha256(content).hexdigest(),
         len(lines),
-        pa.Table.from_pylist(rows, ROWS),
-        pa.Table.from_pylist(rejects, REJECTS),
+        pa.Table.from_pylist(rows, arrow_schema(LOG)),
+        pa.Table.from_pylist(rejects, arrow_schema(REJECTS)),
     )
 
 

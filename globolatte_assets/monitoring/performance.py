@@ -1,87 +1,59 @@
 """The asset `monitoring/performance`: the champion's predictions for every new window of orders against what was bought."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from globolatte_assets.keys import (
-    DELIVERED_DAYS,
-    OWNER_SCIENCE,
-    PERFORMANCE,
-    PROMOTION,
-    TRAINING_EXAMPLE_PRODUCTS,
-    TRAINING_EXAMPLES,
-    WAREHOUSE_POOL,
-)
+from globolatte_assets import keys
 from globolatte_assets.models.champion import Champion, champion_with_snapshot
 from globolatte_assets.monitoring.standing import HISTORY
 from globolatte_assets.monitoring.windows import (
+    MARKS,
     NO_CHAMPION,
     PERFORMANCE_TABLE,
-    drop_obsolete,
+    Row,
+    common_columns,
+    evaluate_windows,
     examples_between,
-    kept_rows,
     latest_windows,
-    marked,
     nothing_to_compare,
-    rules_of,
-    watch,
 )
 from globolatte_assets.pictures import png
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.monitoring.performance import holdout_outcomes, measure_performance
+from globolatte_ml.monitoring.verdicts import PerformanceVerdict, Status
+from globolatte_ml.monitoring.windows import CHAIN, Window, WindowRules
+from globolatte_ml.scoring.scorer import resolve_model_folder
 from resources.clock import Clock
 from resources.ml.ml_platform import MLPlatform
-from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
-
-if TYPE_CHECKING:
-    from globolatte_ml.monitoring.verdicts import PerformanceVerdict
-    from globolatte_ml.monitoring.windows import Window
-
-Row = Mapping[str, Any]
 
 WITHIN_BAND = "within_band"
 EXAMPLE_PRODUCTS = "intermediate.int_training_example_products"
 PRODUCT_STATE = ["order_key", "product_id", "main_orders", "addon_lines", "decayed_main_30d", "decayed_main_120d"]
 
 
-def performance_row(verdict: "PerformanceVerdict", champion: Champion, clock: Clock) -> pa.Table:
+def performance_row(verdict: PerformanceVerdict, champion: Champion, clock: Clock) -> pa.Table:
     """One row of `monitoring.performance`."""
-
-    window = verdict.window
-    return pa.table(
-        {
-            "window_id": [window.window_id],
-            "scope": [window.scope],
-            "window_from": [window.first],
-            "window_to": [window.last],
-            "orders": [window.orders],
-            "model_version": [champion.version.version],
-            "snapshot": [champion.snapshot.name],
-            "status": [str(verdict.status)],
-            "log_loss": pa.array([verdict.log_loss], pa.float64()),
-            "hit_rate_at_1": pa.array([verdict.hit_rate_at_1], pa.float64()),
-            "highest_log_loss": [verdict.highest_log_loss],
-            "lowest_hit_rate": [verdict.lowest_hit_rate],
-            "recorded_at": pa.array([clock.timestamp()], pa.timestamp("us")),
-        }
-    )
+    row = {
+        **common_columns(verdict.window, champion, clock.timestamp()),
+        "status": str(verdict.status),
+        "log_loss": verdict.log_loss,
+        "hit_rate_at_1": verdict.hit_rate_at_1,
+        "highest_log_loss": verdict.highest_log_loss,
+        "lowest_hit_rate": verdict.lowest_hit_rate,
+    }
+    return pa.Table.from_pylist([row])
 
 
-def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehouse) -> "Iterator[PerformanceVerdict]":
+def verdicts(windows: Sequence[Window], champion: Champion, warehouse: Warehouse) -> Iterator[PerformanceVerdict]:
     """Each window's verdict; none if the champion's snapshot was too short for a holdout."""
     if not windows:
         return
-
-    from globolatte_ml.data.columns import InvalidDataError
-    from globolatte_ml.data.snapshot import read_snapshot
-    from globolatte_ml.model.model import PreferenceModel
-    from globolatte_ml.monitoring.performance import holdout_outcomes, measure_performance
-    from globolatte_ml.monitoring.windows import CHAIN
-    from globolatte_ml.scoring.scorer import resolve_model_folder
-
     try:
         model = PreferenceModel.load(resolve_model_folder(champion.version.folder))
     except InvalidDataError as error:
@@ -102,7 +74,6 @@ def verdicts(windows: "Sequence[Window]", champion: Champion, warehouse: Warehou
             warehouse.read(EXAMPLE_PRODUCTS, PRODUCT_STATE, between={"business_date": (window.first, window.last)}),
             model,
             holdout,
-            model_version=champion.version.version,
             is_broken=bool(window.delivery.faults()),
         )
 
@@ -119,7 +90,7 @@ def _table(rows: Sequence[Row], how_many: int = 1) -> str:
         "|---|---|---:|---|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row['scope']} | {row['window_to']} | {row['orders']:,} | {marked(row['status'])} | {_numbers(row)} |"
+        f"| {row['scope']} | {row['window_to']} | {row['orders']:,} | {MARKS[row['status']]} | {_numbers(row)} |"
         for windows in latest_windows(rows, how_many).values()
         for row in windows
     ]
@@ -132,7 +103,7 @@ def _check(rows: Sequence[Row]) -> dg.AssetCheckResult:
         f"{row['scope']} from {row['window_from']} to {row['window_to']}: log loss {row['log_loss']:.3f} (at most "
         f"{row['highest_log_loss']:.3f}), hit@1 {row['hit_rate_at_1']:.1%} (at least {row['lowest_hit_rate']:.1%})."
         for row in latest
-        if row["status"] == "below_band"
+        if row["status"] == Status.BELOW_BAND
     ]
     return dg.AssetCheckResult(
         check_name=WITHIN_BAND,
@@ -145,18 +116,19 @@ def _check(rows: Sequence[Row]) -> dg.AssetCheckResult:
     )
 
 
-def performance_asset(window_orders: int, window_days: int) -> dg.AssetsDefinition:
-    """Builds the asset. Windows hold at least `window_orders` orders and `window_days` days."""
+def performance_asset(rules: WindowRules) -> dg.AssetsDefinition:
+    """Builds the asset, with windows that are complete by `rules`."""
 
     @dg.asset(
-        key=PERFORMANCE,
-        deps=[TRAINING_EXAMPLES, TRAINING_EXAMPLE_PRODUCTS, DELIVERED_DAYS, PROMOTION],
-        pool=WAREHOUSE_POOL,
-        group_name="monitoring",
-        owners=[OWNER_SCIENCE],
+        key=keys.PERFORMANCE,
+        deps=[keys.TRAINING_EXAMPLES, keys.TRAINING_EXAMPLE_PRODUCTS, keys.DELIVERED_DAYS, keys.PROMOTION],
+        pool=keys.WAREHOUSE_POOL,
+        owners=[keys.OWNER_SCIENCE],
         kinds={"python", "table"},
         check_specs=[
-            dg.AssetCheckSpec(WITHIN_BAND, asset=PERFORMANCE, description="No scope's latest window is below the band.")
+            dg.AssetCheckSpec(
+                WITHIN_BAND, asset=keys.PERFORMANCE, description="No scope's latest window is below the band."
+            )
         ],
         description="The champion's predictions, each as of its order, against what was bought, window by window, with the band "
         "that the champion's own holdout gives.",
@@ -167,33 +139,24 @@ def performance_asset(window_orders: int, window_days: int) -> dg.AssetsDefiniti
         champion = champion_with_snapshot(ml)
         if champion is None:
             return dg.MaterializeResult(metadata=nothing_to_compare(NO_CHAMPION), check_results=[_check([])])
-        with warehouse.kept_open():
-            seen = watch(warehouse, PERFORMANCE_TABLE, champion, rules_of(window_orders, window_days))
-            drop_obsolete(warehouse, PERFORMANCE_TABLE, champion, seen)
-        measured = 0
-        for verdict in verdicts(seen.windows, champion, warehouse):
-            where = {"window_id": verdict.window.window_id, "model_version": champion.version.version}
-            measured += warehouse.replace(PERFORMANCE_TABLE, performance_row(verdict, champion, clock), where)
-        with warehouse.kept_open():
-            rows, count = kept_rows(warehouse, PERFORMANCE_TABLE, champion, []), row_count(warehouse, PERFORMANCE_TABLE)
-        metadata = {"dagster/row_count": dg.MetadataValue.int(count), **_metadata(rows, champion, measured)}
-        return dg.MaterializeResult(metadata=metadata, check_results=[_check(rows)])
+
+        def measure(windows: Sequence[Window]) -> Iterator[tuple[Window, pa.Table]]:
+            for verdict in verdicts(windows, champion, warehouse):
+                yield verdict.window, performance_row(verdict, champion, clock)
+
+        rows, _, common = evaluate_windows(warehouse, PERFORMANCE_TABLE, champion, rules, measure)
+        return dg.MaterializeResult(metadata={**_shown(rows, champion), **common}, check_results=[_check(rows)])
 
     return performance
 
 
-def _metadata(rows: Sequence[Row], champion: Champion, measured: int) -> Mapping[str, dg.MetadataValue]:
-    common: dict[str, dg.MetadataValue] = {
-        "model_version": dg.MetadataValue.text(champion.version.version),
-        "windows_judged": dg.MetadataValue.int(measured),
-    }
+def _shown(rows: Sequence[Row], champion: Champion) -> Mapping[str, dg.MetadataValue]:
     if not rows:
-        return {**common, **nothing_to_compare(f"no window is complete since {champion.learned_until}")}
+        return nothing_to_compare(f"no window is complete since {champion.learned_until}")
     from globolatte_ml.monitoring.plots import performance_over_time
 
     return {
         "latest_windows": dg.MetadataValue.md(_table(rows)),
         "performance_over_time": png(performance_over_time(rows)),
         "all_windows": dg.MetadataValue.md(_table(rows, HISTORY)),
-        **common,
     }

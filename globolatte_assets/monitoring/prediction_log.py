@@ -1,5 +1,6 @@
 """The asset `monitoring/prediction_log`: what the online endpoint answered, taken from its files exactly once."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from globolatte_assets.keys import OWNER_SCIENCE, PREDICTION_LOG, RECOMMENDER, WAREHOUSE_POOL
+from globolatte_assets.monitoring.log_lines import parse_log
 from resources.clock import Clock
 from resources.endpoint.prediction_files import PredictionFiles
 from resources.warehouse.predictions import LOG, ingest
@@ -22,7 +24,7 @@ class Ingestion:
     known_files: int = 0
     rows: int = 0
     rejected: int = 0
-    by_deployment: dict[str, int] = field(default_factory=dict)
+    by_deployment: Counter[str] = field(default_factory=Counter)
 
     def as_metadata(self) -> Mapping[str, dg.MetadataValue]:
         """For the materialization."""
@@ -40,15 +42,12 @@ def ingest_file(
     warehouse: Warehouse, files: PredictionFiles, path: Path, run_id: str, clock: Clock, done: Ingestion
 ) -> None:
     """Takes a file into the warehouse, then removes it. Killed in between, the next time only removes it."""
-    from globolatte_assets.monitoring.log_lines import parse_log
-
     log = parse_log(path)
     if ingest(warehouse, log, run_id, clock.timestamp()):
         done.files += 1
         done.rows += log.rows.num_rows
         done.rejected += log.rejects.num_rows
-        for name in log.rows["deployment"].to_pylist():
-            done.by_deployment[name] = done.by_deployment.get(name, 0) + 1
+        done.by_deployment.update(log.rows["deployment"].to_pylist())
     else:
         done.known_files += 1
     files.taken(path)
@@ -58,7 +57,6 @@ def ingest_file(
     key=PREDICTION_LOG,
     deps=[RECOMMENDER],
     pool=WAREHOUSE_POOL,
-    group_name="monitoring",
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     description="Every answer of the online endpoint: when, by which deployment, model and state, to which question, with which "

@@ -3,25 +3,23 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from globolatte_assets.models.champion import Champion
 from globolatte_assets.monitoring.windows import (
-    BROKEN,
     DRIFT_TABLE,
     PERFORMANCE_TABLE,
     Delivered,
+    Row,
     delivered_since,
     kept_rows,
     latest_windows,
 )
-from globolatte_ml.monitoring.delivery import DeliveryLimits
+from globolatte_ml.monitoring.delivery import SILENT_DAYS
+from globolatte_ml.monitoring.verdicts import Status
 from resources.warehouse.warehouse import Warehouse
 
 HISTORY = 10
 """So many of a scope's latest windows are looked at, and shown."""
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def standing_of(warehouse: Warehouse, champion: Champion) -> Standing:
 def broken_data(rows: Sequence[Row], seen: Delivered) -> list[str]:
     """Why the latest data are broken: the latest days of each unit, and each scope's latest window (rows of `monitoring.drift`)."""
     windows = [of_scope[-1] for of_scope in latest_windows(rows, 1).values()]
-    broken = [row for row in windows if row["window_status"] == BROKEN and not _is_closed(row, seen)]
+    broken = [row for row in windows if row["window_status"] == Status.BROKEN and not _is_closed(row, seen)]
     return [
         *(f"{unit}: {fault}" for unit, fault in seen.faults.items()),
         *(f"{row['scope']} until {row['window_to']}: {row['faults']}" for row in broken),
@@ -76,4 +74,4 @@ def _statuses(rows: Sequence[Row], column: str) -> dict[str, list[str]]:
 def _is_closed(window: Row, seen: Delivered) -> bool:
     """Whether the window's unit has sent nothing for so long that it is taken as closed."""
     latest = seen.latest_by_unit.get(window["scope"])
-    return bool(latest and seen.data_until and (seen.data_until - latest).days > DeliveryLimits().silent_days)
+    return bool(latest and seen.data_until and (seen.data_until - latest).days > SILENT_DAYS)

@@ -1,26 +1,33 @@
 """What both monitoring assets start from: the champion, and the complete windows that were not evaluated yet."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 
 from globolatte_assets.models.champion import Champion
+from globolatte_ml.monitoring.delivery import SILENT_DAYS, Delivery
+from globolatte_ml.monitoring.verdicts import Status
+from globolatte_ml.monitoring.windows import CHAIN, Window, WindowRules, complete_windows
+from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    from globolatte_ml.monitoring.delivery import Delivery
-    from globolatte_ml.monitoring.windows import Window, WindowRules
+Row = Mapping[str, Any]
 
 DRIFT_TABLE = "monitoring.drift"
 PERFORMANCE_TABLE = "monitoring.performance"
 STATUS_COLUMN = {DRIFT_TABLE: "window_status", PERFORMANCE_TABLE: "status"}
-BROKEN = "broken"
 NO_CHAMPION = "there is no champion, or its snapshot is gone; the job train_model makes a new one"
-MARKS = {"ok": "✅ ok", "drifted": "⚠️ drifted", "below_band": "⚠️ below", BROKEN: "❌ broken"}
+MARKS = {
+    Status.OK: "✅ ok",
+    Status.DRIFTED: "⚠️ drifted",
+    Status.BELOW_BAND: "⚠️ below",
+    Status.BROKEN: "❌ broken",
+}
+"""A verdict as it stands in a table for people."""
 RECENT_DAYS = 14
 """The latest days whose delivery is looked at by itself, so that broken data are noticed before a window is complete."""
 
@@ -46,7 +53,7 @@ class Watch(Delivered):
     files were corrected.
     """
 
-    windows: "list[Window]"
+    windows: list[Window]
     obsolete: list[str]
 
 
@@ -55,39 +62,28 @@ def delivered_since(warehouse: Warehouse, after: dt.date) -> Delivered:
     return _delivered(_deliveries(warehouse, after))
 
 
-def watch(warehouse: Warehouse, table: str, champion: Champion, rules: "WindowRules") -> Watch:
+def watch(warehouse: Warehouse, table: str, champion: Champion, rules: WindowRules) -> Watch:
     """Looks at what was delivered since the champion's snapshot and at what `table` holds of it already.
 
     A scope's last windows that were broken are looked at again until their files are corrected; all others are evaluated once.
     """
-    from globolatte_ml.monitoring.windows import complete_windows
-
     status = STATUS_COLUMN[table]
     kept = kept_rows(warehouse, table, champion, ["window_id", "scope", "window_to", status])
     evaluated: dict[str, dt.date] = {}
     for row in kept:
-        if row[status] != BROKEN:
+        if row[status] != Status.BROKEN:
             evaluated[row["scope"]] = max(row["window_to"], evaluated.get(row["scope"], row["window_to"]))
     again = {row["window_id"] for row in kept if row["window_to"] > evaluated.get(row["scope"], dt.date.min)}
     days = _deliveries(warehouse, champion.learned_until)
     complete = complete_windows(days, champion.learned_until, rules, evaluated_until=evaluated)
     windows = [one for one in complete if one.window_id not in again or not one.delivery.faults()]
     obsolete = sorted(again - {window.window_id for window in complete})
-    seen = _delivered(days)
-    return Watch(seen.data_until, seen.faults, seen.latest_by_unit, windows, obsolete)
+    return Watch(**vars(_delivered(days)), windows=windows, obsolete=obsolete)
 
 
-def _delivered(days: "list[Delivery]") -> Delivered:
-    latest = latest_by_unit(days)
+def _delivered(days: list[Delivery]) -> Delivered:
+    latest = {day.unit: day.date for day in days}  # they come by unit and date
     return Delivered(max(latest.values(), default=None), _recent_faults(days, latest), latest)
-
-
-def latest_by_unit(days: "list[Delivery]") -> dict[str, dt.date]:
-    """The last date that each unit delivered."""
-    latest: dict[str, dt.date] = {}
-    for day in days:
-        latest[day.unit] = max(day.date, latest.get(day.unit, day.date))
-    return latest
 
 
 def drop_obsolete(warehouse: Warehouse, table: str, champion: Champion, seen: Watch) -> None:
@@ -103,24 +99,53 @@ def kept_rows(warehouse: Warehouse, table: str, champion: Champion, columns: lis
     return rows
 
 
-def latest_windows(rows: Sequence[Mapping[str, Any]], how_many: int) -> dict[str, list[Mapping[str, Any]]]:
+def evaluate_windows(
+    warehouse: Warehouse,
+    table: str,
+    champion: Champion,
+    rules: WindowRules,
+    measure: Callable[[Sequence[Window]], Iterable[tuple[Window, pa.Table]]],
+) -> tuple[list[dict[str, Any]], Watch, dict[str, dg.MetadataValue]]:
+    """Stores what `measure` makes of each new window as soon as it is there. Returns the rows of all of the champion's windows, what
+    was there to be evaluated, and the metadata that drift and performance share."""
+    with warehouse.kept_open():
+        seen = watch(warehouse, table, champion, rules)
+        drop_obsolete(warehouse, table, champion, seen)
+    measured = 0
+    for window, data in measure(seen.windows):
+        where = {"window_id": window.window_id, "model_version": champion.version.version}
+        warehouse.replace(table, data, where)
+        measured += 1
+    with warehouse.kept_open():
+        rows, count = kept_rows(warehouse, table, champion, []), row_count(warehouse, table)
+    metadata: dict[str, dg.MetadataValue] = {
+        "dagster/row_count": dg.MetadataValue.int(count),
+        "model_version": dg.MetadataValue.text(champion.version.version),
+        "windows_judged": dg.MetadataValue.int(measured),
+    }
+    return rows, seen, metadata
+
+
+def common_columns(window: Window, champion: Champion, recorded_at: dt.datetime) -> dict[str, Any]:
+    """What a row of drift and one of performance begin with."""
+    return {
+        "window_id": window.window_id,
+        "scope": window.scope,
+        "window_from": window.first,
+        "window_to": window.last,
+        "orders": window.orders,
+        "model_version": champion.version.version,
+        "snapshot": champion.snapshot.name,
+        "recorded_at": recorded_at,
+    }
+
+
+def latest_windows(rows: Sequence[Row], how_many: int) -> dict[str, list[Row]]:
     """Of each scope the latest windows, oldest first, one row each."""
-    by_scope: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for row in sorted(rows, key=lambda row: (row["scope"] != "chain", row["scope"], row["window_to"])):
+    by_scope: dict[str, dict[str, Row]] = {}
+    for row in sorted(rows, key=lambda row: (row["scope"] != CHAIN, row["scope"], row["window_to"])):
         by_scope.setdefault(row["scope"], {})[row["window_id"]] = row
     return {scope: list(windows.values())[-how_many:] for scope, windows in by_scope.items()}
-
-
-def marked(status: str) -> str:
-    """A verdict as it stands in a table for people."""
-    return MARKS.get(status, status)
-
-
-def rules_of(orders: int, days: int) -> "WindowRules":
-    """The window rules of a deployment."""
-    from globolatte_ml.monitoring.windows import WindowRules
-
-    return WindowRules(orders, days)
 
 
 def nothing_to_compare(reason: str) -> dict[str, dg.MetadataValue]:
@@ -134,9 +159,7 @@ def examples_between(warehouse: Warehouse, first: dt.date, last: dt.date) -> pa.
     return warehouse.read("features.feat_training_examples", between=days, order_by=["ordered_at", "order_key"])
 
 
-def _deliveries(warehouse: Warehouse, after: dt.date) -> "list[Delivery]":
-    from globolatte_ml.monitoring.delivery import Delivery
-
+def _deliveries(warehouse: Warehouse, after: dt.date) -> list[Delivery]:
     return [
         Delivery(
             unit=row["business_unit"],
@@ -154,12 +177,10 @@ def _deliveries(warehouse: Warehouse, after: dt.date) -> "list[Delivery]":
     ]
 
 
-def _recent_faults(days: "list[Delivery]", latest: Mapping[str, dt.date]) -> dict[str, str]:
+def _recent_faults(days: list[Delivery], latest: Mapping[str, dt.date]) -> dict[str, str]:
     """By unit what is wrong with its latest days; a unit that has been silent for long is closed, and nobody waits for it."""
-    from globolatte_ml.monitoring.delivery import Delivery, DeliveryLimits
-
-    newest, silent_days = max(latest.values(), default=dt.date.min), DeliveryLimits().silent_days
-    days = [day for day in days if (newest - latest[day.unit]).days <= silent_days]
+    newest = max(latest.values(), default=dt.date.min)
+    days = [day for day in days if (newest - latest[day.unit]).days <= SILENT_DAYS]
     recent: dict[str, Delivery] = {}
     for day in days:
         if (latest[day.unit] - day.date).days < RECENT_DAYS:

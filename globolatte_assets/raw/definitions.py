@@ -3,13 +3,12 @@
 import dagster as dg
 
 from globolatte_assets.partitions import sales_partitions
-from globolatte_assets.raw.delivery_checks import delivery_checks
-from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
+from globolatte_assets.raw.deliveries import delivery_checks, unit_deliveries
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
-from globolatte_assets.raw.reference_data import reference_assets
-from globolatte_assets.raw.sales_transactions import LoadLimits, sales_transactions_asset
-from globolatte_assets.raw.unit_deliveries import unit_deliveries
+from globolatte_assets.raw.reference_data import holiday_calendar_asset, reference_assets
+from globolatte_assets.raw.sales_transactions import sales_transactions_asset
 from globolatte_ingest.deliveries import DeliveryPolicy
+from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
 
@@ -24,9 +23,7 @@ def delivery_policy(settings: Settings) -> DeliveryPolicy:
 def raw(settings: Settings) -> dg.Definitions:
     """The stage `raw` of a deployment. The checks that every unit has delivered are there unless they are turned off."""
     first, units, policy = settings.first_business_date, sorted(settings.business_units), delivery_policy(settings)
-    limits = LoadLimits(
-        settings.load_batch_bytes, settings.max_file_bytes, settings.max_compression_ratio, settings.max_bad_share
-    )
+    limits = FileLimits(settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes)
     deliveries = unit_deliveries(units, policy)
     watched = settings.missing_delivery is not MissingDelivery.OFF
     return dg.Definitions(
@@ -34,7 +31,7 @@ def raw(settings: Settings) -> dg.Definitions:
             *deliveries,
             *reference_assets(),
             holiday_calendar_asset(first.year),
-            sales_transactions_asset(sales_partitions(units, first), first, limits, deliveries),
+            sales_transactions_asset(sales_partitions(units, first), first, limits, settings.max_bad_share, deliveries),
             misplaced_files_asset(units, first),
         ],
         asset_checks=[delivery_checks(units, policy)] if watched else [],

@@ -1,7 +1,7 @@
 """The asset `raw/misplaced_files`: files that belong to no business unit or date, recorded in the ledger as refused."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 from pydantic import Field
@@ -11,7 +11,7 @@ from globolatte_ingest.discovery import placed, unrecorded
 from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.paths import MisplacedFile, PathRules
 from resources.clock import Clock
-from resources.landing.landing_zone import LandedFile, LandingZone
+from resources.landing.landing_zone import LandingZone
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -21,20 +21,12 @@ class MisplacedPaths(dg.Config):
     paths: list[str] = Field(default_factory=list)
 
 
-def _listing(landing: LandingZone, paths: Sequence[str]) -> Iterator[LandedFile]:
-    if not paths:
-        yield from landing.files()
-    for path in paths:
-        yield from (file for file in landing.files(path) if file.path == path)
-
-
 def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) -> dg.AssetsDefinition:
     """Builds the asset for a deployment's business units."""
 
     @dg.asset(
         key=MISPLACED_FILES,
         pool=WAREHOUSE_POOL,
-        group_name="raw",
         owners=[OWNER_DATA],
         kinds={"csv"},
         description="Files under `sales/` that belong to no partition (unknown folder, no date, wrong file type), and files "
@@ -49,7 +41,10 @@ def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) 
         clock: Clock,
     ) -> dg.MaterializeResult:
         rules = PathRules(frozenset(folders), first_business_date, clock.today())
-        listing = list(_listing(landing, config.paths))
+        paths = config.paths
+        listing = [
+            file for prefix in paths or [""] for file in landing.files(prefix) if not paths or file.path == prefix
+        ]
         with warehouse.transaction() as transaction:
             places = placed(unrecorded(transaction, listing), rules)
             found = [item for item in places if isinstance(item, MisplacedFile)]

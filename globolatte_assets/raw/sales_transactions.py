@@ -1,19 +1,22 @@
-"""The asset `raw/sales_transactions`: landed sales files, loaded exactly once, one partition per business unit and date."""
+"""The asset `raw/sales_transactions`: landed sales files, loaded exactly once, one partition per business unit and date.
+
+With it the checks that a load makes of itself: was a file refused, held, a row quarantined. What is loaded is decided elsewhere.
+"""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
 from globolatte_assets.keys import BUSINESS_UNITS, OWNER_DATA, PRODUCTS, SALES_TRANSACTIONS, WAREHOUSE_POOL
+from globolatte_assets.metadata import load_report_metadata
 from globolatte_assets.partitions import partition_key
-from globolatte_assets.raw.load_checks import check_results, check_specs
-from globolatte_assets.raw.unit_deliveries import delivery_event
+from globolatte_assets.raw.deliveries import delivery_event
 from globolatte_ingest.discovery import Work, wanted_dates, work_in
 from globolatte_ingest.kill_points import point
 from globolatte_ingest.ledger import Announcement, Ledger, LoadedDay
-from globolatte_ingest.load import LoadContext, LoadReport, MissingReferenceDataError, context_of, do_work
+from globolatte_ingest.load import LoadReport, MissingReferenceDataError, context_of, do_work
 from globolatte_ingest.paths import PathRules
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.clock import Clock
@@ -28,20 +31,15 @@ A file is loaded exactly once: its rows, its quarantined rows and its ledger ent
 content changed replaces its earlier rows. A file with too many bad rows is held until someone approves it. A day is materialized
 when a file was really loaded for it, or retracted from it; a day without a file stays missing."""
 
+NO_FILE_REFUSED = "no_file_refused"
+NO_FILE_HELD = "no_file_held"
+NO_ROW_QUARANTINED = "no_row_quarantined"
 
-@dataclass(frozen=True)
-class LoadLimits:
-    """Bounds of a load: bytes per transaction; of a file: bytes, how much larger than packed, and the share of bad rows."""
-
-    batch_bytes: int
-    max_file_bytes: int
-    max_compression_ratio: float = 200.0
-    max_bad_share: float = 0.2
-
-    @property
-    def of_a_file(self) -> FileLimits:
-        """The bounds of reading one file. A file that is more than a batch is read piece by piece."""
-        return FileLimits(self.max_file_bytes, self.max_compression_ratio, self.batch_bytes)
+DESCRIPTIONS = {
+    NO_FILE_REFUSED: "Every file of this load was readable.",
+    NO_FILE_HELD: "No file of this load has so many bad rows that someone has to approve it.",
+    NO_ROW_QUARANTINED: "Every row of this load was certain enough to be loaded.",
+}
 
 
 def unreported(
@@ -106,10 +104,14 @@ def _outstanding_days(
 def sales_transactions_asset(
     partitions: dg.MultiPartitionsDefinition,
     first_business_date: dt.date,
-    limits: LoadLimits,
+    limits: FileLimits,
+    max_bad_share: float = 0.2,
     deliveries: Sequence[dg.AssetSpec] = (),
 ) -> dg.AssetsDefinition:
-    """Builds the asset for a deployment's partitions. `deliveries` are the assets of what the units deliver."""
+    """Builds the asset for a deployment's partitions. `deliveries` are the assets of what the units deliver.
+
+    A file with a larger share of bad rows than `max_bad_share` is held.
+    """
 
     @dg.asset(
         key=SALES_TRANSACTIONS,
@@ -117,9 +119,11 @@ def sales_transactions_asset(
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
-        check_specs=check_specs(),
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=SALES_TRANSACTIONS, description=description)
+            for name, description in DESCRIPTIONS.items()
+        ],
         pool=WAREHOUSE_POOL,
-        group_name="raw",
         owners=[OWNER_DATA],
         kinds={"csv", "table"},
         description=DESCRIPTION,
@@ -133,17 +137,21 @@ def sales_transactions_asset(
         now = clock.timestamp()
         try:
             with warehouse.transaction() as transaction:
-                load_context = context_of(transaction, context.run.run_id, now, limits.of_a_file, limits.max_bad_share)
+                load_context = context_of(transaction, context.run.run_id, now, limits, max_bad_share)
         except MissingReferenceDataError as missing:
             raise dg.Failure(description=str(missing), allow_retries=False) from missing
         point("run started")
         rules = PathRules(frozenset(load_context.units_by_folder), first_business_date, clock.today())
         report = LoadReport()
         for folder, dates in sorted(wanted_dates(context.partition_keys).items()):
-            _require_unit(folder, load_context)
+            if folder not in load_context.units_by_folder:
+                raise dg.Failure(
+                    description=f"reference/business_units.csv has no unit with the folder {folder!r}; add its row and load again",
+                    allow_retries=False,
+                )
             with warehouse.kept_open():
                 work = work_in(warehouse, landing, folder, dates, rules)
-                done = do_work(warehouse, landing, work, load_context, limits.batch_bytes, _progress_log(context, work))
+                done = do_work(warehouse, landing, work, load_context, context.log)
                 outstanding = _outstanding_days(context, warehouse, folder, dates, now)
             _log_delivery(context, work, done, outstanding)
             _log_materializations(context, outstanding)
@@ -154,16 +162,47 @@ def sales_transactions_asset(
     return sales_transactions
 
 
-def _progress_log(context: dg.AssetExecutionContext, work: Work) -> Callable[[LoadReport], None]:
-    def log(report: LoadReport) -> None:
-        context.log.info("%s: %d of %d files loaded", work.folder, len(report.loaded), len(work.files))
+def check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
+    """What the checks say of a load."""
+    yield dg.AssetCheckResult(
+        check_name=NO_FILE_REFUSED,
+        passed=not report.refused,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(report.refused)} refused, such as {report.refused[0][0]}: {report.refused[0][1]}"
+        if report.refused
+        else f"{len(report.loaded)} files loaded, none refused",
+        metadata={
+            "refused": _listed(report.refused),
+            "files_loaded": len(report.loaded),
+            **load_report_metadata(report),
+        },
+    )
+    yield dg.AssetCheckResult(
+        check_name=NO_FILE_HELD,
+        passed=not report.held,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(report.held)} held, such as {report.held[0][0]}: approve or correct them"
+        if report.held
+        else "none held",
+        metadata={"held": _listed(report.held)},
+    )
+    most_frequent = ", ".join(f"{reason}: {rows}" for reason, rows in Counter(report.reasons).most_common(3))
+    reasons = "\n".join(f"| {reason} | {rows} |" for reason, rows in sorted(report.reasons.items()))
+    yield dg.AssetCheckResult(
+        check_name=NO_ROW_QUARANTINED,
+        passed=not report.rows_quarantined,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{report.rows_loaded} rows loaded, {report.rows_quarantined} quarantined"
+        + (f" ({most_frequent}); their text is in sales_data.quarantine" if report.reasons else ""),
+        metadata={
+            "rows_loaded": report.rows_loaded,
+            "rows_quarantined": report.rows_quarantined,
+            "reasons": dg.MetadataValue.md(f"| reason | rows |\n|---|---|\n{reasons}"),
+            "ignored_columns": ", ".join(report.extra_columns) or "none",
+            "not_read": ", ".join(report.not_read) or "none",
+        },
+    )
 
-    return log
 
-
-def _require_unit(folder: str, load_context: LoadContext) -> None:
-    if folder not in load_context.units_by_folder:
-        raise dg.Failure(
-            description=f"reference/business_units.csv has no unit with the folder {folder!r}; add its row and load again",
-            allow_retries=False,
-        )
+def _listed(files: Sequence[tuple[str, str]]) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md("\n".join(f"- `{path}`: {reason}" for path, reason in files) or "none")

@@ -6,6 +6,7 @@ import io
 import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import IO, BinaryIO, cast
 
@@ -64,24 +65,16 @@ class Content:
     @classmethod
     def copied(cls, blocks: Iterable[bytes], most_in_memory: int) -> "Content":
         """What the blocks hold: in memory up to so many bytes, else in a temporary file without a name."""
-        with io.BytesIO() as head:
-            blocks = iter(blocks)
+        with ExitStack() as stack:
+            file = stack.enter_context(tempfile.SpooledTemporaryFile(most_in_memory, prefix="globolatte-"))
             for block in blocks:
-                head.write(block)
-                if head.tell() > most_in_memory:
-                    return cls._spooled(head.getvalue(), blocks)
-            return cls(head.getvalue())
-
-    @classmethod
-    def _spooled(cls, head: bytes, blocks: Iterator[bytes]) -> "Content":
-        file = tempfile.TemporaryFile(prefix="globolatte-")  # noqa: SIM115 - lives as long as this content
-        try:
-            file.write(head)
-            file.writelines(blocks)
-            return cls(file, file.tell())
-        except BaseException:
-            file.close()
-            raise
+                file.write(block)
+            size = file.tell()
+            if size > most_in_memory:
+                stack.pop_all()  # it lives as long as this content
+                return cls(cast("IO[bytes]", file), size)
+            file.seek(0)
+            return cls(file.read())
 
     @property
     def in_memory(self) -> bytes | None:

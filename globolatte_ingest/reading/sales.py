@@ -59,6 +59,12 @@ SALES_TEXTS = {column: f"{column}_text" if column in TYPED_COLUMNS else column f
 
 ROW_NUMBER = "row_number"
 
+
+def texts(*columns: str) -> list[tuple[str, pa.DataType]]:
+    """Columns of text, for a schema."""
+    return [(column, pa.string()) for column in columns]
+
+
 LARGEST_ALIKE_FILE = 1024 * 1024
 """Bytes above which a file is worth a parser of its own."""
 
@@ -86,13 +92,18 @@ ENCODINGS = {
 """What may be declared, and Python's name for it."""
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-DECIMAL_MARKS = {"point": ".", "comma": ","}
-THOUSANDS_MARKS = {"point": ".", "comma": ",", "space": " ", "apostrophe": "'"}
+WORDS = {
+    "encoding": ENCODINGS,
+    "delimiter": DELIMITERS,
+    "decimal_mark": {"point": ".", "comma": ","},
+    "thousands_mark": {"point": ".", "comma": ",", "space": " ", "apostrophe": "'"},
+}
+"""What may be declared in each column but that of dates, by a word or, where the words stand for characters, by the character."""
 
 DATE_DIRECTIVES = "dmYyHIMSpf"
 DATE_FORMAT = re.compile(rf"(?:%[{DATE_DIRECTIVES}]|[-/. :,T])+")
 
-FORMAT_COLUMNS = ("encoding", "delimiter", "decimal_mark", "thousands_mark", "date_format")
+FORMAT_COLUMNS = (*WORDS, "date_format")
 """The optional columns of reference/business_units.csv that declare a format."""
 
 
@@ -122,24 +133,17 @@ USUAL = FileFormat()
 
 def declared(values: Mapping[str, str | None]) -> FileFormat:
     """The format that a row of business_units.csv declares. Raises `ValueError` that names the column, the fault and the remedy."""
-    given = {column: value for column in FORMAT_COLUMNS if (value := values.get(column)) not in (None, "")}
-    found = FileFormat(
-        encoding=_one_of(given, "encoding", ENCODINGS),
-        delimiter=_one_of(given, "delimiter", DELIMITERS),
-        decimal_mark=_one_of(given, "decimal_mark", DECIMAL_MARKS),
-        thousands_mark=_one_of(given, "thousands_mark", THOUSANDS_MARKS),
-        date_format=_date_format(given.get("date_format")),
-    )
+    given = {column: value for column in FORMAT_COLUMNS if (value := values.get(column))}
+    found = FileFormat(**{column: _declared(column, value) for column, value in given.items()})
     if found.thousands_mark is not None and found.thousands_mark == (found.decimal_mark or "."):
         raise ValueError(f"thousands_mark and decimal_mark are both {found.thousands_mark!r}; declare different ones")
     return found
 
 
-def _one_of(given: Mapping[str, str | None], column: str, words: Mapping[str, str]) -> str | None:
-    """The value behind the word, or behind the character itself where the words stand for characters."""
-    value = given.get(column)
-    if value is None:
-        return None
+def _declared(column: str, value: str) -> str:
+    if column not in WORDS:
+        return _date_format(value)
+    words = WORDS[column]
     if value.lower() in words:
         return words[value.lower()]
     if value in words.values():
@@ -147,9 +151,7 @@ def _one_of(given: Mapping[str, str | None], column: str, words: Mapping[str, st
     raise ValueError(f"{column} {value!r} is none of {', '.join(words)}; declare one of these, or leave it empty")
 
 
-def _date_format(value: str | None) -> str | None:
-    if value is None:
-        return None
+def _date_format(value: str) -> str:
     directives = re.findall(r"%(.)", value)
     if not DATE_FORMAT.fullmatch(value) or any(directives.count(name) > 1 for name in directives):
         raise ValueError(
@@ -188,6 +190,8 @@ class SalesRows(ABC):
 
     extra_columns: tuple[str, ...]
     format: FileFormat
+    content: Content | None
+    """What is read while parts are taken: in UTF-8, or Parquet; none if nothing is left to read."""
 
     @abstractmethod
     def parts(self) -> Iterator[SalesPart]:
@@ -200,30 +204,25 @@ class SalesRows(ABC):
         """
         yield from ()
 
-    def close(self) -> None:  # noqa: B027 - most have nothing to free
+    def close(self) -> None:
         """Frees what the file took up beside memory."""
+        if self.content is not None:
+            self.content.close()
 
 
 @dataclass(frozen=True)
-class ReadSales(SalesRows):
-    """A sales file that is in memory as a whole. `text` is what it was read from, in UTF-8; none for Parquet."""
+class ReadSales(SalesPart, SalesRows):
+    """A sales file that is in memory as a whole: its only part. `text` is what it was read from, in UTF-8; none for Parquet."""
 
-    rows: pa.Table
-    unreadable: list[UnreadableRow] = field(default_factory=list)
     extra_columns: tuple[str, ...] = ()
     format: FileFormat = USUAL
     text: bytes | None = None
     delimiter: str = ","
-    is_padded: bool = True
-
-    @property
-    def row_count(self) -> int:
-        """Data rows in the file, readable or not."""
-        return int(self.rows.num_rows) + len(self.unreadable)
+    content: None = None
 
     def parts(self) -> Iterator[SalesPart]:
         """All rows as one part."""
-        yield SalesPart(self.rows, self.unreadable, self.is_padded)
+        yield self
 
     def lines(self, row_numbers: np.ndarray) -> Iterator[pa.Table]:
         """Line and text of these rows."""
@@ -235,7 +234,7 @@ class ReadSales(SalesRows):
 class StreamedSales(SalesRows):
     """A sales file in CSV that is read piece by piece."""
 
-    text: Content
+    content: Content
     header: Header
     extra_columns: tuple[str, ...]
     format: FileFormat
@@ -246,7 +245,7 @@ class StreamedSales(SalesRows):
     def parts(self) -> Iterator[SalesPart]:
         """The rows, some hundred thousand at a time."""
         self.places.clear()
-        for chunk in read_chunks(self.text, self.header, self.chunk_bytes):
+        for chunk in read_chunks(self.content, self.header, self.chunk_bytes):
             self.places.append(chunk.place)
             yield _part(chunk, self.header)
 
@@ -255,12 +254,8 @@ class StreamedSales(SalesRows):
         for place in self.places:
             low, high = np.searchsorted(row_numbers, [place.first_row, place.first_row + place.rows])
             if low < high:
-                piece, wanted = self.text.read(place.offset, place.length), row_numbers[low:high]
+                piece, wanted = self.content.read(place.offset, place.length), row_numbers[low:high]
                 yield row_lines(piece, self.header.delimiter, place.rows, wanted, place.first_row, place.first_line)
-
-    def close(self) -> None:
-        """Frees the temporary file."""
-        self.text.close()
 
 
 @dataclass(frozen=True)
@@ -280,10 +275,6 @@ class ParquetSales(SalesRows):
             numbers = np.arange(row, row + table.num_rows)
             yield SalesPart(table.append_column(ROW_NUMBER, pa.array(numbers)))
             row += table.num_rows
-
-    def close(self) -> None:
-        """Frees the temporary file, if there is one."""
-        self.content.close()
 
 
 def read_sales(path: str, content: Content, limits: FileLimits, unit_format: FileFormat = USUAL) -> SalesRows:
@@ -313,7 +304,7 @@ def _read_csv(text: Content, limits: FileLimits, unit_format: FileFormat) -> Sal
     if data is None or text.size > limits.most_in_memory:
         return StreamedSales(text, header, extra, unit_format)
     part = _part(next(read_chunks(text, header, chunk_bytes=text.size)), header)
-    return ReadSales(part.rows, part.unreadable, extra, unit_format, data, header.delimiter, part.is_padded)
+    return ReadSales(part.rows, part.unreadable, part.is_padded, extra, unit_format, data, header.delimiter)
 
 
 def _read_parquet(content: Content, limits: FileLimits, unit_format: FileFormat) -> SalesRows:
@@ -331,9 +322,9 @@ def _read_parquet(content: Content, limits: FileLimits, unit_format: FileFormat)
     if content.in_memory is None:
         return sales
     # All of it at once, so that damage shows before anything is loaded.
-    empty = pa.schema([*((column, pa.string()) for column in SALES_COLUMNS), (ROW_NUMBER, pa.int64())]).empty_table()
+    empty = pa.schema([*texts(*SALES_COLUMNS), (ROW_NUMBER, pa.int64())]).empty_table()
     rows = pa.concat_tables([empty, *(part.rows for part in sales.parts())])
-    return ReadSales(rows, [], extra, unit_format)
+    return ReadSales(rows, extra_columns=extra, format=unit_format)
 
 
 def extra_columns(names: Sequence[str]) -> tuple[str, ...]:
@@ -412,5 +403,5 @@ def _read_group(header_line: bytes, texts: Sequence[bytes]) -> list[ReadSales]:
             replace(row, row_number=row.row_number - start)
             for row in chunk.unreadable[first_bad[place] : last_bad[place]]
         ]
-        read.append(ReadSales(rows.slice(low, high - low), bad, extra, text=text))
+        read.append(ReadSales(rows.slice(low, high - low), bad, extra_columns=extra, text=text))
     return read

@@ -11,8 +11,6 @@ product). Its rate is compared with B's rate at all other anchors of the same re
   `lift_low` is its fifth percentile. The prior's mean is 1: without evidence nothing goes together.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,15 +42,6 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.anchor)
-
-    def plus(self, other: Pairs) -> Pairs:
-        """Both regions' pairs, one after the other."""
-        return Pairs(
-            *(
-                np.concatenate([mine, theirs])
-                for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
-            )
-        )
 
 
 @dataclass(frozen=True)

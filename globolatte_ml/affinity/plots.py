@@ -1,14 +1,12 @@
 """Affinities as PNG bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 
 from globolatte_ml.affinity.table import CHAIN, CROSS_SELL
-from globolatte_ml.figures import INK, new_figure, png_bytes
+from globolatte_ml.figures import INK, heat_map_axes, new_figure, nothing_to_show, png_bytes
 
 WIDEST = 12
 """Products that a heat map has room for."""
@@ -18,7 +16,7 @@ def cross_sell_map(table: pa.Table, names: Mapping[str, str]) -> bytes:
     """The chain's lifts, main product by add-on; what is not significant is pale. `table` as `affinity_table` gives it."""
     rows = [row for row in table.to_pylist() if row["region"] == CHAIN and row["kind"] == CROSS_SELL]
     if not rows:
-        return png_bytes(new_figure(1.0, "What goes together", "No basket holds two products yet."), empty=True)
+        return nothing_to_show("What goes together", "No basket holds two products yet.")
     common = sorted({row["anchor_product_id"]: row["orders"] for row in rows}.items(), key=lambda item: -item[1])[
         :WIDEST
     ]
@@ -46,9 +44,5 @@ def cross_sell_map(table: pa.Table, names: Mapping[str, str]) -> bytes:
             )
     axes.imshow(logs, cmap="BrBG", vmin=-1.8, vmax=1.8, aspect="auto")
     labels = [names.get(product, product) for product in products]
-    axes.set_xticks(range(len(products)), labels, rotation=25, ha="right", fontsize=9)
-    axes.set_yticks(range(len(products)), labels, fontsize=9)
-    axes.tick_params(length=0, colors=INK)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    heat_map_axes(axes, labels, labels, rotation=25)
     return png_bytes(figure)

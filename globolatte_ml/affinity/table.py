@@ -1,7 +1,5 @@
 """From counts to ranked offers: cross-sell and upsell pairs of every region as one table."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +33,8 @@ def products_from(catalogue: pa.Table) -> dict[str, Product]:
     }
 
 
+ESTIMATES = ("design_effect", "rate", "shrunken_lift", "lift_low", "p_value", "q_value")
+"""What the table has of an `Affinity` as it is."""
 COUNTED = {
     "both": "pair_orders",
     "customers": "customers",
@@ -110,14 +110,9 @@ def _rows(
             "orders": pairs.orders,
             "orders_with_both": pairs.both,
             "customers": pairs.customers,
-            "design_effect": found.design_effect,
-            "rate": found.rate,
             "expected_rate": found.expected,
             "lift": pa.array(found.lift, from_pandas=True),
-            "shrunken_lift": found.shrunken_lift,
-            "lift_low": found.lift_low,
-            "p_value": found.p_value,
-            "q_value": found.q_value,
+            **{name: getattr(found, name) for name in ESTIMATES},
             "is_significant": found.significant,
             "value_per_100_offers": value,
             "rank": pa.array(np.where(worth, rank, 0), pa.int32(), mask=~worth),

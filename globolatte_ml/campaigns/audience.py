@@ -1,12 +1,10 @@
 """The choice of an audience: who to offer what within a budget, and whom to hold back for comparison."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -131,7 +129,7 @@ def choose_audience(candidates: Candidates, plan: Plan, effect: OfferEffect) -> 
     push = products_to_push(candidates, plan, effect)
     product = np.array([push[unit] for unit in candidates.units.tolist()], dtype=np.int64)
     everyone = np.arange(len(product))
-    extra = candidates.extra_purchases(effect.odds_ratio)[everyone, product] if len(product) else np.zeros(0)
+    extra = candidates.extra_purchases(effect.odds_ratio)[everyone, product]
     order = np.lexsort((candidates.ids, -extra))
     held = np.array(
         [hash_share(plan.campaign_id, one) < plan.control_share for one in candidates.ids[order].tolist()], dtype=bool
@@ -140,9 +138,7 @@ def choose_audience(candidates: Candidates, plan: Plan, effect: OfferEffect) -> 
     within = offered <= plan.contacts
     last = len(order) if within.all() else int(np.argmin(within))
     taken = order[:last]
-    purchases = (
-        (candidates.orders * candidates.probabilities[everyone, product])[taken] if len(product) else np.zeros(0)
-    )
+    purchases = (candidates.orders * candidates.probabilities[everyone, product])[taken]
     return Audience(taken, product[taken], held[:last], extra[taken], purchases)
 
 
@@ -152,15 +148,7 @@ def sizes_for_budgets(
     """What other budgets would bring: budget, offers, expected extra purchases, and those of the last contact."""
     rows = []
     for factor in factors:
-        other = Plan(
-            plan.campaign_id,
-            plan.product,
-            plan.budget * factor,
-            plan.cost_per_contact,
-            plan.starts_on,
-            plan.days,
-            plan.control_share,
-        )
+        other = replace(plan, budget=plan.budget * factor)
         if other.contacts < 1:
             continue
         found = choose_audience(candidates, other, effect)

@@ -1,7 +1,5 @@
 """What an offer does to the odds that its product is chosen: assumed at first, measured once campaigns with control groups are over."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,10 +82,8 @@ def measure(offer: Arm, control: Arm) -> Uplift | None:
         return None
     extra = float(offer.purchases.mean() - control.purchases.mean())
     error = math.sqrt(sum(float(arm.purchases.var(ddof=1)) / len(arm.purchases) for arm in (offer, control)))
-    odds = [_log_odds(arm) for arm in (offer, control)]
-    if odds[0] is None or odds[1] is None:
-        return Uplift(extra, extra - NORMAL_95 * error, extra + NORMAL_95 * error, None, None)
-    difference, spread = odds[0][0] - odds[1][0], math.hypot(odds[0][1], odds[1][1])
+    offered, held = _log_odds(offer), _log_odds(control)
+    difference, spread = (offered[0] - held[0], math.hypot(offered[1], held[1])) if offered and held else (None, None)
     return Uplift(extra, extra - NORMAL_95 * error, extra + NORMAL_95 * error, difference, spread)
 
 

@@ -1,7 +1,5 @@
 """Campaigns as PNG bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,13 +7,24 @@ import numpy as np
 
 from globolatte_ml.campaigns.audience import Candidates, Plan, products_to_push
 from globolatte_ml.campaigns.effect import OfferEffect
-from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
+from globolatte_ml.figures import (
+    ACCENT,
+    COFFEE,
+    CREAM,
+    INK,
+    MUTED,
+    finish_axes,
+    interval,
+    new_figure,
+    nothing_to_show,
+    png_bytes,
+)
 
 
 def budget_curve(candidates: Candidates, plan: Plan, effect: OfferEffect) -> bytes:
     """Expected extra purchases against the number of offers, best customers first, with what the offer's uncertainty leaves open."""
     if not len(candidates.ids):
-        return png_bytes(new_figure(1.0, "What a budget brings", "Nobody may be addressed."), empty=True)
+        return nothing_to_show("What a budget brings", "Nobody may be addressed.")
     push = products_to_push(candidates, plan, effect)
     product = np.array([push[unit] for unit in candidates.units.tolist()])
     everyone = np.arange(len(product))
@@ -33,8 +42,7 @@ def budget_curve(candidates: Candidates, plan: Plan, effect: OfferEffect) -> byt
     axes.plot(offers, middle, color=ACCENT)
     axes.axvline(min(plan.contacts, len(offers)), color=MUTED, linestyle=(0, (4, 3)), linewidth=1)
     axes.text(min(plan.contacts, len(offers)), axes.get_ylim()[1], " this budget", va="top", color=MUTED, fontsize=9)
-    axes.grid(color=GRID, linewidth=0.8)
-    finish_axes(axes, "offers")
+    finish_axes(axes, "offers", grid="both")
     return png_bytes(figure)
 
 
@@ -42,7 +50,7 @@ def uplift_chart(results: Sequence[Mapping[str, Any]]) -> bytes:
     """Measured extra purchases of campaigns with their intervals, beside what was expected; one row of the results each."""
     told = [row for row in results if row["extra_purchases"] is not None]
     if not told:
-        return png_bytes(new_figure(1.0, "What campaigns brought", "Nothing can be measured yet."), empty=True)
+        return nothing_to_show("What campaigns brought", "Nothing can be measured yet.")
     figure = new_figure(
         1.4 + 0.4 * len(told),
         "What campaigns brought",
@@ -50,11 +58,9 @@ def uplift_chart(results: Sequence[Mapping[str, Any]]) -> bytes:
     )
     axes = figure.add_subplot()
     for at, row in enumerate(told):
-        axes.plot([row["extra_low"], row["extra_high"]], [at, at], color=COFFEE, linewidth=2)
-        axes.plot(row["extra_purchases"], at, marker="s", color=COFFEE)
+        interval(axes, at, (row["extra_low"], row["extra_high"]), row["extra_purchases"], COFFEE, marker="s")
         axes.plot(row["expected_extra"], at, marker="o", color=ACCENT, fillstyle="none")
     axes.axvline(0, color=MUTED, linewidth=1)
     axes.set_yticks(range(len(told)), [row["campaign_id"] for row in told], color=INK)
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
-    finish_axes(axes, "purchases")
+    finish_axes(axes, "purchases", grid="x")
     return png_bytes(figure)

@@ -1,8 +1,7 @@
 """Campaigns as the warehouse's tables hold them."""
 
-from __future__ import annotations
-
 import datetime as dt
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -150,25 +149,19 @@ def result_row(
     campaign: Mapping[str, object], outcomes: pa.Table, measured_until: dt.date, complete: bool, now: dt.datetime
 ) -> pa.Table:
     """One row of `serving.campaign_results`. `campaign`: its row in the record of campaigns."""
-    import math
-
     found = uplift_of(outcomes)
-    totals = {
-        f"{name}_{arm}": float(pc.sum(outcomes.filter(pc.equal(outcomes["arm"], arm))[name]).as_py() or 0)
-        for name in ("orders", "purchases")
-        for arm in (OFFER, CONTROL)
-    }
-    customers = {
-        f"customers_{arm}": outcomes.filter(pc.equal(outcomes["arm"], arm)).num_rows for arm in (OFFER, CONTROL)
-    }
-    offers = customers["customers_offer"]
+    totals: dict[str, int] = {}
+    for arm in (OFFER, CONTROL):
+        rows = outcomes.filter(pc.equal(outcomes["arm"], arm))
+        totals[f"customers_{arm}"] = rows.num_rows
+        totals |= {f"{name}_{arm}": pc.sum(rows[name]).as_py() or 0 for name in ("orders", "purchases")}
+    offers = totals[f"customers_{OFFER}"]
     odds = None if found is None else found.log_odds
     row = {
         "campaign_id": campaign["campaign_id"],
         "status": "complete" if complete else "running",
         "measured_until": measured_until,
-        **customers,
-        **{name: int(value) for name, value in totals.items()},
+        **totals,
         "expected_extra": campaign["expected_extra"],
         "extra_purchases": None if found is None else found.extra * offers,
         "extra_low": None if found is None else found.extra_low * offers,
@@ -178,15 +171,7 @@ def result_row(
         "log_odds_error": None if found is None else found.log_odds_error,
         "measured_at": now,
     }
-    types = {
-        "extra_purchases": pa.float64(),
-        "extra_low": pa.float64(),
-        "extra_high": pa.float64(),
-        "odds_ratio": pa.float64(),
-        "log_odds_ratio": pa.float64(),
-        "log_odds_error": pa.float64(),
-    }
-    return pa.table({name: pa.array([value], types.get(name)) for name, value in row.items()})
+    return pa.Table.from_pylist([row])
 
 
 def _extra_at(candidates: Candidates, audience: Audience, odds_ratio: float) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Typed reading of Parquet files and Arrow columns into numpy arrays."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any

@@ -5,8 +5,6 @@ and for each product four columns `<state column>__<product id>`. Every state co
 no history.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """Orders to learn from: their contexts, in which sequence they are taken, what each counts, and which of them are holdout."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,7 +35,7 @@ class Contexts:
         return len(self.date)
 
     @classmethod
-    def from_table(cls, table: pa.Table) -> Contexts:
+    def from_table(cls, table: pa.Table) -> "Contexts":
         """The context columns of training examples."""
         return cls(
             business_unit=columns.strings(table, "business_unit"),
@@ -47,7 +45,7 @@ class Contexts:
             is_holiday=columns.booleans(table, "is_holiday"),
         )
 
-    def take(self, rows: np.ndarray) -> Contexts:
+    def take(self, rows: np.ndarray) -> "Contexts":
         """The contexts at `rows` (positions or a boolean mask)."""
         return Contexts(
             self.business_unit[rows], self.date[rows], self.weather[rows], self.daypart[rows], self.is_holiday[rows]
@@ -65,7 +63,7 @@ class Orders:
     def __len__(self) -> int:
         return len(self.chosen)
 
-    def take(self, rows: np.ndarray) -> Orders:
+    def take(self, rows: np.ndarray) -> "Orders":
         """The orders at `rows` (positions or a boolean mask)."""
         return Orders(self.states.take(rows), self.contexts.take(rows), self.chosen[rows])
 

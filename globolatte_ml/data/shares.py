@@ -3,8 +3,6 @@
 `scipy.special` has two of these; a single prediction would pay more for its dispatch than for the arithmetic.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 

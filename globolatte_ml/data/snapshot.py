@@ -1,10 +1,9 @@
 """Reading a training snapshot: the exported orders that a model learns from and is evaluated on."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,19 +51,11 @@ class SnapshotOrders:
     def __len__(self) -> int:
         return len(self.y)
 
-    def take(self, rows: np.ndarray) -> SnapshotOrders:
+    def take(self, rows: np.ndarray) -> "SnapshotOrders":
         """The orders at `rows` (positions or a boolean mask), over the same catalogue."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return replace(
-            self,
-            states=self.states.take(rows),
-            contexts=self.contexts.take(rows),
-            y=self.y[rows],
-            order_keys=self.order_keys[rows],
-            order_ids=self.order_ids[rows],
-            customer_ids=self.customer_ids[rows],
-            ordered_at=self.ordered_at[rows],
-        )
+        arrays: dict[str, Any] = {name: of[rows] for name, of in vars(self).items() if isinstance(of, np.ndarray)}
+        return replace(self, states=self.states.take(rows), contexts=self.contexts.take(rows), **arrays)
 
     @property
     def chosen(self) -> np.ndarray:

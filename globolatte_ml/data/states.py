@@ -1,8 +1,6 @@
 """What is known of each customer: `CustomerStates`, the arrays behind the state columns that dbt produces."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -27,15 +25,6 @@ HALF_LIVES = {"decayed_main_30d": 30.0, "decayed_main_120d": 120.0}
 PRODUCT_LEVEL_COLUMNS = ("main_orders", "addon_lines", *HALF_LIVES)
 _NEVER = np.datetime64("NaT")
 _NOTHING: dict[str, object] = {"first_order_date": _NEVER, "last_order_date": _NEVER, "recent_products": -1}
-_ARRAYS = (
-    "order_count",
-    "line_count",
-    "first_order_date",
-    "last_order_date",
-    "daypart_orders",
-    "recent_products",
-    *PRODUCT_LEVEL_COLUMNS,
-)
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ class CustomerStates:
         product_level: pa.Table,
         key: Literal["customer_id", "order_key"],
         products: Sequence[str],
-    ) -> CustomerStates:
+    ) -> "CustomerStates":
         """One row per row of `customer_level`, in its order; pairs of unknown products or keys are left out."""
         catalogue = pa.array(list(products), pa.string())
         n, k = customer_level.num_rows, len(products)
@@ -100,7 +89,7 @@ class CustomerStates:
         )
 
     @classmethod
-    def empty(cls, n: int, products: Sequence[str]) -> CustomerStates:
+    def empty(cls, n: int, products: Sequence[str]) -> "CustomerStates":
         """n customers of whom nothing is known."""
         k = len(products)
         return cls(
@@ -114,17 +103,19 @@ class CustomerStates:
             **{name: np.zeros((n, k)) for name in PRODUCT_LEVEL_COLUMNS},
         )
 
-    def take(self, rows: np.ndarray) -> CustomerStates:
+    def take(self, rows: np.ndarray) -> "CustomerStates":
         """The states at `rows` (positions or a boolean mask); a position of -1 gives the empty state."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         nobody = rows < 0
-        if not nobody.any():
-            return self._map(lambda values, _: values[rows])
-        if len(self) == 0:
+        if len(self) == 0 and len(rows):
             return CustomerStates.empty(len(rows), self.products)
-        return self._map(lambda values, nothing: _blank(values[rows], nobody, nothing))
+        taken: dict[str, Any] = {name: values[rows] for name, values in vars(self).items() if name != "products"}
+        if nobody.any():
+            for name, values in taken.items():
+                values[nobody] = _NOTHING.get(name, 0)
+        return replace(self, **taken)
 
-    def for_products(self, products: Sequence[str]) -> CustomerStates:
+    def for_products(self, products: Sequence[str]) -> "CustomerStates":
         """The same states over another catalogue: products it lacks are dropped, new ones have no history."""
         if tuple(products) == self.products:
             return self
@@ -137,12 +128,3 @@ class CustomerStates:
             padded = np.hstack([getattr(self, name), np.zeros((len(self), 1))])
             per_product[name] = padded[:, origin]
         return replace(self, products=tuple(products), recent_products=moved[self.recent_products], **per_product)
-
-    def _map(self, change: Callable[[np.ndarray, object], np.ndarray]) -> CustomerStates:
-        changed: dict[str, Any] = {name: change(getattr(self, name), _NOTHING.get(name, 0)) for name in _ARRAYS}
-        return replace(self, **changed)
-
-
-def _blank(values: np.ndarray, rows: np.ndarray, nothing: object) -> np.ndarray:
-    values[rows] = nothing
-    return values

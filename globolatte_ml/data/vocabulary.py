@@ -1,7 +1,5 @@
 """The words a model knows: product ids, business units, weather types, dayparts, seasons."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,7 +22,7 @@ class Vocabulary:
     weathers: tuple[str, ...]
 
     @classmethod
-    def learn(cls, products: Iterable[str], business_units: Iterable[str], weathers: Iterable[str]) -> Vocabulary:
+    def learn(cls, products: Iterable[str], business_units: Iterable[str], weathers: Iterable[str]) -> "Vocabulary":
         """The distinct words; raises ValueError when there is no product at all."""
         vocabulary = cls(_distinct(products), _distinct(business_units), _distinct(weathers))
         if not vocabulary.products:

@@ -1,7 +1,5 @@
 """All analyses of one model on one snapshot, as a record."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,15 +21,16 @@ EXPLAINED, BACKGROUND = 64, 8
 """Holdout orders that are explained, and the training orders they are explained against: 131,000 predictions."""
 PORTRAYED = 4
 TURNED_SAMPLE = 300
-TYPES = {
-    "section": pa.string(),
-    "subject": pa.string(),
-    "measure": pa.string(),
-    "estimate": pa.float64(),
-    "low": pa.float64(),
-    "high": pa.float64(),
-    "orders": pa.int64(),
-}
+FINDINGS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("section", "subject", "measure")),
+        *((name, pa.float64()) for name in ("estimate", "low", "high")),
+        ("orders", pa.int64()),
+        ("model_version", pa.string()),
+        ("snapshot", pa.string()),
+        ("recorded_at", pa.timestamp("us")),
+    ]
+)
 Row = tuple[str, str, str, float, float | None, float | None, int | None]
 
 
@@ -89,27 +88,16 @@ def analyse(model: Predictor, snapshot: SnapshotOrders, names: Mapping[str, str]
         "calibration_gap": probabilities.max(axis=1) - hits,
     }
     some = evaluated.take(np.sort(rng.choice(len(evaluated), min(TURNED_SAMPLE, len(evaluated)), replace=False)))
-    vocabulary = _words(everything)
-    picked = _portrayed(explanations, chosen[shown])
+    orders = np.flatnonzero(holdout)[shown]
     portraits = [
-        _portrait(
-            model,
-            snapshot,
-            evaluated,
-            explanations,
-            int(at),
-            int(shown[at]),
-            np.flatnonzero(holdout),
-            names,
-            vocabulary,
-        )
-        for at in picked
+        _portrait(model, snapshot, explanations, at, int(orders[at]), names)
+        for at in _portrayed(explanations, chosen[shown])
     ]
     return Analysis(
         products=products,
         explanations=explanations,
         portraits=tuple(portraits),
-        turned=share_turned(model, some, products, *vocabulary),
+        turned=share_turned(model, some, products, *_words(everything)),
         groups=tuple(by_group(per_order, _groups(evaluated), customers, seed)),
         leaves=tuple(error_tree(evaluated, loss, hits, customers, seed)),
         heat=heat_map(evaluated, loss),
@@ -137,18 +125,8 @@ def findings_table(analysis: Analysis, model_version: str, snapshot: str, now: d
             subject = f"{effect.treatment} instead of {effect.control}: {product}"
             estimate, low, high = (float(number) for number in numbers)
             rows.append(("effect", subject, "probability", estimate, low, high, effect.orders))
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(TYPES)
-    table = pa.table(
-        {name: pa.array(list(column), kind) for (name, kind), column in zip(TYPES.items(), columns, strict=True)}
-    )
-    about = {
-        "model_version": pa.scalar(model_version),
-        "snapshot": pa.scalar(snapshot),
-        "recorded_at": pa.scalar(now, pa.timestamp("us")),
-    }
-    for name, value in about.items():
-        table = table.append_column(name, pa.repeat(value, table.num_rows))
-    return table
+    about = (model_version, snapshot, now)
+    return pa.Table.from_pylist([dict(zip(FINDINGS.names, (*row, *about), strict=True)) for row in rows], FINDINGS)
 
 
 def _groups(evaluated: Situations) -> dict[tuple[str, str], np.ndarray]:
@@ -180,16 +158,14 @@ def _portrayed(explanations: Explanations, chosen: np.ndarray) -> list[int]:
 def _portrait(
     model: Predictor,
     snapshot: SnapshotOrders,
-    evaluated: Situations,
     explanations: Explanations,
     at: int,
-    row: int,
-    positions: np.ndarray,
+    order: int,
     names: Mapping[str, str],
-    vocabulary: tuple[list[str], list[str]],
 ) -> Portrait:
-    one = evaluated.take(np.array([row]))
-    order, top = int(positions[row]), int(explanations.predicted[at].argmax())
+    """Of the order at position `order` in the snapshot and `at` among the explained."""
+    everything = Situations(snapshot.states, snapshot.contexts)
+    one, top = everything.take(np.array([order])), int(explanations.predicted[at].argmax())
     contexts, products = one.contexts, snapshot.products
     holiday = ", a holiday" if contexts.is_holiday[0] else ""
     words = (
@@ -204,5 +180,5 @@ def _portrait(
         base=float(explanations.base[top]),
         bought=names.get(str(snapshot.y[order]), str(snapshot.y[order])),
         values=tuple(explanations.values[at, :, top].tolist()),
-        turned=tuple(turning_changes(model, one, products, *vocabulary, dict(names))),
+        turned=tuple(turning_changes(model, one, products, *_words(everything), dict(names))),
     )

@@ -3,8 +3,6 @@
 After Mitchell et al., "Model cards for model reporting" (2019).
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,7 +50,7 @@ def model_card(identity: Identity, evaluation: Evaluation, analysis: Analysis) -
         INTENDED_USE,
         f"**Not for:** {NOT_INTENDED}",
         "## Data",
-        _table(("", "", "to be known"), [(one.subject, one.value, one.concern) for one in analysis.data]),
+        table(("", "", "to be known"), [(one.subject, one.value, one.concern) for one in analysis.data]),
         "## Quality",
         quality(evaluation),
         "## What it goes by",
@@ -71,7 +69,7 @@ def quality(evaluation: Evaluation) -> str:
         return "There was no holdout: the model is unproven."
     rows = {**evaluation.baselines, "**this model**": evaluation.model}
     ordered = sorted(rows.items(), key=lambda item: item[1].log_loss)
-    table = _table(
+    compared = table(
         ("", "log loss", "hit@1", "hit@3", "calibration error"),
         [
             (
@@ -91,7 +89,7 @@ def quality(evaluation: Evaluation) -> str:
         else ""
     )
     held = f"{evaluation.holdout_orders:,} orders from {evaluation.holdout_from} to {evaluation.holdout_to}"
-    return f"Evaluated on {held}, which it did not learn from.{by}\n\n{table}"
+    return f"Evaluated on {held}, which it did not learn from.{by}\n\n{compared}"
 
 
 def unequal_groups(analysis: Analysis) -> str:
@@ -117,10 +115,11 @@ def _importance(analysis: Analysis) -> str:
         return "There was no holdout to explain."
     moved = analysis.explanations.moved()
     ranked = sorted(zip(PLAYERS, moved.tolist(), strict=True), key=lambda item: -item[1])
-    return _table(("part of the input", "probability moved"), [(player, f"{value:.1%}") for player, value in ranked])
+    return table(("part of the input", "probability moved"), [(player, f"{value:.1%}") for player, value in ranked])
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows under a head, as Markdown."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines)
 

@@ -7,8 +7,6 @@ out); (4) one order's weather does not act on another order. The estimator is au
 customer and by unit and day, the larger counts.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -83,16 +81,13 @@ def _effect(
     scores = _scores(outcome, models[0], models[1], treated, share)
     clusters = [customers[rows], np.char.add(here.contexts.business_unit, here.contexts.date.astype(str))]
     effect, error = scores.mean(axis=0), _clustered_error(scores, clusters)
-    before = _before(here, products)
-    nothing = np.zeros_like(before)
+    before, placebo = _before(here, products), 0.0
     informative = before.sum(axis=1) > 0
-    earlier = _scores(before, nothing, nothing, treated, share)[informative]
-    earlier_error = (
-        _clustered_error(earlier, [one[informative] for one in clusters])
-        if informative.any()
-        else np.ones(len(products))
-    )
-    placebo = np.abs(earlier.mean(axis=0)) / np.maximum(earlier_error, 1e-12) if informative.any() else np.zeros(1)
+    if informative.any():
+        nothing = np.zeros_like(before)
+        earlier = _scores(before, nothing, nothing, treated, share)[informative]
+        earlier_error = _clustered_error(earlier, [one[informative] for one in clusters])
+        placebo = float((np.abs(earlier.mean(axis=0)) / np.maximum(earlier_error, 1e-12)).max())
     return WeatherEffect(
         *pair,
         len(rows),
@@ -100,7 +95,7 @@ def _effect(
         effect,
         effect - NORMAL_95 * error,
         effect + NORMAL_95 * error,
-        float(placebo.max()),
+        placebo,
     )
 
 

@@ -1,7 +1,5 @@
 """What would have changed a recommendation: other circumstances, or further orders."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,11 +19,10 @@ SHOWN = 3
 
 @dataclass(frozen=True)
 class Change:
-    """One change to a request. kind: weather, hour, region, season or orders; text: in words; size: 1, or the number of orders."""
+    """One change to a request. kind: weather, hour, region, season or orders; text: in words."""
 
     kind: str
     text: str
-    size: int
     orders: Situations
 
 
@@ -43,7 +40,7 @@ def changes(one: Situations, weathers: Sequence[str], units: Sequence[str], name
     contexts, state = one.contexts, one.states
     fields = (("weather", "weather", weathers), ("hour", "daypart", DAYPARTS), ("region", "business_unit", units))
     found = [
-        Change(kind, f"{kind} {word} instead of {now}", 1, _with_context(one, field, np.array([word])))
+        Change(kind, f"{kind} {word} instead of {now}", _with_context(one, field, np.array([word])))
         for kind, field, words in fields
         for now in getattr(contexts, field).tolist()
         for word in words
@@ -53,13 +50,12 @@ def changes(one: Situations, weathers: Sequence[str], units: Sequence[str], name
     for code, season in enumerate(SEASONS):
         other = np.array([dt.date(date.year, MONTHS_OF_A_SEASON * code + 1, MIDDLE_OF_A_MONTH)], dtype="datetime64[D]")
         if season_codes(contexts.date)[0] != code:
-            found += [Change("season", f"in {season}", 1, _with_context(one, "date", other))]
+            found += [Change("season", f"in {season}", _with_context(one, "date", other))]
     for count in FURTHER_ORDERS:
         for at, product in enumerate(state.products):
             words = f"{count} further order{'s' if count > 1 else ''} of {names.get(product, product)}"
-            found.append(
-                Change("orders", words, count, Situations(_ordered(state, at, count, contexts.date), contexts))
-            )
+            more = Situations(_ordered(state, at, count, contexts.date), contexts)
+            found.append(Change("orders", words, more))
     return found
 
 

@@ -1,7 +1,5 @@
 """What is to be known of the data that a model learned from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Where the model errs: a shallow tree over its losses, and a heat map."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -5,8 +5,6 @@ them all coalitions can be asked, so that the interventional Shapley values (Lun
 model: what SHAP's sampling explainers estimate. A player that is absent takes its value from orders of the background sample.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -46,7 +44,7 @@ class Situations:
     def __len__(self) -> int:
         return len(self.contexts)
 
-    def take(self, rows: np.ndarray) -> Situations:
+    def take(self, rows: np.ndarray) -> "Situations":
         """The requests at `rows`."""
         return Situations(self.states.take(rows), self.contexts.take(rows))
 
@@ -60,14 +58,9 @@ class Explanations:
     values: np.ndarray
     predicted: np.ndarray
 
-    def importance(self) -> np.ndarray:
-        """How far each player moves the probability of each product on average, shape (players, K)."""
-        mean: np.ndarray = np.abs(self.values).mean(axis=0)
-        return mean
-
     def moved(self) -> np.ndarray:
         """How much probability each player moves from some products to others on average, shape (players,)."""
-        total: np.ndarray = self.importance().sum(axis=1) / 2.0
+        total: np.ndarray = np.abs(self.values).mean(axis=0).sum(axis=1) / 2.0
         return total
 
 

@@ -4,8 +4,6 @@ Groups differ in how predictable people are, so log loss alone is no measure of 
 calibration gap stand beside it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Pictures of an analysis as PNG bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,7 +8,17 @@ from globolatte_ml.explain.causal import WeatherEffect
 from globolatte_ml.explain.errors import HeatMap
 from globolatte_ml.explain.explanations import PLAYERS, Explanations
 from globolatte_ml.explain.fairness import Group
-from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
+from globolatte_ml.figures import (
+    ACCENT,
+    COFFEE,
+    INK,
+    MUTED,
+    finish_axes,
+    heat_map_axes,
+    interval,
+    new_figure,
+    png_bytes,
+)
 
 WIDEST = 12
 
@@ -29,8 +37,7 @@ def importance_chart(explanations: Explanations) -> bytes:
     axes.bar_label(bars, labels=[f"{value:.1%}" for value in moved[order]], padding=4, color=INK, fontsize=9.5)
     axes.set_xlim(0, max(float(moved.max()), 0.01) * 1.15)
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
-    finish_axes(axes, "probability")
+    finish_axes(axes, "probability", grid="x")
     return png_bytes(figure)
 
 
@@ -69,11 +76,7 @@ def error_map(heat: HeatMap) -> bytes:
     for at, value in np.ndenumerate(heat.log_loss):
         text = f"{value:.2f}\n{heat.orders[at]:,}" if np.isfinite(value) else f"–\n{heat.orders[at]:,}"
         axes.text(at[1], at[0], text, ha="center", va="center", fontsize=8.5, color=INK)
-    axes.set_xticks(range(len(heat.columns)), heat.columns, fontsize=9)
-    axes.set_yticks(range(len(heat.rows)), heat.rows, fontsize=9)
-    axes.tick_params(length=0, colors=INK)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    heat_map_axes(axes, heat.rows, heat.columns)
     return png_bytes(figure)
 
 
@@ -92,15 +95,12 @@ def fairness_chart(groups: Sequence[Group]) -> bytes:
     for axes, (measure, label) in zip(places, shown.items(), strict=True):
         for rank, group in zip(ranks, groups, strict=True):
             one = group.measures[measure]
-            colour = COFFEE if one.differs else ACCENT
-            axes.plot([one.low, one.high], [rank, rank], color=colour, linewidth=2)
-            axes.plot(one.estimate, rank, marker="o", color=colour)
+            interval(axes, rank, (one.low, one.high), one.estimate, COFFEE if one.differs else ACCENT)
         if measure == "calibration_gap":
             axes.axvline(0, color=MUTED, linewidth=1)
         axes.set_yticks(list(ranks), [f"{group.name} ({group.orders:,})" for group in groups], fontsize=8.5)
         axes.tick_params(axis="y", length=0)
-        axes.grid(axis="x", color=GRID, linewidth=0.8)
-        finish_axes(axes, label)
+        finish_axes(axes, label, grid="x")
         axes.xaxis.label.set_size(9)
     return png_bytes(figure)
 
@@ -118,16 +118,10 @@ def effect_chart(effects: Sequence[WeatherEffect], products: Sequence[str], name
     for axes, effect in zip(places, effects, strict=True):
         for rank, at in enumerate(rows):
             clear = effect.low[at] > 0 or effect.high[at] < 0
-            axes.plot(
-                [100 * effect.low[at], 100 * effect.high[at]],
-                [rank, rank],
-                color=COFFEE if clear else CREAM,
-                linewidth=2,
-            )
-            axes.plot(100 * effect.effect[at], rank, marker="o", color=COFFEE if clear else MUTED)
+            ends = 100 * effect.low[at], 100 * effect.high[at]
+            interval(axes, rank, ends, 100 * effect.effect[at], COFFEE if clear else MUTED)
         axes.axvline(0, color=MUTED, linewidth=1)
         axes.set_yticks(range(len(rows)), [names.get(products[at], products[at]) for at in rows], fontsize=9)
         axes.tick_params(axis="y", length=0)
-        axes.grid(axis="x", color=GRID, linewidth=0.8)
-        finish_axes(axes, effect.treatment)
+        finish_axes(axes, effect.treatment, grid="x")
     return png_bytes(figure)

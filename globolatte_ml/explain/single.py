@@ -1,7 +1,5 @@
 """One recommendation, explained: what moved its first choice, and what would turn it."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Where each thing lies among the numbers that describe an order: the columns of an `encoding.Encoded`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

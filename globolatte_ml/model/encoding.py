@@ -5,8 +5,6 @@ encodes all states when it loads them, and each kind of context once. Features t
 `taste_inputs.py`, where each column lies in `column_places.py`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,16 +33,9 @@ class Encoded:
     columns: np.ndarray
     places: Places
 
-    def __len__(self) -> int:
-        return len(self.columns)
-
     def __getitem__(self, name: str) -> np.ndarray:
         """The columns of that name, (n, width)."""
         return self.columns[:, self.places[name]]
-
-    def take(self, rows: np.ndarray | slice) -> Encoded:
-        """The orders at `rows`."""
-        return Encoded(self.columns[rows], self.places)
 
 
 @dataclass(frozen=True)
@@ -58,7 +49,7 @@ class EncodedStates:
         """The columns of that name, (n, width)."""
         return self.columns[:, self.places.within("last_day", name)]
 
-    def take(self, rows: np.ndarray) -> EncodedStates:
+    def take(self, rows: np.ndarray) -> "EncodedStates":
         """The customers at `rows`; -1 is the last one, which a caller may make a cold-start customer."""
         return EncodedStates(self.columns.take(rows, axis=0), self.places)
 

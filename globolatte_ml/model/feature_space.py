@@ -8,8 +8,6 @@ orders between them, of the days between them; weather and holidays are what the
 one of the request.
 """
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,7 +74,7 @@ class FeatureSpace:
         return chain, (self.weather_mix[:-1] - chain).reshape(-1, chain.shape[1])
 
     @cached_property
-    def circumstances(self) -> Circumstances:
+    def circumstances(self) -> "Circumstances":
         """What makes circumstances of an order's numbers."""
         return Circumstances.of(self)
 
@@ -122,7 +120,7 @@ class Circumstances:
         return past @ self.of_past + cells @ self.of_past_cells
 
     @classmethod
-    def of(cls, space: FeatureSpace) -> Circumstances:
+    def of(cls, space: FeatureSpace) -> "Circumstances":
         """The matrices for what a model learned of its chain."""
         words, places, seasons = space.vocabulary, space.places, len(SEASONS)
         units, width = len(words.business_units), len(circumstance_names(words))

@@ -1,7 +1,5 @@
 """The one definition of a feature: customer state + request context -> model inputs, in training, batch and online alike."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -3,8 +3,7 @@
 How the taste model learns stands in `taste_fit.py`, what features need in `priors.py`.
 """
 
-from __future__ import annotations
-
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -174,7 +173,25 @@ def _regress(
     *,
     is_candidate: bool = False,
 ) -> None:
-    coef, intercept = fit_regression(inputs, chosen, penalty, weights, model.random_state, is_candidate=is_candidate)
+    """Coefficients (S, d) and intercepts (S,) for the S distinct values of `chosen` in sorted order; `penalty` is scikit-learn's C.
+
+    inputs: (n, d). weights: (n,), None for equal ones.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    if len(np.unique(chosen)) == 1:
+        model.coef_, model.intercept_ = np.zeros((1, inputs.shape[1])), np.zeros(1)
+        return
+    regression = LogisticRegression(C=penalty, max_iter=REGRESSION_ITERATIONS, random_state=model.random_state)
+    centre = inputs.mean(axis=0)  # the same optimum, since intercepts go unpunished, in a third of the iterations
+    watch = _watches[-1]() if _watches and not is_candidate else nullcontext()
+    with watch, warnings.catch_warnings():  # a candidate that did not converge is taken for what it scores
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        regression.fit(inputs - centre, chosen, sample_weight=weights)
+    coef, intercept = regression.coef_, regression.intercept_ - regression.coef_ @ centre
+    if len(coef) == 1:  # scikit-learn keeps one row of log odds for two classes
+        coef, intercept = np.vstack([np.zeros_like(coef), coef]), np.concatenate([[0.0], intercept])
     model.coef_, model.intercept_ = round_significant(coef), round_significant(intercept)
 
 
@@ -231,38 +248,6 @@ def learn_blend(log_taste: np.ndarray, log_regression: np.ndarray, chosen: np.nd
     )
     weights: np.ndarray = found.x
     return weights
-
-
-def fit_regression(
-    inputs: np.ndarray,
-    chosen: np.ndarray,
-    penalty: float,
-    weights: np.ndarray | None,
-    random_state: int,
-    *,
-    is_candidate: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Coefficients (S, d) and intercepts (S,) for the S distinct values of `chosen` in sorted order; `penalty` is scikit-learn's C.
-
-    inputs: (n, d). weights: (n,), None for equal ones.
-    """
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    if len(np.unique(chosen)) == 1:
-        return np.zeros((1, inputs.shape[1])), np.zeros(1)
-    regression = LogisticRegression(C=penalty, max_iter=REGRESSION_ITERATIONS, random_state=random_state)
-    centre = inputs.mean(axis=0)  # the same optimum, since intercepts go unpunished, in a third of the iterations
-    watch = _watches[-1]() if _watches and not is_candidate else nullcontext()
-    with watch, warnings.catch_warnings():  # a candidate that did not converge is taken for what it scores
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        regression.fit(inputs - centre, chosen, sample_weight=weights)
-    coef, intercept = regression.coef_, regression.intercept_ - regression.coef_ @ centre
-    if len(coef) == 1:  # scikit-learn keeps one row of log odds for two classes
-        coef, intercept = np.vstack([np.zeros_like(coef), coef]), np.concatenate([[0.0], intercept])
-    return coef, intercept
 
 
 def round_significant(values: np.ndarray, digits: int = SIGNIFICANT_DIGITS) -> np.ndarray:

@@ -1,7 +1,5 @@
 """How good probabilities are: log loss, hit rates, calibration, and the uncertainty of a difference."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -3,8 +3,6 @@
 The estimator that everybody uses: it predicts (`predicting.py`), fits itself (`fitting.py`), and is written and read (`model_files.py`).
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence
@@ -38,7 +36,7 @@ class PreferenceModel(FittedModel):
         y: np.ndarray,
         products: Sequence[str] | None = None,
         fresh_from: np.datetime64 | None = None,
-    ) -> PreferenceModel:
+    ) -> "PreferenceModel":
         """Learn from n orders in any sequence.
 
         Args:
@@ -70,7 +68,7 @@ class PreferenceModel(FittedModel):
         model_files.save(self, folder)
 
     @classmethod
-    def load(cls, folder: Path) -> PreferenceModel:
+    def load(cls, folder: Path) -> "PreferenceModel":
         """Read what `save` wrote; raises InvalidDataError for a missing file or another format version."""
         model = cls()
         model_files.restore(model, folder)

@@ -3,8 +3,6 @@
 A folder written by an earlier release may also hold `preference_model.onnx`, from which it answered requests; it is not read any more.
 """
 
-from __future__ import annotations
-
 import json
 import zipfile
 from dataclasses import fields
@@ -25,6 +23,15 @@ SCHEMA = "globolatte-preference-model/3"
 DOCUMENT_NAME = "preference_model.json"
 ARRAYS_NAME = "preference_model.npz"
 TABULAR_NAME = "tabular.onnx"
+WORDS = tuple(field.name for field in fields(Vocabulary))
+SPACE_NUMBERS = ("concentration", "lines_per_order", "holiday_share")
+SPACE_ARRAYS = ("popularity", "weather_mix", "daypart_mix")
+NUMBERS = {
+    **{name: name for name in ("groups", "draws", "iterations", "random_state")},
+    **{name: f"{name}_" for name in ("floor", "penalty", "half_life", "n_orders")},
+}
+"""Attributes of the model, by the name under which the document has them; `ARRAYS`, by that in the npz."""
+ARRAYS = {name: f"{name}_" for name in ("sold", "coef", "intercept", "blend", "draws")}
 TASTE_ARRAYS = tuple(field.name for field in fields(TasteParameters))
 
 
@@ -42,27 +49,23 @@ def save(model: FittedModel, folder: Path) -> None:
 def restore(model: FittedModel, folder: Path) -> None:
     """Fill `model` with what `folder` holds; raises InvalidDataError when that cannot be used."""
     document, arrays = _read_document(folder / DOCUMENT_NAME), _read_arrays(folder / ARRAYS_NAME)
-    vocabulary = Vocabulary(*(tuple(document[name]) for name in ("products", "business_units", "weathers")))
+    vocabulary = Vocabulary(*(tuple(document[name]) for name in WORDS))
     model.penalties, model.half_lives = tuple(document["penalties"]), tuple(document["half_lives"])
-    model.groups, model.draws, model.iterations = (document[name] for name in ("groups", "draws", "iterations"))
-    model.random_state, model.half_life_ = document["random_state"], document["half_life"]
+    for name, attribute in NUMBERS.items():
+        setattr(model, attribute, document[name])
+    for name, attribute in ARRAYS.items():
+        setattr(model, attribute, arrays[name])
+    learned: dict[str, Any] = {name: document[name] for name in SPACE_NUMBERS}
+    learned |= {name: arrays[name] for name in SPACE_ARRAYS}
     model.space_ = FeatureSpace(
         vocabulary=vocabulary,
-        popularity=arrays["popularity"],
-        concentration=document["concentration"],
-        daypart_mix=arrays["daypart_mix"],
-        lines_per_order=document["lines_per_order"],
-        weather_mix=arrays["weather_mix"],
-        holiday_share=document["holiday_share"],
+        **learned,
         first_date=np.datetime64(document["first_date"], "D"),
         last_date=np.datetime64(document["last_date"], "D"),
     )
     model.classes_ = np.array(vocabulary.products)
-    model.sold_, model.coef_, model.intercept_ = arrays["sold"], arrays["coef"], arrays["intercept"]
-    model.blend_, model.draws_ = arrays["blend"], arrays["draws"]
     model.taste_ = _taste(arrays)
     model.tabular, model.tabular_sold_ = _tabular(document, folder), arrays.get("tabular_sold", np.zeros(0, np.int64))
-    model.floor_, model.penalty_, model.n_orders_ = document["floor"], document["penalty"], document["n_orders"]
     model.validation_log_loss_ = {(penalty, half): loss for penalty, half, loss in document["validation_log_loss"]}
     if tuple(document["features"]) != feature_names(model.space_) or tuple(
         document["circumstances"]
@@ -79,29 +82,18 @@ def _words_and_numbers(model: FittedModel) -> dict[str, Any]:
     space = model.space_
     return {
         "schema": SCHEMA,
-        "products": list(space.vocabulary.products),
-        "business_units": list(space.vocabulary.business_units),
-        "weathers": list(space.vocabulary.weathers),
+        **{name: list(getattr(space.vocabulary, name)) for name in WORDS},
         "features": list(feature_names(space)),
         "circumstances": list(circumstance_names(space.vocabulary)),
-        "concentration": space.concentration,
-        "lines_per_order": space.lines_per_order,
-        "holiday_share": space.holiday_share,
+        **{name: getattr(space, name) for name in SPACE_NUMBERS},
         "first_date": str(space.first_date),
         "last_date": str(space.last_date),
-        "floor": model.floor_,
-        "penalty": model.penalty_,
-        "half_life": model.half_life_,
+        **{name: getattr(model, attribute) for name, attribute in NUMBERS.items()},
         "validation_log_loss": [
             [*candidate, round(loss, 10)] for candidate, loss in model.validation_log_loss_.items()
         ],
-        "n_orders": model.n_orders_,
         "penalties": list(model.penalties),
         "half_lives": list(model.half_lives),
-        "groups": model.groups,
-        "draws": model.draws,
-        "iterations": model.iterations,
-        "random_state": model.random_state,
         **(
             {}
             if model.tabular is None
@@ -113,14 +105,8 @@ def _words_and_numbers(model: FittedModel) -> dict[str, Any]:
 def _arrays(model: FittedModel) -> dict[str, np.ndarray]:
     taste = {} if model.taste_ is None else {f"taste_{name}": getattr(model.taste_, name) for name in TASTE_ARRAYS}
     return {
-        "popularity": model.space_.popularity,
-        "weather_mix": model.space_.weather_mix,
-        "daypart_mix": model.space_.daypart_mix,
-        "sold": model.sold_,
-        "coef": model.coef_,
-        "intercept": model.intercept_,
-        "blend": model.blend_,
-        "draws": model.draws_,
+        **{name: getattr(model.space_, name) for name in SPACE_ARRAYS},
+        **{name: getattr(model, attribute) for name, attribute in ARRAYS.items()},
         **taste,
         **({} if model.tabular is None else {"tabular_sold": model.tabular_sold_}),
     }

@@ -5,8 +5,6 @@ AutoML search found (`tabular.py`). Their answers are put together by a logarith
 + constant (Genest and Zidek 1986).
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Self
 

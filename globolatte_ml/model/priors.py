@@ -1,7 +1,5 @@
 """What fitting learns before the regression: vocabulary, popularity, Dirichlet prior strengths, the chain's habits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ platform evaluates, promotes, scores and serves it alike. Converters differ (one
 set), so that what was found is brought into one form first. onnx and onnxruntime are imported only where such a model is in use.
 """
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -13,8 +13,6 @@ the likelihood of what the state shows:
 The prediction is the mean of the M choice probabilities under these weights.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 from functools import cached_property
 
@@ -55,7 +53,7 @@ class TasteParameters:
         """All numbers in one vector, fields in order."""
         return np.concatenate([getattr(self, field.name).ravel() for field in fields(self)])
 
-    def from_vector(self, vector: np.ndarray) -> TasteParameters:
+    def from_vector(self, vector: np.ndarray) -> "TasteParameters":
         """Parameters of this one's shapes with the numbers of `vector`."""
         parts, start = {}, 0
         for field in fields(self):
@@ -87,7 +85,7 @@ class Population:
     log_no_addon: np.ndarray
 
     @classmethod
-    def of(cls, parameters: TasteParameters, draws: np.ndarray) -> Population:
+    def of(cls, parameters: TasteParameters, draws: np.ndarray) -> "Population":
         """`draws`: (R, r) standard normal."""
         groups, products = parameters.group_means.shape
         tastes = parameters.group_means[:, None, :] + draws @ parameters.spread.T
@@ -151,11 +149,6 @@ def log_weights(
 def free_occasions(inputs: TasteInputs) -> np.ndarray:
     """Occasions for an add-on that were not taken, (n, 1)."""
     return (ADDONS_PER_ORDER * inputs.orders - inputs.addon_lines).clip(min=0.0)
-
-
-def taste_probabilities(parameters: TasteParameters, draws: np.ndarray, inputs: TasteInputs) -> np.ndarray:
-    """P(main product), (n, K): rows sum to 1."""
-    return softmax(taste_scores(parameters, Population.of(parameters, draws), inputs))
 
 
 def taste_scores(parameters: TasteParameters, population: Population, inputs: TasteInputs) -> np.ndarray:

@@ -5,8 +5,6 @@ it. Each order is predicted from earlier ones only, so that the fit is to exactl
 a chain without groups' habits) keep rare circumstances quiet. L-BFGS from k-means centres of past shares.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from globolatte_ml.data.shares import centred_log, shrunken_shares, softmax

@@ -4,8 +4,6 @@ The second half of the one feature definition, state + context -> `TasteInputs`,
 `features.py`. Which circumstances there are stands in `feature_space.py`.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -54,7 +52,7 @@ class TasteInputs:
     def __len__(self) -> int:
         return len(self.orders)
 
-    def take(self, rows: np.ndarray | slice) -> TasteInputs:
+    def take(self, rows: np.ndarray | slice) -> "TasteInputs":
         """The orders at `rows`."""
         return TasteInputs(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 

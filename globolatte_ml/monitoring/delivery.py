@@ -1,18 +1,12 @@
 """What was delivered on some days, and whether so much of it was unusable that nothing may be concluded from the rest."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import dataclass, replace
 
-
-@dataclass(frozen=True)
-class DeliveryLimits:
-    """Shares above which a delivery is broken. `silent_days`: a unit that sent no file for longer is taken as closed."""
-
-    quarantined: float = 0.05
-    failed_days: float = 0.4
-    silent_days: int = 28
+MOST_QUARANTINED, MOST_FAILED_DAYS = 0.05, 0.4
+"""Shares above which a delivery is broken."""
+SILENT_DAYS = 28
+"""A unit that sent no file for longer is taken as closed."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +29,12 @@ class Delivery:
     days_refused: int = 0
 
     @classmethod
-    def nothing(cls, unit: str, date: dt.date) -> Delivery:
+    def nothing(cls, unit: str, date: dt.date) -> "Delivery":
         """The sum of no days."""
         return cls(unit, date, days_expected=0)
 
     @classmethod
-    def missing(cls, unit: str, date: dt.date) -> Delivery:
+    def missing(cls, unit: str, date: dt.date) -> "Delivery":
         """A day without a file."""
         return cls(unit, date, days_missing=1)
 
@@ -59,30 +53,22 @@ class Delivery:
         """Files missing or refused of all files expected."""
         return (self.days_missing + self.days_refused) / self.days_expected if self.days_expected else 0.0
 
-    def plus(self, other: Delivery) -> Delivery:
+    def plus(self, other: "Delivery") -> "Delivery":
         """Both together; unit and date are those of `self` and the later one."""
-        return replace(
-            self,
-            date=max(self.date, other.date),
-            orders=self.orders + other.orders,
-            rows_loaded=self.rows_loaded + other.rows_loaded,
-            rows_quarantined=self.rows_quarantined + other.rows_quarantined,
-            days_expected=self.days_expected + other.days_expected,
-            days_missing=self.days_missing + other.days_missing,
-            days_refused=self.days_refused + other.days_refused,
-        )
+        counts = {name: own + vars(other)[name] for name, own in vars(self).items() if name not in ("unit", "date")}
+        return replace(self, date=max(self.date, other.date), **counts)
 
-    def faults(self, limits: DeliveryLimits | None = None) -> tuple[str, ...]:
+    def faults(self) -> tuple[str, ...]:
         """Why the delivery is broken, one sentence each; empty if it is sound."""
-        limits, found = limits or DeliveryLimits(), []
-        if self.quarantined_share > limits.quarantined:
+        found = []
+        if self.quarantined_share > MOST_QUARANTINED:
             found.append(
                 f"{self.quarantined_share:.0%} of {self.rows:,} delivered rows were quarantined "
-                f"(limit {limits.quarantined:.0%}); see sales_data.quarantine"
+                f"(limit {MOST_QUARANTINED:.0%}); see sales_data.quarantine"
             )
-        if self.share_of_days_failed > limits.failed_days:
+        if self.share_of_days_failed > MOST_FAILED_DAYS:
             found.append(
                 f"{self.days_missing} of {self.days_expected} daily files are missing and {self.days_refused} were refused "
-                f"(limit {limits.failed_days:.0%}); see sales_data.load_ledger"
+                f"(limit {MOST_FAILED_DAYS:.0%}); see sales_data.load_ledger"
             )
         return tuple(found)

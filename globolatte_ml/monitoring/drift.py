@@ -1,7 +1,5 @@
 """Drift: a window's orders against the champion's snapshot, column by column, by Evidently."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
@@ -11,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from globolatte_ml.monitoring.delivery import DeliveryLimits
 from globolatte_ml.monitoring.drift_columns import POLICIES, ColumnPolicy, Reference
 from globolatte_ml.monitoring.orders import ReferenceOrders, reference_orders
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
@@ -29,7 +26,7 @@ class MeasuredDrift:
     """A verdict, and the Evidently report behind it; none where nothing could be compared."""
 
     verdict: DriftVerdict
-    report: EvidentlySnapshot | None
+    report: "EvidentlySnapshot | None"
 
     def html(self) -> str | None:
         """The report as one self-contained page that opens without a network."""
@@ -41,7 +38,6 @@ def measure_drift(
     orders: pd.DataFrame,
     snapshot: pd.DataFrame,
     policies: Sequence[ColumnPolicy] = POLICIES,
-    limits: DeliveryLimits | None = None,
     fresh_from: dt.date | None = None,
 ) -> MeasuredDrift:
     """Compare the window's orders with the snapshot's ones of the same time of year.
@@ -57,8 +53,9 @@ def measure_drift(
         fresh_from: from which date on the orders were new when the champion learned; none for a first champion.
     """
     reference = reference_orders(snapshot, window, fresh_from)
-    faults = list(window.delivery.faults(limits))
-    base = {policy: _base(policy, reference) for policy in policies if policy.applies_to(window.scope)}
+    faults = list(window.delivery.faults())
+    rows_of = {Reference.RECENT: reference.recent, Reference.SEASON: reference.seasonal}
+    base = {policy: rows_of[policy.reference] for policy in policies if policy.applies_to(window.scope)}
     guarded = {policy: _guard(policy, orders, rows) for policy, rows in base.items()}
     faults += [verdict.note for verdict in guarded.values() if verdict and verdict.status is Status.BROKEN]
     compared = [policy for policy, verdict in guarded.items() if verdict is None]
@@ -113,13 +110,9 @@ def _guard(policy: ColumnPolicy, orders: pd.DataFrame, base: pd.DataFrame) -> Co
     return None
 
 
-def _base(policy: ColumnPolicy, reference: ReferenceOrders) -> pd.DataFrame:
-    return reference.recent if policy.reference is Reference.RECENT else reference.seasonal
-
-
 def _report(
     policies: Sequence[ColumnPolicy], orders: pd.DataFrame, base: Mapping[ColumnPolicy, pd.DataFrame], length: int
-) -> EvidentlySnapshot:
+) -> "EvidentlySnapshot":
     """Evidently knows one reference: columns with one of their own are repeated to its length, which moves no distribution."""
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
@@ -147,7 +140,7 @@ def _values(values: np.ndarray, policy: ColumnPolicy) -> pd.Series:
     return pd.Series(values, dtype="object" if policy.is_categorical else "float64")
 
 
-def _column_verdicts(report: EvidentlySnapshot, policies: Sequence[ColumnPolicy]) -> dict[str, ColumnVerdict]:
+def _column_verdicts(report: "EvidentlySnapshot", policies: Sequence[ColumnPolicy]) -> dict[str, ColumnVerdict]:
     """Evidently has no drifted flag: the statistic is the metric's value, the verdict is the status of its test."""
     document: dict[str, Any] = json.loads(report.json())
     statistic = {

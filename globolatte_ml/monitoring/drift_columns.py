@@ -11,8 +11,6 @@ comparisons from raising alarms by chance. The weather's is the widest: all orde
 holds fewer weathers than orders, and the more so the more is sold.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import StrEnum
 

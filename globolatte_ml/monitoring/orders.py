@@ -1,8 +1,6 @@
 """The orders that are compared: their columns, alike for a window and for the champion's snapshot; and which orders of the snapshot a
 window is compared with."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import dataclass
 
@@ -59,14 +57,13 @@ def order_columns(examples: pa.Table, facts: pa.Table) -> pd.DataFrame:
 class ReferenceOrders:
     """Rows of the snapshot: of the window's time of year, the last ones, and those that were new when the champion learned.
 
-    `description` says which rows `seasonal` holds; `is_comparable` is false when they are of another time of year.
+    `description` says which rows `seasonal` holds.
     """
 
     seasonal: pd.DataFrame
     recent: pd.DataFrame
     fresh: pd.DataFrame
     description: str
-    is_comparable: bool
 
 
 def reference_orders(snapshot: pd.DataFrame, window: Window, fresh_from: dt.date | None = None) -> ReferenceOrders:
@@ -85,10 +82,8 @@ def reference_orders(snapshot: pd.DataFrame, window: Window, fresh_from: dt.date
     for margin in MARGINS_IN_DAYS:
         near = scope[_within(scope["business_date"], window, margin)]
         if len(near) >= FEWEST_ORDERS:
-            return ReferenceOrders(_thinned(near), recent, fresh, f"same time of year, {margin} days around", True)
-    return ReferenceOrders(
-        _thinned(scope), recent, fresh, "the whole snapshot: it holds too little of this season", False
-    )
+            return ReferenceOrders(_thinned(near), recent, fresh, f"same time of year, {margin} days around")
+    return ReferenceOrders(_thinned(scope), recent, fresh, "the whole snapshot: it holds too little of this season")
 
 
 def _within(dates: pd.Series, window: Window, margin: int) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Performance: the champion's predictions for a window's orders, each as of its order, against what was bought."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +32,7 @@ class Outcomes:
     customer: np.ndarray
     unit: np.ndarray
 
-    def of(self, scope: str) -> Outcomes:
+    def of(self, scope: str) -> "Outcomes":
         """Those of a unit, or all of them where it has too few to say anything."""
         mine = self.unit == scope
         if scope == CHAIN or mine.sum() < FEWEST_HOLDOUT_ORDERS:
@@ -94,7 +92,6 @@ def measure_performance(
     model: PreferenceModel,
     holdout: Outcomes,
     *,
-    model_version: str,
     is_broken: bool = False,
 ) -> PerformanceVerdict:
     """Predict every order of the window with its state as of that order, and compare with what was bought.
@@ -118,4 +115,4 @@ def measure_performance(
         loss, hits = log_loss(probabilities, chosen), hit_rate(probabilities, chosen, 1)
         below = loss > band.highest_log_loss or hits < band.lowest_hit_rate
         status = Status.BELOW_BAND if below else Status.OK
-    return PerformanceVerdict(window, model_version, status, loss, hits, band.highest_log_loss, band.lowest_hit_rate)
+    return PerformanceVerdict(window, status, loss, hits, band.highest_log_loss, band.lowest_hit_rate)

@@ -1,12 +1,10 @@
 """Pictures of monitoring as PNG bytes: what each window said, over time."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
+from globolatte_ml.figures import ACCENT, COFFEE, CREAM, INK, MUTED, finish_axes, new_figure, png_bytes
 from globolatte_ml.monitoring.verdicts import Status
 
 if TYPE_CHECKING:
@@ -61,7 +59,7 @@ def performance_over_time(rows: Sequence[Row]) -> bytes:
     return png_bytes(figure)
 
 
-def _line(axes: Axes, points: Sequence[tuple[dt.date, float]], colour: str, label: str) -> None:
+def _line(axes: "Axes", points: Sequence[tuple[dt.date, float]], colour: str, label: str) -> None:
     axes.plot(*_columns(points), color=colour, linewidth=1.6, marker="o", markersize=3.5, label=label)
 
 
@@ -69,13 +67,12 @@ def _columns(points: Sequence[tuple[dt.date, float]]) -> tuple[Any, list[float]]
     return [date for date, _ in points], [value for _, value in points]
 
 
-def _mark_broken(axes: Axes, rows: Sequence[Row]) -> None:
+def _mark_broken(axes: "Axes", rows: Sequence[Row]) -> None:
     for date in sorted({row["window_to"] for row in rows if row["status"] == Status.BROKEN}):
         axes.axvline(date, color=CREAM, linewidth=5, zorder=0)
 
 
-def _finish_dates(axes: Axes) -> None:
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
+def _finish_dates(axes: "Axes") -> None:
     axes.tick_params(axis="x", labelrotation=30, labelsize=8.5)
     axes.tick_params(axis="y", colors=MUTED)
-    finish_axes(axes, "")
+    finish_axes(axes, "", grid="y")

@@ -1,12 +1,10 @@
 """Windows: runs of business dates that hold enough orders to be evaluated, for the whole chain and for each business unit."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from globolatte_ml.monitoring.delivery import Delivery, DeliveryLimits
+from globolatte_ml.monitoring.delivery import MOST_FAILED_DAYS, SILENT_DAYS, Delivery
 
 CHAIN = "chain"
 """The scope of a window over all business units; any other scope is a business unit's id."""
@@ -47,8 +45,7 @@ class Window:
 def complete_windows(
     days: Iterable[Delivery],
     after: dt.date,
-    rules: WindowRules | None = None,
-    limits: DeliveryLimits | None = None,
+    rules: WindowRules,
     evaluated_until: Mapping[str, dt.date] | None = None,
 ) -> list[Window]:
     """All complete windows after the date `after`, of the chain first, then of each unit; each scope's in time order.
@@ -61,44 +58,39 @@ def complete_windows(
         after: the last business date that is not to be evaluated, such as the last one the champion learned from.
         evaluated_until: by scope, where the last window that was evaluated already ended.
     """
-    rules, limits, evaluated = rules or WindowRules(), limits or DeliveryLimits(), evaluated_until or {}
+    evaluated = evaluated_until or {}
     by_scope: dict[str, dict[dt.date, Delivery]] = {}
     for day in days:
         if day.date > after:
             by_scope.setdefault(day.unit, {})[day.date] = day
     units = sorted(by_scope)
-    chain = _chain_days([by_scope[unit] for unit in units], limits)
+    chain = _chain_days([by_scope[unit] for unit in units])
     scopes = {CHAIN: chain} if len(units) > 1 else {}
     found: list[Window] = []
     for scope, delivered in (scopes | {unit: by_scope[unit] for unit in units}).items():
         begun = evaluated.get(scope, after)
-        found += _windows(scope, {date: day for date, day in delivered.items() if date > begun}, rules, limits)
+        found += _windows(scope, {date: day for date, day in delivered.items() if date > begun}, rules)
     return found
 
 
-def _chain_days(units: list[dict[dt.date, Delivery]], limits: DeliveryLimits) -> dict[dt.date, Delivery]:
+def _chain_days(units: list[dict[dt.date, Delivery]]) -> dict[dt.date, Delivery]:
     """The chain's dates, as far as every unit that still delivers has delivered."""
     if not units:
         return {}
     latest = [max(unit) for unit in units]
-    delivering = [last for last in latest if (max(latest) - last).days <= limits.silent_days]
+    delivering = [last for last in latest if (max(latest) - last).days <= SILENT_DAYS]
     settled = min(delivering)
     dates = sorted({date for unit in units for date in unit if date <= settled})
-    spans = [(unit, min(unit), max(unit) + dt.timedelta(days=limits.silent_days)) for unit in units]
-    return {
-        date: _all_units([unit.get(date) for unit, opened, closed in spans if opened <= date <= closed], date)
-        for date in dates
-    }
+    spans = [(unit, min(unit), max(unit) + dt.timedelta(days=SILENT_DAYS)) for unit in units]
+    chain = {date: Delivery.nothing(CHAIN, date) for date in dates}
+    for date in dates:
+        for unit, opened, closed in spans:
+            if opened <= date <= closed:
+                chain[date] = chain[date].plus(unit.get(date) or Delivery.missing(CHAIN, date))
+    return chain
 
 
-def _all_units(parts: list[Delivery | None], date: dt.date) -> Delivery:
-    total = Delivery.nothing(CHAIN, date)
-    for part in parts:
-        total = total.plus(part or Delivery.missing(CHAIN, date))
-    return total
-
-
-def _windows(scope: str, days: dict[dt.date, Delivery], rules: WindowRules, limits: DeliveryLimits) -> Iterator[Window]:
+def _windows(scope: str, days: dict[dt.date, Delivery], rules: WindowRules) -> Iterator[Window]:
     if not days:
         return
     first = min(days)
@@ -106,14 +98,12 @@ def _windows(scope: str, days: dict[dt.date, Delivery], rules: WindowRules, limi
     while date <= max(days):
         total = total.plus(days.get(date) or Delivery.missing(scope, date))
         long = (date - first).days + 1 >= rules.days
-        if long and (total.orders >= rules.orders or _broken_and_full(total, rules, limits)):
+        if long and (total.orders >= rules.orders or _broken_and_full(total, rules)):
             yield Window(scope, first, date, total)
             first = date + dt.timedelta(days=1)
             total = Delivery.nothing(scope, first)
         date += dt.timedelta(days=1)
 
 
-def _broken_and_full(total: Delivery, rules: WindowRules, limits: DeliveryLimits) -> bool:
-    return (
-        total.rows >= rules.orders and bool(total.faults(limits))
-    ) or total.share_of_days_failed > limits.failed_days
+def _broken_and_full(total: Delivery, rules: WindowRules) -> bool:
+    return (total.rows >= rules.orders and bool(total.faults())) or total.share_of_days_failed > MOST_FAILED_DAYS

@@ -15,7 +15,7 @@ import json
 import os
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,19 +44,13 @@ class AnsweredCall:
         for answer in self.answers:
             yield json.dumps(
                 {
-                    "prediction_id": answer.prediction_id,
+                    **answer.question,
                     "answered_at": self.answered_at.isoformat(),
                     "request_id": self.request_id,
                     "deployment": deployment,
                     "mirrored": self.mirrored,
                     "model_version": answer.model_version,
                     "state_version": answer.state_version,
-                    "customer_id": answer.customer_id,
-                    "known_customer": answer.known_customer,
-                    "business_unit": answer.business_unit,
-                    "date": answer.date.isoformat(),
-                    "weather": answer.weather,
-                    "daypart": answer.daypart,
                     "probabilities": {item.product_id: item.probability for item in answer.ranked},
                 },
                 separators=(",", ":"),
@@ -85,7 +79,8 @@ class PredictionLog:
         self._rotate_seconds, self._rotate_bytes, self._limit = rotate_seconds, rotate_bytes, queue_answers
         self._entries: deque[AnsweredCall] = deque()
         self._lock, self._writing, self._stop = threading.Lock(), threading.Lock(), threading.Event()
-        self._waiting = self._written = self._dropped = self._failed = self._files = 0
+        self._counts = Counter(waiting=0, written=0, dropped=0, failed=0)
+        self._files = 0
         self._file: _LogFile | None = None
         self._folder.mkdir(parents=True, exist_ok=True)
         self._thread = threading.Thread(target=self._work, name="prediction-log", daemon=True)
@@ -96,22 +91,17 @@ class PredictionLog:
         """Queues the answers of a call; false if there is no room or the log is closed, and they are dropped. Never blocks."""
         count = len(entry.answers)
         with self._lock:
-            if self._waiting + count > self._limit or self._stop.is_set():
-                self._dropped += count
+            if self._counts["waiting"] + count > self._limit or self._stop.is_set():
+                self._counts["dropped"] += count
                 return False
-            self._waiting += count
+            self._counts["waiting"] += count
             self._entries.append(entry)
         return True
 
     def counts(self) -> dict[str, int]:
         """How many answers wait, are written, were dropped for want of room, could not be written."""
         with self._lock:
-            return {
-                "waiting": self._waiting,
-                "written": self._written,
-                "dropped": self._dropped,
-                "failed": self._failed,
-            }
+            return dict(self._counts)
 
     def close(self) -> None:
         """Writes what waits and finishes the file."""
@@ -138,9 +128,7 @@ class PredictionLog:
         except OSError:  # a full disk must not end serving: the answers are counted as failed
             written, self._file = 0, None
         with self._lock:
-            self._waiting -= count
-            self._written += written
-            self._failed += count - written
+            self._counts.update(waiting=-count, written=written, failed=count - written)
         self._finish_if_due(finish)
 
     def _append(self, text: str) -> None:

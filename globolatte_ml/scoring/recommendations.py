@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class Recommendation:
     model_version: str
     state_version: str
     ranked: tuple[RankedProduct, ...]
+
+    @property
+    def question(self) -> dict[str, Any]:
+        """What was answered, under which address; as JSON values."""
+        names = "prediction_id", "customer_id", "known_customer", "business_unit", "date", "weather", "daypart"
+        return {**{name: getattr(self, name) for name in names}, "date": self.date.isoformat()}
 
 
 def prediction_id(

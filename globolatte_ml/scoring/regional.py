@@ -61,7 +61,25 @@ def regional_table(scorer: Scorer, weather_days: pa.Table, today: dt.date) -> pa
     answers = scorer.probabilities(np.full(len(cells), NO_HISTORY), contexts)
     probability = answers.reshape(len(grid), MONTHS_OF_A_SEASON, len(products)).mean(axis=1)
     shares, seen = _weather_shares(weather_days, units, weathers)
-    return _rows(scorer, grid, probability, shares, seen, today)
+    order = np.argsort(-probability, axis=1, kind="stable")
+    by_cell = np.repeat(np.arange(len(grid)), len(products))
+    now = int(season_codes(np.array([today], dtype="datetime64[D]"))[0])
+    return pa.table(
+        {
+            "business_unit": pa.array([unit for unit, _, _ in grid], pa.string()).take(pa.array(by_cell)),
+            "season": pa.array([SEASONS[season] for _, season, _ in grid], pa.string()).take(pa.array(by_cell)),
+            "weather": pa.array([weather for _, _, weather in grid], pa.string()).take(pa.array(by_cell)),
+            "is_season_now": pa.array(np.array([season == now for _, season, _ in grid])[by_cell]),
+            "weather_share": pa.array(shares.ravel()[by_cell]),
+            "weather_days": pa.array(seen.ravel()[by_cell].astype(np.int64)),
+            "rank": pa.array(np.tile(np.arange(1, len(products) + 1, dtype=np.int32), len(grid))),
+            "product_id": pa.array(list(products), pa.string()).take(pa.array(order.ravel())),
+            "probability": pa.array(np.take_along_axis(probability, order, axis=1).ravel()),
+            "model_version": pa.repeat(scorer.model_version, len(by_cell)),
+            "state_version": pa.repeat(scorer.state_version, len(by_cell)),
+            "as_of_date": pa.repeat(pa.scalar(today, pa.date32()), len(by_cell)),
+        }
+    )
 
 
 def _weather_shares(
@@ -76,36 +94,6 @@ def _weather_shares(
     np.add.at(days, (unit[known], season[known], weather[known]), columns.floats(weather_days, "order_days")[known])
     total = days.sum(axis=2, keepdims=True)
     return np.divide(days, total, out=np.zeros_like(days), where=total > 0), days
-
-
-def _rows(
-    scorer: Scorer,
-    grid: list[tuple[str, int, str]],
-    probability: np.ndarray,
-    shares: np.ndarray,
-    seen: np.ndarray,
-    today: dt.date,
-) -> pa.Table:
-    n_products = len(scorer.products)
-    order = np.argsort(-probability, axis=1, kind="stable")
-    by_cell = np.repeat(np.arange(len(grid)), n_products)
-    now = int(season_codes(np.array([today], dtype="datetime64[D]"))[0])
-    return pa.table(
-        {
-            "business_unit": pa.array([unit for unit, _, _ in grid], pa.string()).take(pa.array(by_cell)),
-            "season": pa.array([SEASONS[season] for _, season, _ in grid], pa.string()).take(pa.array(by_cell)),
-            "weather": pa.array([weather for _, _, weather in grid], pa.string()).take(pa.array(by_cell)),
-            "is_season_now": pa.array(np.array([season == now for _, season, _ in grid])[by_cell]),
-            "weather_share": pa.array(shares.ravel()[by_cell]),
-            "weather_days": pa.array(seen.ravel()[by_cell].astype(np.int64)),
-            "rank": pa.array(np.tile(np.arange(1, n_products + 1, dtype=np.int32), len(grid))),
-            "product_id": pa.array(list(scorer.products), pa.string()).take(pa.array(order.ravel())),
-            "probability": pa.array(np.take_along_axis(probability, order, axis=1).ravel()),
-            "model_version": pa.repeat(scorer.model_version, len(by_cell)),
-            "state_version": pa.repeat(scorer.state_version, len(by_cell)),
-            "as_of_date": pa.repeat(pa.scalar(today, pa.date32()), len(by_cell)),
-        }
-    )
 
 
 def regional_map(table: pa.Table, names: Mapping[str, str]) -> bytes:

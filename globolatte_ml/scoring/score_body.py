@@ -13,14 +13,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.scoring.recommendations import Request
-from globolatte_ml.scoring.scorer import Scorer
+from globolatte_ml.scoring.state_bundle import KnownWords
 
 MAX_REQUESTS = 1_000
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -39,27 +37,6 @@ class BodyError(Exception):
         self.status = status
 
 
-@dataclass(frozen=True)
-class KnownWords:
-    """The words that a scorer understands, and the time zones of its units; both by case-folded name."""
-
-    units: Mapping[str, str]
-    unit_list: str
-    weathers: frozenset[str]
-    weather_list: str
-
-    @classmethod
-    def of(cls, scorer: Scorer) -> KnownWords:
-        """The words of a scorer."""
-        units = scorer.bundle.business_units.values()
-        return cls(
-            units={name.casefold(): unit.time_zone for unit in units for name in unit.names},
-            unit_list="; ".join(" / ".join(unit.names) for unit in units),
-            weathers=frozenset(weather.casefold() for weather in scorer.weathers),
-            weather_list=", ".join(scorer.weathers),
-        )
-
-
 def parse_body(body: bytes, words: KnownWords, now: dt.datetime) -> list[Request]:
     """The requests of a body, in order. Raises `BodyError` for the first fault found.
 
@@ -70,9 +47,7 @@ def parse_body(body: bytes, words: KnownWords, now: dt.datetime) -> list[Request
     document = _json(body)
     if isinstance(document, dict) and "requests" not in document:
         return [_request(document, "", words, now)]
-    return [
-        _request(item, f"requests[{position}]", words, now) for position, item in enumerate(_items(document), start=0)
-    ]
+    return [_request(item, f"requests[{position}]", words, now) for position, item in enumerate(_items(document))]
 
 
 def _json(body: bytes) -> Any:
@@ -127,8 +102,8 @@ def _request(item: Any, place: str, words: KnownWords, now: dt.datetime) -> Requ
     prefix = f"{place}." if place else ""
     fields = _fields(item, prefix)
     unit, weather = _text(fields, "region", prefix), _text(fields, "weather", prefix)
-    time_zone = words.units.get(unit.casefold())
-    if time_zone is None:
+    known = words.units.get(unit.casefold())
+    if known is None:
         raise BodyError(f"{prefix}region: {_shown(unit)} is unknown; use one of {words.unit_list}")
     if weather.casefold() not in words.weathers:
         raise BodyError(f"{prefix}weather: {_shown(weather)} is unknown; use one of {words.weather_list}")
@@ -136,7 +111,7 @@ def _request(item: Any, place: str, words: KnownWords, now: dt.datetime) -> Requ
         customer_id=_text(fields, "customer_id", prefix),
         business_unit=unit,
         weather=weather,
-        date=_date(fields.get("date"), prefix) or now.astimezone(ZoneInfo(time_zone)).date(),
+        date=_date(fields.get("date"), prefix) or now.astimezone(ZoneInfo(known.time_zone)).date(),
         daypart=_daypart(fields.get("daypart"), prefix),
         top=_top(fields.get("top"), prefix),
     )

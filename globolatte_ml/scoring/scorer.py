@@ -19,9 +19,7 @@ from globolatte_ml.model.encoding import daypart_preference, encode_orders, enco
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.model_files import DOCUMENT_NAME
 from globolatte_ml.scoring.recommendations import RankedProduct, Recommendation, Request, prediction_id
-from globolatte_ml.scoring.state_bundle import StateBundle, read_state_bundle
-
-__all__ = ["RankedProduct", "Recommendation", "Request", "Scorer"]
+from globolatte_ml.scoring.state_bundle import BusinessUnit, KnownWords, StateBundle, read_state_bundle
 
 MLFLOW_DATA = Path("data") / "preference_model"
 CUSTOMERS_AT_ONCE = 2_000
@@ -45,10 +43,10 @@ class Scorer:
         self.weathers = tuple(sorted({*bundle.weathers, *model.space_.vocabulary.weathers}))
         known = bundle.states(model.space_.vocabulary.products).take(np.arange(-1, len(bundle.customer_ids)))
         self._states = encode_states(known, model.space_)  # a cold-start customer first, then those who are known
-        self._unit_ids = {
-            name.casefold(): unit_id for unit_id, unit in bundle.business_units.items() for name in unit.names
-        }
-        self._weather_names = {weather.casefold(): weather for weather in self.weathers}
+        self.words = KnownWords(
+            {name.casefold(): unit for unit in bundle.business_units.values() for name in unit.names},
+            {weather.casefold(): weather for weather in self.weathers},
+        )
 
     @classmethod
     def from_folders(cls, model_folder: Path, state_folder: Path, model_version: str | None = None) -> Scorer:
@@ -71,7 +69,9 @@ class Scorer:
             date=np.array([request.date for request in resolved], dtype="datetime64[D]"),
             weather=np.array([request.weather for request in resolved]),
             daypart=np.array([request.daypart or _ANY_DAYPART for request in resolved]),
-            is_holiday=np.array([self._is_holiday(request) for request in resolved]),
+            is_holiday=np.array(
+                [self.bundle.is_holiday(one.business_unit, np.datetime64(one.date, "D")) for one in resolved]
+            ),
         )
         probabilities = self.probabilities(rows, contexts)
         order = np.argsort(-probabilities, axis=1, kind="stable")
@@ -82,7 +82,7 @@ class Scorer:
 
     def time_zone(self, business_unit: str) -> str:
         """The IANA time zone of a unit, called by any of its names. Raises ValueError, listing the units, for an unknown one."""
-        return self.bundle.business_units[self._unit(business_unit)].time_zone
+        return self._unit(business_unit).time_zone
 
     def batch(self, date: dt.date, chunk: int = 50_000) -> Iterator[pa.Table]:
         """Every customer in their home unit under every weather type: tables of at most `chunk` customers.
@@ -145,26 +145,22 @@ class Scorer:
 
     def _resolved(self, request: Request) -> Request:
         """The request in the chain's own spelling."""
-        weather = self._weather_names.get(request.weather.casefold())
+        weather = self.words.weathers.get(request.weather.casefold())
         if weather is None:
-            raise ValueError(f"weather {request.weather!r} is unknown; use one of {', '.join(self.weathers)}")
+            raise ValueError(f"weather {request.weather!r} is unknown; use one of {self.words.weather_list}")
         daypart = request.daypart.casefold() if request.daypart else None
         if daypart is not None and daypart not in DAYPARTS:
             raise ValueError(f"daypart {request.daypart!r} is unknown; use one of {', '.join(DAYPARTS)}, or none")
         if request.top is not None and request.top < 1:
             raise ValueError(f"top is {request.top}; ask for at least 1 product")
-        unit = self._unit(request.business_unit)
+        unit = self._unit(request.business_unit).business_unit_id
         return Request(request.customer_id, unit, weather, request.date, daypart, request.top)
 
-    def _unit(self, name: str) -> str:
-        unit = self._unit_ids.get(name.casefold())
+    def _unit(self, name: str) -> BusinessUnit:
+        unit = self.words.units.get(name.casefold())
         if unit is None:
-            known = "; ".join(" / ".join(unit.names) for unit in self.bundle.business_units.values())
-            raise ValueError(f"business unit {name!r} is unknown; use one of {known}")
+            raise ValueError(f"business unit {name!r} is unknown; use one of {self.words.unit_list}")
         return unit
-
-    def _is_holiday(self, request: Request) -> bool:
-        return self.bundle.is_holiday(request.business_unit, np.datetime64(request.date, "D"))
 
     def _answer(self, request: Request, known: bool, probabilities: np.ndarray, order: np.ndarray) -> Recommendation:
         ranked = tuple(
@@ -176,17 +172,9 @@ class Scorer:
             )
             for i, position in enumerate(order[: request.top].tolist(), start=1)
         )
-        address = prediction_id(
-            self.model_version,
-            self.state_version,
-            request.customer_id,
-            request.business_unit,
-            request.date,
-            request.weather,
-            request.daypart,
-        )
+        question = request.customer_id, request.business_unit, request.date, request.weather, request.daypart
         return Recommendation(
-            prediction_id=address,
+            prediction_id=prediction_id(self.model_version, self.state_version, *question),
             customer_id=request.customer_id,
             known_customer=known,
             business_unit=request.business_unit,
@@ -209,13 +197,16 @@ def _ranked_table(scorer: Scorer, rows: np.ndarray, date: dt.date, probabilities
     by_question = np.repeat(np.arange(n_customers * n_types), n_products)
     weather = by_question % n_types
     n = len(by_question)
+    month = int(months(np.array([date], dtype="datetime64[D]"))[0])
+    likely = [scorer.bundle.expected_weather.get((one, month)) for one in unit_words.tolist()]
+    expected = np.array([[one == most for one in scorer.weathers] for most in likely], dtype=bool)
     columns = {
         "prediction_id": _spread(_prediction_ids(scorer, customers, units, date), by_question),
         "customer_id": _spread(customers.tolist(), by_customer),
         "business_unit": _spread(unit_words.tolist(), unit[by_customer]),
         "as_of_date": pa.repeat(pa.scalar(date, pa.date32()), n),
         "weather": _spread(scorer.weathers, weather),
-        "is_expected_weather": pa.array(_expected(scorer, unit_words, date)[unit[by_customer], weather]),
+        "is_expected_weather": pa.array(expected[unit[by_customer], weather]),
         "rank": pa.array(np.tile(np.arange(1, n_products + 1, dtype=np.int32), n_customers * n_types)),
         "product_id": _spread(scorer.products, order.ravel()),
         "probability": pa.array(np.take_along_axis(probabilities, order, axis=2).ravel()),
@@ -233,13 +224,6 @@ def _prediction_ids(scorer: Scorer, customers: np.ndarray, units: np.ndarray, da
         for customer, unit in zip(customers.tolist(), units.tolist(), strict=True)
         for weather in scorer.weathers
     ]
-
-
-def _expected(scorer: Scorer, unit_words: np.ndarray, date: dt.date) -> np.ndarray:
-    """Whether each weather type is the most likely one of the month, shape (units, weather types)."""
-    month = int(months(np.array([date], dtype="datetime64[D]"))[0])
-    likely = [scorer.bundle.expected_weather.get((unit, month)) for unit in unit_words.tolist()]
-    return np.array([[weather == most for weather in scorer.weathers] for most in likely], dtype=bool)
 
 
 def _spread(words: Sequence[str], index: np.ndarray) -> pa.Array:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.scoring.score_body import KnownWords
 from globolatte_ml.scoring.scorer import Scorer
 from globolatte_ml.scoring.state_bundle import read_state_bundle
 
@@ -21,22 +19,8 @@ CHECK_SECONDS = 1.0
 logger = logging.getLogger("azmlinfsrv.globolatte")
 
 
-@dataclass(frozen=True)
-class Served:
-    """A scorer, and the words that it understands."""
-
-    scorer: Scorer
-    words: KnownWords
-
-    @classmethod
-    def of(cls, model: PreferenceModel, state_folder: Path, model_version: str | None) -> Served:
-        """Reads a state for a model."""
-        scorer = Scorer(model, read_state_bundle(state_folder), model_version)
-        return cls(scorer, KnownWords.of(scorer))
-
-
 class StateFollower:
-    """Holds the current `Served` and replaces it when the pointer names another state.
+    """Holds the current scorer and replaces it when the pointer names another state.
 
     An unreadable new state leaves the old one in place; `error` says why until a readable one comes.
     """
@@ -44,7 +28,7 @@ class StateFollower:
     def __init__(self, model: PreferenceModel, model_version: str | None, pointer: Path) -> None:
         self._model, self._model_version, self._pointer = model, model_version, pointer
         self._version = self._named()
-        self.current = Served.of(model, self._folder(self._version), model_version)
+        self.current = self._read(self._version)
         self.error: str | None = None
 
     def follow(self) -> None:
@@ -58,7 +42,7 @@ class StateFollower:
             version = self._named()
             if version == self._version:
                 return False
-            self.current = Served.of(self._model, self._folder(version), self._model_version)
+            self.current = self._read(version)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with a new state, the old one goes on serving
             message = f"state {version or 'pointer'} cannot be read ({error}); {self._version} stays in service"
             if message != self.error:
@@ -72,8 +56,9 @@ class StateFollower:
     def _named(self) -> str:
         return self._pointer.read_text(encoding="utf-8").strip()
 
-    def _folder(self, version: str) -> Path:
-        return self._pointer.parent / "states" / version
+    def _read(self, version: str) -> Scorer:
+        bundle = read_state_bundle(self._pointer.parent / "states" / version)
+        return Scorer(self._model, bundle, self._model_version)
 
     def _look_for_ever(self) -> None:
         pause = threading.Event()

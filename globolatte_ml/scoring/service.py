@@ -15,17 +15,21 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.prediction_log import ROTATE_SECONDS, AnsweredCall, PredictionLog
-from globolatte_ml.scoring.recommendations import Recommendation, Request
+from globolatte_ml.scoring.recommendations import Recommendation
 from globolatte_ml.scoring.score_body import parse_body
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.scoring.served_state import StateFollower
+
+SHOWN = ("rank", "product_id", "product_name", "probability")
+"""What an answer says of each product."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +68,9 @@ class Service:
 
     def answer(self, body: bytes, request_id: str, *, mirrored: bool) -> dict[str, Any]:
         """The answer's document. Raises `BodyError`."""
-        served, now = self.states.current, self.now()
-        requests = parse_body(body, served.words, now)
-        answers = served.scorer.recommend([_whole(request) for request in requests])
+        scorer, now = self.states.current, self.now()
+        requests = parse_body(body, scorer.words, now)
+        answers = scorer.recommend([replace(request, top=None) for request in requests])  # the log has every product
         entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers)
         if self.log is not None:
             self.log.offer(entry)
@@ -74,8 +78,8 @@ class Service:
             listener(entry)
         return {
             "deployment": self.deployment,
-            "model_version": served.scorer.model_version,
-            "state_version": served.scorer.state_version,
+            "model_version": scorer.model_version,
+            "state_version": scorer.state_version,
             "recommendations": [
                 document(answer, request.top) for answer, request in zip(answers, requests, strict=True)
             ],
@@ -83,7 +87,7 @@ class Service:
 
     def status(self) -> dict[str, Any]:
         """What this deployment serves, and how its log does."""
-        scorer = self.states.current.scorer
+        scorer = self.states.current
         return {
             "deployment": self.deployment,
             "model_version": scorer.model_version,
@@ -97,36 +101,14 @@ class Service:
 def document(answer: Recommendation, top: int | None) -> dict[str, Any]:
     """One answer as JSON values, its best `top` products."""
     return {
-        "prediction_id": answer.prediction_id,
-        "customer_id": answer.customer_id,
-        "known_customer": answer.known_customer,
-        "business_unit": answer.business_unit,
-        "date": answer.date.isoformat(),
-        "weather": answer.weather,
-        "daypart": answer.daypart,
-        "products": [
-            {
-                "rank": item.rank,
-                "product_id": item.product_id,
-                "product_name": item.product_name,
-                "probability": item.probability,
-            }
-            for item in answer.ranked[:top]
-        ],
+        **answer.question,
+        "products": [{name: getattr(item, name) for name in SHOWN} for item in answer.ranked[:top]],
     }
 
 
 def model_folder(root: Path) -> Path:
     """The preference model's own folder: `root` itself, or in a folder below it, as a platform mounts it."""
-    folders = [root, *sorted(folder for folder in root.iterdir() if folder.is_dir())] if root.is_dir() else [root]
-    for folder in folders:
-        try:
+    for folder in [root, *sorted(root.glob("*/"))]:
+        with suppress(InvalidDataError):
             return resolve_model_folder(folder)
-        except InvalidDataError:
-            continue
     raise InvalidDataError(f"{root}: holds no preference model; point AZUREML_MODEL_DIR at a trained model's folder")
-
-
-def _whole(request: Request) -> Request:
-    """The same question for every product: the log keeps all probabilities, whatever the caller wants to see."""
-    return Request(request.customer_id, request.business_unit, request.weather, request.date, request.daypart)

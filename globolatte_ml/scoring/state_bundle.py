@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,24 @@ class StateBundle:
         return (self.business_units[business_unit_id].country, date) in self.holidays
 
 
+@dataclass(frozen=True)
+class KnownWords:
+    """What callers may call units and weathers: the unit, or the weather's own spelling, by case-folded name."""
+
+    units: Mapping[str, BusinessUnit]
+    weathers: Mapping[str, str]
+
+    @property
+    def unit_list(self) -> str:
+        """The units by all of their names, for messages."""
+        return "; ".join(" / ".join(unit.names) for unit in dict.fromkeys(self.units.values()))
+
+    @property
+    def weather_list(self) -> str:
+        """The weathers, for messages."""
+        return ", ".join(self.weathers.values())
+
+
 def read_state_bundle(folder: Path) -> StateBundle:
     """Read a bundle; raises InvalidDataError naming what is missing."""
     customers = columns.read_table(
@@ -86,17 +105,13 @@ def read_state_bundle(folder: Path) -> StateBundle:
     )
     if products.num_rows == 0:
         raise InvalidDataError(f"{folder / 'products.parquet'}: no products; load the catalogue and export again")
-    names = zip(
-        columns.strings(products, "product_id").tolist(),
-        columns.strings(products, "product_name").tolist(),
-        strict=True,
-    )
+    ids, names = (columns.strings(products, name).tolist() for name in ("product_id", "product_name"))
     free = zip(columns.strings(holidays, "country").tolist(), columns.dates(holidays, "date"), strict=True)
     return StateBundle(
         state_version=_state_version(folder / "manifest.json"),
         customer_ids=columns.strings(customers, "customer_id"),
         home_business_unit=columns.strings(customers, "home_business_unit"),
-        products=dict(sorted(names)),
+        products=dict(sorted(zip(ids, names, strict=True))),
         business_units=_business_units(folder / "business_units.parquet"),
         holidays=frozenset(free),
         weathers=tuple(np.unique(columns.strings(weather, "weather")).tolist()),
@@ -111,14 +126,12 @@ def read_state_bundle(folder: Path) -> StateBundle:
 
 
 def _business_units(path: Path) -> dict[str, BusinessUnit]:
-    table = columns.read_table(path, ("business_unit_id", "country", "unit_name", "folder", "time_zone"))
+    names = tuple(field.name for field in fields(BusinessUnit))
+    table = columns.read_table(path, names).select(names)
     if table.num_rows == 0:
         raise InvalidDataError(f"{path}: no business units; load the reference data and export again")
-    units = [
-        BusinessUnit(row["business_unit_id"], row["country"], row["unit_name"], row["folder"], row["time_zone"])
-        for row in table.sort_by("business_unit_id").to_pylist()
-    ]
-    return {unit.business_unit_id: unit for unit in units}
+    rows = table.sort_by("business_unit_id").to_pylist()
+    return {row["business_unit_id"]: BusinessUnit(**row) for row in rows}
 
 
 def _state_version(path: Path) -> str:

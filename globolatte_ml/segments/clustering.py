@@ -7,8 +7,6 @@ tight group can be stable, too, but costs silhouette (Rousseeuw 1987) or gap (Ti
 principal axes). Customers without groups have no gap, and are one segment.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,12 +1,10 @@
 """A segmentation: found once, stored as a document, applied to whoever comes; and ids that last, whatever is found next time."""
 
-from __future__ import annotations
-
 import datetime as dt
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -60,46 +58,20 @@ class SegmentFit:
 
     def to_json(self) -> str:
         """Everything as JSON, in canonical form."""
-        space, clusters = self.space, self.clusters
-        document = {
-            "space": {name: _plain(value) for name, value in vars(space).items()},
-            "centres": clusters.centres.tolist(),
-            "shares": clusters.shares.tolist(),
-            "variance": clusters.variance,
-            "evidence": [asdict(one) for one in clusters.evidence],
-            "ids": self.ids,
-            "names": self.names,
-            "overlaps": self.overlaps,
-            "next_id": self.next_id,
-            "learned_until": self.learned_until.isoformat(),
-            "customers": self.customers,
-        }
-        return json.dumps(document, sort_keys=True)
+        document = vars(self) | vars(self.clusters)
+        del document["clusters"]
+        return json.dumps(document, sort_keys=True, default=_plain)
 
     @classmethod
-    def from_json(cls, text: str) -> SegmentFit:
+    def from_json(cls, text: str) -> "SegmentFit":
         """The inverse of `to_json`."""
-        document: dict[str, Any] = json.loads(text)
-        space: dict[str, Any] = {
-            name: np.array(value)
-            if name in ("usual", "daypart_mix")
-            else tuple(value)
-            if isinstance(value, list)
-            else value
-            for name, value in document["space"].items()
-        }
-        evidence = tuple(Evidence(**one) for one in document["evidence"])
-        centres, shares = np.array(document["centres"]), np.array(document["shares"])
-        return cls(
-            space=VectorSpace(**space),
-            clusters=Clusters(centres, shares, document["variance"], evidence),
-            ids=tuple(document["ids"]),
-            names=tuple(document["names"]),
-            overlaps=tuple(document["overlaps"]),
-            next_id=document["next_id"],
-            learned_until=dt.date.fromisoformat(document["learned_until"]),
-            customers=document["customers"],
-        )
+        document = _parts(json.loads(text), ("centres", "shares"))
+        space = VectorSpace(**_parts(document.pop("space"), ("usual", "daypart_mix")))
+        evidence = tuple(Evidence(**one) for one in document.pop("evidence"))
+        centres, shares, variance = (document.pop(name) for name in ("centres", "shares", "variance"))
+        clusters = Clusters(centres, shares, variance, evidence)
+        learned_until = dt.date.fromisoformat(document.pop("learned_until"))
+        return cls(space=space, clusters=clusters, learned_until=learned_until, **document)
 
 
 def find_segments(
@@ -129,8 +101,7 @@ def find_segments(
     if previous is not None:
         was, _ = previous.assign(previous.space.coordinates(learned))
         now = clusters.memberships(points).argmax(axis=1)
-        matched = match(was, now, previous.ids, k, previous.next_id)
-        ids, overlaps, next_id = matched.ids, matched.overlaps, matched.next_id
+        ids, overlaps, next_id = match(was, now, previous.ids, k, previous.next_id)
         names = [
             previous.name_if_still_so(one, taste_of(centre, space)) or name
             for one, centre, name in zip(ids, clusters.centres, names, strict=True)
@@ -159,20 +130,24 @@ def why_refit(
 
 
 def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else value
+    """What JSON does not know, as what it knows."""
+    if isinstance(value, dt.date):
+        return value.isoformat()
+    return value.tolist() if isinstance(value, np.ndarray) else vars(value)
 
 
-@dataclass(frozen=True)
-class Matched:
-    """The id of each new segment, in their order; the first id that nobody ever had; how much of it each shares with the old one."""
-
-    ids: tuple[int, ...]
-    next_id: int
-    overlaps: tuple[float, ...]
+def _parts(document: dict[str, Any], arrays: tuple[str, ...]) -> dict[str, Any]:
+    """The document with its lists as the arrays and tuples that they were."""
+    lists = {name: value for name, value in document.items() if isinstance(value, list)}
+    return document | {name: np.array(value) if name in arrays else tuple(value) for name, value in lists.items()}
 
 
-def match(old: np.ndarray, new: np.ndarray, old_ids: tuple[int, ...], n_new: int, next_id: int) -> Matched:
+def match(
+    old: np.ndarray, new: np.ndarray, old_ids: tuple[int, ...], n_new: int, next_id: int
+) -> tuple[tuple[int, ...], tuple[float, ...], int]:
     """Match by customers in common, all pairs together for the best total (Hungarian method; Kuhn 1955).
+
+    Returns the id of each new segment, in their order; how much of it each shares with the old one; the first id that nobody ever had.
 
     `old` and `new`, shape (n,), are the positions of the same customers' segments; the overlap is the Jaccard index. A segment
     that is like none before gets an id that no segment ever had, and the id of one that is gone is not given out again.
@@ -190,4 +165,4 @@ def match(old: np.ndarray, new: np.ndarray, old_ids: tuple[int, ...], n_new: int
     for position in range(n_new):
         if not ids[position]:
             ids[position], next_id = next_id, next_id + 1
-    return Matched(tuple(ids), next_id, tuple(overlaps))
+    return tuple(ids), tuple(overlaps), next_id

@@ -1,13 +1,22 @@
 """Segments and the evidence for them, as PNG bytes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from globolatte_ml.data.vocabulary import DAYPARTS
-from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
+from globolatte_ml.figures import (
+    ACCENT,
+    COFFEE,
+    CREAM,
+    INK,
+    MUTED,
+    finish_axes,
+    heat_map_axes,
+    new_figure,
+    nothing_to_show,
+    png_bytes,
+)
 from globolatte_ml.segments.clustering import STABLE, Evidence
 from globolatte_ml.segments.profiles import Profile
 
@@ -18,9 +27,7 @@ WIDEST = 12
 def evidence_chart(evidence: Sequence[Evidence], taken: int) -> bytes:
     """Stability and silhouette of each number of segments; the one that was taken is marked."""
     if not evidence:
-        return png_bytes(
-            new_figure(1.0, "One segment", "There are too few customers with orders to look for more."), empty=True
-        )
+        return nothing_to_show("One segment", "There are too few customers with orders to look for more.")
     figure = new_figure(
         3.2,
         "How many segments?",
@@ -40,9 +47,8 @@ def evidence_chart(evidence: Sequence[Evidence], taken: int) -> bytes:
     right.set_title("separation")
     for axes in (left, right):
         axes.axvspan(taken - 0.3, taken + 0.3, color=CREAM, alpha=0.5, zorder=0)
-        axes.grid(axis="y", color=GRID, linewidth=0.8)
         axes.title.set(fontsize=10, color=INK)
-        finish_axes(axes, "segments")
+        finish_axes(axes, "segments", grid="y")
     return png_bytes(figure)
 
 
@@ -65,11 +71,7 @@ def profile_map(profiles: Sequence[Profile], product_names: Mapping[str, str]) -
     hours.imshow(shares, cmap="Oranges", vmin=0, vmax=max(float(shares.max()), 0.5), aspect="auto")
     labels = [product_names.get(product, product) for product in products]
     for axes, values, words, text in ((taste, np.exp(lifts), labels, "{:.1f}x"), (hours, shares, DAYPARTS, "{:.0%}")):
-        axes.set_xticks(range(len(words)), words, rotation=30, ha="right", fontsize=8.5)
-        axes.set_yticks(range(len(profiles)), [f"{profile.segment_id}" for profile in profiles])
-        axes.tick_params(length=0, colors=INK)
-        for side in axes.spines.values():
-            side.set_visible(False)
+        heat_map_axes(axes, [f"{profile.segment_id}" for profile in profiles], words, rotation=30)
         for (row, column), value in np.ndenumerate(values):
             dark = axes.images[0].norm(axes.images[0].get_array()[row, column])
             colour = "white" if dark > 0.85 or (axes is taste and dark < 0.1) else INK

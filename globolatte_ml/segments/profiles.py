@@ -1,7 +1,5 @@
 """What a segment is like, in numbers and in a name that a marketer understands."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -86,43 +84,29 @@ def profiles_of(
     as_of: np.datetime64,
 ) -> list[Profile]:
     """One profile per segment, largest first. `segment`, shape (n,), holds positions in `ids`; one without customers is left out."""
-    found = [
-        _profile(
-            customers.take(segment == at), coordinates[segment == at], customers, (ids[at], names[at]), space, as_of
+    found = []
+    for at in np.unique(segment).tolist():
+        members, lifts = customers.take(segment == at), coordinates[segment == at, : len(space.products)].mean(axis=0)
+        states = members.states.for_products(space.products)
+        orders, main, hours = (of.sum(axis=0) for of in (states.order_count, states.main_orders, states.daypart_orders))
+        known = (as_of - states.first_order_date).astype("timedelta64[D]").astype(np.int64).clip(min=1)
+        silent = (as_of - states.last_order_date).astype("timedelta64[D]").astype(np.int64).clip(min=0)
+        units, counts = np.unique(members.home, return_counts=True)
+        found.append(
+            Profile(
+                segment_id=ids[at],
+                name=names[at],
+                customers=len(members),
+                share_of_customers=len(members) / len(customers),
+                share_of_sales=float(members.spend.sum() / max(customers.spend.sum(), 1e-9)),
+                orders_per_30_days=float(30.0 * orders / known.sum()),
+                spend_per_order=float(members.spend.sum() / max(orders, 1)),
+                lines_per_order=float(states.line_count.sum() / max(orders, 1)),
+                days_since_last_order=float(np.median(silent)),
+                product_shares=dict(zip(space.products, (main / max(main.sum(), 1)).tolist(), strict=True)),
+                product_lifts=dict(zip(space.products, lifts.tolist(), strict=True)),
+                daypart_shares=tuple((hours / max(hours.sum(), 1)).tolist()),
+                unit_shares=dict(zip(units.tolist(), (counts / len(members)).tolist(), strict=True)),
+            )
         )
-        for at in range(len(ids))
-        if (segment == at).any()
-    ]
     return sorted(found, key=lambda profile: (-profile.customers, profile.segment_id))
-
-
-def _profile(
-    members: Customers,
-    coordinates: np.ndarray,
-    everyone: Customers,
-    who: tuple[int, str],
-    space: VectorSpace,
-    as_of: np.datetime64,
-) -> Profile:
-    states = members.states.for_products(space.products)
-    orders, main = states.order_count.sum(), states.main_orders.sum(axis=0)
-    known = (as_of - states.first_order_date).astype("timedelta64[D]").astype(np.int64).clip(min=1)
-    silent = (as_of - states.last_order_date).astype("timedelta64[D]").astype(np.int64).clip(min=0)
-    units, counts = np.unique(members.home, return_counts=True)
-    lifts = coordinates[:, : len(space.products)].mean(axis=0)
-    hours = states.daypart_orders.sum(axis=0)
-    return Profile(
-        segment_id=who[0],
-        name=who[1],
-        customers=len(members),
-        share_of_customers=len(members) / len(everyone),
-        share_of_sales=float(members.spend.sum() / max(everyone.spend.sum(), 1e-9)),
-        orders_per_30_days=float(30.0 * orders / known.sum()),
-        spend_per_order=float(members.spend.sum() / max(orders, 1)),
-        lines_per_order=float(states.line_count.sum() / max(orders, 1)),
-        days_since_last_order=float(np.median(silent)),
-        product_shares=dict(zip(space.products, (main / max(main.sum(), 1)).tolist(), strict=True)),
-        product_lifts=dict(zip(space.products, lifts.tolist(), strict=True)),
-        daypart_shares=tuple((hours / max(hours.sum(), 1)).tolist()),
-        unit_shares=dict(zip(units.tolist(), (counts / len(members)).tolist(), strict=True)),
-    )

@@ -1,7 +1,5 @@
 """Segments as the warehouse's tables hold them, and back."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from collections.abc import Sequence
@@ -16,6 +14,11 @@ from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.segments.fit import ORDERS_TO_BE_HEARD, SegmentFit
 from globolatte_ml.segments.profiles import Profile
 from globolatte_ml.segments.vectors import Customers
+
+PROFILE_NUMBERS = (
+    *("segment_id", "customers", "share_of_customers", "share_of_sales", "orders_per_30_days"),
+    *("spend_per_order", "lines_per_order", "days_since_last_order"),
+)
 
 
 def customers_from(
@@ -59,15 +62,8 @@ def profiles_table(profiles: Sequence[Profile], fit: SegmentFit, as_of: dt.date)
     return pa.Table.from_pylist(
         [
             {
-                "segment_id": one.segment_id,
+                **{name: getattr(one, name) for name in PROFILE_NUMBERS},
                 "segment_name": one.name,
-                "customers": one.customers,
-                "share_of_customers": one.share_of_customers,
-                "share_of_sales": one.share_of_sales,
-                "orders_per_30_days": one.orders_per_30_days,
-                "spend_per_order": one.spend_per_order,
-                "lines_per_order": one.lines_per_order,
-                "days_since_last_order": one.days_since_last_order,
                 "favourite_product_id": one.favourite,
                 "peak_daypart": DAYPARTS[int(np.argmax(one.daypart_shares))],
                 "profile": json.dumps(asdict(one), sort_keys=True),

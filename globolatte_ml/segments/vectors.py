@@ -4,15 +4,13 @@ Shares are shrunken by empirical Bayes towards what is usual where the customer 
 it: a customer of few orders stands near the origin, and regions do not become segments.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 
 from globolatte_ml.data.shares import centred_log, shrunken_shares
 from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.data.vocabulary import DAYPARTS, encode
+from globolatte_ml.data.vocabulary import encode
 from globolatte_ml.model.features import ADDON_WEIGHT
 
 STRENGTHS = np.geomspace(0.5, 200.0, 25)
@@ -33,7 +31,7 @@ class Customers:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def take(self, rows: np.ndarray) -> Customers:
+    def take(self, rows: np.ndarray) -> "Customers":
         """The customers at `rows` (positions or a boolean mask)."""
         return Customers(self.ids[rows], self.home[rows], self.states.take(rows), self.spend[rows])
 
@@ -54,13 +52,8 @@ class VectorSpace:
     daypart_strength: float
     lines_per_order: float
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The d coordinates: one per product, one per daypart, the basket."""
-        return (*self.products, *DAYPARTS, "basket")
-
     def coordinates(self, customers: Customers) -> np.ndarray:
-        """Shape (n, d), float64."""
+        """Shape (n, d), float64: one per product, one per daypart, the basket."""
         states = customers.states.for_products(self.products)
         usual = self.usual[encode(customers.home, self.business_units)]
         taste = shrunken_shares(_choices(states), usual, self.taste_strength)

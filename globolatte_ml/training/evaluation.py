@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from pydantic import TypeAdapter
 
 from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.vocabulary import SEASONS, season_codes
@@ -28,20 +30,6 @@ from globolatte_ml.model.metrics import (
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.priors import chain_popularity, learn_feature_space
 from globolatte_ml.training.proofs import Proofs
-
-__all__ = [
-    "Evaluation",
-    "GroupMetrics",
-    "Interval",
-    "Metrics",
-    "ReliabilityBin",
-    "evaluate",
-    "evaluate_model",
-    "expected_calibration_error",
-    "hit_rate",
-    "log_loss",
-    "paired_bootstrap",
-]
 
 UNIFORM = "uniform"
 POPULARITY = "popularity"
@@ -106,23 +94,7 @@ class Evaluation:
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> Evaluation:
         """The inverse of `as_dict`, also after a trip through JSON."""
-        groups = {
-            name: {label: GroupMetrics(**group) for label, group in record[name].items()}
-            for name in ("by_business_unit", "by_season", "by_history", "by_product")
-            if name in record
-        }
-        gain, over_champion, proofs = (
-            record.get(name) for name in ("gain_over_popularity", "gain_over_champion", "proofs")
-        )
-        parts: dict[str, Any] = {
-            "model": Metrics(**record["model"]) if record["model"] else None,
-            "baselines": {name: Metrics(**values) for name, values in record["baselines"].items()},
-            "gain_over_popularity": Interval(**gain) if gain else None,
-            "gain_over_champion": Interval(**over_champion) if over_champion else None,
-            "proofs": Proofs(**proofs) if proofs else None,
-            "reliability": tuple(ReliabilityBin(**values) for values in record["reliability"]),
-        }
-        return cls(**{**record, **groups, **parts})
+        return TypeAdapter(cls).validate_python(record)
 
 
 def evaluate_model(model: PreferenceModel | Path, snapshot: SnapshotOrders, seed: int = 0) -> Evaluation:
@@ -131,35 +103,26 @@ def evaluate_model(model: PreferenceModel | Path, snapshot: SnapshotOrders, seed
     A champion trained on an earlier snapshot is evaluated on the challenger's holdout this way: same orders, same states,
     same catalogue.
     """
-    if isinstance(model, Path):
-        model = PreferenceModel.load(model)
+    return evaluate(PreferenceModel.load(model) if isinstance(model, Path) else model, snapshot, seed)[0]
+
+
+def evaluate(model: PreferenceModel, snapshot: SnapshotOrders, seed: int = 0) -> tuple[Evaluation, np.ndarray]:
+    """The evaluation on the snapshot's holdout, and the probabilities that it rests on, shape (holdout orders, K).
+
+    `seed` is that of the bootstrap.
+    """
     holdout = snapshot.holdout
-    probabilities = holdout_probabilities(model, snapshot, holdout)
-    return evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)
-
-
-def holdout_probabilities(model: PreferenceModel, snapshot: SnapshotOrders, holdout: np.ndarray) -> np.ndarray:
-    """Probabilities over the snapshot's products for its holdout orders."""
-    return model.predict_proba(snapshot.states.take(holdout), snapshot.contexts.take(holdout), snapshot.products)
-
-
-def evaluate(
-    probabilities: np.ndarray, snapshot: SnapshotOrders, holdout: np.ndarray, model_version: str, seed: int = 0
-) -> Evaluation:
-    """Evaluate `probabilities` (holdout orders, K); `seed` is that of the bootstrap."""
     chosen, contexts = snapshot.chosen[holdout], snapshot.contexts.take(holdout)
+    probabilities = model.predict_proba(snapshot.states.take(holdout), contexts, snapshot.products)
     dates = np.sort(contexts.date)
     baselines = baseline_probabilities(snapshot, holdout) if len(chosen) else {}
     history = snapshot.states.order_count[holdout]
     lengths = {label: (history >= low) & (history <= high) for label, (low, high) in HISTORY_LENGTHS.items()}
     units = {str(unit): contexts.business_unit == unit for unit in np.unique(contexts.business_unit)}
     seasons = {season: season_codes(contexts.date) == code for code, season in enumerate(SEASONS)}
-    gain = None
-    if len(chosen):
-        difference = losses(baselines[POPULARITY], chosen) - losses(probabilities, chosen)
-        gain = paired_bootstrap(difference, snapshot.customer_ids[holdout], seed=seed)
-    return Evaluation(
-        model_version=model_version,
+    gain = gain_over(probabilities, baselines[POPULARITY], snapshot, holdout, seed) if len(chosen) else None
+    evaluation = Evaluation(
+        model_version=model.content_hash(),
         holdout_id=_holdout_id(snapshot.order_keys[holdout], snapshot.y[holdout], snapshot.products),
         training_orders=int((~holdout).sum()),
         holdout_orders=len(chosen),
@@ -175,17 +138,36 @@ def evaluate(
         reliability=reliability(probabilities, chosen) if len(chosen) else (),
         by_product=_by_group(probabilities, chosen, {p: chosen == i for i, p in enumerate(snapshot.products)}),
     )
+    return evaluation, probabilities
 
 
 def gain_over(
     challenger: np.ndarray, champion: np.ndarray, snapshot: SnapshotOrders, holdout: np.ndarray, seed: int = 0
 ) -> Interval | None:
     """Log loss of `champion` minus that of `challenger`, probabilities (holdout orders, K) both; None without holdout orders."""
-    if not holdout.any():
-        return None
     chosen = snapshot.chosen[holdout]
+    if not len(chosen):
+        return None
     difference = losses(champion, chosen) - losses(challenger, chosen)
     return paired_bootstrap(difference, snapshot.customer_ids[holdout], seed=seed)
+
+
+def holdout_table(snapshot: SnapshotOrders, probabilities: np.ndarray) -> pa.Table:
+    """order_key, order_id, product_id, probability: one row per holdout order and product.
+
+    `probabilities` are those of the snapshot's holdout orders, shape (holdout orders, K).
+    """
+    n_orders, n_products = probabilities.shape
+    order = np.repeat(np.flatnonzero(snapshot.holdout), n_products)
+    product = np.tile(np.arange(n_products), n_orders)
+    return pa.table(
+        {
+            "order_key": pa.array(snapshot.order_keys[order].tolist(), pa.string()),
+            "order_id": pa.array(snapshot.order_ids[order].tolist(), pa.string()),
+            "product_id": pa.array(list(snapshot.products), pa.string()).take(pa.array(product)),
+            "probability": pa.array(probabilities.ravel()),
+        }
+    )
 
 
 def _by_group(probabilities: np.ndarray, chosen: np.ndarray, groups: dict[str, np.ndarray]) -> dict[str, GroupMetrics]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from globolatte_ml.data.vocabulary import SEASONS
-from globolatte_ml.figures import ACCENT, COFFEE, CREAM, GRID, INK, MUTED, finish_axes, new_figure, png_bytes
+from globolatte_ml.figures import ACCENT, COFFEE, CREAM, INK, MUTED, finish_axes, new_figure, nothing_to_show, png_bytes
 from globolatte_ml.model.metrics import Metrics
 from globolatte_ml.training.backtest import Fold
 from globolatte_ml.training.evaluation import HISTORY_LENGTHS, Evaluation, GroupMetrics
@@ -26,8 +26,7 @@ def baseline_chart(evaluation: Evaluation) -> bytes:
     axes.bar_label(bars, labels=[f"{value:.3f}" for value in values], padding=4, color=INK, fontsize=10)
     axes.set_xlim(0, max(values) * 1.13 or 1.0)
     axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color=GRID, linewidth=0.8)
-    finish_axes(axes, "nats per order")
+    finish_axes(axes, "nats per order", grid="x")
     return png_bytes(figure)
 
 
@@ -48,8 +47,7 @@ def reliability_diagram(evaluation: Evaluation) -> bytes:
     axes.text(0.99, 0.03, note, transform=axes.transAxes, ha="right", va="bottom", color=MUTED, fontsize=9.5)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set_ylabel("observed frequency", color=INK)
-    axes.grid(color=GRID, linewidth=0.8)
-    finish_axes(axes, "predicted probability")
+    finish_axes(axes, "predicted probability", grid="both")
     return png_bytes(figure)
 
 
@@ -111,9 +109,8 @@ def backtest_chart(folds: Sequence[Fold]) -> bytes:
     for label, color in lines.items():
         axes.plot(names, series[label], color=color, marker="o", linewidth=1.8, label=label)
     axes.set_ylim(0, max(series["popularity"]) * 1.15)
-    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.legend(frameon=False, loc="lower right", ncols=3, fontsize=9)
-    finish_axes(axes, "")
+    finish_axes(axes, "", grid="y")
     return png_bytes(figure)
 
 
@@ -122,9 +119,7 @@ def _in_order(groups: dict[str, GroupMetrics], order: Iterable[str]) -> dict[str
 
 
 def _nothing_to_show(title: str) -> bytes:
-    return png_bytes(
-        new_figure(1.0, title, "There are no holdout orders, so there is nothing to show yet."), empty=True
-    )
+    return nothing_to_show(title, "There are no holdout orders, so there is nothing to show yet.")
 
 
 def _holdout(evaluation: Evaluation) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from globolatte_ml.model.metrics import Metrics
 from globolatte_ml.training.evaluation import POPULARITY, Evaluation
@@ -48,10 +47,6 @@ class Verdict:
     promoted: bool
     reasons: tuple[str, ...]
 
-    def as_metadata(self) -> dict[str, Any]:
-        """The verdict as plain values, the reasons as a Markdown list."""
-        return {"promoted": self.promoted, "reasons": "\n".join(f"- {reason}" for reason in self.reasons)}
-
 
 @dataclass(frozen=True)
 class _Finding:
@@ -75,7 +70,7 @@ def promotion_verdict(challenger: Evaluation, champion: Evaluation | None, gates
     if challenger.model is None or challenger.holdout_orders < gates.minimum_holdout_orders:
         return _unproven(challenger, champion, gates)
     findings = [
-        _enough_orders(challenger, gates),
+        _Finding(True, f"{challenger.holdout_orders} holdout orders (at least {gates.minimum_holdout_orders})."),
         _beats_popularity(challenger.model, challenger.baselines[POPULARITY], gates),
         _is_calibrated(challenger.model, challenger.holdout_orders, gates),
         _beats_champion(challenger, champion, gates),
@@ -96,20 +91,15 @@ def _unproven(challenger: Evaluation, champion: Evaluation | None, gates: Gates)
     return Verdict(False, (f"Failed: {count}; the champion stays.",))
 
 
-def _enough_orders(challenger: Evaluation, gates: Gates) -> _Finding:
-    sentence = f"{challenger.holdout_orders} holdout orders (at least {gates.minimum_holdout_orders})."
-    return _Finding(True, sentence)
-
-
 def _beats_popularity(model: Metrics, popularity: Metrics, gates: Gates) -> _Finding:
     ours, theirs = model.log_loss, popularity.log_loss
     if popularity.hit_rate_at_1 == 1.0 and abs(ours - theirs) <= gates.tie:
         return _Finding(
             True, f"every holdout order is the most popular product; log loss {ours:.4f} ties {theirs:.4f}."
         )
-    if ours < theirs:
-        return _Finding(True, f"log loss {ours:.4f} is below the {theirs:.4f} of the popularity baseline.")
-    return _Finding(False, f"log loss {ours:.4f} is not below the {theirs:.4f} of the popularity baseline.")
+    passed = ours < theirs
+    below = "below" if passed else "not below"
+    return _Finding(passed, f"log loss {ours:.4f} is {below} the {theirs:.4f} of the popularity baseline.")
 
 
 def _is_calibrated(model: Metrics, holdout_orders: int, gates: Gates) -> _Finding:
@@ -160,13 +150,9 @@ def _is_fair(challenger: Evaluation, gates: Gates) -> _Finding:
     }
     if not groups:
         return _Finding(None, f"no region or history length has {gates.minimum_group_orders} holdout orders.")
-    over = {name: group.expected_calibration_error - _limit(group.orders, gates) for name, group in groups.items()}
-    worst = max(over, key=lambda name: over[name])
-    error, limit, passed = (
-        groups[worst].expected_calibration_error,
-        _limit(groups[worst].orders, gates),
-        over[worst] <= 0,
-    )
+    errors = {name: (group.expected_calibration_error, _limit(group.orders, gates)) for name, group in groups.items()}
+    worst, (error, limit) = max(errors.items(), key=lambda one: one[1][0] - one[1][1])
+    passed = error <= limit
     return _Finding(
         passed,
         f"fairness: of {len(groups)} regions and history lengths {worst!r} is served worst, with a calibration error of {error:.4f}, "

@@ -13,6 +13,7 @@ import numpy as np
 from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, encode, one_hot
+from globolatte_ml.job_entry import write_json
 from globolatte_ml.model.model import PreferenceModel
 
 PROOFS_FILE = "proofs.json"
@@ -120,7 +121,7 @@ def microseconds_of_one(model: PreferenceModel, snapshot: SnapshotOrders) -> flo
 
 def write_proofs(proofs: Proofs, folder: Path) -> None:
     """Keep them beside the model."""
-    (folder / PROOFS_FILE).write_text(json.dumps(asdict(proofs), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    write_json(folder / PROOFS_FILE, asdict(proofs))
 
 
 def kept_proofs(folder: Path) -> Proofs | None:

@@ -6,7 +6,7 @@ The command line and the conversation with Dagster are `train.py`'s.
 from __future__ import annotations
 
 import importlib.metadata
-import json
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -17,20 +17,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.data.flat_rows import (
-    CONTEXT_TEXT_COLUMNS,
-    COUNT_COLUMNS,
-    DATE_COLUMNS,
-    flat_rows,
-)
+from globolatte_ml.data.flat_rows import CONTEXT_TEXT_COLUMNS, COUNT_COLUMNS, DATE_COLUMNS, flat_rows
 from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.states import PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS
+from globolatte_ml.job_entry import write_json
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.training.evaluation import Evaluation, evaluate, holdout_probabilities
+from globolatte_ml.training.evaluation import Evaluation, evaluate, holdout_table
 from globolatte_ml.training.proofs import prove, write_proofs
 
 EXAMPLE_ROWS = 3
@@ -42,11 +37,10 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Training:
-    """A fitted model with its evaluation. `probabilities` (holdout orders, K) belong to the orders of `holdout`."""
+    """A fitted model with its evaluation. `probabilities` (holdout orders, K) are those that it gives the snapshot's holdout."""
 
     model: PreferenceModel
     evaluation: Evaluation
-    holdout: np.ndarray
     probabilities: np.ndarray
     seed: int
 
@@ -91,11 +85,8 @@ def train_and_evaluate(
 
     `candidates`: arguments of `PreferenceModel` (`penalties`, `half_lives`, `tabular`) other than its own.
     """
-    holdout = snapshot.holdout
     model = fit_on_the_past(snapshot, seed, candidates)
-    probabilities = holdout_probabilities(model, snapshot, holdout)
-    evaluation = evaluate(probabilities, snapshot, holdout, model.content_hash(), seed)
-    return Training(model, evaluation, holdout, probabilities, seed)
+    return Training(model, *evaluate(model, snapshot, seed), seed)
 
 
 def fit_on_the_past(
@@ -103,8 +94,7 @@ def fit_on_the_past(
 ) -> PreferenceModel:
     """A model of everything before the holdout, or of everything when no holdout is possible."""
     past = ~snapshot.holdout
-    chosen: dict[str, Any] = dict(candidates or {})
-    return PreferenceModel(random_state=seed, **chosen).fit(
+    return PreferenceModel(random_state=seed, **(candidates or {})).fit(
         snapshot.states.take(past),
         snapshot.contexts.take(past),
         snapshot.y[past],
@@ -124,29 +114,11 @@ def write(training: Training, snapshot: SnapshotOrders, out: Path) -> None:
     candidates = {"penalties": chosen.penalties, "half_lives": chosen.half_lives, "tabular": chosen.tabular}
     again = partial(fit_on_the_past, seed=training.seed, candidates=candidates)
     write_proofs(prove(training.model, snapshot, out / "model", again, training.seed), out / "model")
-    _write_json(out / "metrics.json", training.metrics())
-    _write_json(out / "parameters.json", training.parameters())
-    _write_json(out / "evaluation.json", training.evaluation.as_dict())
-    predictions = holdout_table(snapshot, training.holdout, training.probabilities)
+    write_json(out / "metrics.json", training.metrics())
+    write_json(out / "parameters.json", training.parameters())
+    write_json(out / "evaluation.json", training.evaluation.as_dict())
+    predictions = holdout_table(snapshot, training.probabilities)
     pq.write_table(predictions, out / "holdout_predictions.parquet")
-
-
-def holdout_table(snapshot: SnapshotOrders, holdout: np.ndarray, probabilities: np.ndarray) -> pa.Table:
-    """order_key, order_id, product_id, probability: one row per holdout order and product.
-
-    `holdout` is the mask of the snapshot's holdout orders, shape (n,); `probabilities` are theirs, shape (holdout orders, K).
-    """
-    n_products = len(snapshot.products)
-    order = np.repeat(np.flatnonzero(holdout), n_products)
-    product = np.tile(np.arange(n_products), int(holdout.sum()))
-    return pa.table(
-        {
-            "order_key": pa.array(snapshot.order_keys[order].tolist(), pa.string()),
-            "order_id": pa.array(snapshot.order_ids[order].tolist(), pa.string()),
-            "product_id": pa.array(list(snapshot.products), pa.string()).take(pa.array(product)),
-            "probability": pa.array(probabilities.ravel()),
-        }
-    )
 
 
 def _write_model(model: PreferenceModel, snapshot: SnapshotOrders, folder: Path) -> None:
@@ -203,9 +175,5 @@ def _signature(model: PreferenceModel) -> Any:
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
-def _write_json(path: Path, content: dict[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-
-
 def _word(name: str) -> str:
-    return "_".join("".join(letter if letter.isalnum() else " " for letter in name).split())
+    return re.sub(r"[\W_]+", "_", name).strip("_")

@@ -45,22 +45,22 @@ score.listeners[:] = data_collector.listeners()
 
 @dataclass(frozen=True)
 class Probe:
-    """When an instance counts as alive or ready; seconds."""
+    """When an instance counts as alive and ready; seconds, by Azure's names."""
 
     initial_delay: int = 10
     period: int = 10
     timeout: int = 2
-    failures: int = 30
-    successes: int = 1
+    failure_threshold: int = 30
+    success_threshold: int = 1
 
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What an instance takes on at a time, and for how long."""
+    """What an instance takes on at a time, and for how long; by Azure's names."""
 
-    timeout_ms: int = 5000
-    per_instance: int = 4
-    queue_ms: int = 500
+    request_timeout_ms: int = 5000
+    max_concurrent_requests_per_instance: int = 4
+    max_queue_wait_ms: int = 500
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,7 @@ class DeploymentSpec:
     instances: int = 1
     instances_max: int | None = None
     requests: RequestLimits = field(default_factory=RequestLimits)
-    liveness: Probe = field(default_factory=Probe)
-    readiness: Probe = field(default_factory=Probe)
+    probe: Probe = field(default_factory=Probe)
     batch: BatchLimits = field(default_factory=BatchLimits)
     app_insights: bool = False
     collect_data: bool = False
@@ -108,7 +107,7 @@ class DeploymentSpec:
             "GLOBOLATTE_MODEL_VERSION": self.model_version,
             "OMP_NUM_THREADS": "1",
             **({"GLOBOLATTE_COLLECT_DATA": "1"} if self.collect_data else {}),
-            **self._storage,
+            **(self._storage(self.state_url) if self.state_url else {}),
         }
 
     @property
@@ -117,11 +116,9 @@ class DeploymentSpec:
         each = {"GLOBOLATTE_BATCH_OUTPUT": "files"} if self.batch.output == SUMMARY_ONLY else {}
         return {**self.environment_variables, **each}
 
-    @property
-    def _storage(self) -> dict[str, str]:
-        seconds = f"{self.look_seconds:g}"
-        given = {"STATE_URL": self.state_url or "", "STATE_SECONDS": seconds, "PREDICTION_LOG_SECONDS": seconds}
-        return {f"GLOBOLATTE_{name}": value for name, value in given.items()} if self.state_url else {}
+    def _storage(self, url: str) -> dict[str, str]:
+        names = ("GLOBOLATTE_STATE_SECONDS", "GLOBOLATTE_PREDICTION_LOG_SECONDS")
+        return {"GLOBOLATTE_STATE_URL": url, **dict.fromkeys(names, f"{self.look_seconds:g}")}
 
 
 def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | None = None) -> Path:
@@ -142,21 +139,3 @@ def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | 
     if model is not None:
         shutil.copytree(model, folder / MODEL, dirs_exist_ok=True)
     return folder
-
-
-def read_folder(folder: Path) -> DeploymentSpec:
-    """The deployment that a folder describes. Raises `ValueError` naming the file if it does not."""
-    path = folder / DOCUMENT
-    nested = {
-        "requests": RequestLimits,
-        "liveness": Probe,
-        "readiness": Probe,
-        "batch": BatchLimits,
-    }
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        return DeploymentSpec(
-            **{name: nested[name](**value) if name in nested else value for name, value in document.items()}
-        )
-    except (OSError, TypeError, ValueError, AttributeError) as error:
-        raise ValueError(f"{path}: is no deployment ({error}); write it with `globolatte azureml export`") from error

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 ENDPOINT_NAME = "recommender"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 WHOLE = 100
+DEPLOYMENT_HEADER = "azureml-model-deployment"
+"""Picks the deployment that answers; in an answer it names the one that did."""
 
 
 @dataclass(frozen=True)
@@ -115,28 +117,21 @@ class Endpoint(Protocol):
 
     def desired(self) -> DesiredState:
         """What should run."""
-        ...
 
     def deploy(self, desired: DesiredState) -> None:
         """Declares what should run, and has it brought about; returns at once."""
-        ...
 
     def wait_healthy(self, name: str, seconds: float | None = None) -> ObservedDeployment:
         """Waits until a deployment serves the model declared for it. Raises `EndpointError` with its last words if it does not."""
-        ...
 
     def wait_settled(self, seconds: float | None = None) -> ObservedState:
         """Waits until traffic is as declared and everything else has ended. Raises `EndpointError`."""
-        ...
 
     def observed(self) -> ObservedState:
         """What runs."""
-        ...
 
     def score(self, requests: Sequence[Mapping[str, Any]], deployment: str | None = None) -> dict[str, Any]:
         """The answer to one call, from a certain deployment if named. Raises `EndpointError` with the endpoint's message."""
-        ...
 
     def describe(self) -> str:
         """Where this endpoint is, for people; no secret in it."""
-        ...

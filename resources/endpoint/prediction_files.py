@@ -4,6 +4,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from globolatte_ml.scoring.prediction_log import FINISHED, finish_abandoned
+
 
 class PredictionFiles(dg.ConfigurableResource):
     """The files under `folder`, which the endpoint's deployments write (see `globolatte_ml.scoring.prediction_log`)."""
@@ -12,8 +14,6 @@ class PredictionFiles(dg.ConfigurableResource):
 
     def finished(self) -> list[Path]:
         """Files that nobody writes any more, those of killed writers included; oldest first."""
-        from globolatte_ml.scoring.prediction_log import FINISHED, finish_abandoned
-
         folder = Path(self.folder)
         finish_abandoned(folder)
         return sorted(folder.glob(f"*{FINISHED}"), key=lambda path: (path.stat().st_mtime_ns, path.name))

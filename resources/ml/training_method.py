@@ -1,15 +1,20 @@
 """The ways to train a model, as values: what a platform is given, whichever it is."""
 
-import math
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass
 
 LOG_LOSS = "validation_log_loss"
 """What a sweep makes small: the log loss on the validation orders of the training span, never on the holdout."""
+
+
+REFUSING = ConfigDict(extra="forbid")
+"""Of what is read from a file: a name that nothing has is a mistake."""
 
 
 class MethodKind(StrEnum):
@@ -40,7 +45,7 @@ class DistributionKind(StrEnum):
     LOGNORMAL = "lognormal"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=REFUSING)
 class Distribution:
     """One dimension of a search space. Bounds, mean and deviation are those of the value itself, not of its logarithm,
 
@@ -101,7 +106,7 @@ class EarlyTerminationKind(StrEnum):
     TRUNCATION = "truncation"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=REFUSING)
 class EarlyTermination:
     """When a trial that reports as it goes is given up. Our own training reports once, at its end: nothing to give up.
 
@@ -115,7 +120,7 @@ class EarlyTermination:
     percentage: int = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=REFUSING)
 class CommandMethod:
     """One training job: our `train.py` with its own search for the penalty."""
 
@@ -130,7 +135,7 @@ DEFAULT_SPACE: Mapping[str, Distribution] = {
 """scikit-learn's C, and the half-life in days of an order's weight (0: all orders count the same)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=REFUSING)
 class SweepMethod:
     """Many training jobs over a search space; the one with the lowest `LOG_LOSS` is the result."""
 
@@ -150,24 +155,17 @@ class SweepMethod:
         kinds = {distribution.kind for distribution in self.space.values()}
         if self.sampling is Sampling.GRID and kinds != {DistributionKind.CHOICE}:
             raise ValueError("sampling 'grid' tries every combination: the search space may hold choices only")
-        normals = kinds & {DistributionKind.NORMAL, DistributionKind.LOGNORMAL}
-        if self.sampling is Sampling.BAYESIAN and (normals or (DistributionKind.LOGUNIFORM in kinds and self._steps())):
+        not_bayesian = [
+            one.kind in (DistributionKind.NORMAL, DistributionKind.LOGNORMAL)
+            or (one.kind is DistributionKind.LOGUNIFORM and one.step is not None)
+            for one in self.space.values()
+        ]
+        if self.sampling is Sampling.BAYESIAN and any(not_bayesian):
             raise ValueError(
                 "sampling 'bayesian' takes choice, uniform, quniform and loguniform; use 'random' for others"
             )
         if self.trials < 1 or self.concurrent < 1 or self.minutes < 1:
             raise ValueError("trials, concurrent and minutes are at least 1")
-
-    def _steps(self) -> bool:
-        return any(
-            distribution.step is not None and distribution.kind is DistributionKind.LOGUNIFORM
-            for distribution in self.space.values()
-        )
-
-    @property
-    def grid_size(self) -> int:
-        """How many combinations a grid has."""
-        return math.prod(len(distribution.values) for distribution in self.space.values())
 
 
 class Metric(StrEnum):
@@ -205,7 +203,7 @@ class Algorithm(StrEnum):
     XG_BOOST = "xg_boost_classifier"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=REFUSING)
 class AutoMLMethod:
     """A search over algorithms and their settings for a classifier of our features, which takes the regression's place in the model.
 
@@ -235,7 +233,7 @@ class AutoMLMethod:
             raise ValueError("every algorithm is blocked; leave at least one")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=REFUSING)
 class PipelineMethod:
     """Steps as jobs of their own: prepare, train, evaluate.
 
@@ -267,28 +265,8 @@ def training_method(kind: MethodKind, file: Path | None = None) -> TrainingMetho
         return METHODS[kind]()
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8")).get(kind.value, {})
-        return METHODS[kind](**{name: _value(name, value) for name, value in document.items()})
-    except (OSError, TypeError, ValueError) as error:
-        raise ValueError(f"{file}, [{kind}]: {error}; see docs/azureml.md for what it may say") from error
-
-
-def _value(name: str, value: Any) -> Any:
-    """A TOML value as the methods hold it."""
-    if name == "space":
-        return {dimension: _distribution(said) for dimension, said in value.items()}
-    if name == "sampling":
-        return Sampling(value)
-    if name == "early_termination":
-        return EarlyTermination(**{**value, "kind": EarlyTerminationKind(value["kind"])})
-    if name in ("metric", "featurization"):
-        return {"metric": Metric, "featurization": Featurization}[name](value)
-    if name == "blocked":
-        return tuple(Algorithm(one) for one in value)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _distribution(said: Mapping[str, Any]) -> Distribution:
-    fields = {**said, "kind": DistributionKind(said["kind"])}
-    if "values" in fields:
-        fields["values"] = tuple(float(value) for value in fields["values"])
-    return Distribution(**fields)
+        return METHODS[kind](**document)
+    except (OSError, ValueError) as error:
+        faults = error.errors() if isinstance(error, ValidationError) else []
+        what = "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in faults) or error
+        raise ValueError(f"{file}, [{kind}]: {what}; see docs/azureml.md for what it may say") from error

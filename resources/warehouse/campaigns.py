@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from resources.warehouse.statements import replacement
+from resources.warehouse.tables import replace_rows
 from resources.warehouse.warehouse import Warehouse
 
 CAMPAIGNS, AUDIENCES, CONTACTS = "serving.campaigns", "serving.campaign_audiences", "serving.contact_log"
@@ -60,11 +60,7 @@ def keep_campaign(
         for table, rows in written:
             transaction.stage(staged_name(table), rows)
         for table, rows in written:
-            deletion, insertion, bound = replacement(
-                table, rows.column_names, {"campaign_id": campaign_id}, staged_name(table)
-            )
-            transaction.execute(deletion, bound)
-            transaction.execute(insertion)
+            replace_rows(transaction, table, rows.column_names, {"campaign_id": campaign_id}, staged_name(table))
 
 
 def staged_name(table: str) -> str:

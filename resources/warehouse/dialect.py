@@ -1,10 +1,11 @@
-"""How Python writes SQL: identifiers and constants, and the expressions over text that DuckDB and Snowflake say differently.
+"""How Python writes SQL: identifiers and constants, whole tables read and replaced, and the expressions over text that DuckDB and
+Snowflake say differently.
 
-The rest is one SQL for both.
+The rest is one SQL for both. Names are checked, values are bound.
 """
 
 import re
-from typing import Protocol
+from collections.abc import Mapping, Sequence
 
 STRPTIME_IN_SNOWFLAKE = {
     "d": "DD", "m": "MM", "Y": "YYYY", "y": "YY", "H": "HH24", "I": "HH12", "M": "MI", "S": "SS", "p": "AM", "f": "FF", "T": '"T"',
@@ -31,39 +32,53 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-class Dialect(Protocol):
-    """Expressions that engines write differently. `text` is an expression, patterns and formats are constants of ours."""
+def selection(
+    table: str,
+    columns: Sequence[str] = (),
+    where: Mapping[str, object] | None = None,
+    order_by: Sequence[str] = (),
+    between: Mapping[str, tuple[object, object]] | None = None,
+) -> tuple[str, list[object]]:
+    """The query of `Warehouse.read`, and what is bound in it."""
+    where, between = where or {}, between or {}
+    checked(table, *columns, *where, *between, *order_by)
+    sql = f"select {', '.join(columns) or '*'} from {table}"
+    conditions = [*(f"{column} = ?" for column in where), *(f"{column} between ? and ?" for column in between)]
+    if conditions:
+        sql += f" where {' and '.join(conditions)}"
+    if order_by:
+        sql += f" order by {', '.join(order_by)}"
+    return sql, [*where.values(), *(end for ends in between.values() for end in ends)]
+
+
+def replacement(
+    table: str, columns: Sequence[str], where: Mapping[str, object], source: str
+) -> tuple[str, str, list[object]]:
+    """What deletes the rows that match `where`, what inserts those of the relation `source`, and what the first one binds."""
+    checked(table, source, *where, *columns)
+    condition = " and ".join(f"{column} = ?" for column in where) or "true"
+    names = ", ".join(columns)
+    insertion = f"insert into {table} ({names}) select {names} from {source}"
+    return f"delete from {table} where {condition}", insertion, list(where.values())
+
+
+class Dialect:
+    """Expressions that engines write differently, DuckDB's way. `text` is an expression, patterns and formats are constants of ours."""
 
     def matches(self, text: str, pattern: str) -> str:
         """Whether the whole of a text matches a regular expression without backslashes."""
-        ...
-
-    def without(self, text: str, pattern: str) -> str:
-        """The text without what matches a regular expression, wherever it stands."""
-        ...
-
-    def moment(self, text: str, date_format: str) -> str:
-        """The timestamp that a text writes in this `strptime` format; NULL if it writes none."""
-        ...
-
-
-class DuckDBDialect:
-    """DuckDB's way."""
-
-    def matches(self, text: str, pattern: str) -> str:
-        """Whether the whole of a text matches a regular expression."""
         return f"regexp_full_match({text}, {literal(pattern)})"
 
     def without(self, text: str, pattern: str) -> str:
-        """The text without what matches a regular expression."""
+        """The text without what matches a regular expression, wherever it stands."""
         return f"regexp_replace({text}, {literal(pattern)}, '', 'g')"
 
     def moment(self, text: str, date_format: str) -> str:
-        """The timestamp that a text writes, or NULL."""
+        """The timestamp that a text writes in this `strptime` format; NULL if it writes none."""
         return f"try_strptime({text}, {literal(date_format)})"
 
 
-class SnowflakeDialect:
+class SnowflakeDialect(Dialect):
     """Snowflake's way."""
 
     def matches(self, text: str, pattern: str) -> str:

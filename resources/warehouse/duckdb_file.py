@@ -8,17 +8,16 @@ them may have: not for a slot of a pool.
 import logging
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import dagster as dg
 import duckdb
 import pyarrow as pa
 
-from resources.warehouse.dialect import Dialect, DuckDBDialect, checked
-from resources.warehouse.schema import MIGRATIONS, statements
-from resources.warehouse.statements import replacement, selection
+from resources.warehouse.dialect import Dialect, checked
+from resources.warehouse.schema import MIGRATIONS
+from resources.warehouse.tables import TableWarehouse, outstanding_migrations
 from resources.warehouse.warehouse import (
     DefinedTooLateError,
     Transaction,
@@ -56,7 +55,7 @@ class DuckDBTransaction:
     @property
     def dialect(self) -> Dialect:
         """DuckDB's."""
-        return DuckDBDialect()
+        return Dialect()
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Runs one statement that writes; `?` marks a bound parameter."""
@@ -69,7 +68,6 @@ class DuckDBTransaction:
 
     def stage(self, name: str, data: pa.Table) -> None:
         """Makes `data` readable under `name` on this connection, without copying it once it is in few pieces."""
-
         checked(name)
         # A piece is scanned by one thread, and costs something: neither one nor thousands of them.
         pieces = data.combine_chunks().to_batches(max_chunksize=ROWS_SCANNED_AT_ONCE)
@@ -104,7 +102,6 @@ class DuckDBTransaction:
 
 def _schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     """The schema version of an open file; a new file gets its version table, at 0."""
-
     try:
         return int(connection.execute("select max(version) from sales_data.schema_versions").fetchall()[0][0] or 0)
     except duckdb.CatalogException:
@@ -113,7 +110,7 @@ def _schema_version(connection: duckdb.DuckDBPyConnection) -> int:
         return 0
 
 
-class DuckDBWarehouse(dg.ConfigurableResource):
+class DuckDBWarehouse(TableWarehouse):
     """One DuckDB file. `wait_seconds` bounds the wait for another process that has the file open.
 
     `memory_mb` bounds what DuckDB holds in memory; beyond that it works on disk, beside the file.
@@ -172,14 +169,11 @@ class DuckDBWarehouse(dg.ConfigurableResource):
 
     def _migrate(self, connection: duckdb.DuckDBPyConnection) -> None:
         version = _schema_version(connection)
-        if version > len(MIGRATIONS):
-            raise RuntimeError(
-                f"{self.file}: was written by a newer release (schema version {version}, this one knows {len(MIGRATIONS)}); "
-                "upgrade GloboLatte or point GLOBOLATTE_HOME elsewhere"
-            )
-        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+        if version == len(MIGRATIONS):  # as at nearly every opening
+            return
+        for number, statements in outstanding_migrations(version, self.file, "point GLOBOLATTE_HOME elsewhere"):
             connection.execute("begin")
-            for statement in statements(migration):
+            for statement in statements:
                 connection.execute(statement)
             connection.execute("insert into sales_data.schema_versions values (?)", [number])
             connection.execute("commit")
@@ -209,27 +203,9 @@ class DuckDBWarehouse(dg.ConfigurableResource):
         with self._connection():
             yield
 
-    def read(
-        self,
-        table: str,
-        columns: Sequence[str] = (),
-        where: Mapping[str, object] | None = None,
-        order_by: Sequence[str] = (),
-        between: Mapping[str, tuple[object, object]] | None = None,
-    ) -> pa.Table:
-        """The rows of `table` whose columns equal the values of `where` and lie `between` two values; all columns unless named."""
-        sql, parameters = selection(table, columns, where, order_by, between)
+    def _query(self, sql: str, parameters: Sequence[object]) -> pa.Table:
         with self._connection() as connection:
-            return connection.sql(sql, params=parameters).to_arrow_table()
-
-    def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
-        """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written."""
-        deletion, insertion, parameters = replacement(table, data.column_names, where or {})
-        with self.transaction() as transaction:
-            transaction.stage("replacement", data)
-            transaction.execute(deletion, parameters)
-            transaction.execute(insertion)
-        return data.num_rows
+            return connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     def unload(self, table: str, file: Path, order_by: Sequence[str]) -> None:
         """Writes `table` as one Parquet file, rows in `order_by`: the same rows always give the same bytes."""
@@ -241,16 +217,6 @@ class DuckDBWarehouse(dg.ConfigurableResource):
                 f"copy (select * from {table} order by {', '.join(order_by)}) to '{target}' (format parquet, compression zstd)"
             )
             connection.execute("reset threads")
-
-    def has(self, table: str) -> bool:
-        """Whether `table` exists."""
-        checked(table)
-        schema, _, name = table.partition(".")
-        with self._connection() as connection:
-            found = connection.execute(
-                "select 1 from information_schema.tables where table_schema = ? and table_name = ?", [schema, name]
-            )
-            return bool(found.fetchall())
 
     def describe(self) -> str:
         """The file's path."""

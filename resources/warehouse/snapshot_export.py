@@ -4,7 +4,7 @@ By way of this worker, whatever warehouse and platform; or, from Snowflake to Az
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -41,24 +41,8 @@ class SnapshotExport(Protocol):
         ...
 
 
-class SnapshotExports(Protocol):
-    """Begins exports: `WorkerExports` or `BlobExports`."""
-
-    def begin(self, run_id: str) -> SnapshotExport:
-        """An empty snapshot of a run."""
-        ...
-
-
-@dataclass(frozen=True)
-class WorkerExports:
-    """Snapshots that pass through this worker."""
-
-    warehouse: Warehouse
-    ml: MLPlatform
-
-    def begin(self, run_id: str) -> SnapshotExport:
-        """An empty snapshot of a run."""
-        return ThroughThisWorker(self.warehouse, self.ml, self.ml.snapshot_staging(run_id))
+SnapshotExports = Callable[[str], SnapshotExport]
+"""Begins the export of a run: an empty snapshot."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +68,6 @@ class ThroughThisWorker:
     def keep(self, name: str) -> str:
         """Hands the folder over; returns its path."""
         return str(self.ml.keep_snapshot(self.staging, name).folder)
-
-
-@dataclass(frozen=True)
-class BlobExports:
-    """Snapshots that Snowflake writes into the storage of an Azure ML workspace, by way of `stage`."""
-
-    warehouse: "SnowflakeWarehouse"
-    ml: "AzureMLPlatform"
-    stage: str
-
-    def begin(self, run_id: str) -> SnapshotExport:  # noqa: ARG002 - nothing lies here under a run's name
-        """An empty snapshot."""
-        return StraightIntoBlob(self.warehouse, self.ml, self.stage)
 
 
 @dataclass(frozen=True)

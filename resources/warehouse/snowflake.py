@@ -6,22 +6,19 @@ plain words, is `snowflake_account`.
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import pyarrow as pa
 from pyarrow import parquet
 from pydantic import PrivateAttr
 
-from resources.settings.choices import SnowflakeAuthentication
-from resources.warehouse.dialect import checked
-from resources.warehouse.schema import MIGRATIONS, statements
-from resources.warehouse.snowflake_account import SnowflakeConnection, connected, in_plain_words, snowflake_error
+from resources.warehouse.dialect import checked, selection
+from resources.warehouse.snowflake_account import SnowflakeAccount, in_plain_words, snowflake_error
 from resources.warehouse.snowflake_session import STAGE, TURN, Session, SnowflakeTransaction
-from resources.warehouse.statements import replacement, selection
+from resources.warehouse.tables import TableWarehouse, outstanding_migrations
 from resources.warehouse.warehouse import Transaction
 
 DEFINES = re.compile(r"\b(create table|create schema|add column) (?!if not exists)")
@@ -45,24 +42,8 @@ def repeatable(statement: str) -> str:
     return DEFINES.sub(r"\1 if not exists ", statement, count=1)
 
 
-class SnowflakeWarehouse(dg.ConfigurableResource):
-    """One database of a Snowflake account. `compute` is the virtual warehouse. Secrets are in the environment alone.
-
-    `wait_seconds` bounds the wait for another transaction that writes, `network_seconds` that for an answer.
-    """
-
-    account: str
-    user: str
-    database: str
-    compute: str
-    role: str | None = None
-    authentication: SnowflakeAuthentication = SnowflakeAuthentication.KEY
-    private_key_path: str | None = None
-    host: str | None = None
-    port: int | None = None
-    protocol: str = "https"
-    wait_seconds: float = 300.0
-    network_seconds: int = 60
+class SnowflakeWarehouse(SnowflakeAccount, TableWarehouse):
+    """One database of a Snowflake account."""
 
     _kept: Any = PrivateAttr(default=None)
 
@@ -71,19 +52,12 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
         """A session of its own, in a database whose tables are there. Faults of Snowflake are told in plain words."""
         faults = snowflake_error()
         try:
-            with connected(self._who()) as connection:
+            with self.connected() as connection:
                 session = Session(connection)
                 self._prepare(session)
                 yield session
         except faults as fault:
             raise in_plain_words(fault, self.describe()) from fault
-
-    def _who(self) -> SnowflakeConnection:
-        return SnowflakeConnection(
-            account=self.account, user=self.user, database=self.database, compute=self.compute, role=self.role,
-            authentication=self.authentication, private_key_path=self.private_key_path, host=self.host, port=self.port,
-            protocol=self.protocol, lock_seconds=max(1, round(self.wait_seconds)), network_seconds=self.network_seconds,
-        )  # fmt: skip
 
     def _prepare(self, session: Session) -> None:
         """Makes the tables that Python owns, once per process."""
@@ -100,13 +74,9 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
 
     def _migrate(self, session: Session) -> None:
         version = session.value("select coalesce(max(version), 0) as version from sales_data.schema_versions")
-        if version > len(MIGRATIONS):
-            raise RuntimeError(
-                f"{self.describe()}: was written by a newer release (schema version {version}, this one knows {len(MIGRATIONS)}); "
-                "upgrade GloboLatte or set GLOBOLATTE_SNOWFLAKE_DATABASE to another database"
-            )
-        for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
-            for statement in statements(migration):
+        remedy = "set GLOBOLATTE_SNOWFLAKE_DATABASE to another database"
+        for number, statements in outstanding_migrations(version, self.describe(), remedy):
+            for statement in statements:
                 session.run(repeatable(statement))
             session.run("insert into sales_data.schema_versions values (?)", [number])
 
@@ -152,30 +122,9 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
         except snowflake_error() as fault:
             raise in_plain_words(fault, self.describe()) from fault
 
-    def read(
-        self,
-        table: str,
-        columns: Sequence[str] = (),
-        where: Mapping[str, object] | None = None,
-        order_by: Sequence[str] = (),
-        between: Mapping[str, tuple[object, object]] | None = None,
-    ) -> pa.Table:
-        """The rows of `table` whose columns equal the values of `where` and lie `between` two values; all columns unless named."""
-        sql, parameters = selection(table, columns, where, order_by, between)
+    def _query(self, sql: str, parameters: Sequence[object]) -> pa.Table:
         with self._reading() as session:
             return session.fetch(sql, parameters)
-
-    def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
-        """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
-
-        It reads nothing, so it waits for another writer where other transactions give up and begin anew.
-        """
-        deletion, insertion, parameters = replacement(table, data.column_names, where or {})
-        with self.transaction() as transaction:
-            transaction.stage("replacement", data)
-            transaction.execute(deletion, parameters)
-            transaction.execute(insertion)
-        return data.num_rows
 
     def unload(self, table: str, file: Path, order_by: Sequence[str]) -> None:
         """Writes `table` as one Parquet file, rows in `order_by`: the same rows always give the same bytes.
@@ -191,8 +140,7 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
     def fingerprint(self, table: str) -> str:
         """What `table` holds, as text: the same for the same rows in whatever order. Snowflake computes it; no row comes here."""
         checked(table)
-        with self._reading() as session:
-            found = session.fetch(f"select count(*) as n, hash_agg(*) as content from {table}").to_pylist()[0]
+        found = self._query(f"select count(*) as n, hash_agg(*) as content from {table}", []).to_pylist()[0]
         return f"{found['n']} rows {found['content']}"
 
     def unload_to_stage(self, table: str, place: str, order_by: Sequence[str]) -> None:
@@ -214,17 +162,6 @@ class SnowflakeWarehouse(dg.ConfigurableResource):
                 f"max_file_size = {LARGEST_UNLOADED_BYTES}"
             )
 
-    def has(self, table: str) -> bool:
-        """Whether `table` exists."""
-        checked(table)
-        schema, _, name = table.upper().partition(".")
-        with self._reading() as session:
-            found = session.fetch(
-                "select 1 as found from information_schema.tables where table_schema = ? and table_name = ?",
-                [schema, name],
-            )
-            return bool(found.num_rows)
-
     def describe(self) -> str:
         """Account, database and user."""
         return f"Snowflake database {self.database} of {self.account} (user {self.user})"
@@ -235,7 +172,6 @@ ROWS_IN_A_GROUP = 122_880
 
 def write_in_equal_groups(file: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     """Writes the tables as one file, one after the other, in groups of `ROWS_IN_A_GROUP` rows."""
-
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         waiting = schema.empty_table()
         for table in tables:

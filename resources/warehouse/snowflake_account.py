@@ -9,8 +9,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import dagster as dg
 
@@ -23,24 +22,6 @@ PASSPHRASE_VARIABLE = "GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PASSPHRASE"  # noqa: S10
 TOKEN_VARIABLE = "GLOBOLATTE_SNOWFLAKE_TOKEN"  # noqa: S105 - the name of a variable
 
 LONGEST_QUERY_TAG = 2000
-
-
-@dataclass(frozen=True)
-class SnowflakeConnection:
-    """Where to connect, as whom, and for how long to wait. Holds no secret."""
-
-    account: str
-    user: str
-    database: str
-    compute: str
-    role: str | None
-    authentication: SnowflakeAuthentication
-    private_key_path: str | None
-    host: str | None
-    port: int | None
-    protocol: str
-    lock_seconds: int
-    network_seconds: int
 
 
 def credentials(authentication: SnowflakeAuthentication, private_key_path: str | None) -> dict[str, Any]:
@@ -81,91 +62,104 @@ def snowflake_error() -> type[Exception]:
     return Error
 
 
-def resource_of(who: SnowflakeConnection) -> Any:
-    """dagster-snowflake's resource for one connection; it holds a secret, so it lives no longer than that."""
-    from dagster_snowflake import SnowflakeResource
+class SnowflakeAccount(dg.ConfigurableResource):
+    """Where to connect, as whom, and for how long to wait. `compute` is the virtual warehouse. Secrets are in the environment alone.
 
-    arguments = credentials(who.authentication, who.private_key_path)
-    token = arguments.pop("token", None)
-    place = {"host": who.host, "port": who.port, "protocol": who.protocol} if who.host else {}
-    return SnowflakeResource(
-        account=who.account,
-        user=who.user,
-        database=who.database,
-        warehouse=who.compute,
-        role=who.role,
-        paramstyle="qmark",
-        timezone="UTC",
-        login_timeout=who.network_seconds,
-        network_timeout=who.network_seconds,
-        additional_snowflake_connection_args={
-            **place,
-            **({"token": token} if token else {}),
-            "arrow_number_to_decimal": True,
-            "session_parameters": {
-                "QUERY_TAG": query_tag(),
-                "LOCK_TIMEOUT": who.lock_seconds,
-                "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
-                "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF6",
+    `wait_seconds` bounds the wait for another transaction that writes, `network_seconds` that for an answer.
+    """
+
+    account: str
+    user: str
+    database: str
+    compute: str
+    role: str | None = None
+    authentication: SnowflakeAuthentication = SnowflakeAuthentication.KEY
+    private_key_path: str | None = None
+    host: str | None = None
+    port: int | None = None
+    protocol: str = "https"
+    wait_seconds: float = 300.0
+    network_seconds: int = 60
+
+    def integration(self) -> Any:
+        """dagster-snowflake's resource for one connection; it holds a secret, so it lives no longer than that."""
+        from dagster_snowflake import SnowflakeResource
+
+        arguments = credentials(self.authentication, self.private_key_path)
+        token = arguments.pop("token", None)
+        place = {"host": self.host, "port": self.port, "protocol": self.protocol} if self.host else {}
+        return SnowflakeResource(
+            account=self.account,
+            user=self.user,
+            database=self.database,
+            warehouse=self.compute,
+            role=self.role,
+            paramstyle="qmark",
+            timezone="UTC",
+            login_timeout=self.network_seconds,
+            network_timeout=self.network_seconds,
+            additional_snowflake_connection_args={
+                **place,
+                **({"token": token} if token else {}),
+                "arrow_number_to_decimal": True,
+                "session_parameters": {
+                    "QUERY_TAG": query_tag(),
+                    "LOCK_TIMEOUT": max(1, round(self.wait_seconds)),
+                    "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+                    "TIMESTAMP_NTZ_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF6",
+                },
             },
-        },
-        **arguments,
-    )
+            **arguments,
+        )
 
-
-@contextmanager
-def connected(who: SnowflakeConnection) -> Iterator[Any]:
-    """An open connection, closed afterwards; parameters of statements are marked by `?`."""
-    with resource_of(who).get_connection() as connection:
-        try:
-            yield connection
-        except BaseException:  # dagster-snowflake closes only what ended well
-            connection.close(retry=False)
-            raise
+    @contextmanager
+    def connected(self) -> Iterator[Any]:
+        """An open connection, closed afterwards; parameters of statements are marked by `?`."""
+        with self.integration().get_connection() as connection:
+            try:
+                yield connection
+            except BaseException:  # dagster-snowflake closes only what ended well
+                connection.close(retry=False)
+                raise
 
 
 NOTHING_LEFT = "Nothing of the transaction is in it; what was committed before is kept"
 
 
-@dataclass(frozen=True)
-class Fault:
+class Fault(NamedTuple):
     """A kind of fault: the error numbers that mean it, or else words of the message; and what to do."""
 
-    numbers: frozenset[int]
-    words: re.Pattern[str]
+    numbers: tuple[int, ...]
+    words: str
     what: str
     remedy: str
 
 
-def _fault(numbers: tuple[int, ...], words: str, what: str, remedy: str) -> Fault:
-    return Fault(frozenset(numbers), re.compile(words, re.IGNORECASE), what, remedy)
-
-
 FAULTS = (
-    _fault(
+    Fault(
         (390100, 390101, 390144, 390303, 390318, 390195),
         "incorrect username or password|jwt token is invalid|oauth access token",
         "refused who we say we are",
         "check GLOBOLATTE_SNOWFLAKE_USER and the secret that GLOBOLATTE_SNOWFLAKE_AUTHENTICATION names (docs/snowflake.md)",
     ),
-    _fault(
+    Fault(
         (390189, 390186),
         "role .* (does not exist|is not granted|not authorized|not assigned)",
         "does not give us the role",
         "create it and grant it to the user (infra/snowflake), or set GLOBOLATTE_SNOWFLAKE_ROLE to one that the user has",
     ),
-    _fault(
+    Fault(
         (606, 90073, 90109, 90064),
         "no active warehouse|warehouse .* (suspended|cannot be resumed|exceeded its quota|does not exist)",
         "has no virtual warehouse at work for us",
         "resume it or let it resume itself (auto_resume), look whether its resource monitor's quota is used up, and check "
         "GLOBOLATTE_SNOWFLAKE_WAREHOUSE",
     ),
-    _fault((390422, 390420), "not allowed to access snowflake", "does not let this address in", "ask for it in the network policy"),
-    _fault(
+    Fault((390422, 390420), "not allowed to access snowflake", "does not let this address in", "ask for it in the network policy"),
+    Fault(
         (3001,), "insufficient privileges", "does not let our role do this", "grant what infra/snowflake/roles.sql grants"
     ),
-    _fault(
+    Fault(
         (250001, 250003, 250005, 250006, 250008, 251005, 251007, 251012, 261000, 290500, 290502, 290503, 290504, 253003, 253012),
         "could not connect|failed to connect|connection (was )?(closed|aborted|refused|reset)|connection is closed|timed? ?out",
         "does not answer",
@@ -179,7 +173,7 @@ LOCKED_NUMBERS = frozenset({625, 604, 57014})
 def fault_of(number: int | None, message: str) -> Fault | None:
     """The kind of a fault. Refusals come as connection errors whose message says more, so words count before numbers."""
     for fault in FAULTS:
-        if fault.words.search(message):
+        if re.search(fault.words, message, re.IGNORECASE):
             return fault
     return next((fault for fault in FAULTS if number in fault.numbers), None)
 

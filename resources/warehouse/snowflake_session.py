@@ -14,7 +14,6 @@ import pyarrow as pa
 from pyarrow import parquet, types
 
 from resources.warehouse.dialect import Dialect, SnowflakeDialect, checked
-from resources.warehouse.tables import columns_in
 from resources.warehouse.warehouse import DefinedTooLateError, WarehouseBusyError
 
 STAGE = "sales_data.loading"
@@ -162,7 +161,7 @@ class SnowflakeTransaction:
         checked(name)
         if name not in self._scratch:
             self._define(name, columns)
-            self._scratch[name] = [column.name for column in columns_in(columns)]
+            self._scratch[name] = self._session.fetch_batches(f"select * from {name} limit 0")[0].names
 
     def fill(self, name: str, query: str) -> None:
         """Makes the rows of `query` the rows of the scratch table `name`."""

@@ -1,15 +1,17 @@
-"""What the tables that Python owns look like, read from the migrations that make them: columns are written down once."""
+"""Whole tables: what those that Python owns look like, and how every engine reads and replaces them."""
 
-import re
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from resources.warehouse.schema import MIGRATIONS, statements
-from resources.warehouse.warehouse import Warehouse
+import dagster as dg
+import duckdb
+import pyarrow as pa
 
-CREATE_TABLE = re.compile(r"create table (?:if not exists )?([\w.]+) \((.*)\)", re.DOTALL)
-ADD_COLUMN = re.compile(r"alter table ([\w.]+) add column (?:if not exists )?(.*)", re.DOTALL)
-OUTSIDE_PARENTHESES = re.compile(r",(?![^(]*\))")
+from resources.warehouse.dialect import checked, replacement, selection
+from resources.warehouse.schema import MIGRATIONS, statements
+from resources.warehouse.warehouse import Transaction, Warehouse
 
 
 @dataclass(frozen=True)
@@ -21,29 +23,35 @@ class Column:
     nullable: bool
 
 
-def owned_tables(migrations: Sequence[str] = MIGRATIONS) -> Mapping[str, tuple[Column, ...]]:
+@functools.cache
+def owned_tables(migrations: tuple[str, ...] = MIGRATIONS) -> Mapping[str, tuple[Column, ...]]:
     """The columns of each table (`schema.table`) once all migrations ran, in the table's order."""
     tables: dict[str, tuple[Column, ...]] = {}
-    for migration in migrations:
-        for statement in statements(migration):
-            if created := CREATE_TABLE.fullmatch(statement):
-                name, body = created.groups()
-                tables[name] = columns_in(body)
-            elif added := ADD_COLUMN.fullmatch(statement):
-                name, text = added.groups()
-                tables[name] = (*tables[name], _column(text))
+    with duckdb.connect() as connection:
+        for statement in (statement for migration in migrations for statement in statements(migration)):
+            connection.execute(statement)
+        found = connection.execute(
+            "select schema_name || '.' || table_name, column_name, replace(lower(data_type), ',', ', '), is_nullable "
+            "from duckdb_columns() where not internal order by table_oid, column_index"
+        ).fetchall()
+    for table, *column in found:
+        tables[table] = (*tables.get(table, ()), Column(*column))
     return tables
 
 
-def columns_in(body: str) -> tuple[Column, ...]:
-    """The columns that a `create table` lists."""
-    return tuple(_column(text) for text in OUTSIDE_PARENTHESES.split(body))
+ARROW_TYPES = {
+    "varchar": pa.string(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+}
 
 
-def _column(text: str) -> Column:
-    name, _, rest = " ".join(text.split()).partition(" ")
-    declared, not_null, _ = rest.partition(" not null")
-    return Column(name, declared.partition(" default ")[0], not not_null)
+def arrow_schema(table: str) -> pa.Schema:
+    """The columns of a table that Python owns, as those of an Arrow table."""
+    return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in owned_tables()[table]])
 
 
 def row_count(warehouse: Warehouse, table: str) -> int:
@@ -52,3 +60,67 @@ def row_count(warehouse: Warehouse, table: str) -> int:
         raise ValueError(f"{table} is no table that Python owns; see resources/warehouse/schema.py")
     with warehouse.transaction() as transaction:
         return int(transaction.fetch(f"select count(*) as row_count from {table}").column(0)[0].as_py())
+
+
+def outstanding_migrations(version: int, where: str, remedy: str) -> Iterator[tuple[int, list[str]]]:
+    """Number and statements of each migration that a warehouse at this schema version lacks.
+
+    Raises `RuntimeError` if it is ahead of this release; `remedy`: what there is to do but to upgrade.
+    """
+    if version > len(MIGRATIONS):
+        raise RuntimeError(
+            f"{where}: was written by a newer release (schema version {version}, this one knows {len(MIGRATIONS)}); "
+            f"upgrade GloboLatte or {remedy}"
+        )
+    for number, migration in enumerate(MIGRATIONS[version:], start=version + 1):
+        yield number, statements(migration)
+
+
+def replace_rows(
+    transaction: Transaction, table: str, columns: Sequence[str], where: Mapping[str, object], staged: str
+) -> None:
+    """Within a transaction, replaces the rows that match `where` by those of the relation `staged`."""
+    deletion, insertion, parameters = replacement(table, columns, where, staged)
+    transaction.execute(deletion, parameters)
+    transaction.execute(insertion)
+
+
+class TableWarehouse(dg.ConfigurableResource):
+    """What of `Warehouse` is the same SQL on every engine; an engine adds `transaction`, `unload` and queries outside of those."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """See `Warehouse`."""
+        raise NotImplementedError
+
+    def _query(self, sql: str, parameters: Sequence[object]) -> pa.Table:
+        raise NotImplementedError
+
+    def read(
+        self,
+        table: str,
+        columns: Sequence[str] = (),
+        where: Mapping[str, object] | None = None,
+        order_by: Sequence[str] = (),
+        between: Mapping[str, tuple[object, object]] | None = None,
+    ) -> pa.Table:
+        """The rows of `table` whose columns equal the values of `where` and lie `between` two values; all columns unless named."""
+        return self._query(*selection(table, columns, where, order_by, between))
+
+    def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
+        """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
+
+        It reads nothing, so it waits for another writer where other transactions give up and begin anew.
+        """
+        with self.transaction() as transaction:
+            transaction.stage("replacement", data)
+            replace_rows(transaction, table, data.column_names, where or {}, "replacement")
+        return data.num_rows
+
+    def has(self, table: str) -> bool:
+        """Whether `table` exists."""
+        checked(table)
+        found = self._query(
+            "select 1 as found from information_schema.tables where lower(table_schema || '.' || table_name) = ?",
+            [table],
+        )
+        return bool(found.num_rows)

@@ -305,6 +305,31 @@ def test_replace_matches_columns_by_name(empty: Warehouse) -> None:
     assert names(empty) == [("USA", "New Year")]
 
 
+def test_a_column_without_any_value_fits_every_type(empty: Warehouse) -> None:
+    number, text = "statistic", "faults"
+    drift = {
+        "window_id": "w",
+        "scope": "chain",
+        "window_from": dt.date(2022, 1, 1),
+        "window_to": dt.date(2022, 1, 2),
+        "orders": 1,
+        "model_version": "1",
+        "snapshot": "s",
+        "window_status": "ok",
+        "reference": "all",
+        "reference_orders": 1,
+        "column_name": "weather",
+        "method": "m",
+        "threshold": 0.1,
+        "status": "ok",
+        "recorded_at": dt.datetime.fromisoformat("2022-01-31T23:59:59"),
+        number: None,
+        text: None,
+    }
+    empty.replace("monitoring.drift", pa.Table.from_pylist([drift]))
+    assert empty.read("monitoring.drift", [number, text]).to_pylist() == [{number: None, text: None}]
+
+
 def test_a_replacement_that_does_not_fit_changes_nothing(empty: Warehouse) -> None:
     empty.replace(TABLE, holidays(A))
     without_country = holidays(B).drop_columns(["country"])

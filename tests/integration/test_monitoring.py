@@ -10,7 +10,7 @@ from globolatte_assets.jobs import INGEST_SALES, MONITOR
 from globolatte_assets.keys import DATA_DRIFT, PERFORMANCE
 from globolatte_assets.models.retraining import decide_retraining
 from globolatte_cli.demo_online import asking, go_offline
-from globolatte_cli.endpoints import client_of
+from globolatte_cli.endpoints import local_endpoint
 from globolatte_cli.instance import open_instance
 from resources.environment import clock_of, landing_of, ml_of, predictions_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
@@ -90,7 +90,7 @@ def test_a_chain_goes_through_a_launch_a_retraining_that_takes_over_and_a_breakd
     assert chain.decision() == (False, "The champion still fits what is sold.")
 
     continue_into(chain.home.folder, Scenario.PRODUCT_LAUNCH, days=44)
-    with asking(client_of(chain.settings), QUESTION) as asked:
+    with asking(local_endpoint(chain.settings), QUESTION) as asked:
         said = chain.home.ok("run")
     assert "Trained: Data drifted in 2 of the last 2 windows of chain" in said
     of_chain = [row for row in chain.rows("monitoring.drift") if row["scope"] == "chain"]
@@ -105,12 +105,12 @@ def test_a_chain_goes_through_a_launch_a_retraining_that_takes_over_and_a_breakd
     assert "Champion behind the endpoint" in said
     assert not asked.failures
     assert set(asked.answers) == {"1", "2"}
-    assert client_of(chain.settings).score([QUESTION])["model_version"] == "2"
+    assert local_endpoint(chain.settings).score([QUESTION])["model_version"] == "2"
 
     go_offline(chain.settings)
     continue_into(chain.home.folder, Scenario.NONE, days=22)
     chain.home.ok("run")
-    assert not client_of(chain.settings).observed().running, "what was stopped stays stopped"
+    assert not local_endpoint(chain.settings).observed().running, "what was stopped stays stopped"
     assert not predictions_of(chain.settings).finished()
     rows = [row for row in chain.rows("monitoring.prediction_log") if row["customer_id"] == QUESTION["customer_id"]]
     assert len(rows) == asked.answers.total() + 1, "every answer is in the log once"

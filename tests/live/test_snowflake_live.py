@@ -16,7 +16,6 @@ import pytest
 from globolatte_ingest.ledger import Ledger
 from resources.settings.choices import SnowflakeAuthentication
 from resources.warehouse.snowflake import SnowflakeWarehouse
-from resources.warehouse.snowflake_account import connected
 from resources.warehouse.warehouse import WarehouseUnusableError
 from tests.builders import (
     csv,
@@ -131,7 +130,7 @@ def test_the_same_rows_are_unloaded_to_the_same_bytes(warehouse: SnowflakeWareho
 def test_a_table_is_unloaded_into_a_stage(warehouse: SnowflakeWarehouse) -> None:
     place = f"{SAID['STAGE']}/live_test/products.parquet"
     warehouse.unload_to_stage("sales_data.products", place, ["product_id"])
-    with connected(warehouse._who()) as connection:
+    with warehouse.connected() as connection:
         assert connection.cursor().execute(f"list @{place}").fetchall()
 
 
@@ -146,7 +145,7 @@ def test_a_fingerprint_is_of_the_rows_in_whatever_order(warehouse: SnowflakeWare
 
 def test_dbt_s_query_tag_can_be_set(warehouse: SnowflakeWarehouse) -> None:
     tag = '{"app": "globolatte", "run_id": "live", "assets": ["marts/fct_orders"]}'
-    with connected(warehouse._who()) as connection:
+    with warehouse.connected() as connection:
         cursor = connection.cursor()
         cursor.execute(f"alter session set query_tag = '{tag}'")
         assert tag in str(cursor.execute("show parameters like 'query_tag' in session").fetchall())
@@ -166,7 +165,7 @@ def test_refusals_come_in_plain_words(warehouse: SnowflakeWarehouse, wrong: dict
 
 
 def test_the_query_history_knows_our_statements(warehouse: SnowflakeWarehouse) -> None:
-    with connected(warehouse._who()) as connection:
+    with warehouse.connected() as connection:
         tags = connection.cursor().execute(
             "select distinct query_tag from table(information_schema.query_history_by_user())"
         )

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from resources.atomic import filled_once
 from resources.endpoint.azureml import online
-from resources.endpoint.azureml.endpoint_update import SUCCEEDED
 from resources.endpoint.deployment_spec import APPEND_ROW, BATCH_SCRIPT, DeploymentSpec, write_folder
 from resources.ml.azureml.computes import ensure_compute
 from resources.ml.azureml.data_assets import URI_FOLDER, ensure_data
 from resources.ml.azureml.environments import batch_conda, batch_environment, ensure_environment
-from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none
 from resources.ml.azureml.files import fetch_job_output
 from resources.ml.azureml.jobs import Say, cancelled_if_interrupted, status_of, wait_for
 from resources.ml.azureml.models import CUSTOM_NAME
@@ -89,20 +89,23 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
     conda = batch_conda()
     name = _name_of(settings, version, state)
     spec = online.spec_of(settings, name, (version.version, version.content_hash), state.name, conda)
-    client = workspace.client
-    with faults_of(f"batch endpoint {settings.batch_endpoint}", page):
-        if not _is_well(lambda: client.batch_endpoints.get(settings.batch_endpoint)):
-            client.batch_endpoints.begin_create_or_update(endpoint_entity(settings)).result()
-        get_endpoint = partial(client.batch_endpoints.get, settings.batch_endpoint)
-        _wait_until_made(workspace, get_endpoint, f"batch endpoint {settings.batch_endpoint}", page)
-        if not _is_well(lambda: client.batch_deployments.get(name, settings.batch_endpoint)):
-            environment = ensure_environment(workspace, batch_environment(workspace, conda))
-            with tempfile.TemporaryDirectory(prefix="globolatte-batch-") as scratch:
-                code = write_folder(spec, Path(scratch) / "code", state)
-                entity = deployment_entity(settings, spec, code, environment, compute)
-                client.batch_deployments.begin_create_or_update(entity, skip_script_validation=True).result()
-        get_deployment = partial(client.batch_deployments.get, name, settings.batch_endpoint)
-        _wait_until_made(workspace, get_deployment, f"batch deployment {name}", page)
+    client, what = workspace.client, f"batch endpoint {settings.batch_endpoint}"
+    get_endpoint = partial(client.batch_endpoints.get, settings.batch_endpoint)
+    get_deployment = partial(client.batch_deployments.get, name, settings.batch_endpoint)
+
+    def make_endpoint() -> None:
+        client.batch_endpoints.begin_create_or_update(endpoint_entity(settings)).result()
+
+    def make_deployment() -> None:
+        environment = ensure_environment(workspace, batch_environment(workspace, conda))
+        with tempfile.TemporaryDirectory(prefix="globolatte-batch-") as scratch:
+            code = write_folder(spec, Path(scratch) / "code", state)
+            entity = deployment_entity(settings, spec, code, environment, compute)
+            client.batch_deployments.begin_create_or_update(entity, skip_script_validation=True).result()
+
+    with faults_of(what, page):
+        _ensure(workspace, what, page, get_endpoint, make_endpoint)
+        _ensure(workspace, f"batch deployment {name}", page, get_deployment, make_deployment)
         endpoint = get_endpoint()
         if (endpoint.defaults.deployment_name if endpoint.defaults else None) != name:
             endpoint.defaults = {"deployment_name": name}
@@ -110,10 +113,14 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
     return name
 
 
-def _wait_until_made(workspace: Workspace, get: Callable[[], Any], what: str, page: str) -> None:
-    """Someone else may be making it, or was interrupted at it: Azure goes on. Raises `AzureMLError` if nothing comes of it."""
+def _ensure(workspace: Workspace, what: str, page: str, get: Callable[[], Any], make: Callable[[], None]) -> None:
+    """Makes what is not there or has failed, and waits for it: someone else may be making it, or was interrupted at it, and Azure
+    goes on. Raises `AzureMLError` if nothing comes of it."""
+    found = found_or_none(what, get, page)
+    if found is None or provisioning_state(found) in online.GIVEN_UP:
+        make()
     deadline = time.monotonic() + workspace.settings.deployment_wait_seconds
-    while (state := provisioning_state(get())) != SUCCEEDED:
+    while (state := provisioning_state(get())) != online.SUCCEEDED:
         if state in online.GIVEN_UP or time.monotonic() > deadline:
             raise AzureMLError(what, f"is {state}", "run it again", page)
         time.sleep(workspace.settings.poll_seconds)
@@ -159,25 +166,13 @@ def score(workspace: Workspace, questions: Path, copies: Path, say: Say = lambda
 
 def _names_differ(questions: Path) -> None:
     """Raises `AzureMLError` for files of one name in several folders: the answers to one would take the place of the others'."""
-    by_name: dict[str, list[str]] = {}
-    for file in sorted(questions.rglob("*")):
-        if file.is_file():
-            by_name.setdefault(file.name, []).append(str(file.relative_to(questions)))
-    twice = ["; ".join(paths) for paths in by_name.values() if len(paths) > 1]
-    if twice:
-        raise AzureMLError(
-            f"questions {questions}", f"have the same name twice: {twice[0]}", "give each file a name of its own"
-        )
-
-
-def _is_well(get: Callable[[], Any]) -> bool:
-    """Whether something is there that did not fail."""
-    try:
-        return provisioning_state(get()) not in online.GIVEN_UP
-    except Exception as error:
-        if is_missing(error):
-            return False
-        raise
+    files = sorted((file for file in questions.rglob("*") if file.is_file()), key=lambda file: (file.name, file))
+    for _, namesakes in groupby(files, key=lambda file: file.name):
+        same = "; ".join(str(file.relative_to(questions)) for file in namesakes)
+        if "; " in same:
+            raise AzureMLError(
+                f"questions {questions}", f"have the same name twice: {same}", "give each file a name of its own"
+            )
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from resources.endpoint.azureml import batch, online
-from resources.endpoint.deployment_spec import DeploymentSpec, write_folder
+from resources.endpoint.deployment_spec import write_folder
 from resources.ml.azureml import (
     automl,
     computes,
@@ -138,7 +138,12 @@ def _serving(settings: AzureMLSettings, folder: Path, served: Served, workspace:
     serving = environments.serving_environment(workspace, conda)
     batching = environments.batch_environment(workspace, environments.batch_conda())
     version, files = champion.content_hash[:12], str(code / "model")
-    _autoscale(settings, spec, folder)
+    deployment = f"{workspace.resource_id}/onlineEndpoints/{settings.endpoint}/deployments/{spec.name}"
+    template = online.autoscale_template(spec, deployment, settings.region)
+    if (
+        template is not None and settings.endpoint_kind is EndpointKind.MANAGED
+    ):  # Kubernetes scales as the deployment says
+        (folder / "72-autoscale.json").write_text(json.dumps(template, indent=2) + "\n", encoding="utf-8")
     return {
         "11-environment-serving": serving,
         "13-environment-batch": batching,
@@ -154,23 +159,13 @@ def _serving(settings: AzureMLSettings, folder: Path, served: Served, workspace:
     }
 
 
-def _autoscale(settings: AzureMLSettings, spec: DeploymentSpec, folder: Path) -> None:
-    """Scaling of a managed deployment is no matter of Azure ML nor of its SDK, but of Azure Monitor: an ARM template."""
-    if settings.endpoint_kind is EndpointKind.KUBERNETES:
-        return  # which scales by itself, as its deployment says
-    deployment = f"{Workspace(settings).resource_id}/onlineEndpoints/{settings.endpoint}/deployments/{spec.name}"
-    template = online.autoscale_template(spec, deployment, settings.region)
-    if template is not None:
-        (folder / "72-autoscale.json").write_text(json.dumps(template, indent=2) + "\n", encoding="utf-8")
-
-
 JOB_OF_SCHEDULE = "create_job"
 
 
 def write_yaml(entity: Any, file: Path, job: Path | None = None) -> None:
     """Writes one definition; paths below its folder become relative to it. `job`: the file of the job that a schedule starts."""
 
-    document = _mended(entity, _document(entity))
+    document = _document(entity)
     if job is not None:
         document[JOB_OF_SCHEDULE] = f"./{job.name}"
     text = yaml.safe_dump(document, sort_keys=False)
@@ -178,15 +173,9 @@ def write_yaml(entity: Any, file: Path, job: Path | None = None) -> None:
 
 
 def _document(entity: Any) -> dict[str, Any]:
-    """What the SDK writes of a definition, as plain values."""
-    plain: dict[str, Any] = json.loads(
-        json.dumps(entity._to_dict(), default=str)
-    )  # `dump` refuses, or forgets to write, some kinds
-    return plain
-
-
-def _mended(entity: Any, document: dict[str, Any]) -> dict[str, Any]:
-    kind = type(entity).__name__
+    """What the SDK writes of a definition, as plain values, and mended."""
+    kind = type(entity).__name__  # `dump` refuses, or forgets to write, some kinds
+    document: dict[str, Any] = json.loads(json.dumps(entity._to_dict(), default=str))
     if kind == "DataImport":  # its source is left out
         source = entity.source
         document["source"] = {"type": "database", "query": str(source.query), "connection": str(source.connection)}

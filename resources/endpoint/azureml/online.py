@@ -4,9 +4,11 @@ The template of their scaling is a resource of Azure Monitor outside Azure ML an
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from resources.endpoint.azureml.data_collector import INPUTS, OUTPUTS
 from resources.endpoint.deployment_spec import SCRIPT, BatchLimits, DeploymentSpec, Probe, RequestLimits
 from resources.ml.azureml.models import CUSTOM_NAME
 from resources.ml.azureml.provenance import git_commit
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
 
-MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
+SAID_BY_TAGS = MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
+"""What a deployment's tags say of it."""
+SUCCEEDED = "Succeeded"
 GIVEN_UP = frozenset({"Failed", "Canceled"})
 """States that a deployment or endpoint does not leave by itself."""
 BUSY_PERCENT, LOOK_SECONDS = 70, 10
@@ -32,12 +36,6 @@ def spec_of(
 ) -> DeploymentSpec:
     """A deployment of a model (its version and content hash) as the settings have it served."""
     on_kubernetes = settings.endpoint_kind is EndpointKind.KUBERNETES
-    probe = Probe(
-        settings.probe_delay_seconds,
-        settings.probe_period_seconds,
-        settings.probe_timeout_seconds,
-        settings.probe_failures,
-    )
     return DeploymentSpec(
         name=name,
         model_version=model[0],
@@ -47,8 +45,12 @@ def spec_of(
         instances=settings.instance_count,
         instances_max=settings.instance_count_max,
         requests=RequestLimits(settings.request_timeout_ms, settings.requests_per_instance, settings.request_queue_ms),
-        liveness=probe,
-        readiness=probe,
+        probe=Probe(
+            settings.probe_delay_seconds,
+            settings.probe_period_seconds,
+            settings.probe_timeout_seconds,
+            settings.probe_failures,
+        ),
         batch=BatchLimits(
             instances=settings.batch_instances,
             mini_batch_files=settings.batch_mini_batch_files,
@@ -94,12 +96,16 @@ def deployment_entity(
     """A deployment of the registered model. `code`: the folder that `resources.endpoint.deployment_spec` wrote."""
     from azure.ai.ml.entities import (
         CodeConfiguration,
+        DataCollector,
+        DeploymentCollection,
         KubernetesOnlineDeployment,
         ManagedOnlineDeployment,
         OnlineRequestSettings,
+        ProbeSettings,
         TargetUtilizationScaleSettings,
     )
 
+    collections = {name: DeploymentCollection(enabled="true") for name in (INPUTS, OUTPUTS)}
     common: dict[str, Any] = {
         "name": spec.name,
         "endpoint_name": settings.endpoint,
@@ -108,20 +114,16 @@ def deployment_entity(
         "code_configuration": CodeConfiguration(code=str(code), scoring_script=SCRIPT),
         "environment_variables": spec.environment_variables,
         "app_insights_enabled": spec.app_insights,
-        "request_settings": OnlineRequestSettings(
-            request_timeout_ms=spec.requests.timeout_ms,
-            max_concurrent_requests_per_instance=spec.requests.per_instance,
-            max_queue_wait_ms=spec.requests.queue_ms,
-        ),
-        "liveness_probe": _probe(spec.liveness),
-        "readiness_probe": _probe(spec.readiness),
+        "request_settings": OnlineRequestSettings(**asdict(spec.requests)),
+        "liveness_probe": ProbeSettings(**asdict(spec.probe)),
+        "readiness_probe": ProbeSettings(**asdict(spec.probe)),
         "tags": {
             MODEL_VERSION: spec.model_version,
             CONTENT_HASH: spec.content_hash,
             STATE_VERSION: spec.state_version,
             "git_commit": git_commit(),
         },
-        "data_collector": _collector() if spec.collect_data else None,
+        "data_collector": DataCollector(collections=collections, sampling_rate=1.0) if spec.collect_data else None,
         "instance_type": spec.instance_type,
         "instance_count": spec.instances,
     }
@@ -136,25 +138,6 @@ def deployment_entity(
             polling_interval=LOOK_SECONDS,
         )
     return KubernetesOnlineDeployment(**common)
-
-
-def _probe(probe: Probe) -> Any:
-    from azure.ai.ml.entities import ProbeSettings
-
-    return ProbeSettings(
-        initial_delay=probe.initial_delay,
-        period=probe.period,
-        timeout=probe.timeout,
-        failure_threshold=probe.failures,
-        success_threshold=probe.successes,
-    )
-
-
-def _collector() -> Any:
-    from azure.ai.ml.entities import DataCollector, DeploymentCollection
-
-    collections = {name: DeploymentCollection(enabled="true") for name in ("model_inputs", "model_outputs")}
-    return DataCollector(collections=collections, sampling_rate=1.0)
 
 
 SCHEMA = "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#"

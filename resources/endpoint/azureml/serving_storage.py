@@ -1,6 +1,9 @@
 """Customer states and prediction logs in the workspace's storage: the other end of `state_sync`, which runs in the deployments."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from resources.atomic import replacing
 from resources.endpoint.azureml.state_sync import LOG, POINTER, STATES
@@ -10,11 +13,21 @@ from resources.ml.azureml.faults import faults_of
 from resources.ml.azureml.workspace import Workspace
 from resources.settings.azureml import AzureMLSettings
 
+if TYPE_CHECKING:
+    from azure.storage.blob import ContainerClient
+
 
 def container_url(workspace: Workspace) -> str:
     """The address of the container that both ends use; no secret in it."""
     with workspace.storage() as (service, container):
         return str(service.get_container_client(container).url)
+
+
+@contextmanager
+def _container(what: str) -> Iterator["ContainerClient"]:
+    """The container as this process' settings name its workspace; faults are told as those of `what`."""
+    with Workspace(AzureMLSettings.from_environment()).storage() as (service, name), faults_of(what):
+        yield service.get_container_client(name)
 
 
 class SharedServingStates(ServingStates):
@@ -23,9 +36,7 @@ class SharedServingStates(ServingStates):
     def publish(self, staging: Path, version: str) -> Path:
         """Makes a finished staging folder the current state, here and for every deployment: the pointer is written last."""
         folder = super().publish(staging, version)
-        workspace = Workspace(AzureMLSettings.from_environment())
-        with workspace.storage() as (service, name), faults_of(f"customer state {version}"):
-            container = service.get_container_client(name)
+        with _container(f"customer state {version}") as container:
             for file in sorted(folder.iterdir()):
                 with file.open("rb") as stream:
                     container.upload_blob(f"{STATES}/{version}/{file.name}", stream, overwrite=True)
@@ -39,9 +50,7 @@ class SharedPredictionFiles(PredictionFiles):
     def finished(self) -> list[Path]:
         """The files in the storage, fetched; oldest first."""
         folder = Path(self.folder)
-        workspace = Workspace(AzureMLSettings.from_environment())
-        with workspace.storage() as (service, name), faults_of("prediction log"):
-            container = service.get_container_client(name)
+        with _container("prediction log") as container:
             for blob in container.list_blob_names(name_starts_with=f"{LOG}/"):
                 target = folder / str(blob).rpartition("/")[2]
                 if not target.exists():
@@ -51,9 +60,8 @@ class SharedPredictionFiles(PredictionFiles):
 
     def taken(self, file: Path) -> None:
         """Removes a file that is in the warehouse: first from the storage, so that it is not fetched again."""
-        workspace = Workspace(AzureMLSettings.from_environment())
-        with workspace.storage() as (service, name), faults_of("prediction log"):
-            blob = service.get_blob_client(name, f"{LOG}/{file.name}")
+        with _container("prediction log") as container:
+            blob = container.get_blob_client(f"{LOG}/{file.name}")
             if blob.exists():
                 blob.delete_blob()
         super().taken(file)

@@ -12,17 +12,13 @@ import threading
 from pathlib import Path
 from typing import Any
 
-URL_VARIABLE, POINTER_VARIABLE, LOG_VARIABLE = (
-    "GLOBOLATTE_STATE_URL",
-    "GLOBOLATTE_STATE_POINTER",
-    "GLOBOLATTE_PREDICTION_LOG",
-)
+URL_VARIABLE = "GLOBOLATTE_STATE_URL"
+POINTER_VARIABLE = "GLOBOLATTE_STATE_POINTER"
+LOG_VARIABLE = "GLOBOLATTE_PREDICTION_LOG"
 SECONDS_VARIABLE = "GLOBOLATTE_STATE_SECONDS"
-STATES, POINTER, LOG = (
-    "globolatte/serving/states",
-    "globolatte/serving/current_state",
-    "globolatte/serving/prediction_log",
-)
+STATES = "globolatte/serving/states"
+POINTER = "globolatte/serving/current_state"
+LOG = "globolatte/serving/prediction_log"
 KEPT_STATES = 2
 
 logger = logging.getLogger("azmlinfsrv.globolatte")

@@ -1,14 +1,17 @@
-"""Where the local endpoint keeps its files, and the one way they are written: whole or not at all."""
+"""Where the local endpoint keeps its files, what should run as one of them, and the one way they are written: whole or not at all."""
 
+import hashlib
 import json
 import os
 import secrets
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict
+from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
 from resources.atomic import write_text
-from resources.endpoint.endpoint import EndpointError
+from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, Mirror
 
 KEY_VARIABLE = "GLOBOLATTE_ENDPOINT_KEY"
 MARK_VARIABLE = "GLOBOLATTE_ENDPOINT_PROCESS"
@@ -18,61 +21,31 @@ KEPT_LOGS = 2
 LOG_BYTES = 5 * 1024 * 1024
 
 
-@dataclass(frozen=True)
 class EndpointFiles:
     """The files under the endpoints folder. Customer states (`states/`, `current_state`) belong to `resources.endpoint.serving_state`."""
 
-    folder: Path
-
-    @property
-    def desired(self) -> Path:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.desired = folder / "desired.json"
         """What should run."""
-        return self.folder / "desired.json"
-
-    @property
-    def observed(self) -> Path:
+        self.observed = folder / "run" / "observed.json"
         """What runs."""
-        return self.folder / "run" / "observed.json"
-
-    @property
-    def routes(self) -> Path:
+        self.routes = folder / "run" / "routes.json"
         """What the gateway is to do; written by the supervisor alone."""
-        return self.folder / "run" / "routes.json"
-
-    @property
-    def lock(self) -> Path:
+        self.lock = folder / "run" / "supervisor.lock"
         """Locked by the supervisor for as long as it lives."""
-        return self.folder / "run" / "supervisor.lock"
-
-    @property
-    def stopped(self) -> Path:
+        self.stopped = folder / "run" / "stopped"
         """Is there while the endpoint was stopped on purpose."""
-        return self.folder / "run" / "stopped"
-
-    @property
-    def port(self) -> Path:
+        self.port = folder / "port"
         """The gateway's port, so that the URL stays the same."""
-        return self.folder / "port"
-
-    @property
-    def key(self) -> Path:
+        self.key = folder / "key"
         """The key, unless the environment has one."""
-        return self.folder / "key"
-
-    @property
-    def state_pointer(self) -> Path:
+        self.state_pointer = folder / "current_state"
         """Names the current customer state."""
-        return self.folder / "current_state"
-
-    @property
-    def server_folder(self) -> Path:
+        self.server_folder = folder / "run" / "server"
         """The inference servers' working folder, with their logging configuration."""
-        return self.folder / "run" / "server"
-
-    @property
-    def prediction_log(self) -> Path:
+        self.prediction_log = folder / "prediction_log"
         """Where deployments write their answers."""
-        return self.folder / "prediction_log"
 
     def log(self, name: str) -> Path:
         """What a process prints."""
@@ -85,20 +58,40 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The document, or none if the file is not there."""
+    """The document; none if the file is missing, or damaged: whoever wrote it writes it anew."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
 
 
-def stamp(path: Path) -> tuple[int, int] | None:
-    """Changes whenever the file is replaced; none if it is not there."""
+def read_desired(files: EndpointFiles) -> DesiredState | None:
+    """What should run; none if there is no such file. Raises `ValueError` naming the file."""
     try:
-        found = path.stat()
+        document = json.loads(files.desired.read_text(encoding="utf-8"))
+        mirror = document.get("mirror")
+        return DesiredState(
+            {name: Deployment(**fields) for name, fields in document["deployments"].items()},
+            {name: int(percent) for name, percent in document["traffic"].items()},
+            Mirror(**mirror) if mirror else None,
+        )
     except FileNotFoundError:
         return None
-    return found.st_mtime_ns, found.st_ino
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        fault = error if isinstance(error, ValueError) else f"is no desired state ({error!r})"
+        raise ValueError(
+            f"{files.desired}: {fault}; what runs goes on running; deploy again with `globolatte endpoints deploy`"
+        ) from error
+
+
+def write_desired(files: EndpointFiles, desired: DesiredState) -> None:
+    """Declares what should run."""
+    write_json(files.desired, asdict(desired))
+
+
+def version_of(desired: DesiredState) -> str:
+    """A name for this content."""
+    return hashlib.sha256(json.dumps(asdict(desired), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def endpoint_key(files: EndpointFiles) -> str:
@@ -117,12 +110,9 @@ def endpoint_key(files: EndpointFiles) -> str:
         descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(32))
-        try:
+        with suppress(FileExistsError):
             os.link(new, files.key)  # whoever comes first wins, and nobody reads half a key
-        except FileExistsError:
-            pass
-        finally:
-            new.unlink()
+        new.unlink()
     return _usable(files.key.read_text().strip(), str(files.key))
 
 
@@ -136,12 +126,8 @@ def _usable(key: str, place: str) -> str:
 def rotate_log(path: Path) -> None:
     """Moves a log that has grown too large aside; `KEPT_LOGS` older ones are kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.stat().st_size < LOG_BYTES:
-        return
-    for number in range(KEPT_LOGS, 0, -1):
-        older = path.with_name(f"{path.name}.{number - 1}") if number > 1 else path
-        if older.exists():
-            older.replace(path.with_name(f"{path.name}.{number}"))
+    if path.exists() and path.stat().st_size >= LOG_BYTES:
+        RotatingFileHandler(path, backupCount=KEPT_LOGS, delay=True).doRollover()
 
 
 def last_lines(path: Path, count: int = 20) -> str:

@@ -1,4 +1,4 @@
-"""The endpoint's one URL: key, traffic split, mirror, health, request ids. A small ASGI application.
+"""The endpoint's one URL: key, traffic split, mirror, health, request ids; and its process, which watches over the supervisor.
 
 `POST /score` needs `Authorization: Bearer <key>`; the header `azureml-model-deployment` picks a deployment, as on Azure ML.
 `GET /health` needs no key. Every answer carries `x-request-id`, the caller's own if it sent one.
@@ -6,45 +6,37 @@
 
 import asyncio
 import hmac
-import json
+import os
 import random
+import socket
+import sys
 import uuid
 from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
 
-from resources.endpoint.local.files import EndpointFiles, read_json, stamp
+import aiohttp
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from resources.endpoint.endpoint import DEPLOYMENT_HEADER
+from resources.endpoint.local.files import EndpointFiles, endpoint_key, read_json
+from resources.endpoint.local.processes import BACKLOG, GRACE_SECONDS, spawn_supervisor
 from resources.endpoint.local.routing import RETRY_AFTER_SECONDS, NoRouteError, Route, Routes, choose, mirrors
-from resources.endpoint.local.upstream import Answer, SlowError, UnreachableError, Upstream
+from resources.endpoint.local.upstream import ANSWER_SECONDS, Upstream
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
-
-DEPLOYMENT_HEADER = "azureml-model-deployment"
 MIRRORED_HEADER = "x-globolatte-mirrored"
 REQUEST_ID = "x-request-id"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 LONGEST_REQUEST_ID = 100
-LOOK_SECONDS = 0.05
+LOOK_SECONDS, ORPHAN_LOOK_SECONDS = 0.05, 0.5
+SUCCESSOR_SECONDS = 30.0
+"""How long another supervisor has to take over from us before yet another is started."""
 MIRRORS_AT_ONCE = 32
+SERVER = "globolatte"
+"""In place of the names and versions of our libraries."""
 SECRET_PREFIX = "Bearer "  # noqa: S105 - the scheme's name
-
-
-@dataclass
-class Reply:
-    """What goes back to the caller."""
-
-    status: int
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def message(cls, status: int, text: str, **headers: str) -> "Reply":
-        """An error or a notice, in the form of the inference server's own."""
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return cls(status, json.dumps({"message": text}).encode(), named)
 
 
 class Gateway:
@@ -53,70 +45,55 @@ class Gateway:
     def __init__(self, files: EndpointFiles, key: str) -> None:
         self._files, self._secret = files, f"{SECRET_PREFIX}{key}".encode()
         self._routes = Routes()
-        self._stamp: tuple[int, int] | None = None
         self._upstream: Upstream
         self._counts: Counter[str] = Counter()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._mirroring = 0
+        self._mirroring: set[asyncio.Task[None]] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI's entry."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif scope["type"] == "http":
-            headers = {name.decode("latin-1"): value for name, value in scope["headers"]}
-            request_id = _request_id(headers)
-            reply = await self._reply(scope, receive, headers, request_id)
-            reply.headers[REQUEST_ID] = request_id
-            await _send(send, reply)
+    def application(self) -> web.Application:
+        """What a server runs."""
+        application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_in_one_form])
+        application.add_routes(
+            [web.post("/score", self._score), web.get("/health", self._health), web.get("/", self._health)]
+        )
+        application.cleanup_ctx.append(self._live)
+        return application
 
-    async def _reply(self, scope: Scope, receive: Receive, headers: dict[str, bytes], request_id: str) -> Reply:
-        path, method = scope["path"], scope["method"]
-        if path in ("/health", "/"):
-            return self._health() if method in ("GET", "HEAD") else _not_allowed(method, "GET")
-        if path != "/score":
-            return Reply.message(404, f"there is no {path[:60]}; POST /score or GET /health")
-        if method != "POST":
-            return _not_allowed(method, "POST")
-        if not hmac.compare_digest(headers.get("authorization", b""), self._secret):
+    async def _score(self, request: web.Request) -> web.Response:
+        if not hmac.compare_digest(request.headers.get("authorization", "").encode("utf-8", "replace"), self._secret):
             self._counts["refused"] += 1
-            text = "the key is missing or wrong; send it as 'Authorization: Bearer <key>'"
-            return Reply.message(401, text, www_authenticate="Bearer")
-        body = await _body(receive, headers)
-        if body is None:
-            return Reply.message(413, f"the body is over {MAX_BODY_BYTES:,} bytes; split it over several calls")
-        return await self._score(body, headers, request_id)
-
-    async def _score(self, body: bytes, headers: dict[str, bytes], request_id: str) -> Reply:
+            return _message(
+                401,
+                "the key is missing or wrong; send it as 'Authorization: Bearer <key>'",
+                {"www-authenticate": "Bearer"},
+            )
+        body = await request.read()
         self._counts["requests"] += 1
-        wanted = headers[DEPLOYMENT_HEADER].decode("latin-1") if DEPLOYMENT_HEADER in headers else None
-        onward = {REQUEST_ID: request_id, "content-type": "application/json"}
+        onward = {REQUEST_ID: request[REQUEST_ID], "content-type": "application/json"}
         try:
-            route, answer = await self._ask(body, onward, wanted)
+            route, answer = await self._ask(body, onward, request.headers.get(DEPLOYMENT_HEADER))
         except NoRouteError as error:
             self._counts["unanswered"] += 1
-            retry = {"retry_after": str(RETRY_AFTER_SECONDS)} if error.status >= 500 else {}
-            return Reply.message(error.status, str(error), **retry)
+            retry = {"retry-after": str(RETRY_AFTER_SECONDS)} if error.status >= 500 else {}
+            return _message(error.status, str(error), retry)
         self._mirror(body, onward, route)
-        kept = {
-            name: answer.headers[name] for name in ("content-type", "x-ms-run-fn-exec-ms") if name in answer.headers
-        }
-        return Reply(answer.status, answer.body, {**kept, DEPLOYMENT_HEADER: route.name})
+        answer.headers[DEPLOYMENT_HEADER] = route.name
+        return answer
 
-    async def _ask(self, body: bytes, headers: dict[str, str], wanted: str | None) -> tuple[Route, Answer]:
+    async def _ask(self, body: bytes, headers: dict[str, str], wanted: str | None) -> tuple[Route, web.Response]:
         """Asks a deployment, and once more another one (or the same anew) if the connection failed: scoring changes nothing."""
         failed: set[int] = set()
         for attempt in (1, 2):
             route = choose(self._routes, random.random(), wanted, {*failed, *self._upstream.suspects()})  # noqa: S311
             try:
                 return route, await self._upstream.score(route.port, body, headers)
-            except UnreachableError:
+            except TimeoutError as error:
+                raise NoRouteError(
+                    504,
+                    f"deployment {route.name!r}: no answer within {ANSWER_SECONDS:.0f} seconds; ask again, for fewer customers",
+                ) from error
+            except (aiohttp.ClientError, OSError):
                 failed.add(route.port)
                 self._counts["retried"] += attempt == 1
-            except SlowError as error:
-                raise NoRouteError(
-                    504, f"deployment {route.name!r}: {error}; ask again, for fewer customers"
-                ) from error
         raise NoRouteError(
             503, f"deployment {route.name!r} cannot be reached; it is being started, try again in a moment"
         )
@@ -125,28 +102,24 @@ class Gateway:
         target = mirrors(self._routes, answered.name, random.random()) if self._routes.mirror else None  # noqa: S311
         if target is None:
             return
-        if self._mirroring >= MIRRORS_AT_ONCE:
+        if len(self._mirroring) >= MIRRORS_AT_ONCE:
             self._counts["mirrors_dropped"] += 1
             return
         task = asyncio.create_task(self._send_copy(target, body, {**headers, MIRRORED_HEADER: "1"}))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._mirroring.add(task)
+        task.add_done_callback(self._mirroring.discard)
 
     async def _send_copy(self, target: Route, body: bytes, headers: dict[str, str]) -> None:
-        self._mirroring += 1
         try:
             await self._upstream.score(target.port, body, headers)
             self._counts["mirrored"] += 1
-        except (UnreachableError, SlowError):
+        except (aiohttp.ClientError, OSError):
             self._counts["mirrors_failed"] += 1
-        finally:
-            self._mirroring -= 1
 
-    def _health(self) -> Reply:
+    async def _health(self, _: web.Request) -> web.Response:
         routes = self._routes
-        healthy = any(route.healthy and route.traffic > 0 for route in routes.routes)
         document = {
-            "healthy": healthy,
+            "healthy": any(route.healthy and route.traffic > 0 for route in routes.routes),
             "routes": routes.version,
             "deployments": {
                 route.name: {
@@ -161,20 +134,17 @@ class Gateway:
             "in_flight": {str(port): count for port, count in self._upstream.in_flight.items()},
             "counts": dict(self._counts),
         }
-        return Reply(200, json.dumps(document).encode())
+        return web.json_response(document)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
-        """ASGI's lifespan: connections are opened before the first request and closed after the last."""
-        await receive()
+    async def _live(self, _: web.Application) -> AsyncIterator[None]:
+        """Connections are opened before the first request and closed after the last."""
         self._upstream = Upstream()
         self._look()
         watching = asyncio.create_task(self._watch())
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
+        yield
         watching.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._mirroring, return_exceptions=True)
         await self._upstream.close()
-        await send({"type": "lifespan.shutdown.complete"})
 
     async def _watch(self) -> None:
         while True:
@@ -184,42 +154,67 @@ class Gateway:
 
     def _look(self) -> None:
         """Takes over new routes. None are left when the supervisor has gone: the old ones stay good."""
-        now = stamp(self._files.routes)
-        if now is None or now == self._stamp:
-            return
-        self._routes, self._stamp = Routes.from_document(read_json(self._files.routes)), now
+        document = read_json(self._files.routes)
+        if document is not None and document["version"] != self._routes.version:
+            self._routes = Routes.from_document(document)
 
 
-def _request_id(headers: dict[str, bytes]) -> str:
-    """The caller's, if it can be used in a header and a log, else a new one."""
-    given = headers.get(REQUEST_ID, b"").decode("latin-1")
+@web.middleware
+async def _in_one_form(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Gives every answer its request id, and every refusal the form of the inference server's own."""
+    given = request.headers.get(REQUEST_ID, "")
     usable = 0 < len(given) <= LONGEST_REQUEST_ID and given.isascii() and given.isprintable()
-    return given if usable else uuid.uuid4().hex
+    request[REQUEST_ID] = given if usable else uuid.uuid4().hex
+    try:
+        answer = await handler(request)
+    except web.HTTPNotFound:
+        answer = _message(404, f"there is no {request.path[:60]}; POST /score or GET /health")
+    except web.HTTPMethodNotAllowed as error:
+        allowed = " or ".join(sorted(error.allowed_methods))
+        answer = _message(
+            405, f"{request.method} is not supported here; use {allowed}", {"allow": error.headers["allow"]}
+        )
+    except web.HTTPRequestEntityTooLarge:
+        answer = _message(413, f"the body is over {MAX_BODY_BYTES:,} bytes; split it over several calls")
+    answer.headers[REQUEST_ID] = request[REQUEST_ID]
+    answer.headers["server"] = SERVER
+    return answer
 
 
-async def _body(receive: Receive, headers: dict[str, bytes]) -> bytes | None:
-    """The request's body; none if it is too large, which is known before it is read where its length is given."""
-    length = headers.get("content-length", b"")
-    if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        return None
-    parts, size = [], 0
+def _message(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response({"message": text}, status=status, headers=headers)
+
+
+async def revive(files: EndpointFiles, supervisor: int, arguments: list[str]) -> None:
+    """Starts another supervisor if ours was killed. It will end this process and start everything afresh."""
     while True:
-        message = await receive()
-        part = message.get("body", b"")
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            return None
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts)
+        await asyncio.sleep(ORPHAN_LOOK_SECONDS)
+        if os.getppid() != supervisor and not files.stopped.exists():
+            spawn_supervisor(files, arguments)
+            await asyncio.sleep(SUCCESSOR_SECONDS)
 
 
-def _not_allowed(method: str, allowed: str) -> Reply:
-    return Reply.message(405, f"{method} is not supported here; use {allowed}", allow=allowed)
+def main() -> None:
+    """`python -m resources.endpoint.local.gateway FOLDER DESCRIPTOR SUPERVISOR_PID ARGUMENT...`."""
+    folder, descriptor, supervisor, *arguments = sys.argv[1:]
+    files = EndpointFiles(Path(folder))
+    application = Gateway(files, endpoint_key(files)).application()
+
+    async def watched(_: web.Application) -> AsyncIterator[None]:
+        watching = asyncio.create_task(revive(files, int(supervisor), arguments))
+        yield
+        watching.cancel()
+
+    application.cleanup_ctx.append(watched)
+    web.run_app(
+        application,
+        sock=socket.socket(fileno=int(descriptor)),
+        backlog=BACKLOG,
+        shutdown_timeout=GRACE_SECONDS,
+        access_log=None,
+        print=None,
+    )
 
 
-async def _send(send: Send, reply: Reply) -> None:
-    headers = {"content-type": "application/json", **reply.headers, "content-length": str(len(reply.body))}
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": reply.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": reply.body})
+if __name__ == "__main__":
+    main()

@@ -1,26 +1,54 @@
-"""Processes by id and start time: who lives, who belongs to whom, and ending them.
+"""Processes by id and start time: how the supervisor and its children are started, who lives, and how they are ended.
 
 A process id alone names nobody: it may be another's by now.
 """
 
-import contextlib
 import os
 import signal
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import psutil
 
-from resources.endpoint.local.files import MARK_VARIABLE, EndpointFiles, read_json
+from resources.endpoint.endpoint import Deployment
+from resources.endpoint.local.files import KEY_VARIABLE, MARK_VARIABLE, EndpointFiles, read_json, rotate_log, write_json
 
-GRACE_SECONDS = 10.0
+PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent.parent
+ENTRY_SCRIPT = PROJECT_ROOT / "globolatte_ml" / "score.py"
+LOOPBACK = "127.0.0.1"
+BACKLOG = 512
+GRACE_SECONDS, ORPHANS_SECONDS = 15.0, 10.0
+SERVER_THREADS = 4
+SERVER_OPTIONS = (
+    f"--worker-class gthread --threads {SERVER_THREADS} --keep-alive 75 --graceful-timeout {GRACE_SECONDS:.0f} "
+    "--no-control-socket"
+)
+"""gunicorn's default worker closes the connection after each answer; this one keeps it for the gateway's next request."""
+
+LOGGING = {
+    "version": 1,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s [%(process)d] %(name)s - %(message)s"}},
+    "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}},
+    "loggers": {
+        "azmlinfsrv": {"level": "WARNING", "handlers": ["stdout"], "propagate": False},
+        "azmlinfsrv.globolatte": {"level": "INFO"},
+        "azmlinfsrv.user_script": {"level": "INFO"},
+        "azmlinfsrv.trace": {"level": "CRITICAL"},
+        "gunicorn.access": {"level": "WARNING", "handlers": ["stdout"], "propagate": False},
+        "gunicorn.error": {"level": "INFO", "handlers": ["stdout"], "propagate": False},
+    },
+}
+"""The inference server's own configuration writes three lines for each request: a log without end. Errors stay."""
 
 
-@dataclass(frozen=True)
-class ProcessId:
+class ProcessId(NamedTuple):
     """One process of this machine, for good. `started` is its start time in seconds since 1970, as psutil tells it."""
 
     pid: int
@@ -42,71 +70,127 @@ class ProcessId:
         return now is not None and abs(now.started - self.started) < 0.05
 
 
-def members_of_group(group: int) -> list[ProcessId]:
-    """The living processes of a process group."""
-    return _living(pid for pid in psutil.pids() if _group_of(pid) == group)
-
-
-def members_of_session(session: int) -> list[ProcessId]:
-    """The living processes of a session."""
-    return _living(pid for pid in psutil.pids() if _session_of(pid) == session)
-
-
-def send(target: ProcessId, number: signal.Signals) -> None:
-    """Signals a process if it is still this one."""
-    if target.alive:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(target.pid, number)
-
-
 def end_all(targets: Iterable[ProcessId], grace: float = GRACE_SECONDS) -> None:
     """Asks processes to end, and ends those that did not within `grace` seconds."""
-    left = list(targets)
-    for target in left:
-        send(target, signal.SIGTERM)
-    deadline = time.monotonic() + grace
-    while (left := [target for target in left if target.alive]) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    for target in left:
-        send(target, signal.SIGKILL)
-    while any(target.alive for target in left):
-        time.sleep(0.02)
+    left = [target for target in targets if target.alive]
+    for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, float("inf"))):
+        for target in left:
+            with suppress(ProcessLookupError):
+                os.kill(target.pid, number)
+        deadline = time.monotonic() + seconds
+        while (left := [target for target in left if target.alive]) and time.monotonic() < deadline:
+            time.sleep(0.02)
 
 
-def _living(pids: Iterable[int]) -> list[ProcessId]:
-    found = (ProcessId.of(pid) for pid in pids)
-    return [process for process in found if process is not None]
+@dataclass
+class Child:
+    """A process of ours, leader of its own group."""
+
+    process: subprocess.Popen[bytes]
+    id: ProcessId
+    port: int
+    started_at: float
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs; a child that ended is reaped on the way."""
+        return self.process.poll() is None
+
+    def end(self, grace: float = GRACE_SECONDS) -> None:
+        """Ends it and whatever it started: gently first, by force after `grace` seconds."""
+        end_all([self.id], grace)
+        end_all(_living(lambda process: os.getpgid(process.pid) == self.id.pid), grace=1.0)
+        self.process.wait()
 
 
-def _group_of(pid: int) -> int | None:
-    try:
-        return os.getpgid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
+def listen(port: int | None) -> socket.socket:
+    """A listening socket on the loopback address. Raises `OSError` if the port is taken."""
+    return socket.create_server((LOOPBACK, port or 0), backlog=BACKLOG)
 
 
-def _session_of(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
+def start_deployment(files: EndpointFiles, name: str, deployment: Deployment, log_seconds: float) -> Child:
+    """An inference server with our scoring script, on a free port."""
+    write_json(files.server_folder / "logging.json", LOGGING)
+    environment = {
+        **{variable: value for variable, value in os.environ.items() if variable != KEY_VARIABLE},
+        "AML_APP_ROOT": str(files.server_folder),
+        "GLOBOLATTE_DEPLOYMENT": name,
+        "GLOBOLATTE_MODEL_VERSION": deployment.model_version,
+        "GLOBOLATTE_STATE_POINTER": str(files.state_pointer),
+        "GLOBOLATTE_PREDICTION_LOG": str(files.prediction_log),
+        "GLOBOLATTE_PREDICTION_LOG_SECONDS": str(log_seconds),
+        "GUNICORN_CMD_ARGS": SERVER_OPTIONS,
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    with listen(None) as listener:
+        port = listener.getsockname()[1]
+        server = ["--model_dir", deployment.model_folder, "--entry_script", str(ENTRY_SCRIPT), "--port", str(port)]
+        command = [sys.executable, "-m", "resources.endpoint.local.inference_server", str(listener.fileno()), *server]
+        return _start(files, name, command, environment, listener)
+
+
+def start_gateway(files: EndpointFiles, listener: socket.socket, options: list[str]) -> Child:
+    """The gateway, on the supervisor's own socket: while it starts again, callers wait instead of being refused.
+
+    `options` are the supervisor's own, with which the gateway would start another one, should it find itself an orphan.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "resources.endpoint.local.gateway",
+        str(files.folder),
+        str(listener.fileno()),
+    ]
+    return _start(files, "gateway", [*command, str(os.getpid()), *options], dict(os.environ), listener)
+
+
+def _start(
+    files: EndpointFiles, name: str, command: list[str], environment: dict[str, str], listener: socket.socket
+) -> Child:
+    log = files.log(name)
+    rotate_log(log)
+    environment[MARK_VARIABLE] = str(files.folder)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_ROOT), environment.get("PYTHONPATH")]))
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=PROJECT_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            pass_fds=[listener.fileno()],
+            process_group=0,
+        )
+    found = ProcessId.of(process.pid) or ProcessId(process.pid, time.time())
+    return Child(process, found, listener.getsockname()[1], time.monotonic())
+
+
+def spawn_supervisor(files: EndpointFiles, arguments: list[str]) -> subprocess.Popen[bytes]:
+    """A supervisor with a session of its own: it outlives whoever starts it."""
+    environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
+    command = [sys.executable, "-m", "resources.endpoint.local.supervisor", *arguments]
+    log = files.log("supervisor")
+    rotate_log(log)
+    with log.open("ab") as stream:
+        return subprocess.Popen(
+            command,
+            cwd=PROJECT_ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def recorded(files: EndpointFiles) -> tuple[ProcessId | None, list[ProcessId]]:
     """The supervisor, as its lock names it, and its children, as last written down."""
-    supervisor = _read(files.lock)
-    observed: dict[str, Any] = _read(files.observed) or {}
+    supervisor, observed = read_json(files.lock), read_json(files.observed) or {}
     entries = [observed.get("gateway"), *observed.get("deployments", [])]
     children = [ProcessId(*entry["process"]) for entry in entries if entry and entry.get("process")]
     return (ProcessId(*supervisor) if supervisor else None), children
-
-
-def _read(file: Path) -> Any:
-    """A file's JSON; none if it is missing or damaged."""
-    try:
-        return read_json(file)
-    except ValueError:
-        return None
 
 
 def marked(files: EndpointFiles) -> list[ProcessId]:
@@ -114,25 +198,22 @@ def marked(files: EndpointFiles) -> list[ProcessId]:
 
     A process that was started an instant before its supervisor was killed is in no record, but it has the mark.
     """
-    found = []
+    return list(_living(lambda process: process.environ().get(MARK_VARIABLE) == str(files.folder)))
+
+
+def _living(fits: Callable[[psutil.Process], bool]) -> Iterator[ProcessId]:
+    """The living processes that fit; neither this one nor those that we may not look at."""
     for process in psutil.process_iter():
-        try:
-            if process.environ().get(MARK_VARIABLE) == str(files.folder) and process.pid != os.getpid():
-                found.append(ProcessId.of(process.pid))
-        except (psutil.Error, OSError):
-            continue
-    return [process for process in found if process is not None]
-
-
-def orphans(files: EndpointFiles) -> list[ProcessId]:
-    """The living processes of an earlier supervisor. An id that was recorded counts only together with its start time."""
-    _, children = recorded(files)
-    found = {child.pid: child for child in children if child.alive} | {child.pid: child for child in marked(files)}
-    return sorted(found.values(), key=lambda process: process.started)
+        with suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and fits(process) and (found := ProcessId.of(process.pid)) is not None:
+                yield found
 
 
 def end_orphans(files: EndpointFiles) -> int:
-    """Ends them; returns how many there were."""
-    found = orphans(files)
-    end_all(found)
+    """Ends the living processes of an earlier supervisor; returns how many there were.
+
+    An id that was recorded counts only together with its start time.
+    """
+    found = {child.pid: child for child in (*recorded(files)[1], *marked(files)) if child.alive}
+    end_all(sorted(found.values(), key=lambda process: process.started), ORPHANS_SECONDS)
     return len(found)

@@ -3,15 +3,14 @@
 import datetime as dt
 import http.client
 import json
-import signal
 import time
+import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from resources.endpoint.endpoint import Deployment
-from resources.endpoint.local.children import GRACE_SECONDS, LOOPBACK, Child
-from resources.endpoint.local.processes import send
+from resources.endpoint.local.processes import GRACE_SECONDS, LOOPBACK, Child
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
 STEADY_SECONDS = 60.0
@@ -22,19 +21,14 @@ SILENT_SECONDS = 30.0
 START_SECONDS = 60.0
 
 
-def get_json(port: int, path: str, timeout: float = LOOK_TIMEOUT) -> dict[str, Any]:
+_past_any_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def get_json(port: int, path: str) -> dict[str, Any]:
     """What a process of ours tells of itself. Raises `OSError`, `http.client.HTTPException` or `ValueError`."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        content = response.read()
-        if response.status != http.client.OK:
-            raise ValueError(f"{path} answered {response.status}")
-        document: dict[str, Any] = json.loads(content)
+    with _past_any_proxy.open(f"http://{LOOPBACK}:{port}{path}", timeout=LOOK_TIMEOUT) as response:
+        document: dict[str, Any] = json.load(response)
         return document
-    finally:
-        connection.close()
 
 
 @dataclass
@@ -88,7 +82,7 @@ class Slot:
             return True
         if self._asked_to_end_at is None:
             self._asked_to_end_at = now
-            send(child.id, signal.SIGTERM)
+            child.process.terminate()
         if not child.alive or now - self._asked_to_end_at > GRACE_SECONDS:
             child.end(grace=0.0)
             self.child = None

@@ -15,16 +15,16 @@ import socket
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
 from resources.endpoint.endpoint import DesiredState, EndpointError
-from resources.endpoint.local import desired_state
-from resources.endpoint.local.children import listen, start_deployment, start_gateway
-from resources.endpoint.local.files import EndpointFiles, read_json, stamp, write_json
-from resources.endpoint.local.processes import ProcessId, end_orphans
+from resources.endpoint.local.files import EndpointFiles, read_desired, read_json, version_of, write_json
+from resources.endpoint.local.processes import ProcessId, end_orphans, listen, start_deployment, start_gateway
+from resources.endpoint.local.routing import Route, Routes
 from resources.endpoint.local.slots import DeploymentSlot, Slot
 
 TICK_SECONDS = 0.1
@@ -56,8 +56,8 @@ class Supervisor:
     def __init__(self, options: Options) -> None:
         self._files, self._options = EndpointFiles(options.folder.resolve()), options
         self._desired, self._problem = DesiredState(), ""
-        self._desired_stamp: tuple[int, int] | None = None
         self._deployments: list[DeploymentSlot] = []
+        self._routes = Routes()
         self._stop = False
         self._written: dict[Path, Any] = {}
 
@@ -73,16 +73,11 @@ class Supervisor:
                 _say("stopped before it began")
                 return
             with _listen(self._files, self._options.port) as listener:
-                self._gateway = Slot(
-                    "gateway", lambda: start_gateway(self._files, listener, self._arguments), "/health"
-                )
+                arguments = self._options.arguments()
+                self._gateway = Slot("gateway", partial(start_gateway, self._files, listener, arguments), "/health")
                 self._port = listener.getsockname()[1]
                 _say(f"serving on http://127.0.0.1:{self._port}")
                 self._loop()
-
-    @property
-    def _arguments(self) -> list[str]:
-        return self._options.arguments()
 
     def _loop(self) -> None:
         try:
@@ -103,7 +98,7 @@ class Supervisor:
         for slot in [self._gateway, *self._deployments]:
             if not self._stop and not (isinstance(slot, DeploymentSlot) and slot.draining_since is not None):
                 slot.tend()
-        self._write(self._files.routes, self._routes())
+        self._route()
         if not self._routed:
             self._gateway.look_soon()
         self._end_drained()
@@ -113,34 +108,28 @@ class Supervisor:
         self._stop = True
 
     def _read_desired(self) -> None:
-        now = stamp(self._files.desired)
-        if now == self._desired_stamp:
-            return
-        if now is None and self._desired.deployments:
-            self._problem = f"{self._files.desired} is gone; what runs goes on running"
-            return
-        self._desired_stamp = now
+        before, self._problem = self._problem, ""
         try:
-            self._desired, self._problem = desired_state.read(self._files), ""
+            desired = read_desired(self._files)
+            if desired is not None:
+                self._desired = desired
+            elif self._desired.deployments:
+                self._problem = f"{self._files.desired} is gone; what runs goes on running"
         except ValueError as error:
             self._problem = str(error)
-            _say(f"{error}; what runs goes on running")
+        if self._problem not in ("", before):
+            _say(self._problem)
 
     def _reconcile(self) -> None:
         wanted = self._desired.deployments
         for name, deployment in wanted.items():
             if not any(slot.name == name and slot.deployment == deployment for slot in self._kept()):
-                self._deployments.append(self._new_slot(name))
+                _say(f"{name}: model version {deployment.model_version}")
+                launch = partial(start_deployment, self._files, name, deployment, self._options.log_seconds)
+                self._deployments.append(DeploymentSlot(name, launch, "/score", deployment=deployment))
         for slot in self._kept():
             if slot.name not in wanted or (wanted[slot.name] != slot.deployment and self._replaced(slot)):
                 slot.draining_since = time.monotonic()
-
-    def _new_slot(self, name: str) -> DeploymentSlot:
-        deployment, files, seconds = self._desired.deployments[name], self._files, self._options.log_seconds
-        _say(f"{name}: model version {deployment.model_version}")
-        return DeploymentSlot(
-            name, lambda: start_deployment(files, name, deployment, seconds), "/score", deployment=deployment
-        )
 
     def _kept(self) -> list[DeploymentSlot]:
         return [slot for slot in self._deployments if slot.draining_since is None]
@@ -159,29 +148,29 @@ class Supervisor:
                 found[slot.name] = slot
         return found
 
-    def _routes(self) -> dict[str, Any]:
-        routes = [
-            {
-                "name": name,
-                "port": slot.child.port if slot.child is not None else 0,
-                "healthy": slot.healthy,
-                "traffic": self._desired.traffic.get(name, 0),
-                "model_version": slot.deployment.model_version,
-            }
+    def _route(self) -> None:
+        """Writes down for the gateway where everything is, under another version if it changed."""
+        traffic = self._desired.traffic
+        routes = tuple(
+            Route(
+                name,
+                slot.child.port if slot.child else 0,
+                slot.healthy,
+                traffic.get(name, 0),
+                slot.deployment.model_version,
+            )
             for name, slot in self._serving().items()
-        ]
-        mirror = asdict(self._desired.mirror) if self._desired.mirror is not None else None
+        )
         problems = {slot.name: slot.last_error for slot in self._kept() if slot.last_error is not None}
-        content = {"routes": routes, "mirror": mirror, "problems": problems}
-        before = self._written.get(self._files.routes, {})
-        if before and {**content, "version": before["version"]} == before:
-            return dict(before)
-        return {**content, "version": f"{time.time_ns():x}"}
+        now = Routes(self._routes.version, routes, self._desired.mirror, problems)
+        if now != self._routes or not now.version:
+            self._routes = replace(now, version=f"{time.time_ns():x}")
+        self._write(self._files.routes, asdict(self._routes))
 
     @property
     def _routed(self) -> bool:
         """Whether the gateway said that it goes by the newest routes."""
-        return bool(self._gateway.status.get("routes") == self._written.get(self._files.routes, {}).get("version"))
+        return bool(self._gateway.status.get("routes") == self._routes.version)
 
     def _end_drained(self) -> None:
         """Ends what drains once the gateway sends it nothing more and waits for nothing from it."""
@@ -195,15 +184,14 @@ class Supervisor:
                 _say(f"{slot.name}: model version {slot.deployment.model_version} ended")
 
     def _observed(self) -> dict[str, Any]:
-        version, gateway = desired_state.version_of(self._desired), self._gateway
         settled = self._routed and len(self._deployments) == len(self._kept())
         return {
-            "supervisor": {"process": _process(ProcessId.of(os.getpid()))},
-            "desired": version,
+            "supervisor": {"process": ProcessId.of(os.getpid())},
+            "desired": version_of(self._desired),
             "problem": self._problem,
             "routed": self._routed,
             "settled": settled and all(slot.healthy for slot in self._deployments),
-            "gateway": {**_entry(gateway), "port": self._port},
+            "gateway": {**_entry(self._gateway), "port": self._port},
             "deployments": [
                 {
                     **_entry(slot),
@@ -230,15 +218,11 @@ class Supervisor:
         _say("stopped")
 
 
-def _process(process: ProcessId | None) -> list[float] | None:
-    return [process.pid, process.started] if process is not None else None
-
-
 def _entry(slot: Slot) -> dict[str, Any]:
     child = slot.child
     return {
         "name": slot.name,
-        "process": _process(child.id) if child is not None else None,
+        "process": child.id if child is not None else None,
         "port": child.port if child is not None else None,
         "healthy": slot.healthy,
         "restarts": slot.restarts,
@@ -262,7 +246,7 @@ def _locked(files: EndpointFiles) -> IO[str]:
         lock.close()
         raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
     lock.truncate(0)
-    lock.write(json.dumps(_process(ProcessId.of(os.getpid()))))
+    lock.write(json.dumps(ProcessId.of(os.getpid())))
     lock.flush()
     return lock
 
@@ -276,10 +260,7 @@ def _listen(files: EndpointFiles, port: int | None) -> socket.socket:
             raise EndpointError(
                 f"port {port} of GLOBOLATTE_ENDPOINT_PORT cannot be used ({error}); choose another, or leave it out for a free one"
             ) from error
-    try:
-        remembered = read_json(files.port)
-    except ValueError:
-        remembered = None  # damaged: another port is found and remembered
+    remembered = read_json(files.port)
     if isinstance(remembered, int):
         with suppress(OSError):
             return listen(remembered)
@@ -294,9 +275,8 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=None)
     parser.add_argument("--log-seconds", type=float, default=30.0)
-    arguments = parser.parse_args()
     try:
-        Supervisor(Options(arguments.folder, arguments.port, arguments.log_seconds)).run()
+        Supervisor(Options(**vars(parser.parse_args()))).run()
     except AlreadyRunningError as error:
         _say(str(error))
         return ALREADY_RUNNING

@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.ml.azureml.data_assets import MLTABLE, ensure_data
+from globolatte_ml.automl_table import TARGET, write_tables
+from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.snapshot import read_snapshot
+from resources.ml.azureml.data_assets import MLTABLE, ensure_by_content
 from resources.ml.azureml.faults import AzureMLError, faults_of
-from resources.ml.azureml.files import job_page
 from resources.ml.azureml.jobs import run_job
-from resources.ml.azureml.provenance import hash_of_files
-from resources.ml.azureml.training_jobs import OUT, JobParts, named, on_serverless, snapshot_input
+from resources.ml.azureml.training_jobs import OUT, JobParts, limited, named, snapshot_input
 from resources.ml.azureml.workspace import Workspace
 from resources.ml.ml_platform import Snapshot
 from resources.ml.training_method import AutoMLMethod
@@ -24,11 +25,8 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Command
 
 TRAINING_TABLE, VALIDATION_TABLE = "globolatte-automl-training", "globolatte-automl-validation"
-BEST_CHILD_TAG, BEST_CHILD_PROPERTY, ALGORITHM_PROPERTY = (
-    "automl_best_child_run_id",
-    "best_child_run_id",
-    "run_algorithm",
-)
+BEST_CHILD_TAG, BEST_CHILD_PROPERTY = "automl_best_child_run_id", "best_child_run_id"
+ALGORITHM_PROPERTY = "run_algorithm"
 BEST_MODEL = "best_model"
 ARTIFACTS = "azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{child}/outputs/"
 """Where Azure keeps what a trial left: `model.onnx` beside its own `mlflow-model`."""
@@ -46,53 +44,37 @@ def run(
     search = named(method, parts, snapshot.name, tables=tables)
     found = run_job(workspace, search, lambda name: automl_job(parts, method, tables, name), say)
     child, algorithm = best_child(workspace, found)
-    say(f"Azure ML job {found} found {algorithm}: {job_page(workspace, child)}")
+    say(f"Azure ML job {found} found {algorithm}: {workspace.job_page(child)}")
     adoption = named(method, parts, snapshot.name, found=child)
     return run_job(workspace, adoption, lambda name: adoption_job(parts, method, (child, algorithm), name), say)
 
 
 def ensure_tables(workspace: Workspace, snapshot: Snapshot) -> Tables:
     """The tables of a snapshot as MLTable assets, versioned by their content; their addresses."""
-    from globolatte_ml.automl_table import write_tables
-    from globolatte_ml.data.columns import InvalidDataError
-    from globolatte_ml.data.snapshot import read_snapshot
-
     with tempfile.TemporaryDirectory(prefix="globolatte-tables-") as scratch:
         try:
             training, validation = write_tables(read_snapshot(snapshot.folder), Path(scratch))
         except InvalidDataError as error:
-            raise AzureMLError(
-                f"snapshot {snapshot.name}", str(error), "mend what it says, then run it again"
-            ) from None
+            remedy = "mend what it says, then run it again"
+            raise AzureMLError(f"snapshot {snapshot.name}", str(error), remedy) from None
         tags = {"snapshot": snapshot.name}
-        first, second = (
-            _ensure_table(workspace, name, folder, tags)
-            for name, folder in ((TRAINING_TABLE, training), (VALIDATION_TABLE, validation))
+        return (
+            ensure_by_content(workspace, TRAINING_TABLE, training, MLTABLE, tags),
+            ensure_by_content(workspace, VALIDATION_TABLE, validation, MLTABLE, tags),
         )
-    return first, second
-
-
-def _ensure_table(workspace: Workspace, name: str, folder: Path, tags: dict[str, str]) -> str:
-    version = hash_of_files(folder)
-    ensure_data(workspace, name, version, folder, MLTABLE, tags)
-    return f"azureml:{name}:{version}"
 
 
 def automl_job(parts: JobParts, method: AutoMLMethod, tables: Tables, name: str) -> "ClassificationJob":
     """Azure's search for a classifier. Serverless it takes the size that Azure chooses: the SDK writes a size that the service refuses."""
     from azure.ai.ml import Input, Output, automl
 
-    from globolatte_ml.automl_table import TARGET
-
     training, validation = (Input(type=MLTABLE, path=path) for path in tables)
-    compared: dict[str, Any] = (
-        {"validation_data": validation} if method.folds is None else {"n_cross_validations": method.folds}
-    )
     job = automl.classification(
         training_data=training,
         target_column_name=TARGET,
         primary_metric=method.metric.value,
-        **compared,
+        validation_data=validation if method.folds is None else None,
+        n_cross_validations=method.folds,
         **({"compute": parts.compute} if parts.compute else {}),
     )
     job.outputs = {
@@ -113,24 +95,19 @@ def automl_job(parts: JobParts, method: AutoMLMethod, tables: Tables, name: str)
         enable_vote_ensemble=False,
         blocked_training_algorithms=[algorithm.value for algorithm in method.blocked] or None,
     )
-    dressed: ClassificationJob = parts.dress(job, name)
-    return dressed
+    return parts.dress(job, name)
 
 
 def best_child(workspace: Workspace, search: str) -> tuple[str, str]:
     """The run of a search's best trial, and its algorithm. Raises `AzureMLError` if no trial got to its end."""
-    page = job_page(workspace, search)
+    page = workspace.job_page(search)
     with faults_of(f"job {search}", page):
         job = workspace.client.jobs.get(search)
         said: dict[str, Any] = {**(job.properties or {}), **(job.tags or {})}
         child = said.get(BEST_CHILD_TAG) or said.get(BEST_CHILD_PROPERTY)
         if not child:
-            raise AzureMLError(
-                f"job {search}",
-                "names no best trial",
-                "raise minutes and trial_minutes in [automl], then run it again",
-                page,
-            )
+            remedy = "raise minutes and trial_minutes in [automl], then run it again"
+            raise AzureMLError(f"job {search}", "names no best trial", remedy, page)
         algorithm = (workspace.client.jobs.get(child).properties or {}).get(ALGORITHM_PROPERTY, "unknown")
     return str(child), str(algorithm)
 
@@ -151,7 +128,4 @@ def adoption_job(parts: JobParts, method: AutoMLMethod, found: tuple[str, str], 
         },
         outputs={OUT: Output(type="uri_folder")},
     )
-    on_serverless(parts, job)
-    job.set_limits(timeout=int(parts.settings.job_hours * 3600))
-    dressed: Command = parts.dress(job, name)
-    return dressed
+    return limited(parts, job, name)

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none
 from resources.ml.azureml.workspace import Workspace, provisioning_state
 from resources.settings.azureml import PREFIX, AzureMLSettings, ComputeKind, ComputeTier
 
@@ -62,26 +62,17 @@ def ensure_kubernetes(workspace: Workspace, name: str) -> str:
 
 def _ensure(workspace: Workspace, name: str, definition: "Compute | None") -> str:
     """Leaves a compute that is there as it is, unless making it failed: that is tried again."""
-    page = workspace.studio(f"compute/{name}/details")
-    with faults_of(f"compute {name}", page):
-        state = _state(workspace, name)
-        if state is not None and state != FAILED:
-            return name
-        if definition is None:
-            raise AzureMLError(
-                f"compute {name}",
-                "is not attached to the workspace" if state is None else "was attached, but is failed",
-                f"name its cluster by {PREFIX}KUBERNETES_CLUSTER, or attach it in the studio",
-                page,
-            )
+    what, page = f"compute {name}", workspace.studio(f"compute/{name}/details")
+    there = found_or_none(what, lambda: workspace.client.compute.get(name), page)
+    if there is not None and provisioning_state(there) != FAILED:
+        return name
+    if definition is None:
+        raise AzureMLError(
+            what,
+            "is not attached to the workspace" if there is None else "was attached, but is failed",
+            f"name its cluster by {PREFIX}KUBERNETES_CLUSTER, or attach it in the studio",
+            page,
+        )
+    with faults_of(what, page):
         workspace.client.compute.begin_create_or_update(definition).result()
     return name
-
-
-def _state(workspace: Workspace, name: str) -> str | None:
-    try:
-        return provisioning_state(workspace.client.compute.get(name))
-    except Exception as error:
-        if is_missing(error):
-            return None
-        raise

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from resources.ml.azureml.faults import faults_of, is_missing
+from resources.ml.azureml.faults import faults_of, found_or_none
+from resources.ml.azureml.provenance import hash_of_files
 from resources.ml.azureml.workspace import Workspace, datastore_uri
 
 if TYPE_CHECKING:
@@ -20,13 +21,7 @@ URI_FILE, URI_FOLDER, MLTABLE = "uri_file", "uri_folder", "mltable"
 
 def find_data(workspace: Workspace, name: str, version: str) -> "Data | None":
     """One version, or none."""
-    with faults_of(f"data asset {name}:{version}"):
-        try:
-            return workspace.client.data.get(name, version=version)
-        except Exception as error:
-            if is_missing(error):
-                return None
-            raise
+    return found_or_none(f"data asset {name}:{version}", lambda: workspace.client.data.get(name, version=version))
 
 
 def ensure_data(
@@ -46,6 +41,13 @@ def ensure_data(
         return workspace.client.data.create_or_update(asset)
 
 
+def ensure_by_content(workspace: Workspace, name: str, path: Path, kind: str, tags: Mapping[str, str]) -> str:
+    """A folder, or a file that is alone in its folder, versioned by its content; its address."""
+    version = hash_of_files(path if path.is_dir() else path.parent)
+    ensure_data(workspace, name, version, path, kind, tags)
+    return f"azureml:{name}:{version}"
+
+
 def mark_latest(workspace: Workspace, asset: "Data") -> None:
     """Makes a version the one kept last: one write of one tag."""
     asset.tags = {**(asset.tags or {}), KEPT_AT: dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")}
@@ -55,14 +57,8 @@ def mark_latest(workspace: Workspace, asset: "Data") -> None:
 
 def latest_data(workspace: Workspace, name: str) -> "Data | None":
     """The version kept last, or none."""
-    with faults_of(f"data asset {name}"):
-        try:
-            versions = list(workspace.client.data.list(name=name))
-        except Exception as error:
-            if is_missing(error):
-                return None
-            raise
-    kept = [version for version in versions if KEPT_AT in (version.tags or {})]
+    versions = found_or_none(f"data asset {name}", lambda: list(workspace.client.data.list(name=name)))
+    kept = [version for version in versions or [] if KEPT_AT in (version.tags or {})]
     return max(kept, key=lambda version: version.tags[KEPT_AT], default=None)
 
 
@@ -83,7 +79,7 @@ def snowflake_connection(name: str) -> "WorkspaceConnection":
     )
 
 
-def examples_import(connection: str, query: str = QUERY) -> "DataImport":
+def examples_import(connection: str) -> "DataImport":
     """The training examples as an MLTable, imported on every request; each import is a version."""
     from azure.ai.ml.data_transfer import Database
     from azure.ai.ml.entities import DataImport
@@ -91,12 +87,6 @@ def examples_import(connection: str, query: str = QUERY) -> "DataImport":
     return DataImport(
         name=EXAMPLES,
         type="mltable",
-        source=Database(connection=f"azureml:{connection}", query=query),
+        source=Database(connection=f"azureml:{connection}", query=QUERY),
         path=datastore_uri("globolatte/imports/${{name}}"),
     )
-
-
-def import_examples(workspace: Workspace, connection: str) -> str:
-    """Begins an import; the name of its job."""
-    with faults_of(f"connection {connection}", workspace.studio("data/import")):
-        return str(workspace.client.data.import_data(data_import=examples_import(connection)).name)

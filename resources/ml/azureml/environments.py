@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from resources.ml.azureml.faults import faults_of, is_missing
+from resources.ml.azureml.faults import faults_of, found_or_none
 from resources.ml.azureml.provenance import hash_of_values
 from resources.ml.azureml.workspace import Workspace
 from resources.settings.settings import PROJECT_ROOT
@@ -46,12 +46,12 @@ def conda_file(packages: Sequence[str], name: str) -> dict[str, Any]:
 def training_environment(workspace: Workspace) -> "Environment":
     """What training jobs run in."""
     conda = conda_file((*TRAINING_PACKAGES, "azureml-mlflow"), "globolatte-training")
-    return _environment("globolatte-training", workspace.settings.image, conda)
+    return _environment(workspace.settings.image, conda)
 
 
 def serving_environment(workspace: Workspace, conda: dict[str, Any]) -> "Environment":
     """What deployments run in: `conda` is what `serving_conda` gives."""
-    return _environment("globolatte-serving", workspace.settings.inference_image, conda)
+    return _environment(workspace.settings.inference_image, conda)
 
 
 def serving_conda(*, collects_data: bool) -> dict[str, Any]:
@@ -67,25 +67,22 @@ def batch_conda() -> dict[str, Any]:
 
 def batch_environment(workspace: Workspace, conda: dict[str, Any]) -> "Environment":
     """What batch deployments run in."""
-    return _environment("globolatte-batch", workspace.settings.image, conda)
+    return _environment(workspace.settings.image, conda)
 
 
-def _environment(name: str, image: str, conda: dict[str, Any]) -> "Environment":
+def _environment(image: str, conda: dict[str, Any]) -> "Environment":
     from azure.ai.ml.entities import Environment
 
     version = hash_of_values({"image": image, "conda": conda})
-    return Environment(name=name, version=version, image=image, conda_file=conda)
+    return Environment(name=conda["name"], version=version, image=image, conda_file=conda)
 
 
 def ensure_environment(workspace: Workspace, environment: "Environment") -> str:
     """Registers an environment if it is not there; its address."""
     name, version = str(environment.name), str(environment.version)
-    with faults_of(f"environment {name}:{version}"):
-        try:
-            workspace.client.environments.get(name, version=version)
-        except Exception as error:
-            if not is_missing(error):
-                raise
+    what = f"environment {name}:{version}"
+    if found_or_none(what, lambda: workspace.client.environments.get(name, version=version)) is None:
+        with faults_of(what):
             workspace.client.environments.create_or_update(environment)
     return f"azureml:{name}:{version}"
 

@@ -1,14 +1,15 @@
 """What Azure raises, in plain words: what happened, in which resource, where to look, what to do."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from resources.azure_storage import without_secrets
 from resources.settings.azureml import PREFIX
 
 LONGEST = 1200
+Found = TypeVar("Found")
 
 REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (
@@ -113,3 +114,14 @@ def is_missing(error: Exception) -> bool:
         return True
     category = getattr(error, "error_category", None)
     return isinstance(error, MlException) and category == ErrorCategory.USER_ERROR and "not found" in str(error).lower()
+
+
+def found_or_none(resource: str, get: Callable[[], Found], studio: str | None = None) -> Found | None:
+    """What `get` gives, or none if the requested thing is not there. Raises `AzureMLError` for every other fault."""
+    with faults_of(resource, studio):
+        try:
+            return get()
+        except Exception as error:
+            if is_missing(error):
+                return None
+            raise

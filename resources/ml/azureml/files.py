@@ -66,20 +66,12 @@ def fetch_job_output(workspace: Workspace, job: str, output: str, folder: Path, 
     """What a job left as a named output, or below a path of it. Raises `AzureMLError` if it left none."""
     scratch = folder.with_name(f"{folder.name}.download")
     shutil.rmtree(scratch, ignore_errors=True)
-    with faults_of(f"job {job}, output {output}", job_page(workspace, job)):
+    page = workspace.job_page(job)
+    with faults_of(f"job {job}, output {output}", page):
         workspace.client.jobs.download(job, download_path=scratch, output_name=output)
     found = scratch / "named-outputs" / output / path
     if not found.is_dir():
-        raise AzureMLError(
-            f"job {job}",
-            f"left no output {output}",
-            "read the job's log, mend the cause, then run it again",
-            job_page(workspace, job),
-        )
+        remedy = "read the job's log, mend the cause, then run it again"
+        raise AzureMLError(f"job {job}", f"left no output {output}", remedy, page)
     shutil.copytree(found, folder, dirs_exist_ok=True)
     shutil.rmtree(scratch)
-
-
-def job_page(workspace: Workspace, job: str) -> str:
-    """The studio's page of a job."""
-    return workspace.studio(f"runs/{job}")

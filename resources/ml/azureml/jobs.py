@@ -15,15 +15,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from dagster_pipes import PipesContextData
 
-from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing, remedy_for, said
-from resources.ml.azureml.files import job_page
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, remedy_for, said
 from resources.ml.azureml.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -44,7 +42,7 @@ class Attempt:
     """The job that a name leads to: one that is there, or the name to begin it under."""
 
     name: str
-    status: str | None = field(default=None)
+    status: str | None = None
 
     @property
     def is_there(self) -> bool:
@@ -64,14 +62,8 @@ def attempt(workspace: Workspace, base: str) -> Attempt:
 
 def status_of(workspace: Workspace, name: str) -> str | None:
     """A job's status; none if there is no such job."""
-    with faults_of(f"job {name}", job_page(workspace, name)):
-        try:
-            status = workspace.client.jobs.get(name).status
-            return str(getattr(status, "value", status))
-        except Exception as error:
-            if is_missing(error):
-                return None
-            raise
+    job = found_or_none(f"job {name}", lambda: workspace.client.jobs.get(name), workspace.job_page(name))
+    return None if job is None else str(getattr(job.status, "value", job.status))
 
 
 def run_job(workspace: Workspace, base: str, build: Callable[[str], Any], say: Say) -> str:
@@ -80,7 +72,7 @@ def run_job(workspace: Workspace, base: str, build: Callable[[str], Any], say: S
     `build` makes the job of a name. Raises `AzureMLError` if it fails. An interrupt cancels it and goes on.
     """
     found = attempt(workspace, base)
-    page = job_page(workspace, found.name)
+    page = workspace.job_page(found.name)
     say(f"Azure ML job {found.name} {'is there and goes on' if found.is_there else 'begins'}: {page}")
     with cancelled_if_interrupted(workspace, found.name, say):
         if not found.is_there:
@@ -96,10 +88,9 @@ def cancelled_if_interrupted(workspace: Workspace, name: str, say: Say) -> Itera
     """An interrupt within cancels the job and goes on."""
     try:
         yield
-    except Exception:
-        raise  # a fault between here and Azure, or the job's own end: nothing to cancel
-    except BaseException:
-        cancel(workspace, name, say)
+    except BaseException as error:
+        if not isinstance(error, Exception):  # a fault between here and Azure, or the job's own end, cancels nothing
+            cancel(workspace, name, say)
         raise
 
 
@@ -124,7 +115,7 @@ def cancel(workspace: Workspace, name: str, say: Say) -> None:
     if status is None or status in TERMINAL:
         return
     say(f"the run was interrupted: cancelling Azure ML job {name}")
-    with faults_of(f"job {name}", job_page(workspace, name)):
+    with faults_of(f"job {name}", workspace.job_page(name)):
         workspace.client.jobs.begin_cancel(name)
     deadline = time.monotonic() + CANCEL_SECONDS
     while status_of(workspace, name) not in (*TERMINAL, None) and time.monotonic() < deadline:
@@ -137,14 +128,10 @@ def failure(workspace: Workspace, name: str, status: str) -> AzureMLError:
     what = f"ended as {status}" + (f": {reason}" if reason else "")
     if log:
         what += f". The last lines of its log:\n{log}\n"
-    remedy = (
-        "mend the cause, then run it again: a new attempt begins"
-        if status == "Failed"
-        else "run it again: a new attempt begins"
-    )
-    if status == "Failed" and "quota" in what.lower():
-        remedy = remedy_for("quota")
-    return AzureMLError(f"job {name}", what, remedy, job_page(workspace, name))
+    remedy = "run it again: a new attempt begins"
+    if status == "Failed":
+        remedy = remedy_for("quota") if "quota" in what.lower() else f"mend the cause, then {remedy}"
+    return AzureMLError(f"job {name}", what, remedy, workspace.job_page(name))
 
 
 def last_words(workspace: Workspace, name: str) -> tuple[str, str]:
@@ -208,7 +195,7 @@ def run_under_pipes(
 
     Raises `AzureMLError` if it fails. An interrupt cancels it and stays an interrupt.
     """
-    page, jobs = job_page(workspace, found.name), _Jobs(workspace)
+    page, jobs = workspace.job_page(found.name), _Jobs(workspace)
     with cancelled_if_interrupted(workspace, found.name, context.log.info):
         try:
             if command is None:
@@ -239,7 +226,7 @@ def _client(jobs: _Jobs, service: "BlobServiceClient", bucket: str, job: str, po
     class ContextOfJob(PipesAzureBlobStorageContextInjector):
         """Writes the context where the job's input is mounted from."""
 
-        @contextmanager
+        @contextlib.contextmanager
         def inject_context(self, context: PipesContextData) -> Iterator[dict[str, Any]]:
             key = context_blob(job)
             with self.client.get_blob_client(self.bucket, key) as blob:
@@ -249,7 +236,7 @@ def _client(jobs: _Jobs, service: "BlobServiceClient", bucket: str, job: str, po
     class MessagesOfJob(PipesAzureBlobStorageMessageReader):
         """Reads the messages where the job's output is mounted to."""
 
-        @contextmanager
+        @contextlib.contextmanager
         def get_params(self) -> Iterator[dict[str, Any]]:
             yield {"bucket": self.bucket, "key_prefix": messages_folder(job), "include_stdio_in_messages": False}
 

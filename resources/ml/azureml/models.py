@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from resources.atomic import filled_once
-from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none
 from resources.ml.azureml.files import fetch
-from resources.ml.azureml.provenance import without_empty
 from resources.ml.azureml.workspace import Workspace
 from resources.ml.ml_platform import CHALLENGER, MODEL_NAME, ModelVersion, TrainedModel
 
@@ -45,13 +44,8 @@ def now() -> str:
 
 def versions(workspace: Workspace) -> list["Model"]:
     """All versions of the model; none if it was never registered."""
-    with faults_of(f"model {REGISTERED_NAME}"):
-        try:
-            return list(workspace.client.models.list(name=REGISTERED_NAME))
-        except Exception as error:
-            if is_missing(error):
-                return []
-            raise
+    listed = found_or_none(f"model {REGISTERED_NAME}", lambda: list(workspace.client.models.list(name=REGISTERED_NAME)))
+    return listed or []
 
 
 def bearer(workspace: Workspace, alias: str) -> "Model | None":
@@ -70,18 +64,20 @@ def same(workspace: Workspace, trained: TrainedModel) -> "Model | None":
 
 def create(workspace: Workspace, trained: TrainedModel, address: str) -> "Model":
     """Registers a model twice: in MLflow's format, and as a custom model for our own `score.py`."""
-    tags = without_empty(
-        {
-            "content_hash": trained.content_hash,
-            "snapshot": trained.snapshot,
-            "job_id": trained.job_id,
-            "method": trained.method.value,
-            "model": MODEL_NAME,
-            **trained.provenance,
-            **{f"metric.{name}": f"{value:.6g}" for name, value in trained.metrics.items()},
-        }
-    )
-    _create(workspace, CUSTOM_NAME, "custom_model", trained.content_hash[:12], address, tags)
+    tags = {
+        "content_hash": trained.content_hash,
+        "snapshot": trained.snapshot,
+        "job_id": trained.job_id,
+        "method": trained.method.value,
+        "model": MODEL_NAME,
+        **trained.provenance,
+        **{f"metric.{name}": f"{value:.6g}" for name, value in trained.metrics.items()},
+    }
+    tags = {name: value for name, value in tags.items() if value}  # Azure refuses empty ones
+    custom = trained.content_hash[:12]
+    what = f"model {CUSTOM_NAME}", workspace.studio(f"model/{CUSTOM_NAME}")
+    if found_or_none(what[0], lambda: workspace.client.models.get(CUSTOM_NAME, version=custom), what[1]) is None:
+        _create(workspace, CUSTOM_NAME, "custom_model", custom, address, tags)
     return _create(workspace, REGISTERED_NAME, "mlflow_model", None, address, tags)
 
 
@@ -99,12 +95,6 @@ def _create(
         description="P(next main product | customer, place, time, weather)",
     )
     with faults_of(f"model {name}", workspace.studio(f"model/{name}")):
-        if version is not None:
-            try:
-                return workspace.client.models.get(name, version=version)
-            except Exception as error:
-                if not is_missing(error):
-                    raise
         return workspace.client.models.create_or_update(model)
 
 
@@ -122,8 +112,7 @@ def reasons_as_tags(reasons: Sequence[str]) -> dict[str, str]:
 
 def reasons_of(model: "Model") -> tuple[str, ...]:
     """The inverse."""
-    kept = sorted((name, text) for name, text in tags_of(model).items() if name.startswith(REASON))
-    return tuple(_sentence(text) for _, text in kept)
+    return tuple(_sentence(text) for name, text in sorted(tags_of(model).items()) if name.startswith(REASON))
 
 
 def _sentence(text: str) -> str:
@@ -181,19 +170,15 @@ def registry_definition(name: str, region: str) -> "Registry":
 def share(workspace: Workspace, version: ModelVersion) -> str:
     """Shares a version with the registry under its content's name; that name. One that is there is left as it is."""
     shared = version.content_hash[:12]
-    registry = str(workspace.registry_name)
-    with faults_of(f"model {SHARED_NAME}:{shared} of registry {registry}"):
-        try:
-            workspace.registry.models.get(SHARED_NAME, version=shared)
-        except Exception as error:
-            if not is_missing(error):
-                raise
+    what = f"model {SHARED_NAME}:{shared} of registry {workspace.registry_name}"
+    if found_or_none(what, lambda: workspace.registry.models.get(SHARED_NAME, version=shared)) is None:
+        with faults_of(what):
             workspace.client.models.share(
                 name=REGISTERED_NAME,
                 version=version.version,
                 share_with_name=SHARED_NAME,
                 share_with_version=shared,
-                registry_name=registry,
+                registry_name=workspace.registry_name,
             )
     return shared
 

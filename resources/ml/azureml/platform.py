@@ -1,6 +1,5 @@
 """`AzureMLPlatform`: training and registry in an Azure ML workspace, behind the protocol `resources.ml.ml_platform.MLPlatform`."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,8 +13,8 @@ from resources.atomic import filled_once
 from resources.content_store import ContentStore
 from resources.ml.azureml import data_assets, models, schedules
 from resources.ml.azureml.faults import AzureMLError
-from resources.ml.azureml.files import fetch, job_page, put_beside
-from resources.ml.azureml.provenance import Provenance, hash_of_files, without_empty
+from resources.ml.azureml.files import fetch, put_beside
+from resources.ml.azureml.provenance import hash_of_files, provenance_tags
 from resources.ml.azureml.training import submit_training
 from resources.ml.azureml.workspace import Workspace, datastore_uri
 from resources.ml.ml_platform import CHALLENGER, CHAMPION, ModelVersion, Snapshot, TrainedModel, holds_model
@@ -23,7 +22,7 @@ from resources.ml.training_method import CommandMethod, TrainingMethod
 from resources.settings.azureml import AzureMLSettings
 
 if TYPE_CHECKING:
-    from azure.ai.ml.entities import Model
+    from azure.ai.ml.entities import Data, Model
 
 UNLOADED = "snapshots"
 """Where in the default datastore the warehouse puts snapshots by itself; its stage leads there."""
@@ -74,22 +73,26 @@ class AzureMLPlatform:
 
     def keep_snapshot(self, staging: Path, name: str) -> Snapshot:
         """Registers a finished snapshot folder as a data asset under its content's name and makes it the latest, for a schedule too."""
-        tags = Provenance.of("", name).tags(files=hash_of_files(staging))
-        asset = data_assets.ensure_data(
-            self.workspace,
-            data_assets.SNAPSHOTS,
-            name,
-            staging,
-            data_assets.URI_FOLDER,
-            {tag: value for tag, value in tags.items() if value},
-        )
-        data_assets.mark_latest(self.workspace, asset)
-        schedules.follow_latest(self.workspace, name)
-        if (asset.tags or {}).get("files") == tags["files"]:
+        files = hash_of_files(staging)
+        asset = self._make_latest(name, staging, files=files)
+        if (asset.tags or {}).get("files") == files:
             self._snapshots.add(staging, name)
         else:
             shutil.rmtree(staging)
         return self.snapshot(name)
+
+    def _make_latest(self, name: str, path: Path | str, **tags: str) -> "Data":
+        asset = data_assets.ensure_data(
+            self.workspace,
+            data_assets.SNAPSHOTS,
+            name,
+            path,
+            data_assets.URI_FOLDER,
+            provenance_tags("", name, **tags),
+        )
+        data_assets.mark_latest(self.workspace, asset)
+        schedules.follow_latest(self.workspace, name)
+        return asset
 
     def has_snapshot(self, name: str) -> bool:
         """Whether a snapshot is kept under this name."""
@@ -104,13 +107,7 @@ class AzureMLPlatform:
         prefix = f"{UNLOADED}/{name}"
         if not self.has_snapshot(name):
             put_beside(self.workspace, prefix, small, unloaded)
-        tags = without_empty(Provenance.of("", name).tags())
-        address = datastore_uri(f"{prefix}/")
-        asset = data_assets.ensure_data(
-            self.workspace, data_assets.SNAPSHOTS, name, address, data_assets.URI_FOLDER, tags
-        )
-        data_assets.mark_latest(self.workspace, asset)
-        schedules.follow_latest(self.workspace, name)
+        self._make_latest(name, datastore_uri(f"{prefix}/"))
         return self.snapshot(name)
 
     def latest_snapshot(self) -> Snapshot:
@@ -137,21 +134,9 @@ class AzureMLPlatform:
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains by the chosen method as a job of the workspace, going on with one that is there for the same inputs."""
         try:
-            finished = submit_training(context, self.workspace, self.method, snapshot, self.folder / "jobs")
+            return submit_training(context, self.workspace, self.method, snapshot, self.folder / "jobs")
         except AzureMLError as error:
             raise as_failure(error) from error
-        parameters = json.loads((finished.folder / "parameters.json").read_text(encoding="utf-8"))
-        return TrainedModel(
-            folder=finished.folder / "model",
-            content_hash=parameters["content_hash"],
-            snapshot=snapshot.name,
-            job_id=finished.output_of,
-            metrics=json.loads((finished.folder / "metrics.json").read_text(encoding="utf-8")),
-            parameters=parameters,
-            method=self.method.kind,
-            links={"azure_ml_job": job_page(self.workspace, finished.job)},
-            provenance=Provenance.of(context.run.run_id, snapshot.name).tags(),
-        )
 
     def register(self, trained: TrainedModel) -> ModelVersion:
         """Registers a trained model as challenger; the same content of the same snapshot is the same version."""

@@ -4,8 +4,6 @@ import hashlib
 import json
 import os
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,22 +14,10 @@ COMMIT_VARIABLE = "GLOBOLATTE_GIT_COMMIT"
 """Where images, which have no git folder, get their commit when they are built."""
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """What made something."""
-
-    run_id: str
-    snapshot: str
-    commit: str
-
-    @classmethod
-    def of(cls, run_id: str, snapshot: str) -> "Provenance":
-        """What this code makes."""
-        return cls(run_id, snapshot, git_commit())
-
-    def tags(self, **more: str) -> dict[str, str]:
-        """The tags."""
-        return {"git_commit": self.commit, "dagster_run_id": self.run_id, "snapshot": self.snapshot, **more}
+def provenance_tags(run_id: str, snapshot: str, **more: str) -> dict[str, str]:
+    """The tags of what this code makes; those that say nothing are left out, since Azure refuses empty values."""
+    tags = {"git_commit": git_commit(), "dagster_run_id": run_id, "snapshot": snapshot, **more}
+    return {name: value for name, value in tags.items() if value}
 
 
 @lru_cache(maxsize=1)
@@ -40,41 +26,20 @@ def git_commit() -> str:
     given = os.environ.get(COMMIT_VARIABLE, "").strip()
     if given:
         return given
-    found = _git("rev-parse", "HEAD")
-    return "unknown" if not found else f"{found}-changed" if _git("status", "--porcelain", "-uno") else found
-
-
-def _git(*arguments: str) -> str:
+    asked = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=-changed"]  # the full hash, no tag
     try:
-        done = subprocess.run(
-            ["git", *arguments],  # noqa: S607 - whichever git is on the path
-            cwd=PROJECT_ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=10,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def without_empty(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags that say something: Azure refuses empty values."""
-    return {name: value for name, value in tags.items() if value}
+        done = subprocess.run(asked, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip()
 
 
 DIGITS = 12
 
 
-def hash_of_text(text: str) -> str:
-    """A short name for a text."""
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
-
-
 def hash_of_values(values: Any) -> str:
     """A short name for JSON values."""
-    return hash_of_text(json.dumps(values, sort_keys=True, default=str))
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:DIGITS]
 
 
 def hash_of_files(folder: Path) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from resources.ml.azureml.data_assets import URI_FILE, ensure_data
+from globolatte_ml.data.snapshot import read_snapshot
+from resources.ml.azureml.data_assets import URI_FILE, ensure_by_content
 from resources.ml.azureml.faults import faults_of
 from resources.ml.azureml.provenance import hash_of_files, hash_of_values
 from resources.ml.azureml.training_jobs import JobParts
@@ -50,7 +51,6 @@ class ResponsibleAI:
 
 def ensure(workspace: Workspace, parts: JobParts, method: PipelineMethod, snapshot: Snapshot) -> ResponsibleAI:
     """Everything that the steps need, registered. Raises `AzureMLError` where Azure's components are not there."""
-    from globolatte_ml.data.snapshot import read_snapshot
     from globolatte_ml.rai_inputs import best_seller
 
     focus = method.focus or best_seller(read_snapshot(snapshot.folder))
@@ -62,13 +62,8 @@ def _components(workspace: Workspace) -> dict[str, Any]:
     """Azure's components, all of the latest version of the constructor: they read each other's files."""
     client = workspace.registry_of(REGISTRY)
     with faults_of(f"components of the registry {REGISTRY}"):
-        constructor = client.components.get(COMPONENTS["constructor"], label="latest")
-        others = {
-            step: client.components.get(name, version=constructor.version)
-            for step, name in COMPONENTS.items()
-            if step != "constructor"
-        }
-    return {"constructor": constructor, **others}
+        version = client.components.get(COMPONENTS["constructor"], label="latest").version
+        return {step: client.components.get(name, version=version) for step, name in COMPONENTS.items()}
 
 
 def scorecard_config(focus: str) -> dict[str, Any]:
@@ -95,9 +90,7 @@ def _scorecard_config(workspace: Workspace, focus: str) -> str:
     with tempfile.TemporaryDirectory(prefix="globolatte-scorecard-") as scratch:
         file = Path(scratch) / "scorecard.json"
         file.write_text(json.dumps(scorecard_config(focus), indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        version = hash_of_files(file.parent)
-        ensure_data(workspace, SCORECARD_CONFIG, version, file, URI_FILE, {"focus": focus})
-    return f"azureml:{SCORECARD_CONFIG}:{version}"
+        return ensure_by_content(workspace, SCORECARD_CONFIG, file, URI_FILE, {"focus": focus})
 
 
 def inputs_component(parts: JobParts) -> Any:
@@ -105,7 +98,6 @@ def inputs_component(parts: JobParts) -> Any:
     from azure.ai.ml import Input, Output, command
 
     folder = Input(type="uri_folder")
-    common = {name: value for name, value in parts.common().items() if name != "compute"}
     return command(
         name="globolatte_responsible_ai_inputs",
         display_name="responsible_ai_inputs",
@@ -117,7 +109,7 @@ def inputs_component(parts: JobParts) -> Any:
             "test": Output(type="mltable"),
             "model": Output(type="mlflow_model"),
         },
-        **common,
+        **parts.component,
     ).component
 
 

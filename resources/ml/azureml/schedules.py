@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from resources.ml.azureml.computes import ensure_compute
 from resources.ml.azureml.data_assets import SNAPSHOTS, latest_data
 from resources.ml.azureml.environments import copy_science, ensure_environment, training_environment
-from resources.ml.azureml.faults import AzureMLError, faults_of, is_missing
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none
 from resources.ml.azureml.training_jobs import JobParts, components, pipeline_job
 from resources.ml.azureml.workspace import Workspace
 from resources.settings.azureml import AzureMLSettings
@@ -64,18 +64,15 @@ def monitor_schedule(settings: AzureMLSettings, deployment: str, emails: list[st
         ServerlessSparkCompute,
     )
 
-    def collected(name: str) -> Input:
-        path = f"azureml:{settings.endpoint}-{deployment}-{name}:1"
-        return Input(type="uri_folder", path=path)
-
+    requests = Input(type="uri_folder", path=f"azureml:{settings.endpoint}-{deployment}-model_inputs:1")
     signal = DataDriftSignal(
         production_data=ProductionData(
-            input_data=collected("model_inputs"),
+            input_data=requests,
             data_context=MonitorDatasetContext.MODEL_INPUTS,
             data_window=BaselineDataRange(lookback_window_size="P7D", lookback_window_offset="P0D"),
         ),
         reference_data=ReferenceData(
-            input_data=collected("model_inputs"),
+            input_data=requests,
             data_context=MonitorDatasetContext.MODEL_INPUTS,
             data_window=BaselineDataRange(lookback_window_size="P28D", lookback_window_offset="P7D"),
         ),
@@ -119,15 +116,11 @@ def ensure_retraining(workspace: Workspace) -> str:
             return str(workspace.client.schedules.begin_create_or_update(schedule).result().name)
 
 
-def follow_latest(workspace: Workspace, version: str) -> bool:
-    """Has the schedule train on a snapshot that was just kept, if there is one and it is enabled; whether it was changed."""
+def follow_latest(workspace: Workspace, version: str) -> None:
+    """Has the schedule train on a snapshot that was just kept, if there is one and it is enabled."""
     found = find(workspace, RETRAINING)
-    if found is None or not found.is_enabled:
-        return False
-    if dict(found.create_job.tags or {}).get(SNAPSHOT_TAG) == version:
-        return False
-    ensure_retraining(workspace)
-    return True
+    if found is not None and found.is_enabled and (found.create_job.tags or {}).get(SNAPSHOT_TAG) != version:
+        ensure_retraining(workspace)
 
 
 def ensure_monitor(workspace: Workspace, deployment: str, emails: list[str]) -> str:
@@ -139,13 +132,9 @@ def ensure_monitor(workspace: Workspace, deployment: str, emails: list[str]) -> 
 
 def find(workspace: Workspace, name: str) -> Any:
     """A schedule or monitor, or none."""
-    with faults_of(f"schedule {name}", workspace.studio("schedules")):
-        try:
-            return workspace.client.schedules.get(name)
-        except Exception as error:
-            if is_missing(error):
-                return None
-            raise
+    return found_or_none(
+        f"schedule {name}", lambda: workspace.client.schedules.get(name), workspace.studio("schedules")
+    )
 
 
 def disable(workspace: Workspace, name: str) -> None:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from resources.ml.azureml.jobs import context_blob, messages_folder
 from resources.ml.azureml.provenance import hash_of_files, hash_of_values
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 OUT = "out"
+Job = TypeVar("Job")
 TRIAL_OPTIONS = {"penalty": "--penalties", "half_life": "--half-lives"}
 
 
@@ -51,11 +52,17 @@ class JobParts:
             **({"compute": self.compute} if self.compute else {}),
         }
 
-    def dress(self, job: Any, name: str) -> Any:
+    def dress(self, job: Job, name: str) -> Job:
         """Gives a job its name, tags, limit and place."""
-        job.name, job.display_name = name, name
-        job.experiment_name, job.tags = self.settings.experiment, dict(self.tags)
+        dressed: Any = job
+        dressed.name, dressed.display_name = name, name
+        dressed.experiment_name, dressed.tags = self.settings.experiment, dict(self.tags)
         return job
+
+    @property
+    def component(self) -> dict[str, Any]:
+        """What every command has that is a step of a pipeline: the pipeline says where it runs."""
+        return {name: value for name, value in self.common().items() if name != "compute"}
 
 
 def snapshot_input(parts: JobParts) -> Any:
@@ -65,10 +72,12 @@ def snapshot_input(parts: JobParts) -> Any:
     return Input(type="uri_folder", path=parts.snapshot, mode="download")
 
 
-def on_serverless(parts: JobParts, job: "Command") -> None:
-    """Gives a command job its size where no compute does."""
+def limited(parts: JobParts, job: "Command", name: str) -> "Command":
+    """A command job with its name, its time, and its size where no compute gives one."""
     if parts.compute is None:
         job.set_resources(instance_type=parts.settings.compute_size, instance_count=1)
+    job.set_limits(timeout=int(parts.settings.job_hours * 3600))
+    return parts.dress(job, name)
 
 
 def command_job(parts: JobParts, method: CommandMethod, name: str) -> "Command":
@@ -88,10 +97,7 @@ def command_job(parts: JobParts, method: CommandMethod, name: str) -> "Command":
             "pipes_messages": Output(type="uri_folder", path=datastore_uri(messages_folder(name)), mode="rw_mount"),
         },
     )
-    on_serverless(parts, job)
-    job.set_limits(timeout=int(parts.settings.job_hours * 3600))
-    dressed: Command = parts.dress(job, name)
-    return dressed
+    return limited(parts, job, name)
 
 
 def _trial(parts: JobParts, method: SweepMethod) -> "Command":
@@ -114,12 +120,8 @@ def _trial(parts: JobParts, method: SweepMethod) -> "Command":
 def sweep_job(parts: JobParts, method: SweepMethod, name: str) -> "Sweep":
     """The same over a search space; Azure takes the trial with the lowest validation loss as the sweep's own output."""
     trial = _trial(parts, method)
-    fixed = {"snapshot": snapshot_input(parts)}
-    job = trial(**fixed, **search_space(method.space)).sweep(
-        primary_metric=LOG_LOSS,
-        goal="minimize",
-        sampling_algorithm=sampling(method),
-        compute=parts.compute,
+    job = trial(snapshot=snapshot_input(parts), **search_space(method.space)).sweep(
+        primary_metric=LOG_LOSS, goal="minimize", sampling_algorithm=sampling(method), compute=parts.compute
     )
     job.set_limits(
         max_total_trials=method.trials,
@@ -128,8 +130,7 @@ def sweep_job(parts: JobParts, method: SweepMethod, name: str) -> "Sweep":
     )
     if method.early_termination is not None:
         job.early_termination = early_termination(method.early_termination)
-    dressed: Sweep = parts.dress(job, name)
-    return dressed
+    return parts.dress(job, name)
 
 
 def components(parts: JobParts, seed: int = 0) -> dict[str, Any]:
@@ -152,7 +153,6 @@ def components(parts: JobParts, seed: int = 0) -> dict[str, Any]:
             "--model ${{inputs.trained}}/model --out ${{outputs.out}}",
         ),
     }
-    common = {name: value for name, value in parts.common().items() if name != "compute"}
     return {
         name: command(
             name=f"globolatte_{name}",
@@ -160,7 +160,7 @@ def components(parts: JobParts, seed: int = 0) -> dict[str, Any]:
             command=line,
             inputs=dict(inputs),
             outputs={OUT: Output(type="uri_folder")},
-            **common,
+            **parts.component,
         ).component
         for name, (inputs, line) in steps.items()
     }
@@ -184,10 +184,9 @@ def pipeline_job(
         added = more(prepare.outputs.out, train.outputs.out)
         return {"out": train.outputs.out, "evaluation": evaluate.outputs.out, **added}
 
-    job: Any = training_pipeline(snapshot=snapshot_input(parts))
-    job.settings.default_compute = parts.compute or "serverless"
-    dressed: PipelineJob = parts.dress(job, name)
-    return dressed
+    job: PipelineJob = parts.dress(training_pipeline(snapshot=snapshot_input(parts)), name)
+    cast("Any", job.settings).default_compute = parts.compute or "serverless"
+    return job
 
 
 def named(method: TrainingMethod, parts: JobParts, snapshot: str, **more: object) -> str:
@@ -210,28 +209,19 @@ def search_space(space: Mapping[str, Distribution]) -> dict[str, Any]:
 def _dimension(one: Distribution) -> Any:
     from azure.ai.ml import sweep
 
-    step: Any = one.step  # the SDK's annotation says int, Azure takes any number
+    step: dict[str, Any] = {"q": one.step} if one.step else {}
     match one.kind:
         case DistributionKind.CHOICE:
             return sweep.Choice(values=list(one.values))
         case DistributionKind.UNIFORM:
-            bounds = {"min_value": one.low, "max_value": one.high}
-            return sweep.QUniform(**bounds, q=step) if step else sweep.Uniform(**bounds)
+            return (sweep.QUniform if step else sweep.Uniform)(min_value=one.low, max_value=one.high, **step)
         case DistributionKind.LOGUNIFORM:
-            bounds = {"min_value": math.log(one.low), "max_value": math.log(one.high)}
-            return sweep.QLogUniform(**bounds, q=step) if step else sweep.LogUniform(**bounds)
+            low, high = math.log(one.low), math.log(one.high)
+            return (sweep.QLogUniform if step else sweep.LogUniform)(min_value=low, max_value=high, **step)
         case DistributionKind.NORMAL:
-            return (
-                sweep.QNormal(mu=one.mean, sigma=one.deviation, q=step)
-                if step
-                else sweep.Normal(mu=one.mean, sigma=one.deviation)
-            )
+            return (sweep.QNormal if step else sweep.Normal)(mu=one.mean, sigma=one.deviation, **step)
         case DistributionKind.LOGNORMAL:
-            return (
-                sweep.QLogNormal(mu=one.mean, sigma=one.deviation, q=step)
-                if step
-                else sweep.LogNormal(mu=one.mean, sigma=one.deviation)
-            )
+            return (sweep.QLogNormal if step else sweep.LogNormal)(mu=one.mean, sigma=one.deviation, **step)
 
 
 def sampling(method: SweepMethod) -> Any:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 DEFAULT_DATASTORE = "workspaceblobstore"
 STUDIO = "https://ml.azure.com"
+NOISY = ("azure.ai.ml", "azure.core.pipeline.policies.http_logging_policy", "azure.identity", "msrest")
+"""They warn of classes that are experimental and print progress; neither is news to who runs this."""
 
 
 @dataclass
@@ -41,7 +43,8 @@ class Workspace:
     def _client(self, workspace: str | None, **more: Any) -> "MLClient":
         from azure.ai.ml import MLClient
 
-        _quieten()
+        for logger in NOISY:
+            logging.getLogger(logger).setLevel(logging.ERROR)
         return MLClient(
             self.credential,
             self.settings.subscription,
@@ -80,6 +83,10 @@ class Workspace:
         """A page about something in this workspace."""
         return f"{STUDIO}/{page}?wsid={self.resource_id}"
 
+    def job_page(self, job: str) -> str:
+        """The studio's page of a job."""
+        return self.studio(f"runs/{job}")
+
     @contextmanager
     def storage(self) -> "Iterator[tuple[BlobServiceClient, str]]":
         """The account behind the default datastore, and its container; authenticated by its key, or by our own identity, as it says."""
@@ -110,10 +117,3 @@ def provisioning_state(entity: Any) -> str:
 def datastore_uri(path: str) -> str:
     """The address of a path in the default datastore."""
     return f"azureml://datastores/{DEFAULT_DATASTORE}/paths/{path}"
-
-
-def _quieten() -> None:
-    """The SDK warns of classes that are experimental and prints progress; neither is news to who runs this."""
-
-    for name in ("azure.ai.ml", "azure.core.pipeline.policies.http_logging_policy", "azure.identity", "msrest"):
-        logging.getLogger(name).setLevel(logging.ERROR)

@@ -1,3 +1,1 @@
-"""Training on one machine by each of the methods, in subprocesses. What training computes is `globolatte_ml`."""
-
-from resources.ml.local.methods import train_by_method as train_by_method
+"""Training, tracking and the model registry on one machine: `platform.py` is what the rest of the project sees."""

@@ -1,25 +1,41 @@
-"""The methods, each leaving a folder that holds `model/`, `metrics.json` and `parameters.json`."""
+"""Training on one machine by each of the methods, in processes of their own: what training computes is `globolatte_ml`.
+
+Each method leaves a folder that holds `model/`, `metrics.json` and `parameters.json`.
+"""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
+from math import exp
 from pathlib import Path
+from statistics import NormalDist
 
 import dagster as dg
+import optuna
 
-from resources.ml.local.processes import run_module, under_pipes
-from resources.ml.local.search import Study
 from resources.ml.training_method import (
     LOG_LOSS,
     AutoMLMethod,
     CommandMethod,
+    Distribution,
+    DistributionKind,
     PipelineMethod,
+    Sampling,
     SweepMethod,
     TrainingMethod,
 )
+from resources.settings.settings import PROJECT_ROOT
 
 TRAIN, STEPS = "globolatte_ml.train", "globolatte_ml.pipeline_steps"
 TABLE, SEARCH = "globolatte_ml.automl_table", "globolatte_ml.automl_search"
+OPTIONS = {"penalty": "--penalties", "half_life": "--half-lives"}
+"""The dimensions of a search space as `train.py` calls them."""
+STOP_SECONDS = 10.0
+TAIL = 1e-6
+"""So much of a normal's probability is cut off at either end."""
 
 
 def train_by_method(context: dg.AssetExecutionContext, method: TrainingMethod, snapshot: Path, out: Path) -> Path:
@@ -33,49 +49,111 @@ def train_by_method(context: dg.AssetExecutionContext, method: TrainingMethod, s
     return command(context, method, snapshot, out)
 
 
+def _environment() -> dict[str, str]:
+    """What training processes get: shared cores, so one thread each."""
+    return {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def run_module(context: dg.AssetExecutionContext, module: str, *arguments: str | Path) -> None:
+    """Runs a module and puts what it says into the run's log; ends it if the run is interrupted.
+
+    Raises `dagster.Failure` with its last words if it fails.
+    """
+    command = [sys.executable, "-m", module, *map(str, arguments)]
+    process = subprocess.Popen(
+        command, cwd=PROJECT_ROOT, env=_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        words, _ = process.communicate()
+    except BaseException:
+        process.terminate()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        raise
+    if process.returncode:
+        raise dg.Failure(
+            description=f"{module} ended with code {process.returncode}: {words.strip()[-2000:]}", allow_retries=False
+        )
+    for line in words.splitlines():
+        context.log.info(line)
+
+
 def command(context: dg.AssetExecutionContext, method: CommandMethod, snapshot: Path, out: Path) -> Path:
-    """One process under Dagster Pipes."""
-    under_pipes(context, TRAIN, "--snapshot", snapshot, "--out", out, "--seed", str(method.seed))
+    """One process under Dagster Pipes. Raises Dagster's error if it fails."""
+    dg.PipesSubprocessClient().run(
+        command=[
+            sys.executable,
+            "-m",
+            TRAIN,
+            *("--snapshot", str(snapshot), "--out", str(out), "--seed", str(method.seed)),
+        ],
+        context=context,
+        cwd=str(PROJECT_ROOT),
+        env=_environment(),
+    )
     return out
 
 
-def trial_arguments(values: Mapping[str, float]) -> list[str]:
-    """A point of the search space as arguments of `train.py`."""
-    options = {"penalty": "--penalties", "half_life": "--half-lives"}
-    return [part for name, value in values.items() for part in (options[name], repr(float(value)))]
+def study_of(method: SweepMethod) -> optuna.Study:
+    """A seeded study of a sweep: the local counterpart of Azure ML's. One of a grid ends by itself with the last combination."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    sampler: optuna.samplers.BaseSampler
+    match method.sampling:
+        case Sampling.GRID:
+            grid = {name: list(one.values) for name, one in method.space.items()}
+            sampler = optuna.samplers.GridSampler(grid, seed=method.seed)
+        case Sampling.RANDOM:
+            sampler = optuna.samplers.RandomSampler(seed=method.seed)
+        case Sampling.SOBOL:
+            sampler = optuna.samplers.QMCSampler(
+                qmc_type="sobol", scramble=True, seed=method.seed, warn_independent_sampling=False
+            )
+        case Sampling.BAYESIAN:
+            sampler = optuna.samplers.TPESampler(seed=method.seed)
+    return optuna.create_study(direction="minimize", sampler=sampler)
+
+
+def point_of(trial: optuna.Trial, space: Mapping[str, Distribution]) -> dict[str, float]:
+    """The point of the search space that a trial is at."""
+    return {name: _suggested(trial, name, one) for name, one in space.items()}
+
+
+def _suggested(trial: optuna.Trial, name: str, one: Distribution) -> float:
+    """A value of one dimension. A normal is drawn through its quantile function, which every sampler can serve."""
+    if one.kind is DistributionKind.CHOICE:
+        return float(trial.suggest_categorical(name, list(one.values)))
+    if one.kind in (DistributionKind.UNIFORM, DistributionKind.LOGUNIFORM):
+        log = one.kind is DistributionKind.LOGUNIFORM
+        return one.rounded(trial.suggest_float(name, one.low, one.high, log=log))
+    drawn = NormalDist(one.mean, one.deviation).inv_cdf(trial.suggest_float(name, TAIL, 1 - TAIL))
+    return one.rounded(exp(drawn) if one.kind is DistributionKind.LOGNORMAL else drawn)
 
 
 def sweep(context: dg.AssetExecutionContext, method: SweepMethod, snapshot: Path, out: Path) -> Path:
     """One process a trial, one after the other: a sampler that learns from results stays reproducible only so."""
-    study = Study(method)
-    best: tuple[float, Path] | None = None
-    for number in range(study.trials):
-        values = study.ask()
-        folder = out / f"trial-{number}"
-        run_module(
-            context,
-            TRAIN,
-            *("--snapshot", snapshot, "--out", folder, "--seed", str(method.seed)),
-            *trial_arguments(values),
-        )
-        metrics = json.loads((folder / "metrics.json").read_text())
+    study = study_of(method)
+
+    def loss(trial: optuna.Trial) -> float:
+        values, folder = point_of(trial, method.space), out / f"trial-{trial.number}"
+        chosen = [part for name, value in values.items() for part in (OPTIONS[name], repr(value))]
+        run_module(context, TRAIN, "--snapshot", snapshot, "--out", folder, "--seed", str(method.seed), *chosen)
+        metrics: dict[str, float] = json.loads((folder / "metrics.json").read_text())
         if LOG_LOSS not in metrics:
             raise dg.Failure(
                 description=f"a sweep compares {LOG_LOSS}, and this snapshot has too few orders to tell it; use "
                 "GLOBOLATTE_TRAINING=command until more are loaded",
                 allow_retries=False,
             )
-        study.tell(metrics[LOG_LOSS])
-        context.log.info(f"trial {number}: {values} gives {LOG_LOSS} {metrics[LOG_LOSS]:.5f}")
-        if best is None or metrics[LOG_LOSS] < best[0]:
-            if best is not None:
-                shutil.rmtree(best[1])
-            best = metrics[LOG_LOSS], folder
-        else:
-            shutil.rmtree(folder)
-    if best is None:
-        raise dg.Failure(description="the sweep had no trial; set trials to at least 1", allow_retries=False)
-    return best[1]
+        context.log.info(f"trial {trial.number}: {values} gives {LOG_LOSS} {metrics[LOG_LOSS]:.5f}")
+        return metrics[LOG_LOSS]
+
+    study.optimize(loss, n_trials=method.trials)
+    best = out / f"trial-{study.best_trial.number}"
+    for folder in set(out.glob("trial-*")) - {best}:
+        shutil.rmtree(folder)
+    return best
 
 
 def automl(context: dg.AssetExecutionContext, method: AutoMLMethod, snapshot: Path, out: Path) -> Path:

@@ -77,7 +77,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains by the chosen method in processes of their own; one folder a run holds what they leave behind."""
-        from resources.ml.local import train_by_method
+        from resources.ml.local.methods import train_by_method
 
         out = self._root / "jobs" / context.run.run_id
         shutil.rmtree(out, ignore_errors=True)

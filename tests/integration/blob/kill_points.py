@@ -16,10 +16,10 @@ from azure.storage.queue import QueueClient
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, job_named, jobs
 from globolatte_assets.partitions import sales_partitions
 from globolatte_assets.raw import sales_transactions
-from globolatte_assets.raw.holiday_calendar import holiday_calendar_asset
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
-from globolatte_assets.raw.reference_data import reference_assets
+from globolatte_assets.raw.reference_data import holiday_calendar_asset, reference_assets
 from globolatte_ingest import kill_points
+from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.environment import clock_of, event_queue_of, landing_of, warehouse_of
 from resources.landing.event_queue import EventQueue
 from resources.settings.settings import Settings
@@ -55,7 +55,7 @@ around(QueueClient, "send_message", after="poison: in both queues")
 
 settings = Settings()
 partitions = sales_partitions(settings.business_units, settings.first_business_date)
-limits = sales_transactions.LoadLimits(settings.load_batch_bytes, settings.max_file_bytes)
+limits = FileLimits(settings.max_file_bytes, most_in_memory=settings.load_batch_bytes)
 own_jobs = [job_named(jobs(), name) for name in (LOAD_REFERENCE_DATA, INGEST_SALES, RECORD_MISPLACED_FILES)]
 defs = dg.Definitions(
     assets=[

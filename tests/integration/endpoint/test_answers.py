@@ -69,8 +69,8 @@ def test_health_needs_no_key_and_tells_no_secret(endpoint, caller):
     assert health.status == 200
     assert health.document["healthy"]
     assert health.document["deployments"]["blue"]["traffic"] == 100
-    key = endpoint.client.files.key.read_text()
-    written = [path for path in endpoint.client.files.folder.rglob("*") if path.is_file() and path.name != "key"]
+    key = endpoint.files.key.read_text()
+    written = [path for path in endpoint.files.folder.rglob("*") if path.is_file() and path.name != "key"]
     assert not [path for path in written if key in path.read_bytes().decode("latin-1")]
 
 
@@ -85,7 +85,7 @@ def test_nothing_deployed_is_said_with_the_remedy(endpoint, caller):
 def test_only_the_loopback_address_is_listened_on(endpoint, caller):
     import psutil
 
-    processes = [psutil.Process(process.pid) for process in marked(endpoint.client.files)]
+    processes = [psutil.Process(process.pid) for process in marked(endpoint.files)]
     listening = {c.laddr.ip for p in processes for c in p.connections() if c.status == psutil.CONN_LISTEN}
     assert listening == {"127.0.0.1"}
 

@@ -33,15 +33,15 @@ def test_what_is_killed_is_started_again(endpoint, caller, victim):
 
 
 def test_a_killed_supervisor_is_replaced_and_leaves_no_orphan(endpoint, caller):
-    supervisor, children = recorded(endpoint.client.files)
+    supervisor, children = recorded(endpoint.files)
     kill(supervisor)
-    eventually(lambda: endpoint.client.supervisor() not in (None, supervisor))
+    eventually(lambda: endpoint.supervisor() not in (None, supervisor))
     caller.close()
     eventually(lambda: answers(caller))
     endpoint.wait_settled()
     assert not any(child.alive for child in children)
-    now = {child.pid for child in recorded(endpoint.client.files)[1]}
-    groups = {os.getpgid(process.pid) for process in marked(endpoint.client.files)}
+    now = {child.pid for child in recorded(endpoint.files)[1]}
+    groups = {os.getpgid(process.pid) for process in marked(endpoint.files)}
     assert groups == now
 
 
@@ -59,10 +59,10 @@ def test_only_one_supervisor_runs_for_a_folder(endpoint, caller):
 
 def test_stopping_ends_everything_and_starting_brings_it_back(endpoint, caller):
     url = endpoint.observed().url
-    endpoint.client.stop()
-    assert not marked(endpoint.client.files)
+    endpoint.stop()
+    assert not marked(endpoint.files)
     assert not endpoint.observed().running
-    endpoint.client.ensure_running()
+    endpoint.ensure_running()
     endpoint.wait_settled()
     assert endpoint.observed().url == url
 
@@ -71,7 +71,7 @@ def test_stopping_ends_everything_and_starting_brings_it_back(endpoint, caller):
 
 
 def test_every_answer_is_ingested_once_whatever_is_killed(endpoint, caller, tmp_path):
-    warehouse, files = warehouse_in(tmp_path), PredictionFiles(folder=str(endpoint.client.files.prediction_log))
+    warehouse, files = warehouse_in(tmp_path), PredictionFiles(folder=str(endpoint.files.prediction_log))
     for path in files.finished():
         path.unlink()
     asked = [caller.post(QUESTION, x_request_id=f"logged-{number}").status for number in range(50)]
@@ -102,7 +102,7 @@ from resources.clock import Clock
 from resources.endpoint.prediction_files import PredictionFiles
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 Path.unlink = lambda path: os.kill(os.getpid(), signal.SIGKILL)
-files = PredictionFiles(folder={str(endpoint.client.files.prediction_log)!r})
+files = PredictionFiles(folder={str(endpoint.files.prediction_log)!r})
 for path in files.finished():
     ingest_file(DuckDBWarehouse(file={str(home / "warehouse.duckdb")!r}), files, path, "first", Clock(), Ingestion())
 """

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pytest
 from snowflake.connector.errors import Error
 
-from resources.warehouse.snowflake_account import connected
 from tests.emulators.fakesnow_server import FakeSnowflake
 from tests.emulators.snowflake_gate import gate_before
 from tests.snowflake_builders import emulated_warehouse
@@ -36,7 +35,7 @@ WORKAROUNDS = {
 def cursor(fakesnow: FakeSnowflake) -> Iterator[Any]:
     warehouse = emulated_warehouse(fakesnow, database="CANARIES", network_seconds=2)
     assert warehouse.has("sales_data.holidays")
-    with connected(warehouse._who()) as connection:
+    with warehouse.connected() as connection:
         made = connection.cursor()
         made.execute("use schema sales_data")
         made.execute("create or replace temporary table staged (country varchar)")

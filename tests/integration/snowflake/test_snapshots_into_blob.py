@@ -22,7 +22,7 @@ from resources.clock import Clock
 from resources.ml.azureml import data_assets
 from resources.ml.azureml.faults import AzureMLError
 from resources.ml.azureml.platform import AzureMLPlatform, DistantSnapshot
-from resources.warehouse.snapshot_export import BlobExports
+from resources.warehouse.snapshot_export import StraightIntoBlob
 from resources.warehouse.snowflake import SnowflakeWarehouse
 from resources.warehouse.snowflake_session import sql_type
 from tests.azureml_builders import platform_on, unique
@@ -128,7 +128,11 @@ def test_the_snapshot_is_registered_where_it_was_unloaded_and_nothing_came_here(
     gated: tuple[Gate, SnowflakeWarehouse], platform: AzureMLPlatform, direct: SnowflakeWarehouse, tmp_path: Path
 ) -> None:
     _, warehouse = gated
-    resources = {"warehouse": warehouse, "ml": platform, "snapshots": BlobExports(warehouse, platform, "ml.snapshots")}
+    resources = {
+        "warehouse": warehouse,
+        "ml": platform,
+        "snapshots": lambda _: StraightIntoBlob(warehouse, platform, "ml.snapshots"),
+    }
     made = materialized(resources)
     name = str(made["snapshot"])
     assert made["orders"] == 300
@@ -148,7 +152,11 @@ def test_the_same_content_is_the_same_snapshot_and_is_unloaded_once(
     gated: tuple[Gate, SnowflakeWarehouse], platform: AzureMLPlatform, direct: SnowflakeWarehouse
 ) -> None:
     gate, warehouse = gated
-    resources = {"warehouse": warehouse, "ml": platform, "snapshots": BlobExports(warehouse, platform, "ml.snapshots")}
+    resources = {
+        "warehouse": warehouse,
+        "ml": platform,
+        "snapshots": lambda _: StraightIntoBlob(warehouse, platform, "ml.snapshots"),
+    }
     first = materialized(resources)["snapshot"]
     gate.at = "copy into @ml.snapshots"
     assert materialized(resources)["snapshot"] == first
@@ -163,7 +171,7 @@ def test_a_table_that_changes_meanwhile_is_no_snapshot(
     gated: tuple[Gate, SnowflakeWarehouse], platform: AzureMLPlatform, direct: SnowflakeWarehouse
 ) -> None:
     _, warehouse = gated
-    export = BlobExports(warehouse, platform, "ml.snapshots").begin("run")
+    export = StraightIntoBlob(warehouse, platform, "ml.snapshots")
     export.unload("features.feat_training_examples", "examples.parquet", ["order_key"])
     with direct.transaction() as transaction:
         transaction.execute("update features.feat_training_examples set order_count = order_count + 1")
@@ -178,7 +186,7 @@ def test_a_stage_that_leads_elsewhere_is_told_with_where_it_should(
 ) -> None:
     gate, warehouse = gated
     gate.instead["copy into @ml.snapshots/"] = lambda _: "select 300 as rows_unloaded"
-    export = BlobExports(warehouse, platform, "ml.snapshots").begin("run")
+    export = StraightIntoBlob(warehouse, platform, "ml.snapshots")
     export.unload("features.feat_training_examples", "examples.parquet", ["order_key"])
     with pytest.raises(
         AzureMLError, match=r"has no examples.parquet. Remedy: let the stage lead to azure://.*/snapshots/"

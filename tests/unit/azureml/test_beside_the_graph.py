@@ -219,7 +219,7 @@ def test_training_examples_can_be_imported_by_a_connection(azureml: StandIn, tmp
         return sink.getvalue().to_pybytes()
 
     azureml.databases["snowflake"] = answer
-    job = data_assets.import_examples(workspace, "snowflake")
-    wait_for(workspace, job, lambda _: None)
+    job = workspace.client.data.import_data(data_import=data_assets.examples_import("snowflake"))
+    wait_for(workspace, str(job.name), lambda _: None)
     assert asked == [data_assets.QUERY]
     assert [one.version for one in workspace.client.data.list(name=data_assets.EXAMPLES)] == ["1"]

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from resources.endpoint.azureml.endpoint import AzureMLEndpoint
-from resources.endpoint.azureml.endpoint_credential import EARLY_SECONDS
+from resources.endpoint.azureml.endpoint import EARLY_SECONDS, AzureMLEndpoint
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError
 from tests.azureml_builders import unique
 from tests.emulators.azureml import StandIn

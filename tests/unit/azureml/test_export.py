@@ -12,7 +12,6 @@ from pyarrow import parquet
 
 from globolatte_ml.model.model import PreferenceModel
 from resources.endpoint.azureml.export import Served, export
-from resources.endpoint.deployment_spec import read_folder
 from resources.endpoint.endpoint import Deployment
 from resources.ml.ml_platform import ModelVersion
 from resources.settings.azureml import AzureMLSettings
@@ -125,7 +124,8 @@ def test_a_workspace_takes_what_was_exported_and_serves_it(
     (model / "MLmodel").write_text("flavors: {}\n")
     champion = ModelVersion("1", PreferenceModel.load(model).content_hash(), "snapshot", "job", model)
     files = {file.stem: file for file in export(settings, tmp_path / "out", Served(champion, state))}
-    assert read_folder(tmp_path / "out" / "deployment").content_hash == champion.content_hash
+    document = json.loads((tmp_path / "out" / "deployment" / "deployment.json").read_text())
+    assert document["content_hash"] == champion.content_hash
     client = azureml.ml_client(workspace_name=workspace)
     for name in ("10-environment-training", "11-environment-serving", "13-environment-batch"):
         client.environments.create_or_update(read(files[name]))

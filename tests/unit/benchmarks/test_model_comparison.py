@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.model import als
 from benchmarks.model.chains import CHAINS, HABIT_DATA, case
 from benchmarks.model.comparison import ORACLE, results_of, shortfalls, summarised
-from benchmarks.model.peers import FLAML, LIGHTGBM, OURS, answers
+from benchmarks.model.peers import FLAML, LIGHTGBM, OURS, answers, fold_in, product_factors
 from globolatte_ml.model.metrics import Interval
 from simulator.identifiers import product_ids
 from tests.unit.dbt.replay import Order, customer_state, history, product_states
@@ -60,12 +59,12 @@ def test_every_answer_is_a_distribution_and_blind_to_what_was_chosen_in_the_hold
     snapshot, holdout = small.snapshot, small.snapshot.holdout
     swapped = snapshot.y.copy()
     swapped[holdout] = snapshot.products[0]
-    found, again = answers(snapshot, holdout), answers(replace(snapshot, y=swapped), holdout)
-    assert {LIGHTGBM, FLAML} <= {*found.probabilities, *found.missing}
-    assert len(found.probabilities) + len(found.missing) == 9
-    for name, probabilities in found.probabilities.items():
+    (found, missing), (again, _) = answers(snapshot, holdout), answers(replace(snapshot, y=swapped), holdout)
+    assert {LIGHTGBM, FLAML} <= {*found, *missing}
+    assert len(found) + len(missing) == 9
+    for name, probabilities in found.items():
         np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-9, err_msg=name)
-        np.testing.assert_array_equal(probabilities, again.probabilities[name], err_msg=name)
+        np.testing.assert_array_equal(probabilities, again[name], err_msg=name)
 
 
 @pytest.mark.parametrize("chain", CHAINS)
@@ -91,8 +90,8 @@ def test_summaries_measure_the_gap_and_who_is_worse(small):
 
 def test_the_factorisation_finds_who_likes_what():
     counts = np.repeat(np.eye(3)[:, [0, 0, 1, 1, 2]] * 4, 20, axis=0)
-    factors = als.product_factors(counts)
-    offered = als.fold_in(counts, factors) @ factors.T
+    factors = product_factors(counts)
+    offered = fold_in(counts, factors) @ factors.T
     assert (offered[:20, :2].min(axis=1) > offered[:20, 2:].max(axis=1)).all()
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.dbt_builds import DAYS, ORDERS_OF_A_DAY, Build, Chain, Days
+from benchmarks.dbt_builds import DAYS, ORDERS_OF_A_DAY, Build, Chain, day_rows
 
 UNBALANCED = """
 select ledger.load_id
@@ -32,7 +32,7 @@ def test_the_benchmark_s_chain_is_in_balance(tmp_path: Path) -> None:
 def test_what_is_covered_is_listed_and_what_grows_is_over_the_limit() -> None:
     large = Build(9.0, {"model.globolatte.fct_orders": 2.0, "test.globolatte.unique_x.1": 1.0, "operation.hook": 1.0})
     small = Build(3.0, {"model.globolatte.fct_orders": 2.0, "test.globolatte.unique_x.1": 0.5, "operation.hook": 1.5})
-    rows = {row.name: row for row in Days([(large, small), (small, small)]).rows("a day")}
+    rows = {row.name: row for row in day_rows([(large, small), (small, small)], "a day")}
     assert list(rows) == [
         "dbt build, a day",
         "all 1 models, 1 tests and the hooks, one after the other, a day",
@@ -40,5 +40,5 @@ def test_what_is_covered_is_listed_and_what_grows_is_over_the_limit() -> None:
         "- fct_orders",
     ]
     assert all(row.within_limit for row in rows.values())
-    grown = next(Days([(large, small)]).rows("a day"))
+    grown = next(day_rows([(large, small)], "a day"))
     assert (grown.ratio, grown.within_limit) == (3.0, False)

@@ -4,8 +4,16 @@ import pytest
 
 from globolatte_assets.endpoints.rollout import plan_rollout
 from resources.endpoint.endpoint import Deployment, DesiredState, Mirror
-from resources.endpoint.local import desired_state
-from resources.endpoint.local.files import KEY_VARIABLE, EndpointFiles, endpoint_key, rotate_log, write_json
+from resources.endpoint.local.files import (
+    KEY_VARIABLE,
+    EndpointFiles,
+    endpoint_key,
+    read_desired,
+    rotate_log,
+    version_of,
+    write_desired,
+    write_json,
+)
 
 OLD, NEW = Deployment("/models/1", "1", "aaa"), Deployment("/models/2", "2", "bbb")
 
@@ -29,11 +37,11 @@ def test_what_does_not_fit_together_is_refused(fields, message):
 
 def test_a_desired_state_survives_its_file(tmp_path):
     files = EndpointFiles(tmp_path)
-    assert desired_state.read(files) == DesiredState()
+    assert read_desired(files) is None
     wanted = DesiredState({"blue": OLD, "green": NEW}, {"blue": 90, "green": 10}, Mirror("green", 5))
-    desired_state.write(files, wanted)
-    assert desired_state.read(files) == wanted
-    assert desired_state.version_of(desired_state.read(files)) == desired_state.version_of(wanted)
+    write_desired(files, wanted)
+    assert read_desired(files) == wanted
+    assert version_of(read_desired(files)) == version_of(wanted)
 
 
 @pytest.mark.parametrize("content", [[], {"deployments": {"blue": {}}, "traffic": {}}, {"traffic": {}}])
@@ -41,7 +49,7 @@ def test_a_damaged_file_is_named(tmp_path, content):
     files = EndpointFiles(tmp_path)
     write_json(files.desired, content)
     with pytest.raises(ValueError, match=r"desired\.json"):
-        desired_state.read(files)
+        read_desired(files)
 
 
 def test_the_first_model_goes_to_blue_at_once():

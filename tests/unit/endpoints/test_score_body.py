@@ -6,15 +6,13 @@ import json
 import pytest
 
 from globolatte_ml.scoring.prediction_log import AnsweredCall
-from globolatte_ml.scoring.score_body import MAX_BODY_BYTES, MAX_REQUESTS, BodyError, KnownWords, parse_body
+from globolatte_ml.scoring.score_body import MAX_BODY_BYTES, MAX_REQUESTS, BodyError, parse_body
+from globolatte_ml.scoring.state_bundle import BusinessUnit, KnownWords
 
 NOW = dt.datetime(2024, 1, 31, 5, 30, tzinfo=dt.UTC)
-WORDS = KnownWords(
-    units={"bu_us": "America/New_York", "usa": "America/New_York", "bu_jp": "Asia/Tokyo"},
-    unit_list="BU_US / USA; BU_JP",
-    weathers=frozenset({"sunny", "snowy"}),
-    weather_list="Snowy, Sunny",
-)
+USA = BusinessUnit("BU_US", "USA", "East", "usa", "America/New_York")
+JAPAN = BusinessUnit("BU_JP", "Japan", "Kanto", "japan", "Asia/Tokyo")
+WORDS = KnownWords({"bu_us": USA, "usa": USA, "bu_jp": JAPAN}, {"snowy": "Snowy", "sunny": "Sunny"})
 GOOD = {"customer_id": "C1", "region": "USA", "weather": "Sunny"}
 
 
@@ -75,7 +73,7 @@ def test_business_unit_is_another_word_for_region():
         ({**GOOD, "customer_id": " "}, "customer_id: ' ' is no name"),
         ({**GOOD, "customer_id": "C\n1"}, "is no name"),
         ({**GOOD, "customer_id": "C" * 201}, "is no name"),
-        ({**GOOD, "region": "Mars"}, "region: 'Mars' is unknown; use one of BU_US / USA; BU_JP"),
+        ({**GOOD, "region": "Mars"}, "region: 'Mars' is unknown; use one of BU_US / USA / East / usa; BU_JP / Japan"),
         ({**GOOD, "weather": "Foggy"}, "weather: 'Foggy' is unknown; use one of Snowy, Sunny"),
         ({**GOOD, "date": "31.01.2024"}, "date: '31.01.2024' is no date; write it as YYYY-MM-DD"),
         ({**GOOD, "date": "2023-02-29"}, "is no date"),

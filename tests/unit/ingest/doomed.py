@@ -29,7 +29,7 @@ CANNOT_WRITE = 4
 def run(warehouse: Warehouse, landing: FolderLandingZone, run_id: str = "run") -> LoadReport:
     """One run of the ingest job's body over the day."""
     work = work_in(warehouse, landing, "usa", {DAY}, RULES)
-    return do_work(warehouse, landing, work, load_context(run_id, max_bad_share=MAX_BAD_SHARE), batch_bytes=10**6)
+    return do_work(warehouse, landing, work, load_context(run_id, max_bad_share=MAX_BAD_SHARE))
 
 
 def die() -> None:

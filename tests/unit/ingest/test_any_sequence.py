@@ -195,7 +195,7 @@ class AnySequence(RuleBasedStateMachine):
 
     def run(self, warehouse: InterferedWarehouse) -> None:
         work = work_in(warehouse, self.landing, "usa", {DAY}, RULES)
-        do_work(warehouse, self.landing, work, load_context(max_bad_share=MAX_BAD_SHARE), batch_bytes=10**6)
+        do_work(warehouse, self.landing, work, load_context(max_bad_share=MAX_BAD_SHARE))
 
     def take(self, paths: list[str]) -> None:
         """What was loaded at once is taken in the order of the ledger: that of the landing zone, but for files that crashed before."""

@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from globolatte_assets.raw.delivery_checks import delivery_checks
+from globolatte_assets.raw.deliveries import delivery_checks
 from globolatte_ingest.deliveries import DeliveryPolicy, UnitDeliveries, missing_dates, missing_of_units
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.requested_steps import requested_step

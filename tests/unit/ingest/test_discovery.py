@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 import pytest
 
-from globolatte_ingest.discovery import LoadRange, Pending, RetryPolicy, coalesce, find_pending, unrecorded
+from globolatte_ingest.discovery import LoadRange, Pending, RetryPolicy, Turn, coalesce, find_pending, unrecorded
 from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, LedgerStatus
 from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reasons import ReasonCode
@@ -126,11 +126,11 @@ def test_files_outside_sales_and_reference_are_none_of_our_business(pending: Cal
 def test_a_crashed_load_is_due_again_after_a_wait_that_doubles_until_attempts_are_used_up(
     count: int, seconds_ago: int, due: bool
 ) -> None:
-    assert POLICY.is_due(Attempts(count, NOW - seconds_ago * SECOND), NOW) is due
+    assert (POLICY.turn(Attempts(count, NOW - seconds_ago * SECOND), NOW) is Turn.DUE) is due
 
 
 def test_a_file_that_was_never_tried_is_due() -> None:
-    assert POLICY.is_due(None, NOW)
+    assert POLICY.turn(None, NOW) is Turn.DUE
 
 
 def test_crashed_loads_wait_or_are_exhausted_and_the_others_go_ahead(pending: Callable[..., Pending]) -> None:

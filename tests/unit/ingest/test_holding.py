@@ -3,7 +3,7 @@
 import pytest
 
 from globolatte_ingest.ledger import Ledger
-from globolatte_ingest.validation import RowCounts, held_for
+from globolatte_ingest.validation import held_for
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import csv, deliver, fetch, ledger, line, load, sales, sales_path
@@ -26,7 +26,7 @@ A, B = sales_path("a.csv"), sales_path("b.csv")
 def test_a_file_is_held_when_more_than_the_allowed_share_of_its_rows_is_bad(
     rows: int, bad: int, limit: float, is_approved: bool, is_held: bool
 ) -> None:
-    assert (held_for(RowCounts(rows, bad), limit, is_approved=is_approved) is not None) is is_held
+    assert (held_for(rows, bad, limit, is_approved=is_approved) is not None) is is_held
 
 
 def lines(good: int, bad: int, first: int = 1) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from resources.ml.azureml.environments import SERVING_PACKAGES, TRAINING_PACKAGE
 
 ML = Path(__file__).parents[3] / "globolatte_ml"
 BROUGHT_ALONG = {
+    "pydantic": "mlflow",
     "scipy": "scikit-learn",
     "threadpoolctl": "scikit-learn",
     "sklearn": "scikit-learn",

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from globolatte_ml.training.evaluation import POPULARITY, Evaluation, GroupMetrics, Interval, Metrics
+from globolatte_ml.model.metrics import Interval, Metrics
+from globolatte_ml.training.evaluation import POPULARITY, Evaluation, GroupMetrics
 from globolatte_ml.training.promotion import Gates, promotion_verdict
 from globolatte_ml.training.proofs import Proofs
 from globolatte_ml.training.training_job import train_and_evaluate
@@ -96,12 +97,6 @@ def test_there_is_one_sentence_per_gate():
 def test_the_limits_are_arguments():
     assert promotion_verdict(evaluated(calibration=0.08), None, Gates(maximum_calibration_error=0.1)).promoted
     assert not promotion_verdict(evaluated(), CHAMPION, Gates(minimum_gain_over_champion=0.06)).promoted
-
-
-def test_metadata_is_plain_and_lists_the_reasons():
-    metadata = promotion_verdict(evaluated(), CHAMPION).as_metadata()
-    assert metadata["promoted"] is True
-    assert metadata["reasons"].count("\n- ") == 9
 
 
 def test_a_one_product_catalogue_is_promotable(build, read):

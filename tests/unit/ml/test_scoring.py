@@ -11,7 +11,8 @@ import pytest
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.model.encoding import daypart_preference
-from globolatte_ml.scoring.scorer import Request, Scorer
+from globolatte_ml.scoring.recommendations import Request
+from globolatte_ml.scoring.scorer import Scorer
 
 WINTER_DAY = dt.date(2023, 1, 10)
 

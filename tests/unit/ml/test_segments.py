@@ -136,10 +136,10 @@ def test_a_segment_that_is_new_gets_an_id_that_nobody_had(fit):
 
 def test_matching_takes_the_best_total_and_leaves_unlike_segments_out():
     old, new = np.array([0, 0, 0, 1, 1, 1, 2, 2]), np.array([1, 1, 0, 0, 0, 0, 2, 3])
-    found = match(old, new, (10, 11, 12), 4, 20)
-    assert found.ids == (11, 10, 12, 20)
-    assert found.overlaps == pytest.approx((3 / 4, 2 / 3, 1 / 2, 0.0))
-    assert found.next_id == 21
+    ids, overlaps, next_id = match(old, new, (10, 11, 12), 4, 20)
+    assert ids == (11, 10, 12, 20)
+    assert overlaps == pytest.approx((3 / 4, 2 / 3, 1 / 2, 0.0))
+    assert next_id == 21
 
 
 # Names and profiles ---------------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def test_matching_takes_the_best_total_and_leaves_unlike_segments_out():
 
 def test_names_say_what_stands_out():
     space = learn_vector_space(customers())
-    centre = np.zeros(len(space.names))
+    centre = np.zeros(space.coordinates(customers()).shape[1])
     assert name_of(centre, space, NAMES) == "All-rounders"
     centre[[1, 3]] = 0.9, 0.6
     assert name_of(centre, space, NAMES) == "Mocha & Scone fans"

@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-from globolatte_ml.data.shares import log_softmax
+from globolatte_ml.data.shares import log_softmax, softmax
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import season_codes
 from globolatte_ml.model.encoding import encode_for, season_mix
@@ -13,7 +13,7 @@ from globolatte_ml.model.feature_space import circumstance_names
 from globolatte_ml.model.fitting import EXPECTED_BLEND, learn_blend
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.predicting import pool
-from globolatte_ml.model.taste import Population, TasteParameters, taste_probabilities
+from globolatte_ml.model.taste import Population, TasteParameters, taste_scores
 from globolatte_ml.model.taste_fit import fit_taste, log_likelihood, quasi_normal_draws, start
 from globolatte_ml.model.taste_inputs import PAST_HABITS, taste_inputs
 
@@ -79,7 +79,7 @@ def test_predictions_are_the_mean_of_every_taste_weighed_by_what_the_state_shows
         weight = np.exp(log_weight + 40 * orders / 10)
         predicted += weight * np.exp(log_softmax(now + taste))
         total += weight
-    np.testing.assert_allclose(taste_probabilities(parameters, draws, one)[0], predicted / total, rtol=1e-8)
+    np.testing.assert_allclose(softmax(taste_scores(parameters, population, one))[0], predicted / total, rtol=1e-8)
 
 
 def test_fitting_raises_the_likelihood_and_learns_the_chain(orders):

@@ -4,7 +4,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
-from globolatte_assets.monitoring.drift_in_words import drifted_windows, why_drifted, windows_table
+from globolatte_assets.monitoring.data_drift import drifted_windows, why_drifted, windows_table
 from globolatte_assets.monitoring.reports import KeptPages
 
 SHOWN_AT_ONCE = 1000

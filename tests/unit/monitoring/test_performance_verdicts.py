@@ -36,9 +36,7 @@ class Champion:
     def measured(self, examples: pa.Table, is_broken: bool = False) -> PerformanceVerdict:
         date = dt.date(2022, 6, 1)
         window = Window(CHAIN, date, date, Delivery(CHAIN, date, orders=examples.num_rows))
-        return measure_performance(
-            window, examples, self.pairs, self.training.model, self.holdout, model_version="1", is_broken=is_broken
-        )
+        return measure_performance(window, examples, self.pairs, self.training.model, self.holdout, is_broken=is_broken)
 
     def held_out(self) -> pa.Table:
         keys = pa.array(self.snapshot.order_keys[time_split(self.snapshot.ordered_at)].tolist())
@@ -51,7 +49,7 @@ def champion(tmp_path_factory: pytest.TempPathFactory) -> Champion:
 
 
 def test_the_holdout_is_measured_as_training_measured_it(champion: Champion) -> None:
-    chosen = champion.snapshot.chosen[champion.training.holdout]
+    chosen = champion.snapshot.chosen[champion.snapshot.holdout]
     found = champion.measured(champion.held_out())
     assert found.status is Status.OK
     assert found.log_loss == pytest.approx(log_loss(champion.training.probabilities, chosen))
@@ -66,7 +64,6 @@ def test_customers_who_changed_their_minds_put_the_champion_below_its_band(champ
     changed = examples.set_column(place, "main_product_id", pa.array(bought.tolist()))
     found = champion.measured(changed)
     assert found.status is Status.BELOW_BAND
-    assert "below its band" in found.sentence()
 
 
 def test_a_product_never_seen_is_a_failure_and_no_error(champion: Champion) -> None:

@@ -11,15 +11,12 @@ from resources.environment import warehouse_of
 from resources.settings.choices import MissingSettingError, SnowflakeAuthentication
 from resources.settings.settings import Settings
 from resources.warehouse import snowflake_account
-from resources.warehouse.snowflake_account import SnowflakeConnection, credentials, query_tag, resource_of
+from resources.warehouse.snowflake_account import SnowflakeAccount, credentials, query_tag
 from tests.emulators.fakesnow_server import FakeSnowflake
 from tests.emulators.snowflake_gate import gate_before
 from tests.snowflake_builders import PASSWORD, emulated_warehouse
 
-WHO = SnowflakeConnection(
-    account="a-b", user="u", database="D", compute="W", role="R", authentication=SnowflakeAuthentication.KEY, private_key_path=None,
-    host=None, port=None, protocol="https", lock_seconds=7, network_seconds=9,
-)  # fmt: skip
+WHO = SnowflakeAccount(account="a-b", user="u", database="D", compute="W", role="R", wait_seconds=7, network_seconds=9)
 
 
 def private_key(passphrase: str | None = None) -> str:
@@ -31,13 +28,13 @@ def private_key(passphrase: str | None = None) -> str:
     return key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption).decode()
 
 
-def connector_arguments(who: SnowflakeConnection) -> dict[str, object]:
+def connector_arguments(who: SnowflakeAccount) -> dict[str, object]:
     """What dagster-snowflake hands to Snowflake's connector."""
-    return dict(resource_of(who)._connection_args)
+    return dict(who.integration()._connection_args)
 
 
-def with_authentication(authentication: SnowflakeAuthentication, **more: object) -> SnowflakeConnection:
-    return SnowflakeConnection(**{**vars(WHO), "authentication": authentication, **more})
+def with_authentication(authentication: SnowflakeAuthentication, **more: object) -> SnowflakeAccount:
+    return WHO.model_copy(update={"authentication": authentication, **more})
 
 
 @pytest.mark.parametrize("passphrase", [None, "open sesame"])

@@ -9,7 +9,7 @@ import pytest
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
 from globolatte_ingest.discovery import LoadRange
 from resources.landing.landing_zone import LandedFile
-from sensors.blob_events import MOST_TRIES, HandedOut
+from sensors.container import MOST_TRIES, HandedOut
 from sensors.landing import range_tags
 from tests.blob_builders import BlobDeployment, event_of, text_of
 from tests.builders import (

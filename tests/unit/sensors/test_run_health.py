@@ -14,9 +14,10 @@ from globolatte_assets.keys import SALES_TRANSACTIONS
 from resources.environment import ml_of, states_of
 from sensors.run_health import (
     PROCESS_TAG,
-    Process,
     fail_dead_runs,
     free_slots_of_finished_runs,
+    is_dead,
+    process_name,
     start_time,
     this_process,
 )
@@ -45,10 +46,10 @@ def pooled(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def living() -> Iterator[Process]:
+def living() -> Iterator[str]:
     """A process that lives as long as the test."""
     with subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
-        process = Process.of(child.pid)
+        process = process_name(child.pid)
         assert process is not None
         yield process
         assert child.stdin is not None
@@ -56,19 +57,19 @@ def living() -> Iterator[Process]:
 
 
 @pytest.fixture
-def dead() -> Process:
+def dead() -> str:
     """A process that has lived."""
     with subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
-        process = Process.of(child.pid)
+        process = process_name(child.pid)
         child.communicate()
     assert process is not None
     return process
 
 
 def start_run(
-    instance: dg.DagsterInstance, process: Process | None, status: dg.DagsterRunStatus = STARTED
+    instance: dg.DagsterInstance, process: str | None, status: dg.DagsterRunStatus = STARTED
 ) -> dg.DagsterRun:
-    tags = {PROCESS_TAG: str(process)} if process is not None else {}
+    tags = {PROCESS_TAG: process} if process is not None else {}
     return instance.create_run_for_job(any_job, tags=tags, status=status)
 
 
@@ -88,7 +89,7 @@ def holders(instance: dg.DagsterInstance) -> set[str]:
 
 
 def test_a_run_whose_process_is_gone_is_marked_failed_and_its_slot_is_freed(
-    pooled: dg.DagsterInstance, dead: Process
+    pooled: dg.DagsterInstance, dead: str
 ) -> None:
     run = start_run(pooled, dead)
     take_slot(pooled, run)
@@ -98,7 +99,7 @@ def test_a_run_whose_process_is_gone_is_marked_failed_and_its_slot_is_freed(
     take_slot(pooled, start_run(pooled, this_process()))
 
 
-def test_a_run_whose_process_lives_is_left_alone(pooled: dg.DagsterInstance, living: Process) -> None:
+def test_a_run_whose_process_lives_is_left_alone(pooled: dg.DagsterInstance, living: str) -> None:
     run = start_run(pooled, living)
     take_slot(pooled, run)
     assert fail_dead_runs(pooled) == []
@@ -114,16 +115,16 @@ def test_this_very_process_lives(instance: dg.DagsterInstance) -> None:
 
 
 def test_another_process_that_got_the_same_id_does_not_count_as_the_first(
-    instance: dg.DagsterInstance, living: Process
+    instance: dg.DagsterInstance, living: str
 ) -> None:
-    run = start_run(instance, Process(living.host, living.pid, "long ago"))
+    run = start_run(instance, f"{living.rpartition('/')[0]}/long ago")
     assert fail_dead_runs(instance) == [run.run_id]
 
 
 def test_of_another_machine_nothing_is_known_so_its_runs_count_as_alive(
-    instance: dg.DagsterInstance, dead: Process
+    instance: dg.DagsterInstance, dead: str
 ) -> None:
-    start_run(instance, Process("another-machine", dead.pid, dead.started))
+    start_run(instance, f"another-machine/{dead.partition('/')[2]}")
     assert fail_dead_runs(instance) == []
 
 
@@ -134,7 +135,7 @@ def test_a_run_of_which_no_process_is_known_yet_is_left_alone(instance: dg.Dagst
 
 @pytest.mark.parametrize("status", [SUCCESS, FAILURE, dg.DagsterRunStatus.CANCELED])
 def test_a_run_that_ended_is_left_as_it_is(
-    instance: dg.DagsterInstance, dead: Process, status: dg.DagsterRunStatus
+    instance: dg.DagsterInstance, dead: str, status: dg.DagsterRunStatus
 ) -> None:
     run = start_run(instance, dead, status)
     assert fail_dead_runs(instance) == []
@@ -145,14 +146,14 @@ def test_a_run_that_ended_is_left_as_it_is(
     "status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 )
 def test_a_run_that_died_while_it_started_or_was_ended_is_marked_failed(
-    instance: dg.DagsterInstance, dead: Process, status: dg.DagsterRunStatus
+    instance: dg.DagsterInstance, dead: str, status: dg.DagsterRunStatus
 ) -> None:
     run = start_run(instance, dead, status)
     assert fail_dead_runs(instance) == [run.run_id]
     assert status_of(instance, run) == FAILURE
 
 
-def test_slots_that_finished_runs_still_hold_are_freed(pooled: dg.DagsterInstance, dead: Process) -> None:
+def test_slots_that_finished_runs_still_hold_are_freed(pooled: dg.DagsterInstance, dead: str) -> None:
     for status in (SUCCESS, FAILURE):
         run = start_run(pooled, dead, status)
         take_slot(pooled, run)
@@ -216,7 +217,7 @@ def tick(there: Deployment, cursor: str | None = None) -> dg.SensorResult:
     return result
 
 
-def test_the_sensor_cleans_up_and_says_what_it_did(watched: Deployment, dead: Process) -> None:
+def test_the_sensor_cleans_up_and_says_what_it_did(watched: Deployment, dead: str) -> None:
     instance = watched.instance
     killed, finished = start_run(instance, dead), start_run(instance, dead, SUCCESS)
     take_slot(instance, finished)
@@ -239,22 +240,21 @@ def test_what_was_left_behind_is_requested_once_it_was_seen_twice(watched: Deplo
     assert not tick(watched, first.cursor).run_requests, "automation answers what is new"
 
 
-def test_while_a_run_is_under_way_nothing_is_requested(watched: Deployment, living: Process) -> None:
+def test_while_a_run_is_under_way_nothing_is_requested(watched: Deployment, living: str) -> None:
     first = tick(watched)
     start_run(watched.instance, living)
     assert not tick(watched, first.cursor).run_requests
 
 
-def test_a_process_is_written_down_and_read_back() -> None:
-    odd = Process("a/host/with/slashes", 42, "123.5")
-    assert Process.parse(str(odd)) == odd
-    assert Process.parse(str(this_process())) == this_process()
+def test_of_a_machine_whose_name_has_slashes_nothing_is_known() -> None:
+    assert not is_dead("a/host/with/slashes/42/123.5")
+    assert not is_dead(this_process())
 
 
 def test_this_process_has_one_start_time_and_no_process_has_none() -> None:
-    assert start_time(os.getpid()) == this_process().started
-    assert this_process().host == socket.gethostname()
+    assert this_process() == f"{socket.gethostname()}/{os.getpid()}/{start_time(os.getpid())}"
     assert start_time(2**22 + 1) is None
+    assert process_name(2**22 + 1) is None
 
 
 def test_a_run_whose_launch_was_cut_off_is_marked_failed_when_patience_is_over(pooled: dg.DagsterInstance) -> None:
@@ -267,6 +267,6 @@ def test_a_run_whose_launch_was_cut_off_is_marked_failed_when_patience_is_over(p
     assert status_of(pooled, queued) is dg.DagsterRunStatus.NOT_STARTED
 
 
-def test_a_run_that_is_starting_in_a_living_process_is_let_be(pooled: dg.DagsterInstance, living: Process) -> None:
+def test_a_run_that_is_starting_in_a_living_process_is_let_be(pooled: dg.DagsterInstance, living: str) -> None:
     start_run(pooled, living, dg.DagsterRunStatus.STARTING)
     assert fail_dead_runs(pooled, patience_seconds=0) == []

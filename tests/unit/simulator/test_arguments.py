@@ -3,6 +3,8 @@
 from datetime import date
 
 import pytest
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from simulator import SimulationArguments, simulate
 
@@ -30,4 +32,4 @@ def test_another_type_is_refused(arguments: dict[str, object]) -> None:
 
 def test_arguments_survive_json() -> None:
     arguments = SimulationArguments(5, 4, 3, date(2020, 2, 29), date(2021, 1, 1), 2)
-    assert SimulationArguments.from_json(arguments.as_json()) == arguments
+    assert TypeAdapter(SimulationArguments).validate_json(to_json(arguments)) == arguments

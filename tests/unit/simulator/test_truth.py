@@ -37,7 +37,7 @@ def test_true_preferences_follow_their_definition(
     chain: Simulation, day: date, weather: str, season: int, code: int, holiday: bool
 ) -> None:
     for row in (0, int(chain.truth.order_count.argmax()), int(chain.truth.order_count.argmin())):
-        preferences = chain.true_preferences(f"C{row + 1:04d}", "BU_US", day, weather)
+        preferences = chain.truth.true_preferences(f"C{row + 1:04d}", "BU_US", day, weather)
         assert list(preferences) == ["P001", "P002", "P003", "P004", "P005", "P006"]
         assert sum(preferences.values()) == pytest.approx(1.0)
         expected = expected_preferences(chain, row, season, code, holiday)
@@ -55,7 +55,9 @@ def test_the_habit_is_the_one_after_the_last_order(chain: Simulation) -> None:
 
 
 def test_the_trend_stands_still_outside_the_span(chain: Simulation) -> None:
-    asked = [chain.true_preferences("C0005", "BU_CA", date(year, 5, 7), "Rainy") for year in (2024, 2060, 1990, 2021)]
+    asked = [
+        chain.truth.true_preferences("C0005", "BU_CA", date(year, 5, 7), "Rainy") for year in (2024, 2060, 1990, 2021)
+    ]
     assert asked[0] == asked[1]
     assert asked[2] == asked[3]
     assert asked[0] != asked[2]
@@ -70,7 +72,7 @@ def test_true_preferences_are_the_same_after_reload(chain: Simulation, tmp_path:
         np.testing.assert_array_equal(getattr(loaded, name), getattr(chain.truth, name))
     for customer, unit, weather in (("C0001", "BU_MX", "Cloudy"), ("C1000", "BU_US", "Rainy")):
         asked = (customer, unit, date(2023, 10, 31), weather)
-        assert loaded.true_preferences(*asked) == chain.true_preferences(*asked)
+        assert loaded.true_preferences(*asked) == chain.truth.true_preferences(*asked)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_the_unknown_is_refused_by_name(
     chain: Simulation, customer: str, unit: str, weather: str, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        chain.true_preferences(customer, unit, SUMMER, weather)
+        chain.truth.true_preferences(customer, unit, SUMMER, weather)
 
 
 def test_a_folder_without_truth_is_named(tmp_path: Path) -> None:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import optuna
 import pytest
 
-from resources.ml.local.search import Study
+from resources.ml.local.methods import point_of, study_of
 from resources.ml.training_method import (
     Algorithm,
     AutoMLMethod,
@@ -30,10 +31,13 @@ CONTINUOUS = {"penalty": loguniform(0.001, 1.0), "half_life": uniform(10.0, 100.
 
 def points(method: SweepMethod) -> list[dict[str, float]]:
     """What a study asks for when strong penalties do best."""
-    study, found = Study(method), []
-    for _ in range(study.trials):
-        found.append(study.ask())
-        study.tell(found[-1]["penalty"])
+    found = []
+
+    def loss(trial: optuna.Trial) -> float:
+        found.append(point_of(trial, method.space))
+        return found[-1]["penalty"]
+
+    study_of(method).optimize(loss, n_trials=method.trials)
     return found
 
 

@@ -1,19 +1,22 @@
-"""One asset for what each business unit delivers, with a freshness policy of its own: when something of the unit came last.
+"""What the business units deliver: an asset for each unit, whose freshness says when something came last, and a check of its missing days.
 
-Nothing here is computed: the units write the files, the ingest run reports what came. Which days are missing is not a matter of
-freshness but of the checks in `delivery_checks`.
+Nothing here is computed: the units write the files, the ingest run reports what came. There is a check for each unit, so that a silent
+unit is not hidden by the others: Dagster's freshness policy does not know which day something was for.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
+from globolatte_assets.automation import hourly_and_after_new_data
 from globolatte_assets.code_versions import CODE_REFERENCES
-from globolatte_assets.keys import OWNER_DATA
-from globolatte_ingest.deliveries import DeliveryPolicy
+from globolatte_assets.keys import OWNER_DATA, SALES_TRANSACTIONS, WAREHOUSE_POOL
+from globolatte_ingest.deliveries import DeliveryPolicy, missing_of_units
 from globolatte_ingest.ledger import LoadedDay
+from resources.clock import Clock
 from resources.settings.choices import MissingDelivery
+from resources.warehouse.warehouse import Warehouse
 
 DAY = dt.timedelta(days=1)
 
@@ -47,7 +50,6 @@ def unit_deliveries(folders: Sequence[str], policy: DeliveryPolicy) -> list[dg.A
     return [
         dg.AssetSpec(
             deliveries_key(folder),
-            group_name="raw",
             owners=[OWNER_DATA],
             kinds={"csv"},
             description=f"What arrives under `sales/{folder}/` in the landing zone. Reported by the run that loads or holds it. Its "
@@ -69,3 +71,40 @@ def delivery_event(folder: str, arrived: Sequence[str], days: Sequence[LoadedDay
     return dg.AssetMaterialization(
         deliveries_key(folder), metadata=metadata, tags={"dagster/data_version": DATA_VERSION}
     )
+
+
+def check_name(folder: str) -> str:
+    """The name of a unit's check, such as `canada_has_delivered`."""
+    return f"{folder.replace('-', '_')}_has_delivered"
+
+
+def delivery_checks(folders: Sequence[str], policy: DeliveryPolicy) -> dg.AssetChecksDefinition:
+    """Builds the checks. With the severity `block`, what follows new sales waits until every unit has delivered."""
+    specs = [
+        dg.AssetCheckSpec(
+            check_name(folder),
+            asset=SALES_TRANSACTIONS,
+            description=f"{folder} has delivered every business date of the last {policy.days} that ended more than "
+            f"{policy.hours:g} hours ago, by its own time zone.",
+            blocking=policy.severity is MissingDelivery.BLOCK,
+            automation_condition=hourly_and_after_new_data(),
+        )
+        for folder in folders
+    ]
+    severity = dg.AssetCheckSeverity.WARN if policy.severity is MissingDelivery.WARN else dg.AssetCheckSeverity.ERROR
+
+    @dg.multi_asset_check(specs=specs, name="units_have_delivered", pool=WAREHOUSE_POOL)
+    def units_have_delivered(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> Iterator[dg.AssetCheckResult]:
+        with warehouse.transaction() as transaction:
+            found = missing_of_units(transaction, folders, policy, clock.now())
+        for missing in found:
+            yield dg.AssetCheckResult(
+                asset_key=SALES_TRANSACTIONS,
+                check_name=check_name(missing.folder),
+                passed=not missing.dates,
+                severity=severity,
+                description=str(missing),
+                metadata={"missing": [str(date) for date in missing.dates], "watched_dates": missing.watched},
+            )
+
+    return units_have_delivered

@@ -1,0 +1,303 @@
+"""What watches a container: the blob event sensor, which hears of what was written, and the reconciliation sensor, which looks.
+
+Event Grid's messages about the landing container become the runs that load what was written. A message is deleted only when the run that
+takes up its file exists: a tick's requests and its cursor are written together by Dagster, after the tick, so whatever a tick itself does
+is lost or done twice when the process dies before that. The cursor names the messages handed out by the last tick; the next one deletes
+those whose run exists. All others come again by themselves.
+
+The reconciliation finds the blobs whose event was lost and asks again for loads that failed, with bounded listings.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
+from globolatte_ingest.blob_events import UnreadableEventError, blob_written
+from globolatte_ingest.discovery import (
+    Look,
+    RetryPolicy,
+    Turn,
+    next_look,
+    places_to_try_again,
+    recent_crashes,
+    stray_folders,
+)
+from globolatte_ingest.kill_points import point
+from resources.clock import Clock
+from resources.environment import warehouse_with_short_timeout
+from resources.landing.event_queue import EventQueue, Message
+from resources.landing.landing_zone import LandedFile, LandingZone
+from resources.settings.settings import Settings
+from resources.warehouse.warehouse import WarehouseBusyError
+from sensors.landing import (
+    AT_WORK,
+    RANGE_END,
+    RANGE_START,
+    WAITING,
+    Backlog,
+    Batch,
+    batches_of,
+    failed_batches,
+    is_running,
+    left_by,
+    look,
+    range_of,
+    ranges_at_work,
+    requests_for,
+    retry_policy,
+    run_request,
+    runs_of,
+    turn_of,
+)
+
+# Events ---------------------------------------------------------------------------------------------------------------
+
+MOST_MESSAGES_OF_ONE_TICK = 1024
+LONGEST_RECEIVING_SECONDS = 15.0
+"""A tick has a minute in all."""
+MOST_TRIES = 5
+"""A message that was given out so often, and has no run to show for it, goes to the poison queue."""
+
+RUN_KEY_TAG = "dagster/run_key"
+
+
+@dataclass
+class HandedOut:
+    """The messages that a tick turned into run requests, by run key: what its cursor holds."""
+
+    by_run_key: dict[str, list[Message]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, cursor: str | None) -> "HandedOut":
+        """Reads what `str` wrote; no cursor is nothing handed out."""
+        found: dict[str, list[tuple[str, str]]] = json.loads(cursor) if cursor else {}
+        return cls({key: [Message(name, receipt) for name, receipt in pairs] for key, pairs in found.items()})
+
+    def __str__(self) -> str:
+        return json.dumps({key: [[m.id, m.receipt] for m in held] for key, held in self.by_run_key.items()})
+
+
+@dataclass
+class Mailing:
+    """What becomes of a tick's mail."""
+
+    requests: list[dg.RunRequest] = field(default_factory=list)
+    handed_out: HandedOut = field(default_factory=HandedOut)
+    done: list[Message] = field(default_factory=list)
+    """Irrelevant, in the ledger, or taken up by a run that exists."""
+    stuck: list[tuple[Message, str]] = field(default_factory=list)
+    """Unreadable, or can be given to no run now, and why."""
+
+
+def sorted_mail(messages: Iterable[Message], container: str) -> tuple[dict[LandedFile, list[Message]], Mailing]:
+    """Opens messages: those of each file, and the others. Those of other containers and of other events are irrelevant."""
+    by_file: dict[LandedFile, list[Message]] = defaultdict(list)
+    others = Mailing()
+    for message in messages:
+        try:
+            written = blob_written(message.text)
+        except UnreadableEventError as fault:
+            others.stuck.append((message, str(fault)))
+            continue
+        if written is None or written[0] != container:
+            others.done.append(message)
+        else:
+            by_file[written[1]].append(message)
+    return by_file, others
+
+
+def acknowledge(instance: dg.DagsterInstance, events: EventQueue, handed_out: HandedOut) -> int:
+    """Deletes the messages whose run exists; returns how many."""
+    done = [
+        message
+        for key, messages in handed_out.by_run_key.items()
+        if instance.get_runs_count(dg.RunsFilter(tags={RUN_KEY_TAG: key}))
+        for message in messages
+    ]
+    events.delete(done)
+    return len(done)
+
+
+def hand_out(
+    instance: dg.DagsterInstance,
+    by_file: Mapping[LandedFile, list[Message]],
+    backlog: Backlog,
+    policy: RetryPolicy,
+    result: Mailing,
+) -> None:
+    """Turns the mail of files into run requests; a backlog of any size becomes one for each business unit."""
+    left = dict(by_file)
+
+    def taken(files: Iterable[LandedFile]) -> list[Message]:
+        return [message for file in files for message in left.pop(file, [])]
+
+    left_over = left_by(backlog, ranges_at_work(instance, WAITING, asked_by_sensors=True))
+    for batch, request in requests_for(instance, left_over, policy):
+        result.requests.append(request)
+        result.handed_out.by_run_key[str(request.run_key)] = taken(batch.files)
+    for batch in batches_of(left_over):
+        turn = turn_of(runs_of(instance, batch), policy)
+        if turn is Turn.RUNNING:
+            result.done += taken(batch.files)
+        else:
+            result.stuck += [(message, f"its load {turn.value}") for message in taken(batch.files)]
+    for file, reason in _waiting(backlog).items():
+        result.stuck += [(message, reason) for message in taken([file])]
+    result.done += taken(list(left))  # the ledger has this very version, the path is none that is ever loaded, or a run
+    # that exists and has not looked yet will find the file
+
+
+def _waiting(backlog: Backlog) -> dict[LandedFile, str]:
+    """Files that no run can take up now, and why."""
+    crashed = [item.file for item in (*backlog.pending.waiting, *backlog.pending.exhausted)]
+    unknown = [item.file for load in backlog.without_reference_data for item in load.files]
+    return {
+        **dict.fromkeys(crashed, "its load crashed; the reconciliation sensor asks for it again"),
+        **dict.fromkeys(
+            unknown, "reference/business_units.csv has no unit with that folder, or reference/products.csv is missing"
+        ),
+    }
+
+
+def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
+    """Builds the sensor."""
+
+    @dg.sensor(
+        name="blob_event_sensor",
+        jobs=[job_named(jobs, name) for name in (LOAD_REFERENCE_DATA, INGEST_SALES, RECORD_MISPLACED_FILES)],
+        minimum_interval_seconds=settings.landing_poll_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Asks for the load of every blob that Event Grid tells of, a backlog as one range per business unit. A message "
+        "is deleted when its run exists; one that cannot be handled goes to the poison queue after five tries.",
+    )
+    def take_blob_events(
+        context: dg.SensorEvaluationContext, events: dg.ResourceParam[EventQueue], clock: Clock
+    ) -> dg.SensorResult:
+        acknowledged = acknowledge(context.instance, events, HandedOut.parse(context.cursor))
+        point("acknowledging: done, cursor not written")
+        said = f"{acknowledged} messages acknowledged"
+
+        def nothing(why: str) -> dg.SensorResult:
+            return dg.SensorResult(cursor=str(HandedOut()), skip_reason=dg.SkipReason(f"{said}; {why}"))
+
+        if is_running(context.instance, LOAD_REFERENCE_DATA):
+            return nothing("reference data is being loaded; sales wait for it")
+        warehouse = warehouse_with_short_timeout(settings)
+        try:
+            with warehouse.kept_open():
+                point("event tick: before receiving")
+                messages = events.receive(MOST_MESSAGES_OF_ONE_TICK, LONGEST_RECEIVING_SECONDS)
+                point("event tick: received")
+                by_file, mailing = sorted_mail(messages, settings.blob_container)
+                policy = retry_policy(settings)
+                backlog = look(context.instance, settings, by_file, warehouse, clock, policy, is_partial=True)
+        except WarehouseBusyError as busy:
+            return nothing(str(busy))
+        hand_out(context.instance, by_file, backlog, policy, mailing)
+        point("event tick: requests made")
+        events.delete(mailing.done)
+        poison = [(message, reason) for message, reason in mailing.stuck if message.tries >= MOST_TRIES]
+        for message, reason in poison:
+            context.log.error(f"message {message.id} goes to the poison queue after {message.tries} tries: {reason}")
+            events.poison(message, reason)
+        said += (
+            f"; {len(messages)} received: {sum(map(len, mailing.handed_out.by_run_key.values()))} handed out, "
+            f"{len(mailing.done)} with nothing to do, {len(mailing.stuck)} stuck, {len(poison)} poisoned"
+        )
+        return dg.SensorResult(
+            run_requests=mailing.requests,
+            cursor=str(mailing.handed_out),
+            skip_reason=None if mailing.requests else dg.SkipReason(said),
+        )
+
+    return take_blob_events
+
+
+# The reconciliation --------------------------------------------------------------------------------------------------
+
+LISTINGS_AT_ONCE = 8
+MOST_STRAY_LEVELS = 20
+"""Levels of folders out of place that one tick walks through; a level is listed up to `MOST_OF_A_LEVEL`."""
+MOST_PLACES_TO_TRY_AGAIN = 20
+FAILED_RUNS_LOOKED_AT = 50
+
+
+def listing_of_look(landing: LandingZone, where: Look, more: Sequence[str], folders: Sequence[str]) -> list[LandedFile]:
+    """The files of a look, and of `more` prefixes; of folders out of place as many as the bounds allow."""
+    prefixes = list(dict.fromkeys([*where.prefixes, *more]))
+    with ThreadPoolExecutor(LISTINGS_AT_ONCE) as listing:
+        levels = list(listing.map(landing.level, where.levels))
+        files = {
+            file for listed in listing.map(lambda prefix: list(landing.files(prefix)), prefixes) for file in listed
+        }
+    strays: list[str] = []
+    for prefix, level in zip(where.levels, levels, strict=True):
+        files.update(level.files)
+        strays += stray_folders(prefix, level, folders)
+    for _ in range(MOST_STRAY_LEVELS):
+        if strays:
+            level = landing.level(strays.pop(0))
+            files.update(level.files)
+            strays += level.folders
+    return sorted(files)
+
+
+def failed_ranges(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator[tuple[Batch, dg.RunRequest]]:
+    """Ranges whose latest run failed and that are due again, also where the run died before the ledger knew of it."""
+    for (_, name), tags in failed_batches(instance, FAILED_RUNS_LOOKED_AT, INGEST_SALES).items():
+        if not {RANGE_START, RANGE_END} <= set(tags):
+            continue
+        batch = Batch(INGEST_SALES, name, (), {end: tags[end] for end in (RANGE_START, RANGE_END)})
+        runs = runs_of(instance, batch)
+        latest_failed = runs[0].dagster_run.is_finished and not runs[0].dagster_run.is_success
+        if latest_failed and turn_of(runs, policy) is Turn.DUE:
+            yield batch, run_request(batch, len(runs))
+
+
+def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
+    """Builds the sensor. Its cursor names the older month that it looked at last."""
+
+    @dg.sensor(
+        name="reconciliation_sensor",
+        jobs=[job_named(jobs, name) for name in (LOAD_REFERENCE_DATA, INGEST_SALES, RECORD_MISPLACED_FILES)],
+        minimum_interval_seconds=settings.reconcile_seconds,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Compares the container with the ledger: the last days of every unit at each tick, one older month in turn. "
+        "Asks for what no event told of, and again for loads that failed.",
+    )
+    def reconcile(
+        context: dg.SensorEvaluationContext, landing: dg.ResourceParam[LandingZone], clock: Clock
+    ) -> dg.SensorResult | dg.SkipReason:
+        instance, warehouse, policy = context.instance, warehouse_with_short_timeout(settings), retry_policy(settings)
+        folders, today, now = sorted(settings.business_units), clock.today(), clock.timestamp()
+        where = next_look(folders, settings.first_business_date, today, settings.reconcile_days, context.cursor)
+        try:
+            with warehouse.transaction() as transaction:
+                again = places_to_try_again(recent_crashes(transaction, now), policy, now, MOST_PLACES_TO_TRY_AGAIN)
+            listing = listing_of_look(landing, where, again, folders)  # while others may use the warehouse
+            point("reconciliation: listed")
+            backlog = look(instance, settings, listing, warehouse, clock, policy, is_partial=True)
+        except WarehouseBusyError as busy:
+            return dg.SkipReason(f"{busy}. Looking again in {settings.reconcile_seconds} seconds.")
+        new = {batch.name: request for batch, request in requests_for(instance, backlog, policy)}
+        point("reconciliation: requests made")
+        failed = {batch.name: request for batch, request in failed_ranges(instance, policy)}
+        occupied = {load.folder for load in ranges_at_work(instance, AT_WORK)}  # what a run leaves is found later
+        requests = [
+            request
+            for request in {**failed, **new}.values()
+            if (load := range_of(request.tags)) is None or load.folder not in occupied
+        ]
+        found = f"{backlog.pending.file_count} files not in the ledger"
+        return dg.SensorResult(
+            run_requests=requests,
+            cursor=where.month,
+            skip_reason=None if requests else dg.SkipReason(f"Older month: {where.month or 'none'}. {found}."),
+        )
+
+    return reconcile
