@@ -86,12 +86,10 @@ class SourceTree:
         return digest.hexdigest()[:16]
 
 
-def with_code_version(spec: dg.AssetSpec, sources: SourceTree) -> dg.AssetSpec:
-    """The same asset with the version of the code that its first code reference leads to, unless it has one already."""
-    if spec.code_version is not None:
-        return spec
+def code_version(spec: dg.AssetSpec, sources: SourceTree) -> str:
+    """The version of the code that an asset's first code reference leads to."""
     file = Path(spec.metadata[CODE_REFERENCES].code_references[0].file_path)
-    return spec.replace_attributes(code_version=sources.version(file, STARTED_BY_NAME.get(spec.key, ())))
+    return sources.version(file, STARTED_BY_NAME.get(spec.key, ()))
 
 
 def sql_version(model: Mapping[str, Any], macros: Mapping[str, Mapping[str, Any]]) -> str:

@@ -79,17 +79,17 @@ def schemas_of_owned_tables(manifest: Node) -> Mapping[str, dg.TableSchema]:
     }
 
 
-def table_descriptions(manifest: Node, warehouse_kind: str) -> Callable[[dg.AssetSpec], dg.AssetSpec]:
-    """What makes those of `TABLES` say which table they write, in which warehouse, with which columns."""
+def table_descriptions(manifest: Node, warehouse_kind: str) -> Callable[[dg.AssetSpec], dict[str, Any]]:
+    """What those of `TABLES` say of the table they write: in which warehouse, with which columns."""
     schemas = schemas_of_owned_tables(manifest)
 
-    def described(spec: dg.AssetSpec) -> dg.AssetSpec:
+    def described(spec: dg.AssetSpec) -> dict[str, Any]:
         table = TABLES.get(spec.key)
         if table is None:
-            return spec
-        return spec.replace_attributes(
-            metadata={**spec.metadata, TABLE_NAME: table, COLUMN_SCHEMA: schemas[table]},
-            kinds={warehouse_kind if kind == TABLE_KIND else kind for kind in spec.kinds},
-        )
+            return {}
+        return {
+            "metadata": {**spec.metadata, TABLE_NAME: table, COLUMN_SCHEMA: schemas[table]},
+            "kinds": {warehouse_kind if kind == TABLE_KIND else kind for kind in spec.kinds},
+        }
 
     return described

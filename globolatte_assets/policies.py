@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from globolatte_assets.automation import follow_new_data, follows_new_data
-from globolatte_assets.code_versions import SourceTree, with_code_version
+from globolatte_assets.code_versions import SourceTree, code_version
 from globolatte_assets.documentation import table_descriptions
 from globolatte_assets.features.definitions import dbt_manifest
 from resources.settings.choices import MissingDelivery
@@ -23,10 +23,12 @@ def with_policies(assets: Iterable[AnyAsset], settings: Settings) -> list[AnyAss
     described = table_descriptions(dbt_manifest(), str(settings.warehouse))
 
     def policies(spec: dg.AssetSpec) -> dg.AssetSpec:
-        spec = spec.replace_attributes(group_name=spec.key.path[0])
+        attributes = {**described(spec), "group_name": spec.key.path[0]}
         if follows_new_data(spec):
-            spec = spec.replace_attributes(automation_condition=condition)
-        return with_code_version(described(spec), sources)
+            attributes["automation_condition"] = condition
+        if spec.code_version is None:
+            attributes["code_version"] = code_version(spec, sources)
+        return spec.replace_attributes(**attributes)
 
     with_references: Sequence[Any] = dg.with_source_code_references(list(assets))
     return list(dg.map_asset_specs(policies, with_references))

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from resources.ml.training_method import MethodKind
@@ -27,44 +27,49 @@ from resources.settings.choices import (
 
 NO_STAGE = "none"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
-DESCRIBED = ConfigDict(use_attribute_docstrings=True)
-"""What stands below a setting is its description, in docs/settings.md and in `globolatte doctor`."""
 
 
 class SnowflakeSettings(BaseModel):
     """Account, user, objects and wire."""
 
-    model_config = DESCRIBED
-
-    snowflake_account: str | None = None
-    """Snowflake's account identifier, such as <organization>-<account>."""
-    snowflake_user: str | None = None
-    """The user that GloboLatte is in Snowflake."""
-    snowflake_role: str | None = None
-    """The role that the user works in. Default: the user's own default role."""
-    snowflake_warehouse: str = "GLOBO_LATTE_WH"
-    """The virtual warehouse that computes in Snowflake."""
-    snowflake_database: str = "GLOBO_LATTE_DB"
-    """The database in Snowflake."""
-    snowflake_authentication: SnowflakeAuthentication = SnowflakeAuthentication.KEY
-    """Authentication method of Snowflake: key (GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY, or a file that
-    GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PATH names; GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PASSPHRASE if it has one), password
-    (GLOBOLATTE_SNOWFLAKE_PASSWORD) or oauth (GLOBOLATTE_SNOWFLAKE_TOKEN). The four secrets are read from the
-    environment only and are no settings."""
-    snowflake_private_key_path: Path | None = None
-    """File with the private key (PKCS#8, PEM), in place of the variable that holds it."""
-    snowflake_stage: str = Field(default="ml.snapshots", pattern=rf"^({NO_STAGE}|[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)$")
-    """The stage by which Snowflake writes training snapshots into the storage of the Azure ML workspace
-    (infra/snowflake/5_snapshots.sql). none: they pass through the worker, as they do with every other pair of warehouse
-    and ML platform."""
-    snowflake_network_seconds: int = Field(default=60, ge=1)
-    """How long to wait for an answer of Snowflake before giving up."""
-    snowflake_host: str | None = None
-    """Where Snowflake is, if not where its account says: an emulator or a private link."""
-    snowflake_port: int = Field(default=443, ge=1, le=65535)
-    """The port at GLOBOLATTE_SNOWFLAKE_HOST."""
-    snowflake_protocol: SnowflakeProtocol = SnowflakeProtocol.HTTPS
-    """https, or http for an emulator on this machine."""
+    snowflake_account: str | None = Field(
+        default=None, description="Snowflake's account identifier, such as <organization>-<account>."
+    )
+    snowflake_user: str | None = Field(default=None, description="The user that GloboLatte is in Snowflake.")
+    snowflake_role: str | None = Field(
+        default=None, description="The role that the user works in. Default: the user's own default role."
+    )
+    snowflake_warehouse: str = Field(
+        default="GLOBO_LATTE_WH", description="The virtual warehouse that computes in Snowflake."
+    )
+    snowflake_database: str = Field(default="GLOBO_LATTE_DB", description="The database in Snowflake.")
+    snowflake_authentication: SnowflakeAuthentication = Field(
+        default=SnowflakeAuthentication.KEY,
+        description="Authentication method of Snowflake: key (GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY, or a file that "
+        "GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PATH names; GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY_PASSPHRASE if it has one), password "
+        "(GLOBOLATTE_SNOWFLAKE_PASSWORD) or oauth (GLOBOLATTE_SNOWFLAKE_TOKEN). The four secrets are read from the environment "
+        "only and are no settings.",
+    )
+    snowflake_private_key_path: Path | None = Field(
+        default=None, description="File with the private key (PKCS#8, PEM), in place of the variable that holds it."
+    )
+    snowflake_stage: str = Field(
+        default="ml.snapshots",
+        pattern=rf"^({NO_STAGE}|[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*)$",
+        description="The stage by which Snowflake writes training snapshots into the storage of the Azure ML workspace "
+        "(infra/snowflake/5_snapshots.sql). none: they pass through the worker, as they do with every other pair of warehouse "
+        "and ML platform.",
+    )
+    snowflake_network_seconds: int = Field(
+        default=60, ge=1, description="How long to wait for an answer of Snowflake before giving up."
+    )
+    snowflake_host: str | None = Field(
+        default=None, description="Where Snowflake is, if not where its account says: an emulator or a private link."
+    )
+    snowflake_port: int = Field(default=443, ge=1, le=65535, description="The port at GLOBOLATTE_SNOWFLAKE_HOST.")
+    snowflake_protocol: SnowflakeProtocol = Field(
+        default=SnowflakeProtocol.HTTPS, description="https, or http for an emulator on this machine."
+    )
 
     @field_validator("snowflake_database")
     @classmethod
@@ -86,48 +91,85 @@ class SnowflakeSettings(BaseModel):
 class LandingSettings(BaseModel):
     """Landing zone, limits on files, deliveries."""
 
-    model_config = DESCRIBED
-
-    load_batch_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
-    """How many bytes of sales files are read into one load transaction at the most (a larger file is a batch of its
-    own)."""
-    max_file_bytes: int = Field(default=2 * 1024**3, gt=0)
-    """A sales file over this size in bytes is refused."""
-    max_compression_ratio: float = Field(default=200.0, gt=1)
-    """A packed sales file that unpacks to more than so many times its size (and to more than 8 MiB) is refused."""
-    max_bad_share: float = Field(default=0.2, ge=0, le=1)
-    """A sales file with a larger share of bad rows is held: nothing of it is loaded until someone approves it."""
-    max_load_attempts: int = Field(default=5, ge=1)
-    """How often a load that crashed is requested again by itself."""
-    retry_base_seconds: float = Field(default=30.0, gt=0)
-    """Wait before the second attempt of a crashed load; doubled for each further one."""
-    landing_poll_seconds: int = Field(default=15, ge=1)
-    """Least time between two looks of the landing sensor, in seconds."""
-    blob_account_url: str | None = None
-    """Address of the storage account whose container is the landing zone, such as
-    https://<account>.blob.core.windows.net; no SAS in it."""
-    blob_container: str = "landing"
-    """The container that is the landing zone."""
-    blob_credential: CredentialKind = CredentialKind.DEFAULT
-    """Authentication method of the storage account: key (GLOBOLATTE_BLOB_KEY), sas (GLOBOLATTE_BLOB_SAS) or default
-    (Azure's DefaultAzureCredential: managed identity, environment, Azure CLI). The two secrets are read from the
-    environment only and are no settings."""
-    blob_queue: str | None = None
-    """The storage queue that Event Grid tells of new blobs. Default: none; new blobs are then found by looking."""
-    blob_queue_account_url: str | None = None
-    """Address of the account that has the queue. Default: GLOBOLATTE_BLOB_ACCOUNT_URL with .queue. for .blob."""
-    blob_queue_hidden_seconds: int = Field(default=300, ge=1, le=604800)
-    """How long a message of the queue that was given out stays hidden before it comes again, in seconds."""
-    reconcile_seconds: int = Field(default=60, ge=1)
-    """Least time between two ticks of the reconciliation of a container with the ledger, in seconds."""
-    reconcile_days: int = Field(default=7, ge=1, le=92)
-    """How many business dates of every unit each tick of the reconciliation looks at; older ones come in turn."""
-    missing_delivery: MissingDelivery = MissingDelivery.WARN
-    """What a missing delivery is: off, warn, error, or block (an error, and features and recommendations wait)."""
-    delivery_hours: float = Field(default=12.0, ge=0)
-    """How many hours after a business date has ended, by the unit's time zone, its file must be there."""
-    delivery_days: int = Field(default=14, ge=1, le=366)
-    """How many business dates back missing deliveries are watched."""
+    load_batch_bytes: int = Field(
+        default=64 * 1024 * 1024,
+        gt=0,
+        description="How many bytes of sales files are read into one load transaction at the most (a larger file is a batch of its own).",
+    )
+    max_file_bytes: int = Field(
+        default=2 * 1024**3, gt=0, description="A sales file over this size in bytes is refused."
+    )
+    max_compression_ratio: float = Field(
+        default=200.0,
+        gt=1,
+        description="A packed sales file that unpacks to more than so many times its size (and to more than 8 MiB) is refused.",
+    )
+    max_bad_share: float = Field(
+        default=0.2,
+        ge=0,
+        le=1,
+        description="A sales file with a larger share of bad rows is held: nothing of it is loaded until someone approves it.",
+    )
+    max_load_attempts: int = Field(
+        default=5, ge=1, description="How often a load that crashed is requested again by itself."
+    )
+    retry_base_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="Wait before the second attempt of a crashed load; doubled for each further one.",
+    )
+    landing_poll_seconds: int = Field(
+        default=15, ge=1, description="Least time between two looks of the landing sensor, in seconds."
+    )
+    blob_account_url: str | None = Field(
+        default=None,
+        description="Address of the storage account whose container is the landing zone, such as "
+        "https://<account>.blob.core.windows.net; no SAS in it.",
+    )
+    blob_container: str = Field(default="landing", description="The container that is the landing zone.")
+    blob_credential: CredentialKind = Field(
+        default=CredentialKind.DEFAULT,
+        description="Authentication method of the storage account: key (GLOBOLATTE_BLOB_KEY), sas (GLOBOLATTE_BLOB_SAS) or default "
+        "(Azure's DefaultAzureCredential: managed identity, environment, Azure CLI). The two secrets are read from the "
+        "environment only and are no settings.",
+    )
+    blob_queue: str | None = Field(
+        default=None,
+        description="The storage queue that Event Grid tells of new blobs. Default: none; new blobs are then found by looking.",
+    )
+    blob_queue_account_url: str | None = Field(
+        default=None,
+        description="Address of the account that has the queue. Default: GLOBOLATTE_BLOB_ACCOUNT_URL with .queue. for .blob.",
+    )
+    blob_queue_hidden_seconds: int = Field(
+        default=300,
+        ge=1,
+        le=604800,
+        description="How long a message of the queue that was given out stays hidden before it comes again, in seconds.",
+    )
+    reconcile_seconds: int = Field(
+        default=60,
+        ge=1,
+        description="Least time between two ticks of the reconciliation of a container with the ledger, in seconds.",
+    )
+    reconcile_days: int = Field(
+        default=7,
+        ge=1,
+        le=92,
+        description="How many business dates of every unit each tick of the reconciliation looks at; older ones come in turn.",
+    )
+    missing_delivery: MissingDelivery = Field(
+        default=MissingDelivery.WARN,
+        description="What a missing delivery is: off, warn, error, or block (an error, and features and recommendations wait).",
+    )
+    delivery_hours: float = Field(
+        default=12.0,
+        ge=0,
+        description="How many hours after a business date has ended, by the unit's time zone, its file must be there.",
+    )
+    delivery_days: int = Field(
+        default=14, ge=1, le=366, description="How many business dates back missing deliveries are watched."
+    )
 
     @field_validator("blob_account_url", "blob_queue_account_url")
     @classmethod
@@ -152,60 +194,101 @@ PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent
 class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
     """The configuration of one deployment. Raises `pydantic.ValidationError` that names each wrong variable."""
 
-    model_config = SettingsConfigDict(
-        **DESCRIBED, env_prefix="GLOBOLATTE_", extra="ignore", frozen=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_prefix="GLOBOLATTE_", extra="ignore", frozen=True, env_ignore_empty=True)
 
-    env: Environment = Environment.LOCAL
-    """The world: local (one laptop, no account), dev, staging or prod."""
-    home: Path = Path(".globolatte")
-    """Folder of all local state. A relative path is taken from the project folder."""
-    landing: LandingKind | None = None
-    """Landing zone: folder or blob. Default: folder locally, blob elsewhere."""
-    warehouse: WarehouseKind | None = None
-    """Warehouse: duckdb or snowflake. Default: duckdb locally, snowflake elsewhere."""
-    ml: MLKind | None = None
-    """ML platform: local or azureml. Default: local locally, azureml elsewhere."""
-    training: MethodKind = MethodKind.COMMAND
-    """How models are trained: command (one job), sweep (many jobs over a search space), automl (a search over
-    algorithms), or pipeline (steps as jobs of their own)."""
-    training_file: Path | None = None
-    """A TOML file with the details of GLOBOLATTE_TRAINING, in a table of the method's name (docs/azureml.md). Default:
-    those in resources/ml/training_method.py."""
-    business_units: Annotated[tuple[str, ...], NoDecode] = ("usa", "canada", "mexico")
-    """Landing folders of the business units, comma-separated: one partition dimension of the raw sales. A new unit is
-    one entry here and one row in reference/business_units.csv."""
-    first_business_date: dt.date = dt.date(2022, 1, 1)
-    """First business date that can be delivered (YYYY-MM-DD): where the date partitions start."""
-    now: dt.datetime | None = None
-    """Fixes the clock (ISO date and time with offset), so that another day can be played. Default: the real time."""
-    warehouse_wait_seconds: float = Field(default=300.0, ge=0)
-    """How long to wait for the warehouse while another process has the DuckDB file open, or writes into Snowflake."""
-    window_orders: int = Field(default=300, ge=100)
-    """Least number of orders in a monitoring window, for the chain and for each unit."""
-    window_days: int = Field(default=21, ge=1)
-    """Least number of business dates in a monitoring window."""
-    drift_reports_kept: int = Field(default=24, ge=1)
-    """How many Evidently reports (HTML, 4 MB each) are kept; the latest ones stay."""
-    model_pages_kept: int = Field(default=24, ge=1)
-    """How many pages on models (HTML, one per version) are kept; the latest ones stay."""
-    reports_url: str = "http://127.0.0.1:3030"
-    """Where a browser finds the folder `reports` of the home; links in the UI begin with it. `globolatte dev` serves
-    the folder there if the host is this machine's; anywhere else, let a web server of yours do it."""
-    retraining_age_days: int = Field(default=180, ge=1)
-    """Retrain when sales go on for so many days after those the champion learned from."""
-    retraining_cooldown_days: int = Field(default=28, ge=0)
-    """Least number of days of new sales between two trainings that monitoring requests."""
-    model_sign_off: bool = False
-    """Whether a model that passed every gate also needs manual approval (`globolatte models approve`) before it is
-    promoted. A rejection holds either way."""
-    endpoint_port: int | None = Field(default=None, ge=1, le=65535)
-    """Port of the online endpoint on 127.0.0.1. Default: a free one, kept from then on in endpoints/port. Its key is
-    GLOBOLATTE_ENDPOINT_KEY, or else made once into endpoints/key."""
-    endpoint_wait_seconds: float = Field(default=90.0, gt=0)
-    """How long to wait for a new deployment of the online endpoint to become healthy."""
-    prediction_log_seconds: float = Field(default=30.0, gt=0)
-    """After how long a file of the endpoint's prediction log is finished and can be ingested."""
+    env: Environment = Field(
+        default=Environment.LOCAL, description="The world: local (one laptop, no account), dev, staging or prod."
+    )
+    home: Path = Field(
+        default=Path(".globolatte"),
+        description="Folder of all local state. A relative path is taken from the project folder.",
+    )
+    landing: LandingKind | None = Field(
+        default=None, description="Landing zone: folder or blob. Default: folder locally, blob elsewhere."
+    )
+    warehouse: WarehouseKind | None = Field(
+        default=None, description="Warehouse: duckdb or snowflake. Default: duckdb locally, snowflake elsewhere."
+    )
+    ml: MLKind | None = Field(
+        default=None, description="ML platform: local or azureml. Default: local locally, azureml elsewhere."
+    )
+    training: MethodKind = Field(
+        default=MethodKind.COMMAND,
+        description="How models are trained: command (one job), sweep (many jobs over a search space), automl (a search "
+        "over algorithms), or pipeline (steps as jobs of their own).",
+    )
+    training_file: Path | None = Field(
+        default=None,
+        description="A TOML file with the details of GLOBOLATTE_TRAINING, in a table of the method's name (docs/azureml.md). "
+        "Default: those in resources/ml/training_method.py.",
+    )
+    business_units: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=("usa", "canada", "mexico"),
+        description="Landing folders of the business units, comma-separated: one partition dimension of the raw sales. "
+        "A new unit is one entry here and one row in reference/business_units.csv.",
+    )
+    first_business_date: dt.date = Field(
+        default=dt.date(2022, 1, 1),
+        description="First business date that can be delivered (YYYY-MM-DD): where the date partitions start.",
+    )
+    now: dt.datetime | None = Field(
+        default=None,
+        description="Fixes the clock (ISO date and time with offset), so that another day can be played. Default: the real time.",
+    )
+    warehouse_wait_seconds: float = Field(
+        default=300.0,
+        ge=0,
+        description="How long to wait for the warehouse while another process has the DuckDB file open, or writes into Snowflake.",
+    )
+    window_orders: int = Field(
+        default=300,
+        ge=100,
+        description="Least number of orders in a monitoring window, for the chain and for each unit.",
+    )
+    window_days: int = Field(default=21, ge=1, description="Least number of business dates in a monitoring window.")
+    drift_reports_kept: int = Field(
+        default=24, ge=1, description="How many Evidently reports (HTML, 4 MB each) are kept; the latest ones stay."
+    )
+    model_pages_kept: int = Field(
+        default=24, ge=1, description="How many pages on models (HTML, one per version) are kept; the latest ones stay."
+    )
+    reports_url: str = Field(
+        default="http://127.0.0.1:3030",
+        description="Where a browser finds the folder `reports` of the home; links in the UI begin with it. `globolatte dev` serves the "
+        "folder there if the host is this machine's; anywhere else, let a web server of yours do it.",
+    )
+    retraining_age_days: int = Field(
+        default=180,
+        ge=1,
+        description="Retrain when sales go on for so many days after those the champion learned from.",
+    )
+    retraining_cooldown_days: int = Field(
+        default=28,
+        ge=0,
+        description="Least number of days of new sales between two trainings that monitoring requests.",
+    )
+    model_sign_off: bool = Field(
+        default=False,
+        description="Whether a model that passed every gate also needs manual approval (`globolatte models approve`) before it is "
+        "promoted. A rejection holds either way.",
+    )
+    endpoint_port: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Port of the online endpoint on 127.0.0.1. Default: a free one, kept from then on in endpoints/port. "
+        "Its key is GLOBOLATTE_ENDPOINT_KEY, or else made once into endpoints/key.",
+    )
+    endpoint_wait_seconds: float = Field(
+        default=90.0,
+        gt=0,
+        description="How long to wait for a new deployment of the online endpoint to become healthy.",
+    )
+    prediction_log_seconds: float = Field(
+        default=30.0,
+        gt=0,
+        description="After how long a file of the endpoint's prediction log is finished and can be ingested.",
+    )
 
     @field_validator("business_units", mode="before")
     @classmethod
