@@ -1,4 +1,4 @@
-"""What both monitoring assets start from: the champion, and the complete windows that were not evaluated yet."""
+"""What both monitoring assets share: the champion, and the complete windows that were not evaluated yet."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
