@@ -65,45 +65,36 @@ class MLPlatform(Protocol):
 
     def snapshot_staging(self, name: str) -> Path:
         """An empty folder to write a snapshot into."""
-        ...
 
     def keep_snapshot(self, staging: Path, name: str) -> Snapshot:
         """Takes over a finished snapshot folder under its content's name and makes it the latest.
 
         A name that is already there is left as it is.
         """
-        ...
 
     def latest_snapshot(self) -> Snapshot:
         """The snapshot kept last. Raises `FileNotFoundError` with the remedy if there is none."""
-        ...
 
     def snapshot(self, name: str) -> Snapshot:
         """A kept snapshot. Raises `FileNotFoundError` with the remedy if there is none of that name."""
-        ...
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains on a snapshot by the platform's method and waits for it. Raises if a job fails; an interrupt ends the job."""
-        ...
 
     def register(self, trained: TrainedModel) -> ModelVersion:
         """Registers a trained model as challenger.
 
         The same content of the same snapshot gives the same version again, unless its kept files are damaged.
         """
-        ...
 
     def model(self, alias: str) -> ModelVersion | None:
         """The version that bears an alias (`champion`, `challenger`), or none."""
-        ...
 
     def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
         """Makes a version the champion, and keeps why: the reasons are there before the alias moves."""
-        ...
 
     def describe(self) -> str:
         """Where this platform is, for people; no secret in it."""
-        ...
 
 
 def holds_model(folder: Path, content_hash: str) -> bool:

@@ -13,6 +13,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,7 +36,7 @@ SUCCESSOR_SECONDS = 30.0
 """How long another supervisor has to take over from us before yet another is started."""
 MIRRORS_AT_ONCE = 32
 SERVER = "globolatte"
-"""In place of the names and versions of our libraries."""
+"""In every answer, in place of the names and versions of our libraries; what is no HTTP is answered by aiohttp under its own."""
 SECRET_PREFIX = "Bearer "  # noqa: S105 - the scheme's name
 
 
@@ -149,7 +150,8 @@ class Gateway:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self._look()
+            with suppress(OSError):  # too many open files for now: the old routes stay good
+                self._look()
             await self._upstream.keep_only([route.port for route in self._routes.routes])
 
     def _look(self) -> None:
