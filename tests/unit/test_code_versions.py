@@ -62,7 +62,10 @@ def test_every_asset_has_a_code_version_that_does_not_depend_on_where_the_code_l
         ("globolatte_ml/affinity/plots.py", {"models/product_affinity"}),
         ("globolatte_ml/automl_search.py", {"models/preference_model"}),
         ("globolatte_assets/endpoints/recommender.py", {"endpoints/recommender"}),
-        ("globolatte_assets/raw/reference_data.py", {"raw/business_units", "raw/products", "raw/customers"}),
+        (
+            "globolatte_assets/raw/reference_data.py",
+            {"raw/business_units", "raw/products", "raw/customers", "raw/holidays"},
+        ),
         ("globolatte_assets/raw/definitions.py", set()),
         ("globolatte_assets/keys.py", set()),
         ("resources/environment.py", set()),

@@ -30,7 +30,8 @@ def asked(endpoint: Any, key: str, body: dict[str, Any], **headers: str) -> tupl
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **headers}
     request = urllib.request.Request(endpoint.scoring_uri, json.dumps(body).encode(), headers)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        # an opener of its own: the shared one keeps the proxies that it found at its first use
+        with urllib.request.build_opener().open(request, timeout=60) as answer:
             return answer.status, json.loads(answer.read()), dict(answer.headers)
     except urllib.error.HTTPError as error:
         return error.code, error.read(), dict(error.headers)
