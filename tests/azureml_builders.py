@@ -39,7 +39,7 @@ def log(name, value, step=0):
     address = os.environ["MLFLOW_TRACKING_URI"] + "/api/2.0/mlflow/runs/log-metric"
     headers = {"Authorization": "Bearer " + os.environ["MLFLOW_TRACKING_TOKEN"], "Content-Type": "application/json"}
     said = {"run_id": os.environ["MLFLOW_RUN_ID"], "key": name, "value": value, "step": step}
-    urllib.request.urlopen(urllib.request.Request(address, json.dumps(said).encode(), headers))
+    urllib.request.build_opener().open(urllib.request.Request(address, json.dumps(said).encode(), headers))
 """
 """MLflow's call without MLflow, which takes seconds to import."""
 TERMINAL = ("Completed", "Failed", "Canceled")
