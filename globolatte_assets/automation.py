@@ -61,7 +61,7 @@ def follows_new_data(spec: dg.AssetSpec) -> bool:
 def hourly_and_after_new_data() -> dg.AutomationCondition:
     """A check of what should have come: every hour, since nothing arrives when something is missing, and after each arrival."""
     every_hour: dg.AutomationCondition = dg.AutomationCondition.cron_tick_passed("5 * * * *")
-    asked = (dg.AutomationCondition.any_deps_updated() | every_hour).since_last_handled()
-    return (asked & ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()).with_label(
-        "hourly_and_after_new_data"
-    )
+    requested = (dg.AutomationCondition.any_deps_updated() | every_hour).since_last_handled()
+    return (
+        requested & ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
+    ).with_label("hourly_and_after_new_data")

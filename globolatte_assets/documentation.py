@@ -41,13 +41,13 @@ TABLE_KIND = "table"
 Node = Mapping[str, Any]
 
 
-def _column(name: str, declared: str, told: Node, nullable: bool) -> dg.TableColumn:
+def _column(name: str, declared: str, column: Node, nullable: bool) -> dg.TableColumn:
     return dg.TableColumn(
         name,
         declared,
-        told.get("description") or None,
+        column.get("description") or None,
         dg.TableColumnConstraints(nullable=nullable),
-        tags=dict.fromkeys(told.get("tags", []), ""),
+        tags=dict.fromkeys(column.get("tags", []), ""),
     )
 
 
@@ -56,11 +56,11 @@ def schema_of_model(model: Node) -> dg.TableSchema:
     columns = [
         _column(
             name,
-            told.get("data_type") or "?",
-            told,
-            all(one["type"] != "not_null" for one in told.get("constraints", [])),
+            column.get("data_type") or "?",
+            column,
+            all(one["type"] != "not_null" for one in column.get("constraints", [])),
         )
-        for name, told in model["columns"].items()
+        for name, column in model["columns"].items()
     ]
     return dg.TableSchema(columns)
 

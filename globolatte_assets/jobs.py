@@ -93,6 +93,6 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         ),
     }
     return [
-        dg.define_asset_job(name, selection=selection, description=said, executor_def=dg.in_process_executor)
-        for name, (selection, said) in selected.items()
+        dg.define_asset_job(name, selection=selection, description=description, executor_def=dg.in_process_executor)
+        for name, (selection, description) in selected.items()
     ]

@@ -43,7 +43,7 @@ from resources.environment import clock_of, endpoint_of, landing_of, ml_of, pred
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from sensors.automation import HeadlessAutomation
-from sensors.landing import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags
+from sensors.landing import REQUESTED_BY_A_PERSON, Backlog, listing_of, look, range_tags
 from sensors.outstanding import latest_places, lost_work
 from sensors.retraining import retraining_rules, training_is_under_way, training_situation
 from sensors.run_health import PROCESS_TAG, fail_dead_runs, free_slots_of_finished_runs, this_process
@@ -145,7 +145,7 @@ class Pass:
     def look(self) -> Backlog:
         """What is to be done in the landing zone."""
         listing = listing_of(self.landing)
-        return look(self.instance, self.settings, listing, self.warehouse, self.clock, ASKED_BY_A_PERSON)
+        return look(self.instance, self.settings, listing, self.warehouse, self.clock, REQUESTED_BY_A_PERSON)
 
     def run(self, backlog: Backlog) -> PassReport:
         """Everything that is to be done; `backlog` is what a look found."""

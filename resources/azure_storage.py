@@ -134,8 +134,8 @@ def fault_of(error: Exception) -> str:
     code = getattr(error, "error_code", None)
     code = getattr(code, "value", code)
     status = getattr(error, "status_code", None)
-    said = without_secrets(str(error)).strip().splitlines()
-    parts = [f"{status} {code}" if status else "", said[0].rstrip(".") if said else type(error).__name__]
+    lines = without_secrets(str(error)).strip().splitlines()
+    parts = [f"{status} {code}" if status else "", lines[0].rstrip(".") if lines else type(error).__name__]
     return ": ".join(part for part in parts if part)
 
 

@@ -10,7 +10,7 @@ from dagster_dbt import DbtCliResource
 
 PARTIAL_PARSE = "partial_parse.msgpack"
 RUN_ID_VARIABLE = "GLOBOLATTE_RUN_ID"
-KEPT_BUILDS = 5
+RETAINED_BUILDS = 5
 """Artifacts (log, SQL as it ran) of how many builds stay on disk."""
 
 
@@ -41,5 +41,5 @@ class DbtOfThisEnvironment(DbtCliResource):
         builds = sorted(
             (folder for folder in root.iterdir() if folder.is_dir()), key=lambda folder: folder.stat().st_mtime
         )
-        for folder in builds[:-KEPT_BUILDS]:
+        for folder in builds[:-RETAINED_BUILDS]:
             shutil.rmtree(folder)

@@ -136,7 +136,7 @@ def hand_out(
     def taken(files: Iterable[LandedFile]) -> list[Message]:
         return [message for file in files for message in left.pop(file, [])]
 
-    left_over = left_by(backlog, ranges_at_work(instance, WAITING, asked_by_sensors=True))
+    left_over = left_by(backlog, ranges_at_work(instance, WAITING, requested_by_sensors=True))
     for batch, request in requests_for(instance, left_over, policy):
         result.requests.append(request)
         result.handed_out.by_run_key[str(request.run_key)] = taken(batch.files)
@@ -180,16 +180,16 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
     ) -> dg.SensorResult:
         acknowledged = acknowledge(context.instance, events, HandedOut.parse(context.cursor))
         point("acknowledging: done, cursor not written")
-        said = f"{acknowledged} messages acknowledged"
+        report = f"{acknowledged} messages acknowledged"
 
         def nothing(why: str) -> dg.SensorResult:
-            return dg.SensorResult(cursor=str(HandedOut()), skip_reason=dg.SkipReason(f"{said}; {why}"))
+            return dg.SensorResult(cursor=str(HandedOut()), skip_reason=dg.SkipReason(f"{report}; {why}"))
 
         if is_running(context.instance, LOAD_REFERENCE_DATA):
             return nothing("reference data is being loaded; sales wait for it")
         warehouse = warehouse_with_short_timeout(settings)
         try:
-            with warehouse.kept_open():
+            with warehouse.keep_open():
                 point("event tick: before receiving")
                 messages = events.receive(MOST_MESSAGES_OF_ONE_TICK, LONGEST_RECEIVING_SECONDS)
                 point("event tick: received")
@@ -205,14 +205,14 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
         for message, reason in poison:
             context.log.error(f"message {message.id} goes to the poison queue after {message.tries} tries: {reason}")
             events.poison(message, reason)
-        said += (
+        report += (
             f"; {len(messages)} received: {sum(map(len, mailing.handed_out.by_run_key.values()))} handed out, "
             f"{len(mailing.done)} with nothing to do, {len(mailing.stuck)} stuck, {len(poison)} poisoned"
         )
         return dg.SensorResult(
             run_requests=mailing.requests,
             cursor=str(mailing.handed_out),
-            skip_reason=None if mailing.requests else dg.SkipReason(said),
+            skip_reason=None if mailing.requests else dg.SkipReason(report),
         )
 
     return take_blob_events

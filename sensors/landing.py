@@ -77,7 +77,7 @@ def path_rules(settings: Settings, clock: Clock) -> PathRules:
     return PathRules(sorted(settings.business_units), settings.first_business_date, clock.today())
 
 
-ASKED_BY_A_PERSON = RetryPolicy(max_attempts=sys.maxsize, base_seconds=0.0)
+REQUESTED_BY_A_PERSON = RetryPolicy(max_attempts=sys.maxsize, base_seconds=0.0)
 """Whoever runs a pass by hand wants everything tried now, however often it crashed before."""
 
 
@@ -175,14 +175,14 @@ def range_of(tags: Mapping[str, str]) -> LoadRange | None:
 
 
 def ranges_at_work(
-    instance: dg.DagsterInstance, statuses: Iterable[dg.DagsterRunStatus], *, asked_by_sensors: bool = False
+    instance: dg.DagsterInstance, statuses: Iterable[dg.DagsterRunStatus], *, requested_by_sensors: bool = False
 ) -> set[LoadRange]:
     """What the ingest runs in these states load.
 
-    With `asked_by_sensors`, of those runs alone that are asked for again when they fail: where nothing else remembers a file.
+    With `requested_by_sensors`, of those runs alone that are asked for again when they fail: where nothing else remembers a file.
     """
     runs = instance.get_runs(dg.RunsFilter(job_name=INGEST_SALES, statuses=list(statuses)), limit=RUNS_LOOKED_AT)
-    found = (range_of(run.tags) for run in runs if BATCH_TAG in run.tags or not asked_by_sensors)
+    found = (range_of(run.tags) for run in runs if BATCH_TAG in run.tags or not requested_by_sensors)
     return {load for load in found if load is not None}
 
 

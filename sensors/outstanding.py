@@ -80,8 +80,8 @@ def _evaluations(
 ) -> list[dg.AssetCheckEvaluation | None]:
     """The latest evaluation of each check; none where there is none, or a later one was not finished."""
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks)) if checks else {}
-    said = [latest[key].evaluation if key in latest else None for key in checks]
-    return [one if isinstance(one, dg.AssetCheckEvaluation) else None for one in said]
+    evaluations = [latest[key].evaluation if key in latest else None for key in checks]
+    return [one if isinstance(one, dg.AssetCheckEvaluation) else None for one in evaluations]
 
 
 def _has_failed(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> bool:

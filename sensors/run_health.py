@@ -82,12 +82,12 @@ def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     return None
 
 
-def _launched_process(pid: int, said_at: float) -> str:
+def _launched_process(pid: int, reported_at: float) -> str:
     """The process of a launched run: gone, or replaced by a younger one of the same id, counts as dead."""
     import psutil
 
     try:
-        started_later = psutil.Process(pid).create_time() > said_at
+        started_later = psutil.Process(pid).create_time() > reported_at
     except psutil.NoSuchProcess:
         started_later = True
     return (None if started_later else process_name(pid)) or f"{socket.gethostname()}/{pid}/gone"
@@ -160,23 +160,23 @@ def run_health_sensor(settings: Settings) -> dg.SensorDefinition:
         instance = context.instance
         dead = fail_dead_runs(instance)
         freed = free_slots_of_finished_runs(instance)
-        said = f"{len(dead)} dead runs marked failed, slots of {len(freed)} finished runs freed."
+        report = f"{len(dead)} dead runs marked failed, slots of {len(freed)} finished runs freed."
         if dead or freed:
             context.log.error(
                 f"Runs whose process was gone, marked failed: {dead}. Runs whose pool slots were freed: {freed}."
             )
         if instance.get_runs_count(dg.RunsFilter(statuses=ACTIVE)):
-            return dg.SensorResult(skip_reason=dg.SkipReason(said))
+            return dg.SensorResult(skip_reason=dg.SkipReason(report))
         if context.repository_def is None:
             raise RuntimeError("this sensor is evaluated without its definitions; give them to the context")
         graph, warehouse = context.repository_def.asset_graph, warehouse_with_short_timeout(settings)
         try:
             left = lost_work(graph, instance, settings, warehouse, ml, states)
         except WarehouseBusyError as busy:
-            return dg.SensorResult(skip_reason=dg.SkipReason(f"{said} {busy}. Looking again in a minute."))
+            return dg.SensorResult(skip_reason=dg.SkipReason(f"{report} {busy}. Looking again in a minute."))
         found = json.dumps({key.to_user_string(): place for key, place in sorted(left.items())})
         if not left or found != context.cursor:
-            return dg.SensorResult(cursor=found, skip_reason=dg.SkipReason(said))
+            return dg.SensorResult(cursor=found, skip_reason=dg.SkipReason(report))
         request = dg.RunRequest(run_key=hashlib.sha256(found.encode()).hexdigest(), asset_selection=sorted(left))
         return dg.SensorResult(run_requests=[request], cursor=found)
 

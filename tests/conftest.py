@@ -189,7 +189,7 @@ def closed_warehouse(_migrated_warehouse: DuckDBWarehouse, tmp_path: Path) -> Du
 @pytest.fixture
 def warehouse(closed_warehouse: DuckDBWarehouse) -> Iterator[DuckDBWarehouse]:
     """The same, kept open: opening the file takes longer than most loads."""
-    with closed_warehouse.kept_open():
+    with closed_warehouse.keep_open():
         yield closed_warehouse
 
 

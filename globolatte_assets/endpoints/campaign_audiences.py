@@ -64,9 +64,9 @@ def resolved(wanted: str, names: Mapping[str, Sequence[str]], what: str) -> str:
 def plan_of(config: CampaignConfig, products: Mapping[str, Sequence[str]], clock: Clock) -> Plan:
     """What is asked for. Raises `dagster.Failure` for an unknown product or a plan that cannot be carried out."""
     product = resolved(config.product, products, "product") if config.product.strip() else None
-    word = config.name or (products[product][-1] if product else "push")
+    label = config.name or (products[product][-1] if product else "push")
     units = "-".join(config.units)
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{word} {units}".casefold()).strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{label} {units}".casefold()).strip("-")
     today = clock.today()
     plan = Plan(
         f"{today:%Y%m%d}-{slug}",

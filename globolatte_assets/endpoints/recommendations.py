@@ -64,7 +64,7 @@ def recommendations(
     champion = champion_of(ml)
     scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
     rows = pa.concat_tables(scorer.batch(clock.today()))
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         warehouse.replace("serving.recommendations", rows)
         names = warehouse.read("marts.dim_product", ["product_id", "product_name"]).to_pydict()
     product_names = dict(zip(names["product_id"], names["product_name"], strict=True))

@@ -35,7 +35,7 @@ def recommender(
         question = smoke_question(states.current())
         rollout = plan_rollout(declared_or_served(endpoint), wanted)
         latency = roll_out(endpoint, rollout, question)
-        state = endpoint.wait_settled()
+        state = endpoint.wait_until_converged()
     except (EndpointError, FileNotFoundError) as error:
         facts = error.facts if isinstance(error, EndpointError) else {}
         links = {name: dg.MetadataValue.url(fact) for name, fact in facts.items() if fact.startswith("https://")}

@@ -42,7 +42,7 @@ def serving_state(
 ) -> dg.MaterializeResult:
     """Export what scoring reads, and publish it under the hash of its content."""
     staging = states.staging(context.run.run_id)
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         for name, table in STATE_TABLES.items():
             (staging / name).write_bytes(table.content(warehouse))
     version = content_hash(staging)

@@ -22,7 +22,7 @@ def fingerprint(manifest: Mapping[str, Any]) -> str:
         name: [
             node["raw_code"],
             node["unrendered_config"],
-            {column: kept["data_type"] for column, kept in node["columns"].items()},
+            {column: declared["data_type"] for column, declared in node["columns"].items()},
         ]
         for name, node in manifest["nodes"].items()
         if node["resource_type"] == "model"
@@ -72,10 +72,10 @@ def commands(
 
 def well_built(models: AbstractSet[str], parents: Mapping[str, AbstractSet[str]]) -> set[str]:
     """Those of `models` that read, directly or not, only from each other: nothing in them can be of another version."""
-    kept = set(models)
-    while wrong := {model for model in kept if not parents[model] <= kept}:
-        kept -= wrong
-    return kept
+    chosen = set(models)
+    while wrong := {model for model in chosen if not parents[model] <= chosen}:
+        chosen -= wrong
+    return chosen
 
 
 def built_by(warehouse: Warehouse, version: str) -> set[str]:

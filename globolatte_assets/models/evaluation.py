@@ -17,7 +17,7 @@ from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.training import plots
 from globolatte_ml.training.evaluation import Evaluation, evaluate, gain_over, holdout_table
-from globolatte_ml.training.proofs import kept_proofs
+from globolatte_ml.training.proofs import stored_proofs
 from resources.clock import Clock
 from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion
 from resources.warehouse.tables import row_count
@@ -26,7 +26,7 @@ from resources.warehouse.warehouse import Warehouse
 
 def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> Evaluation:
     """The kept evaluation of a version on a snapshot's holdout. Raises `dagster.Failure` if there is none."""
-    found = kept_evaluation(warehouse, version, snapshot)
+    found = stored_evaluation(warehouse, version, snapshot)
     if found is None:
         raise dg.Failure(
             description=f"model version {version.version} has not been evaluated on snapshot {snapshot}; "
@@ -36,7 +36,7 @@ def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) ->
     return found
 
 
-def kept_evaluation(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> Evaluation | None:
+def stored_evaluation(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> Evaluation | None:
     """The kept evaluation of a version on a snapshot's holdout, if there is one."""
     where = {"model_version": version.version, "snapshot": snapshot}
     rows = warehouse.read("ml.evaluations", ["evaluation"], where)
@@ -82,7 +82,7 @@ def evaluate_version(version: ModelVersion, orders: SnapshotOrders) -> tuple[Eva
     With the probabilities that the evaluation rests on, shape (holdout orders, K).
     """
     found, probabilities = evaluate(PreferenceModel.load(resolve_model_folder(version.folder)), orders)
-    return replace(found, proofs=kept_proofs(version.folder)), probabilities
+    return replace(found, proofs=stored_proofs(version.folder)), probabilities
 
 
 def _of_champion(

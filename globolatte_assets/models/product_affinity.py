@@ -71,7 +71,7 @@ def regional_differences(table: pa.Table, names: Mapping[str, str]) -> str:
 )
 def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:
     """Count pairs, test them, and rank what to offer."""
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         products = products_from(warehouse.read("marts.dim_product"))
         baskets, next_orders = (warehouse.read(pairs, order_by=PAIR) for pairs in (BASKETS, NEXT_ORDERS))
         as_of = last_business_date(warehouse) or dt.date.min

@@ -4,8 +4,8 @@ import dagster as dg
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, PROMOTION, WAREHOUSE_POOL
 from globolatte_assets.models.champion import challenger_of
-from globolatte_assets.models.evaluation import evaluation_of, kept_evaluation
-from globolatte_assets.models.sign_off import kept_sign_off, signed
+from globolatte_assets.models.evaluation import evaluation_of, stored_evaluation
+from globolatte_assets.models.sign_off import signed, stored_sign_off
 from globolatte_assets.models.trainings import record_verdict
 from globolatte_ml.training.promotion import promotion_verdict
 from resources.clock import Clock
@@ -34,10 +34,10 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
         """Make the challenger champion, or say why not."""
         challenger, champion = challenger_of(ml), ml.model(CHAMPION)
         of_challenger = evaluation_of(warehouse, challenger, challenger.snapshot)
-        of_champion = kept_evaluation(warehouse, champion, challenger.snapshot) if champion is not None else None
+        of_champion = stored_evaluation(warehouse, champion, challenger.snapshot) if champion is not None else None
         verdict = signed(
             promotion_verdict(of_challenger, of_champion),
-            kept_sign_off(warehouse, challenger),
+            stored_sign_off(warehouse, challenger),
             challenger,
             wanted=sign_off_wanted,
         )

@@ -7,7 +7,7 @@ import dagster as dg
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, RESPONSIBLE_AI, WAREHOUSE_POOL
 from globolatte_assets.models.champion import challenger_of
 from globolatte_assets.models.evaluation import evaluation_of
-from globolatte_assets.monitoring.reports import KeptPages
+from globolatte_assets.monitoring.reports import StoredPages
 from globolatte_assets.pictures import png
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.explain import plots
@@ -42,7 +42,7 @@ def _pictures(analysis: Analysis, names: Mapping[str, str]) -> dict[str, dg.Meta
     return found
 
 
-def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
+def responsible_ai_asset(pages: StoredPages) -> dg.AssetsDefinition:
     """Builds the asset; `pages` keeps one page per model version."""
 
     @dg.asset(
@@ -67,7 +67,7 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
         facts = facts_of(model.get_params())
         kind = f"{type(model).__name__}{f' ({facts})' if facts else ''}"
         identity = Identity(version.version, version.content_hash, version.snapshot, version.job_id, kind)
-        kept = pages.keep(page_name(version), page(identity, evaluation, analysis, names))
+        page_file = pages.store(page_name(version), page(identity, evaluation, analysis, names))
         findings = findings_table(analysis, version.version, version.snapshot, clock.timestamp())
         warehouse.replace(FINDINGS_TABLE, findings, {"model_version": version.version})
         return dg.MaterializeResult(
@@ -75,7 +75,7 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
                 "dagster/row_count": row_count(warehouse, FINDINGS_TABLE),
                 "model_version": version.version,
                 "page": dg.MetadataValue.url(pages.url(page_name(version))),
-                "page_file": dg.MetadataValue.path(str(kept)),
+                "page_file": dg.MetadataValue.path(str(page_file)),
                 "model_card": dg.MetadataValue.md(model_card(identity, evaluation, analysis)),
                 "served_less_well": dg.MetadataValue.md(unequal_groups(analysis)),
                 **_pictures(analysis, names),

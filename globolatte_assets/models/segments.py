@@ -80,7 +80,7 @@ def _metadata(
     fit: SegmentFit, reason: str | None, profiles: Sequence[Profile], names: Mapping[str, str]
 ) -> dict[str, dg.MetadataValue]:
     chosen = fit.chosen
-    kept = [one for one in fit.overlaps if one]
+    lasting = [one for one in fit.overlaps if one]
     return {
         "segments": dg.MetadataValue.md(profiles_in_words(profiles, names)),
         "what_stands_out": png(profile_map(profiles, names)),
@@ -89,7 +89,7 @@ def _metadata(
         "found_anew": dg.MetadataValue.text(
             reason or f"No: customers were assigned to the segments of {fit.learned_until}."
         ),
-        "ids_kept": dg.MetadataValue.text(f"{len(kept)} of {len(fit.ids)}"),
+        "ids_kept": dg.MetadataValue.text(f"{len(lasting)} of {len(fit.ids)}"),
         "fit": dg.MetadataValue.text(fit.fit_id),
     }
 
@@ -106,7 +106,7 @@ def _metadata(
 )
 def segments(config: SegmentsConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
     """Assign every customer; find the segments anew where there is a reason to."""
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         customers, names = read_customers(warehouse), product_names(warehouse)
         fits = warehouse.read(FITS_TABLE, ["fitted_at", "parameters"])
     if not len(customers):
@@ -119,7 +119,7 @@ def segments(config: SegmentsConfig, warehouse: dg.ResourceParam[Warehouse], clo
     coordinates = fit.space.coordinates(customers)
     segment, confidence = fit.assign(coordinates)
     profiles = profiles_of(customers, coordinates, segment, fit.ids, fit.names, fit.space, np.datetime64(until))
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         rows = warehouse.replace(SEGMENTS_TABLE, segments_table(customers, fit, segment, confidence, until))
         warehouse.replace(PROFILES_TABLE, profiles_table(profiles, fit, until))
     return dg.MaterializeResult(metadata={"dagster/row_count": rows, **_metadata(fit, reason, profiles, names)})

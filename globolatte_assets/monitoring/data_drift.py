@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from globolatte_assets import keys
 from globolatte_assets.models.champion import Champion, champion_with_snapshot
 from globolatte_assets.models.training_snapshot import EXAMPLES_FILE
-from globolatte_assets.monitoring.reports import KeptPages
+from globolatte_assets.monitoring.reports import StoredPages
 from globolatte_assets.monitoring.standing import HISTORY, broken_data
 from globolatte_assets.monitoring.windows import (
     DRIFT_TABLE,
@@ -117,7 +117,7 @@ def _moved(rows: Sequence[Row], window_id: str) -> str:
     return ", ".join([*named[:COLUMNS_NAMED], *others])
 
 
-def windows_table(rows: Sequence[Row], reports: KeptPages, how_many: int = 1) -> str:
+def windows_table(rows: Sequence[Row], reports: StoredPages, how_many: int = 1) -> str:
     """The latest windows of each scope as Markdown; the verdict leads to the report if there still is one."""
     lines = ["| scope | until | orders | verdict | what moved, or is broken |", "|---|---|---:|---|---|"]
     for windows in latest_windows(rows, how_many).values():
@@ -145,7 +145,7 @@ def why_drifted(rows: Sequence[Row]) -> str:
     return " ".join(sentences)
 
 
-def _report_links(window: Row, reports: KeptPages) -> dict[str, dg.MetadataValue]:
+def _report_links(window: Row, reports: StoredPages) -> dict[str, dg.MetadataValue]:
     """A window's page, by address and as a file; nothing if it is no longer kept."""
     page = reports.path(window["window_id"])
     links: dict[str, dg.MetadataValue] = {
@@ -155,7 +155,7 @@ def _report_links(window: Row, reports: KeptPages) -> dict[str, dg.MetadataValue
     return links if page.exists() else {}
 
 
-def _what_to_do(rows: Sequence[Row], reports: KeptPages) -> Mapping[str, dg.MetadataValue]:
+def _what_to_do(rows: Sequence[Row], reports: StoredPages) -> Mapping[str, dg.MetadataValue]:
     return {
         **_report_links(drifted_windows(rows)[0], reports),
         "remedy": dg.MetadataValue.text(DRIFT_REMEDY),
@@ -163,7 +163,7 @@ def _what_to_do(rows: Sequence[Row], reports: KeptPages) -> Mapping[str, dg.Meta
     }
 
 
-def _checks(rows: Sequence[Row], broken: Sequence[str], reports: KeptPages) -> Iterator[dg.AssetCheckResult]:
+def _checks(rows: Sequence[Row], broken: Sequence[str], reports: StoredPages) -> Iterator[dg.AssetCheckResult]:
     drifted = drifted_windows(rows)
     yield dg.AssetCheckResult(
         check_name=NO_DRIFT,
@@ -182,19 +182,19 @@ def _checks(rows: Sequence[Row], broken: Sequence[str], reports: KeptPages) -> I
 
 
 def _measure(
-    windows: Sequence[Window], champion: Champion, warehouse: Warehouse, reports: KeptPages, clock: Clock
+    windows: Sequence[Window], champion: Champion, warehouse: Warehouse, reports: StoredPages, clock: Clock
 ) -> Iterator[tuple[Window, pa.Table]]:
     """Each window with its rows; pages are made for the latest windows alone."""
-    shown = sorted(windows, key=lambda window: window.last)[-reports.kept :]
+    shown = sorted(windows, key=lambda window: window.last)[-reports.most :]
     for measured in measured_windows(windows, champion, warehouse):
         window = measured.verdict.window
         html = measured.html() if window in shown else None
         if html is not None:
-            reports.keep(window.window_id, html)
+            reports.store(window.window_id, html)
         yield window, drift_rows(measured.verdict, champion, clock)
 
 
-def data_drift_asset(reports: KeptPages, rules: WindowRules) -> dg.AssetsDefinition:
+def data_drift_asset(reports: StoredPages, rules: WindowRules) -> dg.AssetsDefinition:
     """Builds the asset, with windows that are complete by `rules`."""
 
     @dg.asset(
@@ -236,7 +236,7 @@ def data_drift_asset(reports: KeptPages, rules: WindowRules) -> dg.AssetsDefinit
     return data_drift
 
 
-def _shown(rows: Sequence[Row], champion: Champion, reports: KeptPages) -> Mapping[str, dg.MetadataValue]:
+def _shown(rows: Sequence[Row], champion: Champion, reports: StoredPages) -> Mapping[str, dg.MetadataValue]:
     if not rows:
         return nothing_to_compare(f"no window is complete since {champion.learned_until}")
     from globolatte_ml.monitoring.plots import drift_over_time

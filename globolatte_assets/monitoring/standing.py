@@ -11,8 +11,8 @@ from globolatte_assets.monitoring.windows import (
     Delivered,
     Row,
     delivered_since,
-    kept_rows,
     latest_windows,
+    stored_rows,
 )
 from globolatte_ml.monitoring.delivery import SILENT_DAYS
 from globolatte_ml.monitoring.verdicts import Status
@@ -43,12 +43,12 @@ NOTHING_KNOWN = Standing(None, (), {}, {})
 
 def standing_of(warehouse: Warehouse, champion: Champion) -> Standing:
     """Reads how the champion stands; of an earlier champion's windows nothing counts."""
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         seen = delivered_since(warehouse, champion.learned_until)
-        drift = kept_rows(
+        drift = stored_rows(
             warehouse, DRIFT_TABLE, champion, ["window_id", "scope", "window_to", "window_status", "faults"]
         )
-        performance = kept_rows(warehouse, PERFORMANCE_TABLE, champion, ["window_id", "scope", "window_to", "status"])
+        performance = stored_rows(warehouse, PERFORMANCE_TABLE, champion, ["window_id", "scope", "window_to", "status"])
     return Standing(
         seen.data_until,
         broken_data(drift, seen),

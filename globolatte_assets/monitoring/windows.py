@@ -68,12 +68,12 @@ def watch(warehouse: Warehouse, table: str, champion: Champion, rules: WindowRul
     A scope's last windows that were broken are looked at again until their files are corrected; all others are evaluated once.
     """
     status = STATUS_COLUMN[table]
-    kept = kept_rows(warehouse, table, champion, ["window_id", "scope", "window_to", status])
+    stored = stored_rows(warehouse, table, champion, ["window_id", "scope", "window_to", status])
     evaluated: dict[str, dt.date] = {}
-    for row in kept:
+    for row in stored:
         if row[status] != Status.BROKEN:
             evaluated[row["scope"]] = max(row["window_to"], evaluated.get(row["scope"], row["window_to"]))
-    again = {row["window_id"] for row in kept if row["window_to"] > evaluated.get(row["scope"], dt.date.min)}
+    again = {row["window_id"] for row in stored if row["window_to"] > evaluated.get(row["scope"], dt.date.min)}
     days = _deliveries(warehouse, champion.learned_until)
     complete = complete_windows(days, champion.learned_until, rules, evaluated_until=evaluated)
     windows = [one for one in complete if one.window_id not in again or not one.delivery.faults()]
@@ -93,7 +93,7 @@ def drop_obsolete(warehouse: Warehouse, table: str, champion: Champion, seen: Wa
         warehouse.replace(table, warehouse.read(table, where={"window_id": ""}), where)
 
 
-def kept_rows(warehouse: Warehouse, table: str, champion: Champion, columns: list[str]) -> list[dict[str, Any]]:
+def stored_rows(warehouse: Warehouse, table: str, champion: Champion, columns: list[str]) -> list[dict[str, Any]]:
     """The rows of the champion's windows, without a sequence."""
     rows: list[dict[str, Any]] = warehouse.read(table, columns, {"model_version": champion.version.version}).to_pylist()
     return rows
@@ -108,7 +108,7 @@ def evaluate_windows(
 ) -> tuple[list[dict[str, Any]], Watch, dict[str, dg.MetadataValue]]:
     """Stores what `measure` makes of each new window as soon as it is there. Returns the rows of all of the champion's windows, what
     was there to be evaluated, and the metadata that drift and performance share."""
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         seen = watch(warehouse, table, champion, rules)
         drop_obsolete(warehouse, table, champion, seen)
     measured = 0
@@ -116,8 +116,8 @@ def evaluate_windows(
         where = {"window_id": window.window_id, "model_version": champion.version.version}
         warehouse.replace(table, data, where)
         measured += 1
-    with warehouse.kept_open():
-        rows, count = kept_rows(warehouse, table, champion, []), row_count(warehouse, table)
+    with warehouse.keep_open():
+        rows, count = stored_rows(warehouse, table, champion, []), row_count(warehouse, table)
     metadata: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(count),
         "model_version": dg.MetadataValue.text(champion.version.version),

@@ -149,7 +149,7 @@ def sales_transactions_asset(
                     description=f"reference/business_units.csv has no unit with the folder {folder!r}; add its row and load again",
                     allow_retries=False,
                 )
-            with warehouse.kept_open():
+            with warehouse.keep_open():
                 work = work_in(warehouse, landing, folder, dates, rules)
                 done = do_work(warehouse, landing, work, load_context, context.log)
                 outstanding = _outstanding_days(context, warehouse, folder, dates, now)

@@ -73,7 +73,7 @@ def explain(model: Predictor, orders: Situations, background: Situations, produc
     for coalition in range(2**n_players):
         present = [bool(coalition >> player & 1) for player in range(n_players)]
         mixed = _mixed(left, right, dict(zip(PLAYERS, present, strict=True)))
-        worth[coalition] = _asked(model, mixed, products).reshape(n, b, -1).mean(axis=1)
+        worth[coalition] = _predictions(model, mixed, products).reshape(n, b, -1).mean(axis=1)
     values = np.zeros((n, n_players, len(products)))
     for coalition in range(2**n_players):
         size = coalition.bit_count()
@@ -84,7 +84,7 @@ def explain(model: Predictor, orders: Situations, background: Situations, produc
     return Explanations(worth[0].mean(axis=0), values, worth[-1])
 
 
-def _asked(model: Predictor, orders: Situations, products: Sequence[str]) -> np.ndarray:
+def _predictions(model: Predictor, orders: Situations, products: Sequence[str]) -> np.ndarray:
     pieces = [np.arange(start, min(start + ROWS_AT_ONCE, len(orders))) for start in range(0, len(orders), ROWS_AT_ONCE)]
     asked = [orders.take(piece) for piece in pieces]
     return np.concatenate([model.predict_proba(one.states, one.contexts, products) for one in asked])

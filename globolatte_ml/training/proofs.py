@@ -124,7 +124,7 @@ def write_proofs(proofs: Proofs, folder: Path) -> None:
     write_json(folder / PROOFS_FILE, asdict(proofs))
 
 
-def kept_proofs(folder: Path) -> Proofs | None:
+def stored_proofs(folder: Path) -> Proofs | None:
     """Those kept in a model folder; None if it has none, as models made by other means."""
     file = folder / PROOFS_FILE
     return Proofs(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None

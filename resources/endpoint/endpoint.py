@@ -86,7 +86,7 @@ class ObservedDeployment:
 
 @dataclass(frozen=True)
 class ObservedState:
-    """What runs. `routed`: the gateway knows of all that is said here. `settled`: the newest desired state is what is served,
+    """What runs. `routed`: the gateway knows of all that is said here. `converged`: the newest desired state is what is served,
     and nothing of an older one runs any more.
     """
 
@@ -94,7 +94,7 @@ class ObservedState:
     running: bool
     healthy: bool
     routed: bool
-    settled: bool
+    converged: bool
     deployments: Sequence[ObservedDeployment] = ()
     page: str | None = None
     """A page about the endpoint for people: its health, or its place in a studio."""
@@ -124,7 +124,7 @@ class Endpoint(Protocol):
     def wait_healthy(self, name: str, seconds: float | None = None) -> ObservedDeployment:
         """Waits until a deployment serves the model declared for it. Raises `EndpointError` with its last words if it does not."""
 
-    def wait_settled(self, seconds: float | None = None) -> ObservedState:
+    def wait_until_converged(self, seconds: float | None = None) -> ObservedState:
         """Waits until traffic is as declared and everything else has ended. Raises `EndpointError`."""
 
     def observed(self) -> ObservedState:

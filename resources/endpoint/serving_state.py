@@ -6,7 +6,7 @@ import dagster as dg
 
 from resources.content_store import ContentStore
 
-KEPT_STATES = 3
+RETAINED_STATES = 3
 """How many states stay on disk: the current one, and those that a running request may still read."""
 
 
@@ -27,7 +27,7 @@ class ServingStates(dg.ConfigurableResource):
         """Makes a finished staging folder the current state under its content's name."""
         folder = self._store.add(staging, version)
         self._store.point_to(version)
-        self._store.drop_old(KEPT_STATES)
+        self._store.drop_old(RETAINED_STATES)
         return folder
 
     @property

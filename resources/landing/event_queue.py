@@ -22,7 +22,7 @@ MESSAGES_OF_ONE_REQUEST = 32
 """Azure gives out no more at a time."""
 REQUESTS_AT_ONCE = 8
 POISON_SUFFIX = "-poison"
-LONGEST_KEPT_TEXT = 20_000
+LONGEST_STORED_TEXT = 20_000
 """Bytes of a poison message that are kept: a message has at most 64 KiB, and quoting may double them. An event has about 1,000."""
 
 
@@ -98,8 +98,8 @@ class EventQueue(dg.ConfigurableResource):
         """Moves a message into the poison queue, with the reason; killed in between, it is in both."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        kept = message.text.encode()[:LONGEST_KEPT_TEXT].decode(errors="ignore")
-        text = json.dumps({"reason": reason, "tries": message.tries, "message": kept}, ensure_ascii=False)
+        stored = message.text.encode()[:LONGEST_STORED_TEXT].decode(errors="ignore")
+        text = json.dumps({"reason": reason, "tries": message.tries, "message": stored}, ensure_ascii=False)
         queue = self._queue(self.queue + POISON_SUFFIX)
         with faults_in_plain_words(self.describe()):
             try:

@@ -31,7 +31,7 @@ def exclusions(
 ) -> Exclusions:
     """Who opted out of marketing, was contacted within `rest_days` before, or is in the control group of a campaign in between."""
     rest = starts_on - dt.timedelta(days=rest_days - 1), starts_on
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         opted_out = warehouse.read("marts.dim_customer", ["customer_id"], {"marketing_opt_out": True})
         contacts = warehouse.read(CONTACTS, ["campaign_id", "customer_id"], between={"contacted_on": rest}).to_pylist()
         meanwhile = [

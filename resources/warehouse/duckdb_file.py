@@ -1,7 +1,7 @@
 """The warehouse as one DuckDB file: the embedded default.
 
 DuckDB lets one process at a time use a file, readers included. So connections are short, opened late, and waited for
-within bounds. Whoever keeps one open (`kept_open`) holds up all others, and must not wait for anything meanwhile that one of
+within bounds. Whoever keeps one open (`keep_open`) holds up all others, and must not wait for anything meanwhile that one of
 them may have: not for a slot of a pool.
 """
 
@@ -198,7 +198,7 @@ class DuckDBWarehouse(TableWarehouse):
             logging.getLogger(__name__).warning("%s: the transaction was ended by a fault before: %s", self.file, error)
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
+    def keep_open(self) -> Iterator[None]:
         """Keeps the file open meanwhile: further connections of this process then cost next to nothing."""
         with self._connection():
             yield

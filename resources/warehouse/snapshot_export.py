@@ -93,8 +93,8 @@ class StraightIntoBlob:
 
     def name(self) -> str:
         """The hash of the files' names and of what is known of their contents."""
-        told = "".join(f"{file}\n{content}\n" for file, content in sorted(self.contents.items()))
-        return hashlib.sha256(told.encode()).hexdigest()[:DIGITS]
+        lines = "".join(f"{file}\n{content}\n" for file, content in sorted(self.contents.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()[:DIGITS]
 
     def keep(self, name: str) -> str:
         """Has Snowflake write the tables unless they are kept already, and registers them; returns their address.

@@ -45,7 +45,7 @@ def repeatable(statement: str) -> str:
 class SnowflakeWarehouse(SnowflakeAccount, TableWarehouse):
     """One database of a Snowflake account."""
 
-    _kept: Any = PrivateAttr(default=None)
+    _shared_session: Any = PrivateAttr(default=None)
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
@@ -99,26 +99,26 @@ class SnowflakeWarehouse(SnowflakeAccount, TableWarehouse):
             logging.getLogger(__name__).warning("%s: could not roll back: %s", self.describe(), error)
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
+    def keep_open(self) -> Iterator[None]:
         """Reads within it share one session. Transactions keep sessions of their own, with which their relations go."""
-        if self._kept is not None:
+        if self._shared_session is not None:
             yield
             return
         with self._session() as session:
-            self._kept = session
+            self._shared_session = session
             try:
                 yield
             finally:
-                self._kept = None
+                self._shared_session = None
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
-        if self._kept is None:
+        if self._shared_session is None:
             with self._session() as session:
                 yield session
             return
         try:
-            yield self._kept
+            yield self._shared_session
         except snowflake_error() as fault:
             raise in_plain_words(fault, self.describe()) from fault
 

@@ -75,7 +75,7 @@ class Warehouse(Protocol):
         """Commits on leaving, rolls back on an exception. Raises `WarehouseBusyError` if it cannot be had in time."""
         ...
 
-    def kept_open(self) -> AbstractContextManager[None]:
+    def keep_open(self) -> AbstractContextManager[None]:
         """Makes the calls within it cheaper where opening the warehouse costs something. Keep it short: others wait meanwhile."""
         ...
 

@@ -129,7 +129,7 @@ def test_within_kept_open_each_transaction_is_still_one_of_its_own(empty: Wareho
             transaction.execute(f"delete from {TABLE}")
             raise ZeroDivisionError
 
-    with empty.kept_open():
+    with empty.keep_open():
         empty.replace(TABLE, holidays(A))
         with pytest.raises(ZeroDivisionError):
             change_and_fail()
@@ -139,7 +139,7 @@ def test_within_kept_open_each_transaction_is_still_one_of_its_own(empty: Wareho
 
 def test_what_was_committed_within_kept_open_stays_when_it_is_left_by_an_exception(empty: Warehouse) -> None:
     def commit_and_fail() -> None:
-        with empty.kept_open():
+        with empty.keep_open():
             empty.replace(TABLE, holidays(A))
             raise ZeroDivisionError
 

@@ -58,7 +58,7 @@ def test_from_blobs_to_a_canary_that_answers_and_back_to_a_blob_that_is_retracte
     assert (Path(champion.model_folder) / "MLmodel").is_file()
     endpoint.deploy(DesiredState({"blue": champion, "green": champion}, {"blue": 90, "green": 10}))
     endpoint.wait_healthy("green")
-    endpoint.wait_settled()
+    endpoint.wait_until_converged()
     answer = endpoint.score([QUESTION], deployment="green")
     assert answer["deployment"] == "green"
     assert answer["model_version"] == champion.model_version

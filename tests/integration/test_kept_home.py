@@ -25,7 +25,7 @@ from resources.clock import Clock
 from resources.environment import clock_of, ml_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
-from sensors.landing import ASKED_BY_A_PERSON, listing_of, look, range_tags
+from sensors.landing import REQUESTED_BY_A_PERSON, listing_of, look, range_tags
 from tests.builders import Deployment, ask_for, deployment, failure_of
 from tests.homes import Home, as_if_made_here
 from tests.kept_homes.make import WHO, WHY, ask_endpoint
@@ -176,7 +176,7 @@ class UnchangedChain:
     def _look(self, world: Deployment) -> Any:
         clock: Clock = clock_of(world.settings)
         files = listing_of(world.landing)
-        return look(self.instance, world.settings, files, world.warehouse, clock, ASKED_BY_A_PERSON)
+        return look(self.instance, world.settings, files, world.warehouse, clock, REQUESTED_BY_A_PERSON)
 
     def do(self, world: Deployment, step: Step, path: str, corrected: Path | None = None) -> None:
         rows = read_corrections(corrected.read_bytes(), path) if corrected else None

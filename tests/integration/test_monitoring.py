@@ -16,7 +16,7 @@ from resources.environment import clock_of, landing_of, ml_of, predictions_of, w
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from sensors.landing import ASKED_BY_A_PERSON, listing_of, look, range_tags
+from sensors.landing import REQUESTED_BY_A_PERSON, listing_of, look, range_tags
 from sensors.retraining import training_situation
 from simulator import Scenario, continue_into
 from tests.homes import Home, NewHome
@@ -45,7 +45,7 @@ class Monitored:
         settings, job = self.settings, self.definitions.resolve_job_def(INGEST_SALES)
         with open_instance(settings) as instance:
             files = listing_of(landing_of(settings))
-            backlog = look(instance, settings, files, warehouse_of(settings), clock_of(settings), ASKED_BY_A_PERSON)
+            backlog = look(instance, settings, files, warehouse_of(settings), clock_of(settings), REQUESTED_BY_A_PERSON)
             for load in backlog.loads:
                 job.execute_in_process(instance=instance, tags=range_tags(load))
 

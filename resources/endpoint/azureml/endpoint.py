@@ -30,7 +30,7 @@ from resources.endpoint.endpoint import (
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.azureml.computes import ensure_kubernetes
 from resources.ml.azureml.environments import ensure_environment, serving_conda, serving_environment
-from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, remedy_for, said
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, message_of, remedy_for
 from resources.ml.azureml.models import folder_name
 from resources.ml.azureml.provenance import git_commit
 from resources.ml.azureml.workspace import Workspace, provisioning_state
@@ -171,7 +171,7 @@ class AzureMLEndpoint:
             self._pause(deadline, f"deployment {name}", f"is {state} and was not ready in time")
 
     @_as_endpoint_error()
-    def wait_settled(self, seconds: float | None = None) -> ObservedState:
+    def wait_until_converged(self, seconds: float | None = None) -> ObservedState:
         """Waits until traffic, mirror and deployments are as declared. Raises `EndpointError`."""
         desired = self.desired()
         deadline = time.monotonic() + (seconds or self.settings.deployment_wait_seconds)
@@ -194,7 +194,7 @@ class AzureMLEndpoint:
         """What runs."""
         entity = self._entity()
         if entity is None:
-            return ObservedState(None, running=False, healthy=False, routed=False, settled=False)
+            return ObservedState(None, running=False, healthy=False, routed=False, converged=False)
         found = self._deployments()
         desired = desired_from_tags(dict(entity.tags or {}), self.models_folder)
         ready = provisioning_state(entity) == online.SUCCEEDED
@@ -203,7 +203,7 @@ class AzureMLEndpoint:
             running=True,
             healthy=ready,
             routed=ready,
-            settled=ready and self._is_settled(desired, entity, found),
+            converged=ready and self._is_converged(desired, entity, found),
             deployments=[self._observed(one, entity) for one in found.values()],
             page=self._page,
         )
@@ -221,7 +221,7 @@ class AzureMLEndpoint:
             restarts=0,
             since=str(created or ""),
             traffic=int(traffic.get(str(one.name), 0)),
-            status={name: value for name, value in tags.items() if name in online.SAID_BY_TAGS},
+            status={name: value for name, value in tags.items() if name in online.STATED_BY_TAGS},
         )
 
     @_as_endpoint_error()
@@ -230,18 +230,18 @@ class AzureMLEndpoint:
         entity = self._entity()
         if entity is None or not entity.scoring_uri:
             raise EndpointError(f"{self.describe()} is not there; materialize endpoints/recommender")
-        answer = self._asked(str(entity.scoring_uri), requests, deployment)
+        answer = self._post(str(entity.scoring_uri), requests, deployment)
         if answer.status_code in REFUSED:
             self._credential.forget()  # a token has expired, or the keys were made anew
-            answer = self._asked(str(entity.scoring_uri), requests, deployment)
+            answer = self._post(str(entity.scoring_uri), requests, deployment)
         if answer.status_code in REFUSED:
-            raise self._credential.refusal(answer.status_code, _words_of(answer))
+            raise self._credential.refusal(answer.status_code, _message_of(answer))
         if answer.status_code != http.client.OK:
-            raise EndpointError(f"the endpoint answers {answer.status_code}: {_words_of(answer)}")
+            raise EndpointError(f"the endpoint answers {answer.status_code}: {_message_of(answer)}")
         document: dict[str, Any] = answer.json()
         return document
 
-    def _asked(self, address: str, requests: Sequence[Mapping[str, Any]], deployment: str | None) -> Any:
+    def _post(self, address: str, requests: Sequence[Mapping[str, Any]], deployment: str | None) -> Any:
         import requests as http_requests
 
         headers = {"Authorization": f"Bearer {self._credential.value()}"}
@@ -316,7 +316,7 @@ class AzureMLEndpoint:
             self._write(entity)
         elif self._has_traffic(desired, entity):
             self._end_others(desired, found)
-        return self._is_settled(desired, entity, found)
+        return self._is_converged(desired, entity, found)
 
     def _needs_making(self, found: "OnlineDeployment | None", wanted: Deployment, *, retry_failed: bool) -> bool:
         """Whether to begin: nothing is there, something else is, or what is there failed and is to be tried again."""
@@ -335,7 +335,7 @@ class AzureMLEndpoint:
         model = tags.get(online.MODEL_VERSION), tags.get(online.CONTENT_HASH)
         return model == (wanted.model_version, wanted.content_hash)
 
-    def _is_settled(
+    def _is_converged(
         self, desired: DesiredState, entity: "OnlineEndpoint", found: dict[str, "OnlineDeployment"]
     ) -> bool:
         """Whether exactly what should run does, with the traffic that it should have."""
@@ -381,7 +381,7 @@ class AzureMLEndpoint:
         try:
             log = self.workspace.client.online_deployments.get_logs(name, self.settings.endpoint, lines=LOG_LINES)
         except Exception as error:  # noqa: BLE001 - no log is no reason to hide the failure
-            log = f"(no log: {said(error)})"
+            log = f"(no log: {message_of(error)})"
         return AzureMLError(
             f"deployment {name} of endpoint {self.settings.endpoint}",
             f"{state.lower()}{': ' + reason if reason else ''}. The last lines of its log:\n{log.strip()}\n",
@@ -397,17 +397,17 @@ class AzureMLEndpoint:
         try:
             operation.wait(REASON_SECONDS)
         except Exception as error:  # noqa: BLE001 - the operation's failure, whatever its kind, is what we are after
-            return said(error)
+            return message_of(error)
         return "" if operation.done() else f"(its operation had no reason to tell within {REASON_SECONDS:g} seconds)"
 
 
-def _words_of(answer: Any) -> str:
+def _message_of(answer: Any) -> str:
     """What an answer that is none says."""
     try:
-        said = str(answer.json()["message"])
+        message = str(answer.json()["message"])
     except (KeyError, TypeError, ValueError):
-        said = answer.text.strip()[:500] or answer.reason
-    return said
+        message = answer.text.strip()[:500] or answer.reason
+    return message
 
 
 def _shares(percentages: Any) -> dict[str, int]:

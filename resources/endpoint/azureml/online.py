@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
 
-SAID_BY_TAGS = MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
+STATED_BY_TAGS = MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
 """What a deployment's tags say of it."""
 SUCCEEDED = "Succeeded"
 GIVEN_UP = frozenset({"Failed", "Canceled"})

@@ -19,7 +19,7 @@ SECONDS_VARIABLE = "GLOBOLATTE_STATE_SECONDS"
 STATES = "globolatte/serving/states"
 POINTER = "globolatte/serving/current_state"
 LOG = "globolatte/serving/prediction_log"
-KEPT_STATES = 2
+RETAINED_STATES = 2
 
 logger = logging.getLogger("azmlinfsrv.globolatte")
 
@@ -83,7 +83,7 @@ class StateSync:
         replacement.write_text(version, encoding="utf-8")
         replacement.replace(pointer)
         older = sorted((one for one in states.iterdir() if one != target), key=lambda one: one.stat().st_mtime)
-        for one in older[: -KEPT_STATES + 1 or None]:
+        for one in older[: -RETAINED_STATES + 1 or None]:
             shutil.rmtree(one, ignore_errors=True)
 
     def _hand_on_logs(self) -> None:

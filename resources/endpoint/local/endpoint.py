@@ -126,7 +126,7 @@ class LocalEndpoint(dg.ConfigurableResource):
             running=supervisor is not None,
             healthy=is_news and bool(gateway.get("healthy")),
             routed=is_news and bool(document.get("routed")),
-            settled=is_news and same and bool(document.get("settled")),
+            converged=is_news and same and bool(document.get("settled")),
             deployments=[
                 ObservedDeployment(
                     deployment=Deployment(**entry["deployment"]),
@@ -169,10 +169,10 @@ class LocalEndpoint(dg.ConfigurableResource):
             raise fault(f"was not healthy within {seconds:.0f} seconds")
         return item
 
-    def wait_settled(self, seconds: float | None = None) -> ObservedState:
+    def wait_until_converged(self, seconds: float | None = None) -> ObservedState:
         """Waits until what runs is what should. Raises `EndpointError`."""
         seconds = seconds or self.wait_seconds
-        state = _wait(lambda: state if (state := self.observed()).settled else None, seconds)
+        state = _wait(lambda: state if (state := self.observed()).converged else None, seconds)
         if state is None:
             raise EndpointError(
                 f"the endpoint was not as declared within {seconds:.0f} seconds; see `globolatte endpoints list`"

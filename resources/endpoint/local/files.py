@@ -17,7 +17,7 @@ KEY_VARIABLE = "GLOBOLATTE_ENDPOINT_KEY"
 MARK_VARIABLE = "GLOBOLATTE_ENDPOINT_PROCESS"
 """In the environment of every process of an endpoint, with its folder: by it they are known when all records are lost."""
 
-KEPT_LOGS = 2
+RETAINED_LOGS = 2
 LOG_BYTES = 5 * 1024 * 1024
 
 
@@ -124,10 +124,10 @@ def _usable(key: str, place: str) -> str:
 
 
 def rotate_log(path: Path) -> None:
-    """Moves a log that has grown too large aside; `KEPT_LOGS` older ones are kept."""
+    """Moves a log that has grown too large aside; `RETAINED_LOGS` older ones are kept."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size >= LOG_BYTES:
-        RotatingFileHandler(path, backupCount=KEPT_LOGS, delay=True).doRollover()
+        RotatingFileHandler(path, backupCount=RETAINED_LOGS, delay=True).doRollover()
 
 
 def last_lines(path: Path, count: int = 20) -> str:

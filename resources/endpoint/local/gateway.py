@@ -70,7 +70,7 @@ class Gateway:
         self._counts["requests"] += 1
         onward = {REQUEST_ID: request[REQUEST_ID], "content-type": "application/json"}
         try:
-            route, answer = await self._ask(body, onward, request.headers.get(DEPLOYMENT_HEADER))
+            route, answer = await self._forward(body, onward, request.headers.get(DEPLOYMENT_HEADER))
         except NoRouteError as error:
             self._counts["unanswered"] += 1
             retry = {"retry-after": str(RETRY_AFTER_SECONDS)} if error.status >= 500 else {}
@@ -79,7 +79,7 @@ class Gateway:
         answer.headers[DEPLOYMENT_HEADER] = route.name
         return answer
 
-    async def _ask(self, body: bytes, headers: dict[str, str], wanted: str | None) -> tuple[Route, web.Response]:
+    async def _forward(self, body: bytes, headers: dict[str, str], wanted: str | None) -> tuple[Route, web.Response]:
         """Asks a deployment, and once more another one (or the same anew) if the connection failed: scoring changes nothing."""
         failed: set[int] = set()
         for attempt in (1, 2):

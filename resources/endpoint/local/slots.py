@@ -49,7 +49,7 @@ class Slot:
     _look_at: float = 0.0
     _answered_at: float = 0.0
     _has_answered: bool = False
-    _asked_to_end_at: float | None = None
+    _end_requested_at: float | None = None
 
     def tend(self) -> None:
         """Looks after the process once: starts it, looks at it, ends it if it is beyond help. Takes `LOOK_TIMEOUT` at most."""
@@ -80,10 +80,10 @@ class Slot:
         child, now = self.child, time.monotonic()
         if child is None:
             return True
-        if self._asked_to_end_at is None:
-            self._asked_to_end_at = now
+        if self._end_requested_at is None:
+            self._end_requested_at = now
             child.process.terminate()
-        if not child.alive or now - self._asked_to_end_at > GRACE_SECONDS:
+        if not child.alive or now - self._end_requested_at > GRACE_SECONDS:
             child.end(grace=0.0)
             self.child = None
         return self.child is None

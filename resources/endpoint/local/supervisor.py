@@ -65,7 +65,7 @@ class Supervisor:
         """Runs until a signal. Raises `AlreadyRunningError` if another supervisor does."""
         with _locked(self._files):
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, self._told_to_stop)
+                signal.signal(number, self._on_stop_signal)
             ended = end_orphans(self._files)
             if ended:
                 _say(f"ended {ended} processes that an earlier supervisor left")
@@ -104,7 +104,7 @@ class Supervisor:
         self._end_drained()
         self._write(self._files.observed, self._observed())
 
-    def _told_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_stop_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
 
     def _read_desired(self) -> None:
@@ -123,27 +123,27 @@ class Supervisor:
     def _reconcile(self) -> None:
         wanted = self._desired.deployments
         for name, deployment in wanted.items():
-            if not any(slot.name == name and slot.deployment == deployment for slot in self._kept()):
+            if not any(slot.name == name and slot.deployment == deployment for slot in self._active()):
                 _say(f"{name}: model version {deployment.model_version}")
                 launch = partial(start_deployment, self._files, name, deployment, self._options.log_seconds)
                 self._deployments.append(DeploymentSlot(name, launch, "/score", deployment=deployment))
-        for slot in self._kept():
+        for slot in self._active():
             if slot.name not in wanted or (wanted[slot.name] != slot.deployment and self._replaced(slot)):
                 slot.draining_since = time.monotonic()
 
-    def _kept(self) -> list[DeploymentSlot]:
+    def _active(self) -> list[DeploymentSlot]:
         return [slot for slot in self._deployments if slot.draining_since is None]
 
     def _replaced(self, slot: DeploymentSlot) -> bool:
         """Whether a healthy process serves in this one's place, or it is of no use itself."""
         wanted = self._desired.deployments[slot.name]
-        others = [other for other in self._kept() if other.name == slot.name and other.deployment == wanted]
+        others = [other for other in self._active() if other.name == slot.name and other.deployment == wanted]
         return not slot.healthy or any(other.healthy for other in others)
 
     def _serving(self) -> dict[str, DeploymentSlot]:
         """By name the newest healthy process, else the newest."""
         found: dict[str, DeploymentSlot] = {}
-        for slot in self._kept():
+        for slot in self._active():
             if slot.name not in found or slot.healthy or not found[slot.name].healthy:
                 found[slot.name] = slot
         return found
@@ -161,7 +161,7 @@ class Supervisor:
             )
             for name, slot in self._serving().items()
         )
-        problems = {slot.name: slot.last_error for slot in self._kept() if slot.last_error is not None}
+        problems = {slot.name: slot.last_error for slot in self._active() if slot.last_error is not None}
         now = Routes(self._routes.version, routes, self._desired.mirror, problems)
         if now != self._routes or not now.version:
             self._routes = replace(now, version=f"{time.time_ns():x}")
@@ -184,13 +184,13 @@ class Supervisor:
                 _say(f"{slot.name}: model version {slot.deployment.model_version} ended")
 
     def _observed(self) -> dict[str, Any]:
-        settled = self._routed and len(self._deployments) == len(self._kept())
+        converged = self._routed and len(self._deployments) == len(self._active())
         return {
             "supervisor": {"process": ProcessId.of(os.getpid())},
             "desired": version_of(self._desired),
             "problem": self._problem,
             "routed": self._routed,
-            "settled": settled and all(slot.healthy for slot in self._deployments),
+            "settled": converged and all(slot.healthy for slot in self._deployments),
             "gateway": {**_entry(self._gateway), "port": self._port},
             "deployments": [
                 {

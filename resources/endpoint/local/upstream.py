@@ -34,8 +34,8 @@ class Upstream:
         self.in_flight[port] += 1
         try:
             async with self._session(port).post("/score", data=body, headers=headers) as response:
-                kept = {name: response.headers[name] for name in PASSED_ON if name in response.headers}
-                return web.Response(status=response.status, body=await response.read(), headers=kept)
+                passed_on = {name: response.headers[name] for name in PASSED_ON if name in response.headers}
+                return web.Response(status=response.status, body=await response.read(), headers=passed_on)
         except (aiohttp.ClientError, OSError):
             self._suspects[port] = time.monotonic() + SUSPECT_SECONDS
             raise

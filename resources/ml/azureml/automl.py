@@ -103,8 +103,8 @@ def best_child(workspace: Workspace, search: str) -> tuple[str, str]:
     page = workspace.job_page(search)
     with faults_of(f"job {search}", page):
         job = workspace.client.jobs.get(search)
-        said: dict[str, Any] = {**(job.properties or {}), **(job.tags or {})}
-        child = said.get(BEST_CHILD_TAG) or said.get(BEST_CHILD_PROPERTY)
+        stated: dict[str, Any] = {**(job.properties or {}), **(job.tags or {})}
+        child = stated.get(BEST_CHILD_TAG) or stated.get(BEST_CHILD_PROPERTY)
         if not child:
             remedy = "raise minutes and trial_minutes in [automl], then run it again"
             raise AzureMLError(f"job {search}", "names no best trial", remedy, page)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 SNAPSHOTS = "globolatte-training-snapshot"
-KEPT_AT = "kept_at"
+STORED_AT = "kept_at"
 URI_FILE, URI_FOLDER, MLTABLE = "uri_file", "uri_folder", "mltable"
 
 
@@ -50,7 +50,7 @@ def ensure_by_content(workspace: Workspace, name: str, path: Path, kind: str, ta
 
 def mark_latest(workspace: Workspace, asset: "Data") -> None:
     """Makes a version the one kept last: one write of one tag."""
-    asset.tags = {**(asset.tags or {}), KEPT_AT: dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")}
+    asset.tags = {**(asset.tags or {}), STORED_AT: dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")}
     with faults_of(f"data asset {asset.name}:{asset.version}"):
         workspace.client.data.create_or_update(asset)
 
@@ -58,8 +58,8 @@ def mark_latest(workspace: Workspace, asset: "Data") -> None:
 def latest_data(workspace: Workspace, name: str) -> "Data | None":
     """The version kept last, or none."""
     versions = found_or_none(f"data asset {name}", lambda: list(workspace.client.data.list(name=name)))
-    kept = [version for version in versions or [] if KEPT_AT in (version.tags or {})]
-    return max(kept, key=lambda version: version.tags[KEPT_AT], default=None)
+    stored = [version for version in versions or [] if STORED_AT in (version.tags or {})]
+    return max(stored, key=lambda version: version.tags[STORED_AT], default=None)
 
 
 TARGET = "jdbc:snowflake://ACCOUNT.snowflakecomputing.com/?db=GLOBO_LATTE_DB&warehouse=GLOBO_LATTE_WH"

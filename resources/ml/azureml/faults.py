@@ -78,11 +78,11 @@ def faults_of(resource: str, studio: str | None = None) -> Iterator[None]:
     try:
         yield
     except (AzureError, MlException) as error:
-        text = said(error)
+        text = message_of(error)
         raise AzureMLError(resource, text, remedy_for(f"{type(error).__name__} {text}"), studio) from None
 
 
-def said(error: Exception) -> str:
+def message_of(error: Exception) -> str:
     """What an error says: status, code and message in one line without secrets."""
     status = getattr(error, "status_code", None) or 0
     code, message = _code_and_message(error)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster_pipes import PipesContextData
 
-from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, remedy_for, said
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, message_of, remedy_for
 from resources.ml.azureml.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def last_words(workspace: Workspace, name: str) -> tuple[str, str]:
         try:
             workspace.client.jobs.stream(name)
         except Exception as error:  # noqa: BLE001 - whatever keeps the reason from us, the job has failed, and that is reported
-            reason = _message(said(error))
+            reason = _message(message_of(error))
     lines = [line for line in printed.getvalue().splitlines() if line.strip()]
     start = next((i for i, line in enumerate(lines) if line.startswith("Streaming")), -1) + 1
     log = itertools.takewhile(lambda line: not line.startswith(("Execution Summary", "Error:")), lines[start:])

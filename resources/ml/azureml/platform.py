@@ -162,8 +162,8 @@ class AzureMLPlatform:
     def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
         """Makes a version the champion with its reasons, in one write."""
         model = self.workspace.client.models.get(models.REGISTERED_NAME, version=version.version)
-        kept = models.tags_of(model).items()
-        model.tags = {name: text for name, text in kept if not name.startswith(models.REASON)}
+        tags = models.tags_of(model).items()
+        model.tags = {name: text for name, text in tags if not name.startswith(models.REASON)}
         models.tag(self.workspace, model, {**models.reasons_as_tags(reasons), models.since(CHAMPION): models.now()})
 
     def describe(self) -> str:

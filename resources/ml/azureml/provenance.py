@@ -26,9 +26,9 @@ def git_commit() -> str:
     given = os.environ.get(COMMIT_VARIABLE, "").strip()
     if given:
         return given
-    asked = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=-changed"]  # the full hash, no tag
+    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=-changed"]  # the full hash, no tag
     try:
-        done = subprocess.run(asked, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True, timeout=10)
+        done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return done.stdout.strip()

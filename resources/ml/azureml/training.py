@@ -64,11 +64,11 @@ def submit_training(
 
 
 def _run(
-    context: dg.AssetExecutionContext, workspace: Workspace, method: TrainingMethod, parts: JobParts, kept: Snapshot
+    context: dg.AssetExecutionContext, workspace: Workspace, method: TrainingMethod, parts: JobParts, snapshot: Snapshot
 ) -> str:
     if isinstance(method, AutoMLMethod):
-        return automl.run(workspace, method, parts, kept, context.log.info)
-    base = training_jobs.named(method, parts, kept.name)
+        return automl.run(workspace, method, parts, snapshot, context.log.info)
+    base = training_jobs.named(method, parts, snapshot.name)
     if isinstance(method, CommandMethod):
         found = attempt(workspace, base)
         page = workspace.job_page(found.name)
@@ -82,7 +82,7 @@ def _run(
     build = partial(training_jobs.pipeline_job, parts, steps)
     if method.responsible_ai:
         ours = ensure_components(workspace, {"inputs": responsible_ai.inputs_component(parts)}, parts)["inputs"]
-        rai = responsible_ai.ensure(workspace, parts, method, kept)
+        rai = responsible_ai.ensure(workspace, parts, method, snapshot)
         build = partial(build, more=partial(responsible_ai.add_steps, rai, ours))
     return run_job(workspace, base, build, context.log.info)
 

@@ -64,7 +64,7 @@ def _stocked(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
 def warehouse(_stocked: DuckDBWarehouse, tmp_path: Path) -> Iterator[DuckDBWarehouse]:
     mine = warehouse_in(tmp_path)
     shutil.copy(_stocked.file, mine.file)
-    with mine.kept_open():
+    with mine.keep_open():
         yield mine
 
 

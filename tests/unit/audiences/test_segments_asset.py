@@ -16,7 +16,7 @@ FIRST, LATER = Clock(fixed_at="2022-09-01T06:00:00+00:00"), Clock(fixed_at="2022
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBWarehouse]:
     made = stocked_warehouse(tmp_path_factory.mktemp("segments"), small_chain())
-    with made.kept_open():
+    with made.keep_open():
         yield made
 
 

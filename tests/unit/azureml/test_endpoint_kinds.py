@@ -21,7 +21,7 @@ def served(one: AzureMLEndpoint, model: Deployment) -> AzureMLEndpoint:
     """The endpoint with a model behind it that takes all traffic."""
     one.deploy(DesiredState({"blue": model}, {"blue": 100}))
     one.wait_healthy("blue")
-    assert one.wait_settled().settled
+    assert one.wait_until_converged().converged
     return one
 
 

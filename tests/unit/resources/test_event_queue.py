@@ -6,7 +6,7 @@ import os
 import pytest
 
 from resources.azure_storage import KEY_VARIABLE, SAS_VARIABLE
-from resources.landing.event_queue import LONGEST_KEPT_TEXT, EventQueue, Message
+from resources.landing.event_queue import LONGEST_STORED_TEXT, EventQueue, Message
 from resources.landing.landing_zone import LandingUnreachableError
 from resources.settings.choices import CredentialKind
 from tests.blob_builders import Events
@@ -61,7 +61,7 @@ def test_poison_keeps_the_reason_and_is_cut_to_what_a_message_can_hold(events: E
     events.queue.poison(Message("x", "y", '☕"' * 60_000, 5), "long")
     first, second = events.poison()
     assert first == {"reason": "is no event: ☕ \x00", "tries": 1, "message": "bad"}
-    assert len(str(second["message"]).encode()) <= LONGEST_KEPT_TEXT
+    assert len(str(second["message"]).encode()) <= LONGEST_STORED_TEXT
     assert events.queue.lengths() == (0, 2)
 
 

@@ -255,6 +255,6 @@ def test_a_busy_warehouse_leaves_the_messages_where_they_are(ready: BlobDeployme
 def test_messages_of_runs_that_exist_are_deleted_even_while_the_warehouse_is_busy(ready: BlobDeployment) -> None:
     sell(ready, 3)
     result = ready.tick()
-    with ready.deployed.warehouse.kept_open():
+    with ready.deployed.warehouse.keep_open():
         assert ready.execute(result.run_requests[0]).success
         assert "1 messages acknowledged" in str(ready.tick(cursor=result.cursor).skip_reason)

@@ -40,7 +40,7 @@ class Endpoint:
         return DesiredState({"blue": Served("folder", "1", self.content_hash)}, {"blue": 100})
 
     def observed(self) -> ObservedState:
-        return ObservedState(None, self.running, healthy=self.running, routed=True, settled=True)
+        return ObservedState(None, self.running, healthy=self.running, routed=True, converged=True)
 
 
 NOTHING_DEPLOYED, SERVING, STOPPED = Endpoint(), Endpoint("first"), Endpoint("first", running=False)
@@ -141,7 +141,7 @@ def window_row(window_id: str, last: dt.date, version: str) -> dict[str, object]
 @pytest.fixture
 def chain(tmp_path: Path, instance: dg.DagsterInstance) -> Iterator[Chain]:
     made = deployment(tmp_path / "home", instance)
-    with made.warehouse.kept_open():
+    with made.warehouse.keep_open():
         yield Chain(made, LocalMLPlatform(folder=str(tmp_path)))
 
 
