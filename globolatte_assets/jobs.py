@@ -1,4 +1,4 @@
-"""The jobs: what sensors start, what `globolatte run` walks through, what a person starts in the UI."""
+"""The jobs, which are started by sensors, by `globolatte run`, or by a person in the UI."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +36,7 @@ def job_named(jobs: Sequence[AssetJob], name: str) -> AssetJob:
 def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
     """All jobs, in the order in which data flows. Steps of a job run in one process: each is small, starting one is not.
 
-    `watched_folders`: the landing folders of the units that are checked for having delivered.
+    `watched_folders`: the landing folders of the units whose deliveries are checked.
     """
     checks = [
         keys.CONSERVATION,
@@ -79,7 +79,7 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         RECOMMEND: (
             assets(keys.SERVING_STATE) | ranked,
             "Publishes customer states, ranks products for every customer and for cold-start customers, assigns customers to segments and "
-            "tells which products go together.",
+            "finds which products go together.",
         ),
         CAMPAIGN: (
             assets(keys.CAMPAIGN_AUDIENCES),

@@ -320,7 +320,7 @@ class Ledger:
         return dict(zip(found["path"], found["sha256"], strict=True))
 
     def unbalanced_files(self) -> list[dict[str, object]]:
-        """Files whose counted rows differ from the ledger or the file: rows were lost or doubled, or belong to a version that is not loaded."""
+        """Files whose counted rows differ from the ledger or the file: rows lost, doubled, or of a version that is not loaded."""
         return list(self.transaction.fetch(UNBALANCED).to_pylist())
 
     def new_entries(

@@ -1,4 +1,4 @@
-"""The prediction log's sensor: what the online endpoint answered goes into the warehouse as soon as a file of it is finished."""
+"""The prediction log's sensor: loads the answers of the online endpoint into the warehouse as soon as a log file is finished."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from sensors.landing import is_running
 
 
 def prediction_log_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
-    """Builds the sensor. One run takes all finished files; exactly once is the asset's business, not the sensor's."""
+    """Builds the sensor. One run loads all finished files; the asset, not the sensor, guarantees exactly once."""
 
     @dg.sensor(
         name="prediction_log_sensor",

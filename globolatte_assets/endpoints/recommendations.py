@@ -21,7 +21,7 @@ BAR_LENGTH = 12
 
 
 def first_choices(rows: pa.Table) -> dict[str, Counter[str]]:
-    """Of each product, how many customers of each unit have it at rank 1 in the expected weather."""
+    """For each product, how many customers of each unit have it at rank 1 in the expected weather."""
 
     first = rows.filter(pc.and_(rows["is_expected_weather"], pc.equal(rows["rank"], 1)))
     counted = first.group_by(["product_id", "business_unit"]).aggregate([("customer_id", "count")])

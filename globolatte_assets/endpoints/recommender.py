@@ -14,7 +14,7 @@ from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform
 
 SMOKE_CUSTOMER = "smoke-test"
-"""Nobody's id: the answer is the regional one. It is in the prediction log like any other answer."""
+"""An id that no customer has, so the answer is the regional one. It is in the prediction log like any other answer."""
 
 
 @dg.asset(
@@ -28,7 +28,7 @@ SMOKE_CUSTOMER = "smoke-test"
 def recommender(
     ml: dg.ResourceParam[MLPlatform], states: ServingStates, endpoint: dg.ResourceParam[Endpoint]
 ) -> dg.MaterializeResult:
-    """Put the champion behind the endpoint, or leave what is there and say why."""
+    """Deploy the champion to the endpoint, or leave the present deployment and report why."""
     champion = champion_of(ml)
     wanted = Deployment(str(champion.folder), champion.version, champion.content_hash)
     try:

@@ -1,4 +1,4 @@
-"""The asset `endpoints/serving_state`: what scoring needs to know of customers and calendar, published for whoever serves."""
+"""The asset `endpoints/serving_state`: the customer and calendar data that scoring needs, published for deployments."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The asset `models/backtest`: how the model would have done at several past dates. Made only when asked: it trains as many models."""
+"""The asset `models/backtest`: the model's performance at several past dates. Made only on request: it trains a model for each date."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the stage `models` has: snapshot, training, evaluation and promotion; segments and what goes together."""
+"""The definitions of the stage `models`: snapshot, training, evaluation and promotion; segments and product affinity."""
 
 import dagster as dg
 

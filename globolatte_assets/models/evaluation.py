@@ -25,7 +25,7 @@ from resources.warehouse.warehouse import Warehouse
 
 
 def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> Evaluation:
-    """The kept evaluation of a version on a snapshot's holdout. Raises `dagster.Failure` if there is none."""
+    """The stored evaluation of a version on a snapshot's holdout. Raises `dagster.Failure` if there is none."""
     found = stored_evaluation(warehouse, version, snapshot)
     if found is None:
         raise dg.Failure(
@@ -37,7 +37,7 @@ def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) ->
 
 
 def stored_evaluation(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> Evaluation | None:
-    """The kept evaluation of a version on a snapshot's holdout, if there is one."""
+    """The stored evaluation of a version on a snapshot's holdout, if there is one."""
     where = {"model_version": version.version, "snapshot": snapshot}
     rows = warehouse.read("ml.evaluations", ["evaluation"], where)
     return Evaluation.from_dict(json.loads(rows["evaluation"][0].as_py())) if rows.num_rows else None
@@ -77,9 +77,9 @@ def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: s
 
 
 def evaluate_version(version: ModelVersion, orders: SnapshotOrders) -> tuple[Evaluation, np.ndarray]:
-    """Evaluates a registered model on the holdout of a snapshot's orders, with what its training job proved of it.
+    """Evaluates a registered model on the holdout of a snapshot's orders, and adds the proofs made by its training job.
 
-    With the probabilities that the evaluation rests on, shape (holdout orders, K).
+    Also returns the probabilities that were evaluated, shape (holdout orders, K).
     """
     found, probabilities = evaluate(PreferenceModel.load(resolve_model_folder(version.folder)), orders)
     return replace(found, proofs=stored_proofs(version.folder)), probabilities
@@ -88,7 +88,7 @@ def evaluate_version(version: ModelVersion, orders: SnapshotOrders) -> tuple[Eva
 def _of_champion(
     context: dg.AssetExecutionContext, champion: ModelVersion, orders: SnapshotOrders
 ) -> tuple[Evaluation, np.ndarray] | None:
-    """The champion on the challenger's holdout; none, with a warning, if its kept files cannot be used."""
+    """The champion on the challenger's holdout; none, with a warning, if its stored files cannot be used."""
     try:
         return evaluate_version(champion, orders)
     except (InvalidDataError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The asset `models/responsible_ai`: what the challenger goes by, where it errs and whom it serves worse, on one page with its card."""
+"""The asset `models/responsible_ai`: the challenger's features, errors and fairness on one page, with its model card."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ FINDINGS_TABLE = "ml.responsible_ai"
 
 
 def page_name(version: ModelVersion) -> str:
-    """The name of a model version's page: number and content, so that no other registry's version of that number takes its place."""
+    """The name of a model version's page: number and content hash, since another registry may have a version of the same number."""
     return f"preference-model-{version.version}-{version.content_hash[:8]}"
 
 
@@ -43,7 +43,7 @@ def _pictures(analysis: Analysis, names: Mapping[str, str]) -> dict[str, dg.Meta
 
 
 def responsible_ai_asset(pages: StoredPages) -> dg.AssetsDefinition:
-    """Builds the asset; `pages` keeps one page per model version."""
+    """Builds the asset; `pages` stores one page per model version."""
 
     @dg.asset(
         key=RESPONSIBLE_AI,

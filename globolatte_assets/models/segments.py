@@ -1,4 +1,4 @@
-"""The asset `models/segments`: every customer's segment, by segments that are found anew now and then and followed by their ids."""
+"""The asset `models/segments`: every customer's segment. Segments are found anew from time to time, and their ids stay."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ SEGMENTS_TABLE, PROFILES_TABLE, FITS_TABLE = "ml.segments", "ml.segment_profiles
 
 
 class SegmentsConfig(dg.Config):
-    """What a person can ask for in the launchpad.
+    """The configuration in the launchpad.
 
-    refit: find segments anew, whenever they were found last.
+    refit: find segments anew, no matter when they were found last.
     """
 
     refit: bool = False
@@ -102,7 +102,7 @@ def _metadata(
     kinds={"python", "scikitlearn", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,
     description="Customers with like tastes, hours and baskets. Assigned after all new data; found anew after 28 days of new sales, "
-    "after a new product, or when asked (refit in the launchpad). Ids last from one refit to the next.",
+    "after a new product, or on request (refit in the launchpad). Ids last from one refit to the next.",
 )
 def segments(config: SegmentsConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
     """Assign every customer; find the segments anew where there is a reason to."""

@@ -1,4 +1,4 @@
-"""Manual approval of a model: what was decided, stored, and what it does to the gates' verdict."""
+"""Manual approval of a model: storing the decision, and its effect on the gates' verdict."""
 
 from dataclasses import dataclass
 
@@ -52,7 +52,7 @@ def stored_sign_off(warehouse: Warehouse, version: ModelVersion) -> SignOff | No
 
 
 def signed(verdict: Verdict, sign_off: SignOff | None, version: ModelVersion, *, wanted: bool) -> Verdict:
-    """The verdict after a manual decision: a rejection holds, an approval never stands in for a gate, silence matters if wanted."""
+    """The verdict after a manual decision: a rejection always counts, an approval replaces no gate, and none refuses if one is wanted."""
     if sign_off is None and not wanted:
         return verdict
     if sign_off is None:

@@ -89,7 +89,7 @@ def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
 
 
 def measured_windows(windows: Sequence[Window], champion: Champion, warehouse: Warehouse) -> "Iterator[MeasuredDrift]":
-    """Each window's drift, measured; nothing is read for no windows."""
+    """Each window's drift; without windows nothing is read."""
     if not windows:
         return
     from globolatte_ml.monitoring.drift import measure_drift
@@ -131,7 +131,7 @@ def windows_table(rows: Sequence[Row], reports: StoredPages, how_many: int = 1) 
 
 
 def drifted_windows(rows: Sequence[Row]) -> list[Row]:
-    """Of the scopes whose latest window drifted, that window; the chain first."""
+    """The latest window of each scope in which it drifted; the chain first."""
     latest = (windows[-1] for windows in latest_windows(rows, 1).values())
     return [row for row in latest if row["window_status"] == Status.DRIFTED]
 
@@ -146,7 +146,7 @@ def why_drifted(rows: Sequence[Row]) -> str:
 
 
 def _report_links(window: Row, reports: StoredPages) -> dict[str, dg.MetadataValue]:
-    """A window's page, by address and as a file; nothing if it is no longer kept."""
+    """A window's page as address and file; nothing if it is no longer stored."""
     page = reports.path(window["window_id"])
     links: dict[str, dg.MetadataValue] = {
         "report": dg.MetadataValue.url(reports.url(window["window_id"])),
@@ -184,7 +184,7 @@ def _checks(rows: Sequence[Row], broken: Sequence[str], reports: StoredPages) ->
 def _measure(
     windows: Sequence[Window], champion: Champion, warehouse: Warehouse, reports: StoredPages, clock: Clock
 ) -> Iterator[tuple[Window, pa.Table]]:
-    """Each window with its rows; pages are made for the latest windows alone."""
+    """Each window with its rows; pages are made only for the latest windows."""
     shown = sorted(windows, key=lambda window: window.last)[-reports.most :]
     for measured in measured_windows(windows, champion, warehouse):
         window = measured.verdict.window

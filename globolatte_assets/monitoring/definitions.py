@@ -1,4 +1,4 @@
-"""What the stage `monitoring` has: the prediction log, drift, performance, and the check that no row is lost."""
+"""The definitions of the stage `monitoring`: the prediction log, drift, performance, and the check that no row is lost."""
 
 import dagster as dg
 

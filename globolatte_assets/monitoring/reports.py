@@ -1,4 +1,4 @@
-"""Pages for people on disk, such as Evidently's report of a window: the latest ones are kept."""
+"""HTML pages for people, such as Evidently's report of a window; only the latest ones are retained."""
 
 from dataclasses import dataclass
 from pathlib import Path
