@@ -1,4 +1,4 @@
-"""dbt as a resource: the dbt of this very environment, each build with a folder of its own for what it leaves behind."""
+"""dbt as a resource: the dbt of this Python environment; each build has a folder of its own for its artifacts."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from dagster_dbt import DbtCliResource
 PARTIAL_PARSE = "partial_parse.msgpack"
 RUN_ID_VARIABLE = "GLOBOLATTE_RUN_ID"
 RETAINED_BUILDS = 5
-"""Artifacts (log, SQL as it ran) of how many builds stay on disk."""
+"""The number of builds whose artifacts (log, executed SQL) stay on disk."""
 
 
 class DbtOfThisEnvironment(DbtCliResource):

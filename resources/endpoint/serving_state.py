@@ -1,4 +1,4 @@
-"""Customer states for serving, as a content store: whoever scores reads the pointer, then the folder, and never the warehouse."""
+"""Customer states for serving, as a content store: scoring reads the pointer, then the folder, and never the warehouse."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import dagster as dg
 from resources.content_store import ContentStore
 
 RETAINED_STATES = 3
-"""How many states stay on disk: the current one, and those that a running request may still read."""
+"""How many states are retained on disk: the current one, and those that a running request may still read."""
 
 
 class ServingStates(dg.ConfigurableResource):

@@ -1,8 +1,8 @@
 """The warehouse as one DuckDB file: the embedded default.
 
-DuckDB lets one process at a time use a file, readers included. So connections are short, opened late, and waited for
-within bounds. Whoever keeps one open (`keep_open`) holds up all others, and must not wait for anything meanwhile that one of
-them may have: not for a slot of a pool.
+DuckDB lets one process at a time use a file, readers included. So connections are short and opened late, and waiting for one is
+limited in time. A process that keeps one open (`keep_open`) blocks all others, so meanwhile it must not wait for anything that
+another process may hold, such as a slot of a pool.
 """
 
 import logging
@@ -31,7 +31,7 @@ ROWS_SCANNED_AT_ONCE = 122_880
 
 
 class Staged:
-    """A table behind a name. DuckDB keeps what is registered until the transaction ends, so what is behind the name is exchanged."""
+    """A replaceable table under a fixed name, since DuckDB holds a registered object until the transaction ends."""
 
     def __init__(self, data: pa.Table) -> None:
         self.data = data
@@ -126,7 +126,9 @@ class DuckDBWarehouse(TableWarehouse):
         connection = self._connect()
         try:
             connection.execute(f"set memory_limit = '{self.memory_mb}MiB'")
-            connection.execute("set enable_progress_bar = false")  # it would be drawn into what commands print
+            connection.execute(
+                "set enable_progress_bar = false"
+            )  # its progress bar would be drawn into the output of commands
             self._migrate(connection)
             yield connection
         except (

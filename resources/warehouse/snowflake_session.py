@@ -17,7 +17,7 @@ from resources.warehouse.dialect import Dialect, SnowflakeDialect, checked
 from resources.warehouse.warehouse import DefinedTooLateError, WarehouseBusyError
 
 STAGE = "sales_data.loading"
-"""The internal stage through which rows come in; a file in it is gone once it is copied."""
+"""The internal stage for incoming rows; a file in it is removed once it is copied."""
 TURN = "sales_data.writer_turn"
 
 

@@ -1,8 +1,8 @@
 """`AzureMLEndpoint`: the online endpoint in a workspace, behind the protocol `resources.endpoint.endpoint.Endpoint`.
 
-What should run is kept in tags of the endpoint; each look takes the next steps towards it. A run that was cut off is gone on with by
-whoever looks next: a deployment that Azure is still making is waited for, not made again. A tag's value is bounded to 256
-characters, so each deployment has one of its own.
+The desired state is stored in tags of the endpoint, and each call takes the next steps towards it. If a run was cut off, the next caller
+continues its work: it waits for a deployment that Azure is still making and does not make it again. A tag's value is limited to 256
+characters, so each deployment has a tag of its own.
 """
 
 import http.client
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 185.0
 """Azure gives a request 180 seconds at the most."""
 REASON_SECONDS = 30.0
-"""How long a failure waits for the operation to tell its reason: the deployment shows it first."""
+"""How long to wait for the operation to report the reason of a failure: the deployment shows the failure first."""
 LOG_LINES = 20
 REFUSED = frozenset({http.client.UNAUTHORIZED, http.client.FORBIDDEN})
 PHASES = {
@@ -52,7 +52,7 @@ PHASES = {
     "Deleting": "draining",
 }
 EARLY_SECONDS = 30.0
-"""A token is not shown in the last seconds of its life: a request may be under way for that long."""
+"""A token is not used in its last seconds before it expires: a request may be under way for that long."""
 
 REMEDIES = {
     EndpointAuth.KEY: f"see that {PREFIX}ENDPOINT names the endpoint that you mean, then run it again",
@@ -85,17 +85,17 @@ class EndpointCredential:
     _good_until: float = field(default=0.0, init=False, repr=False)
 
     def value(self) -> str:
-        """The key or token to show now. Raises `AzureMLError` if it cannot be had."""
+        """The key or token to use now. Raises `AzureMLError` if it cannot be fetched."""
         if self._shown is None or time.time() >= self._good_until:
             self._shown = self._fetch()
         return self._shown
 
     def forget(self) -> None:
-        """The next `value` is fetched: the endpoint did not take the last one."""
+        """Makes the next `value` fetch a new one: the endpoint did not accept the last one."""
         self._shown = None
 
     def refusal(self, status: int, words: str) -> AzureMLError:
-        """What to say where a credential that was just fetched is refused; the credential itself is not in it."""
+        """The error if a credential is refused that was just fetched. It does not contain the credential."""
         own = self.workspace.settings
         return AzureMLError(
             f"endpoint {own.endpoint}",
@@ -121,7 +121,7 @@ class AzureMLEndpoint:
     models_folder: Path
     states: ServingStates
     _operations: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
-    """What this process has begun, by deployment."""
+    """The operations that this process has begun, by deployment."""
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -138,7 +138,7 @@ class AzureMLEndpoint:
 
     @_as_endpoint_error()
     def desired(self) -> DesiredState:
-        """What should run. Raises `EndpointError` if the tags that say so are damaged, or cannot be read."""
+        """What should run. Raises `EndpointError` if its tags are damaged or cannot be read."""
         entity = self._entity()
         if entity is None:
             return DesiredState()
@@ -259,7 +259,7 @@ class AzureMLEndpoint:
         """The endpoint's name and workspace."""
         return f"online endpoint {self.settings.endpoint} of {self.settings.describe()}"
 
-    # The steps: each looks at what is there first, so that it can be taken again after any interruption.
+    # Each step first checks what is there, so that it can be repeated after any interruption.
 
     def _entity(self) -> "OnlineEndpoint | None":
         """The endpoint, or none."""
@@ -301,7 +301,7 @@ class AzureMLEndpoint:
             self.workspace.client.online_endpoints.begin_create_or_update(entity).result()
 
     def _advance(self, desired: DesiredState, *, retry_failed: bool = False) -> bool:
-        """Takes every step that can be taken now; whether all is as it should be. Never waits for a deployment."""
+        """Takes every step that can be taken now; returns whether all is as desired. Never waits for a deployment."""
         entity = self._entity()
         if entity is None:
             raise AzureMLError(f"endpoint {self.settings.endpoint}", "is not there", "deploy again", self._page)
@@ -319,7 +319,7 @@ class AzureMLEndpoint:
         return self._is_converged(desired, entity, found)
 
     def _needs_making(self, found: "OnlineDeployment | None", wanted: Deployment, *, retry_failed: bool) -> bool:
-        """Whether to begin: nothing is there, something else is, or what is there failed and is to be tried again."""
+        """Whether to begin a deployment: there is none, a different one, or a failed one that is to be tried again."""
         if found is None:
             return True
         state = provisioning_state(found)
@@ -338,7 +338,7 @@ class AzureMLEndpoint:
     def _is_converged(
         self, desired: DesiredState, entity: "OnlineEndpoint", found: dict[str, "OnlineDeployment"]
     ) -> bool:
-        """Whether exactly what should run does, with the traffic that it should have."""
+        """Whether exactly what should run is running, with the traffic that it should have."""
         return (
             set(found) == set(desired.deployments)
             and all(self._is_as_wanted(found[name], wanted) for name, wanted in desired.deployments.items())
@@ -376,7 +376,7 @@ class AzureMLEndpoint:
                     ).result()
 
     def _failure(self, name: str, state: str = "Failed") -> AzureMLError:
-        """Why a deployment failed: the operation's own words if this process began it, and the end of the container's log."""
+        """Why a deployment failed: the operation's message if this process began it, and the end of the container's log."""
         reason = self._reason(name)
         try:
             log = self.workspace.client.online_deployments.get_logs(name, self.settings.endpoint, lines=LOG_LINES)
@@ -390,7 +390,7 @@ class AzureMLEndpoint:
         )
 
     def _reason(self, name: str) -> str:
-        """What the operation that this process began says of its failure. It may hear of that later than the deployment shows it."""
+        """The failure's reason, from the operation that this process began, which may report it later than the deployment does."""
         operation = self._operations.get(name)
         if operation is None:
             return ""
@@ -402,7 +402,7 @@ class AzureMLEndpoint:
 
 
 def _message_of(answer: Any) -> str:
-    """What an answer that is none says."""
+    """The message of an answer that reports a failure."""
     try:
         message = str(answer.json()["message"])
     except (KeyError, TypeError, ValueError):
@@ -411,7 +411,7 @@ def _message_of(answer: Any) -> str:
 
 
 def _shares(percentages: Any) -> dict[str, int]:
-    """Those that are not nothing."""
+    """The percentages that are not zero."""
     return {name: int(percent) for name, percent in dict(percentages or {}).items() if percent}
 
 
@@ -436,7 +436,7 @@ def desired_as_tags(desired: DesiredState) -> dict[str, str]:
 
 
 def desired_from_tags(tags: Mapping[str, str], models_folder: Path) -> DesiredState:
-    """The inverse. Raises `ValueError` for tags that are damaged."""
+    """The inverse of the tags. Raises `ValueError` if they are damaged."""
     deployments = {
         name.removeprefix(DEPLOYMENT): _deployment_of(models_folder, *value.partition("/")[::2])
         for name, value in tags.items()
@@ -447,7 +447,7 @@ def desired_from_tags(tags: Mapping[str, str], models_folder: Path) -> DesiredSt
 
 
 def other_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags that say something else."""
+    """The tags whose value differs."""
     return {name: value for name, value in tags.items() if not name.startswith((DEPLOYMENT, TRAFFIC, MIRROR))}
 
 

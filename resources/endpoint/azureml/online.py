@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 STATED_BY_TAGS = MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
-"""What a deployment's tags say of it."""
+"""What a deployment's tags state about it."""
 SUCCEEDED = "Succeeded"
 GIVEN_UP = frozenset({"Failed", "Canceled"})
 """States that a deployment or endpoint does not leave by itself."""

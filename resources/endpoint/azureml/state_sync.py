@@ -1,4 +1,4 @@
-"""Runs inside a deployment: brings the customer states of the workspace's storage there, and its prediction log back.
+"""Runs inside a deployment: downloads customer states from the workspace's storage, and uploads the prediction log.
 
 This file is copied into the deployment's folder and stands alone: it imports nothing of this project. It authenticates by the
 endpoint's own identity, which needs the role 'Storage Blob Data Contributor'.
@@ -53,13 +53,13 @@ class StateSync:
         self._folder = folder
 
     def follow(self, seconds: float) -> None:
-        """Looks again and again, for as long as the process lives."""
+        """Synchronizes repeatedly, for as long as the process lives."""
         pause = threading.Event()
         while not pause.wait(seconds):
             self.look()
 
     def look(self) -> None:
-        """Fetches a newer state, hands on finished log files. A fault is logged, and it is tried again the next time."""
+        """Fetches a newer state and uploads finished log files. Faults are logged, and it is tried again the next time."""
         try:
             self._fetch_state()
             self._hand_on_logs()

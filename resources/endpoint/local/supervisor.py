@@ -1,4 +1,4 @@
-"""Makes what runs equal to what should run, for as long as it lives: `python -m resources.endpoint.local.supervisor FOLDER`.
+"""Starts and ends processes so that what runs is what should run: `python -m resources.endpoint.local.supervisor FOLDER`.
 
 One supervisor runs for a folder: it holds a lock. It has a session of its own when started on demand. SIGTERM, SIGINT and
 SIGHUP end it and everything it started. After a SIGKILL its children go on serving; the gateway, finding itself an orphan,
@@ -34,7 +34,7 @@ ALREADY_RUNNING = 3
 
 @dataclass(frozen=True)
 class Options:
-    """What a supervisor is started with. `port` is the gateway's; default: the one it had before, else a free one."""
+    """A supervisor's options. `port` is the gateway's; default: the one it had before, else a free one."""
 
     folder: Path
     port: int | None = None
@@ -51,7 +51,7 @@ class AlreadyRunningError(RuntimeError):
 
 
 class Supervisor:
-    """Keeps one endpoint. `tick` does a little of everything; `run` goes on until it is stopped."""
+    """Keeps one endpoint running. `tick` does one round of all checks; `run` repeats it until it is stopped."""
 
     def __init__(self, options: Options) -> None:
         self._files, self._options = EndpointFiles(options.folder.resolve()), options
@@ -92,7 +92,7 @@ class Supervisor:
             self._end_everything()
 
     def tick(self) -> None:
-        """Looks at the desired state, then once after every process, and writes down what it found."""
+        """Reads the desired state, checks every process once, and records what it found."""
         self._read_desired()
         self._reconcile()
         for slot in [self._gateway, *self._deployments]:
@@ -135,13 +135,13 @@ class Supervisor:
         return [slot for slot in self._deployments if slot.draining_since is None]
 
     def _replaced(self, slot: DeploymentSlot) -> bool:
-        """Whether a healthy process serves in this one's place, or it is of no use itself."""
+        """Whether a healthy process has replaced this one, or this one is not healthy itself."""
         wanted = self._desired.deployments[slot.name]
         others = [other for other in self._active() if other.name == slot.name and other.deployment == wanted]
         return not slot.healthy or any(other.healthy for other in others)
 
     def _serving(self) -> dict[str, DeploymentSlot]:
-        """By name the newest healthy process, else the newest."""
+        """For each name the newest healthy process, else the newest one."""
         found: dict[str, DeploymentSlot] = {}
         for slot in self._active():
             if slot.name not in found or slot.healthy or not found[slot.name].healthy:
@@ -149,7 +149,7 @@ class Supervisor:
         return found
 
     def _route(self) -> None:
-        """Writes down for the gateway where everything is, under another version if it changed."""
+        """Writes the routes for the gateway, with a new version if they changed."""
         traffic = self._desired.traffic
         routes = tuple(
             Route(
@@ -169,11 +169,11 @@ class Supervisor:
 
     @property
     def _routed(self) -> bool:
-        """Whether the gateway said that it goes by the newest routes."""
+        """Whether the gateway has reported that it uses the newest routes."""
         return bool(self._gateway.status.get("routes") == self._routes.version)
 
     def _end_drained(self) -> None:
-        """Ends what drains once the gateway sends it nothing more and waits for nothing from it."""
+        """Ends draining processes once the gateway sends them nothing more and waits for no answer of theirs."""
         status = self._gateway.status
         for slot in [slot for slot in self._deployments if slot.draining_since is not None]:
             child, waited = slot.child, time.monotonic() - (slot.draining_since or 0.0)
@@ -210,7 +210,7 @@ class Supervisor:
             self._written[path] = content
 
     def _end_everything(self) -> None:
-        """The gateway first, so that it finishes what is under way while its deployments still answer."""
+        """Ends the gateway first, so that it finishes requests under way while its deployments still answer."""
         for slot in [self._gateway, *self._deployments]:
             slot.end()
         self._files.observed.unlink(missing_ok=True)

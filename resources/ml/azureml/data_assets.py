@@ -29,7 +29,7 @@ def ensure_data(
 ) -> "Data":
     """The version, uploaded if it is not there; a `str` is an address in the workspace's storage, where its files already are.
 
-    A version that is there is left as it is: its name says its content.
+    An existing version is left as it is: its name is the hash of its content.
     """
     from azure.ai.ml.entities import Data
 
@@ -49,14 +49,14 @@ def ensure_by_content(workspace: Workspace, name: str, path: Path, kind: str, ta
 
 
 def mark_latest(workspace: Workspace, asset: "Data") -> None:
-    """Makes a version the one kept last: one write of one tag."""
+    """Marks a version as the latest, by one write of one tag."""
     asset.tags = {**(asset.tags or {}), STORED_AT: dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")}
     with faults_of(f"data asset {asset.name}:{asset.version}"):
         workspace.client.data.create_or_update(asset)
 
 
 def latest_data(workspace: Workspace, name: str) -> "Data | None":
-    """The version kept last, or none."""
+    """The latest version, or none."""
     versions = found_or_none(f"data asset {name}", lambda: list(workspace.client.data.list(name=name)))
     stored = [version for version in versions or [] if STORED_AT in (version.tags or {})]
     return max(stored, key=lambda version: version.tags[STORED_AT], default=None)
@@ -68,7 +68,7 @@ QUERY = "select * from features.feat_training_examples"
 
 
 def snowflake_connection(name: str) -> "WorkspaceConnection":
-    """The connection as a definition; who makes it fills in account, user and password, which stand in no file."""
+    """The connection as a definition. The person who creates it fills in account, user and password, which are in no file."""
     from azure.ai.ml.entities import UsernamePasswordConfiguration, WorkspaceConnection
 
     return WorkspaceConnection(

@@ -1,4 +1,4 @@
-"""Files between this machine and the workspace's storage: what an address means, and getting what is there."""
+"""Transfers files between this machine and the workspace's storage, and resolves its addresses."""
 
 import re
 import shutil
@@ -63,7 +63,7 @@ def put_beside(workspace: Workspace, prefix: str, small: Mapping[str, bytes], ex
 
 
 def fetch_job_output(workspace: Workspace, job: str, output: str, folder: Path, path: str = "") -> None:
-    """What a job left as a named output, or below a path of it. Raises `AzureMLError` if it left none."""
+    """Downloads a job's named output, or a path of it. Raises `AzureMLError` if there is none."""
     scratch = folder.with_name(f"{folder.name}.download")
     shutil.rmtree(scratch, ignore_errors=True)
     page = workspace.job_page(job)

@@ -1,11 +1,11 @@
-"""Jobs of the workspace: begun once, continued when a run is tried again, cancelled with the run, explained when they fail.
+"""Jobs of the workspace: started once, continued when a run is retried, cancelled with the run, explained if they fail.
 
-A job's name is made of what it computes, so that whoever requests the same again finds it. Only where it failed or was cancelled does
-another attempt begin, with a number behind the name.
+A job's name is derived from what it computes, so that a repeated request finds the same job. Only if it failed or was cancelled does
+another attempt begin, with a number after the name.
 
 Command jobs run under Dagster Pipes: context and messages travel as blobs of the default datastore, which the job sees as a mounted input
 and a mounted output (`globolatte_ml.azureml_job`), so that no key or signature is written into its definition. What dagster-azure's client
-lacks is added here: going on with a job that is there, and an interrupt that stays one.
+lacks is added here: continuing a job that exists, and passing an interrupt on.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ Say = Callable[[str], object]
 
 @dataclass
 class Attempt:
-    """The job that a name leads to: one that is there, or the name to begin it under."""
+    """An existing job, or the name under which to start it."""
 
     name: str
     status: str | None = None
@@ -67,9 +67,9 @@ def status_of(workspace: Workspace, name: str) -> str | None:
 
 
 def run_job(workspace: Workspace, base: str, build: Callable[[str], Any], say: Say) -> str:
-    """Begins a job, or goes on with the one that is there, and waits until it is done; its name.
+    """Starts a job, or continues the existing one, and waits until it is done; returns its name.
 
-    `build` makes the job of a name. Raises `AzureMLError` if it fails. An interrupt cancels it and goes on.
+    `build` makes the job of a name. Raises `AzureMLError` if it fails. An interrupt cancels it and is passed on.
     """
     found = attempt(workspace, base)
     page = workspace.job_page(found.name)
@@ -85,7 +85,7 @@ def run_job(workspace: Workspace, base: str, build: Callable[[str], Any], say: S
 
 @contextlib.contextmanager
 def cancelled_if_interrupted(workspace: Workspace, name: str, say: Say) -> Iterator[None]:
-    """An interrupt within cancels the job and goes on."""
+    """An interrupt within the block cancels the job and is passed on."""
     try:
         yield
     except BaseException as error:
@@ -110,7 +110,7 @@ def wait_for(workspace: Workspace, name: str, say: Say) -> None:
 
 
 def cancel(workspace: Workspace, name: str, say: Say) -> None:
-    """Cancels a job that has not ended, and waits a while until it has: the run that wanted it was interrupted."""
+    """Cancels a job that has not ended, and waits a while until it has ended: its run was interrupted."""
     status = status_of(workspace, name)
     if status is None or status in TERMINAL:
         return
@@ -123,7 +123,7 @@ def cancel(workspace: Workspace, name: str, say: Say) -> None:
 
 
 def failure(workspace: Workspace, name: str, status: str) -> AzureMLError:
-    """What became of a job, with the service's own reason and the end of its log."""
+    """The outcome of a job, with the service's own reason and the end of its log."""
     reason, log = last_words(workspace, name)
     what = f"ended as {status}" + (f": {reason}" if reason else "")
     if log:
@@ -135,7 +135,7 @@ def failure(workspace: Workspace, name: str, status: str) -> AzureMLError:
 
 
 def last_words(workspace: Workspace, name: str) -> tuple[str, str]:
-    """Why a job failed as the service says it, and the end of what it printed. The SDK prints the log and raises the reason."""
+    """Why a job failed according to the service, and the end of its output. The SDK prints the log and raises the reason."""
     printed, reason = io.StringIO(), ""
     with contextlib.redirect_stdout(printed):
         try:
@@ -193,7 +193,7 @@ def run_under_pipes(
 ) -> None:
     """Runs a command job under Pipes, or waits for the one that is there (whose messages went to the run that began it).
 
-    Raises `AzureMLError` if it fails. An interrupt cancels it and stays an interrupt.
+    Raises `AzureMLError` if it fails. An interrupt cancels it and is passed on.
     """
     page, jobs = workspace.job_page(found.name), _Jobs(workspace)
     with cancelled_if_interrupted(workspace, found.name, context.log.info):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_DATASTORE = "workspaceblobstore"
 STUDIO = "https://ml.azure.com"
 NOISY = ("azure.ai.ml", "azure.core.pipeline.policies.http_logging_policy", "azure.identity", "msrest")
-"""They warn of classes that are experimental and print progress; neither is news to who runs this."""
+"""Loggers that warn of experimental classes and print progress, which is of no use to the person who runs this."""
 
 
 @dataclass
