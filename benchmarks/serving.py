@@ -116,12 +116,12 @@ class Server:
         """What `CLIENTS` without pause are told for so many seconds."""
         until = time.monotonic() + duration
 
-        def ask(_: int) -> Load:
+        def send(_: int) -> Load:
             load, connection = Load(), self._connection()
-            while (asked := time.monotonic()) < until:
+            while (started := time.monotonic()) < until:
                 try:
                     status, _content = self._answer(connection)
-                    load.waited.append(time.monotonic() - asked)
+                    load.waited.append(time.monotonic() - started)
                     load.errors += status != http.client.OK
                 except (OSError, http.client.HTTPException):
                     load.errors += 1
@@ -130,7 +130,7 @@ class Server:
             return load
 
         with ThreadPoolExecutor(CLIENTS) as clients:
-            loads = list(clients.map(ask, range(CLIENTS)))
+            loads = list(clients.map(send, range(CLIENTS)))
         return Load(sum(load.errors for load in loads), [seconds for load in loads for seconds in load.waited])
 
     def _connection(self) -> http.client.HTTPConnection:

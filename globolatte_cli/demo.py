@@ -1,4 +1,4 @@
-"""`globolatte demo`: two simulated years through the whole graph, and what becomes of a corrected and of a broken file.
+"""`globolatte demo`: two simulated years through the whole graph, then a corrected and a broken file.
 
 The chapters with the online endpoint are in `demo_online.py`.
 """
@@ -102,7 +102,7 @@ def _regulars(truth: Truth) -> list[tuple[str, str]]:
 
 
 def _question(settings: Settings) -> dict[str, str]:
-    """What the endpoint is asked: the first regular's next order."""
+    """The request to the endpoint: the first regular's next order."""
     customer, unit = _regulars(Truth.load(settings.home / "truth"))[0]
     return {"customer_id": customer, "region": unit, "weather": WEATHERS[0]}
 
@@ -163,7 +163,7 @@ def _break_a_file(settings: Settings, console: Console) -> None:
 
 
 def _deliver(settings: Settings, file: dict[str, Any], rows: pd.DataFrame) -> None:
-    """Writes a file as an upload appears: all at once."""
+    """Writes a file so that it appears all at once, like an upload."""
     write_text(settings.landing_folder / file["path"], rows.to_csv(index=False, lineterminator="\n"))
 
 

@@ -57,7 +57,7 @@ def serve() -> None:
 @endpoints.command("deploy")
 def deploy_champion() -> None:
     """Put the champion behind the endpoint, blue/green: the job `deploy`."""
-    from globolatte_cli.run_pass import deploy  # loads all assets, which the other commands do without
+    from globolatte_cli.run_pass import deploy  # loads all assets; other commands do not need them
 
     settings = Settings()
     deploy(settings)
@@ -131,7 +131,7 @@ def show(state: ObservedState, console: Console) -> None:
 
 
 def _answers(item: ObservedDeployment) -> str:
-    """How many answers were logged since the process started, and how many were not."""
+    """How many answers were logged since the process started, and how many could not be."""
     log = item.status.get("prediction_log") or {}
     lost = log.get("dropped", 0) + log.get("failed", 0)
     return f"{log.get('written', 0):,}" + (f" [red]({lost:,} not logged)[/]" if lost else "")

@@ -32,7 +32,7 @@ COMMANDS = {
     ),
     "simulate": ("simulate", "Write a coffee chain's sales files, and beside them the truth about its customers."),
 }
-"""Each command's module in this package, which has it under the command's name, and the first sentence of its help."""
+"""By command: its module in this package, whose attribute of the same name it is, and the first sentence of its help."""
 
 
 class LazyGroup(click.Group):
@@ -41,7 +41,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The called command itself, in place of its entry in the list."""
+        """The called command itself, instead of its entry in the list."""
         name, listed, rest = super().resolve_command(ctx, args)
         return name, loaded(name) if name and listed else listed, rest
 
@@ -76,7 +76,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except Exception as error:
-        from globolatte_cli.errors import KNOWN_ERRORS, message_of  # imports Dagster, which `--help` does without
+        from globolatte_cli.errors import KNOWN_ERRORS, message_of  # imports Dagster; `--help` does not need it
 
         if not isinstance(error, KNOWN_ERRORS):
             raise
