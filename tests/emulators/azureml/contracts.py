@@ -46,7 +46,7 @@ class Field:
     told: bool
     """Whether answers carry it; secrets are only ever sent to the service."""
     taken: bool
-    """Whether requests carry it; states are only ever told by the service."""
+    """Whether requests carry it; states are only in the service's answers."""
 
 
 @functools.cache

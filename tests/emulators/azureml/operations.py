@@ -1,4 +1,4 @@
-"""Long-running operations: work in a thread, told of by a status that the client polls."""
+"""Long-running operations: work in a thread, with a status that the client polls."""
 
 import threading
 import uuid
@@ -15,7 +15,7 @@ SUBSCRIPTION = GROUP.partition("/resourceGroups")[0]
 QUICK_MILLISECONDS = 20
 WORKING_MILLISECONDS = 200
 TELLING_SECONDS = 2.0
-"""How long a resource waits with its failure for the client to hear of it from the operation, which tells the reason."""
+"""How long a resource waits with its failure until the client has read it from the operation, which states the reason."""
 
 Work = Callable[[], None]
 

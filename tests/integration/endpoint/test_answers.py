@@ -26,7 +26,7 @@ def test_one_question_and_many_are_answered(caller):
     assert many.document["recommendations"][1]["prediction_id"] == one.document["recommendations"][0]["prediction_id"]
 
 
-def test_request_ids_are_kept_or_made(caller):
+def test_request_ids_are_passed_on_or_made(caller):
     assert caller.post(QUESTION, x_request_id="mine-1").headers["x-request-id"] == "mine-1"
     made = [caller.post(QUESTION).headers["x-request-id"] for _ in range(2)]
     assert len(set(made)) == 2
@@ -64,7 +64,7 @@ def test_a_bad_call_has_its_status_and_message(endpoint, caller, key, sent, stat
     assert (refused.status, message in refused.message) == (status, True), refused.message
 
 
-def test_health_needs_no_key_and_tells_no_secret(endpoint, caller):
+def test_health_needs_no_key_and_shows_no_secret(endpoint, caller):
     health = Caller(endpoint, key="").post(b"", method="GET", path="/health")
     assert health.status == 200
     assert health.document["healthy"]
@@ -74,7 +74,7 @@ def test_health_needs_no_key_and_tells_no_secret(endpoint, caller):
     assert not [path for path in written if key in path.read_bytes().decode("latin-1")]
 
 
-def test_nothing_deployed_is_said_with_the_remedy(endpoint, caller):
+def test_nothing_deployed_is_an_error_with_the_remedy(endpoint, caller):
     endpoint.deploy(DesiredState())
     endpoint.wait_until_converged()
     refused = caller.post(QUESTION)

@@ -74,8 +74,8 @@ def test_every_answer_is_ingested_once_whatever_is_killed(endpoint, caller, tmp_
     warehouse, files = warehouse_in(tmp_path), PredictionFiles(folder=str(endpoint.files.prediction_log))
     for path in files.finished():
         path.unlink()
-    asked = [caller.post(QUESTION, x_request_id=f"logged-{number}").status for number in range(50)]
-    assert asked == [200] * 50
+    statuses = [caller.post(QUESTION, x_request_id=f"logged-{number}").status for number in range(50)]
+    assert statuses == [200] * 50
     time.sleep(0.5)  # what is written is no longer lost by a kill
     kill(process_of(endpoint, "blue"))
     eventually(files.finished)

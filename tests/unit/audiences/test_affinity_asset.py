@@ -8,7 +8,7 @@ from tests.builders import fetch
 from tests.unit.audiences.audience_builders import materialize, small_chain, stocked_warehouse
 
 
-def test_pairs_are_counted_and_kept(tmp_path: Path) -> None:
+def test_pairs_are_counted_and_stored(tmp_path: Path) -> None:
     sold = small_chain(n_orders=400)
     warehouse = stocked_warehouse(tmp_path, sold)
     baskets, anchors, following = Counter(), Counter(), Counter()

@@ -69,8 +69,8 @@ def warehouse(_stocked: DuckDBWarehouse, tmp_path: Path) -> Iterator[DuckDBWareh
 
 
 def campaign(warehouse: DuckDBWarehouse, at: Clock, **config: Any) -> dict[str, Any]:
-    asked = {"product": "Drink P002", "budget": 5.0, "cost_per_contact": 0.5, **config}
-    return materialize(campaign_audiences, asked, warehouse=warehouse, clock=at)
+    settings = {"product": "Drink P002", "budget": 5.0, "cost_per_contact": 0.5, **config}
+    return materialize(campaign_audiences, settings, warehouse=warehouse, clock=at)
 
 
 def contacted(warehouse: DuckDBWarehouse, campaign_id: str) -> set[str]:

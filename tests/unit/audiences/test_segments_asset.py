@@ -34,7 +34,7 @@ def test_everyone_with_orders_has_one_segment_and_a_second_day_only_assigns(ware
     assert fetch(warehouse, "select * from ml.segments order by customer_id") == before
     assert fetch(warehouse, "select count(*) from ml.segment_fits") == [(1,)]
 
-    asked = materialize(segments, {"refit": True}, warehouse=warehouse, clock=LATER)
-    assert asked["found_anew"] == "Someone asked for it."
+    refitted = materialize(segments, {"refit": True}, warehouse=warehouse, clock=LATER)
+    assert refitted["found_anew"] == "Someone asked for it."
     ids = fetch(warehouse, "select customer_id, segment_id, segment_name from ml.segments order by customer_id")
     assert ids == [row[:3] for row in before]

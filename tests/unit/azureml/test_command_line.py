@@ -42,9 +42,9 @@ def test_a_schedule_is_made_and_switched_off(azureml: StandIn, workspace: Worksp
     staging = platform.snapshot_staging("one")
     (staging / "examples.parquet").write_bytes(b"orders")
     platform.keep_snapshot(staging, "one")
-    said = told("schedule")
-    assert said.exit_code == 0, said.output
-    assert "every Monday" in said.output
+    result = told("schedule")
+    assert result.exit_code == 0, result.output
+    assert "every Monday" in result.output
     assert schedules.find(workspace, schedules.RETRAINING).is_enabled
     assert "is off" in told("schedule", "--off").output
     assert not schedules.find(workspace, schedules.RETRAINING).is_enabled
@@ -64,9 +64,9 @@ def test_questions_are_answered_in_a_batch(workspace: Workspace, tmp_path: Path,
     made = models.create(workspace, TrainedModel(folder, content, "snapshot", "job", {}), str(folder))
     models.tag(workspace, made, {models.since("champion"): models.now()})
     publish_state(tmp_path / "home" / "endpoints", "state-1")
-    said = told("score", str(questions), str(out))
-    assert said.exit_code == 0, (said.output, said.exception)
-    assert "with model version 1" in said.output
+    result = told("score", str(questions), str(out))
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert "with model version 1" in result.output
     assert len(out.read_text().splitlines()) == 5
     again = told("score", str(questions), str(out))
     assert "is there already" in again.output + str(again.exception)

@@ -61,7 +61,7 @@ def test_a_canary_answers_its_share_and_a_rollout_leaves_one_deployment(
     assert made(azureml) == 2
 
 
-def test_whoever_comes_after_an_interruption_goes_on_with_what_was_begun(
+def test_after_an_interruption_the_next_call_continues_what_was_begun(
     azureml: StandIn, endpoint: Make, trained: list[Deployment]
 ) -> None:
     wanted = DesiredState({"blue": trained[0]}, {"blue": 100})
@@ -93,7 +93,7 @@ def test_a_deployment_that_fails_says_why_and_what_served_goes_on(
     assert one.score([QUESTION])["model_version"] == "1"
 
 
-def test_a_reason_that_the_operation_tells_late_is_waited_for(
+def test_a_reason_that_the_operation_reports_late_is_waited_for(
     azureml: StandIn, endpoint: Make, trained: list[Deployment]
 ) -> None:
     one = endpoint("telling-late")

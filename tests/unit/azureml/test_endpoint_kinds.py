@@ -68,7 +68,7 @@ def test_an_endpoint_on_kubernetes_takes_its_token_and_all_that_the_spec_says(
 
 
 @pytest.mark.slow
-def test_what_is_refused_is_fetched_once_more_and_then_told_of_without_showing_it(
+def test_what_is_refused_is_fetched_once_more_and_then_reported_without_showing_it(
     azureml: StandIn, endpoint: Make, trained: list[Deployment]
 ) -> None:
     one = served(endpoint("by-key"), trained[0])

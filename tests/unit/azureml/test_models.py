@@ -63,6 +63,6 @@ def test_the_mlflow_version_answers_without_a_script_what_the_model_says(azureml
     asked = {"input_data": rows.astype(object).where(rows.notna(), None).to_dict(orient="split")}
     answer = requests.post(endpoint.scoring_uri, json=asked, headers=header, timeout=60)
     assert answer.status_code == 200, answer.text
-    said = [[row[product] for product in model.classes_] for row in answer.json()]
+    answered = [[row[product] for product in model.classes_] for row in answer.json()]
     expected = model.predict_proba(snapshot.states, snapshot.contexts)[:3]
-    assert [probability for row in said for probability in row] == pytest.approx(list(expected.ravel()), abs=1e-6)
+    assert [probability for row in answered for probability in row] == pytest.approx(list(expected.ravel()), abs=1e-6)

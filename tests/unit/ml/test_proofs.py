@@ -63,7 +63,7 @@ def test_a_prediction_takes_time(quick, snapshot):
     assert 1.0 < microseconds_of_one(quick, snapshot) < 1e6
 
 
-def test_proofs_are_kept_beside_the_model(tmp_path):
+def test_proofs_are_stored_beside_the_model(tmp_path):
     proofs = Proofs(10, True, 5, 0, 123.4, 1000)
     assert stored_proofs(tmp_path) is None
     write_proofs(proofs, tmp_path)

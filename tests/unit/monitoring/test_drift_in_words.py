@@ -1,4 +1,4 @@
-"""Drift told to people: tables short enough to be read at once, and why a check failed."""
+"""Drift in texts for people: tables short enough to be read at once, and why a check failed."""
 
 import datetime as dt
 from pathlib import Path

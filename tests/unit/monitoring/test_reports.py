@@ -8,7 +8,7 @@ from globolatte_assets.monitoring.reports import StoredPages
 URL = "http://127.0.0.1:3030"
 
 
-def test_a_page_is_kept_under_its_windows_name(tmp_path: Path) -> None:
+def test_a_page_is_stored_under_its_windows_name(tmp_path: Path) -> None:
     page = StoredPages(tmp_path / "reports", 3, URL).store("chain_2024-01-01_2024-01-21", "<html>")
     assert page.read_text() == "<html>"
     assert page.name == "chain_2024-01-01_2024-01-21.html"

@@ -42,7 +42,7 @@ def test_a_message_that_is_not_deleted_comes_again_and_one_that_is_does_not(even
     assert (again.text, again.tries) == ("kept", 2)
 
 
-def test_a_message_that_was_given_out_again_is_left_to_whoever_has_it(events: Events) -> None:
+def test_a_message_that_was_received_again_is_left_to_its_new_receiver(events: Events) -> None:
     events.say("one")
     first = events.queue.receive(10, 1)
     events.come_again()

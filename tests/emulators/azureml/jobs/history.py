@@ -1,4 +1,4 @@
-"""Run history: what the SDK asks for status, logs, children, outputs, and through which it changes a run's tags."""
+"""Run history: where the SDK reads status, logs, children and outputs, and changes a run's tags."""
 
 import uuid
 from typing import Any
@@ -32,7 +32,7 @@ def _run(call: Call, name: str | None = None) -> Run:
 
 
 def described(run: Run) -> dict[str, Any]:
-    """A run as run history tells of it."""
+    """A run as run history describes it."""
     properties = run.properties
     return {
         "runId": run.name, "runUuid": run.id, "rootRunId": run.root, "parentRunId": run.parent, "status": run.status,

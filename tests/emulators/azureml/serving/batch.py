@@ -140,7 +140,7 @@ def invoke(call: Call) -> Answer:
 
 
 def _shown(deployment: Resource, job: Resource) -> dict[str, Any]:
-    """A batch job as its endpoint tells of it; the SDK carries no model for it."""
+    """A batch job as its endpoint describes it; the SDK has no model for it."""
     properties = {"name": job["name"], "status": job["properties"]["status"]}
     return {**made(f"{deployment['id']}/jobs/{job['name']}", "workspaces/batchEndpoints/deployments/jobs", properties)}
 
