@@ -44,7 +44,7 @@ DAY, DAYPART, WEATHER = "2024-01-10", "morning", "Sunny"
 
 @dataclass
 class Load:
-    """What clients without pause were told, and how many seconds each of them waited for each answer."""
+    """The answers to clients that send requests without pause, and the seconds that each of them waited for each answer."""
 
     errors: int = 0
     waited: list[float] = field(default_factory=list)
@@ -113,7 +113,7 @@ class Server:
             return 1000 * min(used_for(REQUESTS) for _ in range(ROUNDS)) / REQUESTS
 
     def load(self, duration: float) -> Load:
-        """What `CLIENTS` without pause are told for so many seconds."""
+        """The answers to `CLIENTS` that send requests without pause for so many seconds."""
         until = time.monotonic() + duration
 
         def send(_: int) -> Load:

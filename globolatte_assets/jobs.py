@@ -83,13 +83,16 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         ),
         CAMPAIGN: (
             assets(keys.CAMPAIGN_AUDIENCES),
-            "Who to offer what within a budget: set product and budget in the launchpad.",
+            "Chooses which customers get an offer within a budget: set product and budget in the launchpad.",
         ),
-        MEASURE_CAMPAIGNS: (assets(keys.CAMPAIGN_RESULTS), "What campaigns brought, against their control groups."),
+        MEASURE_CAMPAIGNS: (
+            assets(keys.CAMPAIGN_RESULTS),
+            "Measures the effect of campaigns against their control groups.",
+        ),
         DEPLOY: (assets(keys.RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."),
         INGEST_PREDICTION_LOG: (
             assets(keys.PREDICTION_LOG),
-            "Takes what the online endpoint answered into the warehouse.",
+            "Loads the answers of the online endpoint into the warehouse.",
         ),
     }
     return [

@@ -58,7 +58,7 @@ def demo() -> None:
     _heading(console, "What to open")
     console.print(
         "`make dev` opens the Dagster UI: the lineage graph, each day's load, the evaluation's plots, every check.\n"
-        "`.venv/bin/globolatte recommend --customer C0001 --region Canada --weather Snowy` asks for a customer of your choice.\n"
+        "`.venv/bin/globolatte recommend --customer C0001 --region Canada --weather Snowy` ranks products for any customer.\n"
         "`.venv/bin/globolatte endpoints start` brings the endpoint back; it was stopped, so that nothing is left running."
     )
     console.print(f"State: {settings.home}   [dim]{time.monotonic() - started:.0f} s in all[/]", highlight=False)
@@ -158,7 +158,7 @@ def _break_a_file(settings: Settings, console: Console) -> None:
     console.print(f"{file['path']}: delivered again without the column quantity", highlight=False)
     _run_and_compare(settings, console, file, before)
     _deliver(settings, file, landed)
-    console.print("The business unit mends the file and delivers it once more:")
+    console.print("The business unit corrects the file and delivers it once more:")
     _run_and_compare(settings, console, file, before)
 
 

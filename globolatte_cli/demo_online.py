@@ -77,7 +77,7 @@ def customers_change(settings: Settings, console: Console, question: dict[str, A
     written = continue_into(settings.home, Scenario.PRODUCT_LAUNCH, days=CHANGED_DAYS)
     console.print(
         f"A product is launched, and {CHANGED_DAYS} days of sales with it are delivered: {written.orders:,} orders in "
-        f"{written.sales_files:,} files. Meanwhile the endpoint is asked {1 / SECONDS_BETWEEN_QUESTIONS:.0f} times a second.",
+        f"{written.sales_files:,} files. Meanwhile the endpoint gets {1 / SECONDS_BETWEEN_QUESTIONS:.0f} requests a second.",
         highlight=False,
     )
     started = time.monotonic()
@@ -87,7 +87,7 @@ def customers_change(settings: Settings, console: Console, question: dict[str, A
         console.print(_windows(settings, before.version))
     versions = ", ".join(f"{count:,} by version {version}" for version, count in sorted(outcomes.answers.items()))
     console.print(
-        f"{outcomes.answers.total():,} questions answered while that went on: {versions}; {len(outcomes.failures)} failed."
+        f"{outcomes.answers.total():,} requests answered in the meantime: {versions}; {len(outcomes.failures)} failed."
     )
     for failure in sorted(set(outcomes.failures))[:ANSWERS_SHOWN]:
         console.print(f"  {failure}", markup=False, highlight=False)

@@ -73,7 +73,7 @@ def _event_queue(settings: Settings) -> Finding:
     events = environment.event_queue_of(settings)
     waiting, poisoned = events.lengths()
     state = f"{events.describe()}: about {waiting:,} messages, {poisoned:,} in its poison queue"
-    return Finding("event queue", poisoned == 0, state, "read their reasons, mend the cause, then delete them")
+    return Finding("event queue", poisoned == 0, state, "read their reasons, correct the cause, then delete them")
 
 
 def _warehouse(settings: Settings) -> Finding:

@@ -25,7 +25,7 @@ NOTHING_DEPLOYED = "Nothing is deployed yet: `globolatte endpoints deploy`, or t
 
 @click.group()
 def endpoints() -> None:
-    """The online endpoint: POST /score on 127.0.0.1, kept by a supervisor.
+    """The online endpoint: POST /score on 127.0.0.1, kept running by a supervisor.
 
     The key is in endpoints/key, or GLOBOLATTE_ENDPOINT_KEY.
     """
@@ -35,9 +35,7 @@ def local_endpoint(settings: Settings) -> LocalEndpoint:
     """The endpoint. Raises `UserError` if it is not on this machine."""
     endpoint = endpoint_of(settings) if settings.ml is MLKind.LOCAL else None
     if not isinstance(endpoint, LocalEndpoint):
-        raise UserError(
-            f"GLOBOLATTE_ML={settings.ml}: that endpoint is not kept on this machine; set GLOBOLATTE_ML=local"
-        )
+        raise UserError(f"GLOBOLATTE_ML={settings.ml}: that endpoint is not on this machine; set GLOBOLATTE_ML=local")
     return endpoint
 
 

@@ -40,7 +40,7 @@ NOTE = click.option("--note", help="Why, for the record.")
 
 @click.group()
 def quarantine() -> None:
-    """Rows that were not certain enough to be loaded, and files that are held: see them, mend them, put them back.
+    """Rows that could not be loaded, and files that are held: list, correct and release them.
 
     PATH is the file's path in the landing zone, such as sales/usa/2024/01/31/sales.csv.
     """
@@ -130,7 +130,7 @@ def landing_path(given: str) -> str:
 @click.option(
     "--rows",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Exported rows, corrected, to put in the place of the quarantined ones.",
+    help="Exported rows, corrected, to replace the quarantined ones.",
 )
 @NOTE
 def release(path: str, rows: Path | None, note: str | None) -> None:

@@ -67,7 +67,7 @@ def _rows_of(file: Path) -> Iterator[list[Any]]:
             answer = _service[0].answer(json.dumps({"requests": questions}).encode(), file.name, mirrored=False)
         except (ValueError, BodyError) as error:
             raise ValueError(
-                f"{file.name}, lines {start + 1} to {start + len(part)}: {error}; mend the file"
+                f"{file.name}, lines {start + 1} to {start + len(part)}: {error}; correct the file"
             ) from error
         for one in answer["recommendations"]:
             for product in one["products"]:

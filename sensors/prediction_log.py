@@ -17,7 +17,7 @@ def prediction_log_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
         job=job_named(jobs, INGEST_PREDICTION_LOG),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Takes the online endpoint's finished log files into monitoring.prediction_log.",
+        description="Requests the load of the online endpoint's finished log files into monitoring.prediction_log.",
     )
     def look_for_finished_files(
         context: dg.SensorEvaluationContext, predictions: PredictionFiles

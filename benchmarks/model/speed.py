@@ -1,4 +1,4 @@
-"""How fast the model is: one prediction, a batch of everyone, a training of a million orders. References are promises, or
+"""The speed of the model: one prediction, a batch of all customers, a training on a million orders. References are promises, or
 the bare arithmetic.
 
 Times are CPU seconds of this process, so that a busy machine does not matter; one thread.

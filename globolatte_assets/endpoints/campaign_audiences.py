@@ -35,17 +35,18 @@ class CampaignConfig(dg.Config):
     """The configuration in the launchpad. Every field has a default, so the asset can be materialized without any."""
 
     product: str = Field(
-        default="", description="Product to offer, by id or name. Empty: for each unit what is worth most to push now."
+        default="",
+        description="Product to offer, by id or name. Empty: for each unit the product with the highest value.",
     )
     budget: float = Field(default=50.0, description="What all contacts together may cost, in money.")
     cost_per_contact: float = Field(default=0.25, description="What one contact costs, in money.")
     units: list[str] = Field(default=[], description="Business units to address, by any of their names. Empty: all.")
     days: int = Field(default=14, description="For how many days, from today on, purchases count.")
     control_share: float = Field(default=0.2, description="Share of the audience that is held back for comparison.")
-    rest_days: int = Field(default=28, description="Nobody is contacted who was within so many days.")
+    rest_days: int = Field(default=28, description="Customers who were contacted within so many days are left out.")
     odds_ratio: float = Field(
         default=1.5,
-        description="By what an offer is assumed to multiply the odds of its product, until campaigns have measured it.",
+        description="The factor by which an offer is assumed to multiply the odds of its product, until campaigns have measured it.",
     )
     name: str = Field(
         default="", description="Name of the campaign; its id is made of this (or the product) and the date."

@@ -47,7 +47,7 @@ def results_in_words(rows: Sequence[Row]) -> str:
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,
-    description="For each campaign what its offers brought, measured against the customers held back. Campaigns that are over are "
+    description="For each campaign the effect of its offers, measured against the customers held back. Campaigns that are over are "
     "measured once; their odds ratios replace what the next campaign would have assumed.",
 )
 def campaign_results(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:

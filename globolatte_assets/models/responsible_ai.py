@@ -51,7 +51,7 @@ def responsible_ai_asset(pages: StoredPages) -> dg.AssetsDefinition:
         pool=WAREHOUSE_POOL,
         owners=[OWNER_SCIENCE],
         kinds={"python", "table"},
-        description="The challenger explained: what it goes by (Shapley values), where it errs, what would turn its predictions, "
+        description="The challenger explained: what its predictions depend on (Shapley values), its errors, counterfactuals, "
         "whether it serves regions and newcomers worse, what weather does, what is to be known of its data. One page per model "
         "version, with its model card.",
     )

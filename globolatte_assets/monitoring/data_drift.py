@@ -208,7 +208,7 @@ def data_drift_asset(reports: StoredPages, rules: WindowRules) -> dg.AssetsDefin
             dg.AssetCheckSpec(
                 DATA_ARE_SOUND,
                 asset=keys.DATA_DRIFT,
-                description="What was delivered lately is fit to be compared and learned from.",
+                description="The latest deliveries can be compared and learned from.",
             ),
         ],
         description="The last orders, window by window, for the chain and for each unit, against the champion's snapshot at the "

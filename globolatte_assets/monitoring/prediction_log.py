@@ -60,7 +60,7 @@ def ingest_file(
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     description="Every answer of the online endpoint: when, by which deployment, model and state, to which question, with which "
-    "probabilities. Lines that are no answer are kept in monitoring.prediction_log_rejects.",
+    "probabilities. Lines that are no answer are stored in monitoring.prediction_log_rejects.",
 )
 def prediction_log(
     context: dg.AssetExecutionContext,

@@ -53,7 +53,7 @@ def model_card(identity: Identity, evaluation: Evaluation, analysis: Analysis) -
         table(("", "", "to be known"), [(one.subject, one.value, one.concern) for one in analysis.data]),
         "## Quality",
         quality(evaluation),
-        "## What it goes by",
+        "## What its predictions depend on",
         _importance(analysis),
         "## Whom it serves less well",
         unequal_groups(analysis),

@@ -158,7 +158,7 @@ class DuckDBWarehouse(TableWarehouse):
     def _unusable(self, fault: Exception) -> WarehouseUnusableError:
         return WarehouseUnusableError(
             f"{self.file}: cannot be written ({fault}); give it memory, disk space and the permission to write, then run again. "
-            "What was committed before is kept"
+            "What was committed before is still there"
         )
 
     def _busy_message(self, error: str) -> str:

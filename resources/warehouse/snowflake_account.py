@@ -123,7 +123,7 @@ class SnowflakeAccount(dg.ConfigurableResource):
                 raise
 
 
-NOTHING_LEFT = "Nothing of the transaction is in it; what was committed before is kept"
+NOTHING_LEFT = "Nothing of the transaction is in it; what was committed before is still there"
 
 
 class Fault(NamedTuple):

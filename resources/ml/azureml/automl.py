@@ -55,7 +55,7 @@ def ensure_tables(workspace: Workspace, snapshot: Snapshot) -> Tables:
         try:
             training, validation = write_tables(read_snapshot(snapshot.folder), Path(scratch))
         except InvalidDataError as error:
-            remedy = "mend what it says, then run it again"
+            remedy = "correct what it says, then run it again"
             raise AzureMLError(f"snapshot {snapshot.name}", str(error), remedy) from None
         tags = {"snapshot": snapshot.name}
         return (

@@ -35,7 +35,7 @@ REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("429", "TooManyRequests"), "wait a few minutes and run it again: it continues where it was"),
     (
         ("ResourceNotReady", "crashed", "ImageBuild"),
-        "read the deployment's or the image's log in the studio, mend the cause, then run it again",
+        "read the deployment's or the image's log in the studio, correct the cause, then run it again",
     ),
     (
         ("ResourceNotFound", "404", "NotFound"),
@@ -46,7 +46,7 @@ REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
         "check the network between here and Azure, then run it again",
     ),
 )
-GENERAL_REMEDY = "mend what the message names, then run it again: what was done stays done"
+GENERAL_REMEDY = "correct what the message names, then run it again: what was done stays done"
 
 
 class AzureMLError(RuntimeError):

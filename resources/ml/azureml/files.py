@@ -71,7 +71,7 @@ def fetch_job_output(workspace: Workspace, job: str, output: str, folder: Path, 
         workspace.client.jobs.download(job, download_path=scratch, output_name=output)
     found = scratch / "named-outputs" / output / path
     if not found.is_dir():
-        remedy = "read the job's log, mend the cause, then run it again"
+        remedy = "read the job's log, correct the cause, then run it again"
         raise AzureMLError(f"job {job}", f"left no output {output}", remedy, page)
     shutil.copytree(found, folder, dirs_exist_ok=True)
     shutil.rmtree(scratch)

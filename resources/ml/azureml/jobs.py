@@ -130,7 +130,7 @@ def failure(workspace: Workspace, name: str, status: str) -> AzureMLError:
         what += f". The last lines of its log:\n{log}\n"
     remedy = "run it again: a new attempt begins"
     if status == "Failed":
-        remedy = remedy_for("quota") if "quota" in what.lower() else f"mend the cause, then {remedy}"
+        remedy = remedy_for("quota") if "quota" in what.lower() else f"correct the cause, then {remedy}"
     return AzureMLError(f"job {name}", what, remedy, workspace.job_page(name))
 
 
