@@ -1,7 +1,7 @@
 """The code location: `workspace.yaml` and `[tool.dg.project]` both load `defs` from here.
 
 Each stage declares what it has in its `definitions` module; here it is put together. What holds for all assets is mapped over
-them in `globolatte_assets.policies`. Nothing heavy is imported at load: assets import what they need when they run.
+them in `globolatte_assets.policies`. What is heavy and not always needed is imported when an asset runs.
 """
 
 import warnings

@@ -28,7 +28,7 @@ class Row:
 
 
 def seconds(work: Callable[[], object], clock: Callable[[], float] = time.perf_counter) -> float:
-    """How long `work` takes, by the wall clock."""
+    """How long `work` takes by `clock`, the wall's unless another is given."""
     started = clock()
     work()
     return clock() - started

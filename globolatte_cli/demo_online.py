@@ -27,10 +27,12 @@ ANSWERS_SHOWN = 3
 
 
 def go_online(settings: Settings, console: Console, question: dict[str, Any]) -> None:
-    """Deploys the champion and sends it one request, as any program would."""
+    """Deploys the champion and sends it one request, in the form of a batch."""
     deploy(settings)
     endpoint = local_endpoint(settings)
-    console.print(f"POST {endpoint.observed().url}/score {json.dumps(question)}", highlight=False, soft_wrap=True)
+    console.print(
+        f"POST {endpoint.observed().url}/score {json.dumps({'requests': [question]})}", highlight=False, soft_wrap=True
+    )
     document = endpoint.score([question])
     answer = document["recommendations"][0]
     ranked = ", ".join(

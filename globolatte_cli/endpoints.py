@@ -1,6 +1,5 @@
 """`globolatte endpoints …`: serve, list, start, stop, logs of the online endpoint."""
 
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
+from globolatte_cli.output import JSON, print_json
 from resources.endpoint.endpoint import EndpointError, ObservedDeployment, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import last_lines
@@ -91,14 +91,14 @@ def stop() -> None:
 
 
 @endpoints.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def list_deployments(*, as_json: bool) -> None:
     """Show what runs: deployments, models, traffic, health."""
-    console, state = Console(), endpoint_of(Settings()).observed()
+    state = endpoint_of(Settings()).observed()
     if as_json:
-        console.print_json(json.dumps(asdict(state)))
+        print_json(asdict(state))
     else:
-        show(state, console)
+        show(state, Console())
 
 
 def show(state: ObservedState, console: Console) -> None:

@@ -81,7 +81,8 @@ def show_quarantine(path: str, *, as_json: bool) -> None:
     if as_json:
         print_json(rows.to_pylist())
         return
-    print_table(rows.to_pylist(), COLUMNS_OF_ROWS, "`globolatte quarantine export`")
+    shown = rows.select(list(COLUMNS_OF_ROWS)).slice(0, SHOWN).to_pylist()
+    print_table(shown, COLUMNS_OF_ROWS, "`globolatte quarantine export`", rows.num_rows)
 
 
 @quarantine.command("export")
@@ -226,16 +227,20 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
 
 
 def print_table(
-    rows: Sequence[Mapping[str, Any]], columns: Iterable[str] | Mapping[str, str], others: str = ""
+    rows: Sequence[Mapping[str, Any]],
+    columns: Iterable[str] | Mapping[str, str],
+    others: str = "",
+    total: int | None = None,
 ) -> None:
     """Prints these columns of rows for people, values unchanged.
 
-    A mapping gives the columns other headings. Prints only the first `SHOWN` rows if `others` says how to see the others.
+    A mapping gives the columns other headings. Prints only the first `SHOWN` rows if `others` says how to see the others; `total` is
+    the number of rows, if not all are in `rows`.
     """
     names = columns.values() if isinstance(columns, Mapping) else columns
     table = Table(*(Column(name, overflow="fold") for name in names), box=SIMPLE_HEAD)
     for row in rows[:SHOWN] if others else rows:
         table.add_row(*(Text("" if row[name] is None else str(row[name])) for name in columns))
     Console(highlight=False).print(table)
-    if others and len(rows) > SHOWN:
-        Console().print(f"{len(rows) - SHOWN:,} more: see them by {others}.")
+    if others and (more := (total or len(rows)) - SHOWN) > 0:
+        Console().print(f"{more:,} more: see them by {others}.")

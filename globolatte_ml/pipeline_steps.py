@@ -44,8 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("step", choices=["prepare", "evaluate"])
     parser.add_argument("--model", type=Path, help="folder of the trained model, to evaluate")
     options = parser.parse_args(arguments)
-    if options.step == "evaluate" and options.model is None:
-        parser.error("evaluate needs --model")
+    if (options.step == "evaluate") != (options.model is not None):
+        parser.error("evaluate needs --model, prepare takes none")
 
     def step() -> None:
         if options.step == "prepare":

@@ -66,20 +66,19 @@ MOST_TRIES = 5
 RUN_KEY_TAG = "dagster/run_key"
 
 
-@dataclass
-class HandedOut:
-    """The messages that a tick turned into run requests, by run key: what its cursor holds."""
+HandedOut = dict[str, list[Message]]
+"""The messages that a tick turned into run requests, by run key: what its cursor holds."""
 
-    by_run_key: dict[str, list[Message]] = field(default_factory=dict)
 
-    @classmethod
-    def parse(cls, cursor: str | None) -> "HandedOut":
-        """Reads what `str` wrote; without a cursor, nothing was handed out."""
-        found: dict[str, list[tuple[str, str]]] = json.loads(cursor) if cursor else {}
-        return cls({key: [Message(name, receipt) for name, receipt in pairs] for key, pairs in found.items()})
+def as_cursor(handed_out: HandedOut) -> str:
+    """The cursor for the next tick."""
+    return json.dumps({key: [[one.id, one.receipt] for one in held] for key, held in handed_out.items()})
 
-    def __str__(self) -> str:
-        return json.dumps({key: [[m.id, m.receipt] for m in held] for key, held in self.by_run_key.items()})
+
+def from_cursor(cursor: str | None) -> HandedOut:
+    """Reads what `as_cursor` wrote; without a cursor, nothing was handed out."""
+    found: dict[str, list[tuple[str, str]]] = json.loads(cursor) if cursor else {}
+    return {key: [Message(name, receipt) for name, receipt in pairs] for key, pairs in found.items()}
 
 
 @dataclass
@@ -87,7 +86,7 @@ class Mailing:
     """What a tick does with its messages."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
-    handed_out: HandedOut = field(default_factory=HandedOut)
+    handed_out: HandedOut = field(default_factory=dict)
     done: list[Message] = field(default_factory=list)
     """Messages that can be deleted: irrelevant, already in the ledger, or loaded by a run that exists."""
     stuck: list[tuple[Message, str]] = field(default_factory=list)
@@ -115,7 +114,7 @@ def acknowledge(instance: dg.DagsterInstance, events: EventQueue, handed_out: Ha
     """Deletes the messages whose run exists; returns how many."""
     done = [
         message
-        for key, messages in handed_out.by_run_key.items()
+        for key, messages in handed_out.items()
         if instance.get_runs_count(dg.RunsFilter(tags={RUN_KEY_TAG: key}))
         for message in messages
     ]
@@ -139,7 +138,7 @@ def hand_out(
     left_over = left_by(backlog, ranges_at_work(instance, WAITING, requested_by_sensors=True))
     for batch, request in requests_for(instance, left_over, policy):
         result.requests.append(request)
-        result.handed_out.by_run_key[str(request.run_key)] = taken(batch.files)
+        result.handed_out[str(request.run_key)] = taken(batch.files)
     for batch in batches_of(left_over):
         turn = turn_of(runs_of(instance, batch), policy)
         if turn is Turn.RUNNING:
@@ -178,12 +177,12 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
     def take_blob_events(
         context: dg.SensorEvaluationContext, events: dg.ResourceParam[EventQueue], clock: Clock
     ) -> dg.SensorResult:
-        acknowledged = acknowledge(context.instance, events, HandedOut.parse(context.cursor))
+        acknowledged = acknowledge(context.instance, events, from_cursor(context.cursor))
         point("acknowledging: done, cursor not written")
         report = f"{acknowledged} messages acknowledged"
 
         def nothing(why: str) -> dg.SensorResult:
-            return dg.SensorResult(cursor=str(HandedOut()), skip_reason=dg.SkipReason(f"{report}; {why}"))
+            return dg.SensorResult(cursor=as_cursor({}), skip_reason=dg.SkipReason(f"{report}; {why}"))
 
         if is_running(context.instance, LOAD_REFERENCE_DATA):
             return nothing("reference data is being loaded; sales wait for it")
@@ -206,12 +205,12 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
             context.log.error(f"message {message.id} goes to the poison queue after {message.tries} tries: {reason}")
             events.poison(message, reason)
         report += (
-            f"; {len(messages)} received: {sum(map(len, mailing.handed_out.by_run_key.values()))} handed out, "
+            f"; {len(messages)} received: {sum(map(len, mailing.handed_out.values()))} handed out, "
             f"{len(mailing.done)} with nothing to do, {len(mailing.stuck)} stuck, {len(poison)} poisoned"
         )
         return dg.SensorResult(
             run_requests=mailing.requests,
-            cursor=str(mailing.handed_out),
+            cursor=as_cursor(mailing.handed_out),
             skip_reason=None if mailing.requests else dg.SkipReason(report),
         )
 

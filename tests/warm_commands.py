@@ -1,6 +1,6 @@
 """The command line in processes that have the libraries imported: a fork of one process that imported them once for each worker.
 
-What is ours is imported in each command, as a person's shell would; `tests/unit/cli/test_main.py` starts real ones.
+What is ours is imported in each command. The first run of the shared home and `globolatte dev` start as a person's shell starts them.
 """
 
 import multiprocessing

@@ -1,7 +1,7 @@
 """The asset `models/evaluation`: challenger and champion evaluated on the same holdout, the challenger's."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import dagster as dg
@@ -20,7 +20,7 @@ from globolatte_ml.training.evaluation import Evaluation, evaluate, gain_over, h
 from globolatte_ml.training.proofs import stored_proofs
 from resources.clock import Clock
 from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion
-from resources.warehouse.tables import row_count
+from resources.warehouse.tables import arrow_schema, row_count
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -59,21 +59,15 @@ def comparison_table(challenger: Evaluation, champion: Evaluation | None) -> str
 
 def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: str, evaluation: Evaluation) -> None:
     """One row of `ml.evaluations`."""
-    metrics = evaluation.model
-    row = pa.table(
-        {
-            "model_version": [version.version],
-            "snapshot": [snapshot],
-            "holdout_orders": [evaluation.holdout_orders],
-            "log_loss": pa.array([metrics and metrics.log_loss], pa.float64()),
-            "hit_rate_at_1": pa.array([metrics and metrics.hit_rate_at_1], pa.float64()),
-            "hit_rate_at_3": pa.array([metrics and metrics.hit_rate_at_3], pa.float64()),
-            "expected_calibration_error": pa.array([metrics and metrics.expected_calibration_error], pa.float64()),
-            "evaluation": [json.dumps(evaluation.as_dict(), sort_keys=True)],
-            "evaluated_at": pa.array([clock.timestamp()], pa.timestamp("us")),
-        }
-    )
-    warehouse.replace("ml.evaluations", row, {"model_version": version.version, "snapshot": snapshot})
+    key = {"model_version": version.version, "snapshot": snapshot}
+    row = {
+        **key,
+        "holdout_orders": evaluation.holdout_orders,
+        **(asdict(evaluation.model) if evaluation.model is not None else {}),
+        "evaluation": json.dumps(evaluation.as_dict(), sort_keys=True),
+        "evaluated_at": clock.timestamp(),
+    }
+    warehouse.replace("ml.evaluations", pa.Table.from_pylist([row], arrow_schema("ml.evaluations")), key)
 
 
 def evaluate_version(version: ModelVersion, orders: SnapshotOrders) -> tuple[Evaluation, np.ndarray]:

@@ -104,10 +104,6 @@ def measured_windows(windows: Sequence[Window], champion: Champion, warehouse: W
         yield measure_drift(window, orders, reference, fresh_from=champion.fresh_from)
 
 
-# The UI shows Markdown at once that is shorter than 1,000 characters, and longer texts after a click: the latest windows of a
-# chain of four units fit.
-
-
 def _moved(rows: Sequence[Row], window_id: str) -> str:
     """The columns of a window that drifted, the farthest first."""
     mine = [row for row in rows if row["window_id"] == window_id and row["status"] == Status.DRIFTED]
@@ -118,12 +114,15 @@ def _moved(rows: Sequence[Row], window_id: str) -> str:
 
 
 def windows_table(rows: Sequence[Row], reports: StoredPages, how_many: int = 1) -> str:
-    """The latest windows of each scope as Markdown; the verdict leads to the report if there still is one."""
+    """The latest windows of each scope as Markdown; the verdict links to the report if there still is one.
+
+    The UI shows texts of less than 1,000 characters at once; the latest windows of a chain of four units are that short.
+    """
     lines = ["| scope | until | orders | verdict | what moved, or is broken |", "|---|---|---:|---|---|"]
     for windows in latest_windows(rows, how_many).values():
         for window in windows:
             what = window["faults"] or _moved(rows, window["window_id"])
-            verdict = MARKS[window["window_status"]]
+            verdict = MARKS.get(window["window_status"], window["window_status"])
             if reports.path(window["window_id"]).exists():
                 verdict = f"[{verdict}]({reports.url(window['window_id'])})"
             lines.append(f"| {window['scope']} | {window['window_to']} | {window['orders']:,} | {verdict} | {what} |")

@@ -90,7 +90,7 @@ def _table(rows: Sequence[Row], how_many: int = 1) -> str:
         "|---|---|---:|---|---:|---:|---:|---:|",
     ]
     lines += [
-        f"| {row['scope']} | {row['window_to']} | {row['orders']:,} | {MARKS[row['status']]} | {_numbers(row)} |"
+        f"| {row['scope']} | {row['window_to']} | {row['orders']:,} | {MARKS.get(row['status'], row['status'])} | {_numbers(row)} |"
         for windows in latest_windows(rows, how_many).values()
         for row in windows
     ]

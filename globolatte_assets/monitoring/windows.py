@@ -1,4 +1,4 @@
-"""The common start of both monitoring assets: the champion, and the complete windows that were not evaluated yet."""
+"""What both monitoring assets share: the champion, and the complete windows that were not evaluated yet."""
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence

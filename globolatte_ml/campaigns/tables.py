@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from globolatte_ml.campaigns.audience import CONTROL, OFFER, Audience, Candidates, Plan, expected_orders
-from globolatte_ml.campaigns.effect import Arm, OfferEffect, Uplift, measure
+from globolatte_ml.campaigns.effect import Arm, OfferEffect, measure
 from globolatte_ml.data import columns
 
 
@@ -136,26 +136,22 @@ def outcomes_of(audience: pa.Table, orders: pa.Table) -> pa.Table:
     return counted.append_column("purchases", pa.array(np.bincount(bought, minlength=customers)))
 
 
-def uplift_of(outcomes: pa.Table) -> Uplift | None:
-    """The measured effect, from one row per customer: arm, orders, purchases."""
-    arms = {}
-    for arm in (OFFER, CONTROL):
-        rows = outcomes.filter(pc.equal(outcomes["arm"], arm))
-        arms[arm] = Arm(columns.floats(rows, "orders"), columns.floats(rows, "purchases"))
-    return measure(arms[OFFER], arms[CONTROL])
-
-
 def result_row(
     campaign: Mapping[str, object], outcomes: pa.Table, measured_until: dt.date, complete: bool, now: dt.datetime
 ) -> pa.Table:
-    """One row of `serving.campaign_results`. `campaign`: its row in the record of campaigns."""
-    found = uplift_of(outcomes)
-    totals: dict[str, int] = {}
+    """One row of `serving.campaign_results`.
+
+    Args:
+        campaign: its row in the record of campaigns.
+        outcomes: one row per customer: arm, orders, purchases.
+    """
+    arms, totals = [], dict[str, int]()
     for arm in (OFFER, CONTROL):
         rows = outcomes.filter(pc.equal(outcomes["arm"], arm))
+        arms.append(Arm(columns.floats(rows, "orders"), columns.floats(rows, "purchases")))
         totals[f"customers_{arm}"] = rows.num_rows
         totals |= {f"{name}_{arm}": pc.sum(rows[name]).as_py() or 0 for name in ("orders", "purchases")}
-    offers = totals[f"customers_{OFFER}"]
+    found, offers = measure(*arms), totals[f"customers_{OFFER}"]
     odds = None if found is None else found.log_odds
     row = {
         "campaign_id": campaign["campaign_id"],

@@ -107,7 +107,7 @@ class CustomerStates:
         """The states at `rows` (positions or a boolean mask); a position of -1 gives the empty state."""
         rows = np.flatnonzero(rows) if rows.dtype == bool else rows
         nobody = rows < 0
-        if len(self) == 0 and len(rows):
+        if len(self) == 0 and nobody.any():
             return CustomerStates.empty(len(rows), self.products)
         taken: dict[str, Any] = {name: values[rows] for name, values in vars(self).items() if name != "products"}
         if nobody.any():

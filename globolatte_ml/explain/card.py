@@ -3,6 +3,7 @@
 After Mitchell et al., "Model cards for model reporting" (2019).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,7 +51,10 @@ def model_card(identity: Identity, evaluation: Evaluation, analysis: Analysis) -
         INTENDED_USE,
         f"**Not for:** {NOT_INTENDED}",
         "## Data",
-        table(("", "", "to be known"), [(one.subject, one.value, one.concern) for one in analysis.data]),
+        table(
+            ("", "", "to be known"),
+            [tuple(map(literal, (one.subject, one.value, one.concern))) for one in analysis.data],
+        ),
         "## Quality",
         quality(evaluation),
         "## What its predictions depend on",
@@ -100,7 +104,7 @@ def unequal_groups(analysis: Analysis) -> str:
         "calibration_gap": "predicted minus observed hit rate",
     }
     sentences = [
-        f"- {group.kind} {group.name} ({group.orders:,} orders): {words[name]} {one.estimate:.3f}, {one.difference:+.3f} "
+        f"- {group.kind} {literal(group.name)} ({group.orders:,} orders): {words[name]} {one.estimate:.3f}, {one.difference:+.3f} "
         "against all others "
         f"(95 %: {one.difference_low:+.3f} to {one.difference_high:+.3f})"
         for group in analysis.groups
@@ -122,6 +126,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Rows under a head, as Markdown."""
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
     return "\n".join(lines)
+
+
+def literal(text: str) -> str:
+    """Text of others, such as a product's name, that means itself in Markdown, on one line."""
+    return re.sub(r"([\\`*_\[\]|<>&#~])", r"\\\1", " ".join(text.split()))
 
 
 def facts_of(parameters: Mapping[str, object]) -> str:

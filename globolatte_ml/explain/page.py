@@ -2,14 +2,13 @@
 
 import base64
 import html
-import re
 from collections.abc import Mapping
 
 from markdown_it import MarkdownIt
 
 from globolatte_ml.explain import plots
 from globolatte_ml.explain.analysis import Analysis, Portrait
-from globolatte_ml.explain.card import Identity, model_card, table
+from globolatte_ml.explain.card import Identity, literal, model_card, table
 from globolatte_ml.training.evaluation import Evaluation
 
 STYLE = """
@@ -65,7 +64,7 @@ def _global(analysis: Analysis) -> list[str]:
 
 
 def _portrait(one: Portrait) -> list[str]:
-    turned = [f"- {_literal(t.text)}: {_literal(t.product)} first, with {t.probability:.0%}" for t in one.turned]
+    turned = [f"- {literal(t.text)}: {literal(t.product)} first, with {t.probability:.0%}" for t in one.turned]
     would = (
         ["What would have turned it:", "\n".join(turned)]
         if turned
@@ -73,12 +72,12 @@ def _portrait(one: Portrait) -> list[str]:
     )
     head = f"Order {one.order_id}: {one.first} with {one.probability:.0%}; bought: {one.bought}"
     picture = _picture(plots.portrait_chart(one.values, one.base, one.probability), "what added to the probability")
-    return [f"### {_literal(head)}", _literal(one.words), picture, *would]
+    return [f"### {literal(head)}", literal(one.words), picture, *would]
 
 
 def _errors(analysis: Analysis) -> list[str]:
     rows = [
-        (_literal(leaf.rule), f"{leaf.orders:,}", f"{leaf.log_loss:.3f}", f"{leaf.hit_rate:.1%}")
+        (literal(leaf.rule), f"{leaf.orders:,}", f"{leaf.log_loss:.3f}", f"{leaf.hit_rate:.1%}")
         for leaf in analysis.leaves
     ]
     tree = [
@@ -94,7 +93,7 @@ def _fairness(analysis: Analysis) -> list[str]:
         return ["There was no holdout."]
     rows = [
         (
-            _literal(f"{group.kind} {group.name}"),
+            literal(f"{group.kind} {group.name}"),
             f"{group.orders:,}",
             *(
                 f"{one.estimate:.3f} ({one.low:.3f} to {one.high:.3f}){' *' if one.differs else ''}"
@@ -117,7 +116,7 @@ def _effects(analysis: Analysis, names: Mapping[str, str]) -> list[str]:
     limit = "2.6 is to be expected of six products by chance in one of twenty"
     rows = [
         (
-            _literal(f"{one.treatment} instead of {one.control}"),
+            literal(f"{one.treatment} instead of {one.control}"),
             f"{one.orders:,}",
             f"{one.left_out:.0%}",
             f"{one.placebo:.1f}",
@@ -137,8 +136,3 @@ def _effects(analysis: Analysis, names: Mapping[str, str]) -> list[str]:
 
 def _picture(png: bytes, alt: str) -> str:
     return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})"
-
-
-def _literal(text: str) -> str:
-    """Text of others, such as a product's name, that means itself in Markdown."""
-    return re.sub(r"([\\`*_\[\]|<>])", r"\\\1", text)

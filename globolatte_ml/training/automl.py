@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -47,16 +48,10 @@ def _light_gbm(settings: Settings, seed: int) -> Any:
     )
 
 
-def _random_forest(settings: Settings, seed: int) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
+def _forest(kind: str, settings: Settings, seed: int) -> Any:
+    from sklearn import ensemble
 
-    return RandomForestClassifier(**settings, random_state=seed, n_jobs=1)
-
-
-def _extreme_random_trees(settings: Settings, seed: int) -> Any:
-    from sklearn.ensemble import ExtraTreesClassifier
-
-    return ExtraTreesClassifier(**settings, random_state=seed, n_jobs=1)
+    return getattr(ensemble, kind)(**settings, random_state=seed, n_jobs=1)
 
 
 FOREST: Mapping[str, tuple[float, float]] = {
@@ -76,8 +71,8 @@ LEARNERS: Mapping[str, Learner] = {
         },
         _light_gbm,
     ),
-    "random_forest": Learner(FOREST, _random_forest),
-    "extreme_random_trees": Learner(FOREST, _extreme_random_trees),
+    "random_forest": Learner(FOREST, partial(_forest, "RandomForestClassifier")),
+    "extreme_random_trees": Learner(FOREST, partial(_forest, "ExtraTreesClassifier")),
 }
 
 

@@ -100,15 +100,14 @@ def backtest_chart(folds: Sequence[Fold]) -> bytes:
     figure = new_figure(3.6, "Log loss at past dates", subtitle)
     axes = figure.add_subplot()
     names = [f"{fold.origin}\n{fold.orders:,} orders" for fold in folds]
-    lines = {"popularity": MUTED, "customer favourite": COFFEE, "model": ACCENT}
-    series = {
-        "popularity": [fold.popularity.log_loss for fold in folds],
-        "customer favourite": [fold.favourite.log_loss for fold in folds],
-        "model": [fold.model.log_loss for fold in folds],
-    }
-    for label, color in lines.items():
-        axes.plot(names, series[label], color=color, marker="o", linewidth=1.8, label=label)
-    axes.set_ylim(0, max(series["popularity"]) * 1.15)
+    for of, label, color in (
+        ("popularity", "popularity", MUTED),
+        ("favourite", "customer favourite", COFFEE),
+        ("model", "model", ACCENT),
+    ):
+        losses = [getattr(fold, of).log_loss for fold in folds]
+        axes.plot(names, losses, color=color, marker="o", linewidth=1.8, label=label)
+    axes.set_ylim(0, max(fold.popularity.log_loss for fold in folds) * 1.15)
     axes.legend(frameon=False, loc="lower right", ncols=3, fontsize=9)
     finish_axes(axes, "", grid="y")
     return png_bytes(figure)

@@ -59,19 +59,15 @@ class LandingZone(Protocol):
 
     def files(self, prefix: str = "") -> Iterator[LandedFile]:
         """The files whose path starts with `prefix`, in path order."""
-        ...
 
     def level(self, prefix: str = "") -> Level:
         """What lies directly under `prefix`, which is empty or ends with `/`; what is deeper is not looked at."""
-        ...
 
     def open(self, file: LandedFile) -> AbstractContextManager[BinaryIO]:
         """The listed version's bytes.
 
         Raises `SupersededError` if the content is not the listed version: at opening, or, where only then it shows, at closing.
         """
-        ...
 
     def describe(self) -> str:
         """Where this landing zone is, for people; no secret in it."""
-        ...

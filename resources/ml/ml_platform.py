@@ -64,45 +64,36 @@ class MLPlatform(Protocol):
 
     def snapshot_staging(self, name: str) -> Path:
         """An empty folder to write a snapshot into."""
-        ...
 
     def keep_snapshot(self, staging: Path, name: str) -> Snapshot:
         """Stores a finished snapshot folder under its content's name and makes it the latest.
 
         An existing snapshot of that name is left as it is.
         """
-        ...
 
     def latest_snapshot(self) -> Snapshot:
         """The latest snapshot. Raises `FileNotFoundError` with the remedy if there is none."""
-        ...
 
     def snapshot(self, name: str) -> Snapshot:
         """A stored snapshot. Raises `FileNotFoundError` with the remedy if there is none of that name."""
-        ...
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains on a snapshot by the platform's method and waits for it. Raises if a job fails; an interrupt ends the job."""
-        ...
 
     def register(self, trained: TrainedModel) -> ModelVersion:
         """Registers a trained model as challenger.
 
         The same content of the same snapshot gives the same version again, unless its stored files are damaged.
         """
-        ...
 
     def model(self, alias: str) -> ModelVersion | None:
         """The version that has an alias (`champion`, `challenger`), or none."""
-        ...
 
     def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
         """Makes a version the champion and stores the reasons: they are stored before the alias moves."""
-        ...
 
     def describe(self) -> str:
         """Where this platform is, for people; no secret in it."""
-        ...
 
 
 def holds_model(folder: Path, content_hash: str) -> bool:

@@ -268,5 +268,8 @@ def training_method(kind: MethodKind, file: Path | None = None) -> TrainingMetho
         return METHODS[kind](**document)
     except (OSError, ValueError) as error:
         faults = error.errors() if isinstance(error, ValidationError) else []
-        what = "; ".join(": ".join([*map(str, one["loc"]), one["msg"]]) for one in faults) or error
+        what = (
+            "; ".join(": ".join([*map(str, one["loc"]), one["msg"].removeprefix("Value error, ")]) for one in faults)
+            or error
+        )
         raise ValueError(f"{file}, [{kind}]: {what}; see docs/azureml.md for what it may say") from error

@@ -23,22 +23,18 @@ class SnapshotExport(Protocol):
 
     def unload(self, table: str, file: str, order_by: Sequence[str]) -> None:
         """Adds a table as the Parquet file `file`, rows in `order_by`."""
-        ...
 
     def write(self, file: str, content: bytes) -> None:
         """Adds a small file."""
-        ...
 
     def name(self) -> str:
         """The name of what was unloaded and written so far: the same for the same content."""
-        ...
 
     def keep(self, name: str) -> str:
         """Stores everything on the platform under that name, as its latest snapshot; returns where it is.
 
         A name that is already there is left as it is.
         """
-        ...
 
 
 SnapshotExports = Callable[[str], SnapshotExport]

@@ -6,6 +6,7 @@ for which Snowflake makes others wait; who has read before finds the counter rai
 """
 
 import io
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,6 +16,9 @@ from pyarrow import parquet, types
 
 from resources.warehouse.dialect import Dialect, SnowflakeDialect, checked
 from resources.warehouse.warehouse import DefinedTooLateError, WarehouseBusyError
+
+COMMA_BETWEEN_COLUMNS = re.compile(r",(?![^(]*\))")
+"""Not the one in `decimal(18, 2)`."""
 
 STAGE = "sales_data.loading"
 """The internal stage for incoming rows; a file in it is removed once it is copied."""
@@ -161,7 +165,7 @@ class SnowflakeTransaction:
         checked(name)
         if name not in self._scratch:
             self._define(name, columns)
-            self._scratch[name] = self._session.fetch_batches(f"select * from {name} limit 0")[0].names
+            self._scratch[name] = [column.split()[0] for column in COMMA_BETWEEN_COLUMNS.split(columns)]
 
     def fill(self, name: str, query: str) -> None:
         """Makes the rows of `query` the rows of the scratch table `name`."""

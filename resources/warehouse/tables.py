@@ -109,7 +109,7 @@ class TableWarehouse(dg.ConfigurableResource):
     def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
         """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
 
-        It reads nothing, so it can wait for another writer, where other transactions have to give up and begin again.
+        It reads nothing: so on Snowflake it can wait for another writer, where other transactions give up and begin again.
         """
         with self.transaction() as transaction:
             transaction.stage("replacement", data)

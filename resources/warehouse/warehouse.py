@@ -41,27 +41,21 @@ class Transaction(Protocol):
     @property
     def dialect(self) -> Dialect:
         """The expressions that differ between engines, for this one."""
-        ...
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Runs one statement that writes; `?` marks a bound parameter."""
-        ...
 
     def fetch(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """Runs one query and returns all of its rows."""
-        ...
 
     def stage(self, name: str, data: pa.Table) -> None:
         """Makes `data` a relation called `name`, to be read only. Staged again under its name, it has the same columns."""
-        ...
 
     def scratch(self, name: str, columns: str) -> None:
         """Makes an empty table called `name`, unless there is one; `columns` are names and types as SQL writes them."""
-        ...
 
     def fill(self, name: str, query: str) -> None:
         """Makes the rows of `query` the rows of the scratch table `name`. Columns are matched by name."""
-        ...
 
 
 class Warehouse(Protocol):
@@ -72,11 +66,9 @@ class Warehouse(Protocol):
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Commits on leaving, rolls back on an exception. Raises `WarehouseBusyError` if it cannot be had in time."""
-        ...
 
     def keep_open(self) -> AbstractContextManager[None]:
         """Shares one connection among the calls within the block, which is faster. Keep it short: other processes wait meanwhile."""
-        ...
 
     def read(
         self,
@@ -90,23 +82,18 @@ class Warehouse(Protocol):
 
         Both ends belong to `between`. All columns unless named.
         """
-        ...
 
     def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
         """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
 
         Columns are matched by name.
         """
-        ...
 
     def unload(self, table: str, file: Path, order_by: Sequence[str]) -> None:
         """Writes `table` as one Parquet file, rows in `order_by`: the same rows always give the same bytes."""
-        ...
 
     def has(self, table: str) -> bool:
         """Whether `table` exists."""
-        ...
 
     def describe(self) -> str:
         """Where this warehouse is, for people; no secret in it."""
-        ...

@@ -193,9 +193,24 @@ def test_a_broken_snapshot_fails_the_training_with_the_reason(platform: MLPlatfo
     assert platform.model(CHALLENGER) is not None
 
 
+HELD_BY_TESTS_OF_THEIR_OWN = (azureml, MethodKind.AUTOML), (azureml, MethodKind.PIPELINE)
+"""tests/unit/azureml/test_automl.py and test_training.py."""
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", MethodKind)
-@pytest.mark.parametrize("make", PLATFORMS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        pytest.param(
+            make,
+            kind,
+            id=f"{make.__name__}-{kind}",
+            marks=[pytest.mark.depth] if (make, kind) in HELD_BY_TESTS_OF_THEIR_OWN else [],
+        )
+        for make in PLATFORMS
+        for kind in MethodKind
+    ],
+)
 def test_each_way_to_train_gives_a_model_that_is_registered_evaluated_and_served(
     request: pytest.FixtureRequest, make: Callable[..., MLPlatform], kind: MethodKind, tmp_path: Path
 ) -> None:

@@ -47,6 +47,7 @@ def test_from_blobs_to_a_canary_that_answers_and_back_to_a_blob_that_is_retracte
     warehouse = DuckDBWarehouse(file=str(home.folder / "warehouse.duckdb"))
     assert len(sales(warehouse)) == lines
     assert warehouse.read("serving.recommendations").num_rows == 30 * 4 * 6
+    assert home.ok("run", **variables).startswith("Nothing to do")
     client = azureml.ml_client(workspace_name=WORKSPACE)
     assert [job.status for job in client.jobs.list()] == ["Completed"]
     assert "blue" in home.ok("endpoints", "deploy", **variables)

@@ -223,7 +223,13 @@ def test_another_version_of_the_models_builds_them_anew_by_itself(home_that_ran:
             marks=pytest.mark.depth,
         ),
         pytest.param(
-            ("--orders", "40", "--customers", "20", "--start", "2022-03-05", "--end", "2022-03-05"), id="a single day"
+            ("--orders", "40", "--customers", "20", "--start", "2022-03-05", "--end", "2022-03-05"),
+            id="a single day",
+            marks=pytest.mark.depth,
+        ),
+        pytest.param(
+            ("--products", "1", "--orders", "40", "--customers", "20", "--start", "2022-03-05", "--end", "2022-03-05"),
+            id="one product on a single day",
         ),
     ],
 )

@@ -114,8 +114,10 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
 
 
 def _ensure(workspace: Workspace, what: str, page: str, get: Callable[[], Any], make: Callable[[], None]) -> None:
-    """Makes what is not there or has failed, and waits for it: someone else may be making it, or was interrupted at it, and Azure
-    goes on. Raises `AzureMLError` if nothing comes of it."""
+    """Makes what is not there or has failed, and waits for it. Raises `AzureMLError` if nothing comes of it.
+
+    Someone else may be making it, or was interrupted at it, and Azure goes on.
+    """
     found = found_or_none(what, get, page)
     if found is None or provisioning_state(found) in online.GIVEN_UP:
         make()
@@ -168,11 +170,10 @@ def _names_differ(questions: Path) -> None:
     """Raises `AzureMLError` for files of one name in several folders: the answers to one would take the place of the others'."""
     files = sorted((file for file in questions.rglob("*") if file.is_file()), key=lambda file: (file.name, file))
     for _, namesakes in groupby(files, key=lambda file: file.name):
-        same = "; ".join(str(file.relative_to(questions)) for file in namesakes)
-        if "; " in same:
-            raise AzureMLError(
-                f"questions {questions}", f"have the same name twice: {same}", "give each file a name of its own"
-            )
+        same = [str(file.relative_to(questions)) for file in namesakes]
+        if len(same) > 1:
+            found = f"have the same name twice: {'; '.join(same)}"
+            raise AzureMLError(f"questions {questions}", found, "give each file a name of its own")
 
 
 @contextmanager

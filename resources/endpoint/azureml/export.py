@@ -140,9 +140,8 @@ def _serving(settings: AzureMLSettings, folder: Path, served: Served, workspace:
     version, files = champion.content_hash[:12], str(code / "model")
     deployment = f"{workspace.resource_id}/onlineEndpoints/{settings.endpoint}/deployments/{spec.name}"
     template = online.autoscale_template(spec, deployment, settings.region)
-    if (
-        template is not None and settings.endpoint_kind is EndpointKind.MANAGED
-    ):  # Kubernetes scales as the deployment says
+    # Kubernetes scales as the deployment says; for managed endpoints that belongs to Azure Monitor, hence a template of its own
+    if template is not None and settings.endpoint_kind is EndpointKind.MANAGED:
         (folder / "72-autoscale.json").write_text(json.dumps(template, indent=2) + "\n", encoding="utf-8")
     return {
         "11-environment-serving": serving,

@@ -13,6 +13,7 @@ import sys
 import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -35,7 +36,7 @@ SUCCESSOR_SECONDS = 30.0
 """How long another supervisor has to take over from this process before the next one is started."""
 MIRRORS_AT_ONCE = 32
 SERVER = "globolatte"
-"""The `server` header, which does not reveal libraries and their versions."""
+"""The `server` header of every answer, instead of libraries and versions. aiohttp answers what is not HTTP under its own name."""
 SECRET_PREFIX = "Bearer "  # noqa: S105 - the scheme's name
 
 
@@ -80,7 +81,7 @@ class Gateway:
         return answer
 
     async def _forward(self, body: bytes, headers: dict[str, str], wanted: str | None) -> tuple[Route, web.Response]:
-        """Sends the request to a deployment. If the connection fails, sends it once more, which is safe since scoring changes nothing."""
+        """Sends the request to a deployment. If the connection fails, sends it again, to another one if possible: scoring has no effects."""
         failed: set[int] = set()
         for attempt in (1, 2):
             route = choose(self._routes, random.random(), wanted, {*failed, *self._upstream.suspects()})  # noqa: S311
@@ -149,7 +150,8 @@ class Gateway:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self._look()
+            with suppress(OSError):  # too many open files for now: the old routes stay good
+                self._look()
             await self._upstream.keep_only([route.port for route in self._routes.routes])
 
     def _look(self) -> None:

@@ -135,13 +135,7 @@ def start_gateway(files: EndpointFiles, listener: socket.socket, options: list[s
 
     `options` are the supervisor's own, with which the gateway would start another one, should it find itself an orphan.
     """
-    command = [
-        sys.executable,
-        "-m",
-        "resources.endpoint.local.gateway",
-        str(files.folder),
-        str(listener.fileno()),
-    ]
+    command = [sys.executable, "-m", "resources.endpoint.local.gateway", str(files.folder), str(listener.fileno())]
     return _start(files, "gateway", [*command, str(os.getpid()), *options], dict(os.environ), listener)
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 import http.client
 import json
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -26,9 +27,12 @@ _past_any_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 def get_json(port: int, path: str) -> dict[str, Any]:
     """What one of our processes reports about itself. Raises `OSError`, `http.client.HTTPException` or `ValueError`."""
-    with _past_any_proxy.open(f"http://{LOOPBACK}:{port}{path}", timeout=LOOK_TIMEOUT) as response:
-        document: dict[str, Any] = json.load(response)
-        return document
+    try:
+        with _past_any_proxy.open(f"http://{LOOPBACK}:{port}{path}", timeout=LOOK_TIMEOUT) as response:
+            document: dict[str, Any] = json.load(response)
+            return document
+    except urllib.error.HTTPError as error:
+        raise ValueError(f"{path} answered {error.code}") from error
 
 
 @dataclass

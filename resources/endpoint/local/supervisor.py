@@ -115,7 +115,7 @@ class Supervisor:
                 self._desired = desired
             elif self._desired.deployments:
                 self._problem = f"{self._files.desired} is gone; what runs goes on running"
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             self._problem = str(error)
         if self._problem not in ("", before):
             _say(self._problem)

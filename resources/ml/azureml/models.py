@@ -75,8 +75,8 @@ def create(workspace: Workspace, trained: TrainedModel, address: str) -> "Model"
     }
     tags = {name: value for name, value in tags.items() if value}  # Azure refuses empty ones
     custom = trained.content_hash[:12]
-    what = f"model {CUSTOM_NAME}", workspace.studio(f"model/{CUSTOM_NAME}")
-    if found_or_none(what[0], lambda: workspace.client.models.get(CUSTOM_NAME, version=custom), what[1]) is None:
+    what, page = f"model {CUSTOM_NAME}", workspace.studio(f"model/{CUSTOM_NAME}")
+    if found_or_none(what, lambda: workspace.client.models.get(CUSTOM_NAME, version=custom), page) is None:
         _create(workspace, CUSTOM_NAME, "custom_model", custom, address, tags)
     return _create(workspace, REGISTERED_NAME, "mlflow_model", None, address, tags)
 

@@ -82,16 +82,9 @@ def run_module(context: dg.AssetExecutionContext, module: str, *arguments: str |
 
 def command(context: dg.AssetExecutionContext, method: CommandMethod, snapshot: Path, out: Path) -> Path:
     """One process under Dagster Pipes. Raises Dagster's error if it fails."""
+    options = ["--snapshot", str(snapshot), "--out", str(out), "--seed", str(method.seed)]
     dg.PipesSubprocessClient().run(
-        command=[
-            sys.executable,
-            "-m",
-            TRAIN,
-            *("--snapshot", str(snapshot), "--out", str(out), "--seed", str(method.seed)),
-        ],
-        context=context,
-        cwd=str(PROJECT_ROOT),
-        env=_environment(),
+        command=[sys.executable, "-m", TRAIN, *options], context=context, cwd=str(PROJECT_ROOT), env=_environment()
     )
     return out
 
@@ -149,11 +142,13 @@ def sweep(context: dg.AssetExecutionContext, method: SweepMethod, snapshot: Path
         context.log.info(f"trial {trial.number}: {values} gives {LOG_LOSS} {metrics[LOG_LOSS]:.5f}")
         return metrics[LOG_LOSS]
 
-    study.optimize(loss, n_trials=method.trials)
-    best = out / f"trial-{study.best_trial.number}"
-    for folder in set(out.glob("trial-*")) - {best}:
-        shutil.rmtree(folder)
-    return best
+    def drop_the_losers(study: optuna.Study, _: optuna.trial.FrozenTrial) -> None:
+        best = {out / f"trial-{one.number}" for one in study.best_trials}
+        for folder in set(out.glob("trial-*")) - best:
+            shutil.rmtree(folder)
+
+    study.optimize(loss, n_trials=method.trials, callbacks=[drop_the_losers])
+    return out / f"trial-{study.best_trial.number}"
 
 
 def automl(context: dg.AssetExecutionContext, method: AutoMLMethod, snapshot: Path, out: Path) -> Path:

@@ -64,8 +64,14 @@ ON_THE_WAY = {
 """The declared points that a file passes between its event and its rows; the others are killed in the tests of the load."""
 
 
-A_FEW = ("event tick: requests made", "committed", "acknowledging: after the first deletion")
-"""One after each thing that has to be done once: requests, rows, messages."""
+A_FEW = (
+    "event tick: requests made",
+    "committed",
+    "acknowledging: after the first deletion",
+    "poison: in both queues",
+    "Completed launch of run",
+)
+"""One after each thing that has to be done once: requests, rows, messages; and one between two of Dagster's own steps."""
 UNDISTURBED = "nowhere"
 
 

@@ -108,7 +108,7 @@ JOBS = {"command": ["command"], "sweep": ["sweep"], "automl": ["automl", "comman
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "kind", ["command", "automl", *(pytest.param(kind, marks=pytest.mark.depth) for kind in ("sweep", "pipeline"))]
+    "kind", ["automl", *(pytest.param(kind, marks=pytest.mark.depth) for kind in ("command", "sweep", "pipeline"))]
 )
 def test_a_run_killed_at_each_of_its_jobs_goes_on_with_them(azureml: StandIn, tmp_path: Path, kind: str) -> None:
     chosen = {"GLOBOLATTE_TRAINING": kind, "DOOMED_UNTIL": "model"}

@@ -14,7 +14,7 @@ BROUGHT_ALONG = {
     "sklearn": "scikit-learn",
     "dagster_pipes": "dagster-pipes",
 }
-ONLY_WHERE_DAGSTER_RUNS = {"evidently", "matplotlib", "holidays"}
+ONLY_WHERE_DAGSTER_RUNS = {"evidently", "matplotlib", "holidays", "markdown_it"}
 ONLY_IN_A_LOCAL_SEARCH = {"lightgbm", "optuna", "onnxmltools", "skl2onnx"}
 """The extra `automl`: on Azure ML the service searches."""
 LEFT_BEHIND = "monitoring"

@@ -207,7 +207,7 @@ def test_where_a_weather_was_never_seen_nothing_is_claimed():
 
 @pytest.fixture(scope="module")
 def analysis(model, snapshot):
-    return analyse(model, snapshot, {"P001": "Latte & <milk>"})
+    return analyse(model, snapshot, {"P001": "Latte &amp; <milk> | #"})
 
 
 def test_every_part_is_there(analysis, snapshot):
@@ -231,10 +231,13 @@ def test_the_page_is_self_contained_and_says_what_is_in_the_card(analysis, model
     for heading in ("Intended use", "Data", "Quality", "Limits"):
         assert f"## {heading}" in card
     assert f"{evaluation.model.log_loss:.4f}" in card
-    text = page(IDENTITY, evaluation, analysis, {"P001": "Latte & <milk>"})
+    text = page(IDENTITY, evaluation, analysis, {"P001": "Latte &amp; <milk> | #"})
     assert re.findall(r"(?:src|href)=\"(?!data:)", text) == []
     assert "<script" not in text
     assert "<milk>" not in text
+    assert "Latte &amp;amp; &lt;milk&gt; | #" in page(
+        IDENTITY, evaluation, analysis, {"P001": "Latte &amp; <milk> | #"}
+    )
     assert len(re.findall("<img", text)) >= 6
     assert len(text.encode()) < 1_000_000
 

@@ -9,7 +9,7 @@ import pytest
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
 from globolatte_ingest.discovery import LoadRange
 from resources.landing.landing_zone import LandedFile
-from sensors.container import MOST_TRIES, HandedOut
+from sensors.container import MOST_TRIES, from_cursor
 from sensors.landing import range_tags
 from tests.blob_builders import BlobDeployment, event_of, text_of
 from tests.builders import (
@@ -110,7 +110,7 @@ def test_the_same_event_twice_in_one_tick_is_one_request_and_both_are_deleted(re
     ready.events.tell(file)
     result = ready.tick()
     assert len(result.run_requests or []) == 1
-    assert len(HandedOut.parse(result.cursor).by_run_key[str(result.run_requests[0].run_key)]) == 2
+    assert len(from_cursor(result.cursor)[str(result.run_requests[0].run_key)]) == 2
 
 
 def test_events_in_the_wrong_order_end_with_the_latest_version(ready: BlobDeployment) -> None:

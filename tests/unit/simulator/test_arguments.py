@@ -3,10 +3,8 @@
 from datetime import date
 
 import pytest
-from pydantic import TypeAdapter
-from pydantic_core import to_json
 
-from simulator import SimulationArguments, simulate
+from simulator import simulate
 
 
 @pytest.mark.parametrize(
@@ -28,8 +26,3 @@ def test_nonsense_is_refused_by_name(arguments: dict[str, object], message: str)
 def test_another_type_is_refused(arguments: dict[str, object]) -> None:
     with pytest.raises(TypeError, match=next(iter(arguments))):
         simulate(**arguments)
-
-
-def test_arguments_survive_json() -> None:
-    arguments = SimulationArguments(5, 4, 3, date(2020, 2, 29), date(2021, 1, 1), 2)
-    assert TypeAdapter(SimulationArguments).validate_json(to_json(arguments)) == arguments
