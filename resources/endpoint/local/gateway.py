@@ -81,7 +81,7 @@ class Gateway:
         return answer
 
     async def _forward(self, body: bytes, headers: dict[str, str], wanted: str | None) -> tuple[Route, web.Response]:
-        """Sends the request to a deployment. If the connection fails, sends it again, to another one if possible: scoring has no effects."""
+        """Sends the request to a deployment. If the connection fails, sends it again, to another if possible: scoring has no effects."""
         failed: set[int] = set()
         for attempt in (1, 2):
             route = choose(self._routes, random.random(), wanted, {*failed, *self._upstream.suspects()})  # noqa: S311
