@@ -51,9 +51,9 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-            asked = _REQUEST.match(head)
-            host = asked[1].decode().lower() if asked else head[:80].decode(errors="replace")
-            port = self._port_of(host) if asked else None
+            matched = _REQUEST.match(head)
+            host = matched[1].decode().lower() if matched else head[:80].decode(errors="replace")
+            port = self._port_of(host) if matched else None
             if port is None:
                 self.refused(host)
                 writer.write(b"HTTP/1.1 502 Not played by the stand-in\r\nContent-Length: 0\r\n\r\n")

@@ -77,7 +77,7 @@ def get_details(call: Call) -> Answer:
     root = run.artifacts
     names = storage.names(root.below("user_logs"))
     logs = {name[len(root.path) + 1 :]: storage.url(Place(root.container, name), signed=True) for name in names}
-    said = described(run)
+    description = described(run)
     kept = (
         "runId",
         "runUuid",
@@ -91,7 +91,9 @@ def get_details(call: Call) -> Answer:
         "properties",
     )
     target = str(run.properties.get("computeId") or "serverless").rpartition("/")[2]
-    return Answer(200, {**{name: said[name] for name in kept}, "target": target, "logFiles": logs, "warnings": []})
+    return Answer(
+        200, {**{name: description[name] for name in kept}, "target": target, "logFiles": logs, "warnings": []}
+    )
 
 
 @route("GET", f"{HISTORY}/runs/{{run}}/children", lists="runhistory.Run")

@@ -127,13 +127,13 @@ def invoke(call: Call) -> Answer:
     deployment = call.world.store.get(f"{endpoint['id']}/deployments/{name}")
     if deployment is None:
         raise Refused(400, "UserError", f"batch endpoint {endpoint['name']} has no deployment {name}")
-    asked = call.body["properties"]
+    requested = call.body["properties"]
     job = submit(
         call.world,
         endpoint["id"].partition("/batchEndpoints/")[0],
-        asked.get("name") or f"batchjob-{uuid.uuid4()}",
+        requested.get("name") or f"batchjob-{uuid.uuid4()}",
         {"jobType": "Pipeline", "jobs": {}, "inputs": {}, "settings": {}, "experimentName": endpoint["name"]},
-        lambda run: execute(run, deployment, asked),
+        lambda run: execute(run, deployment, requested),
     )
     call.world.batch_jobs.setdefault(deployment["id"].lower(), []).append(job["id"])
     return Answer(201, _shown(deployment, job))
