@@ -85,10 +85,7 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
             assets(keys.CAMPAIGN_AUDIENCES),
             "Chooses which customers get an offer within a budget: set product and budget in the launchpad.",
         ),
-        MEASURE_CAMPAIGNS: (
-            assets(keys.CAMPAIGN_RESULTS),
-            "Measures the effect of campaigns against their control groups.",
-        ),
+        MEASURE_CAMPAIGNS: (assets(keys.CAMPAIGN_RESULTS), "Measures campaigns against their control groups."),
         DEPLOY: (assets(keys.RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."),
         INGEST_PREDICTION_LOG: (
             assets(keys.PREDICTION_LOG),

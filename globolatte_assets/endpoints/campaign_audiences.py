@@ -35,8 +35,7 @@ class CampaignConfig(dg.Config):
     """The configuration in the launchpad. Every field has a default, so the asset can be materialized without any."""
 
     product: str = Field(
-        default="",
-        description="Product to offer, by id or name. Empty: for each unit the product with the highest value.",
+        default="", description="Product to offer, by id or name. Empty: for each unit the one with the highest value."
     )
     budget: float = Field(default=50.0, description="What all contacts together may cost, in money.")
     cost_per_contact: float = Field(default=0.25, description="What one contact costs, in money.")

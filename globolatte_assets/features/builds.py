@@ -63,9 +63,8 @@ def commands(
     if not by_day or selected != parents.keys():
         return [refreshed]
     last = {test for test, models in tests.items() if not anew.isdisjoint(models)}
-    by_name = (
-        "--indirect-selection=empty"  # else dbt also excludes each test that reads an excluded model besides others
-    )
+    # without this option dbt also excludes each test that reads an excluded model besides others
+    by_name = "--indirect-selection=empty"
     return [
         [*build, by_name, "--exclude", " ".join(sorted(anew | last))],
         [*refreshed, by_name, "--exclude", " ".join(sorted(by_day | (tests.keys() - last)))],

@@ -56,9 +56,7 @@ def signed(verdict: Verdict, sign_off: SignOff | None, version: ModelVersion, *,
     if sign_off is None and not wanted:
         return verdict
     if sign_off is None:
-        commands = f"`globolatte models approve {version.version} --by NAME --why REASON`, or reject"
-        return Verdict(
-            False, (*verdict.reasons, f"Failed: sign-off is wanted, and nobody has given it yet ({commands}).")
-        )
+        usage = f"`globolatte models approve {version.version} --by NAME --why REASON`, or reject"
+        return Verdict(False, (*verdict.reasons, f"Failed: sign-off is wanted, and nobody has given it yet ({usage})."))
     outcome = "Passed" if sign_off.approved else "Failed"
     return Verdict(verdict.promoted and sign_off.approved, (*verdict.reasons, f"{outcome}: sign-off: {sign_off}"))

@@ -110,11 +110,7 @@ def find_segments(
 
 
 def why_refit(
-    previous: SegmentFit | None,
-    until: dt.date,
-    products: Sequence[str],
-    requested: bool = False,
-    days: int = REFIT_DAYS,
+    previous: SegmentFit | None, until: dt.date, products: Sequence[str], refit: bool = False, days: int = REFIT_DAYS
 ) -> str | None:
     """Why segments are to be found anew, in one sentence; none if customers are only to be assigned to those there are.
 
@@ -122,7 +118,7 @@ def why_refit(
     """
     if previous is None:
         return "There were no segments yet."
-    if requested:
+    if refit:
         return "Someone asked for it."
     new = sorted(set(products) - set(previous.space.products))
     if new:

@@ -126,9 +126,8 @@ class DuckDBWarehouse(TableWarehouse):
         connection = self._connect()
         try:
             connection.execute(f"set memory_limit = '{self.memory_mb}MiB'")
-            connection.execute(
-                "set enable_progress_bar = false"
-            )  # its progress bar would be drawn into the output of commands
+            # the progress bar would be drawn into the output of commands
+            connection.execute("set enable_progress_bar = false")
             self._migrate(connection)
             yield connection
         except (

@@ -11,7 +11,7 @@ from typing import Any
 
 SWITCH = "GLOBOLATTE_COLLECT_DATA"
 INPUTS, OUTPUTS = "model_inputs", "model_outputs"
-REQUEST_FIELDS = ("customer_id", "known_customer", "business_unit", "weather", "daypart")
+FIELDS = ("customer_id", "known_customer", "business_unit", "weather", "daypart")
 
 logger = logging.getLogger("azmlinfsrv.globolatte")
 
@@ -39,9 +39,7 @@ class Collected:
 
         answers: Sequence[Any] = entry.answers
         call = BasicCorrelationContext(id=entry.request_id or None)
-        requests = [
-            {**{name: getattr(one, name) for name in REQUEST_FIELDS}, "date": one.date.isoformat()} for one in answers
-        ]
+        requests = [{**{name: getattr(one, name) for name in FIELDS}, "date": one.date.isoformat()} for one in answers]
         best = [
             {
                 "prediction_id": one.prediction_id,

@@ -86,9 +86,8 @@ def message_of(error: Exception) -> str:
     """An error's status, code and message, in one line without secrets."""
     status = getattr(error, "status_code", None) or 0
     code, message = _code_and_message(error)
-    refused = (
-        str(status) if status >= 400 else ""
-    )  # an operation's failure comes in a response whose own status is a success
+    # an operation's failure comes in a response whose own status is a success
+    refused = str(status) if status >= 400 else ""
     parts = [part for part in (refused, code) if part]
     line = " ".join(without_secrets(message).split()).rstrip(".")[:LONGEST]
     return f"{' '.join(parts)}: {line}" if parts else line
