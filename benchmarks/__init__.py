@@ -1,1 +1,1 @@
-"""Measurements of us and of a reference, side by side in one run. Absolute times are noise; ratios are what counts."""
+"""Measurements of the platform and of a reference, side by side in one run. Absolute times are noise; only ratios count."""

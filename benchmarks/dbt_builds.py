@@ -87,7 +87,7 @@ class Chain:
             self._sell(connection, f"date '2022-01-01' + {DAYS + day}", first, first + ORDERS_OF_A_DAY)
 
     def build(self) -> "Build":
-        """What a run of the platform asks of dbt: models and data tests."""
+        """The dbt command of a run of the platform: models and data tests."""
         target = self.warehouse.with_suffix(".target")
         places = ["--project-dir", DBT_PROJECT_FOLDER, "--profiles-dir", DBT_PROJECT_FOLDER]
         environment = os.environ | {

@@ -31,7 +31,7 @@ FOUND_WITHIN = 2
 
 @dataclass(frozen=True)
 class Watched:
-    """What monitoring said of one chain after its first two years: 24 stationary months, or one scenario."""
+    """The results of monitoring for one chain after its first two years: 24 stationary months, or one scenario."""
 
     verdicts: list[DriftVerdict]
     expected: Status

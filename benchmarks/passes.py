@@ -45,7 +45,7 @@ def pass_rows(settings: Settings) -> Iterator[Row]:
 
 
 def demo_rows(settings: Settings) -> Iterator[Row]:
-    """The demo's time and peak memory against what we promise."""
+    """The demo's time and peak memory against the promised limits."""
     started, peak = time.perf_counter(), 0
     with start([GLOBOLATTE, "demo"], settings.home / "demo") as process:
         while process.poll() is None:

@@ -44,7 +44,7 @@ DAY, DAYPART, WEATHER = "2024-01-10", "morning", "Sunny"
 
 @dataclass
 class Load:
-    """What clients without pause were told, and how many seconds each of them waited for each answer."""
+    """The answers to clients that send requests without pause, and the seconds that each of them waited for each answer."""
 
     errors: int = 0
     waited: list[float] = field(default_factory=list)
@@ -113,15 +113,15 @@ class Server:
             return 1000 * min(used_for(REQUESTS) for _ in range(ROUNDS)) / REQUESTS
 
     def load(self, duration: float) -> Load:
-        """What `CLIENTS` without pause are told for so many seconds."""
+        """The answers to `CLIENTS` that send requests without pause for so many seconds."""
         until = time.monotonic() + duration
 
-        def ask(_: int) -> Load:
+        def send(_: int) -> Load:
             load, connection = Load(), self._connection()
-            while (asked := time.monotonic()) < until:
+            while (started := time.monotonic()) < until:
                 try:
                     status, _content = self._answer(connection)
-                    load.waited.append(time.monotonic() - asked)
+                    load.waited.append(time.monotonic() - started)
                     load.errors += status != http.client.OK
                 except (OSError, http.client.HTTPException):
                     load.errors += 1
@@ -130,7 +130,7 @@ class Server:
             return load
 
         with ThreadPoolExecutor(CLIENTS) as clients:
-            loads = list(clients.map(ask, range(CLIENTS)))
+            loads = list(clients.map(send, range(CLIENTS)))
         return Load(sum(load.errors for load in loads), [seconds for load in loads for seconds in load.waited])
 
     def _connection(self) -> http.client.HTTPConnection:

@@ -1,4 +1,4 @@
-"""When assets materialize by themselves: the policies, mapped once over the graph, here and nowhere else."""
+"""When assets materialize by themselves: the automation conditions, defined only here and applied to the whole graph."""
 
 import dagster as dg
 
@@ -19,11 +19,11 @@ FOLLOWERS = frozenset(
         keys.PERFORMANCE,
     }
 )
-"""What follows new data beside dbt's models. Training and what comes of it start only when requested."""
+"""The assets that follow new data, besides dbt's models. Training and what depends on it start only on request."""
 
 
 RETRY_AFTER_A_FAULT = dg.RetryPolicy(max_retries=1, delay=5)
-"""For what follows new data: automation asks once for an update, so a passing fault must not be the end of it."""
+"""The retry policy of what follows new data: automation requests an update only once, so a temporary fault must not end it."""
 
 
 def follow_new_data(*, waits_for_checks: bool = False) -> dg.AutomationCondition:
@@ -31,15 +31,15 @@ def follow_new_data(*, waits_for_checks: bool = False) -> dg.AutomationCondition
 
     Each clause prevents one failure:
 
-    - `any_deps_updated | newly_missing`, since the last time this was handled: each update is answered once, and an asset that
-      was wiped is made again.
+    - `any_deps_updated | newly_missing`, since the last time this was handled: each update leads to one materialization, and an asset
+      that was wiped is made again.
     - not `any_deps_missing`, raw sales left out: the stock `AutomationCondition.eager()` never fires while any partition of
       an input is missing, and a day on which a unit delivered nothing is missing for ever. Every other input must be there,
-      or recommendations would be asked for before there is a champion.
+      or recommendations would be requested before there is a champion.
     - not `any_deps_in_progress`: a backlog of three units would build everything three times.
     - not `in_progress`: a second build of the same asset would wait for the first, then find nothing to do.
-    - with `waits_for_checks`, its inputs' blocking checks have passed: within a run Dagster sees to that itself, across runs it
-      does not, and raw sales are a run of their own.
+    - with `waits_for_checks`, its inputs' blocking checks have passed: Dagster ensures that within a run but not across runs, and raw
+      sales are loaded in runs of their own.
     """
     changed = (dg.AutomationCondition.newly_missing() | dg.AutomationCondition.any_deps_updated()).since_last_handled()
     condition = (
@@ -59,9 +59,9 @@ def follows_new_data(spec: dg.AssetSpec) -> bool:
 
 
 def hourly_and_after_new_data() -> dg.AutomationCondition:
-    """A check of what should have come: every hour, since nothing arrives when something is missing, and after each arrival."""
+    """The condition of checks for missing deliveries: every hour, since a missing delivery causes no event, and after each arrival."""
     every_hour: dg.AutomationCondition = dg.AutomationCondition.cron_tick_passed("5 * * * *")
-    asked = (dg.AutomationCondition.any_deps_updated() | every_hour).since_last_handled()
-    return (asked & ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()).with_label(
-        "hourly_and_after_new_data"
-    )
+    requested = (dg.AutomationCondition.any_deps_updated() | every_hour).since_last_handled()
+    return (
+        requested & ~dg.AutomationCondition.any_deps_in_progress() & ~dg.AutomationCondition.in_progress()
+    ).with_label("hourly_and_after_new_data")

@@ -1,8 +1,8 @@
-"""Which assets are behind their inputs, told from the order of events alone.
+"""Which assets are behind their inputs, derived from the order of events alone.
 
-Automation's cursor knows what changed since it was last evaluated. It does not know what was left undone before: by a run that was
-killed or failed, by an asset that was added to the graph, in a home that was never evaluated. `globolatte run` and the run-health
-sensor both ask here, so that they take up the same work. Pure.
+Automation's cursor records what changed since the last evaluation. It does not record work left undone before that: by a killed or
+failed run, because an asset was added to the graph, or in a home that was never evaluated. `globolatte run` and the run-health
+sensor both use this module, so that they request the same work. Pure.
 """
 
 from collections.abc import Collection, Mapping
@@ -31,9 +31,9 @@ def behind_its_inputs(
 ) -> set[Key]:
     """The assets of `graph` (each asset's inputs by its key) that have to be made again, and can be.
 
-    `places` gives each materialized asset's place in the event log. What is in `wrong` has to be made again whatever its age: a check of
-    it failed, or what it made is gone. What follows from an asset that is made again follows. Nothing is made whose input is missing
-    and will not be made, or is in `held`: a check that must pass first has not.
+    `places` gives each materialized asset's place in the event log. Assets in `wrong` have to be made again whatever their age: a check
+    failed, or their result is gone. If an asset is made again, those that depend on it are too. An asset is not made if an input is
+    missing and will not be made, or is in `held`: a check that must pass first has not passed.
     """
     due = {asset for asset, inputs in graph.items() if asset in wrong or is_stale(asset, inputs, places)}
     while following := {asset for asset in graph.keys() - due if not due.isdisjoint(graph[asset])}:

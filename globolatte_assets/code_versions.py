@@ -1,7 +1,7 @@
-"""Which version of its code an asset runs, and where that code stands.
+"""The code version of an asset, computed from its sources.
 
 A version is a hash over the sources that the asset's module imports, directly or not, within our packages. It is read from the
-files, without importing them: what assets need is imported when they run.
+files without importing them.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ STARTED_BY_NAME: Mapping[dg.AssetKey, tuple[str, ...]] = {
     RESPONSIBLE_AI: ("globolatte_ml.rai_inputs",),
     RECOMMENDER: ("globolatte_ml.score", "globolatte_ml.batch_score"),
 }
-"""Modules that an asset's work is done by in another process, so that no import leads to them."""
+"""Modules that do an asset's work in another process, so that no import of the asset leads to them."""
 
 LEFT_OUT = (
     *("globolatte_assets.keys", "globolatte_assets.automation"),
     *("resources.ml.azureml", "resources.ml.local", "resources.endpoint.azureml", "resources.endpoint.local"),
 )
-"""Modules and packages that say how assets are called, when they run and where: what an asset makes is the same."""
+"""Modules and packages about names, scheduling and places of assets. They do not change what an asset makes, so they are left out."""
 
 CODE_REFERENCES = "dagster/code_references"
 
@@ -38,7 +38,7 @@ _IMPORT = re.compile(
 
 
 def named_in_imports(source: str) -> Iterator[str]:
-    """What the imports of a source may lead to: modules, and names in them that may be modules."""
+    """The possible modules behind a source's imports: modules, and names in them that may be modules."""
     for origin, several, names, plain in _IMPORT.findall(source):
         found = [name.split()[0] for name in re.sub(r"#.*", "", several or names or plain).split(",") if name.strip()]
         yield from found if plain else (origin, *(f"{origin}.{name}" for name in found))
@@ -87,7 +87,7 @@ class SourceTree:
 
 
 def code_version(spec: dg.AssetSpec, sources: SourceTree) -> str:
-    """The version of the code that an asset's first code reference leads to."""
+    """The version of the code at an asset's first code reference."""
     file = Path(spec.metadata[CODE_REFERENCES].code_references[0].file_path)
     return sources.version(file, STARTED_BY_NAME.get(spec.key, ()))
 

@@ -1,7 +1,7 @@
-"""What the UI says of tables: their names, columns and where they live, mapped once over all assets, here and nowhere else.
+"""The tables of assets as the UI shows them: names, columns and warehouse, applied to all assets and only here.
 
-Columns are not written down here: names and types come from the migrations of the tables that Python owns, or from dbt's
-YAML; what a column means always from dbt's YAML, by the manifest.
+Columns are not listed here: names and types come from the migrations of the tables that Python owns, or from dbt's YAML. The
+meaning of a column always comes from dbt's YAML, through the manifest.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,23 +31,23 @@ TABLES: Mapping[dg.AssetKey, str] = {
     keys.DATA_DRIFT: "monitoring.drift",
     keys.PERFORMANCE: "monitoring.performance",
 }
-"""The table that an asset of ours writes; dbt names its own."""
+"""The table that each Python asset writes; dbt names its own."""
 
 COLUMN_SCHEMA = "dagster/column_schema"
 TABLE_NAME = "dagster/table_name"
 TABLE_KIND = "table"
-"""The kind that stands for the warehouse, whichever it is."""
+"""The kind that stands for either warehouse."""
 
 Node = Mapping[str, Any]
 
 
-def _column(name: str, declared: str, told: Node, nullable: bool) -> dg.TableColumn:
+def _column(name: str, declared: str, column: Node, nullable: bool) -> dg.TableColumn:
     return dg.TableColumn(
         name,
         declared,
-        told.get("description") or None,
+        column.get("description") or None,
         dg.TableColumnConstraints(nullable=nullable),
-        tags=dict.fromkeys(told.get("tags", []), ""),
+        tags=dict.fromkeys(column.get("tags", []), ""),
     )
 
 
@@ -56,11 +56,11 @@ def schema_of_model(model: Node) -> dg.TableSchema:
     columns = [
         _column(
             name,
-            told.get("data_type") or "?",
-            told,
-            all(one["type"] != "not_null" for one in told.get("constraints", [])),
+            column.get("data_type") or "?",
+            column,
+            all(one["type"] != "not_null" for one in column.get("constraints", [])),
         )
-        for name, told in model["columns"].items()
+        for name, column in model["columns"].items()
     ]
     return dg.TableSchema(columns)
 
@@ -80,7 +80,7 @@ def schemas_of_owned_tables(manifest: Node) -> Mapping[str, dg.TableSchema]:
 
 
 def table_descriptions(manifest: Node, warehouse_kind: str) -> Callable[[dg.AssetSpec], dict[str, Any]]:
-    """What those of `TABLES` say of the table they write: in which warehouse, with which columns."""
+    """The table metadata of the assets in `TABLES`: the warehouse and the columns."""
     schemas = schemas_of_owned_tables(manifest)
 
     def described(spec: dg.AssetSpec) -> dict[str, Any]:

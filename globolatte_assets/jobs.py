@@ -1,4 +1,4 @@
-"""The jobs: what sensors start, what `globolatte run` walks through, what a person starts in the UI."""
+"""The jobs, which are started by sensors, by `globolatte run`, or by a person in the UI."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -36,7 +36,7 @@ def job_named(jobs: Sequence[AssetJob], name: str) -> AssetJob:
 def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
     """All jobs, in the order in which data flows. Steps of a job run in one process: each is small, starting one is not.
 
-    `watched_folders`: the landing folders of the units that are checked for having delivered.
+    `watched_folders`: the landing folders of the units whose deliveries are checked.
     """
     checks = [
         keys.CONSERVATION,
@@ -79,20 +79,20 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         RECOMMEND: (
             assets(keys.SERVING_STATE) | ranked,
             "Publishes customer states, ranks products for every customer and for cold-start customers, assigns customers to segments and "
-            "tells which products go together.",
+            "finds which products go together.",
         ),
         CAMPAIGN: (
             assets(keys.CAMPAIGN_AUDIENCES),
-            "Who to offer what within a budget: set product and budget in the launchpad.",
+            "Chooses which customers get an offer within a budget: set product and budget in the launchpad.",
         ),
-        MEASURE_CAMPAIGNS: (assets(keys.CAMPAIGN_RESULTS), "What campaigns brought, against their control groups."),
+        MEASURE_CAMPAIGNS: (assets(keys.CAMPAIGN_RESULTS), "Measures campaigns against their control groups."),
         DEPLOY: (assets(keys.RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."),
         INGEST_PREDICTION_LOG: (
             assets(keys.PREDICTION_LOG),
-            "Takes what the online endpoint answered into the warehouse.",
+            "Loads the answers of the online endpoint into the warehouse.",
         ),
     }
     return [
-        dg.define_asset_job(name, selection=selection, description=said, executor_def=dg.in_process_executor)
-        for name, (selection, said) in selected.items()
+        dg.define_asset_job(name, selection=selection, description=description, executor_def=dg.in_process_executor)
+        for name, (selection, description) in selected.items()
     ]

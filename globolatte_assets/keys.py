@@ -44,7 +44,7 @@ DBT_GROUPS = ("staging", "intermediate", "marts", "features")
 """The stages of the dbt project."""
 
 WAREHOUSE_POOL = "warehouse"
-"""Everything that touches the warehouse shares this pool of one: DuckDB lets one process at a time use its file."""
+"""The pool of everything that uses the warehouse, with a limit of one: only one process at a time can open a DuckDB file."""
 
 OWNER_DATA = "team:data-platform"
 OWNER_ANALYTICS = "team:analytics"

@@ -1,4 +1,4 @@
-"""The wire format of what an asset hands on to programs: one JSON entry, under one name, beside the metadata that people read.
+"""The metadata of an asset that programs read: one JSON entry under one name, beside the metadata for people.
 
 A load's report travels as `load_report` in the metadata of the check `no_file_refused` of `raw/sales_transactions`, which every load
 evaluates. Its keys are the fields of `LoadReport`; a field that an older event does not have takes its default.
@@ -30,5 +30,5 @@ def load_report_of(metadata: Mapping[str, dg.MetadataValue]) -> LoadReport | Non
 
 
 def _frozen(value: Any) -> Any:
-    """JSON's lists as the tuples that they were."""
+    """Turns JSON's lists back into tuples."""
     return tuple(_frozen(item) for item in value) if isinstance(value, list | tuple) else value

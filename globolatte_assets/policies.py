@@ -1,4 +1,4 @@
-"""What holds for all assets whatever their stage, mapped once over the whole graph."""
+"""Rules for all assets of all stages, applied once over the whole graph."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ AnyAsset = Any
 
 
 def with_policies(assets: Iterable[AnyAsset], settings: Settings) -> list[AnyAsset]:
-    """The same assets, each in its stage's group: they follow new data where they should, and say which table they write, by what code."""
+    """The same assets, each with its stage's group, its automation condition, the table that it writes, and its code version."""
     condition = follow_new_data(waits_for_checks=settings.missing_delivery is MissingDelivery.BLOCK)
     sources = SourceTree(PROJECT_ROOT)
     described = table_descriptions(dbt_manifest(), str(settings.warehouse))

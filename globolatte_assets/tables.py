@@ -1,4 +1,4 @@
-"""What the assets read of dbt's tables: which columns go to the science as Parquet files, as which types; from when to when sales go."""
+"""What assets read from dbt's tables: the columns and types of the Parquet files for `globolatte_ml`, and the dates of sales."""
 
 import datetime as dt
 import io
@@ -13,7 +13,7 @@ from resources.warehouse.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Export:
-    """A table and how it leaves the warehouse: all columns unless named, `casts` to the Arrow types of these names."""
+    """A table and how it is exported from the warehouse: all columns unless named, with `casts` to the Arrow types of these names."""
 
     table: str
     columns: Sequence[str] = ()
@@ -65,7 +65,7 @@ def last_business_date(warehouse: Warehouse) -> dt.date | None:
 
 @dataclass(frozen=True)
 class ExampleSpan:
-    """How many training examples there are, and their first and last business date."""
+    """The number of training examples, and their first and last business date."""
 
     orders: int
     first: dt.date

@@ -1,4 +1,4 @@
-"""`globolatte azureml …`: what a person does with the Azure ML workspace beside the graph."""
+"""`globolatte azureml …`: what a person does with the Azure ML workspace outside the graph."""
 
 import shutil
 from functools import partial
@@ -81,7 +81,7 @@ def score_batch(questions: Path, out: Path) -> None:
         raise UserError(f"{out} is there already; name a file that is not")
     champion, states = ml_of(settings).model(CHAMPION), states_of(settings)
     if champion is None or not states.is_published:
-        raise UserError("there is no champion with customer states to ask; run `globolatte run`")
+        raise UserError("there is no champion with customer states; run `globolatte run`")
     name = batch.deploy(workspace, champion, states.current())
     answers = batch.score(workspace, questions, settings.azureml_folder / "batch", click.echo)
     (shutil.copytree if answers.is_dir() else shutil.copyfile)(answers, out)

@@ -1,6 +1,6 @@
-"""`globolatte bench`: us and the reference side by side, in one run; prints ratios.
+"""`globolatte bench`: the platform and the reference side by side, in one run; prints ratios.
 
-`globolatte bench model` sets the preference model beside its peers and the best possible answer.
+`globolatte bench model` compares the preference model with other models and with the best possible prediction.
 """
 
 import sys
@@ -50,7 +50,7 @@ BENCHMARKS: dict[str, Callable[[Settings, int], Iterable[Row]]] = {
     "training": lambda *_: speed.training_rows(),
     "demo": lambda settings, _: passes.demo_rows(settings),
 }
-"""By name: what a home is measured with, and how many orders dbt is to build."""
+"""By name: the measurement of a home, which also gets the number of orders that dbt builds."""
 
 
 def run_benchmarks(what: str, *, as_json: bool, orders: int) -> int:
@@ -97,7 +97,7 @@ def parsed_sizes(sizes: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def bench_model(seeds: Sequence[int], sizes: Sequence[tuple[int, int]], chains: Sequence[str], *, as_json: bool) -> int:
-    """Prints what everyone reached; 0 if the goals were met and every peer was beaten beyond chance, else 1."""
+    """Prints all results; returns 0 if the goals were met and every peer was beaten beyond chance, else 1."""
     console, progress = Console(), Console(stderr=True)
     done: list[Summary] = []
     missing: dict[str, str] = {}

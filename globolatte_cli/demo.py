@@ -1,4 +1,4 @@
-"""`globolatte demo`: two simulated years through the whole graph, and what becomes of a corrected and of a broken file.
+"""`globolatte demo`: two simulated years through the whole graph, then a corrected and a broken file.
 
 The chapters with the online endpoint are in `demo_online.py`.
 """
@@ -58,7 +58,7 @@ def demo() -> None:
     _heading(console, "What to open")
     console.print(
         "`make dev` opens the Dagster UI: the lineage graph, each day's load, the evaluation's plots, every check.\n"
-        "`.venv/bin/globolatte recommend --customer C0001 --region Canada --weather Snowy` asks for a customer of your choice.\n"
+        "`.venv/bin/globolatte recommend --customer C0001 --region Canada --weather Snowy` ranks products for any customer.\n"
         "`.venv/bin/globolatte endpoints start` brings the endpoint back; it was stopped, so that nothing is left running."
     )
     console.print(f"State: {settings.home}   [dim]{time.monotonic() - started:.0f} s in all[/]", highlight=False)
@@ -102,7 +102,7 @@ def _regulars(truth: Truth) -> list[tuple[str, str]]:
 
 
 def _question(settings: Settings) -> dict[str, str]:
-    """What the endpoint is asked: the first regular's next order."""
+    """The request to the endpoint: the first regular's next order."""
     customer, unit = _regulars(Truth.load(settings.home / "truth"))[0]
     return {"customer_id": customer, "region": unit, "weather": WEATHERS[0]}
 
@@ -158,12 +158,12 @@ def _break_a_file(settings: Settings, console: Console) -> None:
     console.print(f"{file['path']}: delivered again without the column quantity", highlight=False)
     _run_and_compare(settings, console, file, before)
     _deliver(settings, file, landed)
-    console.print("The business unit mends the file and delivers it once more:")
+    console.print("The business unit corrects the file and delivers it once more:")
     _run_and_compare(settings, console, file, before)
 
 
 def _deliver(settings: Settings, file: dict[str, Any], rows: pd.DataFrame) -> None:
-    """Writes a file as an upload appears: all at once."""
+    """Writes a file so that it appears all at once, like an upload."""
     write_text(settings.landing_folder / file["path"], rows.to_csv(index=False, lineterminator="\n"))
 
 

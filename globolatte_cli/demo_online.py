@@ -1,4 +1,4 @@
-"""The demo's last chapters: the champion goes online, the customers change, and a new champion takes over while it is asked."""
+"""The demo's last chapters: the champion is deployed, customers change, and a new champion takes over while requests are answered."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ ANSWERS_SHOWN = 3
 
 
 def go_online(settings: Settings, console: Console, question: dict[str, Any]) -> None:
-    """Deploys the champion and asks it one question, in the form of a batch."""
+    """Deploys the champion and sends it one request, in the form of a batch."""
     deploy(settings)
     endpoint = local_endpoint(settings)
     console.print(
@@ -45,58 +45,58 @@ def go_online(settings: Settings, console: Console, question: dict[str, Any]) ->
 
 
 @dataclass
-class Asked:
-    """What became of many questions: answers by model version, and what went wrong."""
+class Outcomes:
+    """The outcomes of many requests: answers by model version, and failures."""
 
     answers: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
 
 
 @contextmanager
-def asking(endpoint: LocalEndpoint, question: dict[str, Any]) -> Iterator[Asked]:
-    """Asks again and again in the background until the block ends."""
-    asked, done = Asked(), threading.Event()
+def continuous_requests(endpoint: LocalEndpoint, question: dict[str, Any]) -> Iterator[Outcomes]:
+    """Sends requests in the background until the block ends."""
+    outcomes, done = Outcomes(), threading.Event()
 
-    def ask() -> None:
+    def send() -> None:
         while not done.wait(SECONDS_BETWEEN_QUESTIONS):
             try:
-                asked.answers[endpoint.score([question])["model_version"]] += 1
+                outcomes.answers[endpoint.score([question])["model_version"]] += 1
             except EndpointError as error:
-                asked.failures.append(str(error))
+                outcomes.failures.append(str(error))
 
-    thread = threading.Thread(target=ask, name="demo-questions")
+    thread = threading.Thread(target=send, name="demo-questions")
     thread.start()
     try:
-        yield asked
+        yield outcomes
     finally:
         done.set()
         thread.join()
 
 
 def customers_change(settings: Settings, console: Console, question: dict[str, Any]) -> None:
-    """A month with a new product, delivered at once; the pass finds it out, retrains, and the endpoint follows under load."""
+    """Delivers a month with a new product at once; the pass detects it, retrains, and the endpoint gets the new champion under load."""
     before = ml_of(settings).model(CHAMPION)
     written = continue_into(settings.home, Scenario.PRODUCT_LAUNCH, days=CHANGED_DAYS)
     console.print(
         f"A product is launched, and {CHANGED_DAYS} days of sales with it are delivered: {written.orders:,} orders in "
-        f"{written.sales_files:,} files. Meanwhile the endpoint is asked {1 / SECONDS_BETWEEN_QUESTIONS:.0f} times a second.",
+        f"{written.sales_files:,} files. Meanwhile the endpoint gets {1 / SECONDS_BETWEEN_QUESTIONS:.0f} requests a second.",
         highlight=False,
     )
     started = time.monotonic()
-    with asking(local_endpoint(settings), question) as asked:
+    with continuous_requests(local_endpoint(settings), question) as outcomes:
         print_summary(console, execute_pass(settings), time.monotonic() - started)
     if before is not None:
         console.print(_windows(settings, before.version))
-    versions = ", ".join(f"{count:,} by version {version}" for version, count in sorted(asked.answers.items()))
+    versions = ", ".join(f"{count:,} by version {version}" for version, count in sorted(outcomes.answers.items()))
     console.print(
-        f"{asked.answers.total():,} questions answered while that went on: {versions}; {len(asked.failures)} failed."
+        f"{outcomes.answers.total():,} requests answered in the meantime: {versions}; {len(outcomes.failures)} failed."
     )
-    for failure in sorted(set(asked.failures))[:ANSWERS_SHOWN]:
+    for failure in sorted(set(outcomes.failures))[:ANSWERS_SHOWN]:
         console.print(f"  {failure}", markup=False, highlight=False)
 
 
 def _windows(settings: Settings, version: str) -> Table:
-    """What monitoring said of the old champion."""
+    """What monitoring found about the old champion."""
     warehouse = warehouse_of(settings)
     where = {"model_version": version}
     drift = warehouse.read(
@@ -132,5 +132,5 @@ def _windows(settings: Settings, version: str) -> Table:
 
 
 def go_offline(settings: Settings) -> None:
-    """Stops the endpoint: a demo leaves no process behind."""
+    """Stops the endpoint, so that the demo leaves no process behind."""
     local_endpoint(settings).stop()

@@ -1,4 +1,4 @@
-"""`globolatte dev`: becomes `dagster dev`, the UI and the daemon, on this deployment's state; drift reports are served beside it."""
+"""`globolatte dev`: runs `dagster dev`, the UI and the daemon, on this deployment's state, and serves the drift reports."""
 
 import os
 import signal

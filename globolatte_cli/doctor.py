@@ -30,7 +30,7 @@ REFERENCE_FILES = ("business_units.csv", "products.csv", "customers.csv")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: fine, or in need of the remedy."""
+    """The result of one check: fine, or the remedy."""
 
     name: str
     fine: bool
@@ -73,7 +73,7 @@ def _event_queue(settings: Settings) -> Finding:
     events = environment.event_queue_of(settings)
     waiting, poisoned = events.lengths()
     state = f"{events.describe()}: about {waiting:,} messages, {poisoned:,} in its poison queue"
-    return Finding("event queue", poisoned == 0, state, "read their reasons, mend the cause, then delete them")
+    return Finding("event queue", poisoned == 0, state, "read their reasons, correct the cause, then delete them")
 
 
 def _warehouse(settings: Settings) -> Finding:
@@ -114,7 +114,7 @@ CHECKS = (_python, _packages, _manifest, _landing, _event_queue, _warehouse, _ml
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Looks at everything; a check that breaks is a finding, not the end."""
+    """Runs all checks; a check that raises is a finding and does not end the others."""
     prepare_home(settings)
     for check in CHECKS:
         try:
@@ -127,7 +127,7 @@ def settings_table(settings: Settings) -> dict[str, tuple[str, str]]:
     """Each setting's variable with its value and meaning; those of Azure ML are left out while one that it needs is missing."""
     groups: list[BaseSettings] = [settings]
     if settings.ml is MLKind.AZUREML:
-        with suppress(MissingSettingError, ValidationError):  # the findings tell
+        with suppress(MissingSettingError, ValidationError):  # the findings report it
             groups.append(AzureMLSettings.from_environment())
     return {
         variable(type(group), name): (shown(getattr(group, name)), " ".join(str(field.description).split()))

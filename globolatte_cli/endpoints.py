@@ -25,7 +25,7 @@ NOTHING_DEPLOYED = "Nothing is deployed yet: `globolatte endpoints deploy`, or t
 
 @click.group()
 def endpoints() -> None:
-    """The online endpoint: POST /score on 127.0.0.1, kept by a supervisor.
+    """The online endpoint: POST /score on 127.0.0.1, kept running by a supervisor.
 
     The key is in endpoints/key, or GLOBOLATTE_ENDPOINT_KEY.
     """
@@ -35,9 +35,7 @@ def local_endpoint(settings: Settings) -> LocalEndpoint:
     """The endpoint. Raises `UserError` if it is not on this machine."""
     endpoint = endpoint_of(settings) if settings.ml is MLKind.LOCAL else None
     if not isinstance(endpoint, LocalEndpoint):
-        raise UserError(
-            f"GLOBOLATTE_ML={settings.ml}: that endpoint is not kept on this machine; set GLOBOLATTE_ML=local"
-        )
+        raise UserError(f"GLOBOLATTE_ML={settings.ml}: that endpoint is not on this machine; set GLOBOLATTE_ML=local")
     return endpoint
 
 
@@ -57,7 +55,7 @@ def serve() -> None:
 @endpoints.command("deploy")
 def deploy_champion() -> None:
     """Put the champion behind the endpoint, blue/green: the job `deploy`."""
-    from globolatte_cli.run_pass import deploy  # loads all assets, which the other commands do without
+    from globolatte_cli.run_pass import deploy  # loads all assets; other commands do not need them
 
     settings = Settings()
     deploy(settings)
@@ -131,7 +129,7 @@ def show(state: ObservedState, console: Console) -> None:
 
 
 def _answers(item: ObservedDeployment) -> str:
-    """How many answers were logged since the process started, and how many were not."""
+    """How many answers were logged since the process started, and how many could not be."""
     log = item.status.get("prediction_log") or {}
     lost = log.get("dropped", 0) + log.get("failed", 0)
     return f"{log.get('written', 0):,}" + (f" [red]({lost:,} not logged)[/]" if lost else "")

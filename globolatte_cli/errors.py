@@ -1,4 +1,4 @@
-"""Which exceptions are known errors, to be shown as one line, and which are faults of ours, to be shown whole."""
+"""Which exceptions are known errors, shown as one line, and which are bugs, shown with their traceback."""
 
 from pydantic import ValidationError
 
@@ -11,7 +11,7 @@ from resources.warehouse.warehouse import WarehouseBusyError, WarehouseUnusableE
 
 
 class UserError(Exception):
-    """Something a person can mend. The message names the thing, the fault and the remedy."""
+    """An error that a person can correct. The message names the thing, the fault and the remedy."""
 
 
 KNOWN_ERRORS = (

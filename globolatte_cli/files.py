@@ -1,6 +1,6 @@
-"""`globolatte quarantine …`, `globolatte ledger …`, `globolatte retract`: what became of files, and what a person wants done.
+"""`globolatte quarantine …`, `globolatte ledger …`, `globolatte retract`: the status of files, and steps that people request.
 
-A step is recorded first; then the ingest job does it for exactly that file's partition, as a sensor would have it done.
+A step is recorded first; then the ingest job does it for exactly that file's partition, as in a run requested by a sensor.
 """
 
 import getpass
@@ -40,7 +40,7 @@ NOTE = click.option("--note", help="Why, for the record.")
 
 @click.group()
 def quarantine() -> None:
-    """Rows that were not certain enough to be loaded, and files that are held: see them, mend them, put them back.
+    """Rows that could not be loaded, and files that are held: list, correct and release them.
 
     PATH is the file's path in the landing zone, such as sales/usa/2024/01/31/sales.csv.
     """
@@ -118,7 +118,7 @@ def _rows(path: str | None) -> pa.Table:
 
 
 def landing_path(given: str) -> str:
-    """The path within the landing zone, also where somebody gave the file's own path in the landing folder."""
+    """The path within the landing zone; a path of the file on this machine is converted to it."""
     settings = Settings()
     file = Path(given).resolve()
     if settings.landing is LandingKind.FOLDER and file.is_relative_to(settings.landing_folder.resolve()):
@@ -131,7 +131,7 @@ def landing_path(given: str) -> str:
 @click.option(
     "--rows",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Exported rows, corrected, to put in the place of the quarantined ones.",
+    help="Exported rows, corrected, to replace the quarantined ones.",
 )
 @NOTE
 def release(path: str, rows: Path | None, note: str | None) -> None:
@@ -203,8 +203,8 @@ def show_ledger(path: str, *, as_json: bool) -> None:
 
 
 def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Table | None = None) -> None:
-    """Records a step, and has the ingest job do it. Raises `UserError` if it makes no sense or could not be done."""
-    from globolatte_cli.run_pass import opened_pass  # loads all assets, which listing does without
+    """Records a step and runs the ingest job to do it. Raises `UserError` if it is not possible or fails."""
+    from globolatte_cli.run_pass import opened_pass  # loads all assets, which listing does not need
 
     settings = Settings()
     with warehouse_of(settings).transaction() as transaction:
@@ -232,10 +232,10 @@ def print_table(
     others: str = "",
     total: int | None = None,
 ) -> None:
-    """Prints these columns of rows for people, values as they are.
+    """Prints these columns of rows for people, values unchanged.
 
-    A mapping has what to call a column. Of more than `SHOWN` rows the first, if `others` says by what the others are seen; `total`
-    is how many there are, if not all are in `rows`.
+    A mapping gives the columns other headings. Prints only the first `SHOWN` rows if `others` says how to see the others; `total` is
+    the number of rows, if not all are in `rows`.
     """
     names = columns.values() if isinstance(columns, Mapping) else columns
     table = Table(*(Column(name, overflow="fold") for name in names), box=SIMPLE_HEAD)

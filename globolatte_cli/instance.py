@@ -32,7 +32,7 @@ EVENT_BATCH_SIZE = "500"
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Makes the state folders and Dagster's instance configuration, and hands the settings on to child processes."""
+    """Makes the state folders and Dagster's instance configuration, and passes the settings to child processes."""
     for folder in (settings.home, settings.landing_folder, settings.dagster_folder):
         folder.mkdir(parents=True, exist_ok=True)
     configuration = settings.dagster_folder / "dagster.yaml"

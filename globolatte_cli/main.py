@@ -15,14 +15,14 @@ COMMANDS = {
     "demo": ("demo", "Simulate two years, run everything, and show what came of it."),
     "dev": ("dev", "Start the Dagster UI with sensors and automation on."),
     "doctor": ("doctor", "Print what is configured, reachable and missing, with remedies."),
-    "endpoints": ("endpoints", "The online endpoint: POST /score on 127.0.0.1, kept by a supervisor."),
+    "endpoints": ("endpoints", "The online endpoint: POST /score on 127.0.0.1, kept running by a supervisor."),
     "explain": ("recommend", "Say why a customer's first recommendation is first, and what would turn it."),
     "ledger": ("files", "The load ledger: every version of every file, and what became of it."),
     "models": ("models", "Models: approve or reject what training made."),
     "prepare": ("prepare", "Prepare dbt's manifest, which the definitions are loaded from."),
     "quarantine": (
         "files",
-        "Rows that were not certain enough to be loaded, and files that are held: see them, mend them, put them back.",
+        "Rows that could not be loaded, and files that are held: list, correct and release them.",
     ),
     "recommend": ("recommend", "Rank the products that a customer will want next."),
     "retract": ("files", "Take a file's rows out of the tables; the ledger says so."),
@@ -32,7 +32,7 @@ COMMANDS = {
     ),
     "simulate": ("simulate", "Write a coffee chain's sales files, and beside them the truth about its customers."),
 }
-"""Each command's module in this package, which has it under the command's name, and the first sentence of its help."""
+"""By command: its module in this package, whose attribute of the same name it is, and the first sentence of its help."""
 
 
 class LazyGroup(click.Group):
@@ -41,7 +41,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The called command itself, in place of its entry in the list."""
+        """The called command itself, instead of its entry in the list."""
         name, listed, rest = super().resolve_command(ctx, args)
         return name, loaded(name) if name and listed else listed, rest
 
@@ -76,7 +76,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except Exception as error:
-        from globolatte_cli.errors import KNOWN_ERRORS, message_of  # imports Dagster, which `--help` does without
+        from globolatte_cli.errors import KNOWN_ERRORS, message_of  # imports Dagster; `--help` does not need it
 
         if not isinstance(error, KNOWN_ERRORS):
             raise

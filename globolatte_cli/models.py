@@ -1,4 +1,4 @@
-"""`globolatte models approve|reject`: records a person's decision, and has the verdict given again."""
+"""`globolatte models approve|reject`: records a person's decision, and makes the verdict again."""
 
 import click
 from rich.console import Console
@@ -37,7 +37,7 @@ def reject(version: str, by: str, why: str) -> None:
 
 
 def decide(version: str, by: str, why: str, *, approved: bool) -> None:
-    """Records the decision. Raises `UserError` for a version that is neither challenger nor champion, and for empty words."""
+    """Records the decision. Raises `UserError` for a version that is neither challenger nor champion, and for an empty name or reason."""
     if not by.strip() or not why.strip():
         raise UserError("--by and --why must say something; name the person and the reason")
     settings, console = Settings(), Console()
@@ -53,7 +53,7 @@ def decide(version: str, by: str, why: str, *, approved: bool) -> None:
     console.print(f"Version {version}: {sign_off}")
     challenger = ml.model(CHALLENGER)
     if challenger is not None and challenger.version == version:
-        from globolatte_cli.run_pass import promote  # loads all assets, which a refusal does without
+        from globolatte_cli.run_pass import promote  # loads all assets, which a refusal does not need
 
         promote(settings)
         champion = ml.model(CHAMPION)

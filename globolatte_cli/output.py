@@ -1,4 +1,4 @@
-"""What commands print: JSON for programs, tables for people, and nothing of what libraries and child processes print meanwhile."""
+"""The output of commands: JSON for programs, tables for people, without the output of libraries and child processes."""
 
 import os
 import sys
@@ -25,7 +25,7 @@ def numbers(name: str) -> Column:
 
 @contextmanager
 def quiet(log_file: Path) -> Iterator[Console]:
-    """Sends standard output and error of this process and its children to `log_file`; gives a console on the real one.
+    """Redirects standard output and error of this process and its children to `log_file`; yields a console on the real output.
 
     Done on the file descriptors, so that C libraries and subprocesses are covered too.
     """

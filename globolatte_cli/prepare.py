@@ -14,7 +14,7 @@ from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
 from resources.settings.settings import Settings
 
 SOURCES = ("dbt_project.yml", "profiles.yml", "models", "macros", "tests")
-"""What the manifest is made from."""
+"""The files that the manifest is made from."""
 
 
 ADAPTER = re.compile(rb'"adapter_type": ?"(\w+)"')
@@ -43,9 +43,9 @@ def prepare() -> None:
 
 
 def prepare_manifest() -> None:
-    """Runs `dbt parse`, and writes where each column comes from, from SQL that dbt compiled for no warehouse at all.
+    """Runs `dbt parse`, and writes each column's lineage, from SQL that dbt compiled without connecting to a warehouse.
 
-    Raises `UserError` with dbt's words if the project does not parse.
+    Raises `UserError` with dbt's message if the project does not parse.
     """
     prepare_home(Settings())
     target = DBT_PROJECT_FOLDER / "target"

@@ -1,6 +1,6 @@
 """`globolatte recommend` and `globolatte explain`: one customer's ranking, and why its first product is first.
 
-The ranking comes from the online endpoint if it is up, else it is scored in this process, as the explanation always is.
+The ranking comes from the online endpoint if it is up, else from this process; the explanation always comes from this process.
 """
 
 import datetime as dt
@@ -158,23 +158,23 @@ def from_endpoint(settings: Settings, question: dict[str, Any]) -> dict[str, Any
     if not endpoint.is_up():
         return None
     try:
-        said = endpoint.score([question])
+        answer = endpoint.score([question])
     except EndpointError as error:
-        if not endpoint.is_up():  # it went down just now
+        if not endpoint.is_up():  # it stopped just now
             return None
         raise UserError(str(error).removeprefix("requests[0].")) from error
-    served_by = f"endpoint {endpoint.observed().url}/score, deployment {said['deployment']}"
-    versions = {name: said[name] for name in ("model_version", "state_version")}
-    return {**said["recommendations"][0], **versions, "served_by": served_by}
+    served_by = f"endpoint {endpoint.observed().url}/score, deployment {answer['deployment']}"
+    versions = {name: answer[name] for name in ("model_version", "state_version")}
+    return {**answer["recommendations"][0], **versions, "served_by": served_by}
 
 
 def as_document(found: Explained) -> dict[str, Any]:
     """An explanation as JSON values."""
     answer, first = found.recommendation, found.recommendation.ranked[0]
-    said = document(answer, 0)
+    explained = document(answer, 0)
     names = ("prediction_id", "customer_id", "business_unit", "weather", "date")
     return {
-        **{name: said[name] for name in names},
+        **{name: explained[name] for name in names},
         "model_version": answer.model_version,
         "product": first.product_name,
         "probability": first.probability,

@@ -1,4 +1,4 @@
-"""A small web server for the folder of reports: the links in the UI lead here, since browsers follow no file:// link from a page."""
+"""A small web server for the folder of reports, for the links in the UI: browsers do not follow file:// links from a page."""
 
 import os
 import subprocess
@@ -21,12 +21,12 @@ GONE = (
 
 
 class Pages(SimpleHTTPRequestHandler):
-    """Files of a folder, read only. Requests under other names than this machine's are refused: pages elsewhere could send them."""
+    """Files of a folder, read only. Requests under other host names than this machine's are refused: foreign pages could send them."""
 
     protocol_version = "HTTP/1.1"
 
     def send_head(self) -> Any:
-        """The answer's head, and the file behind it."""
+        """The headers of the answer, and the opened file."""
         if urlsplit(f"//{self.headers.get('Host', '')}").hostname not in THIS_MACHINE:
             self.send_error(HTTPStatus.FORBIDDEN, "Ask this machine by its own name, such as 127.0.0.1")
             return None
@@ -37,7 +37,7 @@ class Pages(SimpleHTTPRequestHandler):
         super().send_error(code, message, GONE if code == HTTPStatus.NOT_FOUND else explain)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
-        """Says nothing: the terminal belongs to Dagster."""
+        """Prints nothing: the terminal is Dagster's."""
 
 
 def server(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
@@ -47,15 +47,15 @@ def server(folder: Path, host: str, port: int) -> ThreadingHTTPServer:
 
 
 def start_beside_this_process(folder: Path, url: str) -> str | None:
-    """Serves `folder` at `url` from a process that ends with this one; none if that went well, else the reason for people."""
+    """Serves `folder` at `url` from a process that ends with this one; returns none, or the reason if it could not be started."""
     parts = urlsplit(url)
     if parts.hostname not in THIS_MACHINE or parts.scheme != "http" or parts.path:
         return f"reports are linked to {url}, which is not served from here; see docs/ui.md"
     command = [sys.executable, "-m", __name__, str(folder), parts.hostname, str(parts.port or 80), str(os.getpid())]
     started = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     with cast("IO[str]", started.stdout) as answer:
-        said = answer.readline().strip()
-    return said.removeprefix("ready") or None
+        reported = answer.readline().strip()
+    return reported.removeprefix("ready") or None
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""`globolatte run`: one headless pass. It asks the functions that the daemon's sensors ask, does what they request, and reports it."""
+"""`globolatte run`: one headless pass. It calls the functions of the daemon's sensors, does what they request, and reports it."""
 
 import time
 from collections.abc import Collection, Iterator, Mapping
@@ -43,7 +43,7 @@ from resources.environment import clock_of, endpoint_of, landing_of, ml_of, pred
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from sensors.automation import HeadlessAutomation
-from sensors.landing import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags
+from sensors.landing import REQUESTED_BY_A_PERSON, Backlog, listing_of, look, range_tags
 from sensors.outstanding import latest_places, lost_work
 from sensors.retraining import retraining_rules, training_is_under_way, training_situation
 from sensors.run_health import PROCESS_TAG, fail_dead_runs, free_slots_of_finished_runs, this_process
@@ -59,8 +59,8 @@ FLOW = (
     (RECOMMEND, "Recommendations"),
     (MEASURE_CAMPAIGNS, "Campaign results"),
 )
-"""The jobs whose assets automation requests, in the order in which data flows, each with what people read of it. Whether to train is
-decided once monitoring has seen the new data, and before customers are scored; a new champion is compared at once."""
+"""The jobs whose assets automation requests, in the order in which data flows, each with its text for people. Whether to train is
+decided after monitoring has evaluated the new data and before customers are scored; a new champion is compared at once."""
 
 
 # What a pass did -------------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ decided once monitoring has seen the new data, and before customers are scored; 
 
 @dataclass
 class PassReport:
-    """What a pass did: kept while it runs."""
+    """What a pass did, updated while it runs."""
 
     files_loaded: int = 0
     files_refused: list[tuple[str, str]] = field(default_factory=list)
@@ -82,7 +82,7 @@ class PassReport:
     complaints: list[str] = field(default_factory=list)
 
     def add(self, load: LoadReport) -> None:
-        """Counts what a load did."""
+        """Adds the counts of a load."""
         self.files_loaded += len(load.loaded)
         self.files_refused += load.refused
         self.files_held += load.held
@@ -119,7 +119,7 @@ def print_summary(console: Console, report: PassReport, seconds: float) -> None:
 
 
 class Pass:
-    """One pass: it looks, does what is requested, and keeps count."""
+    """One pass: finds what is requested, does it, and counts the results."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, console: Console) -> None:
         self.settings, self.instance, self.console = settings, instance, console
@@ -139,16 +139,16 @@ class Pass:
 
     @cached_property
     def automation(self) -> HeadlessAutomation:
-        """The automation conditions, and what they have seen before."""
+        """The automation conditions and their cursor."""
         return HeadlessAutomation(self.definitions, self.instance, self.settings.home / "automation_cursor.json")
 
     def look(self) -> Backlog:
-        """What is to be done in the landing zone."""
+        """What is to be done for the landing zone."""
         listing = listing_of(self.landing)
-        return look(self.instance, self.settings, listing, self.warehouse, self.clock, ASKED_BY_A_PERSON)
+        return look(self.instance, self.settings, listing, self.warehouse, self.clock, REQUESTED_BY_A_PERSON)
 
     def run(self, backlog: Backlog) -> PassReport:
-        """Everything that is to be done; `backlog` is what a look found."""
+        """Does everything that is to be done; `backlog` is what a look found."""
         self._load(backlog)
         self._follow()
         if self.ml.model(CHAMPION) is None:
@@ -160,7 +160,7 @@ class Pass:
         return self.report
 
     def _load(self, backlog: Backlog) -> None:
-        """What the landing sensor would request: reference data first, since sales are validated by them."""
+        """Does what the landing sensor would request: reference data first, since sales are validated with it."""
         never_loaded = len(latest_places(self.instance, REFERENCE_ASSETS.values())) < len(REFERENCE_ASSETS)
         if backlog.pending.reference or never_loaded:
             self.job(LOAD_REFERENCE_DATA, "Reference data")
@@ -180,7 +180,7 @@ class Pass:
             )
 
     def ingest(self, load: LoadRange) -> None:
-        """Loads a unit's range of dates, and does what people asked for of it."""
+        """Loads a unit's range of dates, and does the steps requested for it."""
         days = (load.last - load.first).days + 1
         label = (
             f"Sales {load.folder}: {len(load.files):,} files"
@@ -194,7 +194,7 @@ class Pass:
                 self.report.add(report)
 
     def _follow(self) -> None:
-        """What the automation sensor, the run-health sensor and the retraining sensor would request, until nothing is."""
+        """Does what the automation, run-health and retraining sensors would request, until nothing is requested any more."""
         pending = self._requested()
         while True:
             before = len(self.report.steps)
@@ -213,9 +213,9 @@ class Pass:
             pending |= self._requested()
 
     def _requested(self) -> set[dg.AssetKey]:
-        """The assets that follow new data, or were left behind; checks that are requested are evaluated at once, by the way.
+        """The assets that follow new data or are behind their inputs; also evaluates requested checks at once.
 
-        What was found behind is requested once for each state of its inputs: where making it again does not mend it, the pass ends.
+        An asset that is behind is requested once for each state of its inputs. If making it again does not help, the pass ends.
         """
         requested = self.automation.evaluate()
         if requested.checks:
@@ -233,7 +233,7 @@ class Pass:
         return {key for key in requested.assets if self._can_be_made(key, requested.assets)} | lost
 
     def _can_be_made(self, key: dg.AssetKey, requested: Collection[dg.AssetKey]) -> bool:
-        """Whether an asset needs no champion, or there is one: a verdict that promoted nobody counts as new data too."""
+        """Whether an asset needs no champion or there is one. Needed because a verdict without a promotion also counts as new data."""
         graph = self.definitions.resolve_asset_graph()
         if self.ml.model(CHAMPION) is not None:
             return True
@@ -245,7 +245,7 @@ class Pass:
         return set(self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys)
 
     def _make(self, job: str, label: str, keys: set[dg.AssetKey]) -> None:
-        """Makes these assets of a job. Where monitoring fails, the pass goes on: customers wait for recommendations, not for reports."""
+        """Makes these assets of a job. If monitoring fails the pass goes on: recommendations are more urgent than reports."""
         try:
             self.job(job, label, assets=keys)
         except UserError as error:
@@ -254,7 +254,7 @@ class Pass:
             self.report.complaints.append(str(error))
 
     def _train_if_needed(self, label: str) -> bool:
-        """Trains if the decision says so, once in a pass; whether it did."""
+        """Trains if the decision says so, at most once in a pass; returns whether it did."""
         if self.report.training_reason is not None or training_is_under_way(self.instance):
             return False
         situation = training_situation(self.instance, self.warehouse, self.ml)
@@ -274,7 +274,7 @@ class Pass:
         self.report.complaints.append(f"nothing can be recommended: the first model was refused{reasons}")
 
     def _check(self) -> None:
-        """Evaluates the checks of raw data. What only warns stands in the UI; people are told of errors."""
+        """Evaluates the checks of raw data and reports errors; warnings are only shown in the UI."""
         result = self._execute(CHECK_RAW_DATA)
         if not result.success:
             raise UserError(_failure(CHECK_RAW_DATA, result, self.settings))
@@ -292,7 +292,7 @@ class Pass:
         config: Mapping[str, Any] | None = None,
         assets: Collection[dg.AssetKey] | None = None,
     ) -> dg.ExecuteInProcessResult:
-        """Runs a job, or those `assets` of it, to its end, with progress; `config` is its assets' by node.
+        """Runs a job, or these `assets` of it, to its end, with progress; `config`: the configuration of its assets by node.
 
         Raises `UserError` with what failed and why.
         """
@@ -338,7 +338,7 @@ class Pass:
 
 
 def _failure(job: str, result: dg.ExecuteInProcessResult, settings: Settings) -> str:
-    """What failed and why, in the words of the first step that failed."""
+    """What failed and why: the message of the first step that failed."""
     for event in result.all_events:
         if event.is_step_failure and event.step_failure_data.error is not None:
             error = event.step_failure_data.error
@@ -358,7 +358,7 @@ def _log_file(settings: Settings) -> Path:
 
 @contextmanager
 def opened_pass(settings: Settings) -> Iterator[Pass]:
-    """A pass over this deployment; what a killed one left behind is cleared away first."""
+    """A pass over this deployment. First cleans up what a killed pass left."""
     ensure_manifest()
     with open_instance(settings) as instance, quiet(_log_file(settings)) as console:
         dead = fail_dead_runs(instance)
@@ -384,12 +384,12 @@ def execute_pass(settings: Settings) -> PassReport:
 
 
 def deploy(settings: Settings) -> None:
-    """Puts the champion behind the online endpoint, with progress. Raises `UserError` if that fails."""
+    """Deploys the champion to the online endpoint, with progress. Raises `UserError` if that fails."""
     run_job(settings, DEPLOY, "Champion behind the endpoint")
 
 
 def promote(settings: Settings) -> None:
-    """Has the verdict on the challenger given again, with progress. Raises `UserError` if that fails."""
+    """Makes the verdict on the challenger again, with progress. Raises `UserError` if that fails."""
     run_job(settings, PROMOTE, "Verdict on the challenger")
 
 

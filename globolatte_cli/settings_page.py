@@ -1,4 +1,4 @@
-"""The page docs/settings.md, written from the settings themselves: `python -m globolatte_cli.settings_page > docs/settings.md`."""
+"""Writes the page docs/settings.md from the settings: `python -m globolatte_cli.settings_page > docs/settings.md`."""
 
 from pydantic import BaseModel
 
@@ -29,8 +29,8 @@ SECTIONS: dict[str, tuple[type[BaseModel], str]] = {
 def page() -> str:
     """The page's text."""
     parts = [HEAD, TABLE, _rows(Settings, list(Settings.__annotations__))]
-    for title, (settings, said) in SECTIONS.items():
-        introduction = f"{said}\n\n" if said else ""
+    for title, (settings, text) in SECTIONS.items():
+        introduction = f"{text}\n\n" if text else ""
         parts += [f"\n## {title}\n\n", introduction, TABLE, _rows(settings, list(settings.model_fields))]
     return "".join(parts)
 

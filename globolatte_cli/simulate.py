@@ -77,7 +77,7 @@ def simulate(
 
 @contextmanager
 def writing(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Shows progress; gives what reports how many files of how many are written. What people can mend becomes a `UserError`."""
+    """Shows progress; yields the callback for the number of written and of all files. Errors that people can correct become `UserError`."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("Simulating", total=None)

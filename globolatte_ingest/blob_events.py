@@ -1,4 +1,4 @@
-"""What a message of the event queue says: which blob was written. Pure: no queue is touched here, no blob opened.
+"""Reads messages of the event queue: which blob was written. Pure: it touches no queue and opens no blob.
 
 Event Grid writes one event into each message, in its own schema or as a CloudEvent, as base64 or plain JSON.
 """
@@ -21,7 +21,7 @@ SUBJECT = "/blobServices/default/containers/"
 
 
 class UnreadableEventError(ValueError):
-    """A message that is no event that we know; says why."""
+    """The message is not an event of a known form; the text says why."""
 
 
 def blob_written(text: str) -> tuple[str, LandedFile] | None:
@@ -64,7 +64,7 @@ def _json(text: str) -> Any:
 
 
 def _place(subject: object, url: object) -> tuple[str, str]:
-    """Container and path. The subject names both; the address, percent-encoded, is the surer source of odd characters."""
+    """Container and path. The subject names both, but the percent-encoded address is more reliable for unusual characters."""
     if not isinstance(subject, str) or not subject.startswith(SUBJECT):
         raise UnreadableEventError(f"subject {str(subject)[:100]!r} does not name a blob")
     container, _, path = subject.removeprefix(SUBJECT).partition("/blobs/")

@@ -1,4 +1,4 @@
-"""Which unit has not delivered which day: the policy, the decision, and the one query it needs."""
+"""Missing deliveries, by unit and day: the policy, the decision, and the one query that it needs."""
 
 import datetime as dt
 from collections import defaultdict
@@ -17,7 +17,7 @@ class DeliveryPolicy:
     """When a unit's day is overdue, how far back that is watched, and how much it matters.
 
     A business date is due `hours` after it has ended where the unit is. Nothing before `first_business_date` is expected, and
-    nothing more than `days` before the last date that is due: what is older was reported when it was young.
+    nothing more than `days` before the last date that is due: older dates were reported when they became overdue.
     """
 
     first_business_date: dt.date
@@ -39,7 +39,7 @@ class DeliveryPolicy:
 
 @dataclass(frozen=True)
 class UnitDeliveries:
-    """What the ledger has of one unit's recent dates. `refused`: something came, and none of it could be loaded."""
+    """What the ledger has for one unit's recent dates. `refused`: dates with files of which none could be loaded."""
 
     folder: str
     time_zone: str
@@ -49,7 +49,7 @@ class UnitDeliveries:
 
 @dataclass(frozen=True)
 class Missing:
-    """A unit's overdue dates, the earliest first; `refused` are those of which a file came that could not be loaded."""
+    """A unit's overdue dates, the earliest first; `refused` are those for which a file arrived that could not be loaded."""
 
     folder: str
     dates: tuple[dt.date, ...]
@@ -88,7 +88,7 @@ group by units.folder, units.time_zone, ledger.business_date
 
 
 def recent_deliveries(transaction: Transaction, policy: DeliveryPolicy, now: dt.datetime) -> dict[str, UnitDeliveries]:
-    """What the ledger has of every unit's watched dates, by landing folder. Reads the watched dates only, whatever the history."""
+    """What the ledger has for every unit's watched dates, by landing folder. Reads only the watched dates, however long the history is."""
     since = min(policy.last_due(now, "UTC"), now.date()) - dt.timedelta(days=policy.days + 1)
     zones: dict[str, str] = {}
     dates: dict[tuple[str, bool], set[dt.date]] = defaultdict(set)
@@ -105,6 +105,6 @@ def recent_deliveries(transaction: Transaction, policy: DeliveryPolicy, now: dt.
 def missing_of_units(
     transaction: Transaction, folders: Sequence[str], policy: DeliveryPolicy, now: dt.datetime
 ) -> list[Missing]:
-    """The overdue dates of each configured unit; of one that reference data does not know, everything, by UTC."""
+    """The overdue dates of each configured unit. For a unit that is not in the reference data, all watched dates, in UTC."""
     known = recent_deliveries(transaction, policy, now)
     return [missing_dates(known.get(folder, UnitDeliveries(folder, "UTC")), policy, now) for folder in folders]

@@ -1,7 +1,7 @@
-"""What the landing zone holds that the ledger does not have: the one query "listed minus recorded", and what follows from it.
+"""Which files of the landing zone are not in the ledger: the one query "listed minus recorded", and the decisions based on it.
 
-The sensors put it for what they list, the run of the dates that it is to load, and the load once more within its transaction. Beside it:
-where the reconciliation lists next, and which crashed loads are due. All but the query are pure decisions.
+Sensors run the query for the files that they list, a run for the dates that it loads, and the load again within its transaction. This
+module also decides where the reconciliation lists next, and which crashed loads are due. All but the query are pure functions.
 """
 
 import datetime as dt
@@ -41,7 +41,7 @@ order by listed.place
 
 
 class Unrecorded(NamedTuple):
-    """A listed file version that was not read yet. `was_misplaced`: it is in the ledger as refused, for its path alone."""
+    """A listed file version that was not read yet. `was_misplaced`: the ledger has it as refused only because of its path."""
 
     file: LandedFile
     was_misplaced: bool = False
@@ -50,10 +50,10 @@ class Unrecorded(NamedTuple):
 def unrecorded(
     transaction: Transaction, listing: Sequence[LandedFile], again: Collection[tuple[str, str]] = ()
 ) -> list[Unrecorded]:
-    """The listed files whose latest version in the ledger is another, or none, or was refused for its path alone.
+    """The listed files whose latest version in the ledger is another one, does not exist, or was refused only because of its path.
 
-    Decided in the warehouse, since listings are long and news are few. `again` are versions (path, etag) to load again whatever the
-    ledger has.
+    Computed in the warehouse, since listings are long and few files are new. `again` are versions (path, etag) to load again even if
+    the ledger has them.
     """
     places = pa.array(range(len(listing)), pa.int64())
     paths = pa.array([path for path, _, _ in listing], pa.string())
@@ -67,7 +67,7 @@ def unrecorded(
 
 
 def placed(news: Iterable[Unrecorded], rules: PathRules) -> list[SalesFile | MisplacedFile]:
-    """To which unit and date each file belongs, or why to none; without those whose path is as bad as it was."""
+    """The unit and date of each file, or why there is none. Files that the ledger has as misplaced, and still are, are left out."""
     found = [(item, rules.place(item.file)) for item in news if needs_a_place(item.file.path)]
     return [place for item, place in found if isinstance(place, SalesFile) or not item.was_misplaced]
 
@@ -106,13 +106,13 @@ class LoadRange:
 
 
 def listing_digest(listing: Iterable[LandedFile], of_none: str = "") -> str:
-    """A name for a state of the landing zone, or for a set of file versions; `of_none` is what an empty one is named by."""
+    """A name for a state of the landing zone, or for a set of file versions. The name of an empty set is made of `of_none`."""
     content = "\n".join([f"{path} {etag}" for path, etag, _ in listing]) or of_none
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 class Turn(Enum):
-    """Where a file version or a batch stands."""
+    """The retry state of a file version or a batch."""
 
     DUE = "may be asked for"
     RUNNING = "a run is at it"
@@ -128,7 +128,7 @@ class RetryPolicy:
     base_seconds: float
 
     def turn(self, attempts: Attempts | None, now: dt.datetime) -> Turn:
-        """Where something stands that failed so often; the wait doubles with each attempt. `now` is UTC without offset."""
+        """The retry state after these failed attempts; the wait doubles with each attempt. `now` is UTC without offset."""
         if attempts is None:
             return Turn.DUE
         if attempts.count >= self.max_attempts:
@@ -149,7 +149,7 @@ class Pending:
 
     @property
     def file_count(self) -> int:
-        """Files that can be taken up now."""
+        """The number of files that can be loaded or recorded now."""
         return sum(len(load.files) for load in self.ranges) + len(self.misplaced) + len(self.reference)
 
 
@@ -160,7 +160,7 @@ def find_pending(
     policy: RetryPolicy,
     now: dt.datetime,
 ) -> Pending:
-    """Decides what to load of unrecorded files. `now` is UTC without offset."""
+    """Decides which of the unrecorded files to load. `now` is UTC without offset."""
     attempts = {(item.path, item.etag): item.attempts for item in crashed}
     places = placed(news, rules)
     by_turn: dict[Turn, list[SalesFile]] = defaultdict(list)
@@ -191,7 +191,7 @@ def coalesce(files: Iterable[SalesFile]) -> tuple[LoadRange, ...]:
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done of one unit's dates: files to load, and what people requested. `there` is every version that was listed."""
+    """What is to be done for one unit's dates: files to load, and the steps that people requested. `there` is every listed version."""
 
     folder: str
     files: list[SalesFile]
@@ -200,7 +200,7 @@ class Work:
 
     @property
     def span(self) -> tuple[dt.date, dt.date] | None:
-        """The first and the last date that something is done for."""
+        """The first and the last date for which something is done."""
         dates = [*(item.date for item in self.files), *(step.business_date for step in self.steps)]
         return (min(dates), max(dates)) if dates else None
 
@@ -220,7 +220,7 @@ def wanted_dates(partition_keys: Iterable[str]) -> dict[str, set[dt.date]]:
 
 
 def prefixes(folder: str, dates: Iterable[dt.date]) -> list[str]:
-    """The fewest landing prefixes worth listing: a month's where several of its days are wanted, else the day's."""
+    """The landing prefixes to list, as few as sensible: a month's prefix where several of its days are wanted, else the day's."""
     by_month: dict[str, set[dt.date]] = defaultdict(set)
     for date in dates:
         by_month[f"{date:%Y/%m}"].add(date)
@@ -245,11 +245,11 @@ def work_in(warehouse: Warehouse, landing: LandingZone, folder: str, dates: set[
 # Crashed loads ------------------------------------------------------------------------------------------------------------
 
 LOOKED_BACK = dt.timedelta(days=30)
-"""Attempts before that are history: what they were at was alerted of, and the rotation still lists its month."""
+"""Older attempts are ignored: an alert has reported their files, and the rotation still lists their month."""
 
 
 def recent_crashes(transaction: Transaction, now: dt.datetime) -> list[CrashedLoad]:
-    """The crashed loads of the last `LOOKED_BACK` that nothing made pointless, the longest untried first."""
+    """The crashed loads of the last `LOOKED_BACK` whose file was not replaced since, the longest untried first."""
     return [item for item in Ledger(transaction).crashed_loads(now - LOOKED_BACK) if not item.is_replaced]
 
 
@@ -262,7 +262,7 @@ def places_to_try_again(
 
 
 def given_up(crashed: Iterable[CrashedLoad], policy: RetryPolicy) -> list[CrashedLoad]:
-    """The crashed loads that are requested no more."""
+    """The crashed loads that are no longer requested."""
     return [item for item in crashed if item.attempts.count >= policy.max_attempts]
 
 
@@ -273,7 +273,7 @@ YEAR, MONTH = re.compile(r"\d{4}/", re.ASCII), re.compile(r"(0[1-9]|1[0-2])/", r
 
 @dataclass(frozen=True)
 class Look:
-    """One tick's look: whole prefixes, single levels, and the older month whose turn it is (`2022-03`; none if there is none)."""
+    """What one tick lists: whole prefixes, single levels, and the older month whose turn it is (`2022-03`; none if there is none)."""
 
     prefixes: tuple[str, ...]
     levels: tuple[str, ...]
@@ -292,10 +292,10 @@ def months_before(first: dt.date, day: dt.date) -> list[str]:
 def next_look(
     folders: Sequence[str], first_business_date: dt.date, today: dt.date, window_days: int, last_month: str | None
 ) -> Look:
-    """The look after the one whose month was `last_month`.
+    """What the next tick lists, after the one whose month was `last_month`.
 
     Always: the reference data, and each unit's last `window_days` business dates. In turn: one older month of every unit, from the
-    latest to the earliest and over again. Beside them, the levels at which a misplaced file shows without going through everything.
+    latest to the earliest, then from the start. Also the levels at which misplaced files can be seen without listing everything.
     """
     start = max(first_business_date, today - dt.timedelta(days=window_days - 1))
     days = [start + dt.timedelta(days=number) for number in range((today - start).days + 1)]
@@ -313,7 +313,7 @@ def next_look(
 
 
 def stray_folders(prefix: str, level: Level, folders: Iterable[str]) -> list[str]:
-    """The folders of a level in which no file can be in place: no unit's, no year, or no month."""
+    """The folders of a level in which every file is misplaced: their name is no unit's folder, no year, or no month."""
     depth = prefix.count("/")
     known = {f"{folder}/" for folder in folders}
 

@@ -1,7 +1,7 @@
-"""Named instants at which tests end the process, to prove that nothing is half done and that what follows makes it good.
+"""Named instants at which tests end the process, to prove that nothing is half done and that the next run completes the work.
 
-Killed at any of them, a load leaves the tables as they were, or as they are after it. In production no hook is set and a point does
-nothing. It is a module of its own since the load, the retraction, the asset and the sensors all have points.
+A load that is killed at any of them leaves the tables either as they were before it or as they are after it. In production no hook is
+set and a point does nothing. The module is separate because the load, the retraction, the asset and the sensors all have points.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ LOAD_POINTS = (
     "before the commit",
     "committed",
 )
-"""Passed by a load that replaces rows, quarantines some, and does what people requested."""
+"""The points reached by a load that replaces rows, quarantines some, and does requested steps."""
 
 RETRACTION_POINTS = (
     "retraction begun",
@@ -56,6 +56,6 @@ hook: Callable[[str], None] | None = None
 
 
 def point(name: str) -> None:
-    """Says that this instant has come."""
+    """Marks that this instant is reached; calls the hook if a test has set one."""
     if hook is not None:
         hook(name)

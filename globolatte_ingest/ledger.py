@@ -24,7 +24,7 @@ from resources.warehouse.warehouse import Transaction
 
 
 class LedgerStatus(StrEnum):
-    """What became of a file version, as `sales_data.load_ledger.status` has it."""
+    """The status of a file version, as stored in `sales_data.load_ledger.status`."""
 
     LOADED = "loaded"
     REFUSED = "refused"
@@ -34,7 +34,7 @@ class LedgerStatus(StrEnum):
 
 
 class Step(StrEnum):
-    """What can be requested of a file, as `sales_data.ledger_steps.step` has it."""
+    """The steps that can be requested for a file, as stored in `sales_data.ledger_steps.step`."""
 
     APPROVE = "approve"
     RELEASE = "release"
@@ -45,7 +45,7 @@ class Step(StrEnum):
 EVER = dt.datetime.fromisoformat("1970-01-01")
 
 RELOADS = (Step.APPROVE, Step.RELEASE, Step.RETRY)
-"""Steps that load the same content again, under what is known now."""
+"""Steps that load the same content again, with the reference data and approvals of now."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ ENTRY_SCHEMA = pa.schema([(name, _arrow_type(hint)) for name, hint in get_type_h
 
 @dataclass(frozen=True)
 class Attempts:
-    """How often loading one file version was started, and when last (UTC without offset)."""
+    """How often the load of one file version was started, and when it was started last (UTC without offset)."""
 
     count: int
     last_started_at: dt.datetime
@@ -98,7 +98,7 @@ class Attempts:
 class CrashedLoad:
     """A file version whose load was started and ended in no ledger entry.
 
-    `is_replaced` says that something of its path was recorded since, which made it pointless unless it comes back.
+    `is_replaced`: another version of its path was recorded since, so there is nothing to load unless this version lands again.
     """
 
     path: str
@@ -109,7 +109,7 @@ class CrashedLoad:
 
 @dataclass(frozen=True)
 class LoadedDay:
-    """What is loaded of one business unit's one date; no file if all of them were retracted."""
+    """What is loaded for one date of one business unit; no file if all of them were retracted."""
 
     folder: str
     date: dt.date
@@ -121,7 +121,7 @@ class LoadedDay:
 
 @dataclass(frozen=True)
 class Announcement:
-    """A run whose materializations of a unit's date range are outstanding, until it is known to have succeeded."""
+    """A run that committed loads of a unit's date range. Its materializations are outstanding until it is known to have succeeded."""
 
     run_id: str
     folder: str
@@ -131,7 +131,7 @@ class Announcement:
 
 @dataclass(frozen=True)
 class RequestedStep:
-    """A step that somebody requested: about one version of one file. `asked_by` and `note` are the stored columns."""
+    """A requested step about one version of one file. `asked_by` and `note` are named as the stored columns."""
 
     step_id: str
     step: Step
@@ -149,7 +149,7 @@ STEP_COLUMNS = tuple(field.name for field in fields(RequestedStep))
 
 @dataclass(frozen=True)
 class FileHistory:
-    """A path's versions in the ledger, oldest first, and what people requested of it."""
+    """A path's versions in the ledger, oldest first, and the steps requested for it."""
 
     path: str
     versions: Sequence[dict[str, Any]]
@@ -207,7 +207,7 @@ left join (
 ) as latest on crashed.path = latest.path
 order by crashed.last, crashed.path
 """
-"""A file version counts as crashed while its last attempt has no entry; one that was refused for its path alone was not read."""
+"""A file version counts as crashed while its last attempt has no entry; an entry refused only because of its path does not count as one."""
 
 LOADED_FILES = f"""
 select
@@ -299,12 +299,12 @@ class Ledger:
         return self.transaction.fetch(LATEST_FIRST, (status, status)).to_pylist()
 
     def history(self, path: str) -> FileHistory:
-        """All versions of a path, and what people requested of it."""
+        """All versions of a path, and the steps requested for it."""
         versions = self.transaction.fetch(VERSIONS_OF_PATH, (path,)).to_pylist()
         return FileHistory(path, versions, self.transaction.fetch(STEPS_OF_PATH, (path,)).to_pylist())
 
     def loaded_days(self, folder: str, first: dt.date, last: dt.date) -> list[LoadedDay]:
-        """What is loaded of a unit's dates from `first` through `last`; dates for which nothing was ever loaded are left out.
+        """What is loaded for a unit's dates from `first` through `last`; dates for which nothing was ever loaded are left out.
 
         A date whose files were all retracted has no rows, and a data version that says so.
         """
@@ -320,7 +320,7 @@ class Ledger:
         return dict(zip(found["path"], found["sha256"], strict=True))
 
     def unbalanced_files(self) -> list[dict[str, object]]:
-        """Files whose rows, counted in the tables, are not what the ledger and the file say: lost, doubled, or there without leave."""
+        """Files whose counted rows differ from the ledger or the file: rows lost, doubled, or of a version that is not loaded."""
         return list(self.transaction.fetch(UNBALANCED).to_pylist())
 
     def new_entries(
@@ -375,7 +375,7 @@ class Ledger:
         self.write(self.new_entries(landed, [""] * len(files), LedgerStatus.REFUSED, run_id, now, reasons))
 
     def refuse_reference(self, file: LandedFile, sha256: str, run_id: str, now: dt.datetime, why: RefusedError) -> None:
-        """Records one version of a reference file as refused, once however often it is tried."""
+        """Records one version of a reference file as refused; one entry, however often it is tried."""
         if not self._is_latest(file, sha256, LedgerStatus.REFUSED):
             reason = (why.code, str(why))
             self.write(self.new_entries([file], [sha256], LedgerStatus.REFUSED, run_id, now, [reason]))
@@ -383,9 +383,9 @@ class Ledger:
     def replace_reference(
         self, file: LandedFile, sha256: str, run_id: str, now: dt.datetime, table: str, rows: pa.Table
     ) -> None:
-        """Records one version of a reference file as loaded, and puts its rows in place of the table's.
+        """Records one version of a reference file as loaded, and replaces the table's rows by its rows.
 
-        A version is one entry however often it is loaded: a run that died after its commit is followed by one that loads it again.
+        A version has one entry, however often it is loaded: after a run that died after its commit, the next run loads it again.
         """
         transaction = self.transaction
         transaction.stage("ledger_rows", entry_table([]))
@@ -407,7 +407,7 @@ class Ledger:
         )
 
     def _is_latest(self, file: LandedFile, sha256: str, status: LedgerStatus) -> bool:
-        """Whether the latest entry of the file's path is of this very version, in this status."""
+        """Whether the latest entry of the file's path is this version, in this status."""
         latest = self.transaction.fetch(
             "select etag, sha256, status from sales_data.load_ledger where path = ? order by sequence desc limit 1",
             (file.path,),
@@ -417,7 +417,7 @@ class Ledger:
     # Attempts
 
     def note_attempts(self, files: Sequence[LandedFile], run_id: str, now: dt.datetime) -> dict[str, int]:
-        """Notes that these file versions are about to be loaded; gives the number of this attempt at each, by path."""
+        """Records that the load of these file versions begins; returns the number of this attempt, by path."""
         paths, etags = [file.path for file in files], [file.etag for file in files]
         tried = pa.table({"path": pa.array(paths, pa.string()), "etag": pa.array(etags, pa.string())})
         self.transaction.stage("tried", tried)
@@ -428,7 +428,7 @@ class Ledger:
         return dict(zip(numbers["path"], numbers["attempt"], strict=True))
 
     def crashed_loads(self, since: dt.datetime = EVER) -> list[CrashedLoad]:
-        """The loads started `since` (UTC without offset) that ended in no entry, the longest untried first."""
+        """The loads started `since` (UTC without offset) that did not end in an entry, the longest untried first."""
         return [
             CrashedLoad(row["path"], row["etag"], Attempts(row["tried"], row["last"]), row["is_replaced"])
             for row in self.transaction.fetch(CRASHED, (since,)).to_pylist()
@@ -437,7 +437,7 @@ class Ledger:
     # What runs still have to report to Dagster
 
     def announce(self, announcement: Announcement, now: dt.datetime) -> None:
-        """Notes that a run has a range's materializations to report."""
+        """Records that a run has to report a range's materializations."""
         self.transaction.execute(
             "insert into sales_data.announcements values (?, ?, ?, ?, ?, null)",
             (announcement.run_id, announcement.folder, announcement.first, announcement.last, now),
@@ -448,7 +448,7 @@ class Ledger:
         return [Announcement(**row) for row in self.transaction.fetch(OUTSTANDING_ANNOUNCEMENTS).to_pylist()]
 
     def mark_reported(self, run_ids: Iterable[str], now: dt.datetime) -> None:
-        """Notes that these runs succeeded: Dagster has their materializations."""
+        """Records that these runs succeeded: Dagster has their materializations."""
         for run_id in run_ids:
             self.transaction.execute(
                 "update sales_data.announcements set settled_at = ? where settled_at is null and run_id = ?",
@@ -456,7 +456,7 @@ class Ledger:
             )
 
     def take_over(self, folder: str, first: dt.date, last: dt.date, now: dt.datetime) -> None:
-        """Marks what earlier runs had to report within the range: whoever calls this has looked what Dagster knows of every day in it."""
+        """Marks earlier runs' announcements within the range as reported. The caller has compared each day with Dagster's events."""
         self.transaction.execute(
             "update sales_data.announcements set settled_at = ? where settled_at is null and business_unit = ? "
             "and first_date >= ? and last_date <= ?",
@@ -492,7 +492,7 @@ class Ledger:
         return [RequestedStep(**{**row, "step": Step(row["step"])}) for row in rows]
 
     def approvals(self) -> dict[str, str]:
-        """Who approved which of the contents in `batch_loads`, in words, by load id. An approval holds for the content it was given for."""
+        """Who approved the contents in `batch_loads`, as text by load id. An approval is valid only for the content it was given for."""
         rows = self.transaction.fetch(APPROVALS).to_pylist()
         return {
             row["load_id"]: f"approved by {row['asked_by']}" + (f": {row['note']}" if row["note"] else "")
@@ -500,14 +500,14 @@ class Ledger:
         }
 
     def mark_done(self, step: RequestedStep, outcome: str, run_id: str, now: dt.datetime) -> None:
-        """Notes what became of one step."""
+        """Marks one step done, with its outcome."""
         self.transaction.execute(
             "update sales_data.ledger_steps set settled_at = ?, run_id = ?, outcome = ? where step_id = ?",
             (now, run_id, outcome, step.step_id),
         )
 
     def mark_reloads_done(self, entries: Sequence[LedgerEntry], run_id: str, now: dt.datetime) -> None:
-        """Notes what became of the reloads that these entries do."""
+        """Marks the requested reloads done that these entries carry out."""
         self.transaction.stage("done_entries", entry_table(entries).select(["load_id"]))
         self.transaction.execute(MARK_RELOADS_DONE, (now, run_id))
 

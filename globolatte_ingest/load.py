@@ -1,7 +1,7 @@
 """Loading sales files: rows, quarantine and ledger of a batch of files commit in one warehouse transaction, or not at all.
 
-`do_work` is what a run does of one unit's dates, batch after batch; `load_batch` reads a batch and loads it; `load_into` is everything
-that the batch changes, on one open transaction. Here the laws of conservation and exactly-once are held.
+`do_work` does a run's work for one unit's dates, batch after batch; `load_batch` reads a batch and loads it; `load_into` makes all changes
+of the batch on one open transaction. The laws of conservation and exactly-once are enforced here.
 """
 
 import datetime as dt
@@ -59,7 +59,7 @@ T = TypeVar("T")
 
 
 class MissingReferenceDataError(Exception):
-    """Sales cannot be loaded yet: `table` is empty, and `file` fills it."""
+    """Sales cannot be loaded yet: `table` is empty until `file` is loaded."""
 
     def __init__(self, table: str, file: str) -> None:
         super().__init__(
@@ -70,7 +70,7 @@ class MissingReferenceDataError(Exception):
 
 @dataclass(frozen=True)
 class LoadContext:
-    """What a load needs to know besides the files: who loads and when (UTC without offset), and where folders belong."""
+    """What a load needs besides the files: which run loads and when (UTC without offset), and which unit each folder belongs to."""
 
     run_id: str
     now: dt.datetime
@@ -78,13 +78,13 @@ class LoadContext:
     limits: FileLimits
     max_bad_share: float = 1.0
     formats: Mapping[str, FileFormat] = field(default_factory=dict)
-    """What units declare of their files, by folder."""
+    """The file formats that units declare, by folder."""
 
 
 def context_of(
     transaction: Transaction, run_id: str, now: dt.datetime, limits: FileLimits, max_bad_share: float
 ) -> LoadContext:
-    """The context of a run, with what reference data says of the units. Raises `MissingReferenceDataError`."""
+    """The context of a run, with the units of the reference data. Raises `MissingReferenceDataError`."""
     units = transaction.fetch(
         f"select folder, business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
     ).to_pylist()
@@ -100,7 +100,7 @@ def context_of(
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What became of files, by path; the reasons of refused and held ones, and of quarantined rows."""
+    """The status of each file, by path; the reasons of refused and held files, and of quarantined rows."""
 
     loaded: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
@@ -126,7 +126,7 @@ class LoadReport:
 
 @dataclass
 class BatchFile:
-    """One file version of a batch: as read, then on its way into the ledger (`entry`; `number` names it within the batch)."""
+    """One file version of a batch, with its content and then its ledger `entry`; `number` identifies it within the batch."""
 
     sales_file: SalesFile
     sha256: str = ""
@@ -138,13 +138,13 @@ class BatchFile:
 
     @property
     def content(self) -> SalesRows:
-        """What the file says. Only files that are not refused have it."""
+        """The content that was read. Only files that are not refused have one."""
         assert self.sales is not None  # noqa: S101 - a refused file has no rows
         return self.sales
 
 
 class UntrustworthyFileError(Exception):
-    """A file that is read while it is loaded turned out to be one to refuse, and was marked so; the transaction is rolled back."""
+    """A file that is read while it is loaded has to be refused, and was marked so; the transaction is rolled back."""
 
 
 # What a run does ----------------------------------------------------------------------------------------------------------
@@ -153,16 +153,16 @@ class UntrustworthyFileError(Exception):
 def do_work(
     warehouse: Warehouse, landing: LandingZone, work: Work, context: LoadContext, log: logging.Logger = LOG
 ) -> LoadReport:
-    """Does the steps that need no file, then loads, at most as many bytes at once as a file may have in memory.
+    """Does the steps that need no file, then loads the files, in batches of at most as many bytes as a file may have in memory.
 
-    Killed at any point and called again with what is left, it ends in the same tables.
+    If it is killed at any point and called again with what is left, the tables end up the same.
     """
     run_id, now = context.run_id, context.now
     with warehouse.transaction() as transaction:
         point("looking for crashed loads")
         ledger = Ledger(transaction)
         crashed = {item.path for item in ledger.crashed_loads()}
-        if work.span:  # before the first commit: a kill after it must not leave loads that nobody reports
+        if work.span:  # before the first commit: a kill after the commit must not leave loads that are never reported
             point("announcing")
             ledger.announce(Announcement(run_id, work.folder, *work.span), now)
     if work.steps:
@@ -182,8 +182,8 @@ def do_work(
 def batches(files: Iterable[SalesFile], batch_bytes: int, crashed: Collection[str] = ()) -> Iterator[list[SalesFile]]:
     """Splits files into batches of at most `batch_bytes` bytes.
 
-    A larger file is a batch of its own, and so is one whose path is among `crashed`: if it is what crashed an earlier load, it
-    takes no other file with it again.
+    A larger file is a batch of its own, and so is one whose path is in `crashed`: if this file crashed an earlier load, it does not
+    crash the load of other files again.
     """
     files = list(files)
     yield from ([item] for item in files if item.file.path in crashed)
@@ -203,7 +203,7 @@ def batches(files: Iterable[SalesFile], batch_bytes: int, crashed: Collection[st
 def load_batch(
     warehouse: Warehouse, landing: LandingZone, files: Sequence[SalesFile], context: LoadContext
 ) -> LoadReport:
-    """Loads a batch of files: all of it in one transaction, after noting the attempt in one of its own."""
+    """Loads a batch of files in one transaction, after recording the attempt in a transaction of its own."""
     with warehouse.transaction() as transaction:  # committed before anything can go wrong
         point("noting the attempt")
         attempts = Ledger(transaction).note_attempts([item.file for item in files], context.run_id, context.now)
@@ -224,7 +224,7 @@ def load_batch(
 def _load(
     warehouse: Warehouse, fetched: Sequence[BatchFile], attempts: Mapping[str, int], context: LoadContext
 ) -> LoadReport:
-    """One transaction; another one if a file turns out on the way to be one to refuse."""
+    """One transaction; another one if a file has to be refused while it is loaded."""
     try:
         with warehouse.transaction() as transaction:
             # Another run may have recorded some of these versions since the batch was chosen.
@@ -242,10 +242,10 @@ def _load(
 def fetch(
     landing: LandingZone, files: Sequence[SalesFile], limits: FileLimits, formats: Mapping[str, FileFormat]
 ) -> list[BatchFile | None]:
-    """Reads files; none in the place of one that cannot be read now. `formats` are what units declare, by folder.
+    """Reads files; yields none in the place of a file that cannot be read now. `formats` are what units declare, by folder.
 
-    It was replaced or removed meanwhile, or reading it failed (no permission, a network fault): it stays pending, and is requested
-    again as the retry policy says.
+    Such a file was replaced or removed meanwhile, or reading it failed (no permission, a network fault). It stays pending and is
+    requested again according to the retry policy.
     """
     with ThreadPoolExecutor(FILES_READ_AT_ONCE) as readers:
         landed = list(readers.map(lambda item: _landed(landing, item, limits), files))
@@ -262,7 +262,7 @@ def fetch(
 
 
 def _landed(landing: LandingZone, item: SalesFile, limits: FileLimits) -> tuple[BatchFile | None, Content | None]:
-    """The file with its hash, and its bytes; without them if it is refused for its size, nothing if it cannot be read now."""
+    """The file with its hash and its bytes; without them if it is refused for its size; none if it cannot be read now."""
     size = item.file.size
     if size > limits.max_bytes:
         reason = f"has {size} bytes, more than {limits.max_bytes} (GLOBOLATTE_MAX_FILE_BYTES); split the file"
@@ -293,7 +293,7 @@ def _hashed(stream: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:
 def load_into(
     transaction: Transaction, batch: Sequence[BatchFile], attempts: Mapping[str, int], context: LoadContext
 ) -> LoadReport:
-    """Loads, holds or refuses each file. Raises `ConservationError` and `UntrustworthyFileError`: then roll back."""
+    """Loads, holds or refuses each file. Raises `ConservationError` or `UntrustworthyFileError`; the caller then rolls back."""
     if not batch:
         return LoadReport()
     point("files read, load not begun")
@@ -349,7 +349,7 @@ def _enter(
 
 
 def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
-    """Fills `batch_loads`, a row per readable file, and `corrected`, what people put in the place of rows."""
+    """Fills `batch_loads`, one row per readable file, and `corrected`, the corrections that people made to rows."""
     rows = [
         {
             "load_number": item.number,
@@ -386,7 +386,7 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
 
 
 def _parts(batch: Sequence[BatchFile]) -> Iterator[list[tuple[BatchFile, SalesPart]]]:
-    """What is validated at once: the files that are in memory, all together; of a larger one each part on its own."""
+    """The units of validation: all files that are in memory together; of a larger file, each part by itself."""
     small = [item for item in batch if isinstance(item.sales, ReadSales)]
     if small:
         yield [(item, part) for item in small for part in item.content.parts()]
@@ -401,7 +401,7 @@ def _parts(batch: Sequence[BatchFile]) -> Iterator[list[tuple[BatchFile, SalesPa
 
 
 def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """The items; the one after is made while the caller is at one."""
+    """The items; the next one is made while the caller works on the current one."""
     nothing = object()
     with ThreadPoolExecutor(1) as maker:
         coming = maker.submit(next, items, nothing)
@@ -411,7 +411,7 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
 
 
 def _incoming(parts: Sequence[tuple[BatchFile, SalesPart]], corrections: pa.Table) -> pa.Table:
-    """The rows of parts with the number of their file, but for those that somebody put another one in the place of."""
+    """The rows of parts with the number of their file, except rows that have a correction."""
     tables = [statements.STAGED["incoming"].empty_table()]
     for item, part in parts:
         rows = part.rows
@@ -423,14 +423,14 @@ def _incoming(parts: Sequence[tuple[BatchFile, SalesPart]], corrections: pa.Tabl
 
 
 def _write(transaction: Transaction, incoming: pa.Table, formats: RowFormats) -> None:
-    """Puts the bad rows aside and writes the others."""
+    """Quarantines the bad rows and writes the others."""
     transaction.stage("incoming", incoming)
     transaction.fill("bad_rows", bad_rows(formats))
     bad = transaction.fetch("select load_number, row_number from bad_rows")
     point("bad rows found")
     if bad.num_rows:
         transaction.execute(statements.REJECT_BAD_ROWS)
-        # Taken out here, since a join in the warehouse would take half as long as writing the rows.
+        # Removed here, since a join in the warehouse would take half as long as writing the rows.
         transaction.stage("incoming", incoming.filter(pa.array(~np.isin(_places(incoming), _places(bad)))))
     transaction.execute(
         f"insert into sales_data.sales_transactions ({statements.SALES_COLUMN_LIST}) {good_rows(formats)}"
@@ -455,7 +455,7 @@ def _stage_unreadable(transaction: Transaction, parts: Iterable[tuple[BatchFile,
 
 
 def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, context: LoadContext) -> None:
-    """Takes the files with too many bad rows out again: they wait for approval. Stages `held_loads`."""
+    """Removes the rows of files with too many bad rows again: these files wait for approval. Stages `held_loads`."""
     counted = transaction.fetch(statements.BAD_ROW_COUNTS).to_pydict()
     bad = dict(zip(counted["load_number"], counted["bad"], strict=True))
     approvals = Ledger(transaction).approvals()
@@ -475,7 +475,7 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
 
 
 def _supersede(transaction: Transaction, span: Span) -> None:
-    """Takes out the rows of the versions that this batch replaces. Their quarantine and ledger entries stay."""
+    """Removes the rows of the versions that this batch replaces. Their quarantine and ledger entries stay."""
     transaction.fill("replaced", statements.REPLACED)
     if not transaction.fetch("select 1 as found from replaced limit 1").num_rows:
         return
@@ -485,7 +485,7 @@ def _supersede(transaction: Transaction, span: Span) -> None:
 
 
 def _quarantine_rejected(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
-    """Writes the rejected rows with line and text as they stand in the file."""
+    """Writes the rejected rows with their line and text as in the file."""
     rejected = transaction.fetch("select load_id, row_number from rejected order by load_id, row_number")
     if not rejected.num_rows:
         return
@@ -505,7 +505,7 @@ def _quarantine_rejected(transaction: Transaction, batch: Sequence[BatchFile]) -
 
 
 def _write_lines(transaction: Transaction, found: list[pa.Table]) -> None:
-    """Writes what was found into `raw_lines`, and forgets it."""
+    """Writes the collected lines into `raw_lines` and clears them."""
     if found:
         transaction.stage("found_lines", pa.concat_tables(found))
         columns = "load_id, row_number, line_number, raw_text"

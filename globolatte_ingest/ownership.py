@@ -1,9 +1,9 @@
-"""Who owns a transaction id, and the proof that no row is lost: what loads and retractions alike do to a day of a business unit.
+"""Which file owns a transaction id, and the proof that no row is lost. Loads and retractions both use it for a day of a business unit.
 
-The path that delivered an id first within its unit and date owns it. Whenever a file comes, changes or goes, ownership is decided
-among the new rows and the valid rows of the day's other files. Of a file's rows with the same id only the first can ever own it, so a
-duplicate in a file stays one. Only ids that are contested are looked at: those that more than one row has, and those that wait in
-quarantine for their owner to go.
+The path that delivered an id first within its unit and date owns it. Whenever a file is added, changed or retracted, ownership is decided
+again among the new rows and the valid rows of the day's other files. Of a file's rows with the same id, only the first can own it, so a
+duplicate in a file stays one. Only contested ids are considered: those that more than one row has, and those of quarantined duplicates
+whose owner may be removed.
 
 Works on the relations of one transaction that `statements` names, and defines them.
 """
@@ -101,7 +101,7 @@ class ConservationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Span:
-    """The dates from `first` through `last`: what a statement looks at of the large tables, so that its cost is that of the days."""
+    """The dates from `first` through `last`. Statements read only these days of the large tables, so their cost depends only on them."""
 
     first: dt.date
     last: dt.date
@@ -117,7 +117,7 @@ def _any(transaction: Transaction, rows: str) -> bool:
 
 
 def define_relations(transaction: Transaction) -> None:
-    """Defines, empty, what a load or a retraction works on."""
+    """Defines the empty relations that a load or a retraction works on."""
     for name, columns in SCRATCH.items():
         transaction.scratch(name, columns)
     for name, schema in STAGED.items():
@@ -132,7 +132,7 @@ def find_contested(transaction: Transaction, span: Span) -> None:
 
 
 def reject_duplicates_in_file(transaction: Transaction, span: Span) -> None:
-    """Takes the new rows out whose transaction id stands earlier in their own file."""
+    """Removes the new rows whose transaction id occurs earlier in their own file."""
     if _any(transaction, IN_FILE):
         transaction.execute(
             REJECT.format(reason=RowReason.DUPLICATE_IN_FILE, fault="stands earlier in this file", rows=IN_FILE)
@@ -141,9 +141,9 @@ def reject_duplicates_in_file(transaction: Transaction, span: Span) -> None:
 
 
 def decide_owners(transaction: Transaction) -> None:
-    """Fills the scratch table `decided`: whose each contested row is. Rows of replaced loads are out of the question.
+    """Fills the scratch table `decided`: the owner of each contested row. Rows of replaced loads are excluded.
 
-    Fills `moved_loads`, too: the loads whose rows change sides by that.
+    Also fills `moved_loads`: the loads some of whose rows move between the table and the quarantine by that.
     """
     transaction.fill("decided", DECIDED)
     transaction.fill("moved_loads", MOVED_LOADS)

@@ -27,19 +27,19 @@ class SalesFile:
 
 @dataclass(frozen=True)
 class MisplacedFile:
-    """A file that belongs to no partition and is no reference file, and why."""
+    """A file that belongs to no partition and is not a reference file, with the reason."""
 
     file: LandedFile
     reason: str
 
 
 def needs_a_place(path: str) -> bool:
-    """Whether the path has to name a partition: all under `sales/`, and all under `reference/` that is no reference file."""
+    """Whether the path has to name a partition: every path under `sales/`, and those under `reference/` that are not reference files."""
     return path.startswith(SALES_PREFIX) or (path.startswith(REFERENCE_PREFIX) and path not in REFERENCE_PATHS)
 
 
 def folder_and_date(path: str) -> tuple[str, dt.date] | None:
-    """The landing folder and the business date that a sales path names, whatever units there are; none if it names none."""
+    """The landing folder and the business date that a sales path names, known unit or not; none if it names none."""
     match = SALES_PATH.fullmatch(path)
     try:
         return (match["folder"], dt.date(int(match["year"]), int(match["month"]), int(match["day"]))) if match else None

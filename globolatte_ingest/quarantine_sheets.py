@@ -1,4 +1,4 @@
-"""What lies in quarantine, for people: listing, showing, exporting for a spreadsheet, and reading what came back from one.
+"""Quarantined rows for people: listing, showing, exporting for a spreadsheet, and reading a corrected spreadsheet.
 
 Nothing is put back here: `corrections` records the request, and the ingest job does it.
 """
@@ -17,7 +17,7 @@ from resources.warehouse.warehouse import Transaction
 PATH = "path"
 
 FORMULA = r"'*[=+\-@\t\r]"
-"""How a cell starts that a spreadsheet would take for a formula; or one that was escaped for that."""
+"""The start of a cell that a spreadsheet would read as a formula, or of one that was escaped for that reason."""
 
 OVERVIEW = """
 select ledger.path, ledger.status, ledger.rows_in_file, ledger.rows_quarantined, ledger.recorded_at, reasons.reason, reasons.n
@@ -52,17 +52,17 @@ def overview(transaction: Transaction) -> list[dict[str, Any]]:
 
 
 def quarantined_rows(transaction: Transaction, path: str | None) -> pa.Table:
-    """The quarantined rows of a file as it is loaded or held now, or of all files; values as text, as they stand in the file."""
+    """The quarantined rows of a file's loaded or held version, or of all files; values as text, as in the file."""
     return transaction.fetch(ROWS, (path or "", path or ""))
 
 
 def escaped(table: pa.Table) -> pa.Table:
-    """The table with an apostrophe before each text that a spreadsheet would take for a formula."""
+    """The table with an apostrophe before each text that a spreadsheet would read as a formula."""
     return _texts_replaced(table, f"^({FORMULA})", r"'\1")
 
 
 def unescaped(table: pa.Table) -> pa.Table:
-    """What `escaped` was given."""
+    """The value before `escaped`."""
     return _texts_replaced(table, f"^'({FORMULA})", r"\1")
 
 
@@ -75,7 +75,7 @@ def _texts_replaced(table: pa.Table, pattern: str, replacement: str) -> pa.Table
 
 
 def export(table: pa.Table, file: Path) -> None:
-    """Writes quarantined rows as CSV for a spreadsheet: UTF-8 with a byte order mark, nothing in it that would be run."""
+    """Writes quarantined rows as CSV for a spreadsheet: UTF-8 with a byte order mark, formulas escaped."""
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("wb") as stream:
         stream.write("\ufeff".encode())

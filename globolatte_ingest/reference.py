@@ -1,4 +1,4 @@
-"""Reference data: landed files that replace their tables as a whole, or the reason to refuse them; and the public holidays."""
+"""Reference data: landed files that replace their tables as a whole or are refused with a reason; and the public holidays."""
 
 import datetime as dt
 import hashlib
@@ -69,7 +69,7 @@ CUSTOMERS_FILE = ReferenceFile(
 def load_reference(
     kind: ReferenceFile, landing: LandingZone, warehouse: Warehouse, run_id: str, now: dt.datetime
 ) -> tuple[str, int]:
-    """Replaces a reference table by its landed file, and writes the ledger; gives the content's hash and the number of rows.
+    """Replaces a reference table by its landed file, and writes the ledger; returns the content's hash and the number of rows.
 
     Raises `FileNotFoundError` if there is no such file, and `RefusedError` if it has a fault: it is refused and changes nothing.
     """
@@ -166,7 +166,7 @@ def _check_units(table: pa.Table) -> None:
 
 
 def public_holidays(countries: Sequence[str], years: range) -> pa.Table:
-    """One row per country and public holiday: `country`, `date`, `name`. Countries go by their English names, such as Mexico or USA.
+    """One row per country and public holiday: `country`, `date`, `name`. Countries have their English names, such as Mexico or USA.
 
     Raises `ValueError` for a country that the `holidays` library does not know.
     """

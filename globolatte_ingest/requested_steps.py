@@ -1,7 +1,7 @@
-"""What people request of files (approve, release, retry, retract): whether it makes sense, and taking a file's rows out.
+"""The steps that people request for files (approve, release, retry, retract): checking them, and the retraction itself.
 
-A step is requested by whoever runs the command line and put into the ledger (`Ledger.request`); the ingest job does it for the file's
-partition and marks it done in the same transaction. Approve, release and retry are loads of the same content (`load`); a retraction is
+A person requests a step on the command line, which records it in the ledger (`Ledger.request`). The ingest job does it for the file's
+partition and marks it done in the same transaction. Approve, release and retry are loads of the same content (`load`); retractions are
 done here.
 """
 
@@ -32,11 +32,11 @@ LOADS_AGAIN = (LedgerStatus.LOADED, LedgerStatus.HELD, LedgerStatus.REFUSED)
 
 
 class CannotBeDoneError(Exception):
-    """A step that makes no sense for the file. The message says why, and what to do instead."""
+    """The step is not possible for the file. The message says why, and what to do instead."""
 
 
 def not_in_the_ledger(path: str) -> str:
-    """What to say of a path that no load was ever tried of."""
+    """The message for a path of which no load was ever tried."""
     return f"{path}: is not in the ledger; give the path within the landing zone, such as sales/usa/2024/01/31/a.csv"
 
 
@@ -99,10 +99,10 @@ def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:
 
 
 def retract(transaction: Transaction, steps: Sequence[RequestedStep], run_id: str, now: dt.datetime) -> None:
-    """Takes out what is loaded or held of each step's path.
+    """Removes what is loaded or held of each step's path.
 
-    What else was delivered of the day is decided again: a row that was a duplicate of a retracted one is loaded. Call it before
-    anything else is written in the transaction.
+    Ownership within the day is decided again: a row that was a duplicate of a retracted one is loaded. Call it before anything else
+    is written in the transaction.
     """
     if steps:
         define_relations(transaction)

@@ -1,9 +1,9 @@
-"""The SQL of a load and a retraction beyond validating single rows, and the relations that they work on. Nothing is executed here.
+"""The SQL of loads and retractions, except the validation of single rows, and the relations that they use. Nothing is executed here.
 
 The statements work on the permanent tables of schema `sales_data` and on relations of one transaction, gone with it: scratch tables
 (`SCRATCH`), which queries fill, and staged ones (`STAGED`), which Python fills. All of them are defined before the first statement that
-writes (see `resources.warehouse.warehouse.Transaction`). A query named like a scratch table fills it; `ownership` has those on who owns
-which transaction id.
+writes (see `resources.warehouse.warehouse.Transaction`). A query fills the scratch table of the same name; the queries about the
+ownership of transaction ids are in `ownership`.
 """
 
 import pyarrow as pa
@@ -110,7 +110,7 @@ qualify row_number() over (
     partition by corrections.path, corrections.sha256, corrections.row_number order by corrections.sequence desc
 ) = 1
 """
-"""What people put in the place of rows of these very contents; of several corrections of a row, the latest."""
+"""The corrections that people made to rows of exactly these contents; of several corrections of a row, the latest."""
 
 REJECT_BAD_ROWS = f"""
 insert into rejected

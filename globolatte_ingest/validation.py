@@ -1,4 +1,4 @@
-"""Validating rows: which are certain enough to be loaded, why the others are not, and whether a file has too many of those.
+"""Validating rows: which of them can be loaded, why the others cannot, and whether a file has too many bad ones.
 
 SQL over staged text columns. The queries work on two staged tables of a load transaction: `incoming` (text rows with `load_number`,
 `row_number`) and `batch_loads` (one row per file). Bad rows are found first, with all checks; the good ones are then written without.
@@ -17,7 +17,7 @@ WHOLE_NUMBER = "[+-]?[0-9]{1,15}"
 AMOUNT = "[+-]?[0-9]{1,15}([.][0-9]{1,2}0*)?"
 LOCAL_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?"
 SPACES = " \u00a0\u202f"
-"""What stands for a declared thousands mark `space`: usual, no-break and narrow no-break."""
+"""The characters of a declared thousands mark `space`: usual, no-break and narrow no-break."""
 
 PRICE = "decimal(18, 2)"
 
@@ -30,7 +30,7 @@ KEYS = ("transaction_id", "order_id", "product_id", "customer_id")
 
 @dataclass(frozen=True)
 class RowCheck:
-    """Why a row is quarantined: when it is, and what is said of it. Both are SQL."""
+    """A reason for quarantine: the condition and the detail to write. Both are SQL."""
 
     reason: RowReason
     fails: str
@@ -88,10 +88,10 @@ CHECKS = (
         f"'weather ''' || weather_text || ''' is none of {', '.join(WEATHER_TYPES)}'",
     ),
 )
-"""Of several faults of a row, the first is named."""
+"""If a row has several faults, the first in this order is its reason."""
 
 DETAIL = f"case reason {' '.join(f'when {literal(check.reason)} then {check.detail}' for check in CHECKS)} end"
-"""What is said of a bad row, by its `reason`."""
+"""The detail written for a bad row, by its `reason`."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class RowFormats:
         return _by_format("date_format", usual, {form: self.dialect.moment(column, form) for form in self.date_formats})
 
     def trimmed(self) -> str:
-        """The incoming rows without blanks around values, beside what their file says of them: a common table expression."""
+        """A common table expression: the incoming rows without blanks around values, with the columns of their file."""
         values = {
             column: f"trim(incoming.{column})" if self.is_padded else f"incoming.{column}" for column in SALES_TEXTS
         }
@@ -189,7 +189,7 @@ where reason is not null
 def good_rows(formats: RowFormats) -> str:
     """The query for the incoming rows once the bad ones were taken out: typed, not validated again.
 
-    A value that turns out to be none after all is NULL, which no column of the sales takes.
+    A value that cannot be converted after all is NULL, which no column of the sales table accepts.
     """
     quantity, price, when = (
         declared() if has_declared else f"try_cast({column} as {sql_type})"
@@ -212,8 +212,8 @@ from trimmed
 def held_for(rows: int, bad: int, max_bad_share: float, *, is_approved: bool) -> str | None:
     """Why a file with so many rows, and bad ones among them, is held until someone approves it; none if it is not.
 
-    A share of just `max_bad_share` is not held, nor is a file without rows. A row that another file delivered before is not bad: it
-    is certain, and it is loaded already.
+    A file whose share equals `max_bad_share` is not held, nor is a file without rows. A row that another file delivered before is not
+    bad: it is valid, and loaded already.
     """
     if is_approved or not rows or bad / rows <= max_bad_share:
         return None

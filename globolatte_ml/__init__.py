@@ -1,4 +1,4 @@
-"""The science of GloboLatte: which product a customer is likely to choose next, learned from a snapshot of orders.
+"""The data science of GloboLatte: which product a customer is likely to choose next, learned from a snapshot of orders.
 
     data/        what orders and customers are, and the files that they are read from
     model/       the preference model: features, fitting, predicting, its files
@@ -8,8 +8,8 @@
     monitoring/  drift and performance, window by window
     segments/, affinity/, campaigns/
 
-Modules at the top are what is started or loaded by name, on this machine and on Azure ML, and keep their names: `train`, `azureml_job`,
-`pipeline_steps`, `automl_table`, `automl_search`, `score`, `batch_score`, `mlflow_loader`, `rai_inputs`. No Dagster assets, cloud clients
-or warehouse here: the package runs as it is on training compute and inside an endpoint, so that scoring imports numpy and pyarrow only,
-and this file imports nothing. mlflow, scikit-learn, scipy, onnx, matplotlib and evidently are imported where they are used.
+The modules at the top level are started or loaded by name, on this machine and on Azure ML, so their names must not change: `train`,
+`azureml_job`, `pipeline_steps`, `automl_table`, `automl_search`, `score`, `batch_score`, `mlflow_loader`, `rai_inputs`. The package has no
+Dagster assets, cloud clients or warehouse, because it also runs on training compute and inside endpoints. Scoring imports only numpy and
+pyarrow, and this file imports nothing. mlflow, scikit-learn, scipy, onnx, matplotlib and evidently are imported where they are used.
 """

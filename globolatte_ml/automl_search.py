@@ -65,7 +65,7 @@ def check_installed() -> None:
 
 
 def read_tables(training: Path, validation: Path) -> Table:
-    """Reads both folders. Later orders of a product that the training orders lack tell nothing of a classifier, and are left out."""
+    """Reads both folders. Later orders of products that the training orders lack cannot evaluate a classifier, and are left out."""
     found = []
     for folder in (training, validation):
         if not (folder / TABLE_FILE).is_file():
@@ -173,8 +173,8 @@ def _search_and_write(options: argparse.Namespace) -> None:
     model, trials, best = search(table, allowed, options.metric, options.trials, options.seed, options.folds, say)
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / FOUND_GRAPH).write_bytes(as_onnx(model, table.inputs.shape[1]))
-    said = {"metric": options.metric, "best": best, "algorithm": trials[best].algorithm}
-    write_json(options.out / TRIALS_FILE, {**said, "trials": [asdict(trial) for trial in trials]})
+    summary = {"metric": options.metric, "best": best, "algorithm": trials[best].algorithm}
+    write_json(options.out / TRIALS_FILE, {**summary, "trials": [asdict(trial) for trial in trials]})
     say(f"best of {len(trials)} trials: {trials[best].algorithm}, {options.metric} {trials[best].score:.5f}")
 
 

@@ -2,8 +2,8 @@
 
 Our features of each order, and which product was chosen.
 
-An MLTable folder each for training and validation. Only orders of the training span are in it, the validation orders apart: what
-features need is learned from the earlier ones alone, so that neither the holdout nor the validation orders tell the search anything.
+It writes one MLTable folder for training and one for validation, both from the training span only. What features need is learned from
+the earlier orders only, so that no information of the holdout or the validation orders gets into the search.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ TRACKED = "MLFLOW_RUN_ID"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train, tell Dagster and the tracking; the exit code is that of `train.main`."""
+    """Trains, and reports to Dagster and to the tracking; the exit code is that of `train.main`."""
     parser = parser_of("azureml_job", "Train as a job of Azure ML.", out="folder for the model and its evaluation")
     parser.add_argument("--pipes-context", type=Path, help="file with Dagster's context")
     parser.add_argument("--pipes-messages", type=Path, help="folder for messages to Dagster")
@@ -47,8 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if run_id:
                 track(run_id, numbers, json.loads((options.out / "parameters.json").read_text(encoding="utf-8")))
             if pipes is not None:
-                said = ", ".join(f"{name} {value:.4f}" for name, value in sorted(numbers.items()))
-                pipes.log.info(f"trained: {said}")
+                metrics_text = ", ".join(f"{name} {value:.4f}" for name, value in sorted(numbers.items()))
+                pipes.log.info(f"trained: {metrics_text}")
     return code
 
 
@@ -82,7 +82,7 @@ class Autologging:
 def track(run_id: str, metrics: dict[str, float], parameters: dict[str, Any]) -> None:
     """Puts metrics and parameters into the run that Azure ML has begun for this job.
 
-    Logged by hand: what MLflow's autologging tells is the regression alone, see `Autologging`.
+    Logged by hand, since MLflow's autologging covers only the regression, see `Autologging`.
     """
     import mlflow
     from mlflow.exceptions import MlflowException

@@ -36,7 +36,7 @@ def run(mini_batch: Sequence[str]) -> pd.DataFrame | list[str]:
     """Answers the questions of some files: a row a product, best first. Raises `ValueError` naming file and line.
 
     Where `GLOBOLATTE_BATCH_OUTPUT` is `files`, the answers to each file are written to a file of its name, ending in .csv, in the
-    folder that the platform names, and those names are given. Files of one name in several folders are not told apart.
+    folder that the platform names, and those names are returned. Files of the same name in several folders are not distinguished.
     """
     if os.environ.get("GLOBOLATTE_BATCH_OUTPUT") != "files":
         return _answers([Path(path) for path in mini_batch])
@@ -67,7 +67,7 @@ def _rows_of(file: Path) -> Iterator[list[Any]]:
             answer = _service[0].answer(json.dumps({"requests": questions}).encode(), file.name, mirrored=False)
         except (ValueError, BodyError) as error:
             raise ValueError(
-                f"{file.name}, lines {start + 1} to {start + len(part)}: {error}; mend the file"
+                f"{file.name}, lines {start + 1} to {start + len(part)}: {error}; correct the file"
             ) from error
         for one in answer["recommendations"]:
             for product in one["products"]:

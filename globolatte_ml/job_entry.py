@@ -1,4 +1,4 @@
-"""What every `python -m globolatte_ml.…` has in common: exit codes, the thread limit, speaking to its caller.
+"""The common parts of every `python -m globolatte_ml.…`: exit codes, the thread limit, messages to the caller.
 
 Nothing heavy is imported here: the thread limit must be set before numpy is loaded.
 """
@@ -37,7 +37,7 @@ def on_one_thread() -> None:
 
 
 def say(sentence: str) -> None:
-    """A line for whoever started the job."""
+    """Prints a line for the process that started the job."""
     sys.stdout.write(f"{sentence}\n")
     sys.stdout.flush()
 

@@ -16,7 +16,7 @@ PROFILE_FILE, EVALUATION_FILE = "profile.json", "evaluation.json"
 
 
 def prepare(snapshot_folder: Path, out: Path) -> None:
-    """Read the whole snapshot once, and hand it on with a profile of what is in it: a broken one stops the pipeline here."""
+    """Reads the whole snapshot once, and passes it on with a profile of its content: a broken one stops the pipeline here."""
     snapshot = read_snapshot(snapshot_folder)
     shutil.copytree(snapshot_folder, out, dirs_exist_ok=True)
     profile = {

@@ -34,7 +34,7 @@ MAXIMUM_ROWS = 5_000
 
 
 class FocusClassifier:
-    """What Azure's components ask: in the manner of a scikit-learn classifier of flat rows, with classes 0 and 1."""
+    """The model as Azure's components need it: like a scikit-learn classifier of flat rows, with classes 0 and 1."""
 
     def __init__(self, model: PreferenceModel, focus: str) -> None:
         self.model, self.focus = model, focus

@@ -23,7 +23,7 @@ MIRRORED_HEADER = "x-globolatte-mirrored"
 JSON = {"Content-Type": "application/json"}
 
 listeners: list[Callable[[AnsweredCall], None]] = []
-"""Whom the service is to tell of each call; a platform fills it before `init`."""
+"""The listeners to which the service reports each call; a platform fills it before `init`."""
 _service: list[Service] = []
 
 

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Train and write; 0 when done, 2 when the input cannot be used (the message says what to do)."""
     options = _parser().parse_args(arguments)
     on_one_thread()
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a training job reports to nobody but its caller
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # a training job reports only to its caller
     return exit_code(lambda: _run_under_dagster(options) if PIPES_VARIABLE in os.environ else _run(options, say))
 
 
@@ -47,7 +47,7 @@ def run(
     candidates: Mapping[str, Any] | None = None,
     found: tuple[Path, str] | None = None,
 ) -> Training:
-    """Read, train, evaluate, write; `say` receives a sentence after each step.
+    """Reads, trains, evaluates, writes; calls `say` with a sentence after each step.
 
     `candidates`: arguments of `PreferenceModel`. `found`: folder and algorithm of a classifier that AutoML found.
     """
@@ -68,7 +68,7 @@ def run(
     how = f"with the {model.tabular.algorithm} that AutoML found" if model.tabular else f"penalty {model.penalty_}"
     say(f"fitted on {model.n_orders_} orders up to {model.space_.last_date}, {how}")
     if evaluated.model is None:
-        say("no holdout is possible: all orders have the same time; the model is not judged")
+        say("no holdout is possible: all orders have the same time; the model is not evaluated")
     else:
         say(
             f"log loss {evaluated.model.log_loss:.4f} on {evaluated.holdout_orders} holdout orders "

@@ -1,4 +1,4 @@
-"""Telling people: into the log always, to a webhook if there is one. What is worth telling is not decided here."""
+"""Sends alerts: always to the log, and to a webhook if there is one. What is worth an alert is not decided here."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import dagster as dg
 
 WEBHOOK_VARIABLE = "GLOBOLATTE_ALERT_WEBHOOK"
-"""Environment variable with the address that takes alerts. Whoever knows the address can post, so it is kept like a secret."""
+"""Environment variable with the address for alerts. Everyone who knows the address can post, so it is handled like a secret."""
 
 LONGEST_WAIT_SECONDS = 10
 MOST_LINES_OF_ONE_POST = 20
@@ -19,14 +19,14 @@ log = logging.getLogger("globolatte.alerts")
 
 
 class AlertNotTakenError(RuntimeError):
-    """The webhook did not take an alert. The message does not hold its address."""
+    """The webhook did not accept an alert. The message does not contain its address."""
 
 
 class Alerts(dg.ConfigurableResource):
     """Where alerts go. A post is JSON with one member `text`, which chat systems show as it is."""
 
     def send(self, lines: Sequence[str]) -> None:
-        """Tells of things that need a person. Raises `AlertNotTakenError` when the webhook does not take it; the log has it then."""
+        """Sends alerts about what needs a person. Raises `AlertNotTakenError` if the webhook does not accept one; the log has it anyway."""
         for line in lines:
             log.error("ALERT %s", line)
         address = dg.EnvVar(WEBHOOK_VARIABLE).get_value()

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all: filled under a hidden name beside their own, then renamed.
+"""Writes files and folders whole or not at all: they are filled under a hidden name in the same folder, then renamed.
 
 What runs without `resources` does the same on its own: `globolatte_ml.batch_score` and `resources.endpoint.azureml.state_sync`
 within deployments, and `simulator`.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A new file to write, which takes the place of `path` unless the block raises. A reader sees the old one or the new one."""
+    """A new file to write, which replaces `path` unless the block raises. A reader sees the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = _beside(path)
     try:
@@ -30,7 +30,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def filled_once(folder: Path, fill: Callable[[Path], None]) -> Path:
-    """The folder, which `fill` fills unless it is there."""
+    """The folder, filled by `fill` if it does not exist."""
     if not folder.is_dir():
         new = _beside(folder)
         shutil.rmtree(new, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Connecting to an Azure storage account: credentials from the environment, connections by dagster-azure, faults in plain words."""
+"""Connections to an Azure storage account: credentials from the environment, connections by dagster-azure, clear error messages."""
 
 import logging
 import re
@@ -120,7 +120,7 @@ def _leave_signatures_out_of_logs() -> None:
 
 @contextmanager
 def faults_in_plain_words(where: str) -> Iterator[None]:
-    """Turns what Azure's libraries raise into `LandingUnreachableError`: no secret in it, nor in what it hangs on."""
+    """Turns the errors of Azure's libraries into `LandingUnreachableError`, without secrets in it or in its causes."""
     from azure.core.exceptions import AzureError
 
     try:
@@ -130,15 +130,15 @@ def faults_in_plain_words(where: str) -> Iterator[None]:
 
 
 def fault_of(error: Exception) -> str:
-    """What an error of Azure's libraries says, in one line without secrets."""
+    """The message of an error of Azure's libraries, in one line without secrets."""
     code = getattr(error, "error_code", None)
     code = getattr(code, "value", code)
     status = getattr(error, "status_code", None)
-    said = without_secrets(str(error)).strip().splitlines()
-    parts = [f"{status} {code}" if status else "", said[0].rstrip(".") if said else type(error).__name__]
+    lines = without_secrets(str(error)).strip().splitlines()
+    parts = [f"{status} {code}" if status else "", lines[0].rstrip(".") if lines else type(error).__name__]
     return ": ".join(part for part in parts if part)
 
 
 def request_options(retries: int) -> dict[str, Any]:
-    """What a request is sent with: bounded waits, and the library's own retries (15 seconds and more apart)."""
+    """The options of a request: bounded waits, and the library's own retries (15 seconds and more apart)."""
     return {"retry_total": retries, "connection_timeout": CONNECT_SECONDS, "read_timeout": READ_SECONDS}

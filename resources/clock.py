@@ -1,4 +1,4 @@
-"""The one clock. Everything that needs the time takes it from a `Clock`, so that a season can be played in minutes."""
+"""The clock. Everything that needs the time takes it from a `Clock`, so that a season can be run in minutes."""
 
 import datetime as dt
 from zoneinfo import ZoneInfo
@@ -7,7 +7,7 @@ import dagster as dg
 
 
 class Clock(dg.ConfigurableResource):
-    """Tells the time: the real one, or a fixed moment.
+    """The time: the real one, or a fixed moment.
 
     `fixed_at` is an ISO date and time with offset.
     """
@@ -21,7 +21,7 @@ class Clock(dg.ConfigurableResource):
         return dt.datetime.now(dt.UTC)
 
     def timestamp(self) -> dt.datetime:
-        """The current moment in UTC without offset, as warehouse columns hold it."""
+        """The current moment in UTC without offset, as stored in the warehouse."""
         return self.now().replace(tzinfo=None)
 
     def today(self, time_zone: str = "UTC") -> dt.date:

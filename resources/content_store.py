@@ -1,6 +1,6 @@
 """Folders that are named by the hash of their content, and a pointer file that says which of them is current.
 
-No folder changes once it has its name, and the pointer is replaced as a whole: a reader reads the pointer, then the folder.
+A folder never changes once it has its name, and the pointer is replaced as a whole. A reader reads the pointer, then the folder.
 """
 
 import hashlib
@@ -14,11 +14,11 @@ from resources import atomic
 
 DIGITS = 16
 ABANDONED_SECONDS = 86_400.0
-"""A folder that nobody has finished for so long was begun by a run that was killed."""
+"""A staging folder of this age was begun by a run that was killed."""
 
 
 def content_hash(folder: Path) -> str:
-    """The name of a folder's content: SHA-256 over the names and bytes of its files, 16 hexadecimal digits of it."""
+    """The name of a folder's content: the first 16 hexadecimal digits of a SHA-256 over the names and bytes of its files."""
     digest = hashlib.sha256()
     for file in sorted(folder.iterdir()):
         digest.update(file.name.encode())
@@ -35,7 +35,7 @@ class ContentStore:
     pointer: Path
 
     def staging(self, name: str) -> Path:
-        """An empty folder to write into. Those that killed runs left are removed: they hold customers' orders, of use to nobody."""
+        """An empty folder to write into. Removes those that killed runs left: they hold customers' orders and are of no use."""
         for left in self.folder.glob(".staging-*"):
             if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
@@ -45,7 +45,7 @@ class ContentStore:
         return folder
 
     def add(self, staging: Path, name: str) -> Path:
-        """Takes over a finished staging folder under its content's name; one of that name stays as it is."""
+        """Renames a finished staging folder to its content's name; if there is one of that name, that one stays as it is."""
         target = self.folder / name
         if target.exists():
             shutil.rmtree(staging)
@@ -59,11 +59,11 @@ class ContentStore:
         atomic.write_text(self.pointer, name)
 
     def current(self) -> Path | None:
-        """The current folder, or none if nothing was ever pointed to. It may have been removed by hand."""
+        """The current folder, or none if none was ever made current. It may have been removed by hand."""
         return self.folder / self.pointer.read_text(encoding="utf-8").strip() if self.pointer.exists() else None
 
     def drop_old(self, count: int) -> None:
-        """Leaves the current folder and the `count` - 1 latest of the others."""
+        """Removes all folders but the current one and the `count` - 1 latest of the others."""
         others = [one for one in self.folder.iterdir() if one != self.current() and not one.name.startswith(".")]
         for folder in sorted(others, key=lambda one: one.stat().st_mtime, reverse=True)[count - 1 :]:
             shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""dbt as a resource: the dbt of this very environment, each build with a folder of its own for what it leaves behind."""
+"""dbt as a resource: the dbt of this Python environment; each build has a folder of its own for its artifacts."""
 
 import os
 import shutil
@@ -10,8 +10,8 @@ from dagster_dbt import DbtCliResource
 
 PARTIAL_PARSE = "partial_parse.msgpack"
 RUN_ID_VARIABLE = "GLOBOLATTE_RUN_ID"
-KEPT_BUILDS = 5
-"""Artifacts (log, SQL as it ran) of how many builds stay on disk."""
+RETAINED_BUILDS = 5
+"""The number of builds whose artifacts (log, executed SQL) stay on disk."""
 
 
 class DbtOfThisEnvironment(DbtCliResource):
@@ -41,5 +41,5 @@ class DbtOfThisEnvironment(DbtCliResource):
         builds = sorted(
             (folder for folder in root.iterdir() if folder.is_dir()), key=lambda folder: folder.stat().st_mtime
         )
-        for folder in builds[:-KEPT_BUILDS]:
+        for folder in builds[:-RETAINED_BUILDS]:
             shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Picks the resources of a world. The one place that knows which world this is; only the chosen world's libraries are imported."""
+"""Picks the resources of an environment. Only this module knows which environment it is; only the chosen libraries are imported."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ from resources.warehouse.warehouse import Warehouse
 
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
 DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
-"""The dbt of this very environment, whatever is on the path."""
+"""The dbt of this Python environment, not one on the path."""
 
 
 def clock_of(settings: Settings) -> Clock:
@@ -45,12 +45,12 @@ def landing_of(settings: Settings) -> LandingZone:
 
 
 def has_event_queue(settings: Settings) -> bool:
-    """Whether a queue tells of new files: the landing zone is a container, and a queue is named."""
+    """Whether a queue reports new files: the landing zone is a container, and a queue is named."""
     return settings.landing is LandingKind.BLOB and bool(settings.blob_queue)
 
 
 def event_queue_of(settings: Settings) -> EventQueue:
-    """The queue that tells of new blobs. Raises `MissingSettingError` if a setting that it needs is not there."""
+    """The queue with the events of new blobs. Raises `MissingSettingError` if a setting that it needs is missing."""
     return EventQueue(
         account_url=settings.queue_account_url,
         queue=required(settings.blob_queue, "GLOBOLATTE_BLOB_QUEUE", "the blob event sensor"),
@@ -89,7 +89,7 @@ SHORT_TIMEOUT_SECONDS = 2.0
 
 
 def warehouse_with_short_timeout(settings: Settings) -> Warehouse:
-    """The warehouse for a sensor: its tick has a minute in all, and a busy warehouse is looked at again by the next one."""
+    """The warehouse for a sensor. A tick has only a minute, so it waits briefly; if the warehouse is busy, the next tick tries again."""
     return warehouse_of(settings.model_copy(update={"warehouse_wait_seconds": SHORT_TIMEOUT_SECONDS}))
 
 
@@ -158,19 +158,19 @@ def predictions_of(settings: Settings) -> PredictionFiles:
 
 
 def export(settings: Settings) -> None:
-    """Hands the settings on to this process' children: dbt, training jobs, Dagster's own processes."""
+    """Passes the settings to this process' children: dbt, training jobs, Dagster's own processes."""
     os.environ.update(settings.environment_variables())
-    # A build of some models runs the tests whose tables are all there: not those that compare with models not yet built.
+    # A build of some models runs only the tests whose tables all exist, not those that compare with models not built yet.
     os.environ.setdefault("DBT_INDIRECT_SELECTION", "buildable")
 
 
 def dbt_artifacts_of(settings: Settings) -> Path:
-    """Where builds leave their logs, and what dbt parsed for the next one."""
+    """The folder for logs of builds, and for dbt's parsed project, which the next build reuses."""
     return settings.home / "dbt"
 
 
 def resources_of(settings: Settings) -> dict[str, object]:
-    """The resources that assets and sensors ask for, by name."""
+    """The resources of assets and sensors, by name."""
     from resources.dbt_cli import DbtOfThisEnvironment
 
     warehouse, ml = warehouse_of(settings), ml_of(settings)
@@ -190,7 +190,7 @@ def resources_of(settings: Settings) -> dict[str, object]:
             profiles_dir=str(DBT_PROJECT_FOLDER),
             dbt_executable=str(DBT_EXECUTABLE),
             artifacts_dir=str(dbt_artifacts_of(settings)),
-            # Writing what dbt thinks, and what it parsed as JSON, takes a tenth of a daily build each.
+            # Writing dbt's debug log, and its parsed project as JSON, takes a tenth of a daily build each.
             global_config_flags=["--log-level-file", "info", "--no-write-json"],
         ),
     }

@@ -1,5 +1,5 @@
 """What starts work: new landing files, decisions to retrain, runs that died.
 
-A sensor looks and asks; it decides nothing itself: the decisions are pure functions in `globolatte_assets`. What follows inside
-the graph is not started here but by automation conditions.
+A sensor reads state and yields run requests. The decisions themselves are pure functions in `globolatte_assets`. What follows
+within the graph is started by automation conditions, not here.
 """

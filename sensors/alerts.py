@@ -1,4 +1,4 @@
-"""The alert sensor: tells people once of what does not mend itself, and again when it happens again."""
+"""The alert sensor: reports each problem that needs a person once, and again if it returns after it was resolved."""
 
 import json
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ FAILED_RUNS_LOOKED_AT = 100
 def incidents(
     instance: dg.DagsterInstance, settings: Settings, warehouse: Warehouse, clock: Clock
 ) -> Iterator[tuple[str, str]]:
-    """What is wrong now and needs a person: a name that stays the same while it lasts, and what to say of it."""
+    """The problems that need a person now: for each a name that stays the same while it lasts, and the message."""
     policy, delivery = retry_policy(settings), delivery_policy(settings)
     with warehouse.transaction() as transaction:
         crashed = given_up(recent_crashes(transaction, clock.timestamp()), policy)
@@ -34,7 +34,7 @@ def incidents(
     for item in crashed:
         yield (
             f"crashed {item.path} {item.etag}",
-            f"{item.path}: {item.attempts.count} loads of it crashed, and it is no longer asked for; see the failed ingest_sales "
+            f"{item.path}: {item.attempts.count} loads of it crashed, and it is no longer requested; see the failed ingest_sales "
             "runs, then materialize its partition by hand or deliver it again",
         )
     for unit in missing:
@@ -59,18 +59,18 @@ def _given_up_runs(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterato
             latest = of_batch[0].dagster_run.run_id
             yield (
                 f"given up {job} {name}",
-                f"{job}: {len(of_batch)} runs of one batch failed, the last one {latest}; no more are asked for",
+                f"{job}: {len(of_batch)} runs of one batch failed, the last one {latest}; no more are requested",
             )
 
 
 def alert_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Builds the sensor. Its cursor names the incidents that were reported and last; a process that dies may report one twice."""
+    """Builds the sensor. Its cursor names the reported incidents that still last. If the process dies, one may be reported twice."""
 
     @dg.sensor(
         name="alert_sensor",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells people, in the log and by webhook, of loads given up, poison messages and missing deliveries.",
+        description="Reports loads given up, poison messages and missing deliveries, in the log and by webhook.",
         target=[],
     )
     def alert(context: dg.SensorEvaluationContext, alerts: Alerts, clock: Clock) -> dg.SensorResult | dg.SkipReason:
@@ -83,7 +83,7 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
         try:
             alerts.send(news)
         except AlertNotTakenError as fault:
-            return dg.SkipReason(f"{fault}. What is to be told is in the log; telling it again in a minute.")
+            return dg.SkipReason(f"{fault}. The alerts are in the log; sending them again in a minute.")
         return dg.SensorResult(
             cursor=json.dumps(sorted(now)), skip_reason=dg.SkipReason(f"{len(now)} incidents, {len(news)} of them new.")
         )

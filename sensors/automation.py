@@ -12,7 +12,7 @@ from resources.atomic import write_text
 
 
 def automation_sensor() -> dg.AutomationConditionSensorDefinition:
-    """Evaluates every asset's condition, every half minute at most. Without it nothing follows new data."""
+    """Evaluates every asset's condition, at most every half minute. Without this sensor nothing follows new data."""
     return dg.AutomationConditionSensorDefinition(
         name="automation_sensor",
         target=dg.AssetSelection.all(),
@@ -31,17 +31,17 @@ class Requested:
 
 
 class HeadlessAutomation:
-    """The evaluation of all conditions without a daemon. What was seen before is kept in `cursor_file`.
+    """The evaluation of all conditions without a daemon. The evaluations' cursor is stored in `cursor_file`.
 
-    A cursor that is missing, or that this version of Dagster cannot read, begins anew: then nothing counts as new that is there
-    already, and `sensors.outstanding` says what was left undone.
+    If the cursor is missing, or this version of Dagster cannot read it, a new one is started: then nothing that exists already counts
+    as new, and `sensors.outstanding` finds what was left undone.
     """
 
     def __init__(self, definitions: dg.Definitions, instance: dg.DagsterInstance, cursor_file: Path) -> None:
         self._definitions, self._instance, self._file = definitions, instance, cursor_file
 
     def evaluate(self) -> Requested:
-        """What is requested now. It is handed out once: whoever asks sees to it that it is done."""
+        """What the conditions request now. Each request is returned once: the caller has to carry it out."""
         cursor = self._cursor()
         result = dg.evaluate_automation_conditions(self._definitions, self._instance, cursor=cursor)
         write_text(self._file, serialize_value(result.cursor))
@@ -52,7 +52,7 @@ class HeadlessAutomation:
         )
 
     def _all_checks(self) -> frozenset[dg.AssetCheckKey]:
-        """The checks that have a condition. Where nothing was seen before, what they are about has never been checked since."""
+        """All checks with a condition: requested without an earlier cursor, since they may never have run on the present data."""
         graph = self._definitions.resolve_asset_graph()
         return frozenset(key for key in graph.asset_check_keys if graph.get(key).automation_condition is not None)
 

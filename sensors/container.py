@@ -1,11 +1,11 @@
-"""What watches a container: the blob event sensor, which hears of what was written, and the reconciliation sensor, which looks.
+"""The sensors of a container: the blob event sensor receives events of written blobs, the reconciliation sensor lists blobs.
 
-Event Grid's messages about the landing container become the runs that load what was written. A message is deleted only when the run that
-takes up its file exists: a tick's requests and its cursor are written together by Dagster, after the tick, so whatever a tick itself does
-is lost or done twice when the process dies before that. The cursor names the messages handed out by the last tick; the next one deletes
-those whose run exists. All others come again by themselves.
+The event sensor turns Event Grid's messages about the landing container into runs that load the written blobs. A message is deleted only
+when the run that loads its file exists. Dagster writes a tick's requests and its cursor together, after the tick; so if the process dies
+before that, whatever the tick itself did is lost or done twice. The cursor names the messages that the last tick handed out. The next tick
+deletes those whose run exists; the queue delivers all others again by itself.
 
-The reconciliation finds the blobs whose event was lost and asks again for loads that failed, with bounded listings.
+The reconciliation finds the blobs whose event was lost and requests failed loads again, with bounded listings.
 """
 
 import json
@@ -61,7 +61,7 @@ MOST_MESSAGES_OF_ONE_TICK = 1024
 LONGEST_RECEIVING_SECONDS = 15.0
 """A tick has a minute in all."""
 MOST_TRIES = 5
-"""A message that was given out so often, and has no run to show for it, goes to the poison queue."""
+"""A message that was received this many times without a run that loads its file goes to the poison queue."""
 
 RUN_KEY_TAG = "dagster/run_key"
 
@@ -71,30 +71,30 @@ HandedOut = dict[str, list[Message]]
 
 
 def as_cursor(handed_out: HandedOut) -> str:
-    """What the next tick reads."""
+    """The cursor for the next tick."""
     return json.dumps({key: [[one.id, one.receipt] for one in held] for key, held in handed_out.items()})
 
 
 def from_cursor(cursor: str | None) -> HandedOut:
-    """Reads what `as_cursor` wrote; no cursor is nothing handed out."""
+    """Reads what `as_cursor` wrote; without a cursor, nothing was handed out."""
     found: dict[str, list[tuple[str, str]]] = json.loads(cursor) if cursor else {}
     return {key: [Message(name, receipt) for name, receipt in pairs] for key, pairs in found.items()}
 
 
 @dataclass
 class Mailing:
-    """What becomes of a tick's mail."""
+    """What a tick does with its messages."""
 
     requests: list[dg.RunRequest] = field(default_factory=list)
     handed_out: HandedOut = field(default_factory=dict)
     done: list[Message] = field(default_factory=list)
-    """Irrelevant, in the ledger, or taken up by a run that exists."""
+    """Messages that can be deleted: irrelevant, already in the ledger, or loaded by a run that exists."""
     stuck: list[tuple[Message, str]] = field(default_factory=list)
-    """Unreadable, or can be given to no run now, and why."""
+    """Messages that are unreadable or that no run can take now, with the reason."""
 
 
 def sorted_mail(messages: Iterable[Message], container: str) -> tuple[dict[LandedFile, list[Message]], Mailing]:
-    """Opens messages: those of each file, and the others. Those of other containers and of other events are irrelevant."""
+    """Reads messages: returns those of each file, and the others. Messages about other containers or other events are irrelevant."""
     by_file: dict[LandedFile, list[Message]] = defaultdict(list)
     others = Mailing()
     for message in messages:
@@ -129,13 +129,13 @@ def hand_out(
     policy: RetryPolicy,
     result: Mailing,
 ) -> None:
-    """Turns the mail of files into run requests; a backlog of any size becomes one for each business unit."""
+    """Turns the messages about files into run requests, one per business unit whatever the size of the backlog."""
     left = dict(by_file)
 
     def taken(files: Iterable[LandedFile]) -> list[Message]:
         return [message for file in files for message in left.pop(file, [])]
 
-    left_over = left_by(backlog, ranges_at_work(instance, WAITING, asked_by_sensors=True))
+    left_over = left_by(backlog, ranges_at_work(instance, WAITING, requested_by_sensors=True))
     for batch, request in requests_for(instance, left_over, policy):
         result.requests.append(request)
         result.handed_out[str(request.run_key)] = taken(batch.files)
@@ -152,11 +152,11 @@ def hand_out(
 
 
 def _waiting(backlog: Backlog) -> dict[LandedFile, str]:
-    """Files that no run can take up now, and why."""
+    """Files that no run can load now, and why."""
     crashed = [item.file for item in (*backlog.pending.waiting, *backlog.pending.exhausted)]
     unknown = [item.file for load in backlog.without_reference_data for item in load.files]
     return {
-        **dict.fromkeys(crashed, "its load crashed; the reconciliation sensor asks for it again"),
+        **dict.fromkeys(crashed, "its load crashed; the reconciliation sensor requests it again"),
         **dict.fromkeys(
             unknown, "reference/business_units.csv has no unit with that folder, or reference/products.csv is missing"
         ),
@@ -171,7 +171,7 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
         jobs=[job_named(jobs, name) for name in (LOAD_REFERENCE_DATA, INGEST_SALES, RECORD_MISPLACED_FILES)],
         minimum_interval_seconds=settings.landing_poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for the load of every blob that Event Grid tells of, a backlog as one range per business unit. A message "
+        description="Requests the load of every blob that Event Grid reports, a backlog as one range per business unit. A message "
         "is deleted when its run exists; one that cannot be handled goes to the poison queue after five tries.",
     )
     def take_blob_events(
@@ -179,16 +179,16 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
     ) -> dg.SensorResult:
         acknowledged = acknowledge(context.instance, events, from_cursor(context.cursor))
         point("acknowledging: done, cursor not written")
-        said = f"{acknowledged} messages acknowledged"
+        report = f"{acknowledged} messages acknowledged"
 
         def nothing(why: str) -> dg.SensorResult:
-            return dg.SensorResult(cursor=as_cursor({}), skip_reason=dg.SkipReason(f"{said}; {why}"))
+            return dg.SensorResult(cursor=as_cursor({}), skip_reason=dg.SkipReason(f"{report}; {why}"))
 
         if is_running(context.instance, LOAD_REFERENCE_DATA):
             return nothing("reference data is being loaded; sales wait for it")
         warehouse = warehouse_with_short_timeout(settings)
         try:
-            with warehouse.kept_open():
+            with warehouse.keep_open():
                 point("event tick: before receiving")
                 messages = events.receive(MOST_MESSAGES_OF_ONE_TICK, LONGEST_RECEIVING_SECONDS)
                 point("event tick: received")
@@ -204,14 +204,14 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
         for message, reason in poison:
             context.log.error(f"message {message.id} goes to the poison queue after {message.tries} tries: {reason}")
             events.poison(message, reason)
-        said += (
+        report += (
             f"; {len(messages)} received: {sum(map(len, mailing.handed_out.values()))} handed out, "
             f"{len(mailing.done)} with nothing to do, {len(mailing.stuck)} stuck, {len(poison)} poisoned"
         )
         return dg.SensorResult(
             run_requests=mailing.requests,
             cursor=as_cursor(mailing.handed_out),
-            skip_reason=None if mailing.requests else dg.SkipReason(said),
+            skip_reason=None if mailing.requests else dg.SkipReason(report),
         )
 
     return take_blob_events
@@ -221,13 +221,13 @@ def blob_event_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
 
 LISTINGS_AT_ONCE = 8
 MOST_STRAY_LEVELS = 20
-"""Levels of folders out of place that one tick walks through; a level is listed up to `MOST_OF_A_LEVEL`."""
+"""Levels of misplaced folders that one tick lists; of each level at most `MOST_OF_A_LEVEL` entries."""
 MOST_PLACES_TO_TRY_AGAIN = 20
 FAILED_RUNS_LOOKED_AT = 50
 
 
 def listing_of_look(landing: LandingZone, where: Look, more: Sequence[str], folders: Sequence[str]) -> list[LandedFile]:
-    """The files of a look, and of `more` prefixes; of folders out of place as many as the bounds allow."""
+    """The files of a look and of `more` prefixes; of misplaced folders as many as the bounds allow."""
     prefixes = list(dict.fromkeys([*where.prefixes, *more]))
     with ThreadPoolExecutor(LISTINGS_AT_ONCE) as listing:
         levels = list(listing.map(landing.level, where.levels))
@@ -247,7 +247,7 @@ def listing_of_look(landing: LandingZone, where: Look, more: Sequence[str], fold
 
 
 def failed_ranges(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator[tuple[Batch, dg.RunRequest]]:
-    """Ranges whose latest run failed and that are due again, also where the run died before the ledger knew of it."""
+    """Ranges whose latest run failed and that are due again, including runs that died before they recorded an attempt in the ledger."""
     for (_, name), tags in failed_batches(instance, FAILED_RUNS_LOOKED_AT, INGEST_SALES).items():
         if not {RANGE_START, RANGE_END} <= set(tags):
             continue
@@ -259,7 +259,7 @@ def failed_ranges(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator
 
 
 def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
-    """Builds the sensor. Its cursor names the older month that it looked at last."""
+    """Builds the sensor. Its cursor names the older month that it listed last."""
 
     @dg.sensor(
         name="reconciliation_sensor",
@@ -267,7 +267,7 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
         minimum_interval_seconds=settings.reconcile_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Compares the container with the ledger: the last days of every unit at each tick, one older month in turn. "
-        "Asks for what no event told of, and again for loads that failed.",
+        "Requests the load of blobs without an event, and failed loads again.",
     )
     def reconcile(
         context: dg.SensorEvaluationContext, landing: dg.ResourceParam[LandingZone], clock: Clock

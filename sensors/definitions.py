@@ -1,4 +1,4 @@
-"""What starts work: the jobs, and the sensors that ask for them."""
+"""What starts work: the jobs, and the sensors that request their runs."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from sensors.run_health import run_health_sensor
 
 
 def file_sensors(settings: Settings, jobs: Sequence[AssetJob]) -> list[dg.SensorDefinition]:
-    """What watches this deployment's landing zone: a look at the folder, or a container's events and what reconciles them."""
+    """The sensors of this deployment's landing zone: one for a folder; event and reconciliation sensor for a container."""
     if settings.landing is LandingKind.FOLDER:
         return [landing_sensor(settings, jobs)]
     events = [blob_event_sensor(settings, jobs)] if has_event_queue(settings) else []

@@ -1,7 +1,7 @@
-"""From a look at the landing zone to the runs to ask for, shared by the file sensors and `globolatte run`; and the folder's sensor.
+"""From a listing of the landing zone to run requests, for the file sensors and `globolatte run`; and the sensor of a landing folder.
 
-A look (`look`) compares a listing with the ledger, and the ledger with Dagster's runs; what runs are at already is left out
-(`left_by`); the rest becomes batches, each of which one run takes up, asked for again when its runs failed (`requests_for`).
+`look` compares a listing with the ledger, and the ledger with Dagster's runs. `left_by` leaves out what runs work on already.
+`requests_for` divides the rest into batches of one run each, and requests a batch again when its runs failed.
 """
 
 import datetime as dt
@@ -77,12 +77,12 @@ def path_rules(settings: Settings, clock: Clock) -> PathRules:
     return PathRules(sorted(settings.business_units), settings.first_business_date, clock.today())
 
 
-ASKED_BY_A_PERSON = RetryPolicy(max_attempts=sys.maxsize, base_seconds=0.0)
-"""Whoever runs a pass by hand wants everything tried now, however often it crashed before."""
+REQUESTED_BY_A_PERSON = RetryPolicy(max_attempts=sys.maxsize, base_seconds=0.0)
+"""A pass started by a person tries every load at once, however often it crashed before."""
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
-    """When a crashed load is asked for again in this deployment."""
+    """When a crashed load is requested again in this deployment."""
     return RetryPolicy(settings.max_load_attempts, settings.retry_base_seconds)
 
 
@@ -132,7 +132,7 @@ def look(
 def _unreported_references(
     instance: dg.DagsterInstance, listing: Iterable[LandedFile], references: Mapping[str, str]
 ) -> Iterator[LandedFile]:
-    """Reference files that are loaded, which were not reported to Dagster: the run died between the commit and the event."""
+    """Loaded reference files that were not reported to Dagster because the run died between the commit and the event."""
     for file in listing:
         key = REFERENCE_ASSETS.get(file.path)
         if key is not None and file.path in references:
@@ -145,7 +145,7 @@ def _unreported_references(
 def _sort_announcements(
     instance: dg.DagsterInstance, announced: list[Announcement]
 ) -> tuple[list[str], list[Announcement]]:
-    """The runs that kept their promise, and the promises that no living run will keep."""
+    """The runs that succeeded, and the announcements that no running run will report."""
     if not announced:
         return [], []
     runs = instance.get_runs(dg.RunsFilter(run_ids=[item.run_id for item in announced]))
@@ -154,14 +154,14 @@ def _sort_announcements(
     return succeeded, [item for item in announced if item.run_id not in alive.union(succeeded)]
 
 
-# What runs are at already ----------------------------------------------------------------------------------------------
+# What runs work on already ---------------------------------------------------------------------------------------------
 
 PARTITION = "dagster/partition"
 
 WAITING = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING)
-"""Runs that have not looked yet."""
+"""Runs that have not listed the landing zone yet."""
 AT_WORK = (dg.DagsterRunStatus.QUEUED, *UNFINISHED)
-"""Runs that wait, and those that have looked, and are not done."""
+"""Runs that wait, and runs that have started and not ended."""
 
 RUNS_LOOKED_AT = 500
 
@@ -175,19 +175,20 @@ def range_of(tags: Mapping[str, str]) -> LoadRange | None:
 
 
 def ranges_at_work(
-    instance: dg.DagsterInstance, statuses: Iterable[dg.DagsterRunStatus], *, asked_by_sensors: bool = False
+    instance: dg.DagsterInstance, statuses: Iterable[dg.DagsterRunStatus], *, requested_by_sensors: bool = False
 ) -> set[LoadRange]:
     """What the ingest runs in these states load.
 
-    With `asked_by_sensors`, of those runs alone that are asked for again when they fail: where nothing else remembers a file.
+    With `requested_by_sensors`, only runs that sensors requested: those are requested again when they fail, which matters where
+    nothing else remembers a file.
     """
     runs = instance.get_runs(dg.RunsFilter(job_name=INGEST_SALES, statuses=list(statuses)), limit=RUNS_LOOKED_AT)
-    found = (range_of(run.tags) for run in runs if BATCH_TAG in run.tags or not asked_by_sensors)
+    found = (range_of(run.tags) for run in runs if BATCH_TAG in run.tags or not requested_by_sensors)
     return {load for load in found if load is not None}
 
 
 def left_by(backlog: Backlog, at_work: Collection[LoadRange]) -> Backlog:
-    """The backlog without the sales files, and the ranges to report, that lie within these ranges."""
+    """The backlog without the sales files and the unreported ranges that are within `at_work`."""
 
     def is_left(folder: str, first: dt.date, last: dt.date) -> bool:
         return not any(load.covers(folder, first, last) for load in at_work)
@@ -201,7 +202,7 @@ def left_by(backlog: Backlog, at_work: Collection[LoadRange]) -> Backlog:
     )
 
 
-# Runs to ask for -------------------------------------------------------------------------------------------------------
+# Run requests ----------------------------------------------------------------------------------------------------------
 
 BATCH_TAG = "globolatte/batch"
 RANGE_START = "dagster/asset_partition_range_start"
@@ -209,7 +210,7 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 MOST_PATHS_OF_ONE_RUN = 500
-"""Misplaced files that one run gets by name."""
+"""The most misplaced files that are passed to one run by path."""
 
 
 def range_tags(load: LoadRange) -> dict[str, str]:
@@ -223,7 +224,7 @@ def range_tags(load: LoadRange) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Batch:
-    """File versions that one run takes up together. `name` is the same for the same versions."""
+    """File versions that one run loads together. `name` is the same for the same versions."""
 
     job: str
     name: str
@@ -233,7 +234,7 @@ class Batch:
 
 
 def batches_of(backlog: Backlog) -> Iterator[Batch]:
-    """Everything in a backlog that a run can take up, reference data first."""
+    """Everything in a backlog that a run can do now, reference data first."""
     pending = backlog.pending
     if pending.reference:
         yield Batch(LOAD_REFERENCE_DATA, listing_digest(pending.reference), pending.reference)
@@ -259,7 +260,7 @@ def runs_of(instance: dg.DagsterInstance, batch: Batch) -> list[dg.RunRecord]:
 
 
 def turn_of(runs: Sequence[dg.RunRecord], policy: RetryPolicy) -> Turn:
-    """Where a batch stands, from its runs: by the real clock, also when another day is played."""
+    """The retry state of a batch, from its runs; by the real clock even if `GLOBOLATTE_NOW` sets another time."""
     if any(run.dagster_run.status in ACTIVE for run in runs):
         return Turn.RUNNING
     failed = [run.update_timestamp.astimezone(dt.UTC) for run in runs if not run.dagster_run.is_success]
@@ -281,7 +282,7 @@ def failed_batches(
 
 
 def run_request(batch: Batch, earlier: int) -> dg.RunRequest:
-    """Asks for a batch. The run key counts earlier runs: Dagster takes a key once, whatever became of its run."""
+    """The request for a run of a batch. The run key counts earlier runs: Dagster accepts a key only once, even if its run failed."""
     return dg.RunRequest(
         run_key=f"{batch.job}:{batch.name}:{earlier}",
         job_name=batch.job,
@@ -298,10 +299,10 @@ def is_running(instance: dg.DagsterInstance, job: str) -> bool:
 def requests_for(
     instance: dg.DagsterInstance, backlog: Backlog, policy: RetryPolicy
 ) -> Iterator[tuple[Batch, dg.RunRequest]]:
-    """The runs to ask for. Reference data goes first: sales cannot be validated without it.
+    """The run requests of a backlog. Reference data goes first: sales cannot be validated without it.
 
-    A batch whose runs failed is asked for again after a wait that doubles, and no more once they failed as often as the policy
-    allows; for reference data, sales then go on with what was loaded before.
+    A batch whose runs failed is requested again after a wait that doubles, until they have failed as often as the policy allows.
+    If this batch is reference data, sales are then loaded with the reference data that was loaded before.
     """
     for batch in batches_of(backlog):
         if batch.job != LOAD_REFERENCE_DATA and is_running(instance, LOAD_REFERENCE_DATA):
@@ -318,14 +319,14 @@ def requests_for(
 
 
 def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
-    """Builds the sensor. Its cursor names the landing zone's last fully handled state, so an untouched one costs a listing."""
+    """Builds the sensor. Its cursor names the last fully handled state of the landing zone, so an unchanged one costs only a listing."""
 
     @dg.sensor(
         name="landing_sensor",
         jobs=[job_named(jobs, name) for name in (LOAD_REFERENCE_DATA, INGEST_SALES, RECORD_MISPLACED_FILES)],
         minimum_interval_seconds=settings.landing_poll_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Looks into the landing zone and asks for the loads of new or changed files.",
+        description="Looks into the landing zone and requests the loads of new or changed files.",
     )
     def look_into_landing_zone(
         context: dg.SensorEvaluationContext,
@@ -349,7 +350,7 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         if pending.exhausted:
             paths = ", ".join(item.file.path for item in pending.exhausted[:5])
             context.log.error(
-                f"{len(pending.exhausted)} files crashed {settings.max_load_attempts} loads each and are no longer asked for: {paths}. "
+                f"{len(pending.exhausted)} files crashed {settings.max_load_attempts} loads each and are no longer requested: {paths}. "
                 "See the failed ingest_sales runs, then materialize their partitions by hand."
             )
         if backlog.without_reference_data:

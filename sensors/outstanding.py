@@ -1,4 +1,4 @@
-"""What is outstanding in the graph, for the headless pass and for the daemon's run-health sensor alike: reading, no decision."""
+"""Reads what is outstanding in the graph, for the headless pass and the daemon's run-health sensor. It decides nothing."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -19,7 +19,7 @@ AssetGraph = Any
 """What `dagster.Definitions.resolve_asset_graph` and `RepositoryDefinition.asset_graph` give; Dagster has no public name for it."""
 
 MONITORING = frozenset({DATA_DRIFT, PERFORMANCE})
-"""Their checks are of the data: checking the same data again ends the same."""
+"""The checks of these assets depend on the data only: checking the same data again gives the same result."""
 
 
 def latest_place(instance: dg.DagsterInstance, key: dg.AssetKey) -> int | None:
@@ -42,9 +42,9 @@ def outstanding(
     missing: Collection[dg.AssetKey] = (),
     waits_for_checks: bool = False,
 ) -> dict[dg.AssetKey, int]:
-    """What follows new data and is behind it: each asset with the place of its newest input, by which the finding is known again.
+    """The assets that follow new data and are behind it, each with the event-log place of its newest input, which identifies the finding.
 
-    `wrong` has to be made again whatever its age; what is in `missing` counts as not there.
+    Assets in `wrong` have to be made again whatever their age; assets in `missing` count as never made.
     """
     nodes = {key: graph.get(key) for key in graph.materializable_asset_keys}
     inputs = {key: node.parent_keys for key, node in nodes.items() if node.automation_condition is not None}
@@ -78,10 +78,10 @@ def lost_work(
 def _evaluations(
     instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]
 ) -> list[dg.AssetCheckEvaluation | None]:
-    """The latest evaluation of each check; none where there is none, or a later one was not finished."""
+    """The latest evaluation of each check; none if there is none or if a later one was not finished."""
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(checks)) if checks else {}
-    said = [latest[key].evaluation if key in latest else None for key in checks]
-    return [one if isinstance(one, dg.AssetCheckEvaluation) else None for one in said]
+    evaluations = [latest[key].evaluation if key in latest else None for key in checks]
+    return [one if isinstance(one, dg.AssetCheckEvaluation) else None for one in evaluations]
 
 
 def _has_failed(instance: dg.DagsterInstance, checks: Collection[dg.AssetCheckKey]) -> bool:

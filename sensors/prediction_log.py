@@ -1,4 +1,4 @@
-"""The prediction log's sensor: what the online endpoint answered goes into the warehouse as soon as a file of it is finished."""
+"""The prediction log's sensor: loads the answers of the online endpoint into the warehouse as soon as a log file is finished."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ from sensors.landing import is_running
 
 
 def prediction_log_sensor(jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
-    """Builds the sensor. One run takes all finished files; exactly once is the asset's business, not the sensor's."""
+    """Builds the sensor. One run loads all finished files; the asset, not the sensor, guarantees exactly once."""
 
     @dg.sensor(
         name="prediction_log_sensor",
         job=job_named(jobs, INGEST_PREDICTION_LOG),
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Takes the online endpoint's finished log files into monitoring.prediction_log.",
+        description="Requests the load of the online endpoint's finished log files into monitoring.prediction_log.",
     )
     def look_for_finished_files(
         context: dg.SensorEvaluationContext, predictions: PredictionFiles

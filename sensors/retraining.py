@@ -1,4 +1,4 @@
-"""The retraining sensor: asks for snapshot, training, evaluation, promotion and deployment when the decision says so."""
+"""The retraining sensor: requests snapshot, training, evaluation, promotion and deployment when the decision says so."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def retraining_rules(settings: Settings) -> RetrainingRules:
 
 
 def training_situation(instance: dg.DagsterInstance, warehouse: Warehouse, ml: MLPlatform) -> TrainingSituation:
-    """What is there to be decided on: how the champion stands and what was trained, by tables; what came after what, by the event log.
+    """The inputs of the decision: the champion's standing and the trainings from tables, the order of materializations from the event log.
 
     Raises `WarehouseBusyError`.
     """
@@ -59,14 +59,14 @@ def _days(first: dt.date | None, last: dt.date | None) -> int | None:
 
 
 def training_is_under_way(instance: dg.DagsterInstance) -> bool:
-    """Whether a run trains now, or waits to."""
+    """Whether a training run is running or waiting."""
     return is_running(instance, TRAIN_MODEL) or is_running(instance, RETRAIN)
 
 
 def retraining_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
-    """Builds the sensor. One build of the training examples is asked for once; if its training fails, the next build asks again.
+    """Builds the sensor. Each build of the training examples is requested for training once; if it fails, the next build is requested.
 
-    Where an endpoint is in service, the new champion goes behind it; an endpoint that fell behind the champion is brought up to it.
+    Where an endpoint is in service, the new champion is deployed to it; an endpoint that serves an older champion gets the current one.
     """
 
     @dg.sensor(
@@ -74,7 +74,7 @@ def retraining_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Sensor
         jobs=[job_named(jobs, name) for name in (TRAIN_MODEL, RETRAIN, DEPLOY)],
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Asks for the first model as soon as there are training examples, takes up a training that was cut off, and "
+        description="Requests the first model as soon as there are training examples, resumes a training that was cut off, and "
         "retrains when the data drifted, the champion got worse or old; never on broken data.",
     )
     def consider_retraining(

@@ -1,6 +1,6 @@
-"""Runs whose process is gone: found, marked failed, their pool slots freed, and what they left undone requested.
+"""Finds runs whose process is gone, marks them failed, frees their pool slots, and requests what they left undone.
 
-A run that is killed keeps its pool slot, and the next run would wait for it for ever.
+A killed run still occupies its pool slot, and the next run would wait for it for ever.
 """
 
 import datetime as dt
@@ -30,19 +30,19 @@ ACTIVE = [*UNFINISHED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_START
 
 
 def process_name(pid: int) -> str | None:
-    """The running process `pid` of this machine as `host/pid/start`, or none: `start` tells apart two that had the same id in turn."""
+    """The running process `pid` of this machine as `host/pid/start`, or none. `start` distinguishes processes that reuse an id."""
     started = start_time(pid)
     return f"{socket.gethostname()}/{pid}/{started}" if started is not None else None
 
 
 def is_dead(process: str) -> bool:
-    """Whether a process ran on this machine and runs no more. Of other machines nothing is known, so they count as alive."""
+    """Whether a process ran on this machine and has ended. Processes of other machines cannot be seen, so they count as alive."""
     host, pid, _ = process.rsplit("/", 2)
     return host == socket.gethostname() and process_name(int(pid)) != process
 
 
 def start_time(pid: int) -> str | None:
-    """When the process started, as text that no other process of the machine shares; none if it does not run."""
+    """When the process started, as text that is unique on this machine; none if it does not run."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -61,7 +61,7 @@ def _start_time_without_proc(pid: int) -> str | None:
 
 
 def this_process() -> str:
-    """The process that asks."""
+    """The current process."""
     process = process_name(os.getpid())
     if process is None:
         raise RuntimeError("this process cannot see itself in the process table; run on Linux, macOS or Windows")
@@ -69,7 +69,7 @@ def this_process() -> str:
 
 
 def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
-    """The process that executes a run, or none while no process has said so."""
+    """The process that executes a run, or none while no process has reported it."""
     if PROCESS_TAG in run.tags:
         return run.tags[PROCESS_TAG]
     records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
@@ -82,30 +82,30 @@ def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
     return None
 
 
-def _launched_process(pid: int, said_at: float) -> str:
-    """The process of a launched run: gone, or replaced by a younger one of the same id, counts as dead."""
+def _launched_process(pid: int, reported_at: float) -> str:
+    """The process of a launched run. It counts as dead if it is gone or if a younger process has its id."""
     import psutil
 
     try:
-        started_later = psutil.Process(pid).create_time() > said_at
+        started_later = psutil.Process(pid).create_time() > reported_at
     except psutil.NoSuchProcess:
         started_later = True
     return (None if started_later else process_name(pid)) or f"{socket.gethostname()}/{pid}/gone"
 
 
 START_PATIENCE_SECONDS = 300.0
-"""How long a run may be starting before any process has said that it executes it. Starting one takes seconds, a container minutes."""
+"""How long a run may be starting before a process has reported it. A process starts within seconds, a container within minutes."""
 
 
 def never_started(record: dg.RunRecord, patience_seconds: float) -> bool:
-    """Whether the run's launch was cut off before there was a process: it would be starting for ever, and others would wait."""
+    """Whether the run's launch was cut off before it had a process: it would stay in its start for ever, and others would wait."""
     if record.dagster_run.status is not dg.DagsterRunStatus.STARTING:
         return False
     return (dt.datetime.now(dt.UTC) - record.update_timestamp).total_seconds() >= patience_seconds
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, patience_seconds: float = START_PATIENCE_SECONDS) -> list[str]:
-    """Marks runs whose process is gone, or never came, as failed and frees their pool slots; returns their ids."""
+    """Marks runs whose process is gone, or never started, as failed and frees their pool slots; returns their ids."""
     dead = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=[*UNFINISHED, dg.DagsterRunStatus.NOT_STARTED])):
         process = process_of(instance, record.dagster_run)
@@ -142,8 +142,8 @@ def free_slots_of_finished_runs(instance: dg.DagsterInstance) -> list[str]:
 def run_health_sensor(settings: Settings) -> dg.SensorDefinition:
     """Builds the sensor that cleans up after killed runs, and takes up what they left undone.
 
-    Automation answers new data within a tick. What it did not answer is requested here once, when nothing is under way and it has
-    been the same for a whole tick of this sensor; its cursor is what it found last.
+    Automation requests updates for new data within a tick. What it did not request is requested here once, when no run is under way and
+    the finding is the same as at this sensor's previous tick; the cursor is the last finding.
     """
 
     @dg.sensor(
@@ -160,23 +160,23 @@ def run_health_sensor(settings: Settings) -> dg.SensorDefinition:
         instance = context.instance
         dead = fail_dead_runs(instance)
         freed = free_slots_of_finished_runs(instance)
-        said = f"{len(dead)} dead runs marked failed, slots of {len(freed)} finished runs freed."
+        report = f"{len(dead)} dead runs marked failed, slots of {len(freed)} finished runs freed."
         if dead or freed:
             context.log.error(
                 f"Runs whose process was gone, marked failed: {dead}. Runs whose pool slots were freed: {freed}."
             )
         if instance.get_runs_count(dg.RunsFilter(statuses=ACTIVE)):
-            return dg.SensorResult(skip_reason=dg.SkipReason(said))
+            return dg.SensorResult(skip_reason=dg.SkipReason(report))
         if context.repository_def is None:
             raise RuntimeError("this sensor is evaluated without its definitions; give them to the context")
         graph, warehouse = context.repository_def.asset_graph, warehouse_with_short_timeout(settings)
         try:
             left = lost_work(graph, instance, settings, warehouse, ml, states)
         except WarehouseBusyError as busy:
-            return dg.SensorResult(skip_reason=dg.SkipReason(f"{said} {busy}. Looking again in a minute."))
+            return dg.SensorResult(skip_reason=dg.SkipReason(f"{report} {busy}. Looking again in a minute."))
         found = json.dumps({key.to_user_string(): place for key, place in sorted(left.items())})
         if not left or found != context.cursor:
-            return dg.SensorResult(cursor=found, skip_reason=dg.SkipReason(said))
+            return dg.SensorResult(cursor=found, skip_reason=dg.SkipReason(report))
         request = dg.RunRequest(run_key=hashlib.sha256(found.encode()).hexdigest(), asset_selection=sorted(left))
         return dg.SensorResult(run_requests=[request], cursor=found)
 

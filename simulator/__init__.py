@@ -1,7 +1,7 @@
-"""GloboLatte's coffee-chain simulator: a seeded chain whose customers' true preferences are known.
+"""The simulator of a coffee chain: it is seeded, and its customers' true preferences are known.
 
-Belongs here: the names that others may use. Everything else of this package is private to it.
-Does not belong here: anything that reads landing files, and anything of the platform (warehouse, assets, models).
+This module exports the public names; everything else in the package is private. The simulator does not read landing files and uses
+nothing of the platform (warehouse, assets, models).
 
     >>> simulation = simulate(orders=10_000, customers=1_000, seed=7)
     >>> written = write(simulation, Path("data"))                 # data/landing, data/truth

@@ -125,7 +125,7 @@ def _refuse_another_dataset(simulation: Simulation, landing: Path, truth: Path) 
 
 
 def _write_whole(file: Path, content: bytes) -> None:
-    """Write a file under a hidden name, then rename it: whoever watches the folder sees it whole or not at all."""
+    """Write a file under a hidden name, then rename it: a process that watches the folder sees it whole or not at all."""
     part = file.with_name(f".{file.name}.part")
     part.write_bytes(content)
     part.replace(file)

@@ -96,7 +96,7 @@ def model_asset(client: Any, folder: Path, says: str) -> str:
 
 
 def online_deployment(client: Any, endpoint: str, name: str, model: str, code: Path, **more: Any) -> Any:
-    """A managed deployment of a model behind `SCORE`, as the SDK asks for it."""
+    """A managed deployment of a model behind `SCORE`, as the SDK requests it."""
     from azure.ai.ml.entities import CodeConfiguration, ManagedOnlineDeployment, OnlineRequestSettings
 
     return ManagedOnlineDeployment(

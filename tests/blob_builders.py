@@ -83,7 +83,7 @@ class Bay:
 def event_of(
     file: LandedFile, container: str, api: str = "PutBlob", *, cloud: bool = False, kind: str = "BlobCreated"
 ) -> dict[str, object]:
-    """What Event Grid tells of a blob, in its own schema or as a CloudEvent."""
+    """Event Grid's event of a blob, in its own schema or as a CloudEvent."""
     data = {
         "api": api,
         "clientRequestId": str(uuid.uuid4()),
@@ -138,7 +138,7 @@ class Events:
         return cls(account.create_queue(name), account.get_queue_client(name + POISON_SUFFIX), container, queue)
 
     def tell(self, *files: LandedFile, **how: object) -> None:
-        """Event Grid tells of files."""
+        """Event Grid reports files."""
         for file in files:
             self.client.send_message(text_of(event_of(file, self.container, **how)))
 
@@ -170,7 +170,7 @@ class Events:
 
 @dataclass(frozen=True)
 class BlobDeployment:
-    """A deployment whose landing zone is a container, with the queue that tells of it."""
+    """A deployment whose landing zone is a container, with the queue of its events."""
 
     azurite: Azurite
     bay: Bay
@@ -224,7 +224,7 @@ class BlobDeployment:
         )
 
     def work(self, sensor: str = "blob_event_sensor", cursor: str | None = None) -> str | None:
-        """Ticks, and runs what is asked for, until nothing is asked for any more; returns the cursor."""
+        """Ticks, and runs what is requested, until nothing is requested any more; returns the cursor."""
         for _ in range(20):
             result = self.tick(sensor, cursor)
             cursor = result.cursor
@@ -232,7 +232,7 @@ class BlobDeployment:
                 return cursor
             for request in result.run_requests:
                 self.execute(request)
-        raise AssertionError("the sensor asks without end")
+        raise AssertionError("the sensor does not stop requesting runs")
 
 
 def blob_variables(azurite: Azurite, bay: Bay, events: Events) -> dict[str, str]:

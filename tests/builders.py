@@ -169,8 +169,8 @@ def ask_for(
     with warehouse.transaction() as transaction:
         lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
         numbers = [int(str(number)) for number in corrected["row_number"].to_pylist()] if corrected is not None else []
-        asked = requested_step(step, Ledger(transaction).history(path), "ana", "because", numbers, lying)
-        Ledger(transaction).request(asked, now, corrected)
+        step_to_request = requested_step(step, Ledger(transaction).history(path), "ana", "because", numbers, lying)
+        Ledger(transaction).request(step_to_request, now, corrected)
 
 
 # What is in the tables -------------------------------------------------------------------------------------------------
@@ -298,7 +298,7 @@ class Deployment:
 
 
 def deployment(home: Path, instance: dg.DagsterInstance, **settings: object) -> Deployment:
-    """A deployment under `home`, its clock at `NOW` unless told otherwise."""
+    """A deployment under `home`, its clock at `NOW` unless given."""
     from definitions import build_definitions
 
     chosen = Settings(**{"home": home, "now": NOW.replace(tzinfo=dt.UTC), **settings})
@@ -318,10 +318,10 @@ def failure_of(result: dg.ExecuteInProcessResult) -> str:
 
 def materialized(result: dg.ExecuteInProcessResult) -> list[str | None]:
     """The partitions of raw sales that a run materialized, in the order of its events."""
-    told = (event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION")
+    materialized = (event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION")
     return [
         event.step_materialization_data.materialization.partition
-        for event in told
+        for event in materialized
         if event.asset_key == SALES_TRANSACTIONS
     ]
 

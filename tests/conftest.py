@@ -145,7 +145,7 @@ def _running_azureml(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Stan
 def azureml(_running_azureml: "StandIn") -> Iterator["StandIn"]:
     """Azure ML, emulated, reachable from this process and those it starts. One for all tests of a worker: name things apart.
 
-    The test fails if it asks for what the stand-in does not model, or breaks a contract of Azure's models.
+    The test fails if it requests what the stand-in does not model, or breaks a contract of Azure's models.
     """
     _running_azureml.faults.clear()
     _running_azureml.journal.clear()
@@ -189,7 +189,7 @@ def closed_warehouse(_migrated_warehouse: DuckDBWarehouse, tmp_path: Path) -> Du
 @pytest.fixture
 def warehouse(closed_warehouse: DuckDBWarehouse) -> Iterator[DuckDBWarehouse]:
     """The same, kept open: opening the file takes longer than most loads."""
-    with closed_warehouse.kept_open():
+    with closed_warehouse.keep_open():
         yield closed_warehouse
 
 

@@ -113,7 +113,7 @@ class Caller:
 
 @dataclass
 class Crowd:
-    """Callers that ask without pause; what they were told, and what went wrong."""
+    """Callers that send requests without pause; their answers and errors."""
 
     endpoint: LocalEndpoint
     size: int = 8
@@ -139,15 +139,15 @@ class Crowd:
         caller = Caller(self.endpoint)
         while not over.is_set():
             try:
-                said = caller.post(QUESTION)
+                answer = caller.post(QUESTION)
             except (OSError, http.client.HTTPException) as error:
                 self.errors.append(repr(error))
                 continue
-            self.statuses[said.status] = self.statuses.get(said.status, 0) + 1
-            if said.status == 200:
-                self.versions.append(said.document["model_version"])
+            self.statuses[answer.status] = self.statuses.get(answer.status, 0) + 1
+            if answer.status == 200:
+                self.versions.append(answer.document["model_version"])
             else:
-                self.errors.append(said.message)
+                self.errors.append(answer.message)
         caller.close()
 
 

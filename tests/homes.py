@@ -1,6 +1,6 @@
 """Homes with the command line on them, each command in a process of its own.
 
-A small chain is simulated and run once in a session; whoever needs a home that ran gets a copy.
+A small chain is simulated and run once in a session; tests that need a home after a pass get a copy.
 """
 
 import os

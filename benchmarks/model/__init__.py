@@ -1,1 +1,1 @@
-"""How good the preference model is, beside peers fitted in the same run and the best possible answer."""
+"""The quality of the preference model, compared with other models fitted in the same run and with the best possible prediction."""

@@ -22,7 +22,7 @@ LARGE_CUSTOMERS, LARGE_GOAL, SMALL_GOAL = 10_000, 98.0, 95.0
 class Result:
     """What one answer reached on one chain. `closed` is the percentage of the gap from popularity to the oracle, None without one.
 
-    `loss` (holdout orders,) is kept for the bootstrap over seeds.
+    `loss` (holdout orders,) is stored for the bootstrap over seeds.
     """
 
     case: Case
@@ -107,7 +107,7 @@ def summarised(results: Sequence[Result]) -> Iterator[Summary]:
 
 
 def shortfalls(summaries: Sequence[Summary]) -> list[str]:
-    """What we promise and did not keep, one sentence each: the goals, and being better than every peer beyond chance."""
+    """The goals that were missed, one sentence each: the fixed goals, and being better than every other model beyond chance."""
     found = []
     for one in summaries:
         where = f"{one.chain}, {one.orders:,} orders of {one.customers:,} customers"

@@ -1,4 +1,4 @@
-"""How fast the model is: one prediction, a batch of everyone, a training of a million orders. References are promises, or
+"""The speed of the model: one prediction, a batch of all customers, a training on a million orders. References are promises, or
 the bare arithmetic.
 
 Times are CPU seconds of this process, so that a busy machine does not matter; one thread.
@@ -52,11 +52,11 @@ def _batch(chain: Case, served: PreferenceModel, states: EncodedStates, customer
     rng = np.random.default_rng(0)
     pieces = [rng.integers(0, len(chain.snapshot), AT_ONCE) for _ in range(customers // AT_ONCE)]
 
-    def asked(rows: np.ndarray) -> Encoded:
+    def encoded(rows: np.ndarray) -> Encoded:
         return encode_orders(states.take(rows), chain.snapshot.contexts.take(rows), served.space_)
 
-    ours = cpu_seconds(lambda: [served.predict_encoded(asked(rows)) for rows in pieces])
-    one = asked(pieces[0])
+    ours = cpu_seconds(lambda: [served.predict_encoded(encoded(rows)) for rows in pieces])
+    one = encoded(pieces[0])
     bare = cpu_seconds(lambda: [served.predict_encoded(one) for _ in pieces])
     note = "one encoded piece, again and again"
     yield Row(f"batch of {customers:,} customers x products", ours, bare, limit=BATCH_LIMIT, note=note)

@@ -1,1 +1,1 @@
-"""Endpoints: what answers questions. Customer states for serving, batch scoring, recommendations."""
+"""Endpoints: what answers requests. Customer states for serving, batch scoring, recommendations."""

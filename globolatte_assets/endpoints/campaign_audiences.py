@@ -1,4 +1,4 @@
-"""The asset `endpoints/campaign_audiences`: who to offer what within a budget, and whom to hold back so that it can be measured."""
+"""The asset `endpoints/campaign_audiences`: who is offered what within a budget, and who is held back as control group."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -32,20 +32,20 @@ CUSTOMERS_SHOWN = 10
 
 
 class CampaignConfig(dg.Config):
-    """What to ask for in the launchpad; every field has a default, so that it can be materialized as it is."""
+    """The configuration in the launchpad. Every field has a default, so the asset can be materialized without any."""
 
     product: str = Field(
-        default="", description="Product to offer, by id or name. Empty: for each unit what is worth most to push now."
+        default="", description="Product to offer, by id or name. Empty: for each unit the one with the highest value."
     )
     budget: float = Field(default=50.0, description="What all contacts together may cost, in money.")
     cost_per_contact: float = Field(default=0.25, description="What one contact costs, in money.")
     units: list[str] = Field(default=[], description="Business units to address, by any of their names. Empty: all.")
     days: int = Field(default=14, description="For how many days, from today on, purchases count.")
     control_share: float = Field(default=0.2, description="Share of the audience that is held back for comparison.")
-    rest_days: int = Field(default=28, description="Nobody is contacted who was within so many days.")
+    rest_days: int = Field(default=28, description="Customers who were contacted within so many days are left out.")
     odds_ratio: float = Field(
         default=1.5,
-        description="By what an offer is assumed to multiply the odds of its product, until campaigns have measured it.",
+        description="The factor by which an offer is assumed to multiply the odds of its product, until campaigns have measured it.",
     )
     name: str = Field(
         default="", description="Name of the campaign; its id is made of this (or the product) and the date."
@@ -53,7 +53,7 @@ class CampaignConfig(dg.Config):
 
 
 def resolved(wanted: str, names: Mapping[str, Sequence[str]], what: str) -> str:
-    """The id that bears the name `wanted`, in any case. Raises `dagster.Failure` that lists what there is."""
+    """The id or name `wanted` as an id, in any letter case. Raises `dagster.Failure` that lists the known ones."""
     for one, known in names.items():
         if wanted.strip().casefold() in {name.casefold() for name in known}:
             return one
@@ -62,11 +62,11 @@ def resolved(wanted: str, names: Mapping[str, Sequence[str]], what: str) -> str:
 
 
 def plan_of(config: CampaignConfig, products: Mapping[str, Sequence[str]], clock: Clock) -> Plan:
-    """What is asked for. Raises `dagster.Failure` for an unknown product or a plan that cannot be carried out."""
+    """The requested plan. Raises `dagster.Failure` for an unknown product or a plan that cannot be carried out."""
     product = resolved(config.product, products, "product") if config.product.strip() else None
-    word = config.name or (products[product][-1] if product else "push")
+    label = config.name or (products[product][-1] if product else "push")
     units = "-".join(config.units)
-    slug = re.sub(r"[^a-z0-9]+", "-", f"{word} {units}".casefold()).strip("-")
+    slug = re.sub(r"[^a-z0-9]+", "-", f"{label} {units}".casefold()).strip("-")
     today = clock.today()
     plan = Plan(
         f"{today:%Y%m%d}-{slug}",
@@ -108,7 +108,7 @@ def candidates_of(
 
 
 def by_unit(candidates: Candidates, audience: Audience, names: Mapping[str, str]) -> str:
-    """What is offered in each unit, to how many, and what is expected of it, as Markdown."""
+    """For each unit as Markdown: the offered product, the number of customers, and the expected effect."""
     lines = ["| unit | offer | offers | held back | would buy anyway | extra |", "|---|---|---:|---:|---:|---:|"]
     units = candidates.units[audience.rows]
     for unit in sorted(set(units.tolist())):
@@ -123,7 +123,7 @@ def by_unit(candidates: Candidates, audience: Audience, names: Mapping[str, str]
 
 
 def budgets_in_words(rows: Sequence[Mapping[str, float]], budget: float) -> str:
-    """What other budgets would bring, as Markdown."""
+    """The expected effect of other budgets, as Markdown."""
     lines = ["| budget | offers | extra purchases | of the last contact |", "|---:|---:|---:|---:|"]
     for row in rows:
         mark = "**" if row["budget"] == budget else ""
@@ -181,13 +181,13 @@ def _metadata(
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     description="Who to offer what: for a product, or what is worth most to push in each unit, those expected to buy most beyond what they "
-    "would anyway, within a budget; without those who opted out or were contacted lately, and with a control group. Made when asked: "
+    "would anyway, within a budget; without those who opted out or were contacted lately, and with a control group. Made on request: "
     "set product and budget in the launchpad, or run `globolatte campaign`.",
 )
 def campaign_audiences(
     config: CampaignConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock
 ) -> dg.MaterializeResult:
-    """Choose the audience, log the contacts, and say what is expected of it."""
+    """Choose the audience, log the contacts, and report the expected effect."""
     catalogue = warehouse.read("marts.dim_product", ["product_id", "product_name", "price"]).to_pylist()
     names = {row["product_id"]: row["product_name"] for row in catalogue}
     prices = {row["product_id"]: float(row["price"]) for row in catalogue if row["price"] is not None}

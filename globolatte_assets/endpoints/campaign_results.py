@@ -1,4 +1,4 @@
-"""The asset `endpoints/campaign_results`: what campaigns brought, against their control groups."""
+"""The asset `endpoints/campaign_results`: the measured effect of campaigns against their control groups."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,11 +47,11 @@ def results_in_words(rows: Sequence[Row]) -> str:
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,
-    description="For each campaign what its offers brought, measured against the customers held back. Campaigns that are over are "
+    description="For each campaign the effect of its offers, measured against the customers held back. Campaigns that are over are "
     "measured once; their odds ratios replace what the next campaign would have assumed.",
 )
 def campaign_results(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
-    """Measure every campaign that has begun and is not measured to its end."""
+    """Measure every campaign that has begun and has no final measurement yet."""
     last = last_business_date(warehouse)
     done = set(warehouse.read(RESULTS, ["campaign_id"], {"status": "complete"})["campaign_id"].to_pylist())
     for campaign in warehouse.read(CAMPAIGNS).to_pylist():

@@ -1,4 +1,4 @@
-"""What the stage `endpoints` has: what is served online, and what is written for people and campaigns."""
+"""The definitions of the stage `endpoints`: what is served online, and what is written for people and campaigns."""
 
 import dagster as dg
 

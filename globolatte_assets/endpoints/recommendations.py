@@ -21,7 +21,7 @@ BAR_LENGTH = 12
 
 
 def first_choices(rows: pa.Table) -> dict[str, Counter[str]]:
-    """Of each product, how many customers of each unit have it at rank 1 in the expected weather."""
+    """For each product, how many customers of each unit have it at rank 1 in the expected weather."""
 
     first = rows.filter(pc.and_(rows["is_expected_weather"], pc.equal(rows["rank"], 1)))
     counted = first.group_by(["product_id", "business_unit"]).aggregate([("customer_id", "count")])
@@ -64,7 +64,7 @@ def recommendations(
     champion = champion_of(ml)
     scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
     rows = pa.concat_tables(scorer.batch(clock.today()))
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         warehouse.replace("serving.recommendations", rows)
         names = warehouse.read("marts.dim_product", ["product_id", "product_name"]).to_pydict()
     product_names = dict(zip(names["product_id"], names["product_name"], strict=True))

@@ -14,7 +14,7 @@ from resources.endpoint.serving_state import ServingStates
 from resources.ml.ml_platform import MLPlatform
 
 SMOKE_CUSTOMER = "smoke-test"
-"""Nobody's id: the answer is the regional one. It is in the prediction log like any other answer."""
+"""An id that no customer has, so the answer is the regional one. It is in the prediction log like any other answer."""
 
 
 @dg.asset(
@@ -28,14 +28,14 @@ SMOKE_CUSTOMER = "smoke-test"
 def recommender(
     ml: dg.ResourceParam[MLPlatform], states: ServingStates, endpoint: dg.ResourceParam[Endpoint]
 ) -> dg.MaterializeResult:
-    """Put the champion behind the endpoint, or leave what is there and say why."""
+    """Deploy the champion to the endpoint, or leave the present deployment and report why."""
     champion = champion_of(ml)
     wanted = Deployment(str(champion.folder), champion.version, champion.content_hash)
     try:
         question = smoke_question(states.current())
         rollout = plan_rollout(declared_or_served(endpoint), wanted)
         latency = roll_out(endpoint, rollout, question)
-        state = endpoint.wait_settled()
+        state = endpoint.wait_until_converged()
     except (EndpointError, FileNotFoundError) as error:
         facts = error.facts if isinstance(error, EndpointError) else {}
         links = {name: dg.MetadataValue.url(fact) for name, fact in facts.items() if fact.startswith("https://")}

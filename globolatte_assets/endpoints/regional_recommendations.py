@@ -1,4 +1,4 @@
-"""The asset `endpoints/regional_recommendations`: what to offer somebody without history, by unit, season and weather."""
+"""The asset `endpoints/regional_recommendations`: rankings for customers without history, by unit, season and weather."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ CHOICES_SHOWN = 3
 
 
 def choices_in_words(table: pa.Table, names: Mapping[str, str]) -> str:
-    """The first three choices by unit and weather in the season of now, as Markdown."""
+    """The first three choices by unit and weather in the current season, as Markdown."""
     now = [row for row in table.to_pylist() if row["is_season_now"] and row["rank"] <= CHOICES_SHOWN]
     lines = ["| unit | weather | days seen | first | second | third |", "|---|---|---:|---|---|---|"]
     for unit, weather in sorted({(row["business_unit"], row["weather"]) for row in now}):
@@ -46,7 +46,7 @@ def choices_in_words(table: pa.Table, names: Mapping[str, str]) -> str:
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,
-    description="Ranked products for customers without history, by unit, season and weather: the champion, asked with an empty state.",
+    description="Ranked products for customers without history, by unit, season and weather: the champion's answer to an empty state.",
 )
 def regional_recommendations(
     warehouse: dg.ResourceParam[Warehouse],

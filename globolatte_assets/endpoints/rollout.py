@@ -1,4 +1,4 @@
-"""The rollout of a model to the online endpoint, blue/green: the plan as a pure decision, then the plan carried out."""
+"""The blue/green rollout of a model to the online endpoint: a pure decision makes the plan, then it is carried out."""
 
 import time
 from contextlib import suppress
@@ -15,8 +15,8 @@ BLUE, GREEN = "blue", "green"
 class Rollout:
     """How a model gets all the traffic.
 
-    `before`: what should have run until now. `beside`: the new deployment without traffic beside what serves now; `final`: the
-    new one alone. `needed` is false if that is so already.
+    `before`: the desired state until now. `beside`: the new deployment without traffic beside the serving one; `final`: the new
+    deployment alone. `needed` is false if `final` is the case already.
     """
 
     before: DesiredState
@@ -28,12 +28,12 @@ class Rollout:
 
 
 def is_in_service(endpoint: Endpoint) -> bool:
-    """Whether something was deployed, and the endpoint runs: one that is empty or was stopped is nobody's to start."""
+    """Whether something was deployed and the endpoint runs. An endpoint that is empty or was stopped is not started by this."""
     return endpoint.observed().running and endpoint.desired().live is not None
 
 
 def lags_behind(endpoint: Endpoint, champion: ModelVersion | None) -> bool:
-    """Whether an endpoint in service answers with another model than the champion."""
+    """Whether an endpoint in service serves another model than the champion."""
     if champion is None or not is_in_service(endpoint):
         return False
     desired = endpoint.desired()
@@ -58,7 +58,7 @@ def _alone(colour: str, deployment: Deployment) -> DesiredState:
 
 
 def declared_or_served(endpoint: Endpoint) -> DesiredState:
-    """What should run; if what was declared is damaged, what serves now, so that a deployment mends it."""
+    """The desired state. If its document is damaged, what serves now, so that the deployment repairs it."""
     try:
         return endpoint.desired()
     except EndpointError:
@@ -67,16 +67,16 @@ def declared_or_served(endpoint: Endpoint) -> DesiredState:
 
 
 def roll_out(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> float:
-    """Brings a rollout about; returns the smoke request's latency in milliseconds.
+    """Carries out a rollout; returns the smoke request's latency in milliseconds.
 
-    Raises `EndpointError`; what was declared before is declared again then.
+    Raises `EndpointError` after it has declared the earlier desired state again.
     """
     before = rollout.before
     try:
         endpoint.deploy(rollout.beside)
         endpoint.wait_healthy(rollout.colour)
         latency = smoke(endpoint, rollout, question)
-    except BaseException:  # a run that is terminated, too, leaves what served before
+    except BaseException:  # also if the run is terminated, the earlier deployment goes on serving
         with suppress(EndpointError):
             endpoint.deploy(before)
         raise
@@ -86,7 +86,7 @@ def roll_out(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> 
 
 
 def smoke(endpoint: Endpoint, rollout: Rollout, question: dict[str, Any]) -> float:
-    """Asks the new deployment one question; returns milliseconds. Raises `EndpointError` if another model answers, or nonsense."""
+    """Sends the new deployment one request; returns milliseconds. Raises `EndpointError` if another model answers, or not a ranking."""
     wanted = rollout.final.deployments[rollout.colour]
     started = time.perf_counter()
     answer = endpoint.score([question], deployment=rollout.colour)

@@ -1,4 +1,4 @@
-"""The asset `endpoints/serving_state`: what scoring needs to know of customers and calendar, published for whoever serves."""
+"""The asset `endpoints/serving_state`: the customer and calendar data that scoring needs, published for deployments."""
 
 import json
 
@@ -42,7 +42,7 @@ def serving_state(
 ) -> dg.MaterializeResult:
     """Export what scoring reads, and publish it under the hash of its content."""
     staging = states.staging(context.run.run_id)
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         for name, table in STATE_TABLES.items():
             (staging / name).write_bytes(table.content(warehouse))
     version = content_hash(staging)

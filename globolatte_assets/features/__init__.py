@@ -1,1 +1,1 @@
-"""Features: the dbt project as assets. SQL lives in `dbt_project`; here is only how Dagster sees it."""
+"""Features: the dbt project as assets. The SQL is in `dbt_project`; this package only describes it to Dagster."""

@@ -1,4 +1,4 @@
-"""Which version of the dbt project the warehouse was built by: tables that are built day by day are built anew by another one."""
+"""Which version of the dbt project built the warehouse. Another version rebuilds the incremental tables from all data."""
 
 import datetime as dt
 import hashlib
@@ -16,13 +16,13 @@ BUILDS = "sales_data.dbt_builds"
 
 
 def fingerprint(manifest: Mapping[str, Any]) -> str:
-    """A hash of all that decides what dbt's models contain: their SQL, columns, settings, and the project's macros (dbt's manifest)."""
+    """A hash of everything that determines the content of dbt's models: SQL, columns, settings and the project's macros."""
     project = manifest["metadata"]["project_name"]
     models = {
         name: [
             node["raw_code"],
             node["unrendered_config"],
-            {column: kept["data_type"] for column, kept in node["columns"].items()},
+            {column: declared["data_type"] for column, declared in node["columns"].items()},
         ]
         for name, node in manifest["nodes"].items()
         if node["resource_type"] == "model"
@@ -34,7 +34,7 @@ def fingerprint(manifest: Mapping[str, Any]) -> str:
 
 
 def models_read_by(manifest: Mapping[str, Any], resource_type: str) -> dict[str, frozenset[str]]:
-    """By node of that type (`model`, `test`), the models that it reads, all by name (dbt's manifest)."""
+    """For each node of this type (`model`, `test`) the models that it reads, all by name (from dbt's manifest)."""
     nodes = manifest["nodes"]
     models = {name: node["name"] for name, node in nodes.items() if node["resource_type"] == "model"}
     return {
@@ -51,10 +51,10 @@ def commands(
     parents: Mapping[str, AbstractSet[str]],
     tests: Mapping[str, AbstractSet[str]],
 ) -> list[list[str]]:
-    """What dbt is to do for the selected models, of which those in `built` are built by this version, after all that they read.
+    """The dbt commands for the selected models. Those in `built` were built by this version, after everything that they read.
 
-    If these are some of all models, the others are built anew, and the tests that look at them follow: they come last, since none of
-    the first reads one of them. A choice of models is built anew as a whole: which tests belong to a part of it, only dbt knows.
+    If these are only some of all models, the others are rebuilt from all data after them, with the tests that read them: none of the
+    first models reads one of the others. A selection of models is rebuilt as a whole: only dbt knows which tests belong to a part of it.
     """
     anew, by_day = selected - built, selected & built
     if not anew:
@@ -63,7 +63,8 @@ def commands(
     if not by_day or selected != parents.keys():
         return [refreshed]
     last = {test for test, models in tests.items() if not anew.isdisjoint(models)}
-    by_name = "--indirect-selection=empty"  # else what is left out takes each test with it that looks at more than that
+    # without this option dbt also excludes each test that reads an excluded model besides others
+    by_name = "--indirect-selection=empty"
     return [
         [*build, by_name, "--exclude", " ".join(sorted(anew | last))],
         [*refreshed, by_name, "--exclude", " ".join(sorted(by_day | (tests.keys() - last)))],
@@ -71,11 +72,11 @@ def commands(
 
 
 def well_built(models: AbstractSet[str], parents: Mapping[str, AbstractSet[str]]) -> set[str]:
-    """Those of `models` that read, directly or not, only from each other: nothing in them can be of another version."""
-    kept = set(models)
-    while wrong := {model for model in kept if not parents[model] <= kept}:
-        kept -= wrong
-    return kept
+    """Those of `models` that read only from each other, directly or indirectly: they contain nothing of another version."""
+    chosen = set(models)
+    while wrong := {model for model in chosen if not parents[model] <= chosen}:
+        chosen -= wrong
+    return chosen
 
 
 def built_by(warehouse: Warehouse, version: str) -> set[str]:
@@ -84,6 +85,6 @@ def built_by(warehouse: Warehouse, version: str) -> set[str]:
 
 
 def remember_build(warehouse: Warehouse, models: AbstractSet[str], version: str, now: dt.datetime) -> None:
-    """Puts on record that these models, and no others, are built by this version; `now` in UTC without offset."""
+    """Records that these models, and no others, are built by this version; `now` in UTC without offset."""
     built = [{"model": model, "fingerprint": version, "built_at": now} for model in sorted(models)]
     warehouse.replace(BUILDS, pa.Table.from_pylist(built, arrow_schema(BUILDS)))

@@ -1,4 +1,4 @@
-"""What a dbt test holds, in a sentence for people: asset checks say it in the UI. Pure."""
+"""The meaning of a dbt test in one sentence, shown as the description of its asset check. Pure."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -36,8 +36,8 @@ GENERIC: Mapping[str, Callable[[Arguments], str]] = {
 def meaning_of_test(test: Node) -> str:
     """The sentence of a test. `test`: its entry in dbt's manifest.
 
-    A description in YAML comes first; a generic test is read from its arguments; a test that is a query of its own says it in
-    the comment above the query. Raises `ValueError` if none of them is there.
+    It is the description in YAML if there is one; for a generic test it is made from the arguments; for a test that is a query of its
+    own it is the comment above the query. Raises `ValueError` if there is none of them.
     """
     if described := test.get("description"):
         return str(described)

@@ -1,4 +1,4 @@
-"""Which columns each column of a dbt model is made from, told from the compiled SQL. Pure; nothing is run and no warehouse asked."""
+"""Which columns each column of a dbt model is made from, read from the compiled SQL. Pure: runs nothing and queries no warehouse."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ Lineage = dict[str, dict[str, list[tuple[str, str]]]]
 """By unique id of a model and column: the (unique id, column) pairs that it is made from."""
 
 LINEAGE_FILE = "column_lineage.json"
-"""Beside dbt's manifest, and prepared with it."""
+"""A file beside dbt's manifest, prepared with it."""
 
 DIALECT = "duckdb"
 

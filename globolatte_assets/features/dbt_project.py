@@ -36,7 +36,7 @@ DAILY_BUILD = ["build", "--exclude-resource-type", "unit_test"]
 
 
 class Translator(DagsterDbtTranslator):
-    """Names dbt nodes as the graph names assets: the folder is the stage, dbt's name stays."""
+    """Gives dbt nodes asset keys of the graph: the folder is the stage, dbt's name is unchanged."""
 
     def __init__(self, macros: Mapping[str, Any]) -> None:
         """`macros`: those of dbt's manifest, by unique id."""
@@ -74,11 +74,11 @@ class Translator(DagsterDbtTranslator):
         return tags
 
     def get_description(self, dbt_resource_props: Mapping[str, Any]) -> str:
-        """The description alone: lists show its beginning, and the SQL is an entry of its own."""
+        """Only the description: lists show its beginning, and the SQL is a metadata entry of its own."""
         return str(dbt_resource_props.get("description", "")).strip()
 
     def get_metadata(self, dbt_resource_props: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What dagster-dbt says, the columns with their constraints, and the SQL."""
+        """The metadata of dagster-dbt, the columns with their constraints, and the SQL."""
         common = super().get_metadata(dbt_resource_props)
         if dbt_resource_props["resource_type"] != "model":
             return common
@@ -92,7 +92,7 @@ class Translator(DagsterDbtTranslator):
     def get_asset_check_spec(
         self, asset_spec: dg.AssetSpec, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None
     ) -> dg.AssetCheckSpec | None:
-        """A dbt test as a check that says what it holds."""
+        """A dbt test as an asset check, with its meaning as description."""
         check = super().get_asset_check_spec(asset_spec, manifest, unique_id, project)
         return check and dg.AssetCheckSpec(
             check.name,
@@ -130,7 +130,7 @@ def _column_lineage(project: DbtProject, manifest: Mapping[str, Any]) -> Mapping
 def _remember(
     context: dg.AssetExecutionContext, warehouse: Warehouse, models: set[str], version: str, clock: Clock
 ) -> None:
-    """Also after a fault, in whose place no other may come: if dbt does not let go of the file, the next build is one anew."""
+    """Runs after a fault too, and must not raise another one: if dbt does not release the file, the next build starts from all data."""
     try:
         remember_build(warehouse, models, version, clock.timestamp())
     except WarehouseBusyError as busy:
@@ -138,7 +138,7 @@ def _remember(
 
 
 def is_built_by_another_version(warehouse: Warehouse, manifest: Mapping[str, Any]) -> bool:
-    """Whether dbt has built models, and not all of them by the project as it is now."""
+    """Whether dbt has built models, but not all of them with the project as it is now."""
     parents = models_read_by(manifest, "model")
     built = warehouse.read(BUILDS, ["model"]).num_rows
     return bool(built) and well_built(built_by(warehouse, fingerprint(manifest)), parents) != parents.keys()
@@ -165,7 +165,7 @@ def dbt_models(project: DbtProject, manifest: Mapping[str, Any]) -> dg.AssetsDef
     ) -> Iterator[Any]:
         selected = {key.path[-1] for key in context.selected_asset_keys}
         built, made = well_built(built_by(warehouse, version), parents), set[str]()
-        if not selected <= built:  # from now on nothing is any more what another version made
+        if not selected <= built:  # from now on no table is one that another version made
             remember_build(warehouse, built, version, clock.timestamp())
         try:
             for command in commands(DAILY_BUILD, selected, built, parents, tests):
@@ -178,7 +178,7 @@ def dbt_models(project: DbtProject, manifest: Mapping[str, Any]) -> dg.AssetsDef
                         made.add(unique_id.rpartition(".")[2])
                         columns = {COLUMN_LINEAGE: lineage[unique_id]} if unique_id in lineage else {}
                         yield event.with_metadata({**event.metadata, **columns})
-        finally:  # a test that fails is no reason to build anew, for ever, what was built before it
+        finally:  # a failing test must not make every later build rebuild what was built before it
             known = well_built(built | made, parents)
             if known != built:
                 _remember(context, warehouse, known, version, clock)

@@ -1,4 +1,4 @@
-"""What the stages of the dbt project have: `staging`, `intermediate`, `marts` and `features`."""
+"""The definitions of the dbt project's stages: `staging`, `intermediate`, `marts` and `features`."""
 
 import functools
 from collections.abc import Mapping

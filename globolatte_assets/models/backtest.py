@@ -1,4 +1,4 @@
-"""The asset `models/backtest`: how the model would have done at several past dates. Made only when asked: it trains as many models."""
+"""The asset `models/backtest`: the model's performance at several past dates. Made only on request: it trains a model for each date."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ from resources.ml.ml_platform import MLPlatform
 
 def folds_table(folds: Sequence[Fold]) -> str:
     """The folds as a Markdown table, oldest first; the gain is over the customer's favourite."""
-    head = "| trained before | judged until | orders | log loss | customer favourite | popularity | gain over it (95 %) | hit@1 | ECE |"
+    head = "| trained before | evaluated until | orders | log loss | customer favourite | popularity | gain over it (95 %) | hit@1 | ECE |"
     lines = [
         f"| {fold.origin} | {fold.last} | {fold.orders:,} | {fold.model.log_loss:.4f} | {fold.favourite.log_loss:.4f} | "
         f"{fold.popularity.log_loss:.4f} | {fold.gain.low:+.4f} to {fold.gain.high:+.4f} | {fold.model.hit_rate_at_1:.1%} | "

@@ -1,4 +1,4 @@
-"""The champion and the challenger for assets, which fail with the remedy where there is none; and what the champion learned from."""
+"""Champion and challenger for assets, or a failure that names the remedy; and the snapshot that the champion was trained on."""
 
 import datetime as dt
 import json
@@ -48,7 +48,7 @@ def challenger_of(ml: MLPlatform) -> ModelVersion:
 
 
 def champion_with_snapshot(ml: MLPlatform) -> Champion | None:
-    """The champion, or none if no model was promoted yet or its snapshot is gone: nothing can be told from it then."""
+    """The champion; none if no model was promoted yet, or if its snapshot is gone, without which nothing can be compared with it."""
     version = ml.model(CHAMPION)
     if version is None:
         return None

@@ -1,4 +1,4 @@
-"""What the stage `models` has: snapshot, training, evaluation and promotion; segments and what goes together."""
+"""The definitions of the stage `models`: snapshot, training, evaluation and promotion; segments and product affinity."""
 
 import dagster as dg
 
@@ -10,13 +10,13 @@ from globolatte_assets.models.promotion import promotion_asset
 from globolatte_assets.models.responsible_ai import responsible_ai_asset
 from globolatte_assets.models.segments import segments
 from globolatte_assets.models.training_snapshot import training_snapshot
-from globolatte_assets.monitoring.reports import KeptPages
+from globolatte_assets.monitoring.reports import StoredPages
 from resources.settings.settings import Settings
 
 
 def models(settings: Settings) -> dg.Definitions:
     """The stage `models` of a deployment."""
-    pages = KeptPages(settings.model_pages_folder, settings.model_pages_kept, settings.reports_url)
+    pages = StoredPages(settings.model_pages_folder, settings.model_pages_kept, settings.reports_url)
     return dg.Definitions(
         assets=[
             training_snapshot,

@@ -17,7 +17,7 @@ from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.training import plots
 from globolatte_ml.training.evaluation import Evaluation, evaluate, gain_over, holdout_table
-from globolatte_ml.training.proofs import kept_proofs
+from globolatte_ml.training.proofs import stored_proofs
 from resources.clock import Clock
 from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion
 from resources.warehouse.tables import arrow_schema, row_count
@@ -25,8 +25,8 @@ from resources.warehouse.warehouse import Warehouse
 
 
 def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> Evaluation:
-    """The kept evaluation of a version on a snapshot's holdout. Raises `dagster.Failure` if there is none."""
-    found = kept_evaluation(warehouse, version, snapshot)
+    """The stored evaluation of a version on a snapshot's holdout. Raises `dagster.Failure` if there is none."""
+    found = stored_evaluation(warehouse, version, snapshot)
     if found is None:
         raise dg.Failure(
             description=f"model version {version.version} has not been evaluated on snapshot {snapshot}; "
@@ -36,8 +36,8 @@ def evaluation_of(warehouse: Warehouse, version: ModelVersion, snapshot: str) ->
     return found
 
 
-def kept_evaluation(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> Evaluation | None:
-    """The kept evaluation of a version on a snapshot's holdout, if there is one."""
+def stored_evaluation(warehouse: Warehouse, version: ModelVersion, snapshot: str) -> Evaluation | None:
+    """The stored evaluation of a version on a snapshot's holdout, if there is one."""
     where = {"model_version": version.version, "snapshot": snapshot}
     rows = warehouse.read("ml.evaluations", ["evaluation"], where)
     return Evaluation.from_dict(json.loads(rows["evaluation"][0].as_py())) if rows.num_rows else None
@@ -71,18 +71,18 @@ def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: s
 
 
 def evaluate_version(version: ModelVersion, orders: SnapshotOrders) -> tuple[Evaluation, np.ndarray]:
-    """Evaluates a registered model on the holdout of a snapshot's orders, with what its training job proved of it.
+    """Evaluates a registered model on the holdout of a snapshot's orders, and adds the proofs made by its training job.
 
-    With the probabilities that the evaluation rests on, shape (holdout orders, K).
+    Also returns the probabilities that were evaluated, shape (holdout orders, K).
     """
     found, probabilities = evaluate(PreferenceModel.load(resolve_model_folder(version.folder)), orders)
-    return replace(found, proofs=kept_proofs(version.folder)), probabilities
+    return replace(found, proofs=stored_proofs(version.folder)), probabilities
 
 
 def _of_champion(
     context: dg.AssetExecutionContext, champion: ModelVersion, orders: SnapshotOrders
 ) -> tuple[Evaluation, np.ndarray] | None:
-    """The champion on the challenger's holdout; none, with a warning, if its kept files cannot be used."""
+    """The champion on the challenger's holdout; none, with a warning, if its stored files cannot be used."""
     try:
         return evaluate_version(champion, orders)
     except (InvalidDataError, OSError) as error:

@@ -1,4 +1,4 @@
-"""The asset `models/product_affinity`: what to offer with what (cross-sell), and what in its place (upsell), by unit and chain."""
+"""The asset `models/product_affinity`: what to offer with a product (cross-sell) or instead of it (upsell), by unit and chain."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ OFFERS_SHOWN = 12
 
 
 def offers_in_words(table: pa.Table, kind: str, names: Mapping[str, str]) -> str:
-    """The chain's best offers of a kind as a Markdown table: what an offer at each anchor would bring."""
+    """The chain's best offers of a kind as a Markdown table, with the expected value of an offer at each anchor."""
     offers = [row for row in table.to_pylist() if row["region"] == CHAIN and row["kind"] == kind and row["rank"]]
     if not offers:
         return "No pair is significant yet."
@@ -71,7 +71,7 @@ def regional_differences(table: pa.Table, names: Mapping[str, str]) -> str:
 )
 def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeResult:
     """Count pairs, test them, and rank what to offer."""
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         products = products_from(warehouse.read("marts.dim_product"))
         baskets, next_orders = (warehouse.read(pairs, order_by=PAIR) for pairs in (BASKETS, NEXT_ORDERS))
         as_of = last_business_date(warehouse) or dt.date.min

@@ -1,11 +1,11 @@
-"""The asset `models/promotion`: the challenger becomes champion, or the reasons say why not."""
+"""The asset `models/promotion`: makes the challenger champion, or stores the reasons why not."""
 
 import dagster as dg
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, PROMOTION, WAREHOUSE_POOL
 from globolatte_assets.models.champion import challenger_of
-from globolatte_assets.models.evaluation import evaluation_of, kept_evaluation
-from globolatte_assets.models.sign_off import kept_sign_off, signed
+from globolatte_assets.models.evaluation import evaluation_of, stored_evaluation
+from globolatte_assets.models.sign_off import signed, stored_sign_off
 from globolatte_assets.models.trainings import record_verdict
 from globolatte_ml.training.promotion import promotion_verdict
 from resources.clock import Clock
@@ -13,7 +13,7 @@ from resources.ml.ml_platform import CHAMPION, MLPlatform
 from resources.warehouse.warehouse import Warehouse
 
 NO_CHAMPION = "none"
-"""What the metadata says in the champion's place while there is none."""
+"""The metadata's entry for the champion while there is none."""
 
 
 def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
@@ -26,18 +26,18 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
         owners=[OWNER_SCIENCE],
         kinds={"mlflow"},
         description="Makes the challenger champion if it passes every gate on the same holdout, and a person's sign-off where that is "
-        "wanted; each gate's sentence is kept.",
+        "wanted; each gate's sentence is stored.",
     )
     def promotion(
         warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
     ) -> dg.MaterializeResult:
-        """Make the challenger champion, or say why not."""
+        """Make the challenger champion, or report why not."""
         challenger, champion = challenger_of(ml), ml.model(CHAMPION)
         of_challenger = evaluation_of(warehouse, challenger, challenger.snapshot)
-        of_champion = kept_evaluation(warehouse, champion, challenger.snapshot) if champion is not None else None
+        of_champion = stored_evaluation(warehouse, champion, challenger.snapshot) if champion is not None else None
         verdict = signed(
             promotion_verdict(of_challenger, of_champion),
-            kept_sign_off(warehouse, challenger),
+            stored_sign_off(warehouse, challenger),
             challenger,
             wanted=sign_off_wanted,
         )
@@ -46,11 +46,11 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
             if champion is not None and of_champion is None:
                 reasons = (
                     *reasons,
-                    f"The champion, version {champion.version}, cannot be read any more and was not judged.",
+                    f"The champion, version {champion.version}, cannot be read any more and was not evaluated.",
                 )
             ml.promote(challenger, reasons)
         elif champion is not None and champion.version == challenger.version and champion.reasons:
-            # an earlier run was cut off after the promotion and before it could say so
+            # an earlier run was cut off after the promotion and before it could report it
             reasons = (*reasons, "It was promoted before, for these reasons:", *champion.reasons)
         serving = ml.model(CHAMPION)
         champion_version = serving.version if serving is not None else None

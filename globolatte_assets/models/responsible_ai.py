@@ -1,4 +1,4 @@
-"""The asset `models/responsible_ai`: what the challenger goes by, where it errs and whom it serves worse, on one page with its card."""
+"""The asset `models/responsible_ai`: the challenger's features, errors and fairness on one page, with its model card."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,7 @@ import dagster as dg
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, RESPONSIBLE_AI, WAREHOUSE_POOL
 from globolatte_assets.models.champion import challenger_of
 from globolatte_assets.models.evaluation import evaluation_of
-from globolatte_assets.monitoring.reports import KeptPages
+from globolatte_assets.monitoring.reports import StoredPages
 from globolatte_assets.pictures import png
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.explain import plots
@@ -25,7 +25,7 @@ FINDINGS_TABLE = "ml.responsible_ai"
 
 
 def page_name(version: ModelVersion) -> str:
-    """The name of a model version's page: number and content, so that no other registry's version of that number takes its place."""
+    """The name of a model version's page: number and content hash, since another registry may have a version of the same number."""
     return f"preference-model-{version.version}-{version.content_hash[:8]}"
 
 
@@ -42,8 +42,8 @@ def _pictures(analysis: Analysis, names: Mapping[str, str]) -> dict[str, dg.Meta
     return found
 
 
-def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
-    """Builds the asset; `pages` keeps one page per model version."""
+def responsible_ai_asset(pages: StoredPages) -> dg.AssetsDefinition:
+    """Builds the asset; `pages` stores one page per model version."""
 
     @dg.asset(
         key=RESPONSIBLE_AI,
@@ -51,7 +51,7 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
         pool=WAREHOUSE_POOL,
         owners=[OWNER_SCIENCE],
         kinds={"python", "table"},
-        description="The challenger explained: what it goes by (Shapley values), where it errs, what would turn its predictions, "
+        description="The challenger explained: what its predictions depend on (Shapley values), its errors, counterfactuals, "
         "whether it serves regions and newcomers worse, what weather does, what is to be known of its data. One page per model "
         "version, with its model card.",
     )
@@ -67,7 +67,7 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
         facts = facts_of(model.get_params())
         kind = f"{type(model).__name__}{f' ({facts})' if facts else ''}"
         identity = Identity(version.version, version.content_hash, version.snapshot, version.job_id, kind)
-        kept = pages.keep(page_name(version), page(identity, evaluation, analysis, names))
+        page_file = pages.store(page_name(version), page(identity, evaluation, analysis, names))
         findings = findings_table(analysis, version.version, version.snapshot, clock.timestamp())
         warehouse.replace(FINDINGS_TABLE, findings, {"model_version": version.version})
         return dg.MaterializeResult(
@@ -75,7 +75,7 @@ def responsible_ai_asset(pages: KeptPages) -> dg.AssetsDefinition:
                 "dagster/row_count": row_count(warehouse, FINDINGS_TABLE),
                 "model_version": version.version,
                 "page": dg.MetadataValue.url(pages.url(page_name(version))),
-                "page_file": dg.MetadataValue.path(str(kept)),
+                "page_file": dg.MetadataValue.path(str(page_file)),
                 "model_card": dg.MetadataValue.md(model_card(identity, evaluation, analysis)),
                 "served_less_well": dg.MetadataValue.md(unequal_groups(analysis)),
                 **_pictures(analysis, names),

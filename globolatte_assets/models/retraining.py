@@ -9,14 +9,14 @@ BELOW_BAND = "below_band"
 
 @dataclass(frozen=True)
 class RetrainingRules:
-    """From when on what monitoring saw is a reason to train.
+    """The thresholds from which monitoring's findings are a reason to train.
 
     Attributes:
         drifted_windows, of_windows: so many of a scope's last windows drifted, the latest among them.
         windows_below_band: so many of a scope's windows in a row, up to the latest, were below the performance band. One is
             enough: in 82 windows of 24 stationary months none came nearer to the band than 0.07 nats (docs/monitoring.md).
         champion_age_days: the champion learned from nothing later than so many days before the latest sales.
-        cooldown_days: not before so many days of sales are new since the last training, whatever came of it.
+        cooldown_days: the least days of new sales since the last training, whatever its outcome, before the next one.
     """
 
     drifted_windows: int = 2
@@ -31,7 +31,7 @@ RULES = RetrainingRules()
 
 @dataclass(frozen=True)
 class TrainingSituation:
-    """What the decision looks at. All ages are in days of business time: from business date to business date.
+    """The inputs of the decision. All ages are in days of business time: from business date to business date.
 
     Attributes:
         chain_is_complete: whether the last snapshot was followed through to a verdict; false after a run that died on the way.
@@ -42,7 +42,7 @@ class TrainingSituation:
         drift, performance: statuses of the champion's windows by scope, oldest first (see
             `globolatte_ml.monitoring.verdicts.Status`).
         champion_age_days: from the last date that the champion learned from to the latest sales; none if unknown.
-        days_since_training: from the last date of the latest snapshot, whatever came of it, to the latest sales.
+        days_since_training: from the last date of the latest snapshot, whatever its outcome, to the latest sales.
     """
 
     has_examples: bool
@@ -66,7 +66,7 @@ class RetrainingDecision:
 
 
 def decide_retraining(situation: TrainingSituation, rules: RetrainingRules = RULES) -> RetrainingDecision:
-    """Train for a first champion, to finish what was cut off, or because the champion no longer fits what is sold.
+    """Decides whether to train: for a first champion, to finish a training that was cut off, or because the champion no longer fits.
 
     In this sequence, the first rule that applies decides: nothing to learn from: no; no champion: yes; broken data: no, since
     a model would learn the fault; a training that was cut off: yes; data that monitoring has not seen: no; too soon after the

@@ -1,4 +1,4 @@
-"""The asset `models/segments`: every customer's segment, by segments that are found anew now and then and followed by their ids."""
+"""The asset `models/segments`: every customer's segment. Segments are found anew from time to time, and their ids stay."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -29,9 +29,9 @@ SEGMENTS_TABLE, PROFILES_TABLE, FITS_TABLE = "ml.segments", "ml.segment_profiles
 
 
 class SegmentsConfig(dg.Config):
-    """What a person can ask for in the launchpad.
+    """The configuration in the launchpad.
 
-    refit: find segments anew, whenever they were found last.
+    refit: find segments anew, no matter when they were found last.
     """
 
     refit: bool = False
@@ -80,7 +80,7 @@ def _metadata(
     fit: SegmentFit, reason: str | None, profiles: Sequence[Profile], names: Mapping[str, str]
 ) -> dict[str, dg.MetadataValue]:
     chosen = fit.chosen
-    kept = [one for one in fit.overlaps if one]
+    lasting = [one for one in fit.overlaps if one]
     return {
         "segments": dg.MetadataValue.md(profiles_in_words(profiles, names)),
         "what_stands_out": png(profile_map(profiles, names)),
@@ -89,7 +89,7 @@ def _metadata(
         "found_anew": dg.MetadataValue.text(
             reason or f"No: customers were assigned to the segments of {fit.learned_until}."
         ),
-        "ids_kept": dg.MetadataValue.text(f"{len(kept)} of {len(fit.ids)}"),
+        "ids_kept": dg.MetadataValue.text(f"{len(lasting)} of {len(fit.ids)}"),
         "fit": dg.MetadataValue.text(fit.fit_id),
     }
 
@@ -102,11 +102,11 @@ def _metadata(
     kinds={"python", "scikitlearn", "table"},
     retry_policy=RETRY_AFTER_A_FAULT,
     description="Customers with like tastes, hours and baskets. Assigned after all new data; found anew after 28 days of new sales, "
-    "after a new product, or when asked (refit in the launchpad). Ids last from one refit to the next.",
+    "after a new product, or on request (refit in the launchpad). Ids last from one refit to the next.",
 )
 def segments(config: SegmentsConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
     """Assign every customer; find the segments anew where there is a reason to."""
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         customers, names = read_customers(warehouse), product_names(warehouse)
         fits = warehouse.read(FITS_TABLE, ["fitted_at", "parameters"])
     if not len(customers):
@@ -119,7 +119,7 @@ def segments(config: SegmentsConfig, warehouse: dg.ResourceParam[Warehouse], clo
     coordinates = fit.space.coordinates(customers)
     segment, confidence = fit.assign(coordinates)
     profiles = profiles_of(customers, coordinates, segment, fit.ids, fit.names, fit.space, np.datetime64(until))
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         rows = warehouse.replace(SEGMENTS_TABLE, segments_table(customers, fit, segment, confidence, until))
         warehouse.replace(PROFILES_TABLE, profiles_table(profiles, fit, until))
     return dg.MaterializeResult(metadata={"dagster/row_count": rows, **_metadata(fit, reason, profiles, names)})

@@ -1,4 +1,4 @@
-"""Manual approval of a model: what was decided, stored, and what it does to the gates' verdict."""
+"""Manual approval of a model: storing the decision, and its effect on the gates' verdict."""
 
 from dataclasses import dataclass
 
@@ -42,7 +42,7 @@ def record_sign_off(warehouse: Warehouse, version: ModelVersion, sign_off: SignO
     warehouse.replace(TABLE, pa.concat_tables([earlier, row]), where)
 
 
-def kept_sign_off(warehouse: Warehouse, version: ModelVersion) -> SignOff | None:
+def stored_sign_off(warehouse: Warehouse, version: ModelVersion) -> SignOff | None:
     """The latest decision about a version with this content, if there is one."""
     where = {"model_version": version.version, "content_hash": version.content_hash}
     rows = warehouse.read(TABLE, ["decision", "decided_by", "reason"], where, ["decided_at"]).to_pylist()
@@ -52,11 +52,11 @@ def kept_sign_off(warehouse: Warehouse, version: ModelVersion) -> SignOff | None
 
 
 def signed(verdict: Verdict, sign_off: SignOff | None, version: ModelVersion, *, wanted: bool) -> Verdict:
-    """The verdict after a manual decision: a rejection holds, an approval never stands in for a gate, silence matters if wanted."""
+    """The verdict after a manual decision: a rejection always counts, an approval replaces no gate, and none refuses if one is wanted."""
     if sign_off is None and not wanted:
         return verdict
     if sign_off is None:
-        asked = f"`globolatte models approve {version.version} --by NAME --why REASON`, or reject"
-        return Verdict(False, (*verdict.reasons, f"Failed: sign-off is wanted, and nobody has given it yet ({asked})."))
-    word = "Passed" if sign_off.approved else "Failed"
-    return Verdict(verdict.promoted and sign_off.approved, (*verdict.reasons, f"{word}: sign-off: {sign_off}"))
+        usage = f"`globolatte models approve {version.version} --by NAME --why REASON`, or reject"
+        return Verdict(False, (*verdict.reasons, f"Failed: sign-off is wanted, and nobody has given it yet ({usage})."))
+    outcome = "Passed" if sign_off.approved else "Failed"
+    return Verdict(verdict.promoted and sign_off.approved, (*verdict.reasons, f"{outcome}: sign-off: {sign_off}"))

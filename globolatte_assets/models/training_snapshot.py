@@ -52,7 +52,7 @@ def training_snapshot(
     snapshots: dg.ResourceParam[SnapshotExports],
     clock: Clock,
 ) -> dg.MaterializeResult:
-    """Export the examples and what of them is new to the champion, name it all by content, keep it."""
+    """Export the examples and which of them are new to the champion, name them by content hash, and store them."""
     span = example_span(warehouse)
     if span is None:
         raise dg.Failure(

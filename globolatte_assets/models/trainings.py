@@ -1,4 +1,4 @@
-"""The record of trainings, `ml.trainings`: from which snapshot, until when it learns, and what was decided of the model."""
+"""The record of trainings, `ml.trainings`: the snapshot, its last date, and the verdict on the model."""
 
 import datetime as dt
 from dataclasses import asdict, dataclass, replace
@@ -55,14 +55,14 @@ def trainings(warehouse: Warehouse, snapshot: str | None = None) -> list[Trainin
 
 
 def record_training(warehouse: Warehouse, training: Training) -> None:
-    """Records a training, or what has become of it."""
+    """Records a training, or its outcome."""
     warehouse.replace(TABLE, pa.Table.from_pylist([asdict(training)], SCHEMA), {"run_id": training.run_id})
 
 
 def record_verdict(
     warehouse: Warehouse, challenger: ModelVersion, now: dt.datetime, *, promoted: bool, champion: str | None
 ) -> None:
-    """Records the verdict on a challenger, at the latest training of its snapshot; one that is older than the record has none."""
+    """Records the verdict on a challenger at the latest training of its snapshot; none is there for trainings before the record began."""
     for last in trainings(warehouse, challenger.snapshot)[-1:]:
         decided = replace(last, model_version=challenger.version, promoted=promoted, champion_version=champion)
         record_training(warehouse, replace(decided, decided_at=now))

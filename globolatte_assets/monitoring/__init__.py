@@ -1,1 +1,1 @@
-"""Monitoring: whether what is loaded and served is still right."""
+"""Monitoring: whether the loaded data and the served model are still right."""

@@ -1,4 +1,4 @@
-"""The check that no row is lost: over the whole ledger, whatever single loads asserted of themselves."""
+"""The check that no row is lost, over the whole ledger and independent of the loads' own assertions."""
 
 import dagster as dg
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from globolatte_assets import keys
 from globolatte_assets.models.champion import Champion, champion_with_snapshot
 from globolatte_assets.models.training_snapshot import EXAMPLES_FILE
-from globolatte_assets.monitoring.reports import KeptPages
+from globolatte_assets.monitoring.reports import StoredPages
 from globolatte_assets.monitoring.standing import HISTORY, broken_data
 from globolatte_assets.monitoring.windows import (
     DRIFT_TABLE,
@@ -89,7 +89,7 @@ def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
 
 
 def measured_windows(windows: Sequence[Window], champion: Champion, warehouse: Warehouse) -> "Iterator[MeasuredDrift]":
-    """Each window's drift, measured; nothing is read for no windows."""
+    """Each window's drift; without windows nothing is read."""
     if not windows:
         return
     from globolatte_ml.monitoring.drift import measure_drift
@@ -113,10 +113,10 @@ def _moved(rows: Sequence[Row], window_id: str) -> str:
     return ", ".join([*named[:COLUMNS_NAMED], *others])
 
 
-def windows_table(rows: Sequence[Row], reports: KeptPages, how_many: int = 1) -> str:
-    """The latest windows of each scope as Markdown; the verdict leads to the report if there still is one.
+def windows_table(rows: Sequence[Row], reports: StoredPages, how_many: int = 1) -> str:
+    """The latest windows of each scope as Markdown; the verdict links to the report if there still is one.
 
-    The UI shows at once what is shorter than 1,000 characters: the latest windows of a chain of four units are.
+    The UI shows texts of less than 1,000 characters at once; the latest windows of a chain of four units are that short.
     """
     lines = ["| scope | until | orders | verdict | what moved, or is broken |", "|---|---|---:|---|---|"]
     for windows in latest_windows(rows, how_many).values():
@@ -130,7 +130,7 @@ def windows_table(rows: Sequence[Row], reports: KeptPages, how_many: int = 1) ->
 
 
 def drifted_windows(rows: Sequence[Row]) -> list[Row]:
-    """Of the scopes whose latest window drifted, that window; the chain first."""
+    """The latest window of each scope in which it drifted; the chain first."""
     latest = (windows[-1] for windows in latest_windows(rows, 1).values())
     return [row for row in latest if row["window_status"] == Status.DRIFTED]
 
@@ -144,8 +144,8 @@ def why_drifted(rows: Sequence[Row]) -> str:
     return " ".join(sentences)
 
 
-def _report_links(window: Row, reports: KeptPages) -> dict[str, dg.MetadataValue]:
-    """A window's page, by address and as a file; nothing if it is no longer kept."""
+def _report_links(window: Row, reports: StoredPages) -> dict[str, dg.MetadataValue]:
+    """A window's page as address and file; nothing if it is no longer stored."""
     page = reports.path(window["window_id"])
     links: dict[str, dg.MetadataValue] = {
         "report": dg.MetadataValue.url(reports.url(window["window_id"])),
@@ -154,7 +154,7 @@ def _report_links(window: Row, reports: KeptPages) -> dict[str, dg.MetadataValue
     return links if page.exists() else {}
 
 
-def _what_to_do(rows: Sequence[Row], reports: KeptPages) -> Mapping[str, dg.MetadataValue]:
+def _what_to_do(rows: Sequence[Row], reports: StoredPages) -> Mapping[str, dg.MetadataValue]:
     return {
         **_report_links(drifted_windows(rows)[0], reports),
         "remedy": dg.MetadataValue.text(DRIFT_REMEDY),
@@ -162,7 +162,7 @@ def _what_to_do(rows: Sequence[Row], reports: KeptPages) -> Mapping[str, dg.Meta
     }
 
 
-def _checks(rows: Sequence[Row], broken: Sequence[str], reports: KeptPages) -> Iterator[dg.AssetCheckResult]:
+def _checks(rows: Sequence[Row], broken: Sequence[str], reports: StoredPages) -> Iterator[dg.AssetCheckResult]:
     drifted = drifted_windows(rows)
     yield dg.AssetCheckResult(
         check_name=NO_DRIFT,
@@ -181,19 +181,19 @@ def _checks(rows: Sequence[Row], broken: Sequence[str], reports: KeptPages) -> I
 
 
 def _measure(
-    windows: Sequence[Window], champion: Champion, warehouse: Warehouse, reports: KeptPages, clock: Clock
+    windows: Sequence[Window], champion: Champion, warehouse: Warehouse, reports: StoredPages, clock: Clock
 ) -> Iterator[tuple[Window, pa.Table]]:
-    """Each window with its rows; pages are made for the latest windows alone."""
-    shown = sorted(windows, key=lambda window: window.last)[-reports.kept :]
+    """Each window with its rows; pages are made only for the latest windows."""
+    shown = sorted(windows, key=lambda window: window.last)[-reports.most :]
     for measured in measured_windows(windows, champion, warehouse):
         window = measured.verdict.window
         html = measured.html() if window in shown else None
         if html is not None:
-            reports.keep(window.window_id, html)
+            reports.store(window.window_id, html)
         yield window, drift_rows(measured.verdict, champion, clock)
 
 
-def data_drift_asset(reports: KeptPages, rules: WindowRules) -> dg.AssetsDefinition:
+def data_drift_asset(reports: StoredPages, rules: WindowRules) -> dg.AssetsDefinition:
     """Builds the asset, with windows that are complete by `rules`."""
 
     @dg.asset(
@@ -207,7 +207,7 @@ def data_drift_asset(reports: KeptPages, rules: WindowRules) -> dg.AssetsDefinit
             dg.AssetCheckSpec(
                 DATA_ARE_SOUND,
                 asset=keys.DATA_DRIFT,
-                description="What was delivered lately is fit to be compared and learned from.",
+                description="The latest deliveries can be compared and learned from.",
             ),
         ],
         description="The last orders, window by window, for the chain and for each unit, against the champion's snapshot at the "
@@ -235,7 +235,7 @@ def data_drift_asset(reports: KeptPages, rules: WindowRules) -> dg.AssetsDefinit
     return data_drift
 
 
-def _shown(rows: Sequence[Row], champion: Champion, reports: KeptPages) -> Mapping[str, dg.MetadataValue]:
+def _shown(rows: Sequence[Row], champion: Champion, reports: StoredPages) -> Mapping[str, dg.MetadataValue]:
     if not rows:
         return nothing_to_compare(f"no window is complete since {champion.learned_until}")
     from globolatte_ml.monitoring.plots import drift_over_time

@@ -1,4 +1,4 @@
-"""What the stage `monitoring` has: the prediction log, drift, performance, and the check that no row is lost."""
+"""The definitions of the stage `monitoring`: the prediction log, drift, performance, and the check that no row is lost."""
 
 import dagster as dg
 
@@ -6,14 +6,14 @@ from globolatte_assets.monitoring.conservation import ledger_conservation
 from globolatte_assets.monitoring.data_drift import data_drift_asset
 from globolatte_assets.monitoring.performance import performance_asset
 from globolatte_assets.monitoring.prediction_log import prediction_log
-from globolatte_assets.monitoring.reports import KeptPages
+from globolatte_assets.monitoring.reports import StoredPages
 from globolatte_ml.monitoring.windows import WindowRules
 from resources.settings.settings import Settings
 
 
 def monitoring(settings: Settings) -> dg.Definitions:
     """The stage `monitoring` of a deployment."""
-    pages = KeptPages(settings.drift_reports_folder, settings.drift_reports_kept, settings.reports_url)
+    pages = StoredPages(settings.drift_reports_folder, settings.drift_reports_kept, settings.reports_url)
     rules = WindowRules(settings.window_orders, settings.window_days)
     return dg.Definitions(
         assets=[prediction_log, data_drift_asset(pages, rules), performance_asset(rules)],

@@ -1,4 +1,4 @@
-"""The prediction log's reading side: lines of a finished file as rows, and those that are none with the reason."""
+"""Reads the prediction log: the lines of a finished file as rows, and rejected lines with the reason."""
 
 import datetime as dt
 import hashlib

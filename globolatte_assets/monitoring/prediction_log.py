@@ -1,4 +1,4 @@
-"""The asset `monitoring/prediction_log`: what the online endpoint answered, taken from its files exactly once."""
+"""The asset `monitoring/prediction_log`: the online endpoint's answers, loaded from its files exactly once."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Ingestion:
 def ingest_file(
     warehouse: Warehouse, files: PredictionFiles, path: Path, run_id: str, clock: Clock, done: Ingestion
 ) -> None:
-    """Takes a file into the warehouse, then removes it. Killed in between, the next time only removes it."""
+    """Loads a file into the warehouse, then removes it. After a kill in between, the next run only removes it."""
     log = parse_log(path)
     if ingest(warehouse, log, run_id, clock.timestamp()):
         done.files += 1
@@ -60,7 +60,7 @@ def ingest_file(
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
     description="Every answer of the online endpoint: when, by which deployment, model and state, to which question, with which "
-    "probabilities. Lines that are no answer are kept in monitoring.prediction_log_rejects.",
+    "probabilities. Lines that are no answer are stored in monitoring.prediction_log_rejects.",
 )
 def prediction_log(
     context: dg.AssetExecutionContext,

@@ -1,4 +1,4 @@
-"""How the champion stands, read from monitoring's tables and the ledger: what the retraining decision and the checks go by."""
+"""The champion's standing, read from monitoring's tables and the ledger: the basis of the retraining decision and the checks."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,15 @@ from globolatte_assets.monitoring.windows import (
     Delivered,
     Row,
     delivered_since,
-    kept_rows,
     latest_windows,
+    stored_rows,
 )
 from globolatte_ml.monitoring.delivery import SILENT_DAYS
 from globolatte_ml.monitoring.verdicts import Status
 from resources.warehouse.warehouse import Warehouse
 
 HISTORY = 10
-"""So many of a scope's latest windows are looked at, and shown."""
+"""How many of a scope's latest windows are considered and shown."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ NOTHING_KNOWN = Standing(None, (), {}, {})
 
 
 def standing_of(warehouse: Warehouse, champion: Champion) -> Standing:
-    """Reads how the champion stands; of an earlier champion's windows nothing counts."""
-    with warehouse.kept_open():
+    """Reads how the champion stands; windows of earlier champions do not count."""
+    with warehouse.keep_open():
         seen = delivered_since(warehouse, champion.learned_until)
-        drift = kept_rows(
+        drift = stored_rows(
             warehouse, DRIFT_TABLE, champion, ["window_id", "scope", "window_to", "window_status", "faults"]
         )
-        performance = kept_rows(warehouse, PERFORMANCE_TABLE, champion, ["window_id", "scope", "window_to", "status"])
+        performance = stored_rows(warehouse, PERFORMANCE_TABLE, champion, ["window_id", "scope", "window_to", "status"])
     return Standing(
         seen.data_until,
         broken_data(drift, seen),

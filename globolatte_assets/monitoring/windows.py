@@ -27,7 +27,7 @@ MARKS = {
     Status.BELOW_BAND: "⚠️ below",
     Status.BROKEN: "❌ broken",
 }
-"""A verdict as it stands in a table for people."""
+"""A verdict as shown in a table for people."""
 RECENT_DAYS = 14
 """The latest days whose delivery is looked at by itself, so that broken data are noticed before a window is complete."""
 
@@ -47,10 +47,10 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Watch(Delivered):
-    """What is there to be evaluated, of what was delivered.
+    """The windows to evaluate.
 
-    windows: complete, and not in the table or to be evaluated again. obsolete: ids of kept windows that are none any more, since
-    files were corrected.
+    windows: complete, and not in the table or to be evaluated again. obsolete: ids of stored windows that do not exist any more,
+    because files were corrected.
     """
 
     windows: list[Window]
@@ -63,17 +63,17 @@ def delivered_since(warehouse: Warehouse, after: dt.date) -> Delivered:
 
 
 def watch(warehouse: Warehouse, table: str, champion: Champion, rules: WindowRules) -> Watch:
-    """Looks at what was delivered since the champion's snapshot and at what `table` holds of it already.
+    """Compares what was delivered since the champion's snapshot with what `table` has of it already.
 
     A scope's last windows that were broken are looked at again until their files are corrected; all others are evaluated once.
     """
     status = STATUS_COLUMN[table]
-    kept = kept_rows(warehouse, table, champion, ["window_id", "scope", "window_to", status])
+    stored = stored_rows(warehouse, table, champion, ["window_id", "scope", "window_to", status])
     evaluated: dict[str, dt.date] = {}
-    for row in kept:
+    for row in stored:
         if row[status] != Status.BROKEN:
             evaluated[row["scope"]] = max(row["window_to"], evaluated.get(row["scope"], row["window_to"]))
-    again = {row["window_id"] for row in kept if row["window_to"] > evaluated.get(row["scope"], dt.date.min)}
+    again = {row["window_id"] for row in stored if row["window_to"] > evaluated.get(row["scope"], dt.date.min)}
     days = _deliveries(warehouse, champion.learned_until)
     complete = complete_windows(days, champion.learned_until, rules, evaluated_until=evaluated)
     windows = [one for one in complete if one.window_id not in again or not one.delivery.faults()]
@@ -82,19 +82,19 @@ def watch(warehouse: Warehouse, table: str, champion: Champion, rules: WindowRul
 
 
 def _delivered(days: list[Delivery]) -> Delivered:
-    latest = {day.unit: day.date for day in days}  # they come by unit and date
+    latest = {day.unit: day.date for day in days}  # sorted by unit and date
     return Delivered(max(latest.values(), default=None), _recent_faults(days, latest), latest)
 
 
 def drop_obsolete(warehouse: Warehouse, table: str, champion: Champion, seen: Watch) -> None:
-    """Removes the rows of windows that are none any more."""
+    """Removes the rows of windows that do not exist any more."""
     for window_id in seen.obsolete:
         where = {"window_id": window_id, "model_version": champion.version.version}
         warehouse.replace(table, warehouse.read(table, where={"window_id": ""}), where)
 
 
-def kept_rows(warehouse: Warehouse, table: str, champion: Champion, columns: list[str]) -> list[dict[str, Any]]:
-    """The rows of the champion's windows, without a sequence."""
+def stored_rows(warehouse: Warehouse, table: str, champion: Champion, columns: list[str]) -> list[dict[str, Any]]:
+    """The rows of the champion's windows, in no particular order."""
     rows: list[dict[str, Any]] = warehouse.read(table, columns, {"model_version": champion.version.version}).to_pylist()
     return rows
 
@@ -108,7 +108,7 @@ def evaluate_windows(
 ) -> tuple[list[dict[str, Any]], Watch, dict[str, dg.MetadataValue]]:
     """Stores what `measure` makes of each new window as soon as it is there. Returns the rows of all of the champion's windows, what
     was there to be evaluated, and the metadata that drift and performance share."""
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         seen = watch(warehouse, table, champion, rules)
         drop_obsolete(warehouse, table, champion, seen)
     measured = 0
@@ -116,8 +116,8 @@ def evaluate_windows(
         where = {"window_id": window.window_id, "model_version": champion.version.version}
         warehouse.replace(table, data, where)
         measured += 1
-    with warehouse.kept_open():
-        rows, count = kept_rows(warehouse, table, champion, []), row_count(warehouse, table)
+    with warehouse.keep_open():
+        rows, count = stored_rows(warehouse, table, champion, []), row_count(warehouse, table)
     metadata: dict[str, dg.MetadataValue] = {
         "dagster/row_count": dg.MetadataValue.int(count),
         "model_version": dg.MetadataValue.text(champion.version.version),
@@ -127,7 +127,7 @@ def evaluate_windows(
 
 
 def common_columns(window: Window, champion: Champion, recorded_at: dt.datetime) -> dict[str, Any]:
-    """What a row of drift and one of performance begin with."""
+    """The first values of a row of drift and of one of performance."""
     return {
         "window_id": window.window_id,
         "scope": window.scope,
@@ -178,7 +178,7 @@ def _deliveries(warehouse: Warehouse, after: dt.date) -> list[Delivery]:
 
 
 def _recent_faults(days: list[Delivery], latest: Mapping[str, dt.date]) -> dict[str, str]:
-    """By unit what is wrong with its latest days; a unit that has been silent for long is closed, and nobody waits for it."""
+    """By unit what is wrong with its latest days. A unit that has not delivered for long counts as closed and is not expected to."""
     newest = max(latest.values(), default=dt.date.min)
     days = [day for day in days if (newest - latest[day.unit]).days <= SILENT_DAYS]
     recent: dict[str, Delivery] = {}

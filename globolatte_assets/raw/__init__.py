@@ -1,4 +1,4 @@
-"""The stage `raw`: what `globolatte_ingest` and the `holidays` library bring in, as assets and checks.
+"""The stage `raw`: the data loaded by `globolatte_ingest` and from the `holidays` library, as assets and checks.
 
-Adapters and metadata belong here. Taking files in does not (`globolatte_ingest`), nor what rows mean for the business: that starts in dbt.
+Adapters and metadata belong here. Loading files does not (`globolatte_ingest`), nor the business meaning of rows, which starts in dbt.
 """

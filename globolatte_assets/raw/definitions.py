@@ -1,4 +1,4 @@
-"""What the stage `raw` has: reference data, sales, what belongs nowhere, and the checks of what the units deliver."""
+"""The definitions of the stage `raw`: reference data, sales, misplaced files, and the checks of the units' deliveries."""
 
 import dagster as dg
 
@@ -14,7 +14,7 @@ from resources.settings.settings import Settings
 
 
 def delivery_policy(settings: Settings) -> DeliveryPolicy:
-    """When this deployment's units must have delivered."""
+    """By when this deployment's units must have delivered."""
     return DeliveryPolicy(
         settings.first_business_date, settings.delivery_hours, settings.delivery_days, settings.missing_delivery
     )

@@ -1,7 +1,7 @@
-"""What the business units deliver: an asset for each unit, whose freshness says when something came last, and a check of its missing days.
+"""The business units' deliveries: for each unit an asset, whose freshness shows the latest arrival, and a check of its missing days.
 
-Nothing here is computed: the units write the files, the ingest run reports what came. There is a check for each unit, so that a silent
-unit is not hidden by the others: Dagster's freshness policy does not know which day something was for.
+Nothing is computed here: the units write the files, and the ingest run reports what arrived. Each unit has its own check, so that the
+others do not hide a missing unit; Dagster's freshness policy does not consider which day a file is for.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ from resources.warehouse.warehouse import Warehouse
 DAY = dt.timedelta(days=1)
 
 DATA_VERSION = "whatever lies there"
-"""One version for good, stored with every event: a new file makes no earlier day of `raw/sales_transactions` out of date."""
+"""The constant data version of every event: a new file must not make earlier days of `raw/sales_transactions` out of date."""
 
 
 def deliveries_key(folder: str) -> dg.AssetKey:
@@ -30,7 +30,7 @@ def deliveries_key(folder: str) -> dg.AssetKey:
 
 
 def freshness_policy(policy: DeliveryPolicy) -> dg.FreshnessPolicy | None:
-    """Fresh for a day after something came, then a warning; late once the hours have passed that a delivery may take.
+    """Fresh for a day after an arrival, then a warning; late once the hours have passed that a delivery may take.
 
     By Dagster's clock, whatever the unit's time zone: units deliver once a day, so what counts is the time between two deliveries.
     """
@@ -42,7 +42,7 @@ def freshness_policy(policy: DeliveryPolicy) -> dg.FreshnessPolicy | None:
 
 
 def unit_deliveries(folders: Sequence[str], policy: DeliveryPolicy) -> list[dg.AssetSpec]:
-    """The assets, one for each unit's landing folder. They are nobody's to materialize by hand."""
+    """The assets, one for each unit's landing folder. They are not materialized by hand."""
     line = unit_deliveries.__code__.co_firstlineno
     declared_here = dg.CodeReferencesMetadataValue(
         code_references=[dg.LocalFileCodeReference(file_path=__file__, line_number=line)]
@@ -62,7 +62,7 @@ def unit_deliveries(folders: Sequence[str], policy: DeliveryPolicy) -> list[dg.A
 
 
 def delivery_event(folder: str, arrived: Sequence[str], days: Sequence[LoadedDay]) -> dg.AssetMaterialization:
-    """The event of a unit whose files came: their paths, and the days that are loaded since."""
+    """The event of a unit whose files arrived: their paths, and the days that are loaded since."""
     metadata: dict[str, dg.MetadataValue] = {"files": dg.MetadataValue.int(len(arrived))}
     if arrived:
         metadata["latest_file"] = dg.MetadataValue.text(max(arrived))

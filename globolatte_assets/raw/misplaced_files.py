@@ -16,7 +16,7 @@ from resources.warehouse.warehouse import Warehouse
 
 
 class MisplacedPaths(dg.Config):
-    """Where to look: at these paths, or, where none is named, at the whole landing zone."""
+    """The paths to look at; without any, the whole landing zone."""
 
     paths: list[str] = Field(default_factory=list)
 

@@ -81,7 +81,7 @@ def reference_assets() -> list[dg.AssetsDefinition]:
 
 
 def holiday_calendar_asset(first_year: int) -> dg.AssetsDefinition:
-    """Builds the asset of the public holidays of every country the chain sells in; it runs from `first_year` through next year."""
+    """Builds the asset of the public holidays of every country in which the chain sells, from `first_year` through next year."""
 
     @dg.asset(
         key=HOLIDAYS,

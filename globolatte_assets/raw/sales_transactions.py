@@ -1,6 +1,6 @@
 """The asset `raw/sales_transactions`: landed sales files, loaded exactly once, one partition per business unit and date.
 
-With it the checks that a load makes of itself: was a file refused, held, a row quarantined. What is loaded is decided elsewhere.
+Also the checks that a load evaluates: whether a file was refused or held, or a row quarantined. What to load is decided elsewhere.
 """
 
 import datetime as dt
@@ -45,7 +45,7 @@ DESCRIPTIONS = {
 def unreported(
     days: Iterable[LoadedDay], reported: Mapping[str, Mapping[str, str]], dates: set[dt.date]
 ) -> list[LoadedDay]:
-    """The loaded days whose present content was not reported to Dagster: loaded just now, or before a kill."""
+    """The loaded days whose present content was not reported to Dagster: loaded by this run, or by one that was killed."""
     return [
         day
         for day in days
@@ -73,7 +73,7 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
 def _log_delivery(
     context: dg.AssetExecutionContext, work: Work, done: LoadReport, outstanding: Sequence[LoadedDay]
 ) -> None:
-    """Reports that files of the unit came, by this run or by one that was killed before; what people requested is no delivery."""
+    """Reports arrived files of the unit that this run, or a killed run before it, loaded or held. Requested steps are not deliveries."""
     requested = {step.path for step in work.steps}
     came = [path for path in (*done.loaded, *(path for path, _ in done.held)) if path not in requested]
     if came or (outstanding and not requested):
@@ -83,7 +83,7 @@ def _log_delivery(
 def _outstanding_days(
     context: dg.AssetExecutionContext, warehouse: Warehouse, folder: str, dates: set[dt.date], now: dt.datetime
 ) -> list[LoadedDay]:
-    """The days still to be reported to Dagster; announced, so that a kill from here on is made good."""
+    """The days still to be reported to Dagster. They are announced in the ledger, so that after a kill the next run reports them."""
     with warehouse.transaction() as transaction:
         ledger = Ledger(transaction)
         days = ledger.loaded_days(folder, min(dates), max(dates))
@@ -149,7 +149,7 @@ def sales_transactions_asset(
                     description=f"reference/business_units.csv has no unit with the folder {folder!r}; add its row and load again",
                     allow_retries=False,
                 )
-            with warehouse.kept_open():
+            with warehouse.keep_open():
                 work = work_in(warehouse, landing, folder, dates, rules)
                 done = do_work(warehouse, landing, work, load_context, context.log)
                 outstanding = _outstanding_days(context, warehouse, folder, dates, now)
@@ -163,7 +163,7 @@ def sales_transactions_asset(
 
 
 def check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
-    """What the checks say of a load."""
+    """The check results of a load."""
     yield dg.AssetCheckResult(
         check_name=NO_FILE_REFUSED,
         passed=not report.refused,

@@ -1,1 +1,1 @@
-"""Reading one landed file: from its bytes to columns of text, or the reason to refuse it as a whole. No warehouse, no ledger."""
+"""Reading one landed file: from its bytes to columns of text, or to the reason for refusing it. No warehouse, no ledger."""

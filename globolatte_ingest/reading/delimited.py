@@ -1,4 +1,4 @@
-"""Delimited text in UTF-8 into tables of text columns, chunk by chunk, and where its rows lie. Knows nothing of what columns mean."""
+"""Parses delimited UTF-8 text into tables of text columns, chunk by chunk, with each row's position. Columns have no meaning here."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ CHUNK_BYTES = 16 * 1024 * 1024
 """Bytes that are parsed at a time; more where a row would be cut."""
 
 LONGEST_STRETCH = 8
-"""Chunks that one value may go over before its quote counts as never closed."""
+"""Chunks that one value may span before its quote counts as never closed."""
 
 LONGEST_HEADER = 1024 * 1024
 LARGEST_FIELD = 2**31 - 1
@@ -42,7 +42,7 @@ class UnclosedQuoteError(Exception):
 
 @dataclass(frozen=True)
 class UnreadableRow:
-    """A data row that could not be split into the header's columns for certain. `row_number` counts data rows from 1."""
+    """A data row that could not be split into the header's columns with certainty. `row_number` counts data rows from 1."""
 
     row_number: int
     detail: str
@@ -139,7 +139,7 @@ def require_columns(names: Sequence[str], required: Sequence[str], once: Sequenc
 
 
 def read_chunks(text: Content, header: Header, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
-    """The rows after the header, at least one chunk. Raises `RefusedError` if they cannot be told apart."""
+    """The rows after the header, at least one chunk. Raises `RefusedError` if the text cannot be split into rows."""
     offset, row, line = header.end, 1, 2
     while True:
         chunk = _next_chunk(text, header, chunk_bytes, offset, row, line)
@@ -321,7 +321,7 @@ def row_texts(text: bytes, bounds: np.ndarray) -> pa.LargeStringArray:
 def row_lines(
     text: bytes, delimiter: str, rows: int, wanted: np.ndarray, first_row: int = 0, first_line: int = 1
 ) -> pa.Table:
-    """Line and text of the wanted rows, as `row_number`, `line_number`, `raw_text`; rows that cannot be told apart are left out.
+    """Line and text of the wanted rows, as `row_number`, `line_number`, `raw_text`; rows that cannot be separated are left out.
 
     The text's first row has the number `first_row` and begins on the line `first_line`.
     """

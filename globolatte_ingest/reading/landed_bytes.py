@@ -1,4 +1,4 @@
-"""From the bytes that landed to text in UTF-8: what kind of file it is, gzip unpacked within limits, the encoding declared or certain."""
+"""From landed bytes to text in UTF-8: recognizes the file type, unpacks gzip within limits, decodes (encoding declared or detected)."""
 
 import codecs
 import gzip
@@ -16,7 +16,7 @@ BLOCK_BYTES = 4 * 1024 * 1024
 """Bytes that are unpacked, decoded or copied at a time."""
 
 RATIO_IS_FREE_UP_TO = 8 * 1024 * 1024
-"""Unpacked bytes up to which any ratio is fine: so little harms nobody."""
+"""Unpacked bytes up to which any compression ratio is accepted: so few bytes do no harm."""
 
 DETECTED_BY = 64
 """Bytes by which the kind of a file is known, and UTF-16 without a mark: column names are ASCII, so every other byte is zero."""
@@ -52,7 +52,7 @@ SIGNATURES: dict[bytes, tuple[ReasonCode, str]] = {
     b"\x28\xb5\x2f\xfd": (ReasonCode.WRONG_FILE_TYPE, f"is compressed with zstd; {PACK_WITH_GZIP}"),
     b"SQLite format 3\x00": (ReasonCode.WRONG_FILE_TYPE, f"is a database file; {EXPORT_AS_CSV}"),
 }
-"""First bytes of what is no sales file, and what they mean. A CSV header of ours starts with none of them."""
+"""First bytes of files that are not sales files, and what they mean. No CSV header of a sales file starts with them."""
 
 
 class Content:
@@ -130,7 +130,7 @@ class FileLimits:
 
 
 def refuse_other_kinds(path: str, start: bytes) -> None:
-    """Raises `RefusedError` if a file that starts like this is known to be no file of the kind its name says."""
+    """Raises `RefusedError` if a file that starts like this cannot be of the kind that its name says."""
     for signature, (code, message) in SIGNATURES.items():
         if start.startswith(signature):
             raise RefusedError(code, message)

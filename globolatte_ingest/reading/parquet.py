@@ -1,4 +1,4 @@
-"""A file in Parquet into tables of text columns, batch by batch: typed values become what the usual way of writing gives."""
+"""Reads a Parquet file into tables of text columns, batch by batch; typed values are written as text in the usual form."""
 
 from collections.abc import Iterator, Mapping
 

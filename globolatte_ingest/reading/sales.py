@@ -69,7 +69,7 @@ LARGEST_ALIKE_FILE = 1024 * 1024
 """Bytes above which a file is worth a parser of its own."""
 
 TELLTALES = (b'"', b"\r", b"\x00", b"\n\n", BYTE_ORDER_MARK)
-"""Where one of these stands, a line of text may not be a row."""
+"""If a text contains one of these, a line of it may not be a row."""
 
 
 # How a unit writes its files, as reference/business_units.csv declares it ----------------------------------------------
@@ -186,7 +186,7 @@ class SalesPart:
 
 
 class SalesRows(ABC):
-    """What a sales file says, part by part. `format` says how values are written; `extra_columns` are left out."""
+    """The content of a sales file, part by part. `format` says how values are written; `extra_columns` are left out."""
 
     extra_columns: tuple[str, ...]
     format: FileFormat
@@ -240,7 +240,7 @@ class StreamedSales(SalesRows):
     format: FileFormat
     chunk_bytes: int = CHUNK_BYTES
     places: list[Place] = field(default_factory=list)
-    """Where the rows lie that were read."""
+    """The positions of the rows that were read."""
 
     def parts(self) -> Iterator[SalesPart]:
         """The rows, some hundred thousand at a time."""
@@ -308,7 +308,7 @@ def _read_csv(text: Content, limits: FileLimits, unit_format: FileFormat) -> Sal
 
 
 def _read_parquet(content: Content, limits: FileLimits, unit_format: FileFormat) -> SalesRows:
-    """What is declared concerns columns of text; a typed value is written the usual way."""
+    """A declared format applies to columns of text only; typed values are written the usual way."""
     file = open_parquet(content)
     names = [name.strip().lower() for name in file.schema_arrow.names]
     extra = extra_columns(names)
@@ -348,8 +348,8 @@ def read_alike_files(
 ) -> dict[int, ReadSales]:
     """Reads many small CSV files of one shape at once: starting the parser costs more than parsing a day's rows.
 
-    Only files whose rows can be told apart without parsing are read together; gives what they say by their place in `contents`, the
-    same as `read_sales` gives, which reads every other file on its own and says what is wrong with it.
+    Only files whose rows can be separated without parsing are read together. Returns their contents by their position in `contents`,
+    the same as `read_sales` returns; it reads every other file by itself and says what is wrong with it.
     """
     groups: dict[bytes, list[int]] = defaultdict(list)
     for place, (path, content, unit_format) in enumerate(zip(paths, contents, formats, strict=True)):
@@ -366,7 +366,7 @@ def read_alike_files(
 
 
 def _has_a_row_a_line(path: str, content: bytes, unit_format: FileFormat) -> bool:
-    """Whether each line of a file is a row for certain."""
+    """Whether each line of a file is certain to be a row."""
     return (
         path.endswith(".csv")
         and unit_format.encoding in (None, "utf-8")
@@ -378,7 +378,7 @@ def _has_a_row_a_line(path: str, content: bytes, unit_format: FileFormat) -> boo
 
 
 def _read_group(header_line: bytes, texts: Sequence[bytes]) -> list[ReadSales]:
-    """Parses the texts as one and cuts the rows apart again; nothing if the text as a whole cannot be read."""
+    """Parses the texts as one and splits the rows by file again; none if the text as a whole cannot be read."""
     bodies = [text[len(header_line) + 1 :] for text in texts]
     ended = [body if body.endswith(b"\n") or not body else body + b"\n" for body in bodies]
     try:

@@ -1,1 +1,1 @@
-"""Which products are bought together, beyond chance: the statistics of counted pairs, their table and their pictures. Counting is SQL's."""
+"""Which products are bought together more often than by chance: statistics of pairs, their table and plots. SQL counts the pairs."""

@@ -1,9 +1,9 @@
-"""Which products go together: pairs with significance and shrinkage, ranked by what an offer would bring.
+"""Which products go together: pairs with significance and shrinkage, ranked by the expected value of an offer.
 
 A pair is an anchor A (the order's main product, or the previous main product) and a companion B (an add-on, or the next main
 product). Its rate is compared with B's rate at all other anchors of the same region. Raw lift on three baskets says nothing, so:
 
-- Orders of one customer hang together. Counts are divided by the design effect that the customers' own sums show (Rao & Scott,
+- Orders of one customer are correlated. Counts are divided by the design effect estimated from the customers' own sums (Rao & Scott,
   "A simple method for the analysis of clustered binary data", 1992).
 - One-sided Fisher test where a cell is small, log-likelihood ratio (Dunning 1993) elsewhere; the false discovery rate is held at
   5 % over all pairs of a kind (Benjamini & Hochberg 1995).
@@ -46,7 +46,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Affinity:
-    """What is known of n pairs; arrays of shape (n,).
+    """The estimates for n pairs; arrays of shape (n,).
 
     rate: of the companion at the anchor; expected: at the other anchors. lift: rate / expected as counted, NaN if nothing was expected.
     shrunken_lift, lift_low: posterior mean and fifth percentile. design_effect: how many orders count as one. p_value, q_value:

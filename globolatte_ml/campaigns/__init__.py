@@ -1,5 +1,5 @@
-"""Campaigns: who to offer what, what it is expected to bring, and what it brought.
+"""Campaigns: whom to offer which product, the expected effect, and the measured effect.
 
-Visits to come, the effect of an offer, the choice of an audience, the measurement against the control group. The preference model's
-probabilities are handed in; of the warehouse's tables only the columns.
+Expected orders, the effect of an offer, the choice of an audience, the measurement against the control group. The preference model's
+probabilities are arguments; of the warehouse's tables this package knows only the columns.
 """

@@ -18,7 +18,7 @@ SCALES_IN_DAYS = np.geomspace(1.0, 2000.0, 60)
 
 @dataclass(frozen=True)
 class Plan:
-    """What is asked for. Budget and cost are money; dates are business dates, `days` of them.
+    """The requested campaign. Budget and cost are money; dates are business dates, `days` of them.
 
     product: an id; None to choose for each unit what is worth most to push. control_share: of the audience, held back.
     """
@@ -77,7 +77,7 @@ class Candidates:
         return more
 
     def worth(self, odds_ratio: float) -> np.ndarray:
-        """What an offer of each product brings in money, shape (n, K): its price less that of what it takes the place of."""
+        """The value of an offer of each product in money, shape (n, K): its price minus that of the product that it replaces."""
         everything = self.probabilities @ self.prices
         rest = 1.0 - self.probabilities
         others = (everything[:, None] - self.probabilities * self.prices) / np.maximum(rest, 1e-12)
@@ -121,7 +121,7 @@ def products_to_push(candidates: Candidates, plan: Plan, effect: OfferEffect) ->
 
 
 def choose_audience(candidates: Candidates, plan: Plan, effect: OfferEffect) -> Audience:
-    """The customers who are expected to buy most beyond what they would anyway, as many as the budget pays for.
+    """The customers with the largest expected extra purchases, as many as the budget pays for.
 
     Going down the ranking, each is offered the product or held back by their hash, until the budget is spent: both groups come
     from the same customers, and a repetition holds back the same ones.
@@ -167,7 +167,7 @@ def sizes_for_budgets(
 def expected_orders(orders: np.ndarray, days: np.ndarray, horizon: float) -> np.ndarray:
     """Expected orders within `horizon` days, shape (n,), for customers of `orders` (>= 1) within `days` since their first one.
 
-    Each customer comes at a constant rate of their own, rates are gamma distributed (NBD, Ehrenberg 1959); the first order only tells
+    Each customer comes at a constant rate of their own, rates are gamma distributed (NBD, Ehrenberg 1959); the first order only shows
     when the clock started. The gamma is that of highest likelihood on a grid, so that one early repeat makes nobody a regular.
     It is assumed that customers go on as they have.
     """

@@ -48,19 +48,19 @@ def budget_curve(candidates: Candidates, plan: Plan, effect: OfferEffect) -> byt
 
 def uplift_chart(results: Sequence[Mapping[str, Any]]) -> bytes:
     """Measured extra purchases of campaigns with their intervals, beside what was expected; one row of the results each."""
-    told = [row for row in results if row["extra_purchases"] is not None]
-    if not told:
+    measured = [row for row in results if row["extra_purchases"] is not None]
+    if not measured:
         return nothing_to_show("What campaigns brought", "Nothing can be measured yet.")
     figure = new_figure(
-        1.4 + 0.4 * len(told),
+        1.4 + 0.4 * len(measured),
         "What campaigns brought",
         "extra purchases against the control group, 95 %; circle: expected",
     )
     axes = figure.add_subplot()
-    for at, row in enumerate(told):
+    for at, row in enumerate(measured):
         interval(axes, at, (row["extra_low"], row["extra_high"]), row["extra_purchases"], COFFEE, marker="s")
         axes.plot(row["expected_extra"], at, marker="o", color=ACCENT, fillstyle="none")
     axes.axvline(0, color=MUTED, linewidth=1)
-    axes.set_yticks(range(len(told)), [row["campaign_id"] for row in told], color=INK)
+    axes.set_yticks(range(len(measured)), [row["campaign_id"] for row in measured], color=INK)
     finish_axes(axes, "purchases", grid="x")
     return png_bytes(figure)

@@ -1,1 +1,1 @@
-"""What orders and customers are: contexts, states, vocabulary, snapshots; typed reading of Parquet. Nothing about models."""
+"""Orders and customers as data: contexts, states, vocabulary, snapshots; typed reading of Parquet. Nothing about models."""

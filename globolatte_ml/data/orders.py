@@ -1,4 +1,4 @@
-"""Orders to learn from: their contexts, in which sequence they are taken, what each counts, and which of them are holdout."""
+"""Orders to learn from: their contexts, their canonical sequence, their weights, and which of them are the holdout."""
 
 from dataclasses import dataclass
 

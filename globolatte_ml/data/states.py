@@ -1,4 +1,4 @@
-"""What is known of each customer: `CustomerStates`, the arrays behind the state columns that dbt produces."""
+"""What is known about each customer: `CustomerStates`, the arrays of the state columns that dbt produces."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -90,7 +90,7 @@ class CustomerStates:
 
     @classmethod
     def empty(cls, n: int, products: Sequence[str]) -> "CustomerStates":
-        """n customers of whom nothing is known."""
+        """The states of n customers about whom nothing is known."""
         k = len(products)
         return cls(
             products=tuple(products),

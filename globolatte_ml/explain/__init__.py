@@ -1,5 +1,5 @@
-"""Responsible AI: what a model goes by, where it errs, whom it serves worse, what would change its answer, what weather does.
+"""Responsible AI: feature attributions, errors, fairness between groups, counterfactuals, and the causal effect of weather.
 
 Analyses of any model that has `predict_proba(states, contexts, products)`, and the pages made of them. Exact Shapley values and AIPW are
-our own: small, and right where sampling explainers estimate. No verdict on promotion (`training/promotion.py`).
+our own: small, and exact where sampling explainers only estimate. The promotion verdict is elsewhere (`training/promotion.py`).
 """

@@ -36,7 +36,7 @@ Row = tuple[str, str, str, float, float | None, float | None, int | None]
 
 @dataclass(frozen=True)
 class Portrait:
-    """One prediction in detail. words: what was asked; values: what each player added to the first choice, in the order of PLAYERS."""
+    """One prediction in detail. words: the request as text; values: what each player added to the first choice, in the order of PLAYERS."""
 
     order_id: str
     words: str
@@ -64,7 +64,7 @@ class Analysis:
 
 
 def analyse(model: Predictor, snapshot: SnapshotOrders, names: Mapping[str, str], seed: int = 0) -> Analysis:
-    """Look at a model through its snapshot: the holdout for every evaluation, all orders for the effect of weather."""
+    """Analyses a model on its snapshot: the holdout for every evaluation, all orders for the effect of weather."""
     holdout, products = snapshot.holdout, snapshot.products
     everything = Situations(snapshot.states, snapshot.contexts)
     effects = weather_effects(model, everything, snapshot.chosen, snapshot.customer_ids, products)

@@ -57,7 +57,7 @@ def model_card(identity: Identity, evaluation: Evaluation, analysis: Analysis) -
         ),
         "## Quality",
         quality(evaluation),
-        "## What it goes by",
+        "## What its predictions depend on",
         _importance(analysis),
         "## Whom it serves less well",
         unequal_groups(analysis),

@@ -1,6 +1,6 @@
-"""What weather does to choices: an average effect, with the assumptions under which it is one.
+"""The effect of weather on choices: an average effect, with the assumptions under which it is causal.
 
-Assumptions, said on the page: (1) within a unit and a month of the year it is chance which weather a day has; (2) who comes in
+Assumptions, stated on the page: (1) within a unit and a month of the year it is chance which weather a day has; (2) who comes in
 does not depend on the weather beyond what is known of them; (3) both weathers were seen there (strata without overlap are left
 out); (4) one order's weather does not act on another order. The estimator is augmented inverse probability weighting (Robins et al.
 1994): consistent if either the shares of weathers within strata or the model are right. Standard errors are clustered by

@@ -70,8 +70,8 @@ def turning_changes(
     """The changes that turn the first choice, at most three: circumstances first, then the fewest further orders."""
     first = int(model.predict_proba(one.states, one.contexts, products)[0].argmax())
     possible = changes(one, weathers, units, names)
-    asked = _together([change.orders for change in possible])
-    answers = model.predict_proba(asked.states, asked.contexts, products)
+    changed = _together([change.orders for change in possible])
+    answers = model.predict_proba(changed.states, changed.contexts, products)
     found: list[Turned] = []
     kinds: set[str] = set()
     for change, answer in zip(possible, answers, strict=True):

@@ -1,4 +1,4 @@
-"""What is to be known of the data that a model learned from."""
+"""Facts about the data that a model learned from."""
 
 from dataclasses import dataclass
 
@@ -28,16 +28,16 @@ def data_findings(snapshot: SnapshotOrders) -> list[Finding]:
     rare = [product for product, count in zip(snapshot.products, counts, strict=True) if count < RARE]
     without_history = float((snapshot.states.order_count == 0).mean())
     repeated = n - len(np.unique(snapshot.order_keys))
-    nothing_said = {
+    empty_values = {
         name: int((getattr(snapshot.contexts, name) == "").sum()) for name in ("business_unit", "weather", "daypart")
     }
-    empty = sum(nothing_said.values())
+    empty = sum(empty_values.values())
     return [
         Finding(
             "orders",
             f"{n:,} from {dates.min()} to {dates.max()}, of {len(np.unique(snapshot.customer_ids)):,} customers",
         ),
-        Finding("learned from, judged on", f"{int((~holdout).sum()):,}, {int(holdout.sum()):,}"),
+        Finding("learned from, evaluated on", f"{int((~holdout).sum()):,}, {int(holdout.sum()):,}"),
         Finding(
             "orders without history",
             f"{without_history:.1%}",
@@ -46,7 +46,7 @@ def data_findings(snapshot: SnapshotOrders) -> list[Finding]:
         Finding("orders that stand twice", f"{repeated:,}", "the same order would count twice" if repeated else ""),
         Finding(
             "empty fields",
-            ", ".join(f"{name}: {count:,}" for name, count in nothing_said.items() if count) or "none",
+            ", ".join(f"{name}: {count:,}" for name, count in empty_values.items() if count) or "none",
             "they are treated as words never seen" if empty else "",
         ),
         Finding(

@@ -11,7 +11,7 @@ from globolatte_ml.training.evaluation import HISTORY_LENGTHS
 
 DEPTH = 3
 FEWEST_ORDERS = 20
-"""Situations that a leaf or a cell must have to be spoken of."""
+"""Situations that a leaf or a cell must have to be reported."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class HeatMap:
 
 
 def traits(orders: Situations) -> tuple[np.ndarray, tuple[str, ...]]:
-    """What people can tell orders apart by: a matrix (n, t) and its columns. Yes/no columns are called `name=value`."""
+    """Features by which people can distinguish orders: a matrix (n, t) and its columns. Yes/no columns are called `name=value`."""
     states, contexts = orders.states, orders.contexts
     days = (contexts.date - states.last_order_date).astype("timedelta64[D]").astype(np.float64)
     total = states.main_orders.sum(axis=1)

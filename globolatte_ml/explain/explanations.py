@@ -1,8 +1,8 @@
-"""Which part of what the model knows moved a probability, and by how much: exact Shapley values of groups of inputs.
+"""Which inputs moved a probability, and by how much: exact Shapley values of groups of inputs.
 
-The players are what a request consists of: the fields of the context, and the customer's state in three parts. With so few of
-them all coalitions can be asked, so that the interventional Shapley values (Lundberg & Lee 2017; Janzing et al. 2020) are exact for any
-model: what SHAP's sampling explainers estimate. A player that is absent takes its value from orders of the background sample.
+The players are the parts of a request: the fields of the context, and the customer's state in three parts. With so few players all
+coalitions can be evaluated, so that the interventional Shapley values (Lundberg & Lee 2017; Janzing et al. 2020), which SHAP's sampling
+explainers only estimate, are exact for any model. An absent player takes its value from orders of the background sample.
 """
 
 import math
@@ -65,7 +65,7 @@ class Explanations:
 
 
 def explain(model: Predictor, orders: Situations, background: Situations, products: Sequence[str]) -> Explanations:
-    """Explain n predictions against b background orders; the model is asked n x b x 2^players times."""
+    """Explain n predictions against b background orders, with n x b x 2^players predictions of the model."""
     n_players, n, b = len(PLAYERS), len(orders), len(background)
     mine, theirs = np.repeat(np.arange(n), b), np.tile(np.arange(b), n)
     left, right = orders.take(mine), background.take(theirs)
@@ -73,7 +73,7 @@ def explain(model: Predictor, orders: Situations, background: Situations, produc
     for coalition in range(2**n_players):
         present = [bool(coalition >> player & 1) for player in range(n_players)]
         mixed = _mixed(left, right, dict(zip(PLAYERS, present, strict=True)))
-        worth[coalition] = _asked(model, mixed, products).reshape(n, b, -1).mean(axis=1)
+        worth[coalition] = _predictions(model, mixed, products).reshape(n, b, -1).mean(axis=1)
     values = np.zeros((n, n_players, len(products)))
     for coalition in range(2**n_players):
         size = coalition.bit_count()
@@ -84,10 +84,10 @@ def explain(model: Predictor, orders: Situations, background: Situations, produc
     return Explanations(worth[0].mean(axis=0), values, worth[-1])
 
 
-def _asked(model: Predictor, orders: Situations, products: Sequence[str]) -> np.ndarray:
+def _predictions(model: Predictor, orders: Situations, products: Sequence[str]) -> np.ndarray:
     pieces = [np.arange(start, min(start + ROWS_AT_ONCE, len(orders))) for start in range(0, len(orders), ROWS_AT_ONCE)]
-    asked = [orders.take(piece) for piece in pieces]
-    return np.concatenate([model.predict_proba(one.states, one.contexts, products) for one in asked])
+    parts = [orders.take(piece) for piece in pieces]
+    return np.concatenate([model.predict_proba(one.states, one.contexts, products) for one in parts])
 
 
 def _mixed(left: Situations, right: Situations, present: dict[str, bool]) -> Situations:

@@ -29,7 +29,7 @@ def importance_chart(explanations: Explanations) -> bytes:
     order = np.argsort(moved)
     figure = new_figure(
         3.2,
-        "What the model goes by",
+        "What the predictions depend on",
         f"probability moved on average (exact Shapley values of {len(explanations.values)} orders)",
     )
     axes = figure.add_subplot()

@@ -45,13 +45,13 @@ def explain_request(scorer: Scorer, request: Request, snapshot: SnapshotOrders, 
         daypart=np.array(dayparts),
         is_holiday=np.full(len(dayparts), scorer.bundle.is_holiday(answer.business_unit, day)),
     )
-    asked = Situations(state.take(np.zeros(len(dayparts), dtype=np.int64)), contexts)
+    requests = Situations(state.take(np.zeros(len(dayparts), dtype=np.int64)), contexts)
     rows = np.random.default_rng(seed).choice(len(snapshot), min(BACKGROUND, len(snapshot)), replace=False)
     states = snapshot.states.for_products(state.products).take(rows)
-    found = explain(scorer.model, asked, Situations(states, snapshot.contexts.take(rows)), scorer.products)
+    found = explain(scorer.model, requests, Situations(states, snapshot.contexts.take(rows)), scorer.products)
     first = scorer.products.index(answer.ranked[0].product_id)
     values = weights @ found.values[:, :, first]
-    likeliest = asked.take(np.array([int(weights.argmax())]))
+    likeliest = requests.take(np.array([int(weights.argmax())]))
     units = list(scorer.bundle.business_units)
     turned = turning_changes(
         scorer.model, likeliest, scorer.products, scorer.weathers, units, dict(scorer.bundle.products)

@@ -1,8 +1,8 @@
-"""States and contexts as plain numbers: words become indicators, dates become months, seasons, trends and ages.
+"""Encodes states and contexts as numbers: words become indicators, dates become months, seasons, trends and ages.
 
-Everything that can be said of a state alone or of a context alone is said once for each, and the two come together here: an endpoint
-encodes all states when it loads them, and each kind of context once. Features that need both stand in `features.py` and
-`taste_inputs.py`, where each column lies in `column_places.py`.
+Whatever depends only on the state, or only on the context, is computed once for each and then combined: an endpoint encodes all states
+when it loads them, and each kind of context once. Features that depend on both are in `features.py` and `taste_inputs.py`; the position
+of each column is in `column_places.py`.
 """
 
 from dataclasses import dataclass
@@ -105,7 +105,7 @@ def _encoded_contexts(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
     """Contexts as numbers."""
     if len(contexts) != 1:
         return _columns_of(contexts, space)
-    cached = space.encoded_contexts  # whoever asks for one customer after another asks in the same few circumstances
+    cached = space.encoded_contexts  # requests for one customer after another come in the same few contexts
     where, when, weather = contexts.business_unit.item(), contexts.date.item(), contexts.weather.item()
     context = where, when, weather, contexts.daypart.item(), contexts.is_holiday.item()
     columns = cached.get(context)

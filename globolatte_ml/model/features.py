@@ -13,8 +13,8 @@ from globolatte_ml.model.column_places import CONTEXT, COUNTS, context_names, na
 from globolatte_ml.model.encoding import Encoded, encode_for
 from globolatte_ml.model.feature_space import FeatureSpace
 
-ADDON_WEIGHT = 0.4  # an add-on tells less of a customer's taste than a main product
-SHARE_SCALE = 3.0  # one penalty serves all columns, so that the telling ones are given the larger unit
+ADDON_WEIGHT = 0.4  # an add-on says less about a customer's taste than a main product
+SHARE_SCALE = 3.0  # all columns have the same penalty, so the informative ones get a larger unit
 
 # Of mains, mains_120d, mains_30d and addons, as `places.COUNTS` has them:
 _FADING = -np.log(2.0) * np.array([[0.0, 1 / HALF_LIVES["decayed_main_120d"], 1 / HALF_LIVES["decayed_main_30d"], 0.0]])
@@ -75,7 +75,7 @@ def _blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
 
 
 def _taste_blocks(orders: Encoded, space: FeatureSpace) -> list[Block]:
-    """What the customer chose so far, against what people choose here and now."""
+    """The customer's past choices compared with what all customers choose in this unit and season."""
     products = space.vocabulary.products
     k, counts = len(products), orders["counts"]
     each = np.repeat(np.eye(len(COUNTS)), k, axis=1)  # (4, 4 K): the columns of each kind of count

@@ -24,13 +24,13 @@ from globolatte_ml.model.taste_inputs import taste_inputs
 CAUTIOUS_PENALTY = 0.01
 MINIMUM_VALIDATION_ORDERS = 30
 MINIMUM_TASTE_ORDERS = 200
-"""With fewer the regression answers alone."""
+"""With fewer orders only the regression is used."""
 TOO_FEW_ORDERS = (
     f"a search by AutoML needs {MINIMUM_VALIDATION_ORDERS} orders in the last eighth of the training span and two products sold "
     "before; use GLOBOLATTE_TRAINING=command until more are loaded"
 )
 MAXIMUM_TASTE_ORDERS, MAXIMUM_REGRESSION_ORDERS = 100_000, 250_000
-"""More orders than these tell a few hundred parameters nothing new: every n-th is taken."""
+"""More orders than these add no information about a few hundred parameters: every n-th order is taken."""
 REGRESSION_ALONE = np.array([0.0, 1.0])
 EXPECTED_BLEND, BLEND_PRIOR_ORDERS = np.array([0.8, 0.2]), 4.0
 """The blend's weights before anything is known, and the strength of that belief."""
@@ -38,7 +38,7 @@ BLEND_ITERATIONS = 50
 REGRESSION_ITERATIONS = 500
 SIGNIFICANT_DIGITS = 10
 TASTE_DIGITS = 6
-"""Significant digits kept of the taste model and the blend: far more than the data tell, fewer than the search's noise reaches."""
+"""Significant digits stored of the taste model and the blend: far more than the data determine, fewer than the search's noise reaches."""
 
 
 Watch = Callable[[], AbstractContextManager[object]]
@@ -59,7 +59,7 @@ def validation_orders(
     contexts: Contexts, chosen: np.ndarray, fresh_from: np.datetime64 | None
 ) -> tuple[np.ndarray | None, np.datetime64 | None]:
     """Which of n training orders candidates are compared on, (n,), none if they are too few; and from when on they are new to the
-    model that is to be replaced, none where too little is new to tell anything about forgetting."""
+    model that is to be replaced, none where too little is new to choose a half-life by it."""
     later = time_split(contexts.date, fresh_from)
     if later.sum() < MINIMUM_VALIDATION_ORDERS:
         later, fresh_from = time_split(contexts.date), None
@@ -145,7 +145,7 @@ def _learn_features(model: FittedModel, orders: Orders, catalogue: tuple[str, ..
 
 
 def _try_penalties(trial: FittedModel, past: Orders, after: Orders) -> np.ndarray:
-    """Log loss of the later orders by candidate; the logits (later orders, S) of the best, whose half-life is kept."""
+    """Log loss of the later orders by candidate; the logits (later orders, S) of the best, whose half-life is stored."""
     inputs = features(past.states, past.contexts, trial.space_)
     inputs_later = features(after.states, after.contexts, trial.space_)
     trial.validation_log_loss_ = {}
@@ -214,7 +214,7 @@ def _fit_taste(
 
 
 def _learn_blend(trial: FittedModel, after: Orders, logits: np.ndarray) -> None:
-    """Whom to trust, by orders that neither expert was fitted on."""
+    """Learns the experts' weights from orders that neither expert was fitted on."""
     log_taste = log_softmax(trial.taste_scores(encode_for(after.states, after.contexts, trial.space_)))
     known = np.isin(after.chosen, trial.sold_)
     position = np.searchsorted(trial.sold_, after.chosen[known])
@@ -224,7 +224,7 @@ def _learn_blend(trial: FittedModel, after: Orders, logits: np.ndarray) -> None:
 def learn_blend(log_taste: np.ndarray, log_regression: np.ndarray, chosen: np.ndarray) -> np.ndarray:
     """The weights (2,), neither negative, under which n later choices are most probable; `chosen`: (n,) positions.
 
-    The orders are later than those that both experts were fitted on: they say whom to trust, and how sure to be.
+    The orders are later than those that both experts were fitted on, so they show how reliable and how certain each expert is.
     """
     from scipy.optimize import minimize
 

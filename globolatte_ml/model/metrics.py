@@ -88,7 +88,7 @@ def metrics(probabilities: np.ndarray, chosen: np.ndarray) -> Metrics:
 
 
 def paired_bootstrap(difference: np.ndarray, customers: np.ndarray, rounds: int = 1000, seed: int = 0) -> Interval:
-    """Mean of `difference` (n,) with its percentile interval, resampling whole customers (their orders hang together)."""
+    """Mean of `difference` (n,) with its percentile interval, resampling whole customers (their orders are correlated)."""
     _, customer = np.unique(customers, return_inverse=True)
     total, orders = np.bincount(customer, weights=difference), np.bincount(customer)
     rng = np.random.default_rng(seed)

@@ -114,20 +114,20 @@ def _arrays(model: FittedModel) -> dict[str, np.ndarray]:
 
 def _taste(arrays: dict[str, np.ndarray]) -> TasteParameters | None:
     """The taste model's parameters; none if the model was fitted without."""
-    kept = {name: arrays[f"taste_{name}"] for name in TASTE_ARRAYS if f"taste_{name}" in arrays}
-    return TasteParameters(**kept) if kept else None
+    found = {name: arrays[f"taste_{name}"] for name in TASTE_ARRAYS if f"taste_{name}" in arrays}
+    return TasteParameters(**found) if found else None
 
 
 def _tabular(document: dict[str, Any], folder: Path) -> TabularClassifier | None:
     """The tabular classifier; none if the model has a regression."""
-    said = document.get("tabular")
-    if said is None:
+    stored = document.get("tabular")
+    if stored is None:
         return None
     file = folder / TABULAR_NAME
     if not file.is_file():
         raise InvalidDataError(f"{file}: the file is missing; train the model again")
-    found = TabularClassifier(file.read_bytes(), said["algorithm"])
-    if found.sha256 != said["sha256"]:
+    found = TabularClassifier(file.read_bytes(), stored["algorithm"])
+    if found.sha256 != stored["sha256"]:
         raise InvalidDataError(f"{file}: is not the classifier that the model was made with; train again")
     return found
 

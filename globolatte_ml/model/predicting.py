@@ -1,7 +1,7 @@
-"""Predicting, in plain numpy: what a fit learns, and the probabilities of the next main product that follow from it.
+"""Prediction in plain numpy: the learned attributes, and the probabilities of the next main product computed from them.
 
-Two experts are asked: a taste model (`taste.py`) and a regression on `features.py`, or in the regression's place a classifier that an
-AutoML search found (`tabular.py`). Their answers are put together by a logarithmic pool: log p = a log p_taste + b log p_regression
+Two experts are combined: a taste model (`taste.py`) and a regression on `features.py`, or instead of the regression a classifier that an
+AutoML search found (`tabular.py`). Their probabilities are combined by a logarithmic pool: log p = a log p_taste + b log p_regression
 + constant (Genest and Zidek 1986).
 """
 
@@ -34,7 +34,7 @@ class FittedModel:
             With fewer than 30 validation orders the cautious 0.01 is taken without a search.
         half_lives: candidate half-lives in days of an order's weight, None for equal weights; searched together with the
             penalties where the caller says what is new to the champion, else the first is taken. Only then have the
-            validation orders something to tell about forgetting: with stationary customers equal weights are best.
+            validation orders any information about forgetting: with stationary customers equal weights are best.
         random_state: handed to scikit-learn.
         tabular: a classifier that an AutoML search fitted on the orders before the validation orders (`automl_table.py`); it takes the
             regression's place, and penalties and half-lives have no part. What features need is then learned from those same
@@ -112,8 +112,8 @@ class FittedModel:
     ) -> np.ndarray:
         """Probabilities of shape (n, K) in the order of `classes_`: rows sum to 1, every entry is positive.
 
-        `products` asks for another catalogue and its order: what left it is ruled out (the logit of the others stays as
-        it is), what is new gets `floor_` like any product never sold.
+        `products` sets another catalogue and its order: products that left it are excluded (the logits of the others do not
+        change), new ones get `floor_` like any product never sold.
         """
         if not hasattr(self, "space_"):
             raise ValueError("this model is not fitted; call fit, or load a saved one")
@@ -156,7 +156,7 @@ class FittedModel:
     def taste_scores(self, orders: Encoded) -> np.ndarray:
         """The taste model's log probabilities up to a constant per order, shape (n, S)."""
         if self.taste_ is None:
-            raise ValueError("the regression answers alone: there is no taste model to ask")
+            raise ValueError("this model has only the regression: there is no taste model")
         if self._population is None or self._population[0] is not self.taste_:
             self._population = self.taste_, Population.of(self.taste_, self.draws_)
         return taste_scores(self.taste_, self._population[1], taste_inputs(orders, self.space_, self.sold_))

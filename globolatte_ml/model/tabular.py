@@ -44,7 +44,7 @@ class TabularClassifier:
             from onnxruntime import InferenceSession, SessionOptions
         except ImportError as error:
             raise InvalidDataError(
-                "this model's tabular expert was found by AutoML and is an ONNX graph: install onnxruntime to ask it"
+                "this model's tabular expert was found by AutoML and is an ONNX graph: install onnxruntime to use it"
             ) from error
         options = SessionOptions()
         options.intra_op_num_threads = options.inter_op_num_threads = 1

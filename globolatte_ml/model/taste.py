@@ -1,4 +1,4 @@
-"""The taste model: a hierarchical mixed logit whose customers' tastes are inferred from what their state tells.
+"""The taste model: a hierarchical mixed logit whose customers' tastes are inferred from their state.
 
 A customer's taste (K utilities) is drawn from a mixture of G normal groups; every order adds to it what circumstances and habit
 give, and Gumbel noise: a mixed logit (McFadden and Train 2000). The population is held as M = G x R fixed tastes, R normal
@@ -33,7 +33,7 @@ class TasteParameters:
     Attributes:
         circumstances: (K, p) utilities. habit: (HABITS,) utilities.
         group_logits: (G,) of the groups' shares. group_means: (G, K). spread: (K, r), the factor of the covariance within groups.
-        certainty: (1,) log of the weight of main products as evidence: 0 if they tell as much as the model thinks.
+        certainty: (1,) log of the weight of main products as evidence: 0 if they are as informative as the model assumes.
         addon_weight: (1,) part of a taste that shows in add-ons. addon_utility: (K,).
         daypart_logits: (G, 4). basket_logits: (G,) of an add-on per occasion.
     """
@@ -137,8 +137,8 @@ def log_weights(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Log weights (n, M) of the tastes, up to a constant per row, and sum_k past_k appeal_k, (n, M).
 
-    past: (n, K), exp of the mean utility before the order, up to a factor per row. dayparts: (n, 4), those that are to tell of the
-    group, counted.
+    past: (n, K), exp of the mean utility before the order, up to a factor per row. dayparts: (n, 4), counts of those that are used
+    as evidence of the group.
     """
     before = past @ population.appeal.T
     shown = np.hstack((inputs.mains, inputs.addons, dayparts, free_occasions(inputs)))

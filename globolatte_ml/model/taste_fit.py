@@ -1,6 +1,6 @@
-"""Learning the taste model: penalised maximum likelihood of the choices, each predicted from the state before it.
+"""Fits the taste model: penalised maximum likelihood of the choices, each predicted from the state before it.
 
-The likelihood is that of main product and daypart together, given the state: what a daypart tells of a group is learned with
+The likelihood is that of main product and daypart together, given the state, so that the dayparts of each group are learned with
 it. Each order is predicted from earlier ones only, so that the fit is to exactly what will be served. The priors (normal, around
 a chain without groups' habits) keep rare circumstances quiet. L-BFGS from k-means centres of past shares.
 """
@@ -166,7 +166,7 @@ class _Gradient:
         now: np.ndarray,
         counted: np.ndarray,
     ) -> None:
-        """What the orders' own choices say of utilities and tastes."""
+        """The gradient by utilities and tastes from the orders' own choices."""
         appeal, happened = self._population.appeal, np.zeros_like(now)
         happened[np.arange(len(chosen)), chosen] = 1.0
         per_appeal = after / choice
@@ -176,7 +176,7 @@ class _Gradient:
         self._sums.habit[:] += [*_sum_by_habit(inputs.last, utility), np.vdot(inputs.older, utility)]
 
     def _main_products(self, inputs: TasteInputs, learned: np.ndarray, past: np.ndarray, sums: np.ndarray) -> None:
-        """What the weights of tastes say of the past: main products and add-ons."""
+        """The gradient through the weights of tastes: past main products and add-ons."""
         population, parameters = self._population, self._sums
         certainty, addon_weight = population.certainty, population.addon_weight
         share = learned * (certainty * inputs.orders) / sums
@@ -185,8 +185,8 @@ class _Gradient:
         parameters.habit[:] += _sum_by_habit(inputs.earlier, utility * inputs.per_order) @ PAST_HABITS
         mains, addons = learned.T @ inputs.mains, learned.T @ inputs.addons
         self._tastes += certainty * mains + addon_weight * addons - population.appeal * (share.T @ past)
-        told = (mains * population.tastes).sum() - (learned * inputs.orders * np.log(sums)).sum()
-        parameters.certainty[:] += certainty * told
+        evidence = (mains * population.tastes).sum() - (learned * inputs.orders * np.log(sums)).sum()
+        parameters.certainty[:] += certainty * evidence
         expected = population.addon_appeal / population.addon_appeal.sum(axis=1, keepdims=True)
         lines = learned.T @ inputs.addon_lines[:, 0]
         self._tastes -= addon_weight * lines[:, None] * expected
@@ -194,7 +194,7 @@ class _Gradient:
         parameters.addon_weight[:] += ((addons - lines[:, None] * expected) * population.tastes).sum()
 
     def _groups(self, inputs: TasteInputs, learned: np.ndarray, after: np.ndarray) -> None:
-        """What the weights of groups say of dayparts, baskets and shares."""
+        """The gradient through the weights of groups: dayparts, baskets and shares."""
         population, parameters = self._population, self._sums
         shape = (len(learned), len(population.log_addon), population.draws_per_group)
         by_group, after_group = learned.reshape(shape).sum(axis=2), after.reshape(shape).sum(axis=2)
@@ -229,7 +229,7 @@ def _prior(begin: TasteParameters, interactions: int) -> tuple[np.ndarray, np.nd
         "addon_weight",
         "daypart_logits",
         "basket_logits",
-    )  # unless the data say otherwise, all groups are alike in these
+    )  # without evidence in the data, all groups are alike in these
     centre = TasteParameters(**{**nothing, **{name: getattr(begin, name) for name in held}})
     return TasteParameters(**deviation).vector() ** -2.0, centre.vector()
 

@@ -1,5 +1,5 @@
-"""The science of monitoring: whether new orders still look like those the champion learned from, and whether it is still right.
+"""The statistics of monitoring: whether new orders still resemble those that the champion learned from, and whether it still performs.
 
-Windows, references, verdicts and their pictures, as pure functions over data frames. Reading tables, storing verdicts and what follows from
-them are the platform's.
+Windows, references, verdicts and their plots, as pure functions over data frames. Reading tables, storing verdicts and acting on them
+belong to the assets.
 """

@@ -1,4 +1,4 @@
-"""What was delivered on some days, and whether so much of it was unusable that nothing may be concluded from the rest."""
+"""What was delivered on some days, and whether too much of it was unusable to conclude anything from the rest."""
 
 import datetime as dt
 from dataclasses import dataclass, replace

@@ -42,8 +42,8 @@ def measure_drift(
 ) -> MeasuredDrift:
     """Compare the window's orders with the snapshot's ones of the same time of year.
 
-    What differs from them and yet is as in the orders that were new when the champion learned has not drifted: a champion
-    that was trained after a change has learned it, though the years before look different.
+    A column that differs from them, but is like the orders that were new when the champion was trained, has not drifted: a
+    champion that was trained after a change has learned it, although the years before look different.
 
     Broken data (too much in quarantine, a column that lost its values) make the window `BROKEN`, whatever else drifted.
 

@@ -26,7 +26,7 @@ MARGINS_IN_DAYS = (15, 45)
 """How far a reference may reach beyond the window's days of the year: first the near ones, then about a season."""
 FEWEST_ORDERS = 300
 MOST_ORDERS = 20_000
-"""More reference orders cost time and tell nothing new; of longer snapshots every k-th order is taken."""
+"""More reference orders cost time and add no information; of longer snapshots every k-th order is taken."""
 RECENT_ORDERS = 1_000
 YEAR = 365.25
 
@@ -70,7 +70,7 @@ def reference_orders(snapshot: pd.DataFrame, window: Window, fresh_from: dt.date
     """The snapshot's orders of the window's scope and time of year (any year), and its last `RECENT_ORDERS`.
 
     With fewer than `FEWEST_ORDERS` of them within 15 days of the window's days of the year, those within 45 days are taken; with
-    fewer still, all orders of the scope: a champion that never saw such a season is then rightly told to have drifted.
+    fewer still, all orders of the scope: for a champion that never saw such a season, drift is then rightly reported.
 
     Args:
         snapshot: orders in time order, with columns business_unit and business_date (datetime64).

@@ -67,7 +67,7 @@ def holdout_outcomes(model: PreferenceModel, snapshot: SnapshotOrders) -> Outcom
 def performance_band(holdout: Outcomes, scope: str, orders: int, seed: int = 0) -> Band:
     """The band for windows of `orders` orders of a scope.
 
-    Windows of that size are drawn from the holdout, whole customers at a time (their orders hang together); the band is
+    Windows of that size are drawn from the holdout, whole customers at a time (their orders are correlated); the band is
     `BAND_WIDTH` standard deviations of their means, and a tolerance for the season.
     """
     mine = holdout.of(scope)

@@ -1,4 +1,4 @@
-"""Pictures of monitoring as PNG bytes: what each window said, over time."""
+"""Plots of monitoring as PNG bytes: the result of each window over time."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence

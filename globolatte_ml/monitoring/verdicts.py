@@ -1,4 +1,4 @@
-"""The verdicts of monitoring: frozen records that can be kept, compared and decided on."""
+"""The verdicts of monitoring: frozen records that can be stored, compared and decided on."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from globolatte_ml.monitoring.windows import Window
 
 
 class Status(StrEnum):
-    """What is said of a column or a window. `BROKEN` is no drift: the data are unusable, whatever they seem to say."""
+    """The status of a column or a window. `BROKEN` is not drift: the data are unusable, whatever they seem to show."""
 
     OK = "ok"
     DRIFTED = "drifted"

@@ -79,8 +79,8 @@ def _chain_days(units: list[dict[dt.date, Delivery]]) -> dict[dt.date, Delivery]
         return {}
     latest = [max(unit) for unit in units]
     delivering = [last for last in latest if (max(latest) - last).days <= SILENT_DAYS]
-    settled = min(delivering)
-    dates = sorted({date for unit in units for date in unit if date <= settled})
+    complete_until = min(delivering)
+    dates = sorted({date for unit in units for date in unit if date <= complete_until})
     spans = [(unit, min(unit), max(unit) + dt.timedelta(days=SILENT_DAYS)) for unit in units]
     chain = {date: Delivery.nothing(CHAIN, date) for date in dates}
     for date in dates:

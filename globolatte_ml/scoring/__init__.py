@@ -1,4 +1,4 @@
-"""Answering with a fitted model: single requests, batches, regional rankings, the endpoint's service, the log of what was answered.
+"""Scoring with a fitted model: single requests, batches, regional rankings, the endpoint's service, the prediction log.
 
-HTTP servers and the publishing of customer states are the platform's.
+HTTP servers and the publishing of customer states belong to `resources`.
 """

@@ -6,7 +6,7 @@ Environment:
 - `GLOBOLATTE_STATE_POINTER`: the file that names the current customer state, beside `states/`.
 - `GLOBOLATTE_DEPLOYMENT`: what this deployment is called.
 - `GLOBOLATTE_MODEL_VERSION`: what to call the model; default: 12 digits of its content hash.
-- `GLOBOLATTE_PREDICTION_LOG`: folder of the prediction log; without it none is kept.
+- `GLOBOLATTE_PREDICTION_LOG`: folder of the prediction log; without it no log is written.
 - `GLOBOLATTE_PREDICTION_LOG_SECONDS`: after how long a log file is finished.
 - `GLOBOLATTE_NOW`: fixes the clock.
 """
@@ -42,7 +42,7 @@ class Service:
     log: PredictionLog | None
     fixed_now: dt.datetime | None
     listeners: tuple[Callable[[AnsweredCall], None], ...] = ()
-    """Told of every call before its answer leaves: their time is the caller's, so they must be quick."""
+    """Called for every request before its answer is sent, so they must be quick: the caller waits for them."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Service:

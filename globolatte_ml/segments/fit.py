@@ -1,4 +1,4 @@
-"""A segmentation: found once, stored as a document, applied to whoever comes; and ids that last, whatever is found next time."""
+"""A segmentation: found once, stored as a document, applied to any customers; and ids that stay the same after a refit."""
 
 import datetime as dt
 import hashlib
@@ -110,7 +110,7 @@ def find_segments(
 
 
 def why_refit(
-    previous: SegmentFit | None, until: dt.date, products: Sequence[str], asked: bool = False, days: int = REFIT_DAYS
+    previous: SegmentFit | None, until: dt.date, products: Sequence[str], refit: bool = False, days: int = REFIT_DAYS
 ) -> str | None:
     """Why segments are to be found anew, in one sentence; none if customers are only to be assigned to those there are.
 
@@ -118,7 +118,7 @@ def why_refit(
     """
     if previous is None:
         return "There were no segments yet."
-    if asked:
+    if refit:
         return "Someone asked for it."
     new = sorted(set(products) - set(previous.space.products))
     if new:

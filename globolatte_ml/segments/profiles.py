@@ -68,7 +68,7 @@ def name_of(centre: np.ndarray, space: VectorSpace, product_names: Mapping[str, 
 
 
 def distinct(names: list[str]) -> list[str]:
-    """The same names, told apart by a number where two are alike."""
+    """The same names, with a number added where two are equal."""
     return [
         name if names.count(name) == 1 else f"{name} ({names[: i + 1].count(name)})" for i, name in enumerate(names)
     ]

@@ -1,4 +1,4 @@
-"""What a local AutoML search tries and what it makes large: classifiers and metrics under the names that Azure's AutoML gives them.
+"""The classifiers that a local AutoML search tries and the metrics that it maximizes, named as in Azure's AutoML.
 
 How models are evaluated stands in `model/metrics.py`: no gate reads these. The learners need the extra `automl`.
 """
@@ -130,7 +130,7 @@ def precision_score_weighted(chosen: np.ndarray, shares: np.ndarray) -> float:
 
 
 def _weighted(score: Callable[..., float], chosen: np.ndarray, shares: np.ndarray) -> float:
-    """Over the classes that some orders chose and others did not: only these can be told apart."""
+    """Over the classes that some orders chose and others did not: only these can be distinguished."""
     classes = np.unique(chosen)
     if len(classes) == 1:
         return 0.5

@@ -66,7 +66,7 @@ class Evaluation:
         by_product: by what was bought; calibration says nothing here.
         reliability: predicted against observed.
         gain_over_champion: log loss of the champion minus the model's; None without a champion evaluated on the same holdout.
-        proofs: what the training job proved of the model itself; None where it kept none.
+        proofs: what the training job proved about the model itself; None if it stored none.
     """
 
     model_version: str

@@ -96,7 +96,7 @@ def backtest_chart(folds: Sequence[Fold]) -> bytes:
     """Log loss at each origin: the model, the customer's favourite, popularity."""
     if not folds:
         return _nothing_to_show("Log loss at past dates")
-    subtitle = "trained before each date, judged on the orders from then on; lower is better"
+    subtitle = "trained before each date, evaluated on the orders from then on; lower is better"
     figure = new_figure(3.6, "Log loss at past dates", subtitle)
     axes = figure.add_subplot()
     names = [f"{fold.origin}\n{fold.orders:,} orders" for fold in folds]

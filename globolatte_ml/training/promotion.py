@@ -21,7 +21,7 @@ class Gates:
         calibration_noise: added to that limit, divided by the root of the number of holdout orders: about what a perfectly
             calibrated model shows on so few orders (mean absolute deviation of a binomial share in ten bins).
         tolerance: how much worse than the champion the challenger may be at the lower end of the 95 % bootstrap interval.
-        minimum_group_orders: smaller groups say nothing of fairness.
+        minimum_group_orders: smaller groups are no evidence about fairness.
         maximum_microseconds: median time of one prediction. maximum_bytes: size of the model folder.
         tie: how far apart two log losses may be and still be called equal, where nothing can beat popularity.
     """
@@ -50,20 +50,20 @@ class Verdict:
 
 @dataclass(frozen=True)
 class _Finding:
-    """`passed` is None where there was nothing to measure, which holds nobody up."""
+    """`passed` is None if there was nothing to measure, which does not prevent a promotion."""
 
     passed: bool | None
     sentence: str
 
     def __str__(self) -> str:
-        word = {True: "Passed", False: "Failed", None: "Not judged"}[self.passed]
-        return f"{word}: {self.sentence}"
+        outcome = {True: "Passed", False: "Failed", None: "Not evaluated"}[self.passed]
+        return f"{outcome}: {self.sentence}"
 
 
 def promotion_verdict(challenger: Evaluation, champion: Evaluation | None, gates: Gates = GATES) -> Verdict:
     """Promote a challenger that passes every gate.
 
-    A first model without enough holdout orders is promoted for want of any other, and the reasons say so.
+    A first model without enough holdout orders is promoted because there is no other, and the reasons say so.
     """
     if champion is not None and champion.model_version == challenger.model_version:
         return Verdict(False, (f"Failed: same model ({challenger.model_version[:12]}), nothing to promote.",))
@@ -87,7 +87,7 @@ def _unproven(challenger: Evaluation, champion: Evaluation | None, gates: Gates)
     )
     if champion is None:
         promoted_for_want = "Passed: there is no champion yet, so this first model serves, unproven."
-        return Verdict(True, (f"Not judged: {count}.", promoted_for_want))
+        return Verdict(True, (f"Not evaluated: {count}.", promoted_for_want))
     return Verdict(False, (f"Failed: {count}; the champion stays.",))
 
 
@@ -117,7 +117,7 @@ def _beats_champion(challenger: Evaluation, champion: Evaluation | None, gates: 
     if champion.holdout_id != challenger.holdout_id or champion.model is None or challenger.model is None:
         return _Finding(
             False,
-            f"the champion was judged on another holdout ({champion.holdout_id[:8]}, not {challenger.holdout_id[:8]}); "
+            f"the champion was evaluated on another holdout ({champion.holdout_id[:8]}, not {challenger.holdout_id[:8]}); "
             "evaluate it on the challenger's.",
         )
     ours, theirs, needed = challenger.model.log_loss, champion.model.log_loss, gates.minimum_gain_over_champion
@@ -166,9 +166,9 @@ def _limit(orders: int, gates: Gates) -> float:
 
 
 def proof_findings(proofs: Proofs | None, gates: Gates) -> list[_Finding]:
-    """What the training job proved: leakage, reproducibility, latency, size."""
+    """The findings from the training job's proofs: leakage, reproducibility, latency, size."""
     if proofs is None:
-        return [_Finding(None, "the training job kept no proofs of leakage, reproducibility, latency and size.")]
+        return [_Finding(None, "the training job stored no proofs of leakage, reproducibility, latency and size.")]
     again = "the same" if proofs.same_hash_again else "another"
     return [
         _Finding(

@@ -1,4 +1,4 @@
-"""What a training job proves of the model it made, besides how good it is: no leakage, reproducible, fast, small."""
+"""What a training job proves about its model besides its quality: no leakage, reproducible, fast, small."""
 
 from __future__ import annotations
 
@@ -92,18 +92,18 @@ def states_that_know_the_future(snapshot: SnapshotOrders) -> tuple[int, int]:
 
 def _is_the_state_after(snapshot: SnapshotOrders, earlier: np.ndarray, row: int) -> bool:
     """Whether the state of order `row` is what the orders `earlier`, in time order, make it."""
-    kept: CustomerStates = snapshot.states.take(np.array([row]))
+    state: CustomerStates = snapshot.states.take(np.array([row]))
     chosen = snapshot.chosen[earlier]
     counts = np.bincount(chosen, minlength=len(snapshot.products))
     dayparts = one_hot(encode(snapshot.contexts.daypart[earlier], DAYPARTS), len(DAYPARTS)).sum(axis=0)
-    recent = np.full(kept.recent_products.shape[1], -1)
+    recent = np.full(state.recent_products.shape[1], -1)
     latest = chosen[::-1][: len(recent)]
     recent[: len(latest)] = latest
     return bool(
-        kept.order_count[0] == len(earlier)
-        and np.abs(kept.main_orders[0] - counts).max() < SAME_COUNT
-        and np.array_equal(kept.daypart_orders[0], dayparts)
-        and np.array_equal(kept.recent_products[0], recent)
+        state.order_count[0] == len(earlier)
+        and np.abs(state.main_orders[0] - counts).max() < SAME_COUNT
+        and np.array_equal(state.daypart_orders[0], dayparts)
+        and np.array_equal(state.recent_products[0], recent)
     )
 
 
@@ -120,11 +120,11 @@ def microseconds_of_one(model: PreferenceModel, snapshot: SnapshotOrders) -> flo
 
 
 def write_proofs(proofs: Proofs, folder: Path) -> None:
-    """Keep them beside the model."""
+    """Stores the proofs beside the model."""
     write_json(folder / PROOFS_FILE, asdict(proofs))
 
 
-def kept_proofs(folder: Path) -> Proofs | None:
-    """Those kept in a model folder; None if it has none, as models made by other means."""
+def stored_proofs(folder: Path) -> Proofs | None:
+    """The proofs stored in a model folder; None if there are none, as for models made by other means."""
     file = folder / PROOFS_FILE
     return Proofs(**json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None

@@ -1,6 +1,6 @@
 """The steps of a training job as functions: fit on the past, evaluate on the holdout, write the results.
 
-The command line and the conversation with Dagster are `train.py`'s.
+The command line and the communication with Dagster are in `train.py`.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class Training:
             return numbers
         numbers |= asdict(self.evaluation.model)
         for name, baseline in self.evaluation.baselines.items():
-            numbers[f"baseline_log_loss_{_word(name)}"] = baseline.log_loss
+            numbers[f"baseline_log_loss_{_snake_case(name)}"] = baseline.log_loss
         return numbers
 
     def parameters(self) -> dict[str, Any]:
-        """What was chosen or learned in few words."""
+        """The chosen and learned parameters in few words."""
         model, space = self.model, self.model.space_
         return {
             "content_hash": model.content_hash(),
@@ -175,5 +175,5 @@ def _signature(model: PreferenceModel) -> Any:
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 
-def _word(name: str) -> str:
+def _snake_case(name: str) -> str:
     return re.sub(r"[\W_]+", "_", name).strip("_")

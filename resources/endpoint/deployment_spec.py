@@ -13,12 +13,12 @@ from resources.settings.settings import PROJECT_ROOT
 
 DOCUMENT, CONDA, MODEL, STATE = "deployment.json", "conda.yml", "model", "state"
 APPEND_ROW, SUMMARY_ONLY = "append_row", "summary_only"
-"""What becomes of a batch's answers: one file of all rows, or a file beside each file of questions."""
+"""Where a batch's answers go: into one file of all rows, or into one file per file of requests."""
 SCRIPT, BATCH_SCRIPT = "score.py", "batch_score.py"
 SCIENCE = PROJECT_ROOT / "globolatte_ml"
 AZURE = PROJECT_ROOT / "resources" / "endpoint" / "azureml"
 BESIDE = (AZURE / "state_sync.py", AZURE / "data_collector.py")
-"""What a deployment brings along beside the science: each file stands alone."""
+"""The files that a deployment contains besides `globolatte_ml`; each imports nothing of this project."""
 ENTRY = '''\
 """Answers with the model of this deployment: hands over to `globolatte_ml.{module}`, and has the customer states brought here."""
 
@@ -56,7 +56,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """What an instance takes on at a time, and for how long; by Azure's names."""
+    """How many requests an instance handles at a time, and for how long; by Azure's names."""
 
     request_timeout_ms: int = 5000
     max_concurrent_requests_per_instance: int = 4
@@ -65,7 +65,7 @@ class RequestLimits:
 
 @dataclass(frozen=True)
 class BatchLimits:
-    """How a batch is cut up and what is done where a part fails."""
+    """How a batch is split, and what happens if a part fails."""
 
     instances: int = 1
     mini_batch_files: int = 1
@@ -79,7 +79,7 @@ class BatchLimits:
 
 @dataclass(frozen=True)
 class DeploymentSpec:
-    """A model with everything that its serving needs to know. `instances_max`: scale up to so many under load; none for no scaling."""
+    """A model with everything that serving needs. `instances_max`: the number of instances to scale up to; none for no scaling."""
 
     name: str
     model_version: str
@@ -95,9 +95,9 @@ class DeploymentSpec:
     collect_data: bool = False
     conda: Mapping[str, Any] = field(default_factory=dict)
     look_seconds: float = 30.0
-    """How often a deployment looks for a newer customer state and hands on its prediction log."""
+    """How often a deployment looks for a newer customer state and uploads its prediction log."""
     state_url: str | None = None
-    """The container that newer customer states come from; none where the deployment keeps the one that it was made with."""
+    """The container of newer customer states; none if the deployment always uses the state that it was made with."""
 
     @property
     def environment_variables(self) -> dict[str, str]:

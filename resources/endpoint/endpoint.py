@@ -1,4 +1,4 @@
-"""The online endpoint: what should run, what does run, and the protocol every implementation keeps."""
+"""The online endpoint: what should run, what does run, and the protocol of every implementation."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ ENDPOINT_NAME = "recommender"
 NAME = re.compile(r"[a-z][a-z0-9-]{0,31}")
 WHOLE = 100
 DEPLOYMENT_HEADER = "azureml-model-deployment"
-"""Picks the deployment that answers; in an answer it names the one that did."""
+"""The header that picks a deployment in a request, and names the one that answered in an answer."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Mirror:
-    """Copies `percent` of the requests to a deployment whose answers nobody waits for."""
+    """Copies `percent` of the requests to a deployment whose answers are not used."""
 
     deployment: str
     percent: int
@@ -33,7 +33,7 @@ class Mirror:
 class DesiredState:
     """What should run: deployments by name, whole percentages of traffic (summing to 100 unless there is no deployment), mirror.
 
-    Raises `ValueError` that names what does not fit.
+    Raises `ValueError` that names what is inconsistent.
     """
 
     deployments: Mapping[str, Deployment] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class DesiredState:
 
 @dataclass(frozen=True)
 class ObservedDeployment:
-    """What one deployment does. `status` is what it tells of itself: state version, log counts."""
+    """What one deployment does. `status` is what it reports about itself: state version, log counts."""
 
     name: str
     deployment: Deployment
@@ -86,15 +86,15 @@ class ObservedDeployment:
 
 @dataclass(frozen=True)
 class ObservedState:
-    """What runs. `routed`: the gateway knows of all that is said here. `settled`: the newest desired state is what is served,
-    and nothing of an older one runs any more.
+    """What runs. `routed`: the gateway uses exactly these deployments. `converged`: the newest desired state is served, and nothing of
+    an older one runs any more.
     """
 
     url: str | None
     running: bool
     healthy: bool
     routed: bool
-    settled: bool
+    converged: bool
     deployments: Sequence[ObservedDeployment] = ()
     page: str | None = None
     """A page about the endpoint for people: its health, or its place in a studio."""
@@ -119,12 +119,12 @@ class Endpoint(Protocol):
         """What should run."""
 
     def deploy(self, desired: DesiredState) -> None:
-        """Declares what should run, and has it brought about; returns at once."""
+        """Declares what should run, and returns at once; the change goes on in the background."""
 
     def wait_healthy(self, name: str, seconds: float | None = None) -> ObservedDeployment:
-        """Waits until a deployment serves the model declared for it. Raises `EndpointError` with its last words if it does not."""
+        """Waits until a deployment serves the model declared for it. Raises `EndpointError` with the end of its log if it does not."""
 
-    def wait_settled(self, seconds: float | None = None) -> ObservedState:
+    def wait_until_converged(self, seconds: float | None = None) -> ObservedState:
         """Waits until traffic is as declared and everything else has ended. Raises `EndpointError`."""
 
     def observed(self) -> ObservedState:

@@ -1,4 +1,4 @@
-"""The endpoint's log of answers, as files that are finished and wait to be taken into the warehouse."""
+"""The endpoint's prediction log as finished files that wait to be loaded into the warehouse."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ class PredictionFiles(dg.ConfigurableResource):
     folder: str
 
     def finished(self) -> list[Path]:
-        """Files that nobody writes any more, those of killed writers included; oldest first."""
+        """Files that no process writes any more, including those of killed writers; oldest first."""
         folder = Path(self.folder)
         finish_abandoned(folder)
         return sorted(folder.glob(f"*{FINISHED}"), key=lambda path: (path.stat().st_mtime_ns, path.name))

@@ -1,4 +1,4 @@
-"""Customer states for serving, as a content store: whoever scores reads the pointer, then the folder, and never the warehouse."""
+"""Customer states for serving, as a content store: scoring reads the pointer, then the folder, and never the warehouse."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import dagster as dg
 
 from resources.content_store import ContentStore
 
-KEPT_STATES = 3
-"""How many states stay on disk: the current one, and those that a running request may still read."""
+RETAINED_STATES = 3
+"""How many states are retained on disk: the current one, and those that a running request may still read."""
 
 
 class ServingStates(dg.ConfigurableResource):
@@ -27,7 +27,7 @@ class ServingStates(dg.ConfigurableResource):
         """Makes a finished staging folder the current state under its content's name."""
         folder = self._store.add(staging, version)
         self._store.point_to(version)
-        self._store.drop_old(KEPT_STATES)
+        self._store.drop_old(RETAINED_STATES)
         return folder
 
     @property

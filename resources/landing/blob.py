@@ -21,7 +21,7 @@ IN_MEMORY_BYTES = 32 * 1024 * 1024
 """A larger blob is read by way of a temporary file."""
 
 FOLDER_MARK = "hdi_isfolder"
-"""Metadata by which an account with a hierarchical namespace tells a folder from a blob of no bytes."""
+"""Metadata by which an account with a hierarchical namespace distinguishes a folder from an empty blob."""
 
 
 def _is_folder(blob: "BlobProperties") -> bool:

@@ -1,4 +1,4 @@
-"""The storage queue into which Event Grid writes what happened in the landing zone. What a message means is not decided here."""
+"""The storage queue to which Event Grid sends the events of the landing zone. What a message means is not decided here."""
 
 import json
 import time
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from azure.storage.queue import QueueClient, QueueServiceClient
 
 MESSAGES_OF_ONE_REQUEST = 32
-"""Azure gives out no more at a time."""
+"""Azure returns no more messages at a time."""
 REQUESTS_AT_ONCE = 8
 POISON_SUFFIX = "-poison"
-LONGEST_KEPT_TEXT = 20_000
-"""Bytes of a poison message that are kept: a message has at most 64 KiB, and quoting may double them. An event has about 1,000."""
+LONGEST_STORED_TEXT = 20_000
+"""Bytes of a poison message that are stored: a message has at most 64 KiB, and quoting may double them. An event has about 1,000."""
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message as it was given out. `receipt` allows to delete it, until it was given out again; `tries` counts that."""
+    """A received message. With `receipt` it can be deleted until it is received again; `tries` counts how often it was received."""
 
     id: str
     receipt: str
@@ -78,7 +78,7 @@ class EventQueue(dg.ConfigurableResource):
         return found
 
     def delete(self, messages: Iterable[Message]) -> None:
-        """Deletes messages. One that was given out again meanwhile is left to whoever has it now."""
+        """Deletes messages. A message that was received again meanwhile is left to its new receiver."""
         messages = list(messages)
         with faults_in_plain_words(self.describe()), ThreadPoolExecutor(REQUESTS_AT_ONCE) as deleting:
             list(deleting.map(self._delete, messages))
@@ -95,11 +95,11 @@ class EventQueue(dg.ConfigurableResource):
                 raise
 
     def poison(self, message: Message, reason: str) -> None:
-        """Moves a message into the poison queue, with the reason; killed in between, it is in both."""
+        """Moves a message into the poison queue, with the reason. After a kill in between, it is in both queues."""
         from azure.core.exceptions import ResourceNotFoundError
 
-        kept = message.text.encode()[:LONGEST_KEPT_TEXT].decode(errors="ignore")
-        text = json.dumps({"reason": reason, "tries": message.tries, "message": kept}, ensure_ascii=False)
+        stored = message.text.encode()[:LONGEST_STORED_TEXT].decode(errors="ignore")
+        text = json.dumps({"reason": reason, "tries": message.tries, "message": stored}, ensure_ascii=False)
         queue = self._queue(self.queue + POISON_SUFFIX)
         with faults_in_plain_words(self.describe()):
             try:

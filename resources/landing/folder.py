@@ -20,8 +20,8 @@ def _etag(status: os.stat_result) -> str:
 def _finished_files(folder: str, prefix: str) -> list[LandedFile]:
     """The files under `folder` that are neither hidden nor unfinished, in path order, reached without following a link.
 
-    A folder that cannot be listed is a fault to be seen, not an empty folder; one that is not there is none. This is a sensor's
-    work at every tick, over everything in the landing zone: most of its time is the system's.
+    A folder that cannot be listed raises and does not count as empty; a folder that does not exist has no files. A sensor does this at
+    every tick for the whole landing zone, so it must be fast: most of its time is spent in the operating system.
     """
     found: list[LandedFile] = []
     folders = [(folder, prefix)]
@@ -42,7 +42,7 @@ def _finished_files(folder: str, prefix: str) -> list[LandedFile]:
                     try:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
-                        continue  # removed between the listing and the look: it is not in the landing zone any more
+                        continue  # removed between listing and stat: it is not in the landing zone any more
                     found.append(LandedFile(_readable(path + name), _etag(status), status.st_size))
     return sorted(found)
 
@@ -97,7 +97,7 @@ class FolderLandingZone(dg.ConfigurableResource):
 
     @contextmanager
     def open(self, file: LandedFile) -> Iterator[BinaryIO]:
-        """The file's bytes; raises `SupersededError` if they are not, or cease to be, the listed version."""
+        """The file's bytes; raises `SupersededError` if they are not the listed version, or change while they are read."""
         if ".." in file.path.split("/") or file.path.startswith("/"):
             raise SupersededError(file.path)  # no listing of this folder has such a path
         try:

@@ -1,4 +1,4 @@
-"""The landing zone: where business units drop their files. The protocol and the words every implementation shares.
+"""The landing zone: where business units drop their files. The protocol, and the types that all implementations share.
 
 Implementations live in modules of their own (`folder`, `blob`). What a path means (unit, date, reference file) is not
 decided here but in `globolatte_ingest.paths`.
@@ -14,7 +14,7 @@ REFERENCE_PREFIX = "reference/"
 
 
 class LandedFile(NamedTuple):
-    """One version of one file in the landing zone. A tuple, since a look makes one for every file there is.
+    """One version of one file in the landing zone. A tuple, since every listing makes one for each file.
 
     `path` is relative to the landing zone, with `/`. `etag` changes whenever the content may have changed. `size` is in bytes.
     """
@@ -26,7 +26,7 @@ class LandedFile(NamedTuple):
 
 @dataclass(frozen=True)
 class Level:
-    """What lies directly in one place: the prefixes of folders, each ending with `/`, and files; at most `MOST_OF_A_LEVEL`."""
+    """The direct content of one folder: prefixes of subfolders, each ending with `/`, and files; at most `MOST_OF_A_LEVEL`."""
 
     folders: tuple[str, ...] = ()
     files: tuple[LandedFile, ...] = ()
@@ -36,7 +36,7 @@ MOST_OF_A_LEVEL = 5000
 
 
 class SupersededError(Exception):
-    """The file's content changed, or the file went away, since it was listed. List again."""
+    """The file was changed or removed since it was listed. List again."""
 
     def __init__(self, path: str) -> None:
         super().__init__(
@@ -46,7 +46,7 @@ class SupersededError(Exception):
 
 
 class LandingUnreachableError(OSError):
-    """The landing zone, or a file of it, could not be reached or did not let us in. Holds no secret."""
+    """The landing zone, or a file of it, could not be reached or access was denied. The message contains no secret."""
 
     def __init__(self, where: str, fault: str) -> None:
         super().__init__(

@@ -1,7 +1,6 @@
-"""The ML platform: where training runs, and where models are kept. The protocol every implementation keeps.
+"""The ML platform: where training runs, and where models are registered. The protocol of every implementation.
 
-What a model is and how it is evaluated is `globolatte_ml`'s business; which one serves is decided by
-`globolatte_assets.models.promotion`.
+`globolatte_ml` defines what a model is and how it is evaluated; `globolatte_assets.models.promotion` decides which one serves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """What a training job left behind: an MLflow-format model folder, metrics, parameters."""
+    """The outputs of a training job: an MLflow-format model folder, metrics, parameters."""
 
     folder: Path
     content_hash: str
@@ -38,9 +37,9 @@ class TrainedModel:
     parameters: Mapping[str, object] = field(default_factory=dict)
     method: MethodKind = MethodKind.COMMAND
     links: Mapping[str, str] = field(default_factory=dict)
-    """Pages about the job for people, by what they are called; none where a platform has no pages."""
+    """Pages about the job for people, by name; empty if the platform has no pages."""
     provenance: Mapping[str, str] = field(default_factory=dict)
-    """What made it, as tags: git commit, run, snapshot."""
+    """Its origin as tags: git commit, run, snapshot."""
 
 
 @dataclass(frozen=True)
@@ -54,29 +53,29 @@ class ModelVersion:
     folder: Path
     """Where the MLflow-format model folder can be read on this machine."""
     reasons: tuple[str, ...] = ()
-    """Why it was promoted, one sentence a gate; empty if it never was."""
+    """Why it was promoted, one sentence per gate; empty if it never was."""
 
 
 class MLPlatform(Protocol):
     """Where models are trained and registered. Implementations: `LocalMLPlatform`, `AzureMLPlatform`.
 
-    What it raises where the outside world fails is `dagster.Failure` or a `RuntimeError` whose message names the remedy.
+    If an external system fails it raises `dagster.Failure` or a `RuntimeError` whose message names the remedy.
     """
 
     def snapshot_staging(self, name: str) -> Path:
         """An empty folder to write a snapshot into."""
 
     def keep_snapshot(self, staging: Path, name: str) -> Snapshot:
-        """Takes over a finished snapshot folder under its content's name and makes it the latest.
+        """Stores a finished snapshot folder under its content's name and makes it the latest.
 
-        A name that is already there is left as it is.
+        An existing snapshot of that name is left as it is.
         """
 
     def latest_snapshot(self) -> Snapshot:
-        """The snapshot kept last. Raises `FileNotFoundError` with the remedy if there is none."""
+        """The latest snapshot. Raises `FileNotFoundError` with the remedy if there is none."""
 
     def snapshot(self, name: str) -> Snapshot:
-        """A kept snapshot. Raises `FileNotFoundError` with the remedy if there is none of that name."""
+        """A stored snapshot. Raises `FileNotFoundError` with the remedy if there is none of that name."""
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
         """Trains on a snapshot by the platform's method and waits for it. Raises if a job fails; an interrupt ends the job."""
@@ -84,14 +83,14 @@ class MLPlatform(Protocol):
     def register(self, trained: TrainedModel) -> ModelVersion:
         """Registers a trained model as challenger.
 
-        The same content of the same snapshot gives the same version again, unless its kept files are damaged.
+        The same content of the same snapshot gives the same version again, unless its stored files are damaged.
         """
 
     def model(self, alias: str) -> ModelVersion | None:
-        """The version that bears an alias (`champion`, `challenger`), or none."""
+        """The version that has an alias (`champion`, `challenger`), or none."""
 
     def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
-        """Makes a version the champion, and keeps why: the reasons are there before the alias moves."""
+        """Makes a version the champion and stores the reasons: they are stored before the alias moves."""
 
     def describe(self) -> str:
         """Where this platform is, for people; no secret in it."""

@@ -1,4 +1,4 @@
-"""The ways to train a model, as values: what a platform is given, whichever it is."""
+"""The training methods as values, the same for every platform."""
 
 import tomllib
 from collections.abc import Mapping
@@ -10,11 +10,11 @@ from pydantic import ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass
 
 LOG_LOSS = "validation_log_loss"
-"""What a sweep makes small: the log loss on the validation orders of the training span, never on the holdout."""
+"""The metric that a sweep minimizes: the log loss on the validation orders of the training span, never on the holdout."""
 
 
 REFUSING = ConfigDict(extra="forbid")
-"""Of what is read from a file: a name that nothing has is a mistake."""
+"""The model configuration for values read from a file: an unknown name is an error."""
 
 
 class MethodKind(StrEnum):
@@ -36,7 +36,7 @@ class Sampling(StrEnum):
 
 
 class DistributionKind(StrEnum):
-    """What a value of a search space is drawn from."""
+    """The distribution from which a value of a search space is drawn."""
 
     CHOICE = "choice"
     UNIFORM = "uniform"
@@ -99,7 +99,7 @@ def normal(mean: float, deviation: float, step: float | None = None) -> Distribu
 
 
 class EarlyTerminationKind(StrEnum):
-    """By what rule a trial is given up."""
+    """The rule by which a trial is terminated early."""
 
     BANDIT = "bandit"
     MEDIAN = "median"
@@ -108,7 +108,7 @@ class EarlyTerminationKind(StrEnum):
 
 @dataclass(frozen=True, config=REFUSING)
 class EarlyTermination:
-    """When a trial that reports as it goes is given up. Our own training reports once, at its end: nothing to give up.
+    """When a trial with intermediate results is terminated early. Our own training reports once, at its end, so it never is.
 
     `slack` (bandit): the share by which a trial may be worse than the best; `percentage` (truncation): how many are cut.
     """
@@ -169,7 +169,7 @@ class SweepMethod:
 
 
 class Metric(StrEnum):
-    """What AutoML makes large. Gates read none of these: a found model is evaluated on the holdout like any other."""
+    """The metric that AutoML maximizes. No gate uses it: a found model is evaluated on the holdout like any other."""
 
     ACCURACY = "accuracy"
     AUC_WEIGHTED = "auc_weighted"
@@ -179,14 +179,14 @@ class Metric(StrEnum):
 
 
 class Featurization(StrEnum):
-    """Whether Azure's AutoML makes columns of its own out of ours."""
+    """Whether Azure's AutoML derives further columns from ours."""
 
     OFF = "off"
     AUTO = "auto"
 
 
 class Algorithm(StrEnum):
-    """What AutoML may try. The first four are tried on one laptop, too."""
+    """The algorithms that AutoML may try. The first four are also available on one laptop."""
 
     LOGISTIC_REGRESSION = "logistic_regression"
     LIGHT_GBM = "light_gbm"

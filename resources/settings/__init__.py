@@ -1,1 +1,1 @@
-"""What a deployment chooses, read from the environment. A setting is declared here once, with its meaning and its default."""
+"""The settings of a deployment, read from the environment. Each is declared here once, with its meaning and its default."""

@@ -1,7 +1,7 @@
 """What can be configured of Azure ML: environment variables `GLOBOLATTE_AZUREML_*`, read only where `GLOBOLATTE_ML=azureml`.
 
-How a process proves who it is, is no setting: Azure's `DefaultAzureCredential` looks for a managed identity, for `AZURE_CLIENT_ID` and
-its like, for the Azure CLI.
+Authentication is not a setting: Azure's `DefaultAzureCredential` looks for a managed identity, for `AZURE_CLIENT_ID` and similar
+variables, and for the Azure CLI.
 """
 
 from enum import StrEnum
@@ -40,7 +40,7 @@ class EndpointKind(StrEnum):
 
 
 class EndpointAuth(StrEnum):
-    """What callers of the endpoint show: a key, or a token that expires, of the endpoint itself or of Microsoft Entra."""
+    """How callers of the endpoint authenticate: by a key, or by a token that expires, of the endpoint itself or of Microsoft Entra."""
 
     KEY = "key"
     AML_TOKEN = "aml_token"  # noqa: S105 - a mode, not a token
@@ -48,7 +48,7 @@ class EndpointAuth(StrEnum):
 
 
 class BatchOutput(StrEnum):
-    """What becomes of the answers of a batch, in Azure's words."""
+    """Where the answers of a batch go, by Azure's names."""
 
     APPEND_ROW = APPEND_ROW
     SUMMARY_ONLY = SUMMARY_ONLY
@@ -182,7 +182,7 @@ class AzureMLSettings(BaseSettings):
 
     @classmethod
     def from_environment(cls) -> "AzureMLSettings":
-        """The settings in force. Raises `MissingSettingError` that names the first variable that is not there."""
+        """The settings in force. Raises `MissingSettingError`, which names the first missing variable."""
         given: dict[str, Any] = {}
         try:
             return cls(**given)

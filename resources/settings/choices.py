@@ -1,10 +1,10 @@
-"""What settings choose from, and the error for a setting that a choice needs."""
+"""The possible values of settings, and the error for a missing setting that a choice needs."""
 
 from enum import StrEnum
 
 
 class Environment(StrEnum):
-    """Which world the asset graph runs in."""
+    """The environment that the asset graph runs in."""
 
     LOCAL = "local"
     DEV = "dev"
@@ -28,7 +28,7 @@ class CredentialKind(StrEnum):
 
 
 class MissingDelivery(StrEnum):
-    """How much it matters that a unit has not delivered: nothing, a warning, an error, or that what follows waits for it."""
+    """What a missing delivery causes: nothing, a warning, an error, or that everything that follows waits for it."""
 
     OFF = "off"
     WARN = "warn"
@@ -66,7 +66,7 @@ class MLKind(StrEnum):
 
 
 class MissingSettingError(RuntimeError):
-    """A chosen world needs a setting that is not there."""
+    """A chosen implementation needs a setting that is missing."""
 
     def __init__(self, variable: str, why: str) -> None:
         super().__init__(f"{variable} is not set, but {why} needs it; set it (see docs/settings.md)")

@@ -1,4 +1,4 @@
-"""What can be configured, typed, read once from the environment; the one documented list of it.
+"""All settings, typed and documented, read once from the environment.
 
 Every setting is an environment variable `GLOBOLATTE_<NAME>`. Code that needs a setting takes it as an argument or from a
 resource; nothing else in the project reads the environment for configuration.
@@ -30,7 +30,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 class SnowflakeSettings(BaseModel):
-    """Account, user, objects and wire."""
+    """Account, user, objects and protocol."""
 
     snowflake_account: str | None = Field(
         default=None, description="Snowflake's account identifier, such as <organization>-<account>."
@@ -135,7 +135,7 @@ class LandingSettings(BaseModel):
     )
     blob_queue: str | None = Field(
         default=None,
-        description="The storage queue that Event Grid tells of new blobs. Default: none; new blobs are then found by looking.",
+        description="The storage queue to which Event Grid sends events of new blobs. Default: none; blobs are then found by listing.",
     )
     blob_queue_account_url: str | None = Field(
         default=None,
@@ -386,7 +386,7 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
         return self.home / "endpoints"
 
     def environment_variables(self) -> dict[str, str]:
-        """The variables that hand these settings on to a child process (dbt, training, the Dagster daemon)."""
+        """The variables that pass these settings to a child process (dbt, training, the Dagster daemon)."""
         values = self.model_dump(mode="json", exclude_none=True)
         return {
             **{

@@ -1,4 +1,4 @@
-"""The tables of campaigns: who must not be addressed by what they hold, what was measured, and writing a campaign as a whole."""
+"""The tables of campaigns: which customers must not be addressed, what was measured, and writing a campaign as a whole."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -29,9 +29,9 @@ class Exclusions:
 def exclusions(
     warehouse: Warehouse, campaign_id: str, starts_on: dt.date, ends_on: dt.date, rest_days: int
 ) -> Exclusions:
-    """Who opted out of marketing, was contacted within `rest_days` before, or is in the control group of a campaign in between."""
+    """Who opted out of marketing, was contacted within the last `rest_days`, or is in the control group of an overlapping campaign."""
     rest = starts_on - dt.timedelta(days=rest_days - 1), starts_on
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         opted_out = warehouse.read("marts.dim_customer", ["customer_id"], {"marketing_opt_out": True})
         contacts = warehouse.read(CONTACTS, ["campaign_id", "customer_id"], between={"contacted_on": rest}).to_pylist()
         meanwhile = [
@@ -54,7 +54,7 @@ def exclusions(
 def keep_campaign(
     warehouse: Warehouse, campaign_id: str, campaign: pa.Table, audience: pa.Table, contacts: pa.Table
 ) -> None:
-    """Record, audience and contact log of a campaign, all or none; what an earlier run of the same campaign left is replaced."""
+    """Writes record, audience and contact log of a campaign, all or none; replaces those of an earlier run of the same campaign."""
     written = (CAMPAIGNS, campaign), (AUDIENCES, audience), (CONTACTS, contacts)
     with warehouse.transaction() as transaction:
         for table, rows in written:
@@ -64,7 +64,7 @@ def keep_campaign(
 
 
 def staged_name(table: str) -> str:
-    """What the new rows of `table` are called within the transaction."""
+    """The name of the new rows of `table` within the transaction."""
     return f"new_{table.partition('.')[2]}"
 
 

@@ -1,7 +1,7 @@
-"""How Python writes SQL: identifiers and constants, whole tables read and replaced, and the expressions over text that DuckDB and
-Snowflake say differently.
+"""SQL written by Python: identifiers and constants, reading and replacing whole tables, and the text expressions in which DuckDB and
+Snowflake differ.
 
-The rest is one SQL for both. Names are checked, values are bound.
+All other SQL is the same for both. Names are checked, values are bound.
 """
 
 import re
@@ -24,7 +24,7 @@ def checked(*identifiers: str) -> None:
 
 
 def literal(text: str) -> str:
-    """`text` as a constant in SQL. Raises `ValueError` for a backslash, which engines read differently: bind such a text."""
+    """`text` as an SQL constant. Raises `ValueError` for a backslash, which engines read differently; bind such a text instead."""
     if "\\" in text:
         raise ValueError(
             f"{text!r} has a backslash, which is no character of its own everywhere; bind it as a parameter"
@@ -63,7 +63,7 @@ def replacement(
 
 
 class Dialect:
-    """Expressions that engines write differently, DuckDB's way. `text` is an expression, patterns and formats are constants of ours."""
+    """Expressions that differ between engines, in DuckDB's form. `text` is an expression; patterns and formats are our constants."""
 
     def matches(self, text: str, pattern: str) -> str:
         """Whether the whole of a text matches a regular expression without backslashes."""
@@ -79,7 +79,7 @@ class Dialect:
 
 
 class SnowflakeDialect(Dialect):
-    """Snowflake's way."""
+    """The same expressions in Snowflake's form."""
 
     def matches(self, text: str, pattern: str) -> str:
         """Whether the whole of a text matches a regular expression: Snowflake's `regexp_like` is anchored at both ends."""

@@ -1,8 +1,8 @@
 """The warehouse as one DuckDB file: the embedded default.
 
-DuckDB lets one process at a time use a file, readers included. So connections are short, opened late, and waited for
-within bounds. Whoever keeps one open (`kept_open`) holds up all others, and must not wait for anything meanwhile that one of
-them may have: not for a slot of a pool.
+DuckDB lets one process at a time use a file, readers included. So connections are short and opened late, and waiting for one is
+limited in time. A process that keeps one open (`keep_open`) blocks all others, so meanwhile it must not wait for anything that
+another process may hold, such as a slot of a pool.
 """
 
 import logging
@@ -31,7 +31,7 @@ ROWS_SCANNED_AT_ONCE = 122_880
 
 
 class Staged:
-    """A table behind a name. DuckDB keeps what is registered until the transaction ends, so what is behind the name is exchanged."""
+    """A replaceable table under a fixed name, since DuckDB holds a registered object until the transaction ends."""
 
     def __init__(self, data: pa.Table) -> None:
         self.data = data
@@ -126,7 +126,8 @@ class DuckDBWarehouse(TableWarehouse):
         connection = self._connect()
         try:
             connection.execute(f"set memory_limit = '{self.memory_mb}MiB'")
-            connection.execute("set enable_progress_bar = false")  # it would be drawn into what commands print
+            # the progress bar would be drawn into the output of commands
+            connection.execute("set enable_progress_bar = false")
             self._migrate(connection)
             yield connection
         except (
@@ -156,7 +157,7 @@ class DuckDBWarehouse(TableWarehouse):
     def _unusable(self, fault: Exception) -> WarehouseUnusableError:
         return WarehouseUnusableError(
             f"{self.file}: cannot be written ({fault}); give it memory, disk space and the permission to write, then run again. "
-            "What was committed before is kept"
+            "What was committed before is still there"
         )
 
     def _busy_message(self, error: str) -> str:
@@ -198,7 +199,7 @@ class DuckDBWarehouse(TableWarehouse):
             logging.getLogger(__name__).warning("%s: the transaction was ended by a fault before: %s", self.file, error)
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
+    def keep_open(self) -> Iterator[None]:
         """Keeps the file open meanwhile: further connections of this process then cost next to nothing."""
         with self._connection():
             yield

@@ -1,8 +1,8 @@
-"""Taking a file of the prediction log into the warehouse exactly once: rows, rejected lines and ledger entry in one transaction.
+"""Loads a file of the prediction log into the warehouse exactly once: rows, rejected lines and ledger entry in one transaction.
 
-One row is one answer: its key columns for joins and filters, the probabilities of all products as JSON text. Nothing asks
-for a single product's probability by SQL, catalogues change, and a row per product would make the table K times as long.
-What was put in is the columns themselves; model inputs follow from them and the state version.
+One row is one answer: key columns for joins and filters, and the probabilities of all products as JSON text. No query reads a single
+product's probability by SQL, catalogues change, and a row per product would make the table K times as long. The request is in the
+columns themselves; the model inputs follow from them and the state version.
 """
 
 import datetime as dt

@@ -195,7 +195,7 @@ MISPLACED_BY_CODE = """
 update sales_data.load_ledger set reason_code = 'misplaced'
 where reason_code is null and status = 'refused' and position('misplaced: ' in reason) = 1;
 """
-"""What was refused for its path before there were reason codes was told by the text of its reason."""
+"""Before there were reason codes, files refused for their path were identified by the text of the reason."""
 
 TRAININGS = """
 create table ml.trainings (

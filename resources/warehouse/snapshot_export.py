@@ -1,6 +1,6 @@
-"""How a training snapshot gets from the warehouse to where models are trained, and how it gets the name of its content.
+"""Exports a training snapshot from the warehouse to where models are trained, and names it by its content.
 
-By way of this worker, whatever warehouse and platform; or, from Snowflake to Azure ML, by Snowflake itself.
+Either through this process, for any warehouse and platform; or, from Snowflake to Azure ML, directly by Snowflake.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 class SnapshotExport(Protocol):
-    """One snapshot on its way. Implementations: `ThroughThisWorker`, `StraightIntoBlob`."""
+    """The export of one snapshot. Implementations: `ThroughThisWorker`, `StraightIntoBlob`."""
 
     def unload(self, table: str, file: str, order_by: Sequence[str]) -> None:
-        """Makes a table the Parquet file `file`, rows in `order_by`."""
+        """Adds a table as the Parquet file `file`, rows in `order_by`."""
 
     def write(self, file: str, content: bytes) -> None:
         """Adds a small file."""
@@ -31,7 +31,7 @@ class SnapshotExport(Protocol):
         """The name of what was unloaded and written so far: the same for the same content."""
 
     def keep(self, name: str) -> str:
-        """Hands everything over to the platform under that name, as its latest snapshot; returns where it is.
+        """Stores everything on the platform under that name, as its latest snapshot; returns where it is.
 
         A name that is already there is left as it is.
         """
@@ -43,7 +43,7 @@ SnapshotExports = Callable[[str], SnapshotExport]
 
 @dataclass(frozen=True)
 class ThroughThisWorker:
-    """Files in a folder here; their bytes give the name."""
+    """Writes files into a local folder; the name is the hash of their bytes."""
 
     warehouse: Warehouse
     ml: MLPlatform
@@ -62,13 +62,13 @@ class ThroughThisWorker:
         return content_hash(self.staging)
 
     def keep(self, name: str) -> str:
-        """Hands the folder over; returns its path."""
+        """Stores the folder on the platform; returns its path."""
         return str(self.ml.keep_snapshot(self.staging, name).folder)
 
 
 @dataclass(frozen=True)
 class StraightIntoBlob:
-    """Tables are told by their fingerprints, which Snowflake computes, and written by Snowflake once the name is known."""
+    """The name is made of fingerprints of the tables, which Snowflake computes; Snowflake writes the tables once the name is known."""
 
     warehouse: "SnowflakeWarehouse"
     ml: "AzureMLPlatform"
@@ -78,24 +78,24 @@ class StraightIntoBlob:
     small: dict[str, bytes] = field(default_factory=dict)
 
     def unload(self, table: str, file: str, order_by: Sequence[str]) -> None:
-        """Notes the table and what it holds now."""
+        """Records the table and the fingerprint of its content."""
         self.tables[file] = (table, order_by)
         self.contents[file] = self.warehouse.fingerprint(table)
 
     def write(self, file: str, content: bytes) -> None:
-        """Notes the content."""
+        """Records the content."""
         self.small[file] = content
         self.contents[file] = hashlib.sha256(content).hexdigest()
 
     def name(self) -> str:
-        """The hash of the files' names and of what is known of their contents."""
-        told = "".join(f"{file}\n{content}\n" for file, content in sorted(self.contents.items()))
-        return hashlib.sha256(told.encode()).hexdigest()[:DIGITS]
+        """The hash of the files' names and of the hashes of their contents."""
+        lines = "".join(f"{file}\n{content}\n" for file, content in sorted(self.contents.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()[:DIGITS]
 
     def keep(self, name: str) -> str:
-        """Has Snowflake write the tables unless they are kept already, and registers them; returns their address.
+        """Makes Snowflake write the tables unless they are stored already, and registers them; returns their address.
 
-        Raises `RuntimeError` if a table changed meanwhile: its file would not be what the name says.
+        Raises `RuntimeError` if a table changed meanwhile: its file would not match the name.
         """
         from resources.ml.azureml.platform import UNLOADED
         from resources.ml.azureml.workspace import datastore_uri

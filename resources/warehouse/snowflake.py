@@ -1,7 +1,7 @@
-"""The warehouse on Snowflake, by dagster-snowflake. Imported only where it is chosen; Snowflake's libraries when it is connected to.
+"""The warehouse on Snowflake, by dagster-snowflake. Imported only if it is chosen; Snowflake's libraries only when it connects.
 
-Here: connections, and what the protocol offers on them. One transaction is `snowflake_session`; who connects, and Snowflake's errors in
-plain words, is `snowflake_account`.
+This module has connections and the protocol's methods. Transactions are in `snowflake_session`; authentication and the translation of
+Snowflake's errors are in `snowflake_account`.
 """
 
 import logging
@@ -24,10 +24,10 @@ from resources.warehouse.warehouse import Transaction
 DEFINES = re.compile(r"\b(create table|create schema|add column) (?!if not exists)")
 STAGED_FILE = re.compile(r"[a-z_][a-z0-9_]*\.[a-z_][a-z0-9_]*(/[A-Za-z0-9_-]+)*/[A-Za-z0-9_-]+\.parquet")
 LARGEST_UNLOADED_BYTES = 5 * 1024**3
-"""As much as Snowflake writes into one file."""
+"""The most bytes that Snowflake writes into one file."""
 
 PREPARED: set[tuple[str, str, str]] = set()
-"""The databases (account, host, name) whose tables this process has seen to."""
+"""The databases (account, host, name) whose tables this process has created or migrated."""
 
 BOOKKEEPING = (
     "create schema if not exists sales_data",
@@ -38,18 +38,18 @@ BOOKKEEPING = (
 
 
 def repeatable(statement: str) -> str:
-    """A statement of a migration so that it may run again: Snowflake commits at each, so a migration can end half way."""
+    """A migration's statement in a repeatable form: Snowflake commits after each, so a migration can end half way."""
     return DEFINES.sub(r"\1 if not exists ", statement, count=1)
 
 
 class SnowflakeWarehouse(SnowflakeAccount, TableWarehouse):
     """One database of a Snowflake account."""
 
-    _kept: Any = PrivateAttr(default=None)
+    _shared_session: Any = PrivateAttr(default=None)
 
     @contextmanager
     def _session(self) -> Iterator[Session]:
-        """A session of its own, in a database whose tables are there. Faults of Snowflake are told in plain words."""
+        """A new session in a database whose tables exist. Snowflake's errors are raised with clear messages."""
         faults = snowflake_error()
         try:
             with self.connected() as connection:
@@ -99,26 +99,26 @@ class SnowflakeWarehouse(SnowflakeAccount, TableWarehouse):
             logging.getLogger(__name__).warning("%s: could not roll back: %s", self.describe(), error)
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """Reads within it share one session. Transactions keep sessions of their own, with which their relations go."""
-        if self._kept is not None:
+    def keep_open(self) -> Iterator[None]:
+        """Reads within the block share one session. Transactions have sessions of their own, since their relations end with the session."""
+        if self._shared_session is not None:
             yield
             return
         with self._session() as session:
-            self._kept = session
+            self._shared_session = session
             try:
                 yield
             finally:
-                self._kept = None
+                self._shared_session = None
 
     @contextmanager
     def _reading(self) -> Iterator[Session]:
-        if self._kept is None:
+        if self._shared_session is None:
             with self._session() as session:
                 yield session
             return
         try:
-            yield self._kept
+            yield self._shared_session
         except snowflake_error() as fault:
             raise in_plain_words(fault, self.describe()) from fault
 
@@ -138,7 +138,7 @@ class SnowflakeWarehouse(SnowflakeAccount, TableWarehouse):
             write_in_equal_groups(file, schema, batches)
 
     def fingerprint(self, table: str) -> str:
-        """What `table` holds, as text: the same for the same rows in whatever order. Snowflake computes it; no row comes here."""
+        """A fingerprint of the rows of `table`, independent of their order. Snowflake computes it; no row is transferred."""
         checked(table)
         found = self._query(f"select count(*) as n, hash_agg(*) as content from {table}", []).to_pylist()[0]
         return f"{found['n']} rows {found['content']}"

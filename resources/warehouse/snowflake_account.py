@@ -1,7 +1,7 @@
-"""Who connects to Snowflake, and how: a password, a key pair or an OAuth token, by dagster-snowflake's `SnowflakeResource`.
+"""Connections to Snowflake, by a password, a key pair or an OAuth token, with dagster-snowflake's `SnowflakeResource`.
 
-Secrets come from the environment, are read when a connection is made, and are in no setting, error or log. What Snowflake answers is
-put into plain words here too.
+Secrets come from the environment, are read when a connection is made, and are in no setting, error or log. Snowflake's errors are
+also turned into clear messages here.
 """
 
 import json
@@ -25,7 +25,7 @@ LONGEST_QUERY_TAG = 2000
 
 
 def credentials(authentication: SnowflakeAuthentication, private_key_path: str | None) -> dict[str, Any]:
-    """The arguments of `SnowflakeResource` that prove who we are. Raises `MissingSettingError` if a secret is not there."""
+    """The arguments of `SnowflakeResource` for authentication. Raises `MissingSettingError` if a secret is missing."""
     why = f"GLOBOLATTE_SNOWFLAKE_AUTHENTICATION={authentication}"
     if authentication is SnowflakeAuthentication.PASSWORD:
         return {"password": _secret(PASSWORD_VARIABLE, why)}
@@ -42,7 +42,7 @@ def _secret(variable: str, why: str) -> str:
 
 
 def query_tag() -> str:
-    """What Snowflake's query history says of our statements: run and assets, where a run is at work."""
+    """The query tag of our statements in Snowflake's query history: run and assets, within a run."""
     try:
         context = dg.OpExecutionContext.get()
         run_id = context.run.run_id
@@ -118,12 +118,12 @@ class SnowflakeAccount(dg.ConfigurableResource):
         with self.integration().get_connection() as connection:
             try:
                 yield connection
-            except BaseException:  # dagster-snowflake closes only what ended well
+            except BaseException:  # dagster-snowflake closes only connections that ended without an error
                 connection.close(retry=False)
                 raise
 
 
-NOTHING_LEFT = "Nothing of the transaction is in it; what was committed before is kept"
+NOTHING_LEFT = "Nothing of the transaction is in it; what was committed before is still there"
 
 
 class Fault(NamedTuple):
@@ -171,7 +171,7 @@ LOCKED_NUMBERS = frozenset({625, 604, 57014})
 
 
 def fault_of(number: int | None, message: str) -> Fault | None:
-    """The kind of a fault. Refusals come as connection errors whose message says more, so words count before numbers."""
+    """The kind of a fault. Refusals are connection errors with a more specific message, so the message counts before the number."""
     for fault in FAULTS:
         if re.search(fault.words, message, re.IGNORECASE):
             return fault
@@ -179,7 +179,7 @@ def fault_of(number: int | None, message: str) -> Fault | None:
 
 
 def in_plain_words(error: Exception, where: str) -> Exception:
-    """The error to raise in place of one of Snowflake's; the same one where it is about a statement of ours."""
+    """The error to raise instead of Snowflake's; the same error if it is about a statement of ours."""
     number, message = getattr(error, "errno", None), str(getattr(error, "msg", None) or error)
     if number in LOCKED_NUMBERS or LOCKED.search(message):
         return WarehouseBusyError(

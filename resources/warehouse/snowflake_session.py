@@ -21,7 +21,7 @@ COMMA_BETWEEN_COLUMNS = re.compile(r",(?![^(]*\))")
 """Not the one in `decimal(18, 2)`."""
 
 STAGE = "sales_data.loading"
-"""The internal stage through which rows come in; a file in it is gone once it is copied."""
+"""The internal stage for incoming rows; a file in it is removed once it is copied."""
 TURN = "sales_data.writer_turn"
 
 

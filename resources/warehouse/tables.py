@@ -1,4 +1,4 @@
-"""Whole tables: what those that Python owns look like, and how every engine reads and replaces them."""
+"""Whole tables: the columns of those that Python owns, and how every engine reads and replaces them."""
 
 import functools
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,7 +55,7 @@ def arrow_schema(table: str) -> pa.Schema:
 
 
 def row_count(warehouse: Warehouse, table: str) -> int:
-    """How many rows `table` has. Both engines answer from their catalogue, whatever the number."""
+    """The number of rows of `table`. Both engines read it from their catalogue, so the size does not matter."""
     if table not in owned_tables():
         raise ValueError(f"{table} is no table that Python owns; see resources/warehouse/schema.py")
     with warehouse.transaction() as transaction:
@@ -65,7 +65,7 @@ def row_count(warehouse: Warehouse, table: str) -> int:
 def outstanding_migrations(version: int, where: str, remedy: str) -> Iterator[tuple[int, list[str]]]:
     """Number and statements of each migration that a warehouse at this schema version lacks.
 
-    Raises `RuntimeError` if it is ahead of this release; `remedy`: what there is to do but to upgrade.
+    Raises `RuntimeError` if the warehouse is of a newer release; `remedy`: what can be done besides upgrading.
     """
     if version > len(MIGRATIONS):
         raise RuntimeError(
@@ -86,7 +86,7 @@ def replace_rows(
 
 
 class TableWarehouse(dg.ConfigurableResource):
-    """What of `Warehouse` is the same SQL on every engine; an engine adds `transaction`, `unload` and queries outside of those."""
+    """The part of `Warehouse` with the same SQL on every engine; an engine adds `transaction`, `unload` and other queries."""
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """See `Warehouse`."""
@@ -109,7 +109,7 @@ class TableWarehouse(dg.ConfigurableResource):
     def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
         """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
 
-        It reads nothing: on Snowflake it waits for another writer, where other transactions give up and begin anew.
+        It reads nothing: so on Snowflake it can wait for another writer, where other transactions give up and begin again.
         """
         with self.transaction() as transaction:
             transaction.stage("replacement", data)

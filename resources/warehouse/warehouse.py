@@ -1,4 +1,4 @@
-"""The warehouse: where tables live. The protocol every implementation keeps.
+"""The warehouse: where tables are stored. The protocol of every implementation.
 
 SQL belongs in dbt. Python sends SQL to the warehouse in two places only: here in `resources.warehouse`, and in `globolatte_ingest`, which
 loads files inside one transaction. Everything else reads and replaces whole tables.
@@ -15,7 +15,7 @@ from resources.warehouse.dialect import Dialect
 
 
 class WarehouseBusyError(RuntimeError):
-    """Another process kept the warehouse for longer than the bounded wait."""
+    """Another process used the warehouse for longer than the wait is allowed to last."""
 
 
 class WarehouseUnusableError(RuntimeError):
@@ -40,7 +40,7 @@ class Transaction(Protocol):
 
     @property
     def dialect(self) -> Dialect:
-        """How this engine says what engines say differently."""
+        """The expressions that differ between engines, for this one."""
 
     def execute(self, sql: str, parameters: Sequence[object] = ()) -> None:
         """Runs one statement that writes; `?` marks a bound parameter."""
@@ -59,17 +59,16 @@ class Transaction(Protocol):
 
 
 class Warehouse(Protocol):
-    """Where tables live. Implementations: `DuckDBWarehouse`, `SnowflakeWarehouse`.
+    """Where tables are stored. Implementations: `DuckDBWarehouse`, `SnowflakeWarehouse`.
 
-    Tables are named `schema.table`. The tables that Python owns exist, at the current schema version, whenever a
-    connection is given out.
+    Tables are named `schema.table`. On every connection, the tables that Python owns exist at the current schema version.
     """
 
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Commits on leaving, rolls back on an exception. Raises `WarehouseBusyError` if it cannot be had in time."""
 
-    def kept_open(self) -> AbstractContextManager[None]:
-        """Makes the calls within it cheaper where opening the warehouse costs something. Keep it short: others wait meanwhile."""
+    def keep_open(self) -> AbstractContextManager[None]:
+        """Shares one connection among the calls within the block, which is faster. Keep it short: other processes wait meanwhile."""
 
     def read(
         self,

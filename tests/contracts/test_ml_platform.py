@@ -117,7 +117,7 @@ def test_an_empty_platform_says_what_to_do(platform: MLPlatform) -> None:
     assert platform.describe()
 
 
-def test_a_kept_snapshot_can_be_read_by_its_name_and_is_the_latest(platform: MLPlatform) -> None:
+def test_a_stored_snapshot_can_be_read_by_its_name_and_is_the_latest(platform: MLPlatform) -> None:
     kept = keep(platform, "one", seed=0)
     assert kept.name == "one"
     assert {"examples.parquet", "example_products.parquet", "products.parquet"} <= set(files_in(kept.folder))
@@ -125,7 +125,7 @@ def test_a_kept_snapshot_can_be_read_by_its_name_and_is_the_latest(platform: MLP
     assert platform.latest_snapshot().name == "one"
 
 
-def test_a_snapshot_kept_again_is_left_as_it_is_and_becomes_the_latest(platform: MLPlatform) -> None:
+def test_a_snapshot_stored_again_is_left_as_it_is_and_becomes_the_latest(platform: MLPlatform) -> None:
     first = files_in(platform.snapshot("one").folder)
     keep(platform, "two", seed=1)
     assert platform.latest_snapshot().name == "two"

@@ -123,13 +123,13 @@ def test_a_transaction_sees_its_own_writes(empty: Warehouse) -> None:
         ]
 
 
-def test_within_kept_open_each_transaction_is_still_one_of_its_own(empty: Warehouse) -> None:
+def test_within_keep_open_each_transaction_is_still_one_of_its_own(empty: Warehouse) -> None:
     def change_and_fail() -> None:
         with empty.transaction() as transaction:
             transaction.execute(f"delete from {TABLE}")
             raise ZeroDivisionError
 
-    with empty.kept_open():
+    with empty.keep_open():
         empty.replace(TABLE, holidays(A))
         with pytest.raises(ZeroDivisionError):
             change_and_fail()
@@ -137,9 +137,9 @@ def test_within_kept_open_each_transaction_is_still_one_of_its_own(empty: Wareho
     assert names(empty) == [("USA", "New Year")]
 
 
-def test_what_was_committed_within_kept_open_stays_when_it_is_left_by_an_exception(empty: Warehouse) -> None:
+def test_what_was_committed_within_keep_open_stays_when_it_is_left_by_an_exception(empty: Warehouse) -> None:
     def commit_and_fail() -> None:
-        with empty.kept_open():
+        with empty.keep_open():
             empty.replace(TABLE, holidays(A))
             raise ZeroDivisionError
 
@@ -338,7 +338,7 @@ def test_a_replacement_that_does_not_fit_changes_nothing(empty: Warehouse) -> No
     assert names(empty) == [("USA", "New Year")]
 
 
-def test_read_gives_the_columns_rows_and_order_that_are_asked_for(empty: Warehouse) -> None:
+def test_read_gives_the_columns_rows_and_order_that_are_requested(empty: Warehouse) -> None:
     empty.replace(TABLE, holidays(A, B, C))
     table = empty.read(TABLE, ["name", "country"], {"date": dt.date(2022, 1, 1)}, ["country"])
     assert table.column_names == ["name", "country"]

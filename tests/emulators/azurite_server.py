@@ -46,7 +46,7 @@ class Azurite:
 
     @classmethod
     def shared(cls, session: Shared) -> "Azurite":
-        """The one of a test session, which ends it; started by whoever asks first."""
+        """The server of a test session, which ends it; started at the first request."""
 
         def start(folder: Path) -> tuple[int, dict[str, object]]:
             started = cls(folder / "azurite.log").start()

@@ -35,7 +35,7 @@ class FakeSnowflake:
 
     @classmethod
     def shared(cls, session: Shared) -> "FakeSnowflake":
-        """The one of a test session, which ends it; started by whoever asks first."""
+        """The server of a test session, which ends it; started at the first request."""
 
         def start(folder: Path) -> tuple[int, dict[str, object]]:
             started = cls(folder).start()
@@ -73,7 +73,7 @@ class FakeSnowflake:
         return False
 
     def new_database(self) -> str:
-        """The name of a database that nobody uses yet; it is made by whoever connects to it."""
+        """The name of a database that is not in use yet; the first connection creates it."""
         return f"GLOBO_LATTE_{os.getpid()}_{next(_databases)}"
 
     def kill(self) -> None:

@@ -60,23 +60,23 @@ class Gate:
     ) -> tuple[int, dict[str, str], bytes] | None:
         """What the client gets; none where the line is cut."""
         self.tokens |= {token for token in [headers.get("Authorization", "")] if "Token=" in token}
-        said = statement(path, headers, body)
+        sql = statement(path, headers, body)
         for part, other in self.instead.items():
-            if part in said:
-                self.replaced.append(said)
-                body = json.dumps({**content_of(headers, body), "sqlText": other(said)}).encode()
+            if part in sql:
+                self.replaced.append(sql)
+                body = json.dumps({**content_of(headers, body), "sqlText": other(sql)}).encode()
                 headers = {name: text for name, text in headers.items() if name.lower() != "content-encoding"}
                 headers |= {"Content-Length": str(len(body))}
-        if said == LOGIN:
+        if sql == LOGIN:
             self.logins.append(content_of(headers, body))
         with self.lock:
-            is_here = self.at is not None and self.at in said
+            is_here = self.at is not None and self.at in sql
             self.times += is_here
             if is_here and self.refusal is None:
                 self.is_cut = True
         if is_here and self.refusal is not None:
             code, message = self.refusal
-            self.refused.append(said)
+            self.refused.append(sql)
             refused = {
                 "data": {"errorCode": code, "sqlState": "57P03"},
                 "code": code,
@@ -103,8 +103,8 @@ def statement(path: str, headers: dict[str, str], body: bytes) -> str:
 def content_of(headers: dict[str, str], body: bytes) -> dict[str, Any]:
     """What a request says."""
     content = gzip.decompress(body) if headers.get("Content-Encoding") == "gzip" else body
-    said: dict[str, Any] = json.loads(content)
-    return said
+    document: dict[str, Any] = json.loads(content)
+    return document
 
 
 @contextmanager

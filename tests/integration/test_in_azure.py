@@ -59,7 +59,7 @@ def test_from_blobs_to_a_canary_that_answers_and_back_to_a_blob_that_is_retracte
     assert (Path(champion.model_folder) / "MLmodel").is_file()
     endpoint.deploy(DesiredState({"blue": champion, "green": champion}, {"blue": 90, "green": 10}))
     endpoint.wait_healthy("green")
-    endpoint.wait_settled()
+    endpoint.wait_until_converged()
     answer = endpoint.score([QUESTION], deployment="green")
     assert answer["deployment"] == "green"
     assert answer["model_version"] == champion.model_version
@@ -68,9 +68,9 @@ def test_from_blobs_to_a_canary_that_answers_and_back_to_a_blob_that_is_retracte
 
     tags = client.models.get("globolatte-preference-model", version=champion.model_version).tags
     assert {"git_commit", "dagster_run_id", "snapshot", "content_hash", "champion_since"} <= set(tags)
-    said = home.command("doctor", **variables).stdout
-    assert WORKSPACE in said
-    assert os.environ["AZURE_CLIENT_SECRET"] not in said
+    output = home.command("doctor", **variables).stdout
+    assert WORKSPACE in output
+    assert os.environ["AZURE_CLIENT_SECRET"] not in output
     exported = home.folder / "definitions"
     assert "definitions in" in home.ok("azureml", "export", str(exported), **variables)
     assert (exported / "deployment" / "deployment.json").is_file()

@@ -25,7 +25,7 @@ from resources.clock import Clock
 from resources.environment import clock_of, ml_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
-from sensors.landing import ASKED_BY_A_PERSON, listing_of, look, range_tags
+from sensors.landing import REQUESTED_BY_A_PERSON, listing_of, look, range_tags
 from tests.builders import Deployment, ask_for, deployment, failure_of
 from tests.homes import Home, as_if_made_here
 from tests.kept_homes.make import WHO, WHY, ask_endpoint
@@ -93,9 +93,9 @@ def test_its_runs_and_partitions_are_listed(kept: Kept) -> None:
 
 
 def test_the_doctor_knows_what_is_in_it(kept: Kept) -> None:
-    said = kept.ok("doctor")
-    assert "1 held, 185 loaded, 2 refused, 1 retracted, 3 superseded" in said
-    assert "champion is version 1" in said
+    output = kept.ok("doctor")
+    assert "1 held, 185 loaded, 2 refused, 1 retracted, 3 superseded" in output
+    assert "champion is version 1" in output
 
 
 def within_rounding(answered: Any) -> Any:
@@ -120,19 +120,21 @@ def test_its_endpoint_starts_and_answers_what_it_did(kept: Kept) -> None:
 
 
 def test_new_days_are_loaded_and_nothing_else_and_a_challenger_meets_its_champion(kept: Kept) -> None:
-    [(before, asked)] = kept.fetch(
+    [(before, requests)] = kept.fetch(
         "select max(sequence), (select count(*) from monitoring.prediction_log) from sales_data.load_ledger"
     )
     assert kept.land("later/new_days") == 6
-    said = kept.ok("run", GLOBOLATTE_RETRAINING_AGE_DAYS="1", GLOBOLATTE_RETRAINING_COOLDOWN_DAYS="1")
-    assert "6 files loaded" in said
+    output = kept.ok("run", GLOBOLATTE_RETRAINING_AGE_DAYS="1", GLOBOLATTE_RETRAINING_COOLDOWN_DAYS="1")
+    assert "6 files loaded" in output
     assert kept.fetch(f"select count(*) from sales_data.load_ledger where sequence > {before}") == [(6,)]
-    assert "Trained: Sales go on" in said
-    judged = kept.fetch("select snapshot, list_sort(list(model_version)) from ml.evaluations group by all order by 2")
-    assert [versions for _, versions in judged] == [["1"], ["1", "2"]], "both are judged on the later snapshot"
-    assert "against the champion's" in said
+    assert "Trained: Sales go on" in output
+    evaluated = kept.fetch(
+        "select snapshot, list_sort(list(model_version)) from ml.evaluations group by all order by 2"
+    )
+    assert [versions for _, versions in evaluated] == [["1"], ["1", "2"]], "both are evaluated on the later snapshot"
+    assert "against the champion's" in output
     assert len(kept.made["questions"]) == 3
-    assert kept.fetch("select count(*) from monitoring.prediction_log") == [(asked + 3,)]
+    assert kept.fetch("select count(*) from monitoring.prediction_log") == [(requests + 3,)]
 
 
 def test_an_old_file_is_retracted_and_another_is_corrected(kept: Kept) -> None:
@@ -147,10 +149,10 @@ def test_an_old_file_is_retracted_and_another_is_corrected(kept: Kept) -> None:
 
 
 def test_it_is_as_sound_as_before_and_recommends(kept: Kept) -> None:
-    said = kept.ok("doctor")
-    assert "1 held, 190 loaded, 2 refused, 2 retracted, 4 superseded" in said
+    output = kept.ok("doctor")
+    assert "1 held, 190 loaded, 2 refused, 2 retracted, 4 superseded" in output
     champion = ml_of(Settings(home=kept.home.folder)).model(CHAMPION)
-    assert f"champion is version {champion.version}" in said
+    assert f"champion is version {champion.version}" in output
     assert len(json.loads(kept.ok(*kept.made["asked"]))["products"]) == 6
 
 
@@ -176,7 +178,7 @@ class UnchangedChain:
     def _look(self, world: Deployment) -> Any:
         clock: Clock = clock_of(world.settings)
         files = listing_of(world.landing)
-        return look(self.instance, world.settings, files, world.warehouse, clock, ASKED_BY_A_PERSON)
+        return look(self.instance, world.settings, files, world.warehouse, clock, REQUESTED_BY_A_PERSON)
 
     def do(self, world: Deployment, step: Step, path: str, corrected: Path | None = None) -> None:
         rows = read_corrections(corrected.read_bytes(), path) if corrected else None

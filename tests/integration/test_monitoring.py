@@ -9,14 +9,14 @@ import pytest
 from globolatte_assets.jobs import INGEST_SALES, MONITOR
 from globolatte_assets.keys import DATA_DRIFT, PERFORMANCE
 from globolatte_assets.models.retraining import decide_retraining
-from globolatte_cli.demo_online import asking, go_offline
+from globolatte_cli.demo_online import continuous_requests, go_offline
 from globolatte_cli.endpoints import local_endpoint
 from globolatte_cli.instance import open_instance
 from resources.environment import clock_of, landing_of, ml_of, predictions_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from sensors.landing import ASKED_BY_A_PERSON, listing_of, look, range_tags
+from sensors.landing import REQUESTED_BY_A_PERSON, listing_of, look, range_tags
 from sensors.retraining import training_situation
 from simulator import Scenario, continue_into
 from tests.homes import Home, NewHome
@@ -45,7 +45,7 @@ class Monitored:
         settings, job = self.settings, self.definitions.resolve_job_def(INGEST_SALES)
         with open_instance(settings) as instance:
             files = listing_of(landing_of(settings))
-            backlog = look(instance, settings, files, warehouse_of(settings), clock_of(settings), ASKED_BY_A_PERSON)
+            backlog = look(instance, settings, files, warehouse_of(settings), clock_of(settings), REQUESTED_BY_A_PERSON)
             for load in backlog.loads:
                 job.execute_in_process(instance=instance, tags=range_tags(load))
 
@@ -90,9 +90,9 @@ def test_a_chain_goes_through_a_launch_a_retraining_that_takes_over_and_a_breakd
     assert chain.decision() == (False, "The champion still fits what is sold.")
 
     continue_into(chain.home.folder, Scenario.PRODUCT_LAUNCH, days=44)
-    with asking(local_endpoint(chain.settings), QUESTION) as asked:
-        said = chain.home.ok("run")
-    assert "Trained: Data drifted in 2 of the last 2 windows of chain" in said
+    with continuous_requests(local_endpoint(chain.settings), QUESTION) as outcomes:
+        output = chain.home.ok("run")
+    assert "Trained: Data drifted in 2 of the last 2 windows of chain" in output
     of_chain = [row for row in chain.rows("monitoring.drift") if row["scope"] == "chain"]
     assert {(row["model_version"], row["window_status"]) for row in of_chain} == {("1", "drifted")}
     assert {row["column_name"] for row in of_chain if row["status"] == "drifted"} >= {"main_product_id"}
@@ -102,9 +102,9 @@ def test_a_chain_goes_through_a_launch_a_retraining_that_takes_over_and_a_breakd
     assert min(report.stat().st_size for report in reports) > 1_000_000
     assert chain.champion() == "2"
 
-    assert "Champion behind the endpoint" in said
-    assert not asked.failures
-    assert set(asked.answers) == {"1", "2"}
+    assert "Champion behind the endpoint" in output
+    assert not outcomes.failures
+    assert set(outcomes.answers) == {"1", "2"}
     assert local_endpoint(chain.settings).score([QUESTION])["model_version"] == "2"
 
     go_offline(chain.settings)
@@ -113,11 +113,13 @@ def test_a_chain_goes_through_a_launch_a_retraining_that_takes_over_and_a_breakd
     assert not local_endpoint(chain.settings).observed().running, "what was stopped stays stopped"
     assert not predictions_of(chain.settings).finished()
     rows = [row for row in chain.rows("monitoring.prediction_log") if row["customer_id"] == QUESTION["customer_id"]]
-    assert len(rows) == asked.answers.total() + 1, "every answer is in the log once"
+    assert len(rows) == outcomes.answers.total() + 1, "every answer is in the log once"
     by_id = {(row["prediction_id"], row["model_version"]) for row in rows}
     assert len(by_id) == len({prediction_id for prediction_id, _ in by_id}), "an id belongs to one model"
-    judged = [row for row in chain.rows("monitoring.drift") if row["model_version"] == "2" and row["scope"] == "chain"]
-    assert {row["window_status"] for row in judged} == {"ok"}
+    evaluated = [
+        row for row in chain.rows("monitoring.drift") if row["model_version"] == "2" and row["scope"] == "chain"
+    ]
+    assert {row["window_status"] for row in evaluated} == {"ok"}
     performance = [row for row in chain.rows("monitoring.performance") if row["model_version"] == "2"]
     assert {row["status"] for row in performance} == {"ok"}
     assert chain.champion() == "2"

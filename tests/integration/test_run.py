@@ -120,8 +120,8 @@ def test_an_untouched_landing_zone_is_left_alone(home: Home) -> None:
 
 def test_a_recommendation_is_the_one_in_the_table(home: Home) -> None:
     row = warehouse(home).read("serving.recommendations", where={"customer_id": "C0001", "rank": 1}).to_pylist()[0]
-    asked = ("recommend", "--customer", "C0001", "--region", row["business_unit"], "--weather", row["weather"])
-    answer = json.loads(home.ok(*asked, "--json", "--date", row["as_of_date"].isoformat()))
+    command = ("recommend", "--customer", "C0001", "--region", row["business_unit"], "--weather", row["weather"])
+    answer = json.loads(home.ok(*command, "--json", "--date", row["as_of_date"].isoformat()))
     assert answer["prediction_id"] == row["prediction_id"]
     assert answer["products"][0]["product_id"] == row["product_id"]
     assert answer["products"][0]["probability"] == pytest.approx(row["probability"], abs=1e-12)
@@ -131,8 +131,8 @@ def test_a_cold_start_customer_gets_the_regional_answer_flagged_as_such(home: Ho
     answer = json.loads(home.ok("recommend", "--customer", "X9", "--region", "Canada", "--weather", "snowy", "--json"))
     assert answer["known_customer"] is False
     assert len(answer["products"]) == 6
-    said = home.ok("recommend", "--customer", "X9", "--region", "Canada", "--weather", "snowy")
-    assert "not a known customer" in said
+    output = home.ok("recommend", "--customer", "X9", "--region", "Canada", "--weather", "snowy")
+    assert "not a known customer" in output
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_predictions_come_close_to_the_truth(home: Home) -> None:
 
 def test_a_campaign_from_the_terminal_is_logged_and_leaves_the_rest_alone(home_that_ran: NewHome) -> None:
     home, started = home_that_ran(), {"GLOBOLATTE_NOW": "2022-02-10T12:00:00+00:00"}
-    asked = ("campaign", "--product", "cold brew", "--budget", "5", "--days", "7", "--json")
-    made = json.loads(home.ok(*asked, **started))
+    command = ("campaign", "--product", "cold brew", "--budget", "5", "--days", "7", "--json")
+    made = json.loads(home.ok(*command, **started))
     offers = {row["customer_id"] for row in made["audience"] if row["arm"] == "offer"}
     assert len(offers) == made["offers"] == 20
     out = warehouse(home).read("marts.dim_customer", where={"marketing_opt_out": True})["customer_id"].to_pylist()
@@ -202,8 +202,8 @@ def test_another_version_of_the_models_builds_them_anew_by_itself(home_that_ran:
     another.write_text("".join(another.read_text().splitlines(keepends=True)[:1]))
     home.ok("run")
     assert sorted(warehouse(home).read("sales_data.dbt_builds")["model"].to_pylist()) == everything
-    said = (home.folder / "logs" / "run.log").read_text()
-    done = re.findall(r"Running dbt command: `\S+ (.*?)`", said)
+    output = (home.folder / "logs" / "run.log").read_text()
+    done = re.findall(r"Running dbt command: `\S+ (.*?)`", output)
     assert ["--full-refresh" in command for command in done] == [True, True, False, True]
     assert "--exclude" in done[2], "what is to be built anew waits"
 
@@ -248,9 +248,9 @@ def test_without_anything_in_the_landing_zone_the_remedy_is_named(new_home: NewH
     done = home.command("run")
     assert done.returncode == 1
     assert "reference/business_units.csv" in done.stderr
-    asked = home.command("recommend", "--customer", "C0001", "--region", "USA", "--weather", "Sunny")
-    assert asked.returncode == 1
-    assert "globolatte run" in asked.stderr
+    refused = home.command("recommend", "--customer", "C0001", "--region", "USA", "--weather", "Sunny")
+    assert refused.returncode == 1
+    assert "globolatte run" in refused.stderr
 
 
 def test_without_reference_data_the_missing_file_is_named(new_home: NewHome) -> None:

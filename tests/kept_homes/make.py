@@ -26,7 +26,7 @@ PASSES = (
 
 NOW_LATER = "2022-03-04T12:00:00+00:00"
 WINDOWS = {"GLOBOLATTE_WINDOW_ORDERS": "150", "GLOBOLATTE_WINDOW_DAYS": "7"}
-"""So that monitoring has judged something."""
+"""So that monitoring has evaluated something."""
 
 REPLACED = "sales/usa/2022/02/05/sales.csv"
 REFUSED = "sales/usa/2022/02/17/broken.csv"

@@ -55,5 +55,5 @@ def test_a_model_is_trained_registered_and_served_in_a_real_workspace(
     served = Deployment(str(version.folder), version.version, version.content_hash)
     endpoint.deploy(DesiredState({"blue": served}, {"blue": 100}))
     endpoint.wait_healthy("blue")
-    endpoint.wait_settled()
+    endpoint.wait_until_converged()
     assert endpoint.score([QUESTION])["model_version"] == version.version

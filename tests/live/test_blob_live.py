@@ -79,7 +79,7 @@ def test_files_are_listed_in_path_order_over_pages(shore: Shore) -> None:
 
 
 @pytest.mark.skipif(not QUEUE, reason="no queue is named: set GLOBOLATTE_LIVE_BLOB_QUEUE")
-def test_event_grid_tells_of_a_written_file(shore: Shore) -> None:
+def test_event_grid_reports_a_written_file(shore: Shore) -> None:
     queue = EventQueue(
         account_url=ACCOUNT_URL.replace(".blob.", ".queue."),
         queue=QUEUE,

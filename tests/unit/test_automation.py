@@ -39,12 +39,12 @@ class Ticks:
             self.instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition))
 
     def follow(self) -> set[str]:
-        """Ticks and does what is asked for until nothing is."""
+        """Ticks, and does what is requested until nothing is."""
         done: set[str] = set()
-        while asked := self.tick():
-            assert not asked & done, f"asked for twice: {asked & done}"
-            self.materialize(asked)
-            done |= asked
+        while requested := self.tick():
+            assert not requested & done, f"requested twice: {requested & done}"
+            self.materialize(requested)
+            done |= requested
         return done
 
 
@@ -134,7 +134,7 @@ def under_way(instance: dg.DagsterInstance, name: str) -> Iterator[None]:
         assert run.result(timeout=60).success
 
 
-def test_nothing_is_asked_for_while_an_input_is_being_made(instance: dg.DagsterInstance) -> None:
+def test_nothing_is_requested_while_an_input_is_being_made(instance: dg.DagsterInstance) -> None:
     ticks = Ticks(small(), instance)
     ticks.tick()
     ticks.materialize(["data"])
@@ -145,7 +145,7 @@ def test_nothing_is_asked_for_while_an_input_is_being_made(instance: dg.DagsterI
     assert ticks.tick() == set()
 
 
-def test_an_asset_is_not_asked_for_while_it_is_being_made(instance: dg.DagsterInstance) -> None:
+def test_an_asset_is_not_requested_while_it_is_being_made(instance: dg.DagsterInstance) -> None:
     ticks = Ticks(small(), instance)
     ticks.tick()
     with under_way(instance, "model"):
@@ -192,7 +192,7 @@ def test_a_graph_whose_data_came_before_its_first_evaluation_is_outstanding(inst
     assert left_behind(ticks, missing=[dg.AssetKey("data")]) == set()
 
 
-def test_the_whole_graph_is_outstanding_after_a_load_of_which_nobody_told_the_cursor(deployed: Deployment) -> None:
+def test_the_whole_graph_is_outstanding_after_a_load_that_the_cursor_does_not_know(deployed: Deployment) -> None:
     ticks = Ticks(deployed.definitions, deployed.instance)
     ticks.materialize([*REFERENCE, "raw/holidays"])
     ticks.materialize(["raw/sales_transactions"], "usa|2022-01-03")
@@ -204,7 +204,7 @@ def test_the_whole_graph_is_outstanding_after_a_load_of_which_nobody_told_the_cu
 # Blocking checks across runs -------------------------------------------------------------------------------------------
 
 
-def test_what_follows_waits_for_a_blocking_check_only_where_it_is_told_to(instance: dg.DagsterInstance) -> None:
+def test_what_follows_waits_for_a_blocking_check_only_where_it_is_declared(instance: dg.DagsterInstance) -> None:
     """As when a unit has not delivered and the policy says block: raw data and what follows are different runs."""
 
     def graph(*, waits: bool) -> dg.Definitions:

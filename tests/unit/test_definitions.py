@@ -101,7 +101,7 @@ def test_every_owner_is_a_team_we_have(deployed: Deployment) -> None:
     assert owners <= {OWNER_DATA, OWNER_ANALYTICS, OWNER_SCIENCE}
 
 
-def test_what_tells_who_a_customer_is_is_tagged(deployed: Deployment) -> None:
+def test_what_identifies_a_customer_is_tagged(deployed: Deployment) -> None:
     personal = {name(spec) for spec in specs(deployed) if spec.tags.get("pii") == "true"}
     assert {"raw/customers", "staging/stg_customers", "marts/dim_customer"} <= personal
     assert not {"raw/products", "raw/holidays", "marts/dim_product"} & personal
@@ -142,7 +142,7 @@ def test_dbt_models_and_what_is_served_follow_new_data_by_themselves(deployed: D
     assert {name(spec) for spec in specs(deployed) if spec.group_name in DBT_GROUPS} | FOLLOWS <= automated
 
 
-def test_training_and_landing_files_start_only_when_asked(deployed: Deployment) -> None:
+def test_training_and_landing_files_start_only_on_request(deployed: Deployment) -> None:
     by_themselves = {name(spec) for spec in specs(deployed) if spec.automation_condition is not None}
     assert {name(spec) for spec in specs(deployed) if spec.group_name == "models"} & by_themselves == UNDERSTOOD
     assert {asset for asset in by_themselves if asset.startswith("raw/")} == {"raw/holidays"}

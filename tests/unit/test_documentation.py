@@ -123,6 +123,6 @@ def test_a_dbt_test_says_what_it_holds(test: dict[str, Any], sentence: str) -> N
     assert meaning_of_test(test) == sentence
 
 
-def test_a_dbt_test_without_a_word_is_an_error() -> None:
+def test_a_dbt_test_without_a_description_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"tests/a\.sql does not say what it holds"):
         meaning_of_test({"raw_code": "select 1", "original_file_path": "tests/a.sql"})

@@ -1,4 +1,4 @@
-"""The batch endpoint: the deployment's folder on the compute that jobs run on, files of questions in, one file of answers out."""
+"""The batch endpoint: a deployment on the compute of the jobs, which turns files of requests into one file of answers."""
 
 import tempfile
 import time
@@ -41,7 +41,7 @@ def endpoint_entity(settings: AzureMLSettings) -> "BatchEndpoint":
 def deployment_entity(
     settings: AzureMLSettings, spec: DeploymentSpec, code: Path, environment: str, compute: str
 ) -> "ModelBatchDeployment":
-    """The deployment: how a batch is cut up, tried again and put together."""
+    """The deployment: how a batch is split, retried and merged."""
     from azure.ai.ml.entities import (
         BatchRetrySettings,
         CodeConfiguration,
@@ -73,9 +73,9 @@ def deployment_entity(
 
 
 def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
-    """Puts a model behind the batch endpoint as its default; the deployment's name, which says model, state and limits.
+    """Makes a model the default deployment of the batch endpoint; returns the deployment's name, which says model, state and limits.
 
-    One of that name is left as it is, unless it failed.
+    A deployment of that name is left as it is, unless it failed.
 
     Raises `AzureMLError` where jobs run serverless: a batch endpoint needs a compute of its own.
     """
@@ -178,7 +178,7 @@ def _names_differ(questions: Path) -> None:
 
 @contextmanager
 def _headers_of_this_call_alone() -> Iterator[None]:
-    """The SDK keeps one set of headers for all calls: the deployment that one names would be asked for by the next, too."""
+    """The SDK has one set of headers for all calls: if one call names a deployment, the next one would request it too."""
     from azure.ai.ml.constants._endpoint import EndpointInvokeFields
 
     shared = EndpointInvokeFields.DEFAULT_HEADER

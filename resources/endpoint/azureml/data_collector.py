@@ -11,18 +11,18 @@ from typing import Any
 
 SWITCH = "GLOBOLATTE_COLLECT_DATA"
 INPUTS, OUTPUTS = "model_inputs", "model_outputs"
-ASKED = ("customer_id", "known_customer", "business_unit", "weather", "daypart")
+FIELDS = ("customer_id", "known_customer", "business_unit", "weather", "daypart")
 
 logger = logging.getLogger("azmlinfsrv.globolatte")
 
 
 def listeners() -> list[Callable[[Any], None]]:
-    """Whom the scoring service tells of each call: the collector, or nobody. Raises `ImportError` if its package is missing."""
+    """The listeners that the scoring service reports each call to: the collector, or none. Raises `ImportError` without its package."""
     return [Collected().offer] if os.environ.get(SWITCH) == "1" else []
 
 
 class Collected:
-    """The two collections of a deployment. A fault is logged: the deployment goes on answering."""
+    """The two collections of a deployment. Faults are logged, and the deployment goes on answering."""
 
     def __init__(self) -> None:
         from azureml.ai.monitoring import Collector
@@ -33,13 +33,13 @@ class Collected:
         self._inputs, self._outputs = (Collector(name=name, on_error=lost) for name in (INPUTS, OUTPUTS))
 
     def offer(self, entry: Any) -> None:
-        """Queues one call (`request_id` and `answers`): a row a question, and beside it the best answer."""
+        """Queues one call (`request_id` and `answers`): one row per request, and the best answer beside it."""
         import pandas as pd
         from azureml.ai.monitoring.context import BasicCorrelationContext
 
         answers: Sequence[Any] = entry.answers
         call = BasicCorrelationContext(id=entry.request_id or None)
-        requests = [{**{name: getattr(one, name) for name in ASKED}, "date": one.date.isoformat()} for one in answers]
+        requests = [{**{name: getattr(one, name) for name in FIELDS}, "date": one.date.isoformat()} for one in answers]
         best = [
             {
                 "prediction_id": one.prediction_id,

@@ -1,8 +1,8 @@
 """`AzureMLEndpoint`: the online endpoint in a workspace, behind the protocol `resources.endpoint.endpoint.Endpoint`.
 
-What should run is kept in tags of the endpoint; each look takes the next steps towards it. A run that was cut off is gone on with by
-whoever looks next: a deployment that Azure is still making is waited for, not made again. A tag's value is bounded to 256
-characters, so each deployment has one of its own.
+The desired state is stored in tags of the endpoint, and each call takes the next steps towards it. If a run was cut off, the next caller
+continues its work: it waits for a deployment that Azure is still making and does not make it again. A tag's value is limited to 256
+characters, so each deployment has a tag of its own.
 """
 
 import http.client
@@ -30,7 +30,7 @@ from resources.endpoint.endpoint import (
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.azureml.computes import ensure_kubernetes
 from resources.ml.azureml.environments import ensure_environment, serving_conda, serving_environment
-from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, remedy_for, said
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, message_of, remedy_for
 from resources.ml.azureml.models import folder_name
 from resources.ml.azureml.provenance import git_commit
 from resources.ml.azureml.workspace import Workspace, provisioning_state
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 185.0
 """Azure gives a request 180 seconds at the most."""
 REASON_SECONDS = 30.0
-"""How long a failure waits for the operation to tell its reason: the deployment shows it first."""
+"""How long to wait for the operation to report the reason of a failure: the deployment shows the failure first."""
 LOG_LINES = 20
 REFUSED = frozenset({http.client.UNAUTHORIZED, http.client.FORBIDDEN})
 PHASES = {
@@ -52,7 +52,7 @@ PHASES = {
     "Deleting": "draining",
 }
 EARLY_SECONDS = 30.0
-"""A token is not shown in the last seconds of its life: a request may be under way for that long."""
+"""A token is not used in its last seconds before it expires: a request may be under way for that long."""
 
 REMEDIES = {
     EndpointAuth.KEY: f"see that {PREFIX}ENDPOINT names the endpoint that you mean, then run it again",
@@ -85,17 +85,17 @@ class EndpointCredential:
     _good_until: float = field(default=0.0, init=False, repr=False)
 
     def value(self) -> str:
-        """The key or token to show now. Raises `AzureMLError` if it cannot be had."""
+        """The key or token to use now. Raises `AzureMLError` if it cannot be fetched."""
         if self._shown is None or time.time() >= self._good_until:
             self._shown = self._fetch()
         return self._shown
 
     def forget(self) -> None:
-        """The next `value` is fetched: the endpoint did not take the last one."""
+        """Makes the next `value` fetch a new one: the endpoint did not accept the last one."""
         self._shown = None
 
     def refusal(self, status: int, words: str) -> AzureMLError:
-        """What to say where a credential that was just fetched is refused; the credential itself is not in it."""
+        """The error if a credential is refused that was just fetched. It does not contain the credential."""
         own = self.workspace.settings
         return AzureMLError(
             f"endpoint {own.endpoint}",
@@ -121,7 +121,7 @@ class AzureMLEndpoint:
     models_folder: Path
     states: ServingStates
     _operations: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
-    """What this process has begun, by deployment."""
+    """The operations that this process has begun, by deployment."""
 
     @cached_property
     def workspace(self) -> Workspace:
@@ -138,7 +138,7 @@ class AzureMLEndpoint:
 
     @_as_endpoint_error()
     def desired(self) -> DesiredState:
-        """What should run. Raises `EndpointError` if the tags that say so are damaged, or cannot be read."""
+        """What should run. Raises `EndpointError` if its tags are damaged or cannot be read."""
         entity = self._entity()
         if entity is None:
             return DesiredState()
@@ -171,7 +171,7 @@ class AzureMLEndpoint:
             self._pause(deadline, f"deployment {name}", f"is {state} and was not ready in time")
 
     @_as_endpoint_error()
-    def wait_settled(self, seconds: float | None = None) -> ObservedState:
+    def wait_until_converged(self, seconds: float | None = None) -> ObservedState:
         """Waits until traffic, mirror and deployments are as declared. Raises `EndpointError`."""
         desired = self.desired()
         deadline = time.monotonic() + (seconds or self.settings.deployment_wait_seconds)
@@ -194,7 +194,7 @@ class AzureMLEndpoint:
         """What runs."""
         entity = self._entity()
         if entity is None:
-            return ObservedState(None, running=False, healthy=False, routed=False, settled=False)
+            return ObservedState(None, running=False, healthy=False, routed=False, converged=False)
         found = self._deployments()
         desired = desired_from_tags(dict(entity.tags or {}), self.models_folder)
         ready = provisioning_state(entity) == online.SUCCEEDED
@@ -203,7 +203,7 @@ class AzureMLEndpoint:
             running=True,
             healthy=ready,
             routed=ready,
-            settled=ready and self._is_settled(desired, entity, found),
+            converged=ready and self._is_converged(desired, entity, found),
             deployments=[self._observed(one, entity) for one in found.values()],
             page=self._page,
         )
@@ -221,7 +221,7 @@ class AzureMLEndpoint:
             restarts=0,
             since=str(created or ""),
             traffic=int(traffic.get(str(one.name), 0)),
-            status={name: value for name, value in tags.items() if name in online.SAID_BY_TAGS},
+            status={name: value for name, value in tags.items() if name in online.STATED_BY_TAGS},
         )
 
     @_as_endpoint_error()
@@ -230,18 +230,18 @@ class AzureMLEndpoint:
         entity = self._entity()
         if entity is None or not entity.scoring_uri:
             raise EndpointError(f"{self.describe()} is not there; materialize endpoints/recommender")
-        answer = self._asked(str(entity.scoring_uri), requests, deployment)
+        answer = self._post(str(entity.scoring_uri), requests, deployment)
         if answer.status_code in REFUSED:
             self._credential.forget()  # a token has expired, or the keys were made anew
-            answer = self._asked(str(entity.scoring_uri), requests, deployment)
+            answer = self._post(str(entity.scoring_uri), requests, deployment)
         if answer.status_code in REFUSED:
-            raise self._credential.refusal(answer.status_code, _words_of(answer))
+            raise self._credential.refusal(answer.status_code, _message_of(answer))
         if answer.status_code != http.client.OK:
-            raise EndpointError(f"the endpoint answers {answer.status_code}: {_words_of(answer)}")
+            raise EndpointError(f"the endpoint answers {answer.status_code}: {_message_of(answer)}")
         document: dict[str, Any] = answer.json()
         return document
 
-    def _asked(self, address: str, requests: Sequence[Mapping[str, Any]], deployment: str | None) -> Any:
+    def _post(self, address: str, requests: Sequence[Mapping[str, Any]], deployment: str | None) -> Any:
         import requests as http_requests
 
         headers = {"Authorization": f"Bearer {self._credential.value()}"}
@@ -259,7 +259,7 @@ class AzureMLEndpoint:
         """The endpoint's name and workspace."""
         return f"online endpoint {self.settings.endpoint} of {self.settings.describe()}"
 
-    # The steps: each looks at what is there first, so that it can be taken again after any interruption.
+    # Each step first checks what is there, so that it can be repeated after any interruption.
 
     def _entity(self) -> "OnlineEndpoint | None":
         """The endpoint, or none."""
@@ -301,7 +301,7 @@ class AzureMLEndpoint:
             self.workspace.client.online_endpoints.begin_create_or_update(entity).result()
 
     def _advance(self, desired: DesiredState, *, retry_failed: bool = False) -> bool:
-        """Takes every step that can be taken now; whether all is as it should be. Never waits for a deployment."""
+        """Takes every step that can be taken now; returns whether all is as desired. Never waits for a deployment."""
         entity = self._entity()
         if entity is None:
             raise AzureMLError(f"endpoint {self.settings.endpoint}", "is not there", "deploy again", self._page)
@@ -316,10 +316,10 @@ class AzureMLEndpoint:
             self._write(entity)
         elif self._has_traffic(desired, entity):
             self._end_others(desired, found)
-        return self._is_settled(desired, entity, found)
+        return self._is_converged(desired, entity, found)
 
     def _needs_making(self, found: "OnlineDeployment | None", wanted: Deployment, *, retry_failed: bool) -> bool:
-        """Whether to begin: nothing is there, something else is, or what is there failed and is to be tried again."""
+        """Whether to begin a deployment: there is none, a different one, or a failed one that is to be tried again."""
         if found is None:
             return True
         state = provisioning_state(found)
@@ -335,10 +335,10 @@ class AzureMLEndpoint:
         model = tags.get(online.MODEL_VERSION), tags.get(online.CONTENT_HASH)
         return model == (wanted.model_version, wanted.content_hash)
 
-    def _is_settled(
+    def _is_converged(
         self, desired: DesiredState, entity: "OnlineEndpoint", found: dict[str, "OnlineDeployment"]
     ) -> bool:
-        """Whether exactly what should run does, with the traffic that it should have."""
+        """Whether exactly what should run is running, with the traffic that it should have."""
         return (
             set(found) == set(desired.deployments)
             and all(self._is_as_wanted(found[name], wanted) for name, wanted in desired.deployments.items())
@@ -376,12 +376,12 @@ class AzureMLEndpoint:
                     ).result()
 
     def _failure(self, name: str, state: str = "Failed") -> AzureMLError:
-        """Why a deployment failed: the operation's own words if this process began it, and the end of the container's log."""
+        """Why a deployment failed: the operation's message if this process began it, and the end of the container's log."""
         reason = self._reason(name)
         try:
             log = self.workspace.client.online_deployments.get_logs(name, self.settings.endpoint, lines=LOG_LINES)
         except Exception as error:  # noqa: BLE001 - no log is no reason to hide the failure
-            log = f"(no log: {said(error)})"
+            log = f"(no log: {message_of(error)})"
         return AzureMLError(
             f"deployment {name} of endpoint {self.settings.endpoint}",
             f"{state.lower()}{': ' + reason if reason else ''}. The last lines of its log:\n{log.strip()}\n",
@@ -390,28 +390,28 @@ class AzureMLEndpoint:
         )
 
     def _reason(self, name: str) -> str:
-        """What the operation that this process began says of its failure. It may hear of that later than the deployment shows it."""
+        """The failure's reason, from the operation that this process began, which may report it later than the deployment does."""
         operation = self._operations.get(name)
         if operation is None:
             return ""
         try:
             operation.wait(REASON_SECONDS)
         except Exception as error:  # noqa: BLE001 - the operation's failure, whatever its kind, is what we are after
-            return said(error)
+            return message_of(error)
         return "" if operation.done() else f"(its operation had no reason to tell within {REASON_SECONDS:g} seconds)"
 
 
-def _words_of(answer: Any) -> str:
-    """What an answer that is none says."""
+def _message_of(answer: Any) -> str:
+    """The message of an answer that reports a failure."""
     try:
-        said = str(answer.json()["message"])
+        message = str(answer.json()["message"])
     except (KeyError, TypeError, ValueError):
-        said = answer.text.strip()[:500] or answer.reason
-    return said
+        message = answer.text.strip()[:500] or answer.reason
+    return message
 
 
 def _shares(percentages: Any) -> dict[str, int]:
-    """Those that are not nothing."""
+    """The percentages that are not zero."""
     return {name: int(percent) for name, percent in dict(percentages or {}).items() if percent}
 
 
@@ -436,7 +436,7 @@ def desired_as_tags(desired: DesiredState) -> dict[str, str]:
 
 
 def desired_from_tags(tags: Mapping[str, str], models_folder: Path) -> DesiredState:
-    """The inverse. Raises `ValueError` for tags that are damaged."""
+    """The inverse of the tags. Raises `ValueError` if they are damaged."""
     deployments = {
         name.removeprefix(DEPLOYMENT): _deployment_of(models_folder, *value.partition("/")[::2])
         for name, value in tags.items()
@@ -447,7 +447,7 @@ def desired_from_tags(tags: Mapping[str, str], models_folder: Path) -> DesiredSt
 
 
 def other_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """The tags that say something else."""
+    """The tags whose value differs."""
     return {name: value for name, value in tags.items() if not name.startswith((DEPLOYMENT, TRAFFIC, MIRROR))}
 
 

@@ -1,7 +1,7 @@
 """Every definition as Azure ML CLI v2 YAML, in a folder that `az ml` works from: for teams that do not run Dagster.
 
-Nothing here connects to Azure: what a workspace would be given is written down instead: what the SDK writes, mended
-where its own loaders, and so `az ml`, do not take it back.
+Nothing here connects to Azure: the definitions that a workspace would get are written to files. They are what the SDK writes,
+corrected where the SDK's own loaders, and so `az ml`, do not accept it.
 """
 
 import json
@@ -108,7 +108,7 @@ def definitions(settings: AzureMLSettings, folder: Path, served: Served | None) 
 
 
 def _computes(settings: AzureMLSettings) -> dict[str, Any]:
-    """What jobs, and an endpoint on Kubernetes, run on; nothing for what others make."""
+    """The compute of jobs, and of an endpoint on Kubernetes; none for compute that others create."""
     found = {"12-compute": computes.compute_definition(settings)}
     if settings.endpoint_kind is EndpointKind.KUBERNETES and settings.endpoint_compute is not None:
         found["16-compute-endpoint"] = computes.kubernetes_definition(settings, settings.endpoint_compute)
@@ -172,7 +172,7 @@ def write_yaml(entity: Any, file: Path, job: Path | None = None) -> None:
 
 
 def _document(entity: Any) -> dict[str, Any]:
-    """What the SDK writes of a definition, as plain values, and mended."""
+    """What the SDK writes for a definition, as plain values, with corrections."""
     kind = type(entity).__name__  # `dump` refuses, or forgets to write, some kinds
     document: dict[str, Any] = json.loads(json.dumps(entity._to_dict(), default=str))
     if kind == "DataImport":  # its source is left out

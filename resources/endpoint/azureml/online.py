@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import OnlineDeployment, OnlineEndpoint
 
 
-SAID_BY_TAGS = MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
-"""What a deployment's tags say of it."""
+STATED_BY_TAGS = MODEL_VERSION, CONTENT_HASH, STATE_VERSION = "model_version", "content_hash", "state_version"
+"""What a deployment's tags state about it."""
 SUCCEEDED = "Succeeded"
 GIVEN_UP = frozenset({"Failed", "Canceled"})
 """States that a deployment or endpoint does not leave by itself."""

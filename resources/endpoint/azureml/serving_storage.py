@@ -25,7 +25,7 @@ def container_url(workspace: Workspace) -> str:
 
 @contextmanager
 def _container(what: str) -> Iterator["ContainerClient"]:
-    """The container as this process' settings name its workspace; faults are told as those of `what`."""
+    """The container of the workspace that this process' settings name; faults are reported as faults of `what`."""
     with Workspace(AzureMLSettings.from_environment()).storage() as (service, name), faults_of(what):
         yield service.get_container_client(name)
 
@@ -45,7 +45,7 @@ class SharedServingStates(ServingStates):
 
 
 class SharedPredictionFiles(PredictionFiles):
-    """Log files that deployments handed on to the workspace's storage; `folder` holds copies while they are taken in."""
+    """Log files that deployments uploaded to the workspace's storage; `folder` holds copies while they are loaded."""
 
     def finished(self) -> list[Path]:
         """The files in the storage, fetched; oldest first."""
@@ -59,7 +59,7 @@ class SharedPredictionFiles(PredictionFiles):
         return super().finished()
 
     def taken(self, file: Path) -> None:
-        """Removes a file that is in the warehouse: first from the storage, so that it is not fetched again."""
+        """Removes a file that is in the warehouse, first from the storage, so that it is not fetched again."""
         with _container("prediction log") as container:
             blob = container.get_blob_client(f"{LOG}/{file.name}")
             if blob.exists():

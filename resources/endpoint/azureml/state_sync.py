@@ -1,4 +1,4 @@
-"""Runs inside a deployment: brings the customer states of the workspace's storage there, and its prediction log back.
+"""Runs inside a deployment: downloads customer states from the workspace's storage, and uploads the prediction log.
 
 This file is copied into the deployment's folder and stands alone: it imports nothing of this project. It authenticates by the
 endpoint's own identity, which needs the role 'Storage Blob Data Contributor'.
@@ -19,7 +19,7 @@ SECONDS_VARIABLE = "GLOBOLATTE_STATE_SECONDS"
 STATES = "globolatte/serving/states"
 POINTER = "globolatte/serving/current_state"
 LOG = "globolatte/serving/prediction_log"
-KEPT_STATES = 2
+RETAINED_STATES = 2
 
 logger = logging.getLogger("azmlinfsrv.globolatte")
 
@@ -53,13 +53,13 @@ class StateSync:
         self._folder = folder
 
     def follow(self, seconds: float) -> None:
-        """Looks again and again, for as long as the process lives."""
+        """Synchronizes repeatedly, for as long as the process lives."""
         pause = threading.Event()
         while not pause.wait(seconds):
             self.look()
 
     def look(self) -> None:
-        """Fetches a newer state, hands on finished log files. A fault is logged, and it is tried again the next time."""
+        """Fetches a newer state and uploads finished log files. Faults are logged, and it is tried again the next time."""
         try:
             self._fetch_state()
             self._hand_on_logs()
@@ -83,7 +83,7 @@ class StateSync:
         replacement.write_text(version, encoding="utf-8")
         replacement.replace(pointer)
         older = sorted((one for one in states.iterdir() if one != target), key=lambda one: one.stat().st_mtime)
-        for one in older[: -KEPT_STATES + 1 or None]:
+        for one in older[: -RETAINED_STATES + 1 or None]:
             shutil.rmtree(one, ignore_errors=True)
 
     def _hand_on_logs(self) -> None:

@@ -1,4 +1,4 @@
-"""`LocalEndpoint`: the endpoint of one machine as its callers see it."""
+"""`LocalEndpoint`: the interface to the endpoint of one machine."""
 
 import http.client
 import json
@@ -35,7 +35,7 @@ STOP_SECONDS = 45.0
 ANSWER_SECONDS = 40.0
 POLL_SECONDS = 0.05
 FAILED_STARTS = 2
-"""A deployment that ended so often before it was ever healthy is given up."""
+"""A deployment that ended this many times before it was ever healthy is given up."""
 AS_WRITTEN = ("name", "phase", "restarts", "since", "traffic", "status", "last_error")
 
 
@@ -52,7 +52,7 @@ class LocalEndpoint(dg.ConfigurableResource):
 
     @property
     def options(self) -> Options:
-        """What its supervisor is started with."""
+        """The options that its supervisor is started with."""
         return Options(Path(self.folder), self.port, self.log_seconds)
 
     @property
@@ -70,7 +70,7 @@ class LocalEndpoint(dg.ConfigurableResource):
         return process if process is not None and process.alive else None
 
     def ensure_running(self) -> None:
-        """Starts the supervisor, detached from this process, unless it runs. Raises `EndpointError` with its last words."""
+        """Starts the supervisor, detached from this process, unless it runs. Raises `EndpointError` with the end of its log."""
         if self.supervisor() is not None:
             return
         files = self.files
@@ -88,7 +88,7 @@ class LocalEndpoint(dg.ConfigurableResource):
             )
 
     def stop(self) -> int:
-        """Ends everything, and anything that an earlier supervisor left; returns how many processes that were left over."""
+        """Ends everything, including what an earlier supervisor left; returns the number of these leftover processes."""
         files = self.files
         if files.folder.exists():
             files.stopped.parent.mkdir(parents=True, exist_ok=True)
@@ -111,14 +111,14 @@ class LocalEndpoint(dg.ConfigurableResource):
         self.ensure_running()
 
     def observed(self) -> ObservedState:
-        """What runs. Of what a supervisor wrote down before it died, nothing counts as healthy: the next one replaces it all."""
+        """What runs. If the supervisor has died, nothing that it recorded counts as healthy: the next one replaces all of it."""
         document, supervisor = self._document(), self.supervisor()
         gateway, writer = document.get("gateway", {}), document.get("supervisor", {}).get("process")
         is_news = (
             supervisor is not None and writer is not None and writer[0] == supervisor.pid and ProcessId(*writer).alive
         )
         same = False
-        with suppress(EndpointError):  # what should run cannot be read
+        with suppress(EndpointError):  # the desired state cannot be read
             same = document.get("desired") == version_of(self.desired())
         url = f"http://{LOOPBACK}:{gateway['port']}" if gateway else None
         return ObservedState(
@@ -126,7 +126,7 @@ class LocalEndpoint(dg.ConfigurableResource):
             running=supervisor is not None,
             healthy=is_news and bool(gateway.get("healthy")),
             routed=is_news and bool(document.get("routed")),
-            settled=is_news and same and bool(document.get("settled")),
+            converged=is_news and same and bool(document.get("settled")),
             deployments=[
                 ObservedDeployment(
                     deployment=Deployment(**entry["deployment"]),
@@ -169,10 +169,10 @@ class LocalEndpoint(dg.ConfigurableResource):
             raise fault(f"was not healthy within {seconds:.0f} seconds")
         return item
 
-    def wait_settled(self, seconds: float | None = None) -> ObservedState:
-        """Waits until what runs is what should. Raises `EndpointError`."""
+    def wait_until_converged(self, seconds: float | None = None) -> ObservedState:
+        """Waits until what runs is what should run. Raises `EndpointError`."""
         seconds = seconds or self.wait_seconds
-        state = _wait(lambda: state if (state := self.observed()).settled else None, seconds)
+        state = _wait(lambda: state if (state := self.observed()).converged else None, seconds)
         if state is None:
             raise EndpointError(
                 f"the endpoint was not as declared within {seconds:.0f} seconds; see `globolatte endpoints list`"
@@ -201,12 +201,12 @@ class LocalEndpoint(dg.ConfigurableResource):
         return document
 
     def _document(self) -> dict[str, Any]:
-        """What the supervisor wrote down; nothing while none runs."""
+        """What the supervisor recorded; nothing while none runs."""
         return read_json(self.files.observed) or {}
 
 
 def _wait(look: Callable[[], Found | None], seconds: float) -> Found | None:
-    """What `look` gives, as soon as it gives something that counts as true; none after `seconds`."""
+    """The first true value that `look` returns; none after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         found = look()

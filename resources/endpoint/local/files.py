@@ -1,4 +1,4 @@
-"""Where the local endpoint keeps its files, what should run as one of them, and the one way they are written: whole or not at all."""
+"""The local endpoint's files, among them the desired state. All are written whole or not at all."""
 
 import hashlib
 import json
@@ -15,9 +15,9 @@ from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError,
 
 KEY_VARIABLE = "GLOBOLATTE_ENDPOINT_KEY"
 MARK_VARIABLE = "GLOBOLATTE_ENDPOINT_PROCESS"
-"""In the environment of every process of an endpoint, with its folder: by it they are known when all records are lost."""
+"""An environment variable of every process of an endpoint, with its folder: it identifies them if all records are lost."""
 
-KEPT_LOGS = 2
+RETAINED_LOGS = 2
 LOG_BYTES = 5 * 1024 * 1024
 
 
@@ -31,11 +31,11 @@ class EndpointFiles:
         self.observed = folder / "run" / "observed.json"
         """What runs."""
         self.routes = folder / "run" / "routes.json"
-        """What the gateway is to do; written by the supervisor alone."""
+        """The gateway's routes; written only by the supervisor."""
         self.lock = folder / "run" / "supervisor.lock"
         """Locked by the supervisor for as long as it lives."""
         self.stopped = folder / "run" / "stopped"
-        """Is there while the endpoint was stopped on purpose."""
+        """Exists while the endpoint is stopped on purpose."""
         self.port = folder / "port"
         """The gateway's port, so that the URL stays the same."""
         self.key = folder / "key"
@@ -48,7 +48,7 @@ class EndpointFiles:
         """Where deployments write their answers."""
 
     def log(self, name: str) -> Path:
-        """What a process prints."""
+        """The output of a process."""
         return self.folder / "logs" / f"{name}.log"
 
 
@@ -58,7 +58,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """The document; none if the file is missing, or damaged: whoever wrote it writes it anew."""
+    """The document; none if the file is missing or damaged, since its writer will write it again."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -97,7 +97,7 @@ def version_of(desired: DesiredState) -> str:
 def endpoint_key(files: EndpointFiles) -> str:
     """The key that callers must show: `GLOBOLATTE_ENDPOINT_KEY`, else made once into a file that only its owner can read.
 
-    It is not a setting, because settings are printed and handed on; it is never printed, logged or put into metadata.
+    It is not a setting, because settings are printed and passed on; it is never printed, logged or put into metadata.
     """
     given = os.environ.get(KEY_VARIABLE, "").strip()
     if given:
@@ -111,23 +111,23 @@ def endpoint_key(files: EndpointFiles) -> str:
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(32))
         with suppress(FileExistsError):
-            os.link(new, files.key)  # whoever comes first wins, and nobody reads half a key
+            os.link(new, files.key)  # the first process to link it wins, and no process reads half a key
         new.unlink()
     return _usable(files.key.read_text().strip(), str(files.key))
 
 
 def _usable(key: str, place: str) -> str:
-    """The key itself. Raises `EndpointError` that names its place, never the key, if no header can carry it."""
+    """The key itself. Raises `EndpointError`, which names the key's place but never the key, if it cannot be sent in a header."""
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise EndpointError(f"{place}: the key is empty or no header can carry it; use printable ASCII without spaces")
     return key
 
 
 def rotate_log(path: Path) -> None:
-    """Moves a log that has grown too large aside; `KEPT_LOGS` older ones are kept."""
+    """Moves a log aside that has grown too large; `RETAINED_LOGS` older ones are retained."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size >= LOG_BYTES:
-        RotatingFileHandler(path, backupCount=KEPT_LOGS, delay=True).doRollover()
+        RotatingFileHandler(path, backupCount=RETAINED_LOGS, delay=True).doRollover()
 
 
 def last_lines(path: Path, count: int = 20) -> str:

@@ -33,15 +33,15 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 LONGEST_REQUEST_ID = 100
 LOOK_SECONDS, ORPHAN_LOOK_SECONDS = 0.05, 0.5
 SUCCESSOR_SECONDS = 30.0
-"""How long another supervisor has to take over from us before yet another is started."""
+"""How long another supervisor has to take over from this process before the next one is started."""
 MIRRORS_AT_ONCE = 32
 SERVER = "globolatte"
-"""In every answer, in place of the names and versions of our libraries; what is no HTTP is answered by aiohttp under its own."""
+"""The `server` header of every answer, instead of libraries and versions. aiohttp answers what is not HTTP under its own name."""
 SECRET_PREFIX = "Bearer "  # noqa: S105 - the scheme's name
 
 
 class Gateway:
-    """The application. `key` is what callers must show."""
+    """The application. `key` is what callers must send."""
 
     def __init__(self, files: EndpointFiles, key: str) -> None:
         self._files, self._secret = files, f"{SECRET_PREFIX}{key}".encode()
@@ -71,7 +71,7 @@ class Gateway:
         self._counts["requests"] += 1
         onward = {REQUEST_ID: request[REQUEST_ID], "content-type": "application/json"}
         try:
-            route, answer = await self._ask(body, onward, request.headers.get(DEPLOYMENT_HEADER))
+            route, answer = await self._forward(body, onward, request.headers.get(DEPLOYMENT_HEADER))
         except NoRouteError as error:
             self._counts["unanswered"] += 1
             retry = {"retry-after": str(RETRY_AFTER_SECONDS)} if error.status >= 500 else {}
@@ -80,8 +80,8 @@ class Gateway:
         answer.headers[DEPLOYMENT_HEADER] = route.name
         return answer
 
-    async def _ask(self, body: bytes, headers: dict[str, str], wanted: str | None) -> tuple[Route, web.Response]:
-        """Asks a deployment, and once more another one (or the same anew) if the connection failed: scoring changes nothing."""
+    async def _forward(self, body: bytes, headers: dict[str, str], wanted: str | None) -> tuple[Route, web.Response]:
+        """Sends the request to a deployment. If the connection fails, sends it again, to another if possible: scoring has no effects."""
         failed: set[int] = set()
         for attempt in (1, 2):
             route = choose(self._routes, random.random(), wanted, {*failed, *self._upstream.suspects()})  # noqa: S311
@@ -155,7 +155,7 @@ class Gateway:
             await self._upstream.keep_only([route.port for route in self._routes.routes])
 
     def _look(self) -> None:
-        """Takes over new routes. None are left when the supervisor has gone: the old ones stay good."""
+        """Takes over new routes. If the supervisor is gone there are none, and the old ones stay valid."""
         document = read_json(self._files.routes)
         if document is not None and document["version"] != self._routes.version:
             self._routes = Routes.from_document(document)
@@ -163,7 +163,7 @@ class Gateway:
 
 @web.middleware
 async def _in_one_form(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Gives every answer its request id, and every refusal the form of the inference server's own."""
+    """Gives every answer its request id, and every refusal the same form as the inference server's."""
     given = request.headers.get(REQUEST_ID, "")
     usable = 0 < len(given) <= LONGEST_REQUEST_ID and given.isascii() and given.isprintable()
     request[REQUEST_ID] = given if usable else uuid.uuid4().hex
@@ -188,7 +188,7 @@ def _message(status: int, text: str, headers: dict[str, str] | None = None) -> w
 
 
 async def revive(files: EndpointFiles, supervisor: int, arguments: list[str]) -> None:
-    """Starts another supervisor if ours was killed. It will end this process and start everything afresh."""
+    """Starts another supervisor if ours was killed. The new one ends this process and starts everything again."""
     while True:
         await asyncio.sleep(ORPHAN_LOOK_SECONDS)
         if os.getppid() != supervisor and not files.stopped.exists():

@@ -1,6 +1,6 @@
 """Processes by id and start time: how the supervisor and its children are started, who lives, and how they are ended.
 
-A process id alone names nobody: it may be another's by now.
+A process id alone does not identify a process: another one may have it by now.
 """
 
 import os
@@ -49,7 +49,7 @@ LOGGING = {
 
 
 class ProcessId(NamedTuple):
-    """One process of this machine, for good. `started` is its start time in seconds since 1970, as psutil tells it."""
+    """Identifies one process of this machine. `started` is its start time in seconds since 1970, as psutil reports it."""
 
     pid: int
     started: float
@@ -65,13 +65,13 @@ class ProcessId(NamedTuple):
 
     @property
     def alive(self) -> bool:
-        """Whether this very process still runs."""
+        """Whether exactly this process still runs."""
         now = ProcessId.of(self.pid)
         return now is not None and abs(now.started - self.started) < 0.05
 
 
 def end_all(targets: Iterable[ProcessId], grace: float = GRACE_SECONDS) -> None:
-    """Asks processes to end, and ends those that did not within `grace` seconds."""
+    """Terminates processes, and kills those that have not ended within `grace` seconds."""
     left = [target for target in targets if target.alive]
     for number, seconds in ((signal.SIGTERM, grace), (signal.SIGKILL, float("inf"))):
         for target in left:
@@ -97,7 +97,7 @@ class Child:
         return self.process.poll() is None
 
     def end(self, grace: float = GRACE_SECONDS) -> None:
-        """Ends it and whatever it started: gently first, by force after `grace` seconds."""
+        """Ends it and whatever it started: by a signal first, by force after `grace` seconds."""
         end_all([self.id], grace)
         end_all(_living(lambda process: os.getpgid(process.pid) == self.id.pid), grace=1.0)
         self.process.wait()
@@ -162,7 +162,7 @@ def _start(
 
 
 def spawn_supervisor(files: EndpointFiles, arguments: list[str]) -> subprocess.Popen[bytes]:
-    """A supervisor with a session of its own: it outlives whoever starts it."""
+    """Starts a supervisor in a session of its own, so that it outlives the process that starts it."""
     environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
     command = [sys.executable, "-m", "resources.endpoint.local.supervisor", *arguments]
     log = files.log("supervisor")
@@ -180,7 +180,7 @@ def spawn_supervisor(files: EndpointFiles, arguments: list[str]) -> subprocess.P
 
 
 def recorded(files: EndpointFiles) -> tuple[ProcessId | None, list[ProcessId]]:
-    """The supervisor, as its lock names it, and its children, as last written down."""
+    """The supervisor, as its lock names it, and its children, as last recorded."""
     supervisor, observed = read_json(files.lock), read_json(files.observed) or {}
     entries = [observed.get("gateway"), *observed.get("deployments", [])]
     children = [ProcessId(*entry["process"]) for entry in entries if entry and entry.get("process")]
@@ -188,7 +188,7 @@ def recorded(files: EndpointFiles) -> tuple[ProcessId | None, list[ProcessId]]:
 
 
 def marked(files: EndpointFiles) -> list[ProcessId]:
-    """The living processes that carry this endpoint's mark in their environment: all children, and what they started.
+    """The living processes with this endpoint's mark in their environment: all children, and the processes that they started.
 
     A process that was started an instant before its supervisor was killed is in no record, but it has the mark.
     """
@@ -196,7 +196,7 @@ def marked(files: EndpointFiles) -> list[ProcessId]:
 
 
 def _living(fits: Callable[[psutil.Process], bool]) -> Iterator[ProcessId]:
-    """The living processes that fit; neither this one nor those that we may not look at."""
+    """The living processes that match, without this one and those that we have no permission to inspect."""
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
             if process.pid != os.getpid() and fits(process) and (found := ProcessId.of(process.pid)) is not None:

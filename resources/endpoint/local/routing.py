@@ -1,4 +1,4 @@
-"""Who answers a request: pure decisions over the supervisor's routes."""
+"""Which deployment answers a request: pure decisions over the supervisor's routes."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ RETRY_AFTER_SECONDS = 2
 
 @dataclass(frozen=True)
 class Route:
-    """A deployment's place, and whether the supervisor found it well."""
+    """A deployment's address, and whether the supervisor found it healthy."""
 
     name: str
     port: int
@@ -22,7 +22,7 @@ class Route:
 
 @dataclass(frozen=True)
 class Routes:
-    """All places. `version` changes with every change of the whole."""
+    """All routes. `version` changes whenever any of them changes."""
 
     version: str = ""
     routes: tuple[Route, ...] = ()
@@ -31,7 +31,7 @@ class Routes:
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> "Routes":
-        """What the supervisor wrote."""
+        """The routes as the supervisor wrote them."""
         mirror = document.get("mirror")
         return cls(
             document["version"],
@@ -46,7 +46,7 @@ class Routes:
 
 
 class NoRouteError(Exception):
-    """Nobody can answer: the HTTP status and a message."""
+    """No deployment can answer: the HTTP status and a message."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -54,7 +54,7 @@ class NoRouteError(Exception):
 
 
 def choose(routes: Routes, draw: float, wanted: str | None = None, avoid: Collection[int] = ()) -> Route:
-    """Who gets a request.
+    """The deployment that gets a request.
 
     Args:
         routes: the places.
@@ -78,7 +78,7 @@ def choose(routes: Routes, draw: float, wanted: str | None = None, avoid: Collec
 
 
 def mirrors(routes: Routes, answered: str, draw: float) -> Route | None:
-    """Who gets a copy of a request that `answered` has answered, if anybody."""
+    """The deployment that gets a copy of a request answered by `answered`, or none."""
     mirror = routes.mirror
     if mirror is None or mirror.deployment == answered or draw * 100 >= mirror.percent:
         return None

@@ -1,4 +1,4 @@
-"""One place for one process, kept alive: start, health, back-off, draining, end."""
+"""A slot keeps one process alive: start, health, back-off, draining, end."""
 
 import datetime as dt
 import http.client
@@ -26,7 +26,7 @@ _past_any_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def get_json(port: int, path: str) -> dict[str, Any]:
-    """What a process of ours tells of itself. Raises `OSError`, `http.client.HTTPException` or `ValueError`."""
+    """What one of our processes reports about itself. Raises `OSError`, `http.client.HTTPException` or `ValueError`."""
     try:
         with _past_any_proxy.open(f"http://{LOOPBACK}:{port}{path}", timeout=LOOK_TIMEOUT) as response:
             document: dict[str, Any] = json.load(response)
@@ -37,7 +37,7 @@ def get_json(port: int, path: str) -> dict[str, Any]:
 
 @dataclass
 class Slot:
-    """A process that should run. `launch` starts it, `status_path` is where it tells how it does."""
+    """A process that should run. `launch` starts it; at `status_path` it reports its status."""
 
     name: str
     launch: Callable[[], Child]
@@ -53,10 +53,10 @@ class Slot:
     _look_at: float = 0.0
     _answered_at: float = 0.0
     _has_answered: bool = False
-    _asked_to_end_at: float | None = None
+    _end_requested_at: float | None = None
 
     def tend(self) -> None:
-        """Looks after the process once: starts it, looks at it, ends it if it is beyond help. Takes `LOOK_TIMEOUT` at most."""
+        """Checks the process once: starts it if needed, checks its health, ends it if it does not recover. Takes `LOOK_TIMEOUT` at most."""
         now = time.monotonic()
         if self.child is not None and not self.child.alive:
             self._lost(f"ended with code {self.child.process.returncode}", now)
@@ -70,7 +70,7 @@ class Slot:
             self._look(self.child)
 
     def look_soon(self) -> None:
-        """Has the process looked at the next time, whenever it was looked at last."""
+        """Makes the next check happen at once, whenever the last one was."""
         self._look_at = 0.0
 
     def end(self) -> None:
@@ -80,14 +80,14 @@ class Slot:
             self.child, self.healthy = None, False
 
     def ended(self) -> bool:
-        """Asks the process to end, the first time; afterwards tells whether it has. Never waits."""
+        """Signals the process to end at the first call; returns whether it has ended. Never waits."""
         child, now = self.child, time.monotonic()
         if child is None:
             return True
-        if self._asked_to_end_at is None:
-            self._asked_to_end_at = now
+        if self._end_requested_at is None:
+            self._end_requested_at = now
             child.process.terminate()
-        if not child.alive or now - self._asked_to_end_at > GRACE_SECONDS:
+        if not child.alive or now - self._end_requested_at > GRACE_SECONDS:
             child.end(grace=0.0)
             self.child = None
         return self.child is None
@@ -126,14 +126,14 @@ class Slot:
 
 @dataclass
 class DeploymentSlot(Slot):
-    """A deployment's process. One that is not wanted any more drains: no new requests, then the end."""
+    """A deployment's process. If it is not wanted any more it drains: it gets no new requests, then it ends."""
 
     deployment: Deployment = field(default_factory=lambda: Deployment("", "", ""))
     draining_since: float | None = None
 
     @property
     def phase(self) -> str:
-        """Where it is in its life."""
+        """The phase of its life."""
         if self.draining_since is not None:
             return "draining"
         if self.child is None:

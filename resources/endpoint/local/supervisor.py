@@ -1,4 +1,4 @@
-"""Makes what runs equal to what should run, for as long as it lives: `python -m resources.endpoint.local.supervisor FOLDER`.
+"""Starts and ends processes so that what runs is what should run: `python -m resources.endpoint.local.supervisor FOLDER`.
 
 One supervisor runs for a folder: it holds a lock. It has a session of its own when started on demand. SIGTERM, SIGINT and
 SIGHUP end it and everything it started. After a SIGKILL its children go on serving; the gateway, finding itself an orphan,
@@ -34,7 +34,7 @@ ALREADY_RUNNING = 3
 
 @dataclass(frozen=True)
 class Options:
-    """What a supervisor is started with. `port` is the gateway's; default: the one it had before, else a free one."""
+    """A supervisor's options. `port` is the gateway's; default: the one it had before, else a free one."""
 
     folder: Path
     port: int | None = None
@@ -51,7 +51,7 @@ class AlreadyRunningError(RuntimeError):
 
 
 class Supervisor:
-    """Keeps one endpoint. `tick` does a little of everything; `run` goes on until it is stopped."""
+    """Keeps one endpoint running. `tick` does one round of all checks; `run` repeats it until it is stopped."""
 
     def __init__(self, options: Options) -> None:
         self._files, self._options = EndpointFiles(options.folder.resolve()), options
@@ -65,7 +65,7 @@ class Supervisor:
         """Runs until a signal. Raises `AlreadyRunningError` if another supervisor does."""
         with _locked(self._files):
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-                signal.signal(number, self._told_to_stop)
+                signal.signal(number, self._on_stop_signal)
             ended = end_orphans(self._files)
             if ended:
                 _say(f"ended {ended} processes that an earlier supervisor left")
@@ -92,7 +92,7 @@ class Supervisor:
             self._end_everything()
 
     def tick(self) -> None:
-        """Looks at the desired state, then once after every process, and writes down what it found."""
+        """Reads the desired state, checks every process once, and records what it found."""
         self._read_desired()
         self._reconcile()
         for slot in [self._gateway, *self._deployments]:
@@ -104,7 +104,7 @@ class Supervisor:
         self._end_drained()
         self._write(self._files.observed, self._observed())
 
-    def _told_to_stop(self, _number: int, _frame: FrameType | None) -> None:
+    def _on_stop_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
 
     def _read_desired(self) -> None:
@@ -123,33 +123,33 @@ class Supervisor:
     def _reconcile(self) -> None:
         wanted = self._desired.deployments
         for name, deployment in wanted.items():
-            if not any(slot.name == name and slot.deployment == deployment for slot in self._kept()):
+            if not any(slot.name == name and slot.deployment == deployment for slot in self._active()):
                 _say(f"{name}: model version {deployment.model_version}")
                 launch = partial(start_deployment, self._files, name, deployment, self._options.log_seconds)
                 self._deployments.append(DeploymentSlot(name, launch, "/score", deployment=deployment))
-        for slot in self._kept():
+        for slot in self._active():
             if slot.name not in wanted or (wanted[slot.name] != slot.deployment and self._replaced(slot)):
                 slot.draining_since = time.monotonic()
 
-    def _kept(self) -> list[DeploymentSlot]:
+    def _active(self) -> list[DeploymentSlot]:
         return [slot for slot in self._deployments if slot.draining_since is None]
 
     def _replaced(self, slot: DeploymentSlot) -> bool:
-        """Whether a healthy process serves in this one's place, or it is of no use itself."""
+        """Whether a healthy process has replaced this one, or this one is not healthy itself."""
         wanted = self._desired.deployments[slot.name]
-        others = [other for other in self._kept() if other.name == slot.name and other.deployment == wanted]
+        others = [other for other in self._active() if other.name == slot.name and other.deployment == wanted]
         return not slot.healthy or any(other.healthy for other in others)
 
     def _serving(self) -> dict[str, DeploymentSlot]:
-        """By name the newest healthy process, else the newest."""
+        """For each name the newest healthy process, else the newest one."""
         found: dict[str, DeploymentSlot] = {}
-        for slot in self._kept():
+        for slot in self._active():
             if slot.name not in found or slot.healthy or not found[slot.name].healthy:
                 found[slot.name] = slot
         return found
 
     def _route(self) -> None:
-        """Writes down for the gateway where everything is, under another version if it changed."""
+        """Writes the routes for the gateway, with a new version if they changed."""
         traffic = self._desired.traffic
         routes = tuple(
             Route(
@@ -161,7 +161,7 @@ class Supervisor:
             )
             for name, slot in self._serving().items()
         )
-        problems = {slot.name: slot.last_error for slot in self._kept() if slot.last_error is not None}
+        problems = {slot.name: slot.last_error for slot in self._active() if slot.last_error is not None}
         now = Routes(self._routes.version, routes, self._desired.mirror, problems)
         if now != self._routes or not now.version:
             self._routes = replace(now, version=f"{time.time_ns():x}")
@@ -169,11 +169,11 @@ class Supervisor:
 
     @property
     def _routed(self) -> bool:
-        """Whether the gateway said that it goes by the newest routes."""
+        """Whether the gateway has reported that it uses the newest routes."""
         return bool(self._gateway.status.get("routes") == self._routes.version)
 
     def _end_drained(self) -> None:
-        """Ends what drains once the gateway sends it nothing more and waits for nothing from it."""
+        """Ends draining processes once the gateway sends them nothing more and waits for no answer of theirs."""
         status = self._gateway.status
         for slot in [slot for slot in self._deployments if slot.draining_since is not None]:
             child, waited = slot.child, time.monotonic() - (slot.draining_since or 0.0)
@@ -184,13 +184,13 @@ class Supervisor:
                 _say(f"{slot.name}: model version {slot.deployment.model_version} ended")
 
     def _observed(self) -> dict[str, Any]:
-        settled = self._routed and len(self._deployments) == len(self._kept())
+        converged = self._routed and len(self._deployments) == len(self._active())
         return {
             "supervisor": {"process": ProcessId.of(os.getpid())},
             "desired": version_of(self._desired),
             "problem": self._problem,
             "routed": self._routed,
-            "settled": settled and all(slot.healthy for slot in self._deployments),
+            "settled": converged and all(slot.healthy for slot in self._deployments),
             "gateway": {**_entry(self._gateway), "port": self._port},
             "deployments": [
                 {
@@ -210,7 +210,7 @@ class Supervisor:
             self._written[path] = content
 
     def _end_everything(self) -> None:
-        """The gateway first, so that it finishes what is under way while its deployments still answer."""
+        """Ends the gateway first, so that it finishes requests under way while its deployments still answer."""
         for slot in [self._gateway, *self._deployments]:
             slot.end()
         self._files.observed.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Carrying a request to a deployment and its answer back, over connections that stay open."""
+"""Sends requests to deployments and returns their answers, over connections that stay open."""
 
 import time
 from collections import Counter
@@ -11,10 +11,10 @@ from resources.endpoint.local.processes import LOOPBACK
 
 CONNECT_SECONDS, ANSWER_SECONDS = 2.0, 30.0
 IDLE_SECONDS = 30.0
-"""Shorter than the servers', so that none of them closes a connection on which we just send."""
+"""Shorter than the servers' keep-alive, so that none of them closes a connection just as we send on it."""
 SUSPECT_SECONDS = 1.0
 PASSED_ON = ("content-type", "x-ms-run-fn-exec-ms")
-"""What an answer keeps of its headers."""
+"""The headers of an answer that are passed on."""
 
 
 class Upstream:
@@ -26,7 +26,7 @@ class Upstream:
         self._suspects: dict[int, float] = {}
 
     async def score(self, port: int, body: bytes, headers: dict[str, str]) -> web.Response:
-        """Posts a body to a deployment; its answer, as it came.
+        """Posts a body to a deployment; returns its answer unchanged.
 
         Raises `TimeoutError` without an answer in time, `aiohttp.ClientError` or `OSError` if the connection failed: nothing was
         answered then.
@@ -34,8 +34,8 @@ class Upstream:
         self.in_flight[port] += 1
         try:
             async with self._session(port).post("/score", data=body, headers=headers) as response:
-                kept = {name: response.headers[name] for name in PASSED_ON if name in response.headers}
-                return web.Response(status=response.status, body=await response.read(), headers=kept)
+                passed_on = {name: response.headers[name] for name in PASSED_ON if name in response.headers}
+                return web.Response(status=response.status, body=await response.read(), headers=passed_on)
         except (aiohttp.ClientError, OSError):
             self._suspects[port] = time.monotonic() + SUSPECT_SECONDS
             raise
@@ -50,7 +50,7 @@ class Upstream:
         return {port for port, until in self._suspects.items() if until > now}
 
     async def keep_only(self, ports: Collection[int]) -> None:
-        """Closes the connections to every other deployment that nobody waits for: it cannot end while they are open."""
+        """Closes idle connections to every other deployment, which cannot end while they are open."""
         for port in [port for port in self._sessions if port not in ports and port not in self.in_flight]:
             await self._sessions.pop(port).close()
             self._suspects.pop(port, None)

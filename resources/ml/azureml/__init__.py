@@ -1,5 +1,5 @@
 """Azure Machine Learning behind the protocol `MLPlatform`, driven by azure-ai-ml's `MLClient`.
 
-`platform.py` is what the rest of the project sees; the other modules are one kind of thing in a workspace each. Azure's libraries are
-imported inside functions only, so that reading definitions stays fast.
+`platform.py` is the interface for the rest of the project; each other module handles one kind of resource in a workspace. Azure's
+libraries are imported only inside functions, so that loading definitions stays fast.
 """

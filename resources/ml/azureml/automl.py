@@ -1,4 +1,4 @@
-"""AutoML as a way to train: tables as data assets, a search by Azure's AutoML, and a job that makes our model around what it found.
+"""AutoML as a training method: tables as data assets, a search by Azure's AutoML, and a job that builds our model on its result.
 
 Azure's own model needs its libraries, on its Python; so the search is limited to algorithms that have an ONNX form, and that
 graph is taken. The search fits on the tables alone, which hold no order of the holdout.
@@ -29,7 +29,7 @@ BEST_CHILD_TAG, BEST_CHILD_PROPERTY = "automl_best_child_run_id", "best_child_ru
 ALGORITHM_PROPERTY = "run_algorithm"
 BEST_MODEL = "best_model"
 ARTIFACTS = "azureml://datastores/workspaceartifactstore/paths/ExperimentRun/dcid.{child}/outputs/"
-"""Where Azure keeps what a trial left: `model.onnx` beside its own `mlflow-model`."""
+"""Where Azure stores a trial's outputs: `model.onnx` beside its own `mlflow-model`."""
 
 Tables = tuple[str, str]
 LATEST_TABLES: Tables = (f"azureml:{TRAINING_TABLE}@latest", f"azureml:{VALIDATION_TABLE}@latest")
@@ -39,7 +39,7 @@ LATEST_TABLES: Tables = (f"azureml:{TRAINING_TABLE}@latest", f"azureml:{VALIDATI
 def run(
     workspace: Workspace, method: AutoMLMethod, parts: JobParts, snapshot: Snapshot, say: Callable[[str], object]
 ) -> str:
-    """Searches, then makes the model; the name of the job that has it as output. Each job is gone on with if it is there."""
+    """Searches, then makes the model; returns the name of the job that has it as output. A job that exists already is continued."""
     tables = ensure_tables(workspace, snapshot)
     search = named(method, parts, snapshot.name, tables=tables)
     found = run_job(workspace, search, lambda name: automl_job(parts, method, tables, name), say)
@@ -55,7 +55,7 @@ def ensure_tables(workspace: Workspace, snapshot: Snapshot) -> Tables:
         try:
             training, validation = write_tables(read_snapshot(snapshot.folder), Path(scratch))
         except InvalidDataError as error:
-            remedy = "mend what it says, then run it again"
+            remedy = "correct what it says, then run it again"
             raise AzureMLError(f"snapshot {snapshot.name}", str(error), remedy) from None
         tags = {"snapshot": snapshot.name}
         return (
@@ -99,12 +99,12 @@ def automl_job(parts: JobParts, method: AutoMLMethod, tables: Tables, name: str)
 
 
 def best_child(workspace: Workspace, search: str) -> tuple[str, str]:
-    """The run of a search's best trial, and its algorithm. Raises `AzureMLError` if no trial got to its end."""
+    """The run of a search's best trial, and its algorithm. Raises `AzureMLError` if no trial was completed."""
     page = workspace.job_page(search)
     with faults_of(f"job {search}", page):
         job = workspace.client.jobs.get(search)
-        said: dict[str, Any] = {**(job.properties or {}), **(job.tags or {})}
-        child = said.get(BEST_CHILD_TAG) or said.get(BEST_CHILD_PROPERTY)
+        stated: dict[str, Any] = {**(job.properties or {}), **(job.tags or {})}
+        child = stated.get(BEST_CHILD_TAG) or stated.get(BEST_CHILD_PROPERTY)
         if not child:
             remedy = "raise minutes and trial_minutes in [automl], then run it again"
             raise AzureMLError(f"job {search}", "names no best trial", remedy, page)
@@ -113,7 +113,7 @@ def best_child(workspace: Workspace, search: str) -> tuple[str, str]:
 
 
 def adoption_job(parts: JobParts, method: AutoMLMethod, found: tuple[str, str], name: str) -> "Command":
-    """Our `train.py` with what the search found in the regression's place."""
+    """Our `train.py` with the found classifier in place of the regression."""
     from azure.ai.ml import Input, Output, command
 
     child, algorithm = found

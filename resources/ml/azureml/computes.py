@@ -1,4 +1,4 @@
-"""What jobs and Kubernetes endpoints run on, as the settings choose it: made, or attached, where it is not there."""
+"""The compute of jobs and Kubernetes endpoints, as the settings choose it: created or attached if it does not exist."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ FAILED = "Failed"
 
 
 def compute_definition(settings: AzureMLSettings) -> "Compute | None":
-    """What jobs run on, as the settings describe it; none for serverless, and for a Kubernetes cluster that others attach."""
+    """The compute of jobs, as the settings describe it; none for serverless, and for a Kubernetes cluster that others attach."""
     from azure.ai.ml.entities import AmlCompute, ComputeInstance
 
     if settings.compute is ComputeKind.CLUSTER:
@@ -61,7 +61,7 @@ def ensure_kubernetes(workspace: Workspace, name: str) -> str:
 
 
 def _ensure(workspace: Workspace, name: str, definition: "Compute | None") -> str:
-    """Leaves a compute that is there as it is, unless making it failed: that is tried again."""
+    """Creates a compute, or tries again if creating it failed; an existing one is left as it is."""
     what, page = f"compute {name}", workspace.studio(f"compute/{name}/details")
     there = found_or_none(what, lambda: workspace.client.compute.get(name), page)
     if there is not None and provisioning_state(there) != FAILED:

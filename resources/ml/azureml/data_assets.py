@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 SNAPSHOTS = "globolatte-training-snapshot"
-KEPT_AT = "kept_at"
+STORED_AT = "kept_at"
 URI_FILE, URI_FOLDER, MLTABLE = "uri_file", "uri_folder", "mltable"
 
 
@@ -29,7 +29,7 @@ def ensure_data(
 ) -> "Data":
     """The version, uploaded if it is not there; a `str` is an address in the workspace's storage, where its files already are.
 
-    A version that is there is left as it is: its name says its content.
+    An existing version is left as it is: its name is the hash of its content.
     """
     from azure.ai.ml.entities import Data
 
@@ -49,17 +49,17 @@ def ensure_by_content(workspace: Workspace, name: str, path: Path, kind: str, ta
 
 
 def mark_latest(workspace: Workspace, asset: "Data") -> None:
-    """Makes a version the one kept last: one write of one tag."""
-    asset.tags = {**(asset.tags or {}), KEPT_AT: dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")}
+    """Marks a version as the latest, by one write of one tag."""
+    asset.tags = {**(asset.tags or {}), STORED_AT: dt.datetime.now(dt.UTC).isoformat(timespec="microseconds")}
     with faults_of(f"data asset {asset.name}:{asset.version}"):
         workspace.client.data.create_or_update(asset)
 
 
 def latest_data(workspace: Workspace, name: str) -> "Data | None":
-    """The version kept last, or none."""
+    """The latest version, or none."""
     versions = found_or_none(f"data asset {name}", lambda: list(workspace.client.data.list(name=name)))
-    kept = [version for version in versions or [] if KEPT_AT in (version.tags or {})]
-    return max(kept, key=lambda version: version.tags[KEPT_AT], default=None)
+    stored = [version for version in versions or [] if STORED_AT in (version.tags or {})]
+    return max(stored, key=lambda version: version.tags[STORED_AT], default=None)
 
 
 TARGET = "jdbc:snowflake://ACCOUNT.snowflakecomputing.com/?db=GLOBO_LATTE_DB&warehouse=GLOBO_LATTE_WH"
@@ -68,7 +68,7 @@ QUERY = "select * from features.feat_training_examples"
 
 
 def snowflake_connection(name: str) -> "WorkspaceConnection":
-    """The connection as a definition; who makes it fills in account, user and password, which stand in no file."""
+    """The connection as a definition. The person who creates it fills in account, user and password, which are in no file."""
     from azure.ai.ml.entities import UsernamePasswordConfiguration, WorkspaceConnection
 
     return WorkspaceConnection(

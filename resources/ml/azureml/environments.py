@@ -1,4 +1,4 @@
-"""What jobs and deployments run in: an image and a conda file, versioned by both; and the code that they bring along."""
+"""The environments of jobs and deployments: an image and a conda file, versioned by both; and the code that they contain."""
 
 import importlib.metadata
 import shutil
@@ -37,20 +37,20 @@ NOT_HERE = {
 
 
 def conda_file(packages: Sequence[str], name: str) -> dict[str, Any]:
-    """The versions of this very environment, so that a job computes what a subprocess here would."""
+    """The versions installed in this environment, so that a job computes the same as a subprocess here."""
     python = f"python={sys.version_info.major}.{sys.version_info.minor}"
     pins = [NOT_HERE.get(package) or f"{package}=={importlib.metadata.version(package)}" for package in packages]
     return {"name": name, "channels": ["conda-forge"], "dependencies": [python, "pip", {"pip": pins}]}
 
 
 def training_environment(workspace: Workspace) -> "Environment":
-    """What training jobs run in."""
+    """The environment of training jobs."""
     conda = conda_file((*TRAINING_PACKAGES, "azureml-mlflow"), "globolatte-training")
     return _environment(workspace.settings.image, conda)
 
 
 def serving_environment(workspace: Workspace, conda: dict[str, Any]) -> "Environment":
-    """What deployments run in: `conda` is what `serving_conda` gives."""
+    """The environment of deployments; `conda` is the result of `serving_conda`."""
     return _environment(workspace.settings.inference_image, conda)
 
 
@@ -66,7 +66,7 @@ def batch_conda() -> dict[str, Any]:
 
 
 def batch_environment(workspace: Workspace, conda: dict[str, Any]) -> "Environment":
-    """What batch deployments run in."""
+    """The environment of batch deployments."""
     return _environment(workspace.settings.image, conda)
 
 

@@ -1,4 +1,4 @@
-"""What Azure raises, in plain words: what happened, in which resource, where to look, what to do."""
+"""Azure's errors as clear messages: what happened, in which resource, where to look, what to do."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -35,7 +35,7 @@ REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("429", "TooManyRequests"), "wait a few minutes and run it again: it continues where it was"),
     (
         ("ResourceNotReady", "crashed", "ImageBuild"),
-        "read the deployment's or the image's log in the studio, mend the cause, then run it again",
+        "read the deployment's or the image's log in the studio, correct the cause, then run it again",
     ),
     (
         ("ResourceNotFound", "404", "NotFound"),
@@ -46,11 +46,11 @@ REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
         "check the network between here and Azure, then run it again",
     ),
 )
-GENERAL_REMEDY = "mend what the message names, then run it again: what was done stays done"
+GENERAL_REMEDY = "correct what the message names, then run it again: what was done stays done"
 
 
 class AzureMLError(RuntimeError):
-    """Something in Azure ML did not work; the message says what, in which resource, where to look, and the remedy."""
+    """Something in Azure ML failed; the message says what, in which resource, where to look, and the remedy."""
 
     def __init__(self, resource: str, what: str, remedy: str, studio: str | None = None) -> None:
         link = f" Studio: {studio}" if studio else ""
@@ -65,35 +65,36 @@ class AzureMLError(RuntimeError):
 
 
 def remedy_for(text: str) -> str:
-    """What to do about an error that says this."""
+    """The remedy for an error with this text."""
     return next((remedy for signs, remedy in REMEDIES if any(sign in text for sign in signs)), GENERAL_REMEDY)
 
 
 @contextmanager
 def faults_of(resource: str, studio: str | None = None) -> Iterator[None]:
-    """Turns what Azure's libraries raise into `AzureMLError` about a resource; no secret in it, nor in what it hangs on."""
+    """Turns the errors of Azure's libraries into `AzureMLError` about a resource, without secrets in it or in its causes."""
     from azure.ai.ml.exceptions import MlException
     from azure.core.exceptions import AzureError
 
     try:
         yield
     except (AzureError, MlException) as error:
-        text = said(error)
+        text = message_of(error)
         raise AzureMLError(resource, text, remedy_for(f"{type(error).__name__} {text}"), studio) from None
 
 
-def said(error: Exception) -> str:
-    """What an error says: status, code and message in one line without secrets."""
+def message_of(error: Exception) -> str:
+    """An error's status, code and message, in one line without secrets."""
     status = getattr(error, "status_code", None) or 0
     code, message = _code_and_message(error)
-    refused = str(status) if status >= 400 else ""  # an operation's failure comes in an answer that is well itself
+    # an operation's failure comes in a response whose own status is a success
+    refused = str(status) if status >= 400 else ""
     parts = [part for part in (refused, code) if part]
     line = " ".join(without_secrets(message).split()).rstrip(".")[:LONGEST]
     return f"{' '.join(parts)}: {line}" if parts else line
 
 
 def _code_and_message(error: Exception) -> tuple[str | None, str]:
-    """Azure's own code and message, out of whichever shape they come in."""
+    """Azure's own code and message, from any of the forms in which errors carry them."""
     inner: Any = getattr(error, "error", None)
     if getattr(inner, "message", None):
         return getattr(inner, "code", None), str(inner.message)
@@ -106,7 +107,7 @@ def _code_and_message(error: Exception) -> tuple[str | None, str]:
 
 
 def is_missing(error: Exception) -> bool:
-    """Whether an error says that the requested thing is not there."""
+    """Whether an error says that the requested resource does not exist."""
     from azure.ai.ml.exceptions import ErrorCategory, MlException
     from azure.core.exceptions import ResourceNotFoundError
 
@@ -117,7 +118,7 @@ def is_missing(error: Exception) -> bool:
 
 
 def found_or_none(resource: str, get: Callable[[], Found], studio: str | None = None) -> Found | None:
-    """What `get` gives, or none if the requested thing is not there. Raises `AzureMLError` for every other fault."""
+    """What `get` returns, or none if the requested resource does not exist. Raises `AzureMLError` for every other fault."""
     with faults_of(resource, studio):
         try:
             return get()

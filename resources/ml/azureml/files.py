@@ -1,4 +1,4 @@
-"""Files between this machine and the workspace's storage: what an address means, and getting what is there."""
+"""Transfers files between this machine and the workspace's storage, and resolves its addresses."""
 
 import re
 import shutil
@@ -63,7 +63,7 @@ def put_beside(workspace: Workspace, prefix: str, small: Mapping[str, bytes], ex
 
 
 def fetch_job_output(workspace: Workspace, job: str, output: str, folder: Path, path: str = "") -> None:
-    """What a job left as a named output, or below a path of it. Raises `AzureMLError` if it left none."""
+    """Downloads a job's named output, or a path of it. Raises `AzureMLError` if there is none."""
     scratch = folder.with_name(f"{folder.name}.download")
     shutil.rmtree(scratch, ignore_errors=True)
     page = workspace.job_page(job)
@@ -71,7 +71,7 @@ def fetch_job_output(workspace: Workspace, job: str, output: str, folder: Path, 
         workspace.client.jobs.download(job, download_path=scratch, output_name=output)
     found = scratch / "named-outputs" / output / path
     if not found.is_dir():
-        remedy = "read the job's log, mend the cause, then run it again"
+        remedy = "read the job's log, correct the cause, then run it again"
         raise AzureMLError(f"job {job}", f"left no output {output}", remedy, page)
     shutil.copytree(found, folder, dirs_exist_ok=True)
     shutil.rmtree(scratch)

@@ -1,11 +1,11 @@
-"""Jobs of the workspace: begun once, continued when a run is tried again, cancelled with the run, explained when they fail.
+"""Jobs of the workspace: started once, continued when a run is retried, cancelled with the run, explained if they fail.
 
-A job's name is made of what it computes, so that whoever requests the same again finds it. Only where it failed or was cancelled does
-another attempt begin, with a number behind the name.
+A job's name is derived from what it computes, so that a repeated request finds the same job. Only if it failed or was cancelled does
+another attempt begin, with a number after the name.
 
 Command jobs run under Dagster Pipes: context and messages travel as blobs of the default datastore, which the job sees as a mounted input
 and a mounted output (`globolatte_ml.azureml_job`), so that no key or signature is written into its definition. What dagster-azure's client
-lacks is added here: going on with a job that is there, and an interrupt that stays one.
+lacks is added here: continuing a job that exists, and passing an interrupt on.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from dagster_pipes import PipesContextData
 
-from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, remedy_for, said
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, message_of, remedy_for
 from resources.ml.azureml.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ Say = Callable[[str], object]
 
 @dataclass
 class Attempt:
-    """The job that a name leads to: one that is there, or the name to begin it under."""
+    """An existing job, or the name under which to start it."""
 
     name: str
     status: str | None = None
@@ -67,9 +67,9 @@ def status_of(workspace: Workspace, name: str) -> str | None:
 
 
 def run_job(workspace: Workspace, base: str, build: Callable[[str], Any], say: Say) -> str:
-    """Begins a job, or goes on with the one that is there, and waits until it is done; its name.
+    """Starts a job, or continues the existing one, and waits until it is done; returns its name.
 
-    `build` makes the job of a name. Raises `AzureMLError` if it fails. An interrupt cancels it and goes on.
+    `build` makes the job of a name. Raises `AzureMLError` if it fails. An interrupt cancels it and is passed on.
     """
     found = attempt(workspace, base)
     page = workspace.job_page(found.name)
@@ -85,7 +85,7 @@ def run_job(workspace: Workspace, base: str, build: Callable[[str], Any], say: S
 
 @contextlib.contextmanager
 def cancelled_if_interrupted(workspace: Workspace, name: str, say: Say) -> Iterator[None]:
-    """An interrupt within cancels the job and goes on."""
+    """An interrupt within the block cancels the job and is passed on."""
     try:
         yield
     except BaseException as error:
@@ -110,7 +110,7 @@ def wait_for(workspace: Workspace, name: str, say: Say) -> None:
 
 
 def cancel(workspace: Workspace, name: str, say: Say) -> None:
-    """Cancels a job that has not ended, and waits a while until it has: the run that wanted it was interrupted."""
+    """Cancels a job that has not ended, and waits a while until it has ended: its run was interrupted."""
     status = status_of(workspace, name)
     if status is None or status in TERMINAL:
         return
@@ -123,25 +123,25 @@ def cancel(workspace: Workspace, name: str, say: Say) -> None:
 
 
 def failure(workspace: Workspace, name: str, status: str) -> AzureMLError:
-    """What became of a job, with the service's own reason and the end of its log."""
+    """The outcome of a job, with the service's own reason and the end of its log."""
     reason, log = last_words(workspace, name)
     what = f"ended as {status}" + (f": {reason}" if reason else "")
     if log:
         what += f". The last lines of its log:\n{log}\n"
     remedy = "run it again: a new attempt begins"
     if status == "Failed":
-        remedy = remedy_for("quota") if "quota" in what.lower() else f"mend the cause, then {remedy}"
+        remedy = remedy_for("quota") if "quota" in what.lower() else f"correct the cause, then {remedy}"
     return AzureMLError(f"job {name}", what, remedy, workspace.job_page(name))
 
 
 def last_words(workspace: Workspace, name: str) -> tuple[str, str]:
-    """Why a job failed as the service says it, and the end of what it printed. The SDK prints the log and raises the reason."""
+    """Why a job failed according to the service, and the end of its output. The SDK prints the log and raises the reason."""
     printed, reason = io.StringIO(), ""
     with contextlib.redirect_stdout(printed):
         try:
             workspace.client.jobs.stream(name)
         except Exception as error:  # noqa: BLE001 - whatever keeps the reason from us, the job has failed, and that is reported
-            reason = _message(said(error))
+            reason = _message(message_of(error))
     lines = [line for line in printed.getvalue().splitlines() if line.strip()]
     start = next((i for i, line in enumerate(lines) if line.startswith("Streaming")), -1) + 1
     log = itertools.takewhile(lambda line: not line.startswith(("Execution Summary", "Error:")), lines[start:])
@@ -193,7 +193,7 @@ def run_under_pipes(
 ) -> None:
     """Runs a command job under Pipes, or waits for the one that is there (whose messages went to the run that began it).
 
-    Raises `AzureMLError` if it fails. An interrupt cancels it and stays an interrupt.
+    Raises `AzureMLError` if it fails. An interrupt cancels it and is passed on.
     """
     page, jobs = workspace.job_page(found.name), _Jobs(workspace)
     with cancelled_if_interrupted(workspace, found.name, context.log.info):

@@ -1,8 +1,8 @@
 """Models in the workspace's registry: versions, and which of them is challenger and champion.
 
-Azure ML has no aliases. Each version bears the time from which on it was challenger or champion as a tag, and the latest one is it: moving
-an alias is one write. From one workspace to another they go through a registry: dev shares a champion, prod adopts it as challenger and
-evaluates it by its own gates.
+Azure ML has no aliases. A tag of each version says since when it has been challenger or champion, and the version with the latest time
+has the alias: so moving an alias is one write. Models get from one workspace to another through a registry: dev shares a champion, prod
+adopts it as challenger and evaluates it by its own gates.
 """
 
 import datetime as dt
@@ -33,7 +33,7 @@ def tags_of(model: "Model") -> dict[str, str]:
 
 
 def since(alias: str) -> str:
-    """The tag that says from when on a version bears an alias."""
+    """The tag that says since when a version has an alias."""
     return f"{alias}_since"
 
 
@@ -49,7 +49,7 @@ def versions(workspace: Workspace) -> list["Model"]:
 
 
 def bearer(workspace: Workspace, alias: str) -> "Model | None":
-    """The version that bears an alias, or none."""
+    """The version that has an alias, or none."""
     tag = since(alias)
     bearing = [version for version in versions(workspace) if tag in tags_of(version)]
     return max(bearing, key=lambda version: tags_of(version)[tag], default=None)
@@ -106,12 +106,12 @@ def tag(workspace: Workspace, model: "Model", tags: Mapping[str, str]) -> None:
 
 
 def reasons_as_tags(reasons: Sequence[str]) -> dict[str, str]:
-    """A tag a sentence: Azure bounds the length of one."""
+    """One tag per sentence, since Azure limits the length of a tag."""
     return {f"{REASON}{number:02d}": json.dumps(reason)[:LONGEST_TAG] for number, reason in enumerate(reasons)}
 
 
 def reasons_of(model: "Model") -> tuple[str, ...]:
-    """The inverse."""
+    """The inverse of `reasons_as_tags`."""
     return tuple(_sentence(text) for name, text in sorted(tags_of(model).items()) if name.startswith(REASON))
 
 
@@ -123,7 +123,7 @@ def _sentence(text: str) -> str:
 
 
 def folder_name(version: str, content_hash: str) -> str:
-    """What a version's folder here is called."""
+    """The name of a version's local folder."""
     return f"{version}-{content_hash[:12]}"
 
 
@@ -168,7 +168,7 @@ def registry_definition(name: str, region: str) -> "Registry":
 
 
 def share(workspace: Workspace, version: ModelVersion) -> str:
-    """Shares a version with the registry under its content's name; that name. One that is there is left as it is."""
+    """Shares a version with the registry under its content's name, and returns that name. An existing one is left as it is."""
     shared = version.content_hash[:12]
     what = f"model {SHARED_NAME}:{shared} of registry {workspace.registry_name}"
     if found_or_none(what, lambda: workspace.registry.models.get(SHARED_NAME, version=shared)) is None:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Data, Model
 
 UNLOADED = "snapshots"
-"""Where in the default datastore the warehouse puts snapshots by itself; its stage leads there."""
+"""The folder of the default datastore into which the warehouse writes snapshots itself, through a stage."""
 
 
 class DistantSnapshot(Snapshot):
-    """A snapshot in the workspace. Jobs there read it where it is; its folder comes here when it is first asked for."""
+    """A snapshot in the workspace. Jobs read it there; its folder is downloaded when it is first requested."""
 
     def __init__(self, name: str, fetched: Callable[[], Path]) -> None:
         object.__setattr__(self, "name", name)
@@ -95,7 +95,7 @@ class AzureMLPlatform:
         return asset
 
     def has_snapshot(self, name: str) -> bool:
-        """Whether a snapshot is kept under this name."""
+        """Whether a snapshot is stored under this name."""
         return data_assets.find_data(self.workspace, data_assets.SNAPSHOTS, name) is not None
 
     def keep_unloaded_snapshot(self, name: str, small: Mapping[str, bytes], unloaded: Sequence[str]) -> Snapshot:
@@ -111,14 +111,14 @@ class AzureMLPlatform:
         return self.snapshot(name)
 
     def latest_snapshot(self) -> Snapshot:
-        """The snapshot kept last. Raises `FileNotFoundError` with the remedy if there is none."""
+        """The latest snapshot. Raises `FileNotFoundError` with the remedy if there is none."""
         asset = data_assets.latest_data(self.workspace, data_assets.SNAPSHOTS)
         if asset is None:
             raise FileNotFoundError(f"{self.describe()} holds no snapshot; materialize models/training_snapshot")
         return self.snapshot(str(asset.version))
 
     def snapshot(self, name: str) -> Snapshot:
-        """A kept snapshot, fetched when its folder is asked for. Raises `FileNotFoundError` with the remedy if there is none."""
+        """A stored snapshot, downloaded when its folder is requested. Raises `FileNotFoundError` with the remedy if there is none."""
         target = self._snapshots.folder / name
         if target.is_dir():
             return Snapshot(name, target)
@@ -132,7 +132,7 @@ class AzureMLPlatform:
         )
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
-        """Trains by the chosen method as a job of the workspace, going on with one that is there for the same inputs."""
+        """Trains by the chosen method as a job of the workspace; an existing job for the same inputs is continued."""
         try:
             return submit_training(context, self.workspace, self.method, snapshot, self.folder / "jobs")
         except AzureMLError as error:
@@ -155,15 +155,15 @@ class AzureMLPlatform:
         return version
 
     def model(self, alias: str) -> ModelVersion | None:
-        """The version that bears an alias (`champion`, `challenger`), or none."""
+        """The version that has an alias (`champion`, `challenger`), or none."""
         found = models.bearer(self.workspace, alias)
         return None if found is None else self._version(found)
 
     def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
         """Makes a version the champion with its reasons, in one write."""
         model = self.workspace.client.models.get(models.REGISTERED_NAME, version=version.version)
-        kept = models.tags_of(model).items()
-        model.tags = {name: text for name, text in kept if not name.startswith(models.REASON)}
+        tags = models.tags_of(model).items()
+        model.tags = {name: text for name, text in tags if not name.startswith(models.REASON)}
         models.tag(self.workspace, model, {**models.reasons_as_tags(reasons), models.since(CHAMPION): models.now()})
 
     def describe(self) -> str:

@@ -1,4 +1,4 @@
-"""Where something in the workspace comes from, as tags (git commit, Dagster run, snapshot) and as names taken from content."""
+"""The origin of what is in the workspace, as tags (git commit, Dagster run, snapshot) and as names made from content."""
 
 import hashlib
 import json
@@ -11,24 +11,24 @@ from typing import Any
 from resources.settings.settings import PROJECT_ROOT
 
 COMMIT_VARIABLE = "GLOBOLATTE_GIT_COMMIT"
-"""Where images, which have no git folder, get their commit when they are built."""
+"""The variable by which images, which have no git folder, get their commit when they are built."""
 
 
 def provenance_tags(run_id: str, snapshot: str, **more: str) -> dict[str, str]:
-    """The tags of what this code makes; those that say nothing are left out, since Azure refuses empty values."""
+    """The tags of what this code makes; empty ones are left out, since Azure refuses empty values."""
     tags = {"git_commit": git_commit(), "dagster_run_id": run_id, "snapshot": snapshot, **more}
     return {name: value for name, value in tags.items() if value}
 
 
 @lru_cache(maxsize=1)
 def git_commit() -> str:
-    """The commit of the running code, marked where files differ from it; `unknown` where nothing tells."""
+    """The commit of the running code, marked if files differ from it; `unknown` if it cannot be determined."""
     given = os.environ.get(COMMIT_VARIABLE, "").strip()
     if given:
         return given
-    asked = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=-changed"]  # the full hash, no tag
+    command = ["git", "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=-changed"]  # the full hash, no tag
     try:
-        done = subprocess.run(asked, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True, timeout=10)
+        done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True, timeout=10)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
     return done.stdout.strip()

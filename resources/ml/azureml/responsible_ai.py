@@ -1,8 +1,8 @@
 """Azure's Responsible AI components in the training pipeline: constructor, explanation, error analysis, counterfactual, causal, gather,
 scorecard.
 
-They are Microsoft's, kept in the registry `azureml`, and run in an environment of their own. What they read is written by a step of
-ours (`globolatte_ml.rai_inputs`). Our own responsible AI, which needs none of them, is the asset `models/responsible_ai`.
+Microsoft provides them in the registry `azureml`; they run in an environment of their own. A step of ours (`globolatte_ml.rai_inputs`)
+writes what they read. Our own responsible AI, which needs none of them, is the asset `models/responsible_ai`.
 """
 
 import json
@@ -36,7 +36,7 @@ SCORECARD_CONFIG = "globolatte-scorecard-config"
 CATEGORIES = ("business_unit", "weather", "daypart")
 TREATMENTS = ("weather", "is_holiday", "order_count")
 VARIED = ("weather", "daypart", "is_holiday", "order_count")
-"""What a counterfactual may change: who the customer is and what they drank stays."""
+"""The features that a counterfactual may change: not the customer's identity or past orders."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ResponsibleAI:
 
 
 def ensure(workspace: Workspace, parts: JobParts, method: PipelineMethod, snapshot: Snapshot) -> ResponsibleAI:
-    """Everything that the steps need, registered. Raises `AzureMLError` where Azure's components are not there."""
+    """Registers everything that the steps need. Raises `AzureMLError` if Azure's components are missing."""
     from globolatte_ml.rai_inputs import best_seller
 
     focus = method.focus or best_seller(read_snapshot(snapshot.folder))
@@ -67,7 +67,7 @@ def _components(workspace: Workspace) -> dict[str, Any]:
 
 
 def scorecard_config(focus: str) -> dict[str, Any]:
-    """What the scorecard says and holds the model to."""
+    """The scorecard's texts and target values."""
     return {
         "Model": {
             "ModelName": "GloboLatte preference model",

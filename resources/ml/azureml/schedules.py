@@ -1,6 +1,6 @@
 """Schedules and model monitors of the workspace, as definitions: for teams that want Azure ML itself to start them.
 
-GloboLatte retrains and watches drift by its own graph; these do the same inside Azure ML, where it stands without Dagster.
+GloboLatte retrains and monitors drift by its own graph; these definitions do the same inside Azure ML, without Dagster.
 """
 
 import tempfile
@@ -93,7 +93,7 @@ def monitor_schedule(settings: AzureMLSettings, deployment: str, emails: list[st
 
 
 def ensure_retraining(workspace: Workspace) -> str:
-    """Makes the schedule, or changes the one that is there, to train on the snapshot kept last, and enables it; its name.
+    """Creates or updates the schedule to train on the latest snapshot, and enables it; returns its name.
 
     Azure ML looks up which version is the latest when a schedule is made, not when it fires: `follow_latest` makes it again.
     """
@@ -117,14 +117,14 @@ def ensure_retraining(workspace: Workspace) -> str:
 
 
 def follow_latest(workspace: Workspace, version: str) -> None:
-    """Has the schedule train on a snapshot that was just kept, if there is one and it is enabled."""
+    """Makes the schedule train on a snapshot that was just stored, if there is a schedule and it is enabled."""
     found = find(workspace, RETRAINING)
     if found is not None and found.is_enabled and (found.create_job.tags or {}).get(SNAPSHOT_TAG) != version:
         ensure_retraining(workspace)
 
 
 def ensure_monitor(workspace: Workspace, deployment: str, emails: list[str]) -> str:
-    """Makes the monitor, or changes the one that is there, and enables it; its name."""
+    """Creates or updates the monitor, and enables it; returns its name."""
     with faults_of(f"monitor {MONITOR}", workspace.studio("monitoring")):
         monitor = monitor_schedule(workspace.settings, deployment, emails)
         return str(workspace.client.schedules.begin_create_or_update(monitor).result().name)
@@ -138,7 +138,7 @@ def find(workspace: Workspace, name: str) -> Any:
 
 
 def disable(workspace: Workspace, name: str) -> None:
-    """Has a schedule or monitor start nothing any more; it stays, to be enabled again. Raises `AzureMLError` if there is none."""
+    """Disables a schedule or monitor, so that it can be enabled again. Raises `AzureMLError` if there is none."""
     if find(workspace, name) is None:
         raise AzureMLError(
             f"schedule {name}", "is not there", "there is nothing to switch off", workspace.studio("schedules")

@@ -1,4 +1,4 @@
-"""Training by each method on Azure ML: the parts are made sure of, the job is begun or gone on with, its output is fetched."""
+"""Training by each method on Azure ML: registers what the job needs, starts or continues the job, downloads its output."""
 
 import json
 import tempfile
@@ -33,7 +33,7 @@ def submit_training(
     snapshot: Snapshot,
     jobs_folder: Path,
 ) -> TrainedModel:
-    """Trains on a kept snapshot. Raises `AzureMLError` if a job fails."""
+    """Trains on a stored snapshot. Raises `AzureMLError` if a job fails."""
     tags = provenance_tags(context.run.run_id, snapshot.name)
     with tempfile.TemporaryDirectory(prefix="globolatte-code-") as scratch:
         parts = JobParts(
@@ -64,11 +64,11 @@ def submit_training(
 
 
 def _run(
-    context: dg.AssetExecutionContext, workspace: Workspace, method: TrainingMethod, parts: JobParts, kept: Snapshot
+    context: dg.AssetExecutionContext, workspace: Workspace, method: TrainingMethod, parts: JobParts, snapshot: Snapshot
 ) -> str:
     if isinstance(method, AutoMLMethod):
-        return automl.run(workspace, method, parts, kept, context.log.info)
-    base = training_jobs.named(method, parts, kept.name)
+        return automl.run(workspace, method, parts, snapshot, context.log.info)
+    base = training_jobs.named(method, parts, snapshot.name)
     if isinstance(method, CommandMethod):
         found = attempt(workspace, base)
         page = workspace.job_page(found.name)
@@ -82,7 +82,7 @@ def _run(
     build = partial(training_jobs.pipeline_job, parts, steps)
     if method.responsible_ai:
         ours = ensure_components(workspace, {"inputs": responsible_ai.inputs_component(parts)}, parts)["inputs"]
-        rai = responsible_ai.ensure(workspace, parts, method, kept)
+        rai = responsible_ai.ensure(workspace, parts, method, snapshot)
         build = partial(build, more=partial(responsible_ai.add_steps, rai, ours))
     return run_job(workspace, base, build, context.log.info)
 
@@ -101,7 +101,7 @@ def ensure_components(workspace: Workspace, components: Mapping[str, Any], parts
 
 
 def best_trial(workspace: Workspace, sweep: str) -> str:
-    """The job of a sweep's best trial. Raises `AzureMLError` if no trial told its loss."""
+    """The job of a sweep's best trial. Raises `AzureMLError` if no trial reported its loss."""
     page = workspace.job_page(sweep)
     with faults_of(f"job {sweep}", page):
         properties = workspace.client.jobs.get(sweep).properties or {}
@@ -109,7 +109,7 @@ def best_trial(workspace: Workspace, sweep: str) -> str:
     if not found:
         raise AzureMLError(
             f"job {sweep}",
-            "has no best trial: none told its validation loss; the snapshot may have too few orders",
+            "has no best trial: none reported its validation loss; the snapshot may have too few orders",
             "use GLOBOLATTE_TRAINING=command until more are loaded",
             page,
         )

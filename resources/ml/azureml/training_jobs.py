@@ -34,7 +34,7 @@ TRIAL_OPTIONS = {"penalty": "--penalties", "half_life": "--half-lives"}
 
 @dataclass(frozen=True)
 class JobParts:
-    """What every training job of a snapshot is made of. `compute` is none for serverless."""
+    """The common parts of every training job of a snapshot. `compute` is none for serverless."""
 
     settings: AzureMLSettings
     code: Path
@@ -44,7 +44,7 @@ class JobParts:
     tags: Mapping[str, str]
 
     def common(self) -> dict[str, Any]:
-        """What every command has."""
+        """The arguments common to all commands."""
         return {
             "code": str(self.code),
             "environment": self.environment,
@@ -61,7 +61,7 @@ class JobParts:
 
     @property
     def component(self) -> dict[str, Any]:
-        """What every command has that is a step of a pipeline: the pipeline says where it runs."""
+        """The arguments common to all steps of a pipeline; the pipeline determines the compute."""
         return {name: value for name, value in self.common().items() if name != "compute"}
 
 
@@ -167,13 +167,13 @@ def components(parts: JobParts, seed: int = 0) -> dict[str, Any]:
 
 
 MoreSteps = Callable[[Any, Any], Mapping[str, Any]]
-"""Adds steps after training, given the snapshot and what was trained; the outputs that they add to the pipeline's."""
+"""Adds steps after training, given the snapshot and the trained model; returns the outputs that they add to the pipeline's."""
 
 
 def pipeline_job(
     parts: JobParts, steps: Mapping[str, Any], name: str, more: MoreSteps = lambda _snapshot, _trained: {}
 ) -> "PipelineJob":
-    """The steps in order: prepare, train, evaluate. The model is registered by whoever waits for it, as with every method."""
+    """The steps in order: prepare, train, evaluate. As with every method, the caller registers the model."""
     from azure.ai.ml import dsl
 
     @dsl.pipeline
@@ -190,7 +190,7 @@ def pipeline_job(
 
 
 def named(method: TrainingMethod, parts: JobParts, snapshot: str, **more: object) -> str:
-    """What a job computes, as its name: the same again is the same job. `more`: what else it is made of."""
+    """A job's name, a hash of what it computes, so that the same computation is the same job. `more`: further inputs of it."""
     what = {
         "method": asdict(method),
         "code": hash_of_files(parts.code),

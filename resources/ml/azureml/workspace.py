@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_DATASTORE = "workspaceblobstore"
 STUDIO = "https://ml.azure.com"
 NOISY = ("azure.ai.ml", "azure.core.pipeline.policies.http_logging_policy", "azure.identity", "msrest")
-"""They warn of classes that are experimental and print progress; neither is news to who runs this."""
+"""Loggers that warn of experimental classes and print progress, which is of no use to the person who runs this."""
 
 
 @dataclass
@@ -97,12 +97,12 @@ class Workspace:
             store = self.client.datastores.get(DEFAULT_DATASTORE, include_secrets=True)
         if not isinstance(store, AzureBlobDatastore):
             raise AzureMLError(f"datastore {DEFAULT_DATASTORE}", "is no blob container", "use the one that Azure made")
-        kept = store.credentials
+        credentials = store.credentials
         credential: Any = self.credential
-        if isinstance(kept, AccountKeyConfiguration):
-            credential = kept.account_key
-        elif isinstance(kept, SasTokenConfiguration):
-            credential = kept.sas_token
+        if isinstance(credentials, AccountKeyConfiguration):
+            credential = credentials.account_key
+        elif isinstance(credentials, SasTokenConfiguration):
+            credential = credentials.sas_token
         url = f"{store.protocol}://{store.account_name}.blob.{store.endpoint}"
         with BlobServiceClient(url, credential=credential) as service:
             yield service, str(store.container_name)

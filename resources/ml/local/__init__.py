@@ -1,1 +1,1 @@
-"""Training, tracking and the model registry on one machine: `platform.py` is what the rest of the project sees."""
+"""Training, tracking and the model registry on one machine. `platform.py` is the interface for the rest of the project."""

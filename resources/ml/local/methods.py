@@ -1,4 +1,4 @@
-"""Training on one machine by each of the methods, in processes of their own: what training computes is `globolatte_ml`.
+"""Training on one machine by each of the methods, in processes of their own. The computation itself is in `globolatte_ml`.
 
 Each method leaves a folder that holds `model/`, `metrics.json` and `parameters.json`.
 """
@@ -35,7 +35,7 @@ OPTIONS = {"penalty": "--penalties", "half_life": "--half-lives"}
 """The dimensions of a search space as `train.py` calls them."""
 STOP_SECONDS = 10.0
 TAIL = 1e-6
-"""So much of a normal's probability is cut off at either end."""
+"""The probability that is cut off at either end of a normal distribution."""
 
 
 def train_by_method(context: dg.AssetExecutionContext, method: TrainingMethod, snapshot: Path, out: Path) -> Path:
@@ -55,9 +55,9 @@ def _environment() -> dict[str, str]:
 
 
 def run_module(context: dg.AssetExecutionContext, module: str, *arguments: str | Path) -> None:
-    """Runs a module and puts what it says into the run's log; ends it if the run is interrupted.
+    """Runs a module and writes its output into the run's log; ends it if the run is interrupted.
 
-    Raises `dagster.Failure` with its last words if it fails.
+    Raises `dagster.Failure` with the end of its output if it fails.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     process = subprocess.Popen(
@@ -109,7 +109,7 @@ def study_of(method: SweepMethod) -> optuna.Study:
 
 
 def point_of(trial: optuna.Trial, space: Mapping[str, Distribution]) -> dict[str, float]:
-    """The point of the search space that a trial is at."""
+    """A trial's point in the search space."""
     return {name: _suggested(trial, name, one) for name, one in space.items()}
 
 
@@ -125,7 +125,7 @@ def _suggested(trial: optuna.Trial, name: str, one: Distribution) -> float:
 
 
 def sweep(context: dg.AssetExecutionContext, method: SweepMethod, snapshot: Path, out: Path) -> Path:
-    """One process a trial, one after the other: a sampler that learns from results stays reproducible only so."""
+    """One process per trial, one after the other: only so is a sampler that learns from results reproducible."""
     study = study_of(method)
 
     def loss(trial: optuna.Trial) -> float:

@@ -44,7 +44,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
         return ContentStore(folder, folder / "latest")
 
     def _client(self) -> "MlflowClient":
-        """A client of the registry, which is made when first asked for."""
+        """A client of the registry, which is created on first use."""
         from mlflow import MlflowClient
 
         self._root.mkdir(parents=True, exist_ok=True)
@@ -56,27 +56,27 @@ class LocalMLPlatform(dg.ConfigurableResource):
         return self._snapshots.staging(name)
 
     def keep_snapshot(self, staging: Path, name: str) -> Snapshot:
-        """Takes over a finished snapshot folder under its content's name and makes it the latest."""
+        """Stores a finished snapshot folder under its content's name and makes it the latest."""
         folder = self._snapshots.add(staging, name)
         self._snapshots.point_to(name)
         return Snapshot(name, folder)
 
     def latest_snapshot(self) -> Snapshot:
-        """The snapshot kept last. Raises `FileNotFoundError` with the remedy if there is none."""
+        """The latest snapshot. Raises `FileNotFoundError` with the remedy if there is none."""
         folder = self._snapshots.current()
         if folder is None:
             raise FileNotFoundError(f"{self._snapshots.folder} holds no snapshot; materialize models/training_snapshot")
         return self.snapshot(folder.name)
 
     def snapshot(self, name: str) -> Snapshot:
-        """A kept snapshot. Raises `FileNotFoundError` with the remedy if there is none of that name."""
+        """A stored snapshot. Raises `FileNotFoundError` with the remedy if there is none of that name."""
         folder = self._snapshots.folder / name
         if not folder.is_dir():
             raise FileNotFoundError(f"snapshot {name} is not in {folder.parent}; materialize models/training_snapshot")
         return Snapshot(name, folder)
 
     def train(self, context: dg.AssetExecutionContext, snapshot: Snapshot) -> TrainedModel:
-        """Trains by the chosen method in processes of their own; one folder a run holds what they leave behind."""
+        """Trains by the chosen method in processes of their own; each run has one folder for their outputs."""
         from resources.ml.local.methods import train_by_method
 
         out = self._root / "jobs" / context.run.run_id
@@ -130,7 +130,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
         return min(same, key=lambda version: int(version.version), default=None)
 
     def model(self, alias: str) -> ModelVersion | None:
-        """The version that bears an alias (`champion`, `challenger`), or none."""
+        """The version that has an alias (`champion`, `challenger`), or none."""
         if not self._registry.exists():
             return None
         from mlflow.exceptions import MlflowException
@@ -143,7 +143,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
             raise
 
     def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
-        """Makes a version the champion, and keeps why."""
+        """Makes a version the champion, and stores the reasons."""
         self._client().set_model_version_tag(MODEL_NAME, version.version, REASONS_TAG, json.dumps(list(reasons)))
         self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version.version)
 
@@ -164,5 +164,5 @@ def _model_version(registered: "RegisteredVersion") -> ModelVersion:
 
 
 def _is_whole(registered: "RegisteredVersion") -> bool:
-    """Whether the kept files still are the model that was registered."""
+    """Whether the stored files still are the model that was registered."""
     return holds_model(Path(registered.source), registered.tags["content_hash"])

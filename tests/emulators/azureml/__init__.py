@@ -4,7 +4,7 @@
         client = MLClient(**standin.ml_client_arguments())   # or standin.ml_client()
         standin.faults.throttle("/jobs/")                      # what is to go wrong
         ...
-        standin.journal.assert_clean()                         # nothing unmodelled was asked for, no contract broken
+        standin.journal.assert_clean()                         # nothing unmodelled was requested, no contract broken
 
 Clients keep Azure's public addresses: the environment (`standin.environment`, which `reachable()` sets in this process and
 which child processes are to be given) leads them here through an HTTPS proxy and makes them trust a certificate made at

@@ -1,4 +1,4 @@
-"""The ASGI app: finds the route of a request, lets faults have their way, asks who is there, and checks both bodies."""
+"""The ASGI app: finds the route of a request, applies faults, authenticates the caller, and checks both bodies."""
 
 import json
 import traceback

@@ -93,7 +93,7 @@ class Recorded:
 
 
 class Journal:
-    """What was asked for. `unmodelled` and `violations` are failures of the test that caused them."""
+    """The calls that were made. `unmodelled` and `violations` are failures of the test that caused them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -121,10 +121,10 @@ class Journal:
         return len(self.calls)
 
     def since(self, mark: int) -> list[Recorded]:
-        """What was asked for after a mark."""
+        """The calls after a mark."""
         return self.calls[mark:]
 
     def assert_clean(self) -> None:
-        """Raises `AssertionError` if anything was asked for that the stand-in does not model, or that broke a contract."""
+        """Raises `AssertionError` if anything was requested that the stand-in does not model, or that broke a contract."""
         assert not self.unmodelled, "not modelled by the stand-in: " + "; ".join(self.unmodelled)
         assert not self.violations, "not what Azure's models say: " + "; ".join(self.violations)

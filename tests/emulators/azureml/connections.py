@@ -1,4 +1,4 @@
-"""Connections of a workspace to other systems, such as Snowflake. Their secrets are kept apart, and told only when asked for."""
+"""Connections of a workspace to other systems, such as Snowflake. Their secrets are stored separately, and returned only on request."""
 
 import copy
 from typing import Any

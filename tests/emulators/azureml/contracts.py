@@ -43,10 +43,10 @@ class Field:
 
     kind: Any
     required: bool
-    told: bool
+    returned: bool
     """Whether answers carry it; secrets are only ever sent to the service."""
     taken: bool
-    """Whether requests carry it; states are only ever told by the service."""
+    """Whether requests carry it; states are only in the service's answers."""
 
 
 @functools.cache
@@ -64,7 +64,7 @@ def fields_of(name: str) -> dict[str, Field]:
 
 def request_faults(name: str, value: Any) -> list[str]:
     """What of a request's body (as `as_the_service_reads` gives it) does not fit a model, one sentence each."""
-    return list(_Side(asked=True).check(value, model(name), name))
+    return list(_Side(is_request=True).check(value, model(name), name))
 
 
 def as_the_service_reads(name: str, value: Any) -> Any:
@@ -92,7 +92,7 @@ def _read(value: Any, kind: Any) -> Any:
 
 def answer_faults(name: str, value: Any) -> list[str]:
     """The same for an answer."""
-    return list(_Side(asked=False).check(value, model(name), name))
+    return list(_Side(is_request=False).check(value, model(name), name))
 
 
 def page_faults(name: str, value: Any) -> list[str]:
@@ -100,7 +100,7 @@ def page_faults(name: str, value: Any) -> list[str]:
     if not isinstance(value, dict) or not isinstance(value.get("value"), list):
         return [f"{name}: a page has a list under 'value'"]
     unknown = [f"{name}: a page has no {key!r}" for key in value if key not in ("value", "nextLink")]
-    check = _Side(asked=False).check
+    check = _Side(is_request=False).check
     return unknown + [
         fault for number, item in enumerate(value["value"]) for fault in check(item, model(name), f"{name}[{number}]")
     ]
@@ -108,9 +108,9 @@ def page_faults(name: str, value: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class _Side:
-    """The check of a request (`asked`) or of an answer."""
+    """The check of a request (`is_request`) or of an answer."""
 
-    asked: bool
+    is_request: bool
 
     def check(self, value: Any, kind: Any, where: str) -> Iterator[str]:
         origin = typing.get_origin(kind)
@@ -152,12 +152,12 @@ class _Side:
         for name, inner in value.items():
             if name not in fields:
                 yield f"{where}.{name} is unknown to {actual.__name__}"
-            elif not self.asked and not fields[name].told:
+            elif not self.is_request and not fields[name].returned:
                 yield f"{where}.{name} is never told by the service"
             else:
                 yield from self.check(inner, fields[name].kind, f"{where}.{name}")
         for name, field in fields.items():
-            expected = field.taken if self.asked else field.told
+            expected = field.taken if self.is_request else field.returned
             if field.required and expected and name not in value:
                 yield f"{where}.{name} is missing; {actual.__name__} requires it"
 
@@ -207,7 +207,7 @@ def _fields(kind: Any) -> dict[str, Field]:
     package = importlib.import_module(kind.__module__.rpartition(".")[0])
     hints = typing.get_type_hints(kind, vars(importlib.import_module(kind.__module__)) | {"_models": package})
     preview = PREVIEW_FIELDS.get(kind.__name__, {})
-    return {name: Field(hint | None, required=False, told=True, taken=True) for name, hint in preview.items()} | {
+    return {name: Field(hint | None, required=False, returned=True, taken=True) for name, hint in preview.items()} | {
         field._rest_name: _field(hints[name], field._visibility or ["read", "create"])
         for name, field in kind._attr_to_rest_field.items()
     }
@@ -215,4 +215,4 @@ def _fields(kind: Any) -> dict[str, Field]:
 
 def _field(hint: Any, visibility: list[str]) -> Field:
     optional = hint is Any or type(None) in typing.get_args(hint)
-    return Field(hint, not optional, told="read" in visibility, taken=bool({"create", "update"} & set(visibility)))
+    return Field(hint, not optional, returned="read" in visibility, taken=bool({"create", "update"} & set(visibility)))

@@ -1,4 +1,4 @@
-"""What is to go wrong, on demand. A fault is asked for before the call that is to meet it, and used up by it."""
+"""Faults on demand. A test requests a fault before the call that it should hit, and that call uses it up."""
 
 import re
 import threading
@@ -42,7 +42,7 @@ class Faults:
             self._answered: list[_Answered] = []
             self._named: list[_Named] = []
         self.operation_polls = 1
-        """How often a long-running operation answers that it goes on before it tells its end."""
+        """How often a long-running operation answers that it goes on before it reports its end."""
         self.page_size = 30
         """How many items a page of a list holds."""
         self.token_seconds = 3600

@@ -37,6 +37,6 @@ def _wanted(query: Mapping[str, str], properties: dict[str, Any]) -> bool:
     return all(_tagged(properties.get("tags") or {}, tag) for tag in tags)
 
 
-def _tagged(tags: dict[str, str], asked: str) -> bool:
-    name, equals, value = asked.partition("=")
+def _tagged(tags: dict[str, str], wanted: str) -> bool:
+    name, equals, value = wanted.partition("=")
     return name in tags and (not equals or tags[name] == value)

@@ -17,7 +17,7 @@ BLOB = f"{ACCOUNT}.blob.core.windows.net"
 INFERENCE = f"{REGION}.inference.ml.azure.com"
 WORKSPACE_API = f"{REGION}.api.azureml.ms"
 REGISTRY_API = "eastus.api.azureml.ms"
-"""Where the SDK asks for the home of a registry."""
+"""Where the SDK looks up the home of a registry."""
 
 CERTIFIED = (MANAGEMENT, LOGIN, BLOB, "*.api.azureml.ms", f"*.{INFERENCE}", "localhost")
 """The names that the certificate is made out to."""
@@ -31,7 +31,7 @@ def plays(host: str) -> bool:
 
 
 class Proxy:
-    """An HTTPS proxy that knows two destinations. `refused` is told of every other host."""
+    """An HTTPS proxy that knows two destinations. `refused` is called with every other host."""
 
     def __init__(self, standin_port: int, blob_port: int, refused: Callable[[str], None]) -> None:
         self.standin_port, self.blob_port, self.refused = standin_port, blob_port, refused
@@ -51,9 +51,9 @@ class Proxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-            asked = _REQUEST.match(head)
-            host = asked[1].decode().lower() if asked else head[:80].decode(errors="replace")
-            port = self._port_of(host) if asked else None
+            matched = _REQUEST.match(head)
+            host = matched[1].decode().lower() if matched else head[:80].decode(errors="replace")
+            port = self._port_of(host) if matched else None
             if port is None:
                 self.refused(host)
                 writer.write(b"HTTP/1.1 502 Not played by the stand-in\r\nContent-Length: 0\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Long-running operations: work in a thread, told of by a status that the client polls."""
+"""Long-running operations: work in a thread, with a status that the client polls."""
 
 import threading
 import uuid
@@ -14,8 +14,8 @@ from tests.emulators.azureml.routes import route
 SUBSCRIPTION = GROUP.partition("/resourceGroups")[0]
 QUICK_MILLISECONDS = 20
 WORKING_MILLISECONDS = 200
-TELLING_SECONDS = 2.0
-"""How long a resource waits with its failure for the client to hear of it from the operation, which tells the reason."""
+REPORTING_SECONDS = 2.0
+"""How long a resource waits with its failure until the client has read it from the operation, which states the reason."""
 
 Work = Callable[[], None]
 
@@ -38,7 +38,7 @@ class Operation:
     status: str = "InProgress"
     error: dict[str, Any] | None = None
     finished: threading.Event = field(default_factory=threading.Event)
-    told: threading.Event = field(default_factory=threading.Event)
+    reported: threading.Event = field(default_factory=threading.Event)
 
 
 class Operations:
@@ -82,7 +82,7 @@ def _carry_out(operation: Operation, done: Work, work: Work | None, failed: Call
         operation.error = error_body(error.code, error.message)
         operation.status = "Failed"
         operation.finished.set()
-        operation.told.wait(TELLING_SECONDS)
+        operation.reported.wait(REPORTING_SECONDS)
         if failed is not None:
             failed(error.message)
     finally:
@@ -115,7 +115,7 @@ def operation_status(call: Call) -> Answer:
     if operation.polls >= 0 or not operation.finished.is_set():
         pause = {"x-ms-retry-after-ms": str(operation.retry_milliseconds)}
         return Answer(200, {"id": call.path, "name": operation.name, "status": "InProgress"}, pause)
-    operation.told.set()
+    operation.reported.set()
     body: dict[str, Any] = {"id": call.path, "name": operation.name, "status": operation.status}
     if operation.error is not None:
         body["error"] = operation.error

@@ -114,12 +114,12 @@ def begin_download(call: Call) -> Answer:
 @route("POST", f"{SERVICE}/import")
 def share(call: Call) -> Answer:
     """Copies a workspace's asset into the registry, files included."""
-    asked = call.body.get("properties", call.body)
-    match = WORKSPACE_ASSET.fullmatch(str(asked.get("sourceAssetId")))
+    requested = call.body.get("properties", call.body)
+    match = WORKSPACE_ASSET.fullmatch(str(requested.get("sourceAssetId")))
     source = _in_workspace(call, match) if match else None
     if source is None or match is None:
-        raise Refused(404, "UserError", f"asset to share not found: {asked}")
-    name, version = asked["destinationName"], asked["destinationVersion"]
+        raise Refused(404, "UserError", f"asset to share not found: {requested}")
+    name, version = requested["destinationName"], requested["destinationVersion"]
     kind = next(kind for kind in KINDS if kind.name == match["kind"])
     properties = seen(source)["properties"]
 

@@ -122,7 +122,7 @@ def add_registry(world: World) -> None:
     world.store.put(made(SCOPE, "registries", own, location=REGION, tags={}))
     kind = next(kind for kind in KINDS if kind.name == "components")
     for name, (inputs, outputs) in COMPONENTS.items():
-        said = "; ".join(f"echo '{SAID}' | tee ${{{{outputs.{output}}}}}/{NOTHING}" for output in outputs)
+        commands = "; ".join(f"echo '{SAID}' | tee ${{{{outputs.{output}}}}}/{NOTHING}" for output in outputs)
         spec = {
             "$schema": "https://azuremlschemas.azureedge.net/latest/commandComponent.schema.json",
             "name": name,
@@ -133,6 +133,6 @@ def add_registry(world: World) -> None:
             "inputs": inputs,
             "outputs": {output: {"type": "uri_folder"} for output in outputs},
             "environment": "azureml://registries/azureml/environments/responsibleai-tabular/versions/28",
-            "command": said,
+            "command": commands,
         }
         keep_version(world, kind, SCOPE, name, VERSION, {"componentSpec": spec})

@@ -19,7 +19,7 @@ def _of(call: Call) -> str:
 
 @route("GET", SCHEDULES, lists="Schedule")
 def list_schedules(call: Call) -> Answer:
-    """The schedules of a workspace: those that are enabled, unless others are asked for."""
+    """The schedules of a workspace: those that are enabled, unless others are requested."""
     view = call.query.get("listViewType", "EnabledOnly")
     wanted = {"EnabledOnly": (True,), "DisabledOnly": (False,), "All": (True, False)}[view]
     found = call.world.store.children(f"{call.workspace_id}/schedules")

@@ -29,7 +29,7 @@ GROUP, WORKSPACE = "globolatte", "globolatte"
 
 
 class StandIn:
-    """A running stand-in. What it is asked for, what is to go wrong, and what a client needs to reach it."""
+    """A running stand-in: the calls to it, the faults to apply, and what a client needs to reach it."""
 
     def __init__(self, world: World, certificates: Certificates) -> None:
         self.world, self.certificates = world, certificates
@@ -43,7 +43,7 @@ class StandIn:
 
     @property
     def journal(self) -> Journal:
-        """What was asked for, and what of it the stand-in could not answer."""
+        """The calls, and those of them that the stand-in could not answer."""
         return self.world.journal
 
     @property

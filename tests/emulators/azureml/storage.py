@@ -32,7 +32,7 @@ class Place:
 
 
 class Storage:
-    """The account; everything it is asked for, it does at once."""
+    """The account; every request is done at once."""
 
     def __init__(self, port: int, key: str, certificates: Certificates) -> None:
         self.key = key

@@ -16,7 +16,7 @@ def now() -> str:
 
 
 class Store:
-    """Resources by id. `lock` is held by whoever reads and writes as one step."""
+    """Resources by id. Hold `lock` to read and write as one step."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()

@@ -106,7 +106,7 @@ def get_datastore(call: Call) -> Answer:
 
 @route("PUT", f"{WORKSPACE}/datastores/{{name}}", takes="Datastore", gives="Datastore")
 def put_datastore(call: Call) -> Answer:
-    """Makes or changes a datastore. Its secrets are kept apart, and never told with it."""
+    """Makes or changes a datastore. Its secrets are stored separately, and never returned with it."""
     store, found = call.world.store, f"{call.workspace_id}/datastores/{call.names['name']}"
     before = store.get(found)
     properties = {**call.body["properties"], "isDefault": False}
@@ -128,7 +128,7 @@ def delete_datastore(call: Call) -> Answer:
 
 @route("POST", f"{WORKSPACE}/datastores/{{name}}/listSecrets", gives="DatastoreSecrets")
 def datastore_secrets(call: Call) -> Answer:
-    """The secrets of a datastore: of the workspace's own account a signature that runs out, if one is asked for."""
+    """The secrets of a datastore: of the workspace's own account a signature that expires, if one is requested."""
     datastore = call.world.store.need(f"{call.workspace_id}/datastores/{call.names['name']}")
     own = call.world.secrets.get(datastore["id"].lower())
     if own is not None:

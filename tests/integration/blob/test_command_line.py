@@ -11,12 +11,12 @@ from tests.homes import Home, NewHome
 
 
 def findings(home: Home, **settings: str) -> dict[str, dict[str, object]]:
-    said = home.command("doctor", "--json", **settings).stdout
-    assert os.environ[KEY_VARIABLE] not in said
-    return {finding["name"]: finding for finding in json.loads(said)["findings"]}
+    output = home.command("doctor", "--json", **settings).stdout
+    assert os.environ[KEY_VARIABLE] not in output
+    return {finding["name"]: finding for finding in json.loads(output)["findings"]}
 
 
-def test_the_doctor_knows_container_and_queue_and_tells_no_secret(azurite: Azurite, new_home: NewHome) -> None:
+def test_the_doctor_knows_container_and_queue_and_shows_no_secret(azurite: Azurite, new_home: NewHome) -> None:
     bay = Bay.new(azurite)
     events = Events.new(azurite, bay.container.container_name)
     for name, content in (

@@ -85,8 +85,8 @@ class Place:
     settings: Settings
     expected: dict[str, int] = field(default_factory=dict)
 
-    def deliver(self, day: int, *, told: bool) -> None:
-        """Two units' files of a day, each with three lines; `told` says whether an event tells of them."""
+    def deliver(self, day: int, *, with_event: bool) -> None:
+        """Two units' files of a day, each with three lines; `with_event`: whether an event reports them."""
         date = dt.date(2022, 3, 1) + dt.timedelta(days=day)
         for folder, unit in (("usa", "BU_US"), ("canada", "BU_CA")):
             path = sales_path(f"{day}'; --☕.csv", folder, date)
@@ -94,7 +94,7 @@ class Place:
             lines = (line(n, business_unit=unit, transaction_date=str(date)) for n in numbers)
             file = self.bay.put(path, csv(*lines))
             self.expected[path] = 3
-            if told:
+            if with_event:
                 self.events.tell(file, cloud=day % 2 == 0)
                 self.events.tell(file)  # at least once, says Event Grid
 
@@ -225,7 +225,7 @@ def test_whatever_is_killed_between_an_event_and_its_rows_nothing_is_lost_or_dou
     for day, point in enumerate(points):
         if point.startswith("poison"):
             place.events.say("this is no event")
-        place.deliver(day, told=not point.startswith("reconciliation"))
+        place.deliver(day, with_event=not point.startswith("reconciliation"))
         if place.killed_at(point):
             reached.append(point)
         place.free_what_the_dead_hold()

@@ -97,8 +97,8 @@ def test_two_runs_at_once_on_the_same_blobs_load_each_once(
         )
         for mine, other in (names, reversed(names))
     ]
-    said = sorted(run.communicate(timeout=120)[0].strip() for run in runs)
-    assert said == ["0 0", "2 1500"]
+    outputs = sorted(run.communicate(timeout=120)[0].strip() for run in runs)
+    assert outputs == ["0 0", "2 1500"]
     assert [run.returncode for run in runs] == [0, 0]
     assert len(sales(closed_warehouse)) == 1500
     assert len(quarantine(closed_warehouse)) == 500

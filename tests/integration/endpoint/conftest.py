@@ -47,7 +47,7 @@ def endpoint(tmp_path_factory, models):
 def caller(endpoint, models):
     """A caller, with version 1 alone behind the endpoint."""
     endpoint.deploy(only("blue", models["1"]))
-    endpoint.wait_settled()
+    endpoint.wait_until_converged()
     made = Caller(endpoint)
     yield made
     made.close()

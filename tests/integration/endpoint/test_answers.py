@@ -26,7 +26,7 @@ def test_one_question_and_many_are_answered(caller):
     assert many.document["recommendations"][1]["prediction_id"] == one.document["recommendations"][0]["prediction_id"]
 
 
-def test_request_ids_are_kept_or_made(caller):
+def test_request_ids_are_passed_on_or_made(caller):
     assert caller.post(QUESTION, x_request_id="mine-1").headers["x-request-id"] == "mine-1"
     made = [caller.post(QUESTION).headers["x-request-id"] for _ in range(2)]
     assert len(set(made)) == 2
@@ -64,7 +64,7 @@ def test_a_bad_call_has_its_status_and_message(endpoint, caller, key, sent, stat
     assert (refused.status, message in refused.message) == (status, True), refused.message
 
 
-def test_health_needs_no_key_and_tells_no_secret(endpoint, caller):
+def test_health_needs_no_key_and_shows_no_secret(endpoint, caller):
     health = Caller(endpoint, key="").post(b"", method="GET", path="/health")
     assert health.status == 200
     assert health.document["healthy"]
@@ -74,9 +74,9 @@ def test_health_needs_no_key_and_tells_no_secret(endpoint, caller):
     assert not [path for path in written if key in path.read_bytes().decode("latin-1")]
 
 
-def test_nothing_deployed_is_said_with_the_remedy(endpoint, caller):
+def test_nothing_deployed_is_an_error_with_the_remedy(endpoint, caller):
     endpoint.deploy(DesiredState())
-    endpoint.wait_settled()
+    endpoint.wait_until_converged()
     refused = caller.post(QUESTION)
     assert (refused.status, refused.headers["retry-after"]) == (503, "2")
     assert "nothing is deployed yet" in refused.message
@@ -106,7 +106,7 @@ def test_all_traffic_moves_under_load_without_a_failed_request(endpoint, caller,
     def switch():
         time.sleep(1)
         roll_out(endpoint, plan_rollout(endpoint.desired(), models["2"]), QUESTION)
-        endpoint.wait_settled()
+        endpoint.wait_until_converged()
         time.sleep(1)
 
     crowd = Crowd(endpoint).during(switch)
@@ -134,13 +134,13 @@ def test_a_model_that_does_not_start_leaves_the_old_one_serving(endpoint, caller
 
     crowd.during(attempt)
     assert crowd.errors == []
-    assert [item.name for item in endpoint.wait_settled().deployments] == ["blue"]
+    assert [item.name for item in endpoint.wait_until_converged().deployments] == ["blue"]
 
 
 def test_a_header_picks_a_deployment_and_the_mirror_changes_no_answer(endpoint, caller, models):
     both = {"blue": models["1"], "green": models["2"]}
     endpoint.deploy(DesiredState(both, {"blue": 100, "green": 0}, Mirror("green", 100)))
-    endpoint.wait_settled()
+    endpoint.wait_until_converged()
     assert caller.post(QUESTION, azureml_model_deployment="green").document["model_version"] == "2"
     assert {caller.post(QUESTION).document["model_version"] for _ in range(20)} == {"1"}
 

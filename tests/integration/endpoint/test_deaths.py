@@ -38,7 +38,7 @@ def test_a_killed_supervisor_is_replaced_and_leaves_no_orphan(endpoint, caller):
     eventually(lambda: endpoint.supervisor() not in (None, supervisor))
     caller.close()
     eventually(lambda: answers(caller))
-    endpoint.wait_settled()
+    endpoint.wait_until_converged()
     assert not any(child.alive for child in children)
     now = {child.pid for child in recorded(endpoint.files)[1]}
     groups = {os.getpgid(process.pid) for process in marked(endpoint.files)}
@@ -63,7 +63,7 @@ def test_stopping_ends_everything_and_starting_brings_it_back(endpoint, caller):
     assert not marked(endpoint.files)
     assert not endpoint.observed().running
     endpoint.ensure_running()
-    endpoint.wait_settled()
+    endpoint.wait_until_converged()
     assert endpoint.observed().url == url
 
 
@@ -74,8 +74,8 @@ def test_every_answer_is_ingested_once_whatever_is_killed(endpoint, caller, tmp_
     warehouse, files = warehouse_in(tmp_path), PredictionFiles(folder=str(endpoint.files.prediction_log))
     for path in files.finished():
         path.unlink()
-    asked = [caller.post(QUESTION, x_request_id=f"logged-{number}").status for number in range(50)]
-    assert asked == [200] * 50
+    statuses = [caller.post(QUESTION, x_request_id=f"logged-{number}").status for number in range(50)]
+    assert statuses == [200] * 50
     time.sleep(0.5)  # what is written is no longer lost by a kill
     kill(process_of(endpoint, "blue"))
     eventually(files.finished)

@@ -97,7 +97,7 @@ def test_a_refused_login_says_what_to_do_and_no_secret_and_leaves_what_was_there
     assert ledger(direct, "path, status, rows_loaded, rows_quarantined, attempt") == [(A, "loaded", 2, 0, 1)]
 
 
-def test_a_turn_that_another_writer_keeps_too_long_is_told_as_that(
+def test_a_turn_that_another_writer_keeps_too_long_is_reported_as_that(
     gate: Gate, gated: SnowflakeWarehouse, direct: SnowflakeWarehouse
 ) -> None:
     gate.at, gate.refusal = "set turn = turn + 1", LOCKED
@@ -106,7 +106,7 @@ def test_a_turn_that_another_writer_keeps_too_long_is_told_as_that(
     assert direct.read("sales_data.products").num_rows == 3
 
 
-def test_whoever_looked_before_another_wrote_writes_nothing(direct: SnowflakeWarehouse) -> None:
+def test_a_transaction_that_read_before_another_wrote_writes_nothing(direct: SnowflakeWarehouse) -> None:
     products = direct.read("sales_data.products")
 
     def look_and_write() -> None:

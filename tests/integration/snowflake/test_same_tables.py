@@ -54,7 +54,7 @@ QUERIES: list[Callable[[Warehouse], list[object]]] = [
     lambda warehouse: order_facts(warehouse, FIRST, LAST).to_pylist(),
     lambda warehouse: [last_business_date(warehouse), example_span(warehouse)],
 ]
-"""What Python asks of tables beyond reading them whole."""
+"""Python's queries of tables beyond reading them whole."""
 
 pytestmark = pytest.mark.slow
 
@@ -151,7 +151,7 @@ def gate(fakesnow: FakeSnowflake) -> Iterator[Gate]:
 
 
 def query_tags(gate: Gate) -> list[dict[str, Any]]:
-    return [json.loads(said.split("'")[1]) for said in gate.replaced if SETS_TAG in said]
+    return [json.loads(statement.split("'")[1]) for statement in gate.replaced if SETS_TAG in statement]
 
 
 @pytest.fixture(scope="module")
@@ -191,5 +191,5 @@ def test_raw_ingestion_with_corrections_and_dbt_give_the_same_tables(
     assert {tag["run_id"] for tag in tags} <= {run.run_id for run in RUNS}
     last = [one for tag in tags if tag["run_id"] == RUNS[-1].run_id for one in tag["assets"]]
     assert sorted(last) == sorted([*(table.replace(".", "/") for table in dbt_tables()), *dbt_tests()])
-    for asked in QUERIES:
-        assert sorted(map(repr, asked(snowflake))) == sorted(map(repr, asked(duckdb))) != [], asked
+    for query in QUERIES:
+        assert sorted(map(repr, query(snowflake))) == sorted(map(repr, query(duckdb))) != [], query

@@ -90,21 +90,21 @@ def gated(
 ) -> Iterator[tuple[Gate, SnowflakeWarehouse]]:
     with gate_before(fakesnow.port) as gate:
         gate.instead = {
-            "hash_agg(*)": lambda said: hashed(direct, said),
-            "copy into @ml.snapshots/": lambda said: unloaded(direct, platform, said),
+            "hash_agg(*)": lambda statement: hashed(direct, statement),
+            "copy into @ml.snapshots/": lambda statement: unloaded(direct, platform, statement),
         }
         yield gate, emulated_warehouse(fakesnow, database=direct.database, port=gate.own_port)
 
 
-def hashed(direct: SnowflakeWarehouse, said: str) -> str:
-    columns = ", ".join(direct.read(said.rpartition(" ")[2]).column_names)
-    return said.replace("hash_agg(*)", f"bitxor_agg(hash({columns}))")
+def hashed(direct: SnowflakeWarehouse, statement: str) -> str:
+    columns = ", ".join(direct.read(statement.rpartition(" ")[2]).column_names)
+    return statement.replace("hash_agg(*)", f"bitxor_agg(hash({columns}))")
 
 
-def unloaded(direct: SnowflakeWarehouse, platform: AzureMLPlatform, said: str) -> str:
+def unloaded(direct: SnowflakeWarehouse, platform: AzureMLPlatform, statement: str) -> str:
     """Writes what Snowflake would; answers with how many rows it were."""
-    found = UNLOAD.match(said)
-    assert found, said
+    found = UNLOAD.match(statement)
+    assert found, statement
     with direct._session() as session:
         data = session.fetch(found[2].replace('"', ""))
     numbers = [
@@ -181,7 +181,7 @@ def test_a_table_that_changes_meanwhile_is_no_snapshot(
         platform.latest_snapshot()
 
 
-def test_a_stage_that_leads_elsewhere_is_told_with_where_it_should(
+def test_a_stage_that_leads_elsewhere_is_an_error_naming_where_it_should(
     gated: tuple[Gate, SnowflakeWarehouse], platform: AzureMLPlatform
 ) -> None:
     gate, warehouse = gated

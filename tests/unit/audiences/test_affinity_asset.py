@@ -8,7 +8,7 @@ from tests.builders import fetch
 from tests.unit.audiences.audience_builders import materialize, small_chain, stocked_warehouse
 
 
-def test_pairs_are_counted_and_kept(tmp_path: Path) -> None:
+def test_pairs_are_counted_and_stored(tmp_path: Path) -> None:
     sold = small_chain(n_orders=400)
     warehouse = stocked_warehouse(tmp_path, sold)
     baskets, anchors, following = Counter(), Counter(), Counter()
@@ -24,7 +24,7 @@ def test_pairs_are_counted_and_kept(tmp_path: Path) -> None:
             following[before, order.product_id] += 1
         last[order.customer_id] = order.product_id
 
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         chain = [row for row in warehouse.read(BASKETS).to_pylist() if row["region"] == "chain"]
         assert {row["anchor"]: row["orders"] for row in chain if row["companion"] is None} == anchors
         counted = {(row["anchor"], row["companion"]): row for row in chain if row["companion"] is not None}

@@ -64,13 +64,13 @@ def _stocked(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
 def warehouse(_stocked: DuckDBWarehouse, tmp_path: Path) -> Iterator[DuckDBWarehouse]:
     mine = warehouse_in(tmp_path)
     shutil.copy(_stocked.file, mine.file)
-    with mine.kept_open():
+    with mine.keep_open():
         yield mine
 
 
 def campaign(warehouse: DuckDBWarehouse, at: Clock, **config: Any) -> dict[str, Any]:
-    asked = {"product": "Drink P002", "budget": 5.0, "cost_per_contact": 0.5, **config}
-    return materialize(campaign_audiences, asked, warehouse=warehouse, clock=at)
+    settings = {"product": "Drink P002", "budget": 5.0, "cost_per_contact": 0.5, **config}
+    return materialize(campaign_audiences, settings, warehouse=warehouse, clock=at)
 
 
 def contacted(warehouse: DuckDBWarehouse, campaign_id: str) -> set[str]:

@@ -20,7 +20,7 @@ from tests.unit.audiences.audience_builders import materialize, small_chain, sto
 def test_every_customer_has_a_segment_and_every_table_is_written(tmp_path: Path, shape: dict[str, Any]) -> None:
     sold = small_chain(**shape)
     warehouse = stocked_warehouse(tmp_path, sold)
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         made = materialize(segments, warehouse=warehouse, clock=Clock())
         assert made["dagster/row_count"] == len({order.customer_id for order in sold.orders})
         pairs = materialize(product_affinity, warehouse=warehouse)

@@ -16,7 +16,7 @@ FIRST, LATER = Clock(fixed_at="2022-09-01T06:00:00+00:00"), Clock(fixed_at="2022
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDBWarehouse]:
     made = stocked_warehouse(tmp_path_factory.mktemp("segments"), small_chain())
-    with made.kept_open():
+    with made.keep_open():
         yield made
 
 
@@ -34,7 +34,7 @@ def test_everyone_with_orders_has_one_segment_and_a_second_day_only_assigns(ware
     assert fetch(warehouse, "select * from ml.segments order by customer_id") == before
     assert fetch(warehouse, "select count(*) from ml.segment_fits") == [(1,)]
 
-    asked = materialize(segments, {"refit": True}, warehouse=warehouse, clock=LATER)
-    assert asked["found_anew"] == "Someone asked for it."
+    refitted = materialize(segments, {"refit": True}, warehouse=warehouse, clock=LATER)
+    assert refitted["found_anew"] == "Someone asked for it."
     ids = fetch(warehouse, "select customer_id, segment_id, segment_name from ml.segments order by customer_id")
     assert ids == [row[:3] for row in before]

@@ -59,7 +59,7 @@ def served() -> dg.MaterializeResult:
         DesiredState({"blue": Deployment(str(champion.folder), champion.version, champion.content_hash)}, {"blue": 100})
     )
     ENDPOINT.wait_healthy("blue")
-    ENDPOINT.wait_settled()
+    ENDPOINT.wait_until_converged()
     answer = ENDPOINT.score([QUESTION])
     print(f"answered by {answer['deployment']} with model {answer['model_version']}")
     return dg.MaterializeResult()

@@ -212,14 +212,14 @@ def test_training_examples_can_be_imported_by_a_connection(azureml: StandIn, tmp
     )  # fmt: skip
     sink = pa.BufferOutputStream()
     parquet.write_table(pa.table({"order_id": ["o1"]}), sink)
-    asked: list[str] = []
+    queries: list[str] = []
 
     def answer(query: str) -> bytes:
-        asked.append(query)
+        queries.append(query)
         return sink.getvalue().to_pybytes()
 
     azureml.databases["snowflake"] = answer
     job = workspace.client.data.import_data(data_import=data_assets.examples_import("snowflake"))
     wait_for(workspace, str(job.name), lambda _: None)
-    assert asked == [data_assets.QUERY]
+    assert queries == [data_assets.QUERY]
     assert [one.version for one in workspace.client.data.list(name=data_assets.EXAMPLES)] == ["1"]

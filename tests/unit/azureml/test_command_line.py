@@ -31,24 +31,24 @@ def workspace(azureml: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     return Workspace(settings)
 
 
-def told(*words: str) -> Result:
+def command(*words: str) -> Result:
     return CliRunner().invoke(cli, ["azureml", *words])
 
 
 @pytest.mark.slow
 def test_a_schedule_is_made_and_switched_off(azureml: StandIn, workspace: Workspace, tmp_path: Path) -> None:
-    assert "materialize models/training_snapshot" in str(told("schedule").exception)
+    assert "materialize models/training_snapshot" in str(command("schedule").exception)
     platform = platform_on(azureml, workspace.settings.workspace, tmp_path / "copies", compute="cluster")
     staging = platform.snapshot_staging("one")
     (staging / "examples.parquet").write_bytes(b"orders")
     platform.keep_snapshot(staging, "one")
-    said = told("schedule")
-    assert said.exit_code == 0, said.output
-    assert "every Monday" in said.output
+    result = command("schedule")
+    assert result.exit_code == 0, result.output
+    assert "every Monday" in result.output
     assert schedules.find(workspace, schedules.RETRAINING).is_enabled
-    assert "is off" in told("schedule", "--off").output
+    assert "is off" in command("schedule", "--off").output
     assert not schedules.find(workspace, schedules.RETRAINING).is_enabled
-    assert "is not there" in str(told("monitor", "--off").exception)
+    assert "is not there" in str(command("monitor", "--off").exception)
 
 
 @pytest.mark.slow
@@ -57,16 +57,16 @@ def test_questions_are_answered_in_a_batch(workspace: Workspace, tmp_path: Path,
     questions.mkdir()
     (questions / "monday.jsonl").write_text(json.dumps(QUESTION) + "\n")
     out = tmp_path / "answers.csv"
-    refused = told("score", str(questions), str(out))
+    refused = command("score", str(questions), str(out))
     assert "run `globolatte run`" in refused.output + str(refused.exception)
     folder = Path(trained[0].model_folder)
     content = PreferenceModel.load(folder).content_hash()
     made = models.create(workspace, TrainedModel(folder, content, "snapshot", "job", {}), str(folder))
     models.tag(workspace, made, {models.since("champion"): models.now()})
     publish_state(tmp_path / "home" / "endpoints", "state-1")
-    said = told("score", str(questions), str(out))
-    assert said.exit_code == 0, (said.output, said.exception)
-    assert "with model version 1" in said.output
+    result = command("score", str(questions), str(out))
+    assert result.exit_code == 0, (result.output, result.exception)
+    assert "with model version 1" in result.output
     assert len(out.read_text().splitlines()) == 5
-    again = told("score", str(questions), str(out))
+    again = command("score", str(questions), str(out))
     assert "is there already" in again.output + str(again.exception)

@@ -55,7 +55,7 @@ def test_serverless_is_nobodys_to_make(azureml: StandIn) -> None:
     assert made(azureml) == 0
 
 
-def test_a_compute_that_failed_for_want_of_quota_is_told_of_and_tried_again(azureml: StandIn) -> None:
+def test_a_compute_that_failed_for_want_of_quota_is_reported_and_tried_again(azureml: StandIn) -> None:
     name = unique("c")
     workspace = Workspace(settings_of(azureml, "computes", compute="cluster", compute_name=name))
     azureml.faults.out_of_quota(name)

@@ -35,14 +35,14 @@ def test_a_canary_answers_its_share_and_a_rollout_leaves_one_deployment(
 
     one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
     assert named(one.wait_healthy("blue").deployment) == named(trained[0])
-    assert one.wait_settled().settled
+    assert one.wait_until_converged().converged
     answer = one.score([QUESTION])
     assert (answer["deployment"], answer["model_version"], answer["state_version"]) == ("blue", "1", "state-1")
 
     both = DesiredState({"blue": trained[0], "green": trained[1]}, {"blue": 60, "green": 40})
     one.deploy(both)
     one.wait_healthy("green")
-    state = one.wait_settled()
+    state = one.wait_until_converged()
     assert {item.name: item.traffic for item in state.deployments} == {"blue": 60, "green": 40}
     answers = [one.score([QUESTION])["model_version"] for _ in range(40)]
     assert 5 <= answers.count("2") <= 30
@@ -51,17 +51,17 @@ def test_a_canary_answers_its_share_and_a_rollout_leaves_one_deployment(
 
     mirrored = {"blue": trained[0], "green": trained[1]}
     one.deploy(DesiredState(mirrored, {"blue": 100, "green": 0}, Mirror("green", 50)))
-    one.wait_settled()
+    one.wait_until_converged()
     assert {one.score([QUESTION])["model_version"] for _ in range(12)} == {"1"}
     assert azureml.mirrored["canary", "green"] > 0
 
     one.deploy(DesiredState({"green": trained[1]}, {"green": 100}))
-    assert [item.name for item in one.wait_settled().deployments] == ["green"]
+    assert [item.name for item in one.wait_until_converged().deployments] == ["green"]
     assert one.score([QUESTION])["model_version"] == "2"
     assert made(azureml) == 2
 
 
-def test_whoever_comes_after_an_interruption_goes_on_with_what_was_begun(
+def test_after_an_interruption_the_next_call_continues_what_was_begun(
     azureml: StandIn, endpoint: Make, trained: list[Deployment]
 ) -> None:
     wanted = DesiredState({"blue": trained[0]}, {"blue": 100})
@@ -70,7 +70,7 @@ def test_whoever_comes_after_an_interruption_goes_on_with_what_was_begun(
     assert {name: named(item) for name, item in after.desired().deployments.items()} == {"blue": named(trained[0])}
     after.deploy(after.desired())
     after.wait_healthy("blue")
-    assert endpoint("interrupted").wait_settled().settled
+    assert endpoint("interrupted").wait_until_converged().converged
     assert made(azureml) == 1
 
 
@@ -85,7 +85,7 @@ def test_a_deployment_that_fails_says_why_and_what_served_goes_on(
         one.wait_healthy("blue")
     one.deploy(one.desired())
     one.wait_healthy("blue")
-    one.wait_settled()
+    one.wait_until_converged()
     azureml.faults.fail_provisioning("green")
     one.deploy(DesiredState({"blue": trained[0], "green": trained[1]}, {"blue": 100, "green": 0}))
     with pytest.raises(EndpointError, match="deployment green of endpoint failing: failed"):
@@ -93,7 +93,7 @@ def test_a_deployment_that_fails_says_why_and_what_served_goes_on(
     assert one.score([QUESTION])["model_version"] == "1"
 
 
-def test_a_reason_that_the_operation_tells_late_is_waited_for(
+def test_a_reason_that_the_operation_reports_late_is_waited_for(
     azureml: StandIn, endpoint: Make, trained: list[Deployment]
 ) -> None:
     one = endpoint("telling-late")
@@ -129,7 +129,7 @@ def test_a_deployment_follows_the_states_and_hands_on_its_log(
     one.settings = settings.model_copy(update={"look_seconds": 0.5})
     one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
     one.wait_healthy("blue")
-    one.wait_settled()
+    one.wait_until_converged()
     assert one.score([QUESTION])["state_version"] == "state-1"
     staging = SharedServingStates(folder=str(tmp_path / "endpoints")).staging("state-2")
     build = ml_builders()

@@ -1,4 +1,4 @@
-"""What the settings choose about an endpoint, really deployed and asked over HTTP: where it runs, what callers show, what it collects."""
+"""What the settings choose about an endpoint, really deployed and called over HTTP: where it runs, what callers show, what it collects."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def served(one: AzureMLEndpoint, model: Deployment) -> AzureMLEndpoint:
     """The endpoint with a model behind it that takes all traffic."""
     one.deploy(DesiredState({"blue": model}, {"blue": 100}))
     one.wait_healthy("blue")
-    assert one.wait_settled().settled
+    assert one.wait_until_converged().converged
     return one
 
 
@@ -62,13 +62,13 @@ def test_an_endpoint_on_kubernetes_takes_its_token_and_all_that_the_spec_says(
     mark = azureml.journal.mark()
     for _ in range(2):
         assert shortly.score([QUESTION])["model_version"] == "1"
-    assert credentials_fetched(azureml, mark, "{endpoint}/token") == 2, "a token in its last seconds is asked for anew"
+    assert credentials_fetched(azureml, mark, "{endpoint}/token") == 2, "a token in its last seconds is fetched anew"
     with pytest.raises(EndpointError, match=r"is kubernetes, not managed.*GLOBOLATTE_AZUREML_ENDPOINT"):
         endpoint("on-kubernetes").deploy(one.desired())
 
 
 @pytest.mark.slow
-def test_what_is_refused_is_fetched_once_more_and_then_told_of_without_showing_it(
+def test_what_is_refused_is_fetched_once_more_and_then_reported_without_showing_it(
     azureml: StandIn, endpoint: Make, trained: list[Deployment]
 ) -> None:
     one = served(endpoint("by-key"), trained[0])
@@ -112,12 +112,12 @@ def test_an_endpoint_takes_tokens_of_entra_and_keeps_what_its_collector_is_given
         lines = [storage.read(place.__class__(place.container, name)) for name in storage.names(place)]
         return [json.loads(line) for content in lines if content for line in content.splitlines()]
 
-    asked = eventually(lambda: events("model_inputs"), 30)
+    collected = eventually(lambda: events("model_inputs"), 30)
     answered = eventually(lambda: events("model_outputs"), 30)
-    assert [row["customer_id"] for row in asked[0]["data"]] == ["C0001", "nobody"]
-    assert [row["known_customer"] for row in asked[0]["data"]] == [True, False]
+    assert [row["customer_id"] for row in collected[0]["data"]] == ["C0001", "nobody"]
+    assert [row["known_customer"] for row in collected[0]["data"]] == [True, False]
     assert all(0 < row["probability"] <= 1 for row in answered[0]["data"])
-    assert asked[0]["correlationid"] == answered[0]["correlationid"]
+    assert collected[0]["correlationid"] == answered[0]["correlationid"]
 
 
 def test_a_cluster_that_nothing_names_is_not_attached(

@@ -98,7 +98,7 @@ def test_a_call_that_is_throttled_now_and_then_and_slow_operations_are_waited_ou
     azureml.faults.throttle("/onlineEndpoints/", times=2)
     one = endpoint(unique("throttled"))
     assert deployed(one).success
-    assert one.observed().settled
+    assert one.observed().converged
 
 
 def test_training_with_an_expired_token_says_so(azureml: StandIn, endpoint: Make, tmp_path: Path) -> None:

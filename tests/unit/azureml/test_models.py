@@ -60,9 +60,9 @@ def test_the_mlflow_version_answers_without_a_script_what_the_model_says(azureml
     endpoint.traffic = {"blue": 100}
     endpoint = client.online_endpoints.begin_create_or_update(endpoint).result()
     header = {"Authorization": f"Bearer {client.online_endpoints.get_keys(name).primary_key}"}
-    asked = {"input_data": rows.astype(object).where(rows.notna(), None).to_dict(orient="split")}
-    answer = requests.post(endpoint.scoring_uri, json=asked, headers=header, timeout=60)
+    body = {"input_data": rows.astype(object).where(rows.notna(), None).to_dict(orient="split")}
+    answer = requests.post(endpoint.scoring_uri, json=body, headers=header, timeout=60)
     assert answer.status_code == 200, answer.text
-    said = [[row[product] for product in model.classes_] for row in answer.json()]
+    answered = [[row[product] for product in model.classes_] for row in answer.json()]
     expected = model.predict_proba(snapshot.states, snapshot.contexts)[:3]
-    assert [probability for row in said for probability in row] == pytest.approx(list(expected.ravel()), abs=1e-6)
+    assert [probability for row in answered for probability in row] == pytest.approx(list(expected.ravel()), abs=1e-6)

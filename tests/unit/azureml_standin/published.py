@@ -9,27 +9,27 @@ STATES = frozenset({"Creating", "Deleting", "Succeeded", "Failed", "Updating", "
 
 @dataclass(frozen=True)
 class Published:
-    """One kind of resource. `required`, `told_only`: names among its properties; `left_out`: what the service fills in."""
+    """One kind of resource. `required`, `returned_only`: names among its properties; `left_out`: what the service fills in."""
 
     model: str
     required: frozenset[str]
-    told_only: frozenset[str]
+    returned_only: frozenset[str]
     left_out: dict[str, Any] = field(default_factory=dict)
-    never_told: frozenset[str] = frozenset()
+    never_returned: frozenset[str] = frozenset()
 
 
 PROBE = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S", "failureThreshold": 30, "successThreshold": 1}
 ONLINE_ENDPOINT = Published(
     "OnlineEndpointProperties",
     required=frozenset({"authMode"}),
-    told_only=frozenset({"provisioningState", "scoringUri", "swaggerUri"}),
+    returned_only=frozenset({"provisioningState", "scoringUri", "swaggerUri"}),
     left_out={"publicNetworkAccess": "Enabled"},
-    never_told=frozenset({"keys"}),
+    never_returned=frozenset({"keys"}),
 )
 ONLINE_DEPLOYMENT = Published(
     "OnlineDeploymentProperties",
     required=frozenset({"endpointComputeType"}),
-    told_only=frozenset({"provisioningState"}),
+    returned_only=frozenset({"provisioningState"}),
     left_out={
         "appInsightsEnabled": False,
         "egressPublicNetworkAccess": "Enabled",
@@ -42,13 +42,13 @@ ONLINE_DEPLOYMENT = Published(
 BATCH_ENDPOINT = Published(
     "BatchEndpointProperties",
     required=frozenset({"authMode"}),
-    told_only=frozenset({"provisioningState", "scoringUri"}),
-    never_told=frozenset({"keys"}),
+    returned_only=frozenset({"provisioningState", "scoringUri"}),
+    never_returned=frozenset({"keys"}),
 )
 BATCH_DEPLOYMENT = Published(
     "BatchDeploymentProperties",
     required=frozenset(),
-    told_only=frozenset({"provisioningState"}),
+    returned_only=frozenset({"provisioningState"}),
     left_out={
         "errorThreshold": -1,
         "loggingLevel": "Info",
@@ -62,7 +62,7 @@ BATCH_DEPLOYMENT = Published(
 SCHEDULE = Published(
     "ScheduleProperties",
     required=frozenset({"action", "trigger"}),
-    told_only=frozenset({"provisioningState"}),
+    returned_only=frozenset({"provisioningState"}),
     left_out={"isEnabled": True},
 )
 ENUMERATIONS = {

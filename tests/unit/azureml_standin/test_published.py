@@ -44,10 +44,10 @@ class Rest:
         answer = self("PUT", path, document(path, properties))
         assert answer.status_code in (200, 201), answer.text
         deadline = time.monotonic() + 20
-        while (told := self("GET", path).json()["properties"])["provisioningState"] not in ("Succeeded", "Failed"):
-            assert time.monotonic() < deadline, told
+        while (returned := self("GET", path).json()["properties"])["provisioningState"] not in ("Succeeded", "Failed"):
+            assert time.monotonic() < deadline, returned
             time.sleep(0.05)
-        return dict(told)
+        return dict(returned)
 
 
 @pytest.fixture
@@ -94,22 +94,22 @@ KINDS: list[tuple[Published, Callable[[Rest], tuple[str, dict[str, Any]]]]] = [
 ]
 
 
-@pytest.mark.parametrize(("said", "least"), KINDS, ids=[least.__name__ for _, least in KINDS])
-def test_what_is_required_is_enough_and_the_rest_is_filled_in(said: Published, least: Any, rest: Rest) -> None:
+@pytest.mark.parametrize(("kind", "least"), KINDS, ids=[least.__name__ for _, least in KINDS])
+def test_what_is_required_is_enough_and_the_rest_is_filled_in(kind: Published, least: Any, rest: Rest) -> None:
     path, given = least(rest)
-    assert set(given) == said.required
-    told = rest.made(path, given)
-    assert said.told_only <= set(told)
-    assert {name: told.get(name) for name in said.left_out} == said.left_out
-    assert not said.never_told & {name for name, value in told.items() if value is not None}
+    assert set(given) == kind.required
+    returned = rest.made(path, given)
+    assert kind.returned_only <= set(returned)
+    assert {name: returned.get(name) for name in kind.left_out} == kind.left_out
+    assert not kind.never_returned & {name for name, value in returned.items() if value is not None}
 
 
 @pytest.mark.parametrize(
-    ("said", "least", "name"),
-    [(said, least, name) for said, least in KINDS for name in sorted(said.required)],
+    ("kind", "least", "name"),
+    [(kind, least, name) for kind, least in KINDS for name in sorted(kind.required)],
     ids=lambda one: one if isinstance(one, str) else "",
 )
-def test_nothing_is_made_without_what_is_required(said: Published, least: Any, name: str, rest: Rest) -> None:
+def test_nothing_is_made_without_what_is_required(kind: Published, least: Any, name: str, rest: Rest) -> None:
     path, given = least(rest)
     lacking = {key: value for key, value in given.items() if key != name}
     answer = rest("PUT", path, document(path, lacking))
@@ -118,13 +118,13 @@ def test_nothing_is_made_without_what_is_required(said: Published, least: Any, n
     rest.standin.journal.clear()  # breaking the contract is this test's point
 
 
-@pytest.mark.parametrize("said", [said for said, _ in KINDS], ids=lambda said: said.model)
-def test_the_sdks_models_require_what_was_published_and_leave_the_rest_to_the_service(said: Published) -> None:
-    fields = contracts.fields_of(said.model)
-    assert {name for name, one in fields.items() if one.required and one.taken} == said.required
-    assert said.told_only <= {name for name, one in fields.items() if one.told and not one.taken}
-    assert said.never_told <= {name for name, one in fields.items() if one.taken and not one.told}
-    assert set(said.left_out) <= set(fields)
+@pytest.mark.parametrize("kind", [kind for kind, _ in KINDS], ids=lambda kind: kind.model)
+def test_the_sdks_models_require_what_was_published_and_leave_the_rest_to_the_service(kind: Published) -> None:
+    fields = contracts.fields_of(kind.model)
+    assert {name for name, one in fields.items() if one.required and one.taken} == kind.required
+    assert kind.returned_only <= {name for name, one in fields.items() if one.returned and not one.taken}
+    assert kind.never_returned <= {name for name, one in fields.items() if one.taken and not one.returned}
+    assert set(kind.left_out) <= set(fields)
 
 
 @pytest.mark.parametrize("name", sorted(published.ENUMERATIONS))

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.depth]
 CLUSTER = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/coffee"
 
 
-def asked(endpoint: Any, key: str, body: dict[str, Any], **headers: str) -> tuple[int, Any, dict[str, str]]:
+def answer_to(endpoint: Any, key: str, body: dict[str, Any], **headers: str) -> tuple[int, Any, dict[str, str]]:
     """Status, answer, headers."""
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **headers}
     request = urllib.request.Request(endpoint.scoring_uri, json.dumps(body).encode(), headers)
@@ -63,7 +63,7 @@ def routed(client: Any, name: str, traffic: dict[str, int], mirror: dict[str, in
 
 def test_the_deployed_script_answers_with_the_deployed_model(client: Any, blue_and_green: tuple[str, str]) -> None:
     name, key = blue_and_green
-    status, answer, headers = asked(routed(client, name, {"blue": 100, "green": 0}), key, {"customer": "C1"})
+    status, answer, headers = answer_to(routed(client, name, {"blue": 100, "green": 0}), key, {"customer": "C1"})
     assert (status, answer) == (200, {"model": {"said.txt": "I am blue"}, "who": "blue", "asked": {"customer": "C1"}})
     assert headers["azureml-model-deployment"] == "blue"
 
@@ -71,8 +71,8 @@ def test_the_deployed_script_answers_with_the_deployed_model(client: Any, blue_a
 def test_the_header_chooses_the_deployment(client: Any, blue_and_green: tuple[str, str]) -> None:
     name, key = blue_and_green
     endpoint = routed(client, name, {"blue": 100, "green": 0})
-    assert asked(endpoint, key, {}, **{"azureml-model-deployment": "green"})[1]["who"] == "green"
-    assert asked(endpoint, key, {}, **{"azureml-model-deployment": "red"})[0] == 404
+    assert answer_to(endpoint, key, {}, **{"azureml-model-deployment": "green"})[1]["who"] == "green"
+    assert answer_to(endpoint, key, {}, **{"azureml-model-deployment": "red"})[0] == 404
 
 
 def test_traffic_is_shared_as_declared(client: Any, azureml: StandIn, blue_and_green: tuple[str, str]) -> None:
@@ -80,7 +80,7 @@ def test_traffic_is_shared_as_declared(client: Any, azureml: StandIn, blue_and_g
     endpoint = routed(client, name, {"blue": 70, "green": 30})
     azureml.scored.clear()
     for _ in range(60):
-        asked(endpoint, key, {})
+        answer_to(endpoint, key, {})
     assert azureml.scored[name, "blue"] + azureml.scored[name, "green"] == 60
     assert 5 <= azureml.scored[name, "green"] <= 32
 
@@ -91,7 +91,7 @@ def test_a_mirror_gets_copies_and_answers_nobody(
     name, key = blue_and_green
     endpoint = routed(client, name, {"blue": 100, "green": 0}, {"green": 50})
     azureml.mirrored.clear()
-    assert {asked(endpoint, key, {})[1]["who"] for _ in range(30)} == {"blue"}
+    assert {answer_to(endpoint, key, {})[1]["who"] for _ in range(30)} == {"blue"}
     assert 5 <= azureml.mirrored[name, "green"] <= 25
     routed(client, name, {"blue": 100, "green": 0})
 
@@ -117,15 +117,15 @@ def test_only_the_key_opens_the_endpoint_and_a_new_key_replaces_the_old(
 ) -> None:
     name, key = blue_and_green
     endpoint = client.online_endpoints.get(name)
-    assert asked(endpoint, "wrong", {})[0] == 401
+    assert answer_to(endpoint, "wrong", {})[0] == 401
     client.online_endpoints.begin_regenerate_keys(name, key_type="secondary").result()
     assert client.online_endpoints.get_keys(name).primary_key == key
-    assert asked(endpoint, client.online_endpoints.get_keys(name).secondary_key, {})[0] == 200
+    assert answer_to(endpoint, client.online_endpoints.get_keys(name).secondary_key, {})[0] == 200
 
 
 def test_an_error_of_the_script_is_a_model_error(client: Any, blue_and_green: tuple[str, str]) -> None:
     name, key = blue_and_green
-    status, _, headers = asked(client.online_endpoints.get(name), key, {"fail": True})
+    status, _, headers = answer_to(client.online_endpoints.get(name), key, {"fail": True})
     assert (status, headers["ms-azureml-model-error-statuscode"]) == (424, "500")
 
 
@@ -144,7 +144,7 @@ def test_a_script_that_cannot_start_fails_the_deployment_and_keeps_what_served(
         client.online_deployments.begin_create_or_update(broken).result()
     assert client.online_deployments.get("green", name).provisioning_state == "Failed"
     header = {"azureml-model-deployment": "green"}
-    assert asked(client.online_endpoints.get(name), key, {}, **header)[1]["model"] == {"said.txt": "I am green"}
+    assert answer_to(client.online_endpoints.get(name), key, {}, **header)[1]["model"] == {"said.txt": "I am green"}
 
 
 def test_provisioning_fails_on_demand(
@@ -190,14 +190,14 @@ def test_a_kubernetes_endpoint_answers_whoever_shows_its_token(client: Any, azur
     endpoint = routed(client, name, {"blue": 100})
     token = client.online_endpoints.get_keys(name)
     assert token.expiry_time_utc > time.time()
-    assert asked(endpoint, token.access_token, {})[1]["who"] == "blue"
+    assert answer_to(endpoint, token.access_token, {})[1]["who"] == "blue"
     ours = azureml.world.tenant
     for wrong, reason in (
         (ours.token("https://management.azure.com", 600), b"token_auth_access_denied"),
         (ours.token(endpoint.id.lower(), -60), b"token_expired"),
         ("no token", b"token_auth_access_denied"),
     ):
-        assert asked(endpoint, wrong, {})[:2] == (401, reason)
+        assert answer_to(endpoint, wrong, {})[:2] == (401, reason)
 
 
 def test_an_endpoint_on_a_cluster_that_is_not_attached_is_refused(client: Any) -> None:

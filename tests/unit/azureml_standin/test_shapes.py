@@ -38,7 +38,7 @@ WORKSPACE = {
 
 
 @pytest.fixture
-def told(azureml: StandIn) -> Any:
+def returned(azureml: StandIn) -> Any:
     """What the workspace's service tells of a path, as it goes over the wire."""
     scope = f"/subscriptions/{azureml.subscription_id}/resourceGroups/{azureml.resource_group}"
     workspace = f"{scope}/providers/Microsoft.MachineLearningServices/workspaces/{azureml.workspace_name}"
@@ -51,10 +51,10 @@ def told(azureml: StandIn) -> Any:
     return ask
 
 
-def test_a_command_job(client: Any, told: Any) -> None:
+def test_a_command_job(client: Any, returned: Any) -> None:
     job = client.jobs.create_or_update(command(command="true", environment=environment(client), name=unique("shape")))
     ended(client, job.name)
-    answer = told(f"/jobs/{job.name}")
+    answer = returned(f"/jobs/{job.name}")
     assert set(answer) >= RESOURCE
     assert set(answer["properties"]) >= JOB
     assert set(answer["properties"]["services"]["Studio"]) == SERVICE
@@ -62,23 +62,23 @@ def test_a_command_job(client: Any, told: Any) -> None:
     assert output["uri"] == f"azureml://datastores/workspaceartifactstore/ExperimentRun/dcid.{job.name}"
 
 
-def test_a_datastore(told: Any) -> None:
-    answer = told("/datastores/workspaceblobstore")
+def test_a_datastore(returned: Any) -> None:
+    answer = returned("/datastores/workspaceblobstore")
     assert set(answer) >= RESOURCE
     assert set(answer["properties"]) == DATASTORE
     assert answer["properties"]["credentials"] == {"credentialsType": "AccountKey"}
 
 
-def test_an_online_endpoint(client: Any, told: Any) -> None:
+def test_an_online_endpoint(client: Any, returned: Any) -> None:
     name = unique("shape")
     client.online_endpoints.begin_create_or_update(ManagedOnlineEndpoint(name=name, auth_mode="key")).result()
-    answer = told(f"/onlineEndpoints/{name}")
+    answer = returned(f"/onlineEndpoints/{name}")
     assert set(answer) >= RESOURCE | {"tags", "location", "kind", "identity"}
     assert set(answer["properties"]) >= ENDPOINT
     assert "azureml.onlineendpointid" in answer["properties"]["properties"]
 
 
-def test_a_workspace(told: Any) -> None:
-    answer = told("")
+def test_a_workspace(returned: Any) -> None:
+    answer = returned("")
     assert set(answer) >= RESOURCE | {"location", "tags", "identity", "kind", "sku"}
     assert set(answer["properties"]) >= WORKSPACE

@@ -69,24 +69,24 @@ def test_nothing_can_be_written(pages: ThreadingHTTPServer) -> None:
     assert ask(pages, "/drift/a%20window.html", method="PUT")[0] == 501
 
 
-def test_a_taken_port_is_said_with_the_remedy(tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_with_the_remedy(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        said = start_beside_this_process(tmp_path, f"http://127.0.0.1:{port}")
-    assert said is not None
-    assert f"127.0.0.1:{port}" in said
-    assert "GLOBOLATTE_REPORTS_URL" in said
+        reason = start_beside_this_process(tmp_path, f"http://127.0.0.1:{port}")
+    assert reason is not None
+    assert f"127.0.0.1:{port}" in reason
+    assert "GLOBOLATTE_REPORTS_URL" in reason
 
 
 @pytest.mark.parametrize(
     "url", ["https://reports.example.com", "http://reports.example.com", "http://127.0.0.1:80/under"]
 )
 def test_what_is_not_this_machines_is_left_to_others(tmp_path: Path, url: str) -> None:
-    said = start_beside_this_process(tmp_path, url)
-    assert said is not None
-    assert url in said
+    reason = start_beside_this_process(tmp_path, url)
+    assert reason is not None
+    assert url in reason
 
 
 def answers(port: int) -> bool:

@@ -67,9 +67,9 @@ def test_two_commands_do_together_what_one_does(manifest: dict[str, Any], tmp_pa
     by_day = well_built(parents.keys() - {"dim_customer", "mart_customer_rfm"}, parents)
     assert 0 < len(by_day) < len(parents)
     build = ["--exclude-resource-type", "unit_test"]
-    asked = [build, *commands(build, parents.keys(), by_day, parents, tests)]
+    listings = [build, *commands(build, parents.keys(), by_day, parents, tests)]
     listing = ["--quiet", "ls", "--output", "name", "--select", "fqn:*"]
-    asked = [[*listing, *(part for part in command if part != "--full-refresh")] for command in asked]
+    listings = [[*listing, *(part for part in command if part != "--full-refresh")] for command in listings]
     environment = os.environ | {
         "GLOBOLATTE_DUCKDB_PATH": str(tmp_path / "warehouse.duckdb"),
         "DBT_TARGET_PATH": str(tmp_path / "target"),
@@ -77,9 +77,9 @@ def test_two_commands_do_together_what_one_does(manifest: dict[str, Any], tmp_pa
         "DBT_PROJECT_DIR": str(DBT_PROJECT_FOLDER),
         "DBT_PROFILES_DIR": str(DBT_PROJECT_FOLDER),
     }
-    command = [sys.executable, "-c", LISTING, json.dumps(asked)]
-    said = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    listed = json.loads(said.splitlines()[-1])
+    command = [sys.executable, "-c", LISTING, json.dumps(listings)]
+    output = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    listed = json.loads(output.splitlines()[-1])
     known = parents.keys() | tests.keys()
     whole, first, second = ([name for name in names if name in known] for names in listed)
     assert set(whole) == known

@@ -44,9 +44,9 @@ def test_every_column_knows_the_columns_it_is_made_from() -> None:
     }
 
 
-def test_dagster_is_told_by_asset_key() -> None:
+def test_lineage_is_given_to_dagster_by_asset_key() -> None:
     key = dg.AssetKey(["raw", "sales"])
-    told = as_dagster(lineage_of(MANIFEST), {"source.sales": key})
-    assert told["model.orders"].deps_by_column["order_key"] == [
+    lineage = as_dagster(lineage_of(MANIFEST), {"source.sales": key})
+    assert lineage["model.orders"].deps_by_column["order_key"] == [
         dg.TableColumnDep(asset_key=key, column_name="order_key")
     ]

@@ -1,4 +1,4 @@
-"""What may be asked to run, and how a model takes over."""
+"""Which desired states are valid, and how a model takes over."""
 
 import pytest
 
@@ -90,7 +90,7 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path, monkeypatch)
     assert endpoint_key(files) == "another"
 
 
-def test_large_logs_are_moved_aside_and_few_are_kept(tmp_path, monkeypatch):
+def test_large_logs_are_moved_aside_and_few_are_retained(tmp_path, monkeypatch):
     monkeypatch.setattr("resources.endpoint.local.files.LOG_BYTES", 3)
     log = tmp_path / "blue.log"
     for content in ("first", "second", "third", "no"):

@@ -115,7 +115,7 @@ def test_a_line_becomes_a_row(tmp_path):
         (lambda _: "", "is not JSON"),
     ],
 )
-def test_a_damaged_line_is_kept_aside_and_the_others_count(tmp_path, damage, reason):
+def test_a_damaged_line_is_stored_aside_and_the_others_count(tmp_path, damage, reason):
     [good] = entry(1).lines("blue")
     parsed = parse_log(log_file(tmp_path, good, damage(good), good))
     assert (parsed.lines, parsed.rows.num_rows) == (3, 2)

@@ -18,7 +18,7 @@ def test_the_draw_decides_by_percentage(draw, chosen):
     assert choose(BOTH, draw) == chosen
 
 
-def test_no_traffic_means_no_request_unless_asked_for_by_name():
+def test_no_traffic_means_no_request_unless_requested_by_name():
     idle = Route("green", 2, True, 0)
     routes = Routes("v", (Route("blue", 1, True, 100), idle))
     assert {choose(routes, draw / 100).name for draw in range(100)} == {"blue"}

@@ -1,4 +1,4 @@
-"""What a caller may say, and what is said back: one line per rule."""
+"""What a request may contain, and the answers to faults: one line per rule."""
 
 import datetime as dt
 import json

@@ -1,4 +1,4 @@
-"""A deployment without its server: answers, states that change under it, what it tells of itself."""
+"""A deployment without its server: answers, states that change under it, what it reports about itself."""
 
 import datetime as dt
 import json

@@ -11,7 +11,7 @@ Row = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Version:
-    """One upload: its rows, or none for a file that is refused. `number` tells uploads of the same rows apart."""
+    """One upload: its rows, or none for a file that is refused. `number` distinguishes uploads of the same rows."""
 
     number: int
     rows: tuple[Row, ...] | None

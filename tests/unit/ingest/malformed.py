@@ -114,7 +114,7 @@ VALUES: tuple[tuple[str | None, str, tuple[str, ...]], ...] = (
     ),
     ("unparseable_row", "payment_method", ("a\x07b", "\x1b[31m", "caf\ufffd", "\x7f")),
 )  # fmt: skip
-"""Values by what is said of them: nothing where they are loaded."""
+"""Values by the reason of their refusal: none where they are loaded."""
 
 
 def cells() -> Iterator[Case]:
@@ -232,7 +232,7 @@ def headers() -> Iterator[Case]:
 
 
 def encodings() -> Iterator[Case]:
-    """Text in every encoding, said and unsaid."""
+    """Text in every encoding, declared and not."""
     plain = text(row(1, payment_method="café ☕")).decode()
     western = text(row(1, payment_method="café")).decode()
     latin = FileFormat(encoding="latin-1")

@@ -76,7 +76,7 @@ class AnySequence(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.warehouse, self.landing = warehouse_in(self.folder), landing_in(self.folder)
         shutil.copy(warehouse_in(AnySequence._template).file, self.warehouse.file)
-        self.opened = self.warehouse.kept_open()
+        self.opened = self.warehouse.keep_open()
         self.opened.__enter__()
         self.day, self.uploads = Day(MAX_BAD_SHARE), 0
 

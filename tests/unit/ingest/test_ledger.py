@@ -208,7 +208,7 @@ def test_an_announcement_is_outstanding_until_it_is_marked_as_reported(warehouse
         ("canada", 11, 19, {"before", "within"}),
     ],
 )
-def test_whoever_has_looked_at_a_whole_range_takes_over_what_is_owed_within_it(
+def test_a_run_that_checked_a_whole_range_takes_over_what_is_outstanding_in_it(
     warehouse: DuckDBWarehouse, folder: str, first: int, last: int, still_owed: set[str]
 ) -> None:
     with warehouse.transaction() as transaction:

@@ -22,7 +22,7 @@ def loads(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[tuple[DuckDBWar
     folder: Path = tmp_path_factory.mktemp("malformed")
     warehouse = warehouse_in(folder)
     put_reference_data(warehouse)
-    with warehouse.kept_open():
+    with warehouse.keep_open():
         yield warehouse, landing_in(folder)
 
 

@@ -1,4 +1,4 @@
-"""Who owns a transaction id: the first file that delivered it within its business unit and date, settled again at every change."""
+"""Who owns a transaction id: the first file that delivered it within its business unit and date, decided again at every change."""
 
 import datetime as dt
 import itertools

@@ -227,7 +227,7 @@ def test_only_rows_that_lie_in_quarantine_can_be_put_back(ready: Deployment) -> 
 
 def test_a_step_is_found_as_work_to_do_when_nobody_did_it(ready: Deployment) -> None:
     from resources.environment import clock_of
-    from sensors.landing import ASKED_BY_A_PERSON, listing_of, look
+    from sensors.landing import REQUESTED_BY_A_PERSON, listing_of, look
 
     deliver(ready.landing, A, csv(line(1)))
     ingest(ready)
@@ -238,7 +238,7 @@ def test_a_step_is_found_as_work_to_do_when_nobody_did_it(ready: Deployment) -> 
         listing_of(ready.landing),
         ready.warehouse,
         clock_of(ready.settings),
-        ASKED_BY_A_PERSON,
+        REQUESTED_BY_A_PERSON,
     )
     assert [(load.folder, load.first, load.last) for load in backlog.loads] == [("usa", DAY, DAY)]
 

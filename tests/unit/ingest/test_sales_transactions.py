@@ -138,7 +138,7 @@ def test_a_refused_correction_materializes_nothing(ready: Deployment) -> None:
     assert len(sales(ready.warehouse)) == 1
 
 
-def test_a_single_partition_can_be_asked_for(ready: Deployment) -> None:
+def test_a_single_partition_can_be_requested(ready: Deployment) -> None:
     for day in (3, 4):
         deliver(ready.landing, path(day), on(day, 1))
     result = ingest(ready, LoadRange("usa", dt.date(2022, 1, 4), dt.date(2022, 1, 4)))
@@ -214,7 +214,7 @@ def test_a_swallowed_correction_is_emitted_too(ready: Deployment) -> None:
     assert materialized(ingest(ready)) == ["usa|2022-01-03"]
 
 
-def test_a_run_announces_what_it_owes_before_it_says_so(ready: Deployment) -> None:
+def test_a_run_announces_what_is_outstanding_before_it_reports(ready: Deployment) -> None:
     deliver(ready.landing, path(3), on(3, 1))
     result = ingest(ready)
     assert announced(ready) == [result.run_id]

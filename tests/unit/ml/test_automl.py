@@ -19,7 +19,7 @@ from globolatte_ml.model.model_files import TABULAR_NAME
 from globolatte_ml.model.tabular import FOUND_GRAPH, TabularClassifier, canonical, read_found
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.training import automl
-from globolatte_ml.training.proofs import kept_proofs
+from globolatte_ml.training.proofs import stored_proofs
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_what_was_found_takes_the_regression_s_place(adopted, snapshot):
     model = PreferenceModel.load(folder)
     assert model.content_hash() == parameters["content_hash"]
     assert model.coef_.size == 0
-    proofs = kept_proofs(adopted / "model")
+    proofs = stored_proofs(adopted / "model")
     assert proofs.same_hash_again
     assert proofs.states_differ == 0
     rows = np.arange(0, len(snapshot), 9)

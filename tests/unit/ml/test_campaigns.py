@@ -130,7 +130,7 @@ def test_those_who_buy_it_anyway_are_not_first():
     assert chosen.rows[0] == 1
 
 
-def test_the_control_group_is_the_same_again_and_of_the_asked_share():
+def test_the_control_group_is_the_same_again_and_of_the_requested_share():
     people = candidates(3000)
     plan = replace(PLAN, budget=1e6, control_share=0.3)
     first, again = choose_audience(people, plan, EFFECT), choose_audience(people, plan, EFFECT)

@@ -1,4 +1,4 @@
-"""What runs on other machines is told of every package that the code imports there."""
+"""The environments of other machines list every package that the code imports there."""
 
 import ast
 import sys

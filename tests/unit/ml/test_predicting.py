@@ -1,4 +1,4 @@
-"""Predicting gives the same numbers whatever is asked at once, by whomever, and whatever an earlier release left in the folder."""
+"""Predicting gives the same numbers in batches, in threads, and beside files that an earlier release left in the folder."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from globolatte_ml.model.taste import ROWS_AT_ONCE
 
 
 def one_by_one(model, states, contexts):
-    """As an endpoint asks: states that were encoded long before, one order at a time."""
+    """As in an endpoint: states that were encoded long before, one order at a time."""
     prepared = encode_states(states, model.space_)
     rows = [np.array([row]) for row in range(len(states))]
-    asked = [encode_orders(prepared.take(row), contexts.take(row), model.space_) for row in rows]
-    return np.concatenate([model.predict_encoded(one) for one in asked])
+    encoded = [encode_orders(prepared.take(row), contexts.take(row), model.space_) for row in rows]
+    return np.concatenate([model.predict_encoded(one) for one in encoded])
 
 
-def test_prepared_states_asked_one_by_one_give_what_a_batch_gives(model, snapshot):
+def test_prepared_states_one_by_one_give_what_a_batch_gives(model, snapshot):
     rows = np.arange(0, len(snapshot), 5)
     contexts, nobody = snapshot.contexts.take(rows), CustomerStates.empty(len(rows), snapshot.products)
     for states in (snapshot.states.take(rows), nobody):
@@ -68,7 +68,7 @@ def test_any_model_answers_one_by_one(build, read, orders, products, sold):
     np.testing.assert_allclose(one_by_one(model, *some), model.predict_proba(*some), rtol=1e-9, atol=1e-12)
 
 
-def test_the_graph_that_an_earlier_release_left_in_a_folder_is_not_asked(model, snapshot, tmp_path):
+def test_the_graph_that_an_earlier_release_left_in_a_folder_is_not_used(model, snapshot, tmp_path):
     model.save(tmp_path)
     (tmp_path / "preference_model.onnx").write_bytes(b"the graph of an earlier release")
     read = PreferenceModel.load(tmp_path)
@@ -79,16 +79,16 @@ def test_the_graph_that_an_earlier_release_left_in_a_folder_is_not_asked(model, 
 def test_a_model_fitted_again_forgets_the_tastes_of_before(model, build, read, tmp_path):
     model.save(tmp_path)
     again, other = PreferenceModel.load(tmp_path), read(build.chain(n_orders=300, n_products=3))
-    asked = other.states, other.contexts
-    again.predict_proba(*asked)
+    inputs = other.states, other.contexts
+    again.predict_proba(*inputs)
     settings = {"penalties": (0.01,), "half_lives": (None,), "iterations": 4}
-    again.set_params(**settings).fit(*asked, other.y, other.products)
-    fresh = PreferenceModel(**again.get_params()).fit(*asked, other.y, other.products)
+    again.set_params(**settings).fit(*inputs, other.y, other.products)
+    fresh = PreferenceModel(**again.get_params()).fit(*inputs, other.y, other.products)
     assert again.taste_ is not None
-    np.testing.assert_array_equal(again.predict_proba(*asked), fresh.predict_proba(*asked))
+    np.testing.assert_array_equal(again.predict_proba(*inputs), fresh.predict_proba(*inputs))
 
 
-def test_single_orders_asked_by_many_threads_are_kept_apart(model, snapshot):
+def test_single_orders_of_many_threads_are_not_mixed_up(model, snapshot):
     rows = np.arange(400) % len(snapshot)
     together = model.predict_proba(snapshot.states.take(rows), snapshot.contexts.take(rows))
 

@@ -57,7 +57,7 @@ CASES = {
     "a tie with popularity is not enough": (evaluated(loss=1.7), None, False, "is not below the 1.7000 of the popularity"),
     "few orders excuse more miscalibration": (evaluated(calibration=0.08, orders=120), None, True, "within the limit of 0.0865"),
     "a miscalibrated model is refused": (evaluated(calibration=0.08), None, False, "0.0800 is above the limit of 0.0626"),
-    "different holdouts are not compared": (evaluated(holdout="x"), CHAMPION, False, "judged on another holdout"),
+    "different holdouts are not compared": (evaluated(holdout="x"), CHAMPION, False, "evaluated on another holdout"),
     "a first model with few orders serves unproven": (evaluated(orders=99), None, True, "99 holdout orders, at least 100"),
     "a first model without holdout serves unproven": (evaluated(orders=0), None, True, "there is no champion yet"),
     "few orders never replace a champion": (evaluated(orders=99), CHAMPION, False, "the champion stays"),
@@ -69,14 +69,14 @@ CASES = {
         evaluated(gain=Interval(0.05, -0.01, 0.11)), CHAMPION, True, "between -0.0100 and +0.1100"),
     "a group that is served badly refuses it": (
         evaluated(group=GroupMetrics(400, 1.2, 0.5, 0.08)), None, False, "'BU_CA' is served worst, with a calibration error of 0.0800"),
-    "a small group proves nothing": (evaluated(group=GroupMetrics(99, 1.2, 0.5, 0.5)), None, True, "Not judged: no region"),
+    "a small group proves nothing": (evaluated(group=GroupMetrics(99, 1.2, 0.5, 0.5)), None, True, "Not evaluated: no region"),
     "a state that knows the future refuses it": (
         evaluated(proofs=replace(PROOFS, states_differ=1)), None, False, "Failed: leakage: 1 of 300"),
     "another hash refuses it": (
         evaluated(proofs=replace(PROOFS, same_hash_again=False)), None, False, "shuffled, the content hash is another"),
     "a slow model is refused": (evaluated(proofs=replace(PROOFS, microseconds=2e4 + 1)), None, False, "Failed: latency"),
     "a huge model is refused": (evaluated(proofs=replace(PROOFS, bytes=2 * 10**8)), None, False, "size: 200.0 MB"),
-    "models without proofs are not held up": (evaluated(proofs=None), None, True, "Not judged: the training job kept no proofs"),
+    "models without proofs are not held up": (evaluated(proofs=None), None, True, "Not evaluated: the training job stored no proofs"),
     "but one must not lose to it there": (evaluated(loss=0.1, popularity=0.0, popular_hits=1.0), None, False, "not below"),
 }  # fmt: skip
 
@@ -86,7 +86,7 @@ def test_verdict(challenger, champion, promoted, sentence):
     verdict = promotion_verdict(challenger, champion)
     assert verdict.promoted is promoted
     assert sentence in "\n".join(verdict.reasons)
-    assert all(reason.startswith(("Passed: ", "Failed: ", "Not judged: ")) for reason in verdict.reasons)
+    assert all(reason.startswith(("Passed: ", "Failed: ", "Not evaluated: ")) for reason in verdict.reasons)
     assert promoted is not any(reason.startswith("Failed: ") for reason in verdict.reasons)
 
 

@@ -9,10 +9,10 @@ import pytest
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.training.proofs import (
     Proofs,
-    kept_proofs,
     microseconds_of_one,
     same_hash_with_a_shuffled_future,
     states_that_know_the_future,
+    stored_proofs,
     write_proofs,
 )
 from globolatte_ml.training.training_job import fit_on_the_past
@@ -63,8 +63,8 @@ def test_a_prediction_takes_time(quick, snapshot):
     assert 1.0 < microseconds_of_one(quick, snapshot) < 1e6
 
 
-def test_proofs_are_kept_beside_the_model(tmp_path):
+def test_proofs_are_stored_beside_the_model(tmp_path):
     proofs = Proofs(10, True, 5, 0, 123.4, 1000)
-    assert kept_proofs(tmp_path) is None
+    assert stored_proofs(tmp_path) is None
     write_proofs(proofs, tmp_path)
-    assert kept_proofs(tmp_path) == proofs
+    assert stored_proofs(tmp_path) == proofs

@@ -101,6 +101,6 @@ def test_a_manifest_without_version_is_refused(state_files):
 def test_customers_are_found_by_id_and_unknown_ones_are_not(state_files):
     bundle = read_state_bundle(state_files)
     assert bundle.customer_ids.tolist() == sorted(bundle.customer_ids.tolist())
-    asked = np.array(["C9001", "nobody", "", bundle.customer_ids[0], "ZZZ"])
+    ids = np.array(["C9001", "nobody", "", bundle.customer_ids[0], "ZZZ"])
     last = len(bundle.customer_ids) - 1
-    assert bundle.rows(asked).tolist() == [last, -1, -1, 0, -1]
+    assert bundle.rows(ids).tolist() == [last, -1, -1, 0, -1]

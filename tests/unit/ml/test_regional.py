@@ -59,8 +59,8 @@ def test_a_cell_is_the_mean_of_what_cold_start_customers_get(scorer, table):
     days = (dt.date(2022, 12, 15), dt.date(2023, 1, 15), dt.date(2023, 2, 15))
     answers = scorer.recommend([Request("nobody", "BU_CA", "Snowy", day) for day in days])
     for product, probability in cell.items():
-        told = [one.probability for answer in answers for one in answer.ranked if one.product_id == product]
-        assert probability == pytest.approx(np.mean(told))
+        probabilities = [one.probability for answer in answers for one in answer.ranked if one.product_id == product]
+        assert probability == pytest.approx(np.mean(probabilities))
 
 
 def test_the_table_says_how_often_the_weather_was_seen(table):

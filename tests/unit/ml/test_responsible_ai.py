@@ -56,9 +56,9 @@ def orders(n, *, rng=None, weather=None, unit="BU_CA", past=1.0, date="2023-03-1
 
 
 def test_shapley_values_are_those_of_the_formula():
-    asked = orders(1, weather=np.array(["Rainy"]))
+    requests = orders(1, weather=np.array(["Rainy"]))
     background = orders(1, unit="BU_MX", past=0.0)
-    found = explain(Formula(), asked, background, PRODUCTS)
+    found = explain(Formula(), requests, background, PRODUCTS)
     first = dict(zip(PLAYERS, found.values[0, :, 0], strict=True))
     assert found.base.tolist() == pytest.approx([0.1, 0.9])
     assert first[WEATHER] == pytest.approx(0.3)
@@ -114,8 +114,8 @@ def test_further_orders_are_added_to_the_state_consistently():
 
 def test_the_share_that_a_circumstance_turns():
     weather = np.array(["Rainy", "Sunny", "Sunny", "Sunny"])
-    asked = orders(4, weather=weather, past=0.0)  # 0.4 or 0.1: never the first
-    assert set(share_turned(Formula(), asked, PRODUCTS, ["Rainy", "Sunny"], ["BU_CA", "BU_MX"]).values()) == {0.0}
+    requests = orders(4, weather=weather, past=0.0)  # 0.4 or 0.1: never the first
+    assert set(share_turned(Formula(), requests, PRODUCTS, ["Rainy", "Sunny"], ["BU_CA", "BU_MX"]).values()) == {0.0}
     known = orders(4, weather=weather)  # 0.8, or 0.5 three times, which is a tie for the first
     turned = share_turned(Formula(), known, PRODUCTS, ["Rainy", "Sunny"], ["BU_CA", "BU_MX"])
     assert turned == {"weather": 0.0, "hour": 0.0, "season": 0.0, "region": 1.0}
@@ -180,10 +180,10 @@ def test_the_effect_of_rain_is_found_though_rainy_units_are_different(model):
     rainy = rng.random(n) < np.where(canada, 0.7, 0.2)
     first = 0.1 + 0.3 * rainy + 0.4 * canada
     chosen = (rng.random(n) >= first).astype(int)
-    asked = orders(n, weather=np.where(rainy, "Rainy", "Sunny"))
+    requests = orders(n, weather=np.where(rainy, "Rainy", "Sunny"))
     days = np.datetime64("2023-03-01") + rng.integers(0, 31, n)
-    contexts = replace(asked.contexts, business_unit=np.where(canada, "BU_CA", "BU_MX"), date=days)
-    [found] = weather_effects(model, Situations(asked.states, contexts), chosen, np.arange(n).astype(str), PRODUCTS)
+    contexts = replace(requests.contexts, business_unit=np.where(canada, "BU_CA", "BU_MX"), date=days)
+    [found] = weather_effects(model, Situations(requests.states, contexts), chosen, np.arange(n).astype(str), PRODUCTS)
     raw = (chosen[rainy] == 0).mean() - (chosen[~rainy] == 0).mean()
     assert raw > 0.4
     assert (found.treatment, found.control, found.left_out) == ("Rainy", "Sunny", 0.0)
@@ -242,7 +242,7 @@ def test_the_page_is_self_contained_and_says_what_is_in_the_card(analysis, model
     assert len(text.encode()) < 1_000_000
 
 
-def test_what_differs_is_said_in_a_sentence(analysis):
+def test_what_differs_is_stated_in_a_sentence(analysis):
     assert unequal_groups(replace(analysis, groups=())) == "No group is served measurably worse than all others."
 
 

@@ -27,8 +27,8 @@ def test_what_is_served_is_what_training_would_have_computed(build, chain, snaps
     scorer = Scorer.from_folders(model_folder, build.write_state(chain.before(last_day), tmp_path / "state"))
     orders = [i for i, order in enumerate(chain.orders) if order.date == last_day]
     assert orders
-    asked = [chain.orders[i] for i in orders]
-    served = scorer.recommend([Request(o.customer_id, o.business_unit, o.weather, o.date, o.daypart) for o in asked])
+    chosen = [chain.orders[i] for i in orders]
+    served = scorer.recommend([Request(o.customer_id, o.business_unit, o.weather, o.date, o.daypart) for o in chosen])
     rows = np.array(orders)
     trained = model.predict_proba(snapshot.states.take(rows), snapshot.contexts.take(rows))
     np.testing.assert_allclose(np.stack([probabilities(answer) for answer in served]), trained, atol=1e-12)

@@ -200,7 +200,7 @@ def test_the_latest_record_is_the_one_that_counts(fit):
 
 
 @pytest.mark.parametrize(
-    ("previous", "days", "products", "asked", "why"),
+    ("previous", "days", "products", "requested", "why"),
     [
         (False, 0, PRODUCTS, False, "no segments yet"),
         (True, 5, PRODUCTS, True, "asked"),
@@ -210,6 +210,6 @@ def test_the_latest_record_is_the_one_that_counts(fit):
     ],
     ids=["first", "asked", "new product", "old", "daily"],
 )
-def test_segments_are_found_anew_only_for_a_reason(fit, previous, days, products, asked, why):
-    said = why_refit(fit if previous else None, UNTIL + dt.timedelta(days=days), products, asked)
-    assert (said is None) if why is None else (why in said)
+def test_segments_are_found_anew_only_for_a_reason(fit, previous, days, products, requested, why):
+    reason = why_refit(fit if previous else None, UNTIL + dt.timedelta(days=days), products, requested)
+    assert (reason is None) if why is None else (why in reason)

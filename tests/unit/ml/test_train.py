@@ -136,7 +136,7 @@ def test_a_single_order_trains_a_model_that_says_it_is_not_evaluated(build, tmp_
     folder = build.write_snapshot(build.chain(n_orders=1), tmp_path / "snapshot")
     done = run_train("--snapshot", folder, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "the model is not judged" in done.stdout
+    assert "the model is not evaluated" in done.stdout
     assert json.loads((tmp_path / "out" / "metrics.json").read_text()) == {}
     assert pq.ParquetFile(tmp_path / "out" / "holdout_predictions.parquet").metadata.num_rows == 0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from globolatte_assets.models.sign_off import SignOff, kept_sign_off, record_sign_off, signed
+from globolatte_assets.models.sign_off import SignOff, record_sign_off, signed, stored_sign_off
 from globolatte_cli.main import cli
 from globolatte_ml.training.promotion import Verdict
 from resources.clock import Clock
@@ -28,24 +28,24 @@ YES, NO = SignOff(True, "Ana", "looks right"), SignOff(False, "Ben", "wrong week
         (FAILED, YES, True, False, "Ana approved"),
     ],
 )
-def test_what_a_word_does_to_the_verdict(verdict, sign_off, wanted, promoted, says) -> None:
+def test_the_effect_of_a_decision_on_the_verdict(verdict, sign_off, wanted, promoted, says) -> None:
     after = signed(verdict, sign_off, VERSION, wanted=wanted)
     assert after.promoted is promoted
     assert says in "\n".join(after.reasons)
     assert after.reasons[0] == verdict.reasons[0]
 
 
-def test_the_latest_word_on_the_same_content_counts(tmp_path: Path) -> None:
+def test_the_latest_decision_on_the_same_content_counts(tmp_path: Path) -> None:
     warehouse = warehouse_in(tmp_path)
-    assert kept_sign_off(warehouse, VERSION) is None
+    assert stored_sign_off(warehouse, VERSION) is None
     record_sign_off(warehouse, VERSION, NO, Clock(fixed_at=NOW.isoformat()))
     record_sign_off(warehouse, VERSION, YES, Clock(fixed_at=NOW.replace(year=NOW.year + 1).isoformat()))
-    assert kept_sign_off(warehouse, VERSION) == YES
+    assert stored_sign_off(warehouse, VERSION) == YES
     assert warehouse.read("ml.sign_offs").num_rows == 2
-    assert kept_sign_off(warehouse, ModelVersion("3", "other", "snapshot", "job", Path())) is None
+    assert stored_sign_off(warehouse, ModelVersion("3", "other", "snapshot", "job", Path())) is None
 
 
 def test_a_version_that_nobody_knows_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GLOBOLATTE_HOME", str(tmp_path))
-    asked = CliRunner().invoke(cli, ["models", "approve", "9", "--by", "Ana", "--why", "why not"])
-    assert "neither challenger nor champion (these are: none yet)" in str(asked.exception)
+    result = CliRunner().invoke(cli, ["models", "approve", "9", "--by", "Ana", "--why", "why not"])
+    assert "neither challenger nor champion (these are: none yet)" in str(result.exception)

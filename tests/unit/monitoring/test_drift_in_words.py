@@ -1,11 +1,11 @@
-"""Drift told to people: tables short enough to be read at once, and why a check failed."""
+"""Drift in texts for people: tables short enough to be read at once, and why a check failed."""
 
 import datetime as dt
 from pathlib import Path
 from typing import Any
 
 from globolatte_assets.monitoring.data_drift import drifted_windows, why_drifted, windows_table
-from globolatte_assets.monitoring.reports import KeptPages
+from globolatte_assets.monitoring.reports import StoredPages
 
 SHOWN_AT_ONCE = 1000
 """The UI hides longer Markdown behind a click."""
@@ -35,8 +35,8 @@ def rows(scope: str, until: dt.date, **statistics: float) -> list[dict[str, Any]
     ]
 
 
-def reports(folder: Path) -> KeptPages:
-    return KeptPages(folder / "drift", 30, "http://127.0.0.1:3030")
+def reports(folder: Path) -> StoredPages:
+    return StoredPages(folder / "drift", 30, "http://127.0.0.1:3030")
 
 
 MAY, JUNE = dt.date(2024, 5, 31), dt.date(2024, 6, 30)
@@ -64,7 +64,7 @@ def test_the_latest_windows_of_a_chain_of_three_units_are_shown_at_once(tmp_path
     history = [row for scope in scopes for until in (MAY, JUNE) for row in rows(scope, until, **MOVED)]
     kept = reports(tmp_path)
     for row in history:
-        kept.keep(row["window_id"], "<html>")
+        kept.store(row["window_id"], "<html>")
     table = windows_table(history, kept)
     assert len(table) < SHOWN_AT_ONCE
     assert table.count("[⚠️ drifted](http://127.0.0.1:3030/drift/") == len(scopes)

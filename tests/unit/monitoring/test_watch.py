@@ -9,7 +9,7 @@ import pytest
 from globolatte_assets.models.champion import Champion
 from globolatte_assets.monitoring.data_drift import drift_rows
 from globolatte_assets.monitoring.standing import standing_of
-from globolatte_assets.monitoring.windows import DRIFT_TABLE, Watch, drop_obsolete, kept_rows, watch
+from globolatte_assets.monitoring.windows import DRIFT_TABLE, Watch, drop_obsolete, stored_rows, watch
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
 from globolatte_ml.monitoring.windows import Window, WindowRules
 from resources.clock import Clock
@@ -120,7 +120,7 @@ def test_a_broken_window_that_is_none_any_more_is_dropped(stocked: DuckDBWarehou
     seen = look(stocked)
     assert seen.obsolete == ["BU_US_2024-03-01_2024-03-10"]
     drop_obsolete(stocked, DRIFT_TABLE, CHAMPION, seen)
-    assert kept_rows(stocked, DRIFT_TABLE, CHAMPION, []) == []
+    assert stored_rows(stocked, DRIFT_TABLE, CHAMPION, []) == []
 
 
 def test_broken_days_are_noticed_before_a_window_is_complete(stocked: DuckDBWarehouse) -> None:

@@ -1,4 +1,4 @@
-"""Alerts reach the log always and the webhook if there is one; its address is told to nobody."""
+"""Alerts reach the log always and the webhook if there is one; its address is not revealed."""
 
 import json
 import logging

@@ -9,11 +9,11 @@ from resources.environment import clock_of
 from resources.settings.settings import Settings
 
 
-def test_the_real_clock_tells_the_time_in_utc() -> None:
+def test_the_real_clock_gives_the_time_in_utc() -> None:
     before = dt.datetime.now(dt.UTC)
-    told = Clock().now()
-    assert before <= told <= dt.datetime.now(dt.UTC)
-    assert told.utcoffset() == dt.timedelta(0)
+    now = Clock().now()
+    assert before <= now <= dt.datetime.now(dt.UTC)
+    assert now.utcoffset() == dt.timedelta(0)
 
 
 def test_a_fixed_clock_stands_still() -> None:
@@ -39,7 +39,7 @@ def test_an_offset_is_turned_into_utc_and_left_out_of_timestamps() -> None:
         ("2022-12-01T04:30:00+00:00", "America/Toronto", "2022-11-30"),
     ],
 )
-def test_today_is_the_date_where_one_asks(moment: str, time_zone: str, today: str) -> None:
+def test_today_is_the_date_in_the_given_time_zone(moment: str, time_zone: str, today: str) -> None:
     assert Clock(fixed_at=moment).today(time_zone) == dt.date.fromisoformat(today)
 
 

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from resources.dbt_cli import KEPT_BUILDS, PARTIAL_PARSE, RUN_ID_VARIABLE, DbtOfThisEnvironment
+from resources.dbt_cli import PARTIAL_PARSE, RETAINED_BUILDS, RUN_ID_VARIABLE, DbtOfThisEnvironment
 from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
 
 
@@ -27,10 +27,10 @@ def test_what_one_build_parsed_the_next_one_gets(tmp_path: Path) -> None:
 
 def test_artifacts_of_old_builds_are_dropped(tmp_path: Path) -> None:
     dbt = dbt_in(tmp_path)
-    for number in range(KEPT_BUILDS + 3):
+    for number in range(RETAINED_BUILDS + 3):
         with dbt.artifacts(f"build-{number}"):
             pass
-    assert sum(path.is_dir() for path in tmp_path.iterdir()) == KEPT_BUILDS
+    assert sum(path.is_dir() for path in tmp_path.iterdir()) == RETAINED_BUILDS
 
 
 def test_a_build_knows_its_run(tmp_path: Path) -> None:

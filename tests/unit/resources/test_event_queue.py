@@ -6,7 +6,7 @@ import os
 import pytest
 
 from resources.azure_storage import KEY_VARIABLE, SAS_VARIABLE
-from resources.landing.event_queue import LONGEST_KEPT_TEXT, EventQueue, Message
+from resources.landing.event_queue import LONGEST_STORED_TEXT, EventQueue, Message
 from resources.landing.landing_zone import LandingUnreachableError
 from resources.settings.choices import CredentialKind
 from tests.blob_builders import Events
@@ -42,7 +42,7 @@ def test_a_message_that_is_not_deleted_comes_again_and_one_that_is_does_not(even
     assert (again.text, again.tries) == ("kept", 2)
 
 
-def test_a_message_that_was_given_out_again_is_left_to_whoever_has_it(events: Events) -> None:
+def test_a_message_that_was_received_again_is_left_to_its_new_receiver(events: Events) -> None:
     events.say("one")
     first = events.queue.receive(10, 1)
     events.come_again()
@@ -61,7 +61,7 @@ def test_poison_keeps_the_reason_and_is_cut_to_what_a_message_can_hold(events: E
     events.queue.poison(Message("x", "y", '☕"' * 60_000, 5), "long")
     first, second = events.poison()
     assert first == {"reason": "is no event: ☕ \x00", "tries": 1, "message": "bad"}
-    assert len(str(second["message"]).encode()) <= LONGEST_KEPT_TEXT
+    assert len(str(second["message"]).encode()) <= LONGEST_STORED_TEXT
     assert events.queue.lengths() == (0, 2)
 
 

@@ -78,7 +78,7 @@ def test_an_append_blob_is_another_version_after_each_block(bay: Bay) -> None:
         assert stream.read() == b"one\ntwo\n"
 
 
-def test_the_etag_is_the_same_however_azure_is_asked(bay: Bay) -> None:
+def test_the_etag_is_the_same_however_azure_is_queried(bay: Bay) -> None:
     file = bay.put("a.csv", b"one")
     assert '"' not in file.etag
     assert file.etag == str(bay.container.get_blob_client("a.csv").get_blob_properties().etag).strip('"')

@@ -32,7 +32,7 @@ from resources.settings.settings import NO_STAGE, PROJECT_ROOT, Settings
         ("~/globolatte", Path.home() / "globolatte"),
     ],
 )
-def test_home_is_absolute_wherever_it_is_asked_from(
+def test_home_is_absolute_wherever_it_is_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str | None, expected: Path
 ) -> None:
     if home is not None:

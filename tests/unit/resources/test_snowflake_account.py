@@ -1,4 +1,4 @@
-"""Who connects to Snowflake: each way to prove it, what the query history is told, and that secrets go nowhere else."""
+"""Connections to Snowflake: each authentication method, the query tag, and that secrets go nowhere else."""
 
 import json
 
@@ -90,11 +90,11 @@ def test_secrets_are_in_no_setting_and_in_no_resource(monkeypatch: pytest.Monkey
     )
 
 
-def test_outside_of_a_run_the_query_history_is_told_the_product() -> None:
+def test_outside_of_a_run_the_query_tag_names_the_product() -> None:
     assert json.loads(query_tag()) == {"app": "globolatte"}
 
 
-def test_the_query_history_is_told_run_and_assets(fakesnow: FakeSnowflake) -> None:
+def test_the_query_tag_names_run_and_assets(fakesnow: FakeSnowflake) -> None:
     """Looked at on the wire: the emulator keeps no query history."""
     with gate_before(fakesnow.port) as gate:
         warehouse = emulated_warehouse(fakesnow, port=gate.own_port)

@@ -58,7 +58,7 @@ def test_waiting_succeeds_when_the_other_process_lets_go(closed_warehouse: DuckD
 
 def test_no_connection_stays_open_between_two_uses(closed_warehouse: DuckDBWarehouse) -> None:
     closed_warehouse.read("sales_data.products")
-    with closed_warehouse.kept_open():
+    with closed_warehouse.keep_open():
         closed_warehouse.has("sales_data.products")
     with pytest.raises(ZeroDivisionError), closed_warehouse.transaction():
         raise ZeroDivisionError

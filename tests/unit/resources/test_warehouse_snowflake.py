@@ -1,4 +1,4 @@
-"""What of the warehouse on Snowflake can be told without one."""
+"""What can be tested of the warehouse on Snowflake without an account."""
 
 import re
 
@@ -37,7 +37,7 @@ def test_every_statement_of_every_migration_may_run_again() -> None:
         ("%m.%d.%y, %I:%M %p", "MM.DD.YY, HH12:MI AM"),
     ],
 )
-def test_a_declared_date_format_is_said_in_snowflake_s_words(declared: str, written: str) -> None:
+def test_a_declared_date_format_is_written_in_snowflake_s_form(declared: str, written: str) -> None:
     assert SnowflakeDialect().moment("t", declared) == f"try_to_timestamp_ntz(t, '{written}')"
 
 

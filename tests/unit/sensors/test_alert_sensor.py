@@ -1,4 +1,4 @@
-"""The alert sensor tells of each trouble once, and of what is told again only when it happens again."""
+"""The alert sensor reports each problem once, and again only when it happens again."""
 
 import datetime as dt
 import logging
@@ -36,15 +36,15 @@ def tick(
         resources={"alerts": Alerts(), "clock": clock_of(deployed.settings)},
     )
     result = deployed.definitions.resolve_sensor_def("alert_sensor")(context)
-    told = [r.getMessage().removeprefix("ALERT ") for r in caplog.records if r.name == "globolatte.alerts"]
-    return told, result.cursor if isinstance(result, dg.SensorResult) else None
+    reported = [r.getMessage().removeprefix("ALERT ") for r in caplog.records if r.name == "globolatte.alerts"]
+    return reported, result.cursor if isinstance(result, dg.SensorResult) else None
 
 
-def test_nothing_wrong_is_nothing_told(ready: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_wrong_is_no_alert(ready: Deployment, caplog: pytest.LogCaptureFixture) -> None:
     assert tick(ready, caplog) == ([], "[]")
 
 
-def test_a_load_that_crashed_as_often_as_allowed_is_told_of_once(
+def test_a_load_that_crashed_as_often_as_allowed_is_reported_once(
     ready: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     def crash(attempt: int) -> None:
@@ -54,30 +54,30 @@ def test_a_load_that_crashed_as_often_as_allowed_is_told_of_once(
             )
 
     crash(1)
-    told, cursor = tick(ready, caplog)
-    assert told == []
+    reported, cursor = tick(ready, caplog)
+    assert reported == []
     crash(2)
-    told, cursor = tick(ready, caplog, cursor)
-    assert len(told) == 1
-    assert told[0].startswith(f"{sales_path()}: 2 loads of it crashed")
+    reported, cursor = tick(ready, caplog, cursor)
+    assert len(reported) == 1
+    assert reported[0].startswith(f"{sales_path()}: 2 loads of it crashed")
     assert tick(ready, caplog, cursor) == ([], cursor)
 
 
-def test_a_batch_whose_runs_failed_as_often_as_allowed_is_told_of(
+def test_a_batch_whose_runs_failed_as_often_as_allowed_is_reported(
     ready: Deployment, caplog: pytest.LogCaptureFixture
 ) -> None:
     job = ready.definitions.resolve_job_def(INGEST_SALES)
     for _ in range(2):
         assert tick(ready, caplog)[0] == []
         ready.instance.create_run_for_job(job, tags={"globolatte/batch": "b"}, status=dg.DagsterRunStatus.FAILURE)
-    told, _ = tick(ready, caplog)
-    assert len(told) == 1
-    assert "ingest_sales: 2 runs of one batch failed" in told[0]
+    reported, _ = tick(ready, caplog)
+    assert len(reported) == 1
+    assert "ingest_sales: 2 runs of one batch failed" in reported[0]
     ready.instance.create_run_for_job(job, tags={"globolatte/batch": "b"}, status=dg.DagsterRunStatus.SUCCESS)
     assert tick(ready, caplog)[0] == []
 
 
-def test_a_missing_delivery_is_told_of_and_told_of_again_when_another_day_is_missing(
+def test_a_missing_delivery_is_reported_and_reported_again_when_another_day_is_missing(
     tmp_path: Path, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = NOW.date() - dt.timedelta(days=1)
@@ -90,8 +90,8 @@ def test_a_missing_delivery_is_told_of_and_told_of_again_when_another_day_is_mis
             made.landing,
             deliver(made.landing, path, csv(line(business_unit=unit, transaction_date=str(first)))),
         )
-    told, cursor = tick(made, caplog)
-    assert told == ["canada has not delivered 2022-02-09"]
+    reported, cursor = tick(made, caplog)
+    assert reported == ["canada has not delivered 2022-02-09"]
     assert tick(made, caplog, cursor) == ([], cursor)
     tomorrow = deployment(
         tmp_path,
@@ -103,25 +103,25 @@ def test_a_missing_delivery_is_told_of_and_told_of_again_when_another_day_is_mis
     assert len(tick(tomorrow, caplog, cursor)[0]) == 3
 
 
-def test_messages_in_the_poison_queue_are_told_of(
+def test_messages_in_the_poison_queue_are_reported(
     azurite: Azurite, tmp_path: Path, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = BlobDeployment.new(azurite, tmp_path, instance, first_business_date=NOW.date())
     put_reference_data(made.deployed.warehouse)
     made.events.say("no event")
     made.events.queue.poison(made.events.queue.receive(1, 1)[0], "is no event")
-    told, _ = tick(made.deployed, caplog)
-    assert ["1 messages in its poison queue" in line for line in told] == [True]
+    reported, _ = tick(made.deployed, caplog)
+    assert ["1 messages in its poison queue" in line for line in reported] == [True]
 
 
-def test_an_alert_that_the_webhook_does_not_take_is_told_again(
+def test_an_alert_that_the_webhook_does_not_take_is_sent_again(
     ready: Deployment, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = ready.definitions.resolve_job_def(INGEST_SALES)
     for _ in range(2):
         ready.instance.create_run_for_job(job, tags={"globolatte/batch": "b"}, status=dg.DagsterRunStatus.FAILURE)
     monkeypatch.setenv(WEBHOOK_VARIABLE, "http://127.0.0.1:1/hook")
-    told, cursor = tick(ready, caplog)
-    assert (len(told), cursor) == (1, None)
+    reported, cursor = tick(ready, caplog)
+    assert (len(reported), cursor) == (1, None)
     monkeypatch.delenv(WEBHOOK_VARIABLE)
     assert len(tick(ready, caplog, cursor)[0]) == 1

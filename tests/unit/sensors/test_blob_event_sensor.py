@@ -81,7 +81,7 @@ def test_a_backlog_becomes_one_range_for_each_unit(ready: BlobDeployment) -> Non
     assert ready.events.left == 0
 
 
-def test_a_message_whose_run_was_never_made_comes_again_and_is_asked_for_again(ready: BlobDeployment) -> None:
+def test_a_message_whose_run_was_never_made_comes_again_and_is_requested_again(ready: BlobDeployment) -> None:
     """The process died before Dagster wrote the tick down: requests and cursor are lost together."""
     sell(ready, 3)
     lost = ready.tick()
@@ -125,7 +125,7 @@ def test_events_in_the_wrong_order_end_with_the_latest_version(ready: BlobDeploy
     assert ready.events.left == 0
 
 
-def test_a_batch_that_a_run_is_at_is_not_asked_for_twice_and_its_messages_are_deleted(ready: BlobDeployment) -> None:
+def test_a_batch_that_a_run_is_at_is_not_requested_twice_and_its_messages_are_deleted(ready: BlobDeployment) -> None:
     sell(ready, 3)
     [request] = ready.tick().run_requests or []
     job = ready.deployed.definitions.resolve_job_def(INGEST_SALES)
@@ -139,7 +139,7 @@ def test_a_batch_that_a_run_is_at_is_not_asked_for_twice_and_its_messages_are_de
 @pytest.mark.parametrize(
     ("status", "is_asked"), [(dg.DagsterRunStatus.STARTING, False), (dg.DagsterRunStatus.STARTED, True)]
 )
-def test_a_blob_that_a_run_is_yet_to_look_for_is_not_asked_for_and_its_message_is_deleted(
+def test_a_blob_that_a_run_is_yet_to_look_for_is_not_requested_and_its_message_is_deleted(
     ready: BlobDeployment, status: dg.DagsterRunStatus, *, is_asked: bool
 ) -> None:
     """A run lists its dates when it starts: one that waits finds the blob, one that has started may have missed it."""
@@ -255,6 +255,6 @@ def test_a_busy_warehouse_leaves_the_messages_where_they_are(ready: BlobDeployme
 def test_messages_of_runs_that_exist_are_deleted_even_while_the_warehouse_is_busy(ready: BlobDeployment) -> None:
     sell(ready, 3)
     result = ready.tick()
-    with ready.deployed.warehouse.kept_open():
+    with ready.deployed.warehouse.keep_open():
         assert ready.execute(result.run_requests[0]).success
         assert "1 messages acknowledged" in str(ready.tick(cursor=result.cursor).skip_reason)

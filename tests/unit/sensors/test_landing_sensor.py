@@ -33,7 +33,7 @@ def tick(deployed: Deployment, cursor: str | None = None) -> dg.SensorResult | d
     return sensor(deployed.sensor_context(cursor))
 
 
-def asked(deployed: Deployment) -> list[dg.RunRequest]:
+def requested(deployed: Deployment) -> list[dg.RunRequest]:
     result = tick(deployed)
     return list(result.run_requests or []) if isinstance(result, dg.SensorResult) else []
 
@@ -67,36 +67,36 @@ def run(deployed: Deployment, request: dg.RunRequest) -> dg.ExecuteInProcessResu
     return deployed.run(str(request.job_name), dict(request.tags))
 
 
-def test_reference_data_is_asked_for_first_and_alone(deployed: Deployment) -> None:
+def test_reference_data_is_requested_first_and_alone(deployed: Deployment) -> None:
     deliver_reference_data(deployed.landing)
     sell(deployed, 3)
-    [request] = asked(deployed)
+    [request] = requested(deployed)
     assert request.job_name == LOAD_REFERENCE_DATA
     note(deployed, request, STARTED)
-    assert asked(deployed) == []
+    assert requested(deployed) == []
 
 
 def test_sales_follow_as_soon_as_reference_data_is_loaded(deployed: Deployment) -> None:
     deliver_reference_data(deployed.landing)
     sell(deployed, 3)
-    assert run(deployed, asked(deployed)[0]).success
-    assert jobs(asked(deployed)) == [INGEST_SALES]
+    assert run(deployed, requested(deployed)[0]).success
+    assert jobs(requested(deployed)) == [INGEST_SALES]
 
 
-def test_a_backlog_is_asked_for_as_one_range_for_each_unit(ready: Deployment) -> None:
+def test_a_backlog_is_requested_as_one_range_for_each_unit(ready: Deployment) -> None:
     for day in (3, 4, 20):
         sell(ready, day)
     sell(ready, 31, "canada")
-    requests = asked(ready)
+    requests = requested(ready)
     assert jobs(requests) == [INGEST_SALES, INGEST_SALES]
     assert ranges(requests) == [("canada|2022-01-31", "canada|2022-01-31"), ("usa|2022-01-03", "usa|2022-01-20")]
     assert len({request.run_key for request in requests}) == 2
 
 
-def test_what_is_asked_for_gets_done_and_then_there_is_nothing_left(ready: Deployment) -> None:
+def test_what_is_requested_gets_done_and_then_there_is_nothing_left(ready: Deployment) -> None:
     sell(ready, 3)
     sell(ready, 4, "canada")
-    for request in asked(ready):
+    for request in requested(ready):
         assert run(ready, request).success
     result = tick(ready)
     assert isinstance(result, dg.SensorResult)
@@ -108,7 +108,7 @@ def test_what_is_asked_for_gets_done_and_then_there_is_nothing_left(ready: Deplo
 
 def test_an_untouched_landing_zone_is_looked_at_again_when_it_changes_and_on_the_next_day(ready: Deployment) -> None:
     sell(ready, 3)
-    run(ready, asked(ready)[0])
+    run(ready, requested(ready)[0])
     cursor = tick(ready).cursor
     assert isinstance(tick(ready, cursor), dg.SkipReason)
     tomorrow = ready.at(dt.datetime(2022, 2, 11, 12, tzinfo=dt.UTC))
@@ -117,24 +117,24 @@ def test_an_untouched_landing_zone_is_looked_at_again_when_it_changes_and_on_the
     assert len(tick(ready, cursor).run_requests or []) == 1
 
 
-def test_a_changed_file_asks_for_exactly_its_day(ready: Deployment) -> None:
+def test_a_changed_file_requests_exactly_its_day(ready: Deployment) -> None:
     for day in (3, 4, 5):
         sell(ready, day)
-    run(ready, asked(ready)[0])
+    run(ready, requested(ready)[0])
     sell(ready, 4, "usa", 7)
-    requests = asked(ready)
+    requests = requested(ready)
     assert ranges(requests) == [("usa|2022-01-04", "usa|2022-01-04")]
     run(ready, requests[0])
-    assert asked(ready) == []
+    assert requested(ready) == []
 
 
-def test_a_refused_file_is_not_asked_for_again_until_it_changes(ready: Deployment) -> None:
+def test_a_refused_file_is_not_requested_again_until_it_changes(ready: Deployment) -> None:
     path = sales_path()
     deliver(ready.landing, path, b"refused")
-    run(ready, asked(ready)[0])
-    assert asked(ready) == []
+    run(ready, requested(ready)[0])
+    assert requested(ready) == []
     deliver(ready.landing, path, csv(line(1)))
-    assert jobs(asked(ready)) == [INGEST_SALES]
+    assert jobs(requested(ready)) == [INGEST_SALES]
 
 
 @pytest.mark.parametrize(
@@ -146,9 +146,9 @@ def test_a_refused_file_is_not_asked_for_again_until_it_changes(ready: Deploymen
         dg.DagsterRunStatus.CANCELING,
     ],
 )
-def test_a_range_that_a_run_is_at_is_not_asked_for_twice(ready: Deployment, status: dg.DagsterRunStatus) -> None:
+def test_a_range_that_a_run_is_at_is_not_requested_twice(ready: Deployment, status: dg.DagsterRunStatus) -> None:
     sell(ready, 3)
-    note(ready, asked(ready)[0], status)
+    note(ready, requested(ready)[0], status)
     result = tick(ready)
     assert isinstance(result, dg.SkipReason)
     assert "1 files are being loaded" in str(result.skip_message)
@@ -157,28 +157,28 @@ def test_a_range_that_a_run_is_at_is_not_asked_for_twice(ready: Deployment, stat
 WAITS, AT_IT = dg.DagsterRunStatus.STARTING, STARTED
 
 
-def test_files_that_come_for_dates_that_a_run_waits_to_load_are_not_asked_for_again(ready: Deployment) -> None:
+def test_files_that_come_for_dates_that_a_run_waits_to_load_are_not_requested_again(ready: Deployment) -> None:
     """However long the queue is: a run lists its dates when it starts."""
     sell(ready, 3)
     sell(ready, 20)
-    note(ready, asked(ready)[0], WAITS)
+    note(ready, requested(ready)[0], WAITS)
     for day in (3, 10, 20):
         sell(ready, day, "usa", 7, 8)
-    assert asked(ready) == []
+    assert requested(ready) == []
     sell(ready, 25)
-    assert ranges(asked(ready)) == [("usa|2022-01-25", "usa|2022-01-25")]
+    assert ranges(requested(ready)) == [("usa|2022-01-25", "usa|2022-01-25")]
     sell(ready, 10, "canada")
-    assert ("canada|2022-01-10", "canada|2022-01-10") in ranges(asked(ready))
+    assert ("canada|2022-01-10", "canada|2022-01-10") in ranges(requested(ready))
 
 
-def test_a_file_that_a_run_came_too_early_for_is_asked_for_when_that_run_is_over(ready: Deployment) -> None:
+def test_a_file_that_a_run_came_too_early_for_is_requested_when_that_run_is_over(ready: Deployment) -> None:
     sell(ready, 3)
     sell(ready, 20)
-    run_id = note(ready, asked(ready)[0], AT_IT)
+    run_id = note(ready, requested(ready)[0], AT_IT)
     sell(ready, 10)
-    assert asked(ready) == []
+    assert requested(ready) == []
     ready.instance.report_run_canceled(ready.instance.get_run_by_id(run_id))
-    assert ranges(asked(ready)) == [("usa|2022-01-03", "usa|2022-01-20")]
+    assert ranges(requested(ready)) == [("usa|2022-01-03", "usa|2022-01-20")]
 
 
 def test_a_run_of_a_single_partition_covers_that_day(ready: Deployment) -> None:
@@ -186,49 +186,49 @@ def test_a_run_of_a_single_partition_covers_that_day(ready: Deployment) -> None:
     job = ready.definitions.resolve_job_def(INGEST_SALES)
     ready.instance.create_run_for_job(job, tags={"dagster/partition": "usa|2022-01-03"}, status=WAITS)
     sell(ready, 3)
-    assert asked(ready) == []
+    assert requested(ready) == []
 
 
 def hasty(deployed: Deployment, **settings: object) -> Deployment:
-    """The same deployment, which does not wait before it asks again."""
+    """The same deployment, which does not wait before it requests again."""
     return deployment(deployed.settings.home, deployed.instance, retry_base_seconds=1e-9, **settings)
 
 
-def test_a_failed_run_is_asked_for_again_under_a_new_run_key_and_given_up_after_its_attempts(ready: Deployment) -> None:
+def test_a_failed_run_is_requested_again_under_a_new_run_key_and_given_up_after_its_attempts(ready: Deployment) -> None:
     """Dagster takes a run key once, failed or not."""
     quick = hasty(ready, max_load_attempts=3)
     sell(quick, 3)
     keys = []
     for _ in range(3):
-        [request] = asked(quick)
+        [request] = requested(quick)
         keys.append(request.run_key)
         note(quick, request, FAILURE)
     assert len(set(keys)) == 3
-    assert asked(quick) == []
+    assert requested(quick) == []
 
 
-def test_a_run_that_failed_just_now_is_not_asked_for_again_at_once(ready: Deployment) -> None:
+def test_a_run_that_failed_just_now_is_not_requested_again_at_once(ready: Deployment) -> None:
     sell(ready, 3)
-    note(ready, asked(ready)[0], FAILURE)
-    assert asked(ready) == []
-    assert len(asked(hasty(ready))) == 1
+    note(ready, requested(ready)[0], FAILURE)
+    assert requested(ready) == []
+    assert len(requested(hasty(ready))) == 1
 
 
 def test_sales_wait_while_reference_data_whose_load_failed_waits_for_its_next_attempt(ready: Deployment) -> None:
     deliver_reference_data(ready.landing)
     sell(ready, 3)
-    [request] = asked(ready)
+    [request] = requested(ready)
     for _ in range(ready.settings.max_load_attempts - 1):
         note(ready, request, FAILURE)
-    assert asked(ready) == []
+    assert requested(ready) == []
     note(ready, request, FAILURE)
-    assert jobs(asked(ready)) == [INGEST_SALES]
+    assert jobs(requested(ready)) == [INGEST_SALES]
 
 
-def test_the_same_look_asks_under_the_same_run_key(ready: Deployment) -> None:
+def test_the_same_look_makes_requests_under_the_same_run_key(ready: Deployment) -> None:
     """So that a tick that is repeated because its result was lost starts nothing twice."""
     sell(ready, 3)
-    assert asked(ready)[0].run_key == asked(ready)[0].run_key
+    assert requested(ready)[0].run_key == requested(ready)[0].run_key
 
 
 def test_a_version_that_crashed_waits_and_is_given_up_after_its_attempts(
@@ -247,95 +247,95 @@ def test_a_version_that_crashed_waits_and_is_given_up_after_its_attempts(
             )
 
     crashed(1, 59)
-    assert ranges(asked(deployed)) == [("usa|2022-01-04", "usa|2022-01-04")]
+    assert ranges(requested(deployed)) == [("usa|2022-01-04", "usa|2022-01-04")]
     load(deployed.warehouse, deployed.landing, landed(deployed.landing, path))
     assert "1 wait for their next attempt" in str(tick(deployed).skip_message)
     later = deployed.at(NOW.replace(tzinfo=dt.UTC) + dt.timedelta(seconds=1))
-    assert ranges(asked(later)) == [("usa|2022-01-03", "usa|2022-01-03")]
+    assert ranges(requested(later)) == [("usa|2022-01-03", "usa|2022-01-03")]
     crashed(2, 1000)
-    assert asked(later) == []
+    assert requested(later) == []
     sell(later, 3, "usa", 9)
-    assert ranges(asked(later)) == [("usa|2022-01-03", "usa|2022-01-03")]
+    assert ranges(requested(later)) == [("usa|2022-01-03", "usa|2022-01-03")]
 
 
 # Announcements that were not kept --------------------------------------------------------------------------------------
 
 
 def promise(deployed: Deployment, run_id: str) -> None:
-    """A run that loaded the first nine days of January and may not have told Dagster."""
+    """A run that loaded the first nine days of January and may not have reported them to Dagster."""
     announcement = Announcement(run_id, "usa", dt.date(2022, 1, 1), dt.date(2022, 1, 9))
     with deployed.warehouse.transaction() as transaction:
         Ledger(transaction).announce(announcement, NOW)
 
 
 @pytest.mark.parametrize(("status", "ask"), [(FAILURE, True), (STARTED, False), (SUCCESS, False), (None, True)])
-def test_an_announcement_is_asked_for_again_when_no_living_run_will_keep_it(
+def test_an_announcement_is_requested_again_when_no_living_run_will_report_it(
     ready: Deployment, status: dg.DagsterRunStatus | None, ask: bool
 ) -> None:
     Path(ready.landing.folder).mkdir(exist_ok=True)
     load_range = LoadRange("usa", dt.date(2022, 1, 1), dt.date(2022, 1, 9))
     request = dg.RunRequest(job_name=INGEST_SALES, tags=range_tags(load_range))
     promise(ready, note(ready, request, status) if status is not None else "a run that Dagster has forgotten")
-    assert ranges(asked(hasty(ready))) == ([("usa|2022-01-01", "usa|2022-01-09")] if ask else [])
+    assert ranges(requested(hasty(ready))) == ([("usa|2022-01-01", "usa|2022-01-09")] if ask else [])
 
 
-def test_an_announcement_that_was_not_kept_is_made_good_once(ready: Deployment) -> None:
+def test_an_announcement_that_was_not_reported_is_reported_once(ready: Deployment) -> None:
     path = sell(ready, 3)
     load(ready.warehouse, ready.landing, landed(ready.landing, path), run_id="killed")
     promise(ready, "killed")
-    [request] = asked(ready)
+    [request] = requested(ready)
     assert run(ready, request).success
     assert ready.instance.get_materialized_partitions(dg.AssetKey(["raw", "sales_transactions"])) == {"usa|2022-01-03"}
-    assert asked(ready) == []
+    assert requested(ready) == []
 
 
-def test_an_announcement_of_which_everything_was_said_already_is_settled_by_one_run(ready: Deployment) -> None:
+def test_an_announcement_of_which_everything_was_reported_already_is_marked_done_by_one_run(ready: Deployment) -> None:
     sell(ready, 3)
-    run(ready, asked(ready)[0])
+    run(ready, requested(ready)[0])
     promise(ready, "killed after its last event")
-    [request] = asked(ready)
+    [request] = requested(ready)
     assert run(ready, request).success
-    assert asked(ready) == []
+    assert requested(ready) == []
 
 
 def test_new_files_and_a_broken_announcement_of_a_unit_become_one_range(ready: Deployment) -> None:
     promise(ready, "killed")
     sell(ready, 20)
-    assert ranges(asked(ready)) == [("usa|2022-01-01", "usa|2022-01-20")]
+    assert ranges(requested(ready)) == [("usa|2022-01-01", "usa|2022-01-20")]
 
 
 # Files that are out of place -------------------------------------------------------------------------------------------
 
 
-def test_misplaced_files_are_asked_for_beside_the_sales_and_then_let_be(ready: Deployment) -> None:
+def test_misplaced_files_are_requested_beside_the_sales_and_then_left_alone(ready: Deployment) -> None:
     sell(ready, 3)
     deliver(ready.landing, "sales/france/2022/01/03/a.csv", b"x")
-    requests = asked(ready)
+    requests = requested(ready)
     assert jobs(requests) == [RECORD_MISPLACED_FILES, INGEST_SALES]
     for request in requests:
         assert run(ready, request).success
-    assert asked(ready) == []
+    assert requested(ready) == []
 
 
 def test_a_stray_file_beside_the_reference_files_does_not_hold_sales_up(deployed: Deployment) -> None:
     deliver_reference_data(deployed.landing)
     deliver(deployed.landing, "reference/README.txt", b"read me")
     sell(deployed, 3)
-    run(deployed, asked(deployed)[0])
-    requests = asked(deployed)
+    run(deployed, requested(deployed)[0])
+    requests = requested(deployed)
     assert jobs(requests) == [RECORD_MISPLACED_FILES, INGEST_SALES]
     for request in requests:
         assert run(deployed, request).success
-    assert asked(deployed) == []
+    assert requested(deployed) == []
 
 
 def test_a_name_that_is_not_utf_8_is_recorded_in_the_ledger_like_any_misplaced_file(ready: Deployment) -> None:
     sell(ready, 3)
     name = os.fsdecode(b"caf\xe9.csv")
     Path(ready.landing.folder, "sales/usa/2022/01/03", name).write_bytes(csv(line(2, transaction_date="2022-01-03")))
-    for request in asked(ready):
+    for request in requested(ready):
         assert run(ready, request).success
-    assert asked(ready) == []
+    assert requested(ready) == []
 
 
 def test_a_misplaced_file_is_looked_at_again_when_its_unit_is_configured(
@@ -344,7 +344,7 @@ def test_a_misplaced_file_is_looked_at_again_when_its_unit_is_configured(
     before = deployment(tmp_path, instance, business_units=("usa", "canada"))
     put_reference_data(before.warehouse)
     sell(before, 3, "mexico")
-    run(before, asked(before)[0])
+    run(before, requested(before)[0])
     cursor = tick(before).cursor
     assert isinstance(tick(before, cursor), dg.SkipReason)
     after = deployment(tmp_path, instance, business_units=("usa", "canada", "mexico"))
@@ -367,11 +367,11 @@ def test_sales_of_a_unit_that_reference_data_does_not_know_wait_and_the_others_d
         transaction.execute("delete from sales_data.business_units where folder = 'canada'")
     sell(ready, 3)
     sell(ready, 3, "canada")
-    requests = asked(ready)
+    requests = requested(ready)
     assert ranges(requests) == [("usa|2022-01-03", "usa|2022-01-03")]
     run(ready, requests[0])
     result = tick(ready)
     assert isinstance(result, dg.SkipReason)
     assert "canada" in str(result.skip_message)
     put_reference_data(ready.warehouse)
-    assert ranges(asked(ready)) == [("canada|2022-01-03", "canada|2022-01-03")]
+    assert ranges(requested(ready)) == [("canada|2022-01-03", "canada|2022-01-03")]

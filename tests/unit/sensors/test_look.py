@@ -13,7 +13,7 @@ from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reference import PRODUCTS_FILE, load_reference
 from resources.environment import clock_of
 from resources.landing.landing_zone import LandedFile
-from sensors.landing import ASKED_BY_A_PERSON, Backlog, listing_of, look, range_tags
+from sensors.landing import REQUESTED_BY_A_PERSON, Backlog, listing_of, look, range_tags
 from tests.builders import NOW, Deployment, csv, deliver, line, sales_path
 
 PATIENT = RetryPolicy(max_attempts=5, base_seconds=30.0)
@@ -47,7 +47,7 @@ def test_what_was_committed_before_a_crash_between_two_batches_is_reported_later
         patched.setattr(load, "batches", lambda files, _bytes, _crashed: ([file] for file in files))
         patched.setattr(load, "load_batch", crash_at_the_second)
         assert not ready.run(INGEST_SALES, range_tags(january)).success
-    found = backlog(ready, ASKED_BY_A_PERSON)
+    found = backlog(ready, REQUESTED_BY_A_PERSON)
     [left] = found.loads
     assert (left.first, left.last) == (dt.date(2022, 1, 3), dt.date(2022, 1, 5))
     assert ready.run(INGEST_SALES, range_tags(left)).success
@@ -65,7 +65,7 @@ def test_a_person_gets_tried_now_what_a_sensor_would_let_wait(ready: Deployment)
         transaction.execute("insert into sales_data.load_attempts values (?, ?, 5, 'crashed', ?)", (path, etag, now))
     assert [item.file.path for item in backlog(ready).pending.exhausted] == [path]
     assert backlog(ready).loads == ()
-    assert len(backlog(ready, ASKED_BY_A_PERSON).loads) == 1
+    assert len(backlog(ready, REQUESTED_BY_A_PERSON).loads) == 1
 
 
 def test_a_reference_file_whose_load_was_never_reported_is_loaded_again(deployed: Deployment) -> None:

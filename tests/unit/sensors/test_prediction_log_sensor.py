@@ -21,11 +21,11 @@ def tick(instance: dg.DagsterInstance, folder: Path) -> object:
     return prediction_log_sensor(jobs())(context)
 
 
-def test_without_a_finished_file_nothing_is_asked_for(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_without_a_finished_file_nothing_is_requested(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     assert isinstance(tick(instance, tmp_path), dg.SkipReason)
 
 
-def test_finished_files_are_asked_for_together(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+def test_finished_files_are_requested_together(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}{FINISHED}").write_text("")
     request = tick(instance, tmp_path)

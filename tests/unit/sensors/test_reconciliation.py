@@ -1,4 +1,4 @@
-"""The reconciliation sensor: what no event told of is found all the same, and what failed is asked for again."""
+"""The reconciliation sensor: files without an event are found, and failed loads are requested again."""
 
 import datetime as dt
 from pathlib import Path
@@ -27,7 +27,7 @@ def ready(azurite: Azurite, tmp_path: Path, instance: dg.DagsterInstance) -> Blo
 
 
 def put(deployed: BlobDeployment, date: dt.date, folder: str = "usa", name: str = "sales.csv") -> LandedFile:
-    """A blob of which no event tells."""
+    """A blob without an event."""
     content = csv(line(date.toordinal(), business_unit=UNITS[folder], transaction_date=str(date)))
     return deployed.bay.put(sales_path(name, folder, date), content)
 
@@ -38,7 +38,7 @@ def ranges(result: dg.SensorResult) -> list[tuple[str, str]]:
 
 
 def rounds(deployed: BlobDeployment, count: int) -> None:
-    """Ticks, each with the runs it asks for."""
+    """Ticks, each with the runs that it requests."""
     cursor = None
     for _ in range(count):
         result = deployed.tick(SENSOR, cursor)
@@ -47,7 +47,7 @@ def rounds(deployed: BlobDeployment, count: int) -> None:
         cursor = result.cursor
 
 
-def test_a_recent_file_that_no_event_told_of_is_found_at_once(ready: BlobDeployment) -> None:
+def test_a_recent_file_without_an_event_is_found_at_once(ready: BlobDeployment) -> None:
     put(ready, TODAY)
     put(ready, TODAY - dt.timedelta(days=2), "canada")
     result = ready.tick(SENSOR)
@@ -109,7 +109,7 @@ def test_misplaced_files_are_found_without_going_through_the_others(ready: BlobD
     assert not ready.tick(SENSOR).run_requests
 
 
-def test_what_an_event_told_of_is_not_asked_for_again(ready: BlobDeployment) -> None:
+def test_what_an_event_reported_is_not_requested_again(ready: BlobDeployment) -> None:
     file = put(ready, TODAY)
     ready.events.tell(file)
     ready.work()
@@ -122,7 +122,7 @@ def note(deployed: BlobDeployment, request: dg.RunRequest, status: dg.DagsterRun
     deployed.deployed.instance.create_run_for_job(job, tags=tags, status=status)
 
 
-def test_a_run_that_died_before_the_ledger_knew_of_it_is_asked_for_again_and_given_up_in_the_end(
+def test_a_run_that_died_before_the_ledger_knew_of_it_is_requested_again_and_given_up_in_the_end(
     ready: BlobDeployment,
 ) -> None:
     """Its message is gone, its month has no turn for long: nothing else would."""
@@ -148,7 +148,7 @@ def test_a_run_that_failed_and_succeeded_since_is_let_be(ready: BlobDeployment) 
     assert not ready.tick(SENSOR, "2021-12").run_requests
 
 
-def test_a_load_that_crashed_is_asked_for_again_wherever_its_file_lies(ready: BlobDeployment) -> None:
+def test_a_load_that_crashed_is_requested_again_wherever_its_file_lies(ready: BlobDeployment) -> None:
     file = put(ready, dt.date(2021, 7, 4))
     with ready.deployed.warehouse.transaction() as transaction:
         transaction.execute(

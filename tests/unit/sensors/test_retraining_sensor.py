@@ -1,4 +1,4 @@
-"""What the retraining sensor gathers, and which job it asks for."""
+"""What the retraining sensor gathers, and which job it requests."""
 
 import datetime as dt
 import json
@@ -40,7 +40,7 @@ class Endpoint:
         return DesiredState({"blue": Served("folder", "1", self.content_hash)}, {"blue": 100})
 
     def observed(self) -> ObservedState:
-        return ObservedState(None, self.running, healthy=self.running, routed=True, settled=True)
+        return ObservedState(None, self.running, healthy=self.running, routed=True, converged=True)
 
 
 NOTHING_DEPLOYED, SERVING, STOPPED = Endpoint(), Endpoint("first"), Endpoint("first", running=False)
@@ -105,7 +105,7 @@ class Chain:
         self.ml.promote(self.ml.register(model), ["There was none."])
 
     def watched(self, *statuses: str, table: str = "monitoring.drift", version: str = "1") -> None:
-        """The chain's windows were judged, the last one just before the data end."""
+        """The chain's windows were evaluated, the last one just before the data end."""
         for number, status in enumerate(statuses):
             window = window_row(f"{version}-{number}", DATA_UNTIL - dt.timedelta(days=len(statuses) - number), version)
             more = {"window_status": status, **DRIFT} if table == "monitoring.drift" else {"status": status, **BAND}
@@ -141,7 +141,7 @@ def window_row(window_id: str, last: dt.date, version: str) -> dict[str, object]
 @pytest.fixture
 def chain(tmp_path: Path, instance: dg.DagsterInstance) -> Iterator[Chain]:
     made = deployment(tmp_path / "home", instance)
-    with made.warehouse.kept_open():
+    with made.warehouse.keep_open():
         yield Chain(made, LocalMLPlatform(folder=str(tmp_path)))
 
 
@@ -238,7 +238,7 @@ def test_where_no_training_is_on_record_the_champion_s_own_counts(chain: Chain) 
     assert chain.situation().days_since_training == 60
 
 
-def test_what_was_said_of_an_earlier_champion_does_not_count(chain: Chain) -> None:
+def test_what_was_found_about_an_earlier_champion_does_not_count(chain: Chain) -> None:
     chain.built()
     chain.promoted()
     chain.trained()

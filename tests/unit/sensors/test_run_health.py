@@ -1,4 +1,4 @@
-"""Runs whose process is gone, told apart from those that live, by real processes."""
+"""Runs whose process is gone, distinguished from those that live, with real processes."""
 
 import os
 import socket

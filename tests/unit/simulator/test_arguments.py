@@ -1,4 +1,4 @@
-"""What may be asked of the simulator. Not here: what it answers."""
+"""The simulator's arguments. Not here: its results."""
 
 from datetime import date
 

@@ -24,7 +24,7 @@ def test_orders_as_they_come_give_the_numbers_of_the_reference_filter() -> None:
     assert predicted[1223] == pytest.approx([0.053503, 0.312948, 0.118431, 0.135971, 0.239085, 0.140062], abs=2e-6)
 
 
-def test_only_the_customers_asked_for_are_predicted() -> None:
+def test_only_the_customers_requested_are_predicted() -> None:
     chain = simulate(60, 10, 3)
     predicted = history_oracle(chain, 50, customers=[2])
     of_two = (chain.orders["customer"] == 2).to_numpy()
@@ -80,7 +80,7 @@ def log_likelihood(chain: Simulation, row: int, taste: FloatArray, segment: int)
     return float(np.log(likely))
 
 
-def test_an_order_tells_nothing_about_others_of_its_day() -> None:
+def test_an_order_reveals_nothing_about_others_of_its_day() -> None:
     chain = simulate(60, 1, 3, start=date(2023, 5, 1), end=date(2023, 5, 10))
     last_day = (chain.orders["day"] == chain.orders["day"].max()).to_numpy()
     first_of_day = int(np.flatnonzero(last_day)[0])

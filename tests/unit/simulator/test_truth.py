@@ -55,12 +55,12 @@ def test_the_habit_is_the_one_after_the_last_order(chain: Simulation) -> None:
 
 
 def test_the_trend_stands_still_outside_the_span(chain: Simulation) -> None:
-    asked = [
+    answers = [
         chain.truth.true_preferences("C0005", "BU_CA", date(year, 5, 7), "Rainy") for year in (2024, 2060, 1990, 2021)
     ]
-    assert asked[0] == asked[1]
-    assert asked[2] == asked[3]
-    assert asked[0] != asked[2]
+    assert answers[0] == answers[1]
+    assert answers[2] == answers[3]
+    assert answers[0] != answers[2]
 
 
 def test_true_preferences_are_the_same_after_reload(chain: Simulation, tmp_path: Path) -> None:
@@ -71,8 +71,8 @@ def test_true_preferences_are_the_same_after_reload(chain: Simulation, tmp_path:
     for name in ("segment", "home", "joined", "order_count", "taste", "habit"):
         np.testing.assert_array_equal(getattr(loaded, name), getattr(chain.truth, name))
     for customer, unit, weather in (("C0001", "BU_MX", "Cloudy"), ("C1000", "BU_US", "Rainy")):
-        asked = (customer, unit, date(2023, 10, 31), weather)
-        assert loaded.true_preferences(*asked) == chain.truth.true_preferences(*asked)
+        arguments = (customer, unit, date(2023, 10, 31), weather)
+        assert loaded.true_preferences(*arguments) == chain.truth.true_preferences(*arguments)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ CONTINUOUS = {"penalty": loguniform(0.001, 1.0), "half_life": uniform(10.0, 100.
 
 
 def points(method: SweepMethod) -> list[dict[str, float]]:
-    """What a study asks for when strong penalties do best."""
+    """The points that a study proposes when strong penalties do best."""
     found = []
 
     def loss(trial: optuna.Trial) -> float:

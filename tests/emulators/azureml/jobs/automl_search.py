@@ -1,7 +1,7 @@
 """The program of an AutoML job: a search over scikit-learn classifiers on an MLTable, by cross-validation or on a second table.
 
 It runs in the job's process and imports nothing of the stand-in. Azure searches more widely, over engineered features and
-ensembles; the shape of what is asked and of what comes back is the same.
+ensembles; the shape of what is requested and of what comes back is the same.
 """
 
 import argparse
@@ -21,14 +21,16 @@ UNDERSTOOD = ("read_delimited", "read_parquet", "keep_columns", "drop_columns")
 def main() -> None:
     """Tries, scores, keeps the best."""
     given = _arguments()
-    asked = json.loads(given.task.read_text())
+    requested = json.loads(given.task.read_text())
     table = read_mltable(given.table)
-    target = asked["targetColumnName"]
+    target = requested["targetColumnName"]
     if target not in table:
         sys.exit(f"target column {target} is not in the data: {', '.join(table.columns)}")
     features, labels = table.drop(columns=[target]), table[target]
     later = read_mltable(given.validation) if given.validation else None
-    trials = [_tried(asked, (features, labels), later, name, number) for number, name in enumerate(_plan(asked))]
+    trials = [
+        _tried(requested, (features, labels), later, name, number) for number, name in enumerate(_plan(requested))
+    ]
     best = max(trials, key=lambda trial: trial["score"])
     import mlflow
 
@@ -36,7 +38,7 @@ def main() -> None:
     mlflow.sklearn.save_model(
         model, str(given.output / "mlflow-model"), serialization_format="cloudpickle", pip_requirements=["scikit-learn"]
     )
-    if (asked.get("trainingSettings") or {}).get("enableOnnxCompatibleModels"):
+    if (requested.get("trainingSettings") or {}).get("enableOnnxCompatibleModels"):
         (given.output / "model.onnx").write_bytes(_as_onnx(model, features))
     shown = [{name: value for name, value in trial.items() if name != "number"} for trial in trials]
     (given.output / "trials.json").write_text(json.dumps({"trials": shown, "best": trials.index(best)}))
@@ -54,11 +56,13 @@ def read_mltable(folder: Path) -> Any:
     import pandas as pd
     import yaml
 
-    said = yaml.safe_load((folder / "MLTable").read_text())
+    table_file = yaml.safe_load((folder / "MLTable").read_text())
     files = [
-        file for entry in said["paths"] for file in sorted(folder.glob(next(iter(entry.values())).removeprefix("./")))
+        file
+        for entry in table_file["paths"]
+        for file in sorted(folder.glob(next(iter(entry.values())).removeprefix("./")))
     ]
-    steps = [step if isinstance(step, dict) else {step: {}} for step in said.get("transformations") or []]
+    steps = [step if isinstance(step, dict) else {step: {}} for step in table_file.get("transformations") or []]
     unknown = [name for step in steps for name in step if name not in UNDERSTOOD]
     if unknown or not files:
         sys.exit(f"MLTable: {'transformation ' + unknown[0] + ' is not understood' if unknown else 'no files'}")
@@ -94,30 +98,30 @@ def _algorithms() -> dict[str, Callable[[int], Any]]:
     }
 
 
-def _plan(asked: dict[str, Any]) -> list[str]:
+def _plan(requested: dict[str, Any]) -> list[str]:
     """Which algorithm each trial tries."""
-    settings = asked.get("trainingSettings") or {}
+    settings = requested.get("trainingSettings") or {}
     allowed = settings.get("allowedTrainingAlgorithms")
     blocked = settings.get("blockedTrainingAlgorithms") or []
     names = [name for name in _algorithms() if name not in blocked and (not allowed or name in allowed)]
     if not names:
         sys.exit("no algorithm is left: allow one of " + ", ".join(_algorithms()))
-    trials = (asked.get("limitSettings") or {}).get("maxTrials") or len(names)
+    trials = (requested.get("limitSettings") or {}).get("maxTrials") or len(names)
     return [names[number % len(names)] for number in range(trials)]
 
 
-def _tried(asked: dict[str, Any], table: Any, later: Any, algorithm: str, number: int) -> dict[str, Any]:
+def _tried(requested: dict[str, Any], table: Any, later: Any, algorithm: str, number: int) -> dict[str, Any]:
     from sklearn.metrics import get_scorer
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
-    folds = (asked.get("nCrossValidations") or {}).get("value") or 5
-    metric, target = asked.get("primaryMetric") or "AUCWeighted", asked["targetColumnName"]
+    folds = (requested.get("nCrossValidations") or {}).get("value") or 5
+    metric, target = requested.get("primaryMetric") or "AUCWeighted", requested["targetColumnName"]
     model = _pipeline(table[0], algorithm, number)
     if later is not None:
-        told = later[later[target].isin(table[1].unique())]
-        if SCORING[metric].startswith("roc_auc") and told[target].nunique() < table[1].nunique():
+        scored = later[later[target].isin(table[1].unique())]
+        if SCORING[metric].startswith("roc_auc") and scored[target].nunique() < table[1].nunique():
             sys.exit(f"{metric}: the validation data lack some of the classes of the training data")
-        score = float(get_scorer(SCORING[metric])(model.fit(*table), told.drop(columns=[target]), told[target]))
+        score = float(get_scorer(SCORING[metric])(model.fit(*table), scored.drop(columns=[target]), scored[target]))
     else:
         splits = StratifiedKFold(folds, shuffle=True, random_state=0)
         score = float(cross_val_score(model, *table, cv=splits, scoring=SCORING[metric]).mean())

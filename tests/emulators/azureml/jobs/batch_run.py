@@ -16,10 +16,10 @@ DRIVER = Path(__file__).with_name("batch_driver.py")
 OUTPUT = "score"
 
 
-def execute(run: Run, deployment: Resource, asked: dict[str, Any]) -> None:
+def execute(run: Run, deployment: Resource, requested: dict[str, Any]) -> None:
     """The job of one call: a pipeline of one step, as in Azure."""
     run.status = "Running"
-    outputs = {OUTPUT: {"jobOutputType": "uri_folder", **_asked_output(asked)}}
+    outputs = {OUTPUT: {"jobOutputType": "uri_folder", **_requested_output(requested)}}
     given = {"jobType": "Command", "displayName": "batchscoring", "command": "score", "outputs": outputs}
     child = run.world.runs.add(
         child_job(
@@ -27,19 +27,19 @@ def execute(run: Run, deployment: Resource, asked: dict[str, Any]) -> None:
         ),
         run.name,
     )
-    run.world.runs.carry_out(child, lambda step: command.perform(step, _work(step, deployment, asked)))
+    run.world.runs.carry_out(child, lambda step: command.perform(step, _work(step, deployment, requested)))
     run.check()
     if child.status != "Completed":
         message = child.error["error"]["message"] if child.error else child.status
         raise JobFailed(f"Batch scoring failed: {message}")
 
 
-def _asked_output(asked: dict[str, Any]) -> dict[str, str]:
-    given = next(iter((asked.get("outputData") or {}).values()), {})
+def _requested_output(requested: dict[str, Any]) -> dict[str, str]:
+    given = next(iter((requested.get("outputData") or {}).values()), {})
     return {"uri": given["uri"]} if given.get("uri") else {}
 
 
-def _work(run: Run, deployment: Resource, asked: dict[str, Any]) -> Work:
+def _work(run: Run, deployment: Resource, requested: dict[str, Any]) -> Work:
     properties = deployment["properties"]
     configuration = properties.get("codeConfiguration")
     if configuration is None:
@@ -53,7 +53,7 @@ def _work(run: Run, deployment: Resource, asked: dict[str, Any]) -> Work:
         f" --seconds {isodate.parse_duration(retries['timeout']).total_seconds()}"
         f" --concurrency {properties['maxConcurrencyPerInstance']}"
     )
-    inputs = {f"data_{number}": data for number, data in enumerate((asked.get("inputData") or {}).values())}
+    inputs = {f"data_{number}": data for number, data in enumerate((requested.get("inputData") or {}).values())}
     text += "".join(f" --data ${{{{inputs.{name}}}}}" for name in inputs)
     if properties.get("model"):
         try:

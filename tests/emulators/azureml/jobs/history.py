@@ -1,4 +1,4 @@
-"""Run history: what the SDK asks for status, logs, children, outputs, and through which it changes a run's tags."""
+"""Run history: where the SDK reads status, logs, children and outputs, and changes a run's tags."""
 
 import uuid
 from typing import Any
@@ -32,7 +32,7 @@ def _run(call: Call, name: str | None = None) -> Run:
 
 
 def described(run: Run) -> dict[str, Any]:
-    """A run as run history tells of it."""
+    """A run as run history describes it."""
     properties = run.properties
     return {
         "runId": run.name, "runUuid": run.id, "rootRunId": run.root, "parentRunId": run.parent, "status": run.status,
@@ -77,7 +77,7 @@ def get_details(call: Call) -> Answer:
     root = run.artifacts
     names = storage.names(root.below("user_logs"))
     logs = {name[len(root.path) + 1 :]: storage.url(Place(root.container, name), signed=True) for name in names}
-    said = described(run)
+    description = described(run)
     kept = (
         "runId",
         "runUuid",
@@ -91,7 +91,9 @@ def get_details(call: Call) -> Answer:
         "properties",
     )
     target = str(run.properties.get("computeId") or "serverless").rpartition("/")[2]
-    return Answer(200, {**{name: said[name] for name in kept}, "target": target, "logFiles": logs, "warnings": []})
+    return Answer(
+        200, {**{name: description[name] for name in kept}, "target": target, "logFiles": logs, "warnings": []}
+    )
 
 
 @route("GET", f"{HISTORY}/runs/{{run}}/children", lists="runhistory.Run")

@@ -37,14 +37,14 @@ COMMAND: dict[str, Any] = {
         "instanceCount": 1, "instanceType": None, "properties": None, "shmSize": "2g", "dockerArgs": None,
     },
 }  # fmt: skip
-"""What the service tells of every command job, whatever was asked for."""
+"""What the service reports about every command job, whatever was requested."""
 OUTPUT = {"description": None, "assetName": None, "mode": "ReadWriteMount"}
 CURATED = ("azureml:AzureML-", "azureml://registries/azureml/")
 """Environments that are always there."""
 
 
 def keep_job(world: World, workspace: str, name: str, given: dict[str, Any]) -> Resource:
-    """Makes a job's resource, with what the service adds to what was asked for."""
+    """Makes a job's resource, with what the service adds to the request."""
     outputs = {key: {**OUTPUT, **output} for key, output in (given.get("outputs") or {}).items()}
     for key, output in outputs.items():
         output["uri"] = output.get("uri") or f"azureml://datastores/workspaceblobstore/paths/azureml/{name}/{key}/"

@@ -34,7 +34,7 @@ def _missing(error: _MissingError) -> Answer:
 
 
 def shown(run: Run) -> dict[str, Any]:
-    """A run as MLflow tells of it."""
+    """A run as MLflow describes it."""
     tags = {
         **(run.properties.get("tags") or {}),
         "mlflow.rootRunId": run.root,

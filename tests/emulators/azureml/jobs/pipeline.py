@@ -46,8 +46,8 @@ def execute(run: Run) -> None:
     run.check()
     if progress.failed:
         error = progress.done[progress.failed[0]].error
-        said = error["error"]["message"] if error else progress.done[progress.failed[0]].status
-        raise JobFailed(f"Pipeline has failed child jobs: {', '.join(progress.failed)}. First: {said}")
+        message = error["error"]["message"] if error else progress.done[progress.failed[0]].status
+        raise JobFailed(f"Pipeline has failed child jobs: {', '.join(progress.failed)}. First: {message}")
     if progress.waiting:
         raise JobFailed(f"Pipeline steps wait for each other: {', '.join(progress.waiting)}")
     run.delivered += [name for name in run.properties["outputs"] if name != "default"]

@@ -24,7 +24,7 @@ AT_ONCE = 2
 
 
 class JobFailed(Exception):  # noqa: N818
-    """The job's own fault, or its input's; run history tells it."""
+    """The job's own fault, or its input's; run history reports it."""
 
     def __init__(self, message: str, code: str = "UserError") -> None:
         super().__init__(message)

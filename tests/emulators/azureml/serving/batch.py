@@ -127,20 +127,20 @@ def invoke(call: Call) -> Answer:
     deployment = call.world.store.get(f"{endpoint['id']}/deployments/{name}")
     if deployment is None:
         raise Refused(400, "UserError", f"batch endpoint {endpoint['name']} has no deployment {name}")
-    asked = call.body["properties"]
+    requested = call.body["properties"]
     job = submit(
         call.world,
         endpoint["id"].partition("/batchEndpoints/")[0],
-        asked.get("name") or f"batchjob-{uuid.uuid4()}",
+        requested.get("name") or f"batchjob-{uuid.uuid4()}",
         {"jobType": "Pipeline", "jobs": {}, "inputs": {}, "settings": {}, "experimentName": endpoint["name"]},
-        lambda run: execute(run, deployment, asked),
+        lambda run: execute(run, deployment, requested),
     )
     call.world.batch_jobs.setdefault(deployment["id"].lower(), []).append(job["id"])
     return Answer(201, _shown(deployment, job))
 
 
 def _shown(deployment: Resource, job: Resource) -> dict[str, Any]:
-    """A batch job as its endpoint tells of it; the SDK carries no model for it."""
+    """A batch job as its endpoint describes it; the SDK has no model for it."""
     properties = {"name": job["name"], "status": job["properties"]["status"]}
     return {**made(f"{deployment['id']}/jobs/{job['name']}", "workspaces/batchEndpoints/deployments/jobs", properties)}
 

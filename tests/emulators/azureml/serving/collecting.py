@@ -40,7 +40,7 @@ class Agent:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What tells the package in the deployment where its agent is."""
+        """The variables by which the package in the deployment finds its agent."""
         host, port = self._server.server_address[:2]
         return {
             "AZUREML_MDC_CONFIG_PATH": str(self._config),

@@ -1,4 +1,4 @@
-"""Online endpoints and their deployments as resources: what is asked for, provisioned, changed and deleted."""
+"""Online endpoints and their deployments as resources: requested, provisioned, changed and deleted."""
 
 import re
 import secrets
@@ -266,7 +266,7 @@ def delete_deployment(call: Call) -> Answer:
 
 @route("POST", f"{DEPLOYMENTS}/{{deployment}}/getLogs", takes="DeploymentLogsRequest", gives="DeploymentLogs")
 def get_logs(call: Call) -> Answer:
-    """The last lines that a deployment's server said."""
+    """The last lines of a deployment's server's log."""
     call.world.store.need(deployment_id(call))
     server = call.world.servers.get(deployment_id(call))
     lines = server.log.read_text(errors="replace").splitlines() if server else []

@@ -67,7 +67,7 @@ class Server:
 
 
 class Servers:
-    """The servers of all deployments, by the deployment's id, and how much each was asked."""
+    """The servers of all deployments, by the deployment's id, and how many requests each got."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
