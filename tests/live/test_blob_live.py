@@ -91,9 +91,9 @@ def test_event_grid_reports_a_written_file(shore: Shore) -> None:
     while time.monotonic() < deadline:
         for message in queue.receive(32, 10):
             written = blob_written(message.text)
-            if written is not None and written.file.path == file.path:
+            if written is not None and written[1].path == file.path:
                 queue.delete([message])
-                assert (written.container, written.file.etag) == (CONTAINER, file.etag)
+                assert (written[0], written[1].etag) == (CONTAINER, file.etag)
                 return
         time.sleep(2)
     pytest.fail("Event Grid told of nothing within two minutes")
