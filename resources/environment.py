@@ -20,7 +20,7 @@ from resources.warehouse.snapshot_export import SnapshotExports, StraightIntoBlo
 from resources.warehouse.warehouse import Warehouse
 
 DBT_PROJECT_FOLDER = PROJECT_ROOT / "dbt_project"
-DBT_EXECUTABLE = Path(sys.executable).with_name("dbt")
+DBT_EXECUTABLE = Path(sys.executable).with_name("globolatte-dbt")
 """The dbt of this Python environment, not one on the path."""
 
 

@@ -44,13 +44,13 @@ def built_anew(dbt: DbtProcess) -> Tables:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1])
-def test_any_sequence_of_changes_and_partial_builds(dbt: DbtProcess, seed: int) -> None:
-    changing = ChangingChain(seed)
+@pytest.mark.parametrize("steps", [2, pytest.param(6, marks=pytest.mark.depth)])
+def test_any_sequence_of_changes_and_partial_builds(dbt: DbtProcess, steps: int) -> None:
+    changing = ChangingChain(seed=1)
     dbt.warehouse.unlink(missing_ok=True)
     changing.write(dbt.warehouse)
     dbt.run(*RUN)
-    for step in range(4):
+    for step in range(steps):
         for _ in range(changing.rng.choice([1, 3, 8])):
             changing.change()
         changing.write(dbt.warehouse)
@@ -63,7 +63,9 @@ def test_any_sequence_of_changes_and_partial_builds(dbt: DbtProcess, seed: int) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["fct_order_lines", "int_customer_state_history"])
+@pytest.mark.parametrize(
+    "model", ["int_customer_state_history", pytest.param("fct_order_lines", marks=pytest.mark.depth)]
+)
 def test_a_build_that_was_killed_is_completed_by_the_next_one(dbt: DbtProcess, model: str) -> None:
     changing = ChangingChain(seed=3)
     dbt.warehouse.unlink(missing_ok=True)

@@ -1,6 +1,8 @@
 """What a dbt build leaves behind, and what it hands on to the next one."""
 
 import os
+import subprocess
+from importlib.metadata import version
 from pathlib import Path
 
 from resources.dbt_cli import PARTIAL_PARSE, RETAINED_BUILDS, RUN_ID_VARIABLE, DbtOfThisEnvironment
@@ -37,3 +39,14 @@ def test_a_build_knows_its_run(tmp_path: Path) -> None:
     with dbt_in(tmp_path).artifacts("this-run"):
         assert os.environ[RUN_ID_VARIABLE] == "this-run"
     assert RUN_ID_VARIABLE not in os.environ
+
+
+def test_the_version_is_that_of_the_installed_dbt_and_nothing_is_looked_up() -> None:
+    shown = subprocess.run(
+        [DBT_EXECUTABLE, "--version"],
+        env={**os.environ, "https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert shown.stdout.strip() == version("dbt-core")
