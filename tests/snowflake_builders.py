@@ -39,6 +39,11 @@ def emptied(warehouse: SnowflakeWarehouse) -> SnowflakeWarehouse:
     return warehouse
 
 
+def of_this_worker(database: str) -> str:
+    """A database that tests of one file use one after the other: those that run at once in other workers have theirs."""
+    return f"{database}_{os.environ.get('PYTEST_XDIST_WORKER', 'alone').upper()}"
+
+
 def emulator_settings(server: FakeSnowflake, **more: object) -> dict[str, object]:
     """What `Settings` has to say for a deployment on the emulator, in a database of its own."""
     os.environ[PASSWORD_VARIABLE] = PASSWORD

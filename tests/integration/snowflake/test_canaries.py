@@ -13,7 +13,7 @@ from snowflake.connector.errors import Error
 
 from tests.emulators.fakesnow_server import FakeSnowflake
 from tests.emulators.snowflake_gate import gate_before
-from tests.snowflake_builders import emulated_warehouse
+from tests.snowflake_builders import emulated_warehouse, of_this_worker
 
 SETUP = sorted(Path(__file__).parents[3].glob("infra/snowflake/*.sql"))
 
@@ -33,7 +33,7 @@ WORKAROUNDS = {
 
 @pytest.fixture
 def cursor(fakesnow: FakeSnowflake) -> Iterator[Any]:
-    warehouse = emulated_warehouse(fakesnow, database="CANARIES", network_seconds=2)
+    warehouse = emulated_warehouse(fakesnow, database=of_this_worker("CANARIES"), network_seconds=2)
     assert warehouse.has("sales_data.holidays")
     with warehouse.connected() as connection:
         made = connection.cursor()
@@ -71,7 +71,7 @@ def test_the_emulator_still_fails_where_snowflake_would_commit(cursor: Any) -> N
 
 def test_a_table_is_unloaded_into_a_stage_in_snowflake_s_words(fakesnow: FakeSnowflake) -> None:
     with gate_before(fakesnow.port) as gate:
-        made = emulated_warehouse(fakesnow, database="CANARIES", port=gate.own_port, network_seconds=2)
+        made = emulated_warehouse(fakesnow, database=of_this_worker("CANARIES"), port=gate.own_port, network_seconds=2)
         with pytest.raises(ValueError, match="is no file in a stage"):
             made.unload_to_stage("sales_data.holidays", "ml.snapshots/../x.parquet", ["date"])
         gate.at, gate.refusal = "copy into @", ("002003", "Stage does not exist")

@@ -26,7 +26,7 @@ from tests.builders import (
 )
 from tests.emulators.fakesnow_server import FakeSnowflake
 from tests.emulators.snowflake_gate import LOGIN, Gate, gate_before
-from tests.snowflake_builders import PASSWORD, emptied, emulated_warehouse
+from tests.snowflake_builders import PASSWORD, emptied, emulated_warehouse, of_this_worker
 
 A, B = sales_path("a.csv"), sales_path("b.csv")
 
@@ -54,7 +54,7 @@ def gate(fakesnow: FakeSnowflake) -> Iterator[Gate]:
 @pytest.fixture
 def direct(fakesnow: FakeSnowflake) -> SnowflakeWarehouse:
     """The warehouse by a line of its own."""
-    made = emptied(emulated_warehouse(fakesnow, database="FAULTS"))
+    made = emptied(emulated_warehouse(fakesnow, database=of_this_worker("FAULTS")))
     put_reference_data(made)
     return made
 
@@ -62,7 +62,7 @@ def direct(fakesnow: FakeSnowflake) -> SnowflakeWarehouse:
 @pytest.fixture
 def gated(gate: Gate, fakesnow: FakeSnowflake, direct: SnowflakeWarehouse) -> SnowflakeWarehouse:
     """The same warehouse behind the gate."""
-    made = emulated_warehouse(fakesnow, database="FAULTS", port=gate.own_port, network_seconds=2)
+    made = emulated_warehouse(fakesnow, database=of_this_worker("FAULTS"), port=gate.own_port, network_seconds=2)
     assert made.has("sales_data.products")
     return made
 
