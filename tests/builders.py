@@ -22,6 +22,7 @@ from globolatte_ingest.requested_steps import requested_step
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
+from resources.ml.training_method import Distribution, DistributionKind
 from resources.settings.settings import Settings
 from resources.warehouse.dialect import Dialect
 from resources.warehouse.duckdb_file import DuckDBWarehouse
@@ -335,3 +336,13 @@ def materialized_keys(result: dg.ExecuteInProcessResult) -> set[str]:
     """The assets that a run materialized."""
     events = (event for event in result.all_events if event.event_type_value == "ASSET_MATERIALIZATION")
     return {event.step_materialization_data.materialization.asset_key.to_user_string() for event in events}
+
+
+def uniform(low: float, high: float, step: float | None = None) -> Distribution:
+    """A dimension of a search space: evenly between two values."""
+    return Distribution(DistributionKind.UNIFORM, low=low, high=high, step=step)
+
+
+def normal(mean: float, deviation: float, step: float | None = None) -> Distribution:
+    """A dimension of a search space: around a mean."""
+    return Distribution(DistributionKind.NORMAL, mean=mean, deviation=deviation, step=step)

@@ -83,19 +83,9 @@ def choice(*values: float) -> Distribution:
     return Distribution(DistributionKind.CHOICE, values=values)
 
 
-def uniform(low: float, high: float, step: float | None = None) -> Distribution:
-    """Evenly between two values."""
-    return Distribution(DistributionKind.UNIFORM, low=low, high=high, step=step)
-
-
 def loguniform(low: float, high: float, step: float | None = None) -> Distribution:
     """Evenly on a logarithmic scale between two values."""
     return Distribution(DistributionKind.LOGUNIFORM, low=low, high=high, step=step)
-
-
-def normal(mean: float, deviation: float, step: float | None = None) -> Distribution:
-    """Around a mean."""
-    return Distribution(DistributionKind.NORMAL, mean=mean, deviation=deviation, step=step)
 
 
 class EarlyTerminationKind(StrEnum):

@@ -22,10 +22,9 @@ from resources.ml.training_method import (
     SweepMethod,
     choice,
     loguniform,
-    normal,
-    uniform,
 )
 from resources.settings.azureml import AzureMLSettings
+from tests.builders import normal, uniform
 
 LOGNORMAL = Distribution(DistributionKind.LOGNORMAL, mean=1.0, deviation=2.0)
 QLOGNORMAL = Distribution(DistributionKind.LOGNORMAL, mean=1.0, deviation=2.0, step=5.0)

@@ -21,10 +21,9 @@ from resources.ml.training_method import (
     SweepMethod,
     choice,
     loguniform,
-    normal,
     training_method,
-    uniform,
 )
+from tests.builders import normal, uniform
 
 CONTINUOUS = {"penalty": loguniform(0.001, 1.0), "half_life": uniform(10.0, 100.0, step=10.0)}
 
