@@ -1,4 +1,4 @@
-"""Whatever lies in the landing zone is loaded, or in the ledger as refused, with the reason: nothing is passed over."""
+"""All that is in the landing zone is loaded, or in the ledger as refused, with the reason: nothing is passed over."""
 
 import os
 import shutil
