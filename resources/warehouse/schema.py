@@ -204,6 +204,10 @@ create table ml.trainings (
 );
 """
 
+UNIT_DECLARATIONS = """
+create table sales_data.unit_declarations (business_unit_id varchar not null, declaration varchar not null);
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -218,6 +222,7 @@ MIGRATIONS: tuple[str, ...] = (
     DBT_BUILDS,
     MISPLACED_BY_CODE,
     TRAININGS,
+    UNIT_DECLARATIONS,
 )
 
 
