@@ -28,15 +28,15 @@ NAME_OR_CODE = 0.5
 
 def find_product(study: Study) -> None:
     """The column whose values the catalogue knows best, by id, by name, or by a name written in another way."""
-    ids, names = set(study.known.products), {name: product for product, name in study.known.products.items()}
-    near = {plain(name): product for name, product in names.items()}
+    ids, names = set(study.known.products), {name.casefold() for name in study.known.products.values()}
+    near = {plain(name): product for product, name in study.known.products.items()}
 
     def known(column: Column) -> tuple[float, str]:
         """The share of its rows that is known, and by what."""
         total = max(sum(column.counts.values()), 1)
         by = {
             "id": sum(n for value, n in column.counts.items() if value in ids),
-            "name": sum(n for value, n in column.counts.items() if value in names),
+            "name": sum(n for value, n in column.counts.items() if value.casefold() in names),
             "alias": sum(n for value, n in column.counts.items() if plain(value) in near),
         }
         best = max(by, key=lambda kind: (by[kind], ("alias", "name", "id").index(kind)))
@@ -71,17 +71,14 @@ def _map_products(study: Study, column: Column, by: str, near: Mapping[str, str]
     counted = compute.value_counts(study.whole(column)).to_pylist()
     counts = {entry["values"]: entry["counts"] for entry in counted if entry["values"]}
     products = study.known.products
-    exact = set(products) if by == "id" else set(products.values())
     if by == "name":
         study.table["products"] = "name"
-    aliases = {
-        value: near[plain(value)] for value in counts if (by == "alias" or value not in exact) and plain(value) in near
-    }
-    if by == "id":
-        aliases = {value: product for value, product in aliases.items() if value not in products}
+    names = {name.casefold() for name in products.values()} if by == "name" else set()
+    rest = [value for value in counts if value not in products and value.casefold() not in names]
+    aliases = {value: near[plain(value)] for value in rest if plain(value) in near}
     if aliases:
         study.table["product_aliases"] = dict(sorted(aliases.items()))
-    unknown = [value for value in counts if value not in aliases and (value not in exact or by == "alias")]
+    unknown = [value for value in rest if value not in aliases]
     if not unknown:
         return
     rows = sum(counts[value] for value in unknown)

@@ -110,7 +110,7 @@ def preview(
             unit,
             context.limits,
             context.max_bad_share,
-            dict.fromkeys(unit, declared) if placed.folder in unit else {},
+            {placed.folder: declared},
         )
         file = placed.file._replace(size=len(piece))
         load_batch(warehouse, _OneFile(file, piece), [SalesFile(file, placed.folder, placed.date)], loading)

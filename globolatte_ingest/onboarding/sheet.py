@@ -223,6 +223,8 @@ def _below(body: bytes, delimiter: str, width: int) -> list[str]:
     usual = typical[len(typical) // 2] if typical else width
     found: list[str] = []
     for line in reversed(tail[-MOST_LINES_BELOW:]):
+        if not line.strip():
+            continue  # blank lines are no rows, and do not count as lines below the data
         cells = next((row for _, row in _rows([line], delimiter)), [])
         filled = sum(bool(cell.strip()) for cell in cells)
         is_total = filled <= 0.5 * usual and (filled <= 1 or any(says(cell, TOTALS) for cell in cells))

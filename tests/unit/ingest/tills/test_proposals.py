@@ -165,7 +165,7 @@ FORMS = {
     "toast": {"date_format": "%m/%d/%y %I:%M %p", "day_ends": "04:00", "kinds": {"true": "void", "false": "sale"}},
     "lightspeed": {"date_format": "%m/%d/%Y %I:%M:%S %p", "line_ids": "receipt"},
     "sumup": {"date_format": "%d.%m.%y %H:%M", "currency": "CHF"},
-    "french_bakery": {"delimiter": "semicolon", "decimal_mark": "comma", "currency": "EUR", "currency_signs": ["€"]},
+    "french_bakery": {"delimiter": "semicolon", "decimal_mark": "comma", "currency": "EUR", "currency_signs": ["€"], "products": "name"},
     "vending": {"delimiter": "semicolon", "products": "name"},
     "mexican_spreadsheet": {
         "encoding": "windows-1252", "delimiter": "semicolon", "thousands_mark": "comma", "date_format": "%d/%m/%Y %H:%M",
@@ -285,9 +285,9 @@ def test_ids_that_a_spreadsheet_destroyed_are_asked_about() -> None:
 
 
 def test_names_that_the_catalogue_writes_in_another_way_become_aliases_and_others_questions() -> None:
-    text = AMBIGUOUS.replace("Espresso", "ESPRESSO").replace("Croissant", "Kroissant")
+    text = AMBIGUOUS.replace("Espresso", "Caffe-Latte").replace("Croissant", "Kroissant")
     proposal = of(text)
-    assert proposal.table["product_aliases"] == {"ESPRESSO": "P001"}
+    assert proposal.table["product_aliases"] == {"Caffe-Latte": "P002"}
     assert asked(proposal, "What are 'Kroissant' in 'item' (1 rows)?")
     assert asked(proposal, "'Kroissant' looks like 'Croissant'")
 
