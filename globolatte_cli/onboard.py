@@ -23,7 +23,7 @@ from globolatte_ingest.onboarding.study import Known
 from globolatte_ingest.onboarding.survey import Source, Survey, as_document, survey
 from globolatte_ingest.onboarding.units_file import replace_file, table_text, with_table
 from globolatte_ingest.onboarding.values import date_in
-from globolatte_ingest.paths import SalesFile, folder_and_date
+from globolatte_ingest.paths import UNIT_DECLARATIONS_PATH, SalesFile, folder_and_date
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference import BUSINESS_UNITS_FILE, PRODUCTS_FILE, ReferenceFile, read_reference
@@ -32,7 +32,7 @@ from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
 
-UNITS_FILE = "reference/units.toml"
+UNITS_FILE = UNIT_DECLARATIONS_PATH
 SHOWN_COLUMNS = (
     "transaction_id", "order_id", "transaction_date", "product_id", "customer_id", "quantity", "total_price", "kind", "store_id",
 )  # fmt: skip
@@ -52,7 +52,7 @@ def onboard(files: tuple[Path, ...], unit: str | None, *, write: bool, replace: 
     """
     settings = Settings()
     landing = landing_of(settings)
-    units, products = _reference(landing, BUSINESS_UNITS_FILE), _reference(landing, PRODUCTS_FILE)
+    units, products = (_reference(landing, kind, settings.business_units) for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE))
     if units is None:
         raise UserError(
             f"reference/business_units.csv is not in the landing zone ({landing.describe()}); put it there first: it says which "
@@ -81,7 +81,7 @@ def onboard(files: tuple[Path, ...], unit: str | None, *, write: bool, replace: 
         Console().print("\nNothing was written. [bold]--write[/] writes this declaration into reference/units.toml.")
 
 
-def _reference(landing: LandingZone, kind: ReferenceFile) -> pa.Table | None:
+def _reference(landing: LandingZone, kind: ReferenceFile, folders: Sequence[str]) -> pa.Table | None:
     """The reference file that lies in the landing zone; none if there is none. Raises `UserError` if it is refused."""
     file = next((file for file in landing.files(kind.path) if file.path == kind.path), None)
     if file is None:
@@ -89,7 +89,7 @@ def _reference(landing: LandingZone, kind: ReferenceFile) -> pa.Table | None:
     with landing.open(file) as stream:
         content = stream.read()
     try:
-        return read_reference(kind, content)
+        return read_reference(kind, content, folders)
     except RefusedError as refused:
         raise UserError(f"{kind.path}: {refused}") from refused
 
