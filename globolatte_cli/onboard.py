@@ -52,7 +52,9 @@ def onboard(files: tuple[Path, ...], unit: str | None, *, write: bool, replace: 
     """
     settings = Settings()
     landing = landing_of(settings)
-    units, products = (_reference(landing, kind, settings.business_units) for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE))
+    units, products = (
+        _reference(landing, kind, settings.business_units) for kind in (BUSINESS_UNITS_FILE, PRODUCTS_FILE)
+    )
     if units is None:
         raise UserError(
             f"reference/business_units.csv is not in the landing zone ({landing.describe()}); put it there first: it says which "

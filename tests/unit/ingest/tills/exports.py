@@ -27,6 +27,11 @@ CATALOGUE = {
 }
 """The chain's own catalogue: names and prices by product id."""
 
+PRODUCTS_CSV = "product_id,product_name,category,price,stock_quantity\n" + "".join(
+    f"{product},{name},Coffee,{price},100\n" for product, (name, price) in CATALOGUE.items()
+)
+"""The catalogue as a reference file."""
+
 CENT = Decimal("0.01")
 
 
