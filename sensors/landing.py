@@ -24,8 +24,8 @@ from globolatte_ingest.discovery import (
     Turn,
     coalesce,
     find_pending,
-    listing_digest,
     last_dates,
+    listing_digest,
     loadable_folders,
     unrecorded,
 )
