@@ -78,6 +78,11 @@ def path_rules(settings: Settings, clock: Clock, own_dates: Mapping[str, dt.date
     return PathRules(sorted(settings.business_units), settings.first_business_date, clock.today(), own_dates)
 
 
+def state_of(listing: Iterable[LandedFile], settings: Settings, clock: Clock) -> str:
+    """A name for what lies in the landing zone and what its paths mean. It changes by the hour, too: somewhere a new day begins."""
+    return f"{listing_digest(listing)} {path_rules(settings, clock, {})} {clock.now():%H}"
+
+
 REQUESTED_BY_A_PERSON = RetryPolicy(max_attempts=sys.maxsize, base_seconds=0.0)
 """A pass started by a person tries every load at once, however often it crashed before."""
 
@@ -336,8 +341,7 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         clock: Clock,
     ) -> dg.SensorResult | dg.SkipReason:
         listing = listing_of(landing)
-        # The hour: somewhere a day begins, and files that came before it can be loaded.
-        digest = f"{listing_digest(listing)} {path_rules(settings, clock, {})} {clock.now():%H}"
+        digest = state_of(listing, settings, clock)
         if digest == context.cursor:
             return dg.SkipReason("The landing zone is as it was, and everything in it is in the ledger.")
         policy = retry_policy(settings)
