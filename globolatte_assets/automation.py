@@ -9,6 +9,7 @@ RAW_SALES = dg.AssetSelection.assets(keys.SALES_TRANSACTIONS)
 FOLLOWERS = frozenset(
     {
         keys.HOLIDAYS,
+        keys.WEATHER,
         keys.SEGMENTS,
         keys.PRODUCT_AFFINITY,
         keys.SERVING_STATE,

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, RequestedStep, Step, reloads_among
-from globolatte_ingest.paths import REFERENCE_PATHS, MisplacedFile, PathRules, SalesFile, needs_a_place
+from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, is_reference, needs_a_place
 from globolatte_ingest.reasons import ReasonCode
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile, LandingZone, Level
 from resources.warehouse.warehouse import Transaction, Warehouse
@@ -170,7 +170,7 @@ def find_pending(
     return Pending(
         ranges=coalesce(by_turn[Turn.DUE]),
         misplaced=tuple(item for item in places if isinstance(item, MisplacedFile)),
-        reference=tuple(item.file for item in news if item.file.path in REFERENCE_PATHS),
+        reference=tuple(item.file for item in news if is_reference(item.file.path)),
         waiting=tuple(by_turn[Turn.WAITING]),
         exhausted=tuple(by_turn[Turn.GIVEN_UP]),
     )

@@ -14,6 +14,8 @@ BUSINESS_UNITS_PATH = f"{REFERENCE_PREFIX}business_units.csv"
 CUSTOMERS_PATH = f"{REFERENCE_PREFIX}customers.csv"
 PRODUCTS_PATH = f"{REFERENCE_PREFIX}products.csv"
 REFERENCE_PATHS = (BUSINESS_UNITS_PATH, CUSTOMERS_PATH, PRODUCTS_PATH)
+WEATHER_PREFIX = f"{REFERENCE_PREFIX}weather/"
+WEATHER_PATH = re.compile(rf"{WEATHER_PREFIX}[^/\\]+\.csv", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,19 @@ class MisplacedFile:
     reason: str
 
 
+def is_weather(path: str) -> bool:
+    """Whether the path is that of a weather file, of which there may be any number."""
+    return WEATHER_PATH.fullmatch(path) is not None
+
+
+def is_reference(path: str) -> bool:
+    """Whether the path is that of a reference file."""
+    return path in REFERENCE_PATHS or is_weather(path)
+
+
 def needs_a_place(path: str) -> bool:
     """Whether the path has to name a partition: every path under `sales/`, and those under `reference/` that are not reference files."""
-    return path.startswith(SALES_PREFIX) or (path.startswith(REFERENCE_PREFIX) and path not in REFERENCE_PATHS)
+    return path.startswith(SALES_PREFIX) or (path.startswith(REFERENCE_PREFIX) and not is_reference(path))
 
 
 def folder_and_date(path: str) -> tuple[str, dt.date] | None:
@@ -87,7 +99,7 @@ def _fault_of_name(path: str) -> str | None:
     if "\\" in path:
         return "name holds a backslash or bytes that are not UTF-8; rename the file"
     if path.startswith(REFERENCE_PREFIX):
-        return f"is none of {', '.join(REFERENCE_PATHS)}; correct the name, or remove the file"
+        return f"is none of {', '.join(REFERENCE_PATHS)}, {WEATHER_PREFIX}*.csv; correct the name, or remove the file"
     if not path.endswith(SALES_SUFFIXES):
         return f"file type is none of {', '.join(SALES_SUFFIXES)}; export the sales as one of these"
     return None

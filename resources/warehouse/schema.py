@@ -204,6 +204,12 @@ create table ml.trainings (
 );
 """
 
+WEATHER = """
+create table sales_data.weather (
+    path varchar not null, business_unit varchar, store_id varchar, date date not null, hour integer, weather varchar not null
+);
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -218,6 +224,7 @@ MIGRATIONS: tuple[str, ...] = (
     DBT_BUILDS,
     MISPLACED_BY_CODE,
     TRAININGS,
+    WEATHER,
 )
 
 

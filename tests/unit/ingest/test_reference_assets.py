@@ -101,7 +101,13 @@ def test_the_job_loads_all_reference_data_and_the_holidays_of_its_countries(depl
     deliver_reference_data(deployed.landing)
     result = deployed.run(LOAD_REFERENCE_DATA)
     assert result.success
-    assert materialized_keys(result) == {"raw/business_units", "raw/customers", "raw/holidays", "raw/products"}
+    assert materialized_keys(result) == {
+        "raw/business_units",
+        "raw/customers",
+        "raw/holidays",
+        "raw/products",
+        "raw/weather",
+    }
     counts = {name: deployed.warehouse.read(f"sales_data.{name}").num_rows for name in ("business_units", "customers")}
     assert counts == {"business_units": 3, "customers": 2}
     holidays = deployed.warehouse.read("sales_data.holidays").to_pylist()
@@ -117,7 +123,7 @@ def test_the_job_goes_on_with_the_other_files_when_one_is_refused(deployed: Depl
     assert failure_of(result).startswith(
         "reference/customers.csv: column 'customer_name', 'email', 'location' is missing"
     )
-    assert materialized_keys(result) == {"raw/business_units", "raw/holidays", "raw/products"}
+    assert materialized_keys(result) == {"raw/business_units", "raw/holidays", "raw/products", "raw/weather"}
 
 
 def test_a_country_without_a_holiday_calendar_is_a_clear_error() -> None:
