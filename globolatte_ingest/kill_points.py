@@ -22,6 +22,7 @@ LOAD_POINTS = (
     "replaced rows deleted",
     "ownership decided",
     "owners moved",
+    "files kept",
     "quarantining",
     "quarantined",
     "ledger written",

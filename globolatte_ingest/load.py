@@ -19,6 +19,7 @@ from pyarrow import compute
 
 from globolatte_ingest import statements
 from globolatte_ingest.discovery import Work, unrecorded
+from globolatte_ingest.kept_files import KeptFiles, packed
 from globolatte_ingest.kill_points import point
 from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step, reloads_among
 from globolatte_ingest.ownership import (
@@ -79,10 +80,17 @@ class LoadContext:
     max_bad_share: float = 1.0
     formats: Mapping[str, FileFormat] = field(default_factory=dict)
     """The file formats that units declare, by folder."""
+    kept: KeptFiles | None = None
+    """Where the bytes of loaded files are kept; nowhere if none."""
 
 
 def context_of(
-    transaction: Transaction, run_id: str, now: dt.datetime, limits: FileLimits, max_bad_share: float
+    transaction: Transaction,
+    run_id: str,
+    now: dt.datetime,
+    limits: FileLimits,
+    max_bad_share: float,
+    kept: KeptFiles | None = None,
 ) -> LoadContext:
     """The context of a run, with the units of the reference data. Raises `MissingReferenceDataError`."""
     units = transaction.fetch(
@@ -94,7 +102,7 @@ def context_of(
         raise MissingReferenceDataError("sales_data.products", "reference/products.csv")
     by_folder = {unit["folder"]: unit["business_unit_id"] for unit in units}
     return LoadContext(
-        run_id, now, by_folder, limits, max_bad_share, {unit["folder"]: declared(unit) for unit in units}
+        run_id, now, by_folder, limits, max_bad_share, {unit["folder"]: declared(unit) for unit in units}, kept
     )
 
 
@@ -132,6 +140,8 @@ class BatchFile:
     sha256: str = ""
     sales: SalesRows | None = None
     refusal: RefusedError | None = None
+    packed: Content | None = None
+    """The bytes as they landed, compressed; none where they are not kept."""
     number: int = 0
     rows: int = 0
     entry: LedgerEntry = field(init=False)
@@ -209,15 +219,16 @@ def load_batch(
         attempts = Ledger(transaction).note_attempts([item.file for item in files], context.run_id, context.now)
         point("attempt noted, not committed")
     point("attempt noted")
-    read = fetch(landing, files, context.limits, context.formats)
+    read = fetch(landing, files, context)
     fetched = [item for item in read if item is not None]
     not_read = tuple(sales_file.file.path for sales_file, item in zip(files, read, strict=True) if item is None)
     try:
         report = _load(warehouse, fetched, attempts, context)
     finally:
         for item in fetched:
-            if item.sales is not None:
-                item.sales.close()
+            for content in (item.sales, item.packed):
+                if content is not None:
+                    content.close()
     return report + LoadReport(not_read=not_read)
 
 
@@ -239,31 +250,29 @@ def _load(
 # Reading the files of a batch: touches the landing zone, not the warehouse -------------------------------------------------
 
 
-def fetch(
-    landing: LandingZone, files: Sequence[SalesFile], limits: FileLimits, formats: Mapping[str, FileFormat]
-) -> list[BatchFile | None]:
-    """Reads files; yields none in the place of a file that cannot be read now. `formats` are what units declare, by folder.
+def fetch(landing: LandingZone, files: Sequence[SalesFile], context: LoadContext) -> list[BatchFile | None]:
+    """Reads files; yields none in the place of a file that cannot be read now.
 
     Such a file was replaced or removed meanwhile, or reading it failed (no permission, a network fault). It stays pending and is
     requested again according to the retry policy.
     """
     with ThreadPoolExecutor(FILES_READ_AT_ONCE) as readers:
-        landed = list(readers.map(lambda item: _landed(landing, item, limits), files))
+        landed = list(readers.map(lambda item: _landed(landing, item, context), files))
     read = [(item, content) for item, content in landed if item is not None and content is not None]
-    own = [formats.get(item.sales_file.folder, USUAL) for item, _ in read]
+    own = [context.formats.get(item.sales_file.folder, USUAL) for item, _ in read]
     paths = [item.sales_file.file.path for item, _ in read]
     alike = read_alike_files(paths, [content.in_memory for _, content in read], own)
     for place, (item, content) in enumerate(read):
         try:
-            item.sales = alike.get(place) or read_sales(paths[place], content, limits, own[place])
+            item.sales = alike.get(place) or read_sales(paths[place], content, context.limits, own[place])
         except RefusedError as why:
             item.refusal = why
     return [item for item, _ in landed]
 
 
-def _landed(landing: LandingZone, item: SalesFile, limits: FileLimits) -> tuple[BatchFile | None, Content | None]:
+def _landed(landing: LandingZone, item: SalesFile, context: LoadContext) -> tuple[BatchFile | None, Content | None]:
     """The file with its hash and its bytes; without them if it is refused for its size; none if it cannot be read now."""
-    size = item.file.size
+    size, limits = item.file.size, context.limits
     if size > limits.max_bytes:
         reason = f"has {size} bytes, more than {limits.max_bytes} (GLOBOLATTE_MAX_FILE_BYTES); split the file"
         return BatchFile(item, refusal=RefusedError(ReasonCode.TOO_LARGE, reason)), None
@@ -278,7 +287,8 @@ def _landed(landing: LandingZone, item: SalesFile, limits: FileLimits) -> tuple[
                 content = Content.copied(_hashed(stream, digest), limits.most_in_memory)
     except (SupersededError, OSError):
         return None, None
-    return BatchFile(item, digest.hexdigest()), content
+    kept = packed(content.blocks(), limits.most_in_memory) if context.kept is not None else None
+    return BatchFile(item, digest.hexdigest(), packed=kept), content
 
 
 def _hashed(stream: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:
@@ -317,6 +327,7 @@ def load_into(
         move_rows(transaction, span)
         point("owners moved")
         _quarantine_rejected(transaction, readable)
+    _keep(transaction, readable, context)
     ledger = Ledger(transaction)
     ledger.write([item.entry for item in batch])
     point("ledger written")
@@ -502,6 +513,14 @@ def _quarantine_rejected(transaction: Transaction, batch: Sequence[BatchFile]) -
     point("quarantining")
     transaction.execute(statements.QUARANTINE)
     point("quarantined")
+
+
+def _keep(transaction: Transaction, batch: Sequence[BatchFile], context: LoadContext) -> None:
+    """Keeps the bytes of the files that are loaded, or held, as an approval may load them."""
+    contents = {item.sha256: (item.packed, item.sales_file.file.size) for item in batch if item.packed is not None}
+    if context.kept is not None and contents:
+        context.kept.remember(transaction, contents, context.now)
+        point("files kept")
 
 
 def _write_lines(transaction: Transaction, found: list[pa.Table]) -> None:

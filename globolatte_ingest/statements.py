@@ -8,6 +8,7 @@ ownership of transaction ids are in `ownership`.
 
 import pyarrow as pa
 
+from globolatte_ingest.kept_files import KEPT_CONTENTS
 from globolatte_ingest.ledger import ENTRY_SCHEMA
 from globolatte_ingest.reading.sales import SALES_COLUMNS, SALES_TEXTS, texts
 from globolatte_ingest.reasons import ReasonCode
@@ -65,6 +66,7 @@ STAGED = {
     "done_entries": pa.schema([ENTRY_SCHEMA.field("load_id")]),
     "retracted_path": pa.schema([ENTRY_SCHEMA.field("path")]),
     "ledger_rows": ENTRY_SCHEMA,
+    "kept_contents": KEPT_CONTENTS,
 }
 """Columns of what is staged, by name."""
 

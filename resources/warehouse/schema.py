@@ -204,6 +204,13 @@ create table ml.trainings (
 );
 """
 
+KEPT_FILES = """
+create table sales_data.kept_files (
+    sha256 varchar not null, pack varchar not null, size_bytes bigint not null, kept_at timestamp not null
+);
+"""
+"""Which pack has the bytes of a loaded content (`globolatte_ingest.kept_files`). One row a content, however often it was delivered."""
+
 WEATHER = """
 create table sales_data.weather (
     path varchar not null, business_unit varchar, store_id varchar, date date not null, hour integer, weather varchar not null
@@ -224,6 +231,7 @@ MIGRATIONS: tuple[str, ...] = (
     DBT_BUILDS,
     MISPLACED_BY_CODE,
     TRAININGS,
+    KEPT_FILES,
     WEATHER,
 )
 
