@@ -11,7 +11,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from globolatte_ingest.ledger import Ledger, LedgerStatus
-from globolatte_ingest.paths import WEATHER_PREFIX, is_weather
+from globolatte_ingest.paths import WEATHER_PREFIX, is_weather, needs_a_place
 from globolatte_ingest.reading.delimited import Header, read_delimited, require_columns, row_lines
 from globolatte_ingest.reading.landed_bytes import Content, FileLimits, as_utf8
 from globolatte_ingest.reasons import ReasonCode, RefusedError
@@ -86,7 +86,7 @@ def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: d
             etags = _loaded_etags(transaction)
             units = transaction.fetch("select business_unit_id from sales_data.business_units")
         for file in landing.files(WEATHER_PREFIX):
-            if not is_weather(file.path) or etags.get(file.path) == file.etag:
+            if needs_a_place(file) or etags.get(file.path) == file.etag:
                 continue
             try:
                 with landing.open(file) as stream:

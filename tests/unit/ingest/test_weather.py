@@ -11,6 +11,7 @@ from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.weather import MEANINGS, WMO_CODES, load_weather, read_weather
 from resources.environment import clock_of
 from resources.landing.folder import FolderLandingZone
+from resources.landing.landing_zone import LandedFile
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from sensors.landing import REQUESTED_BY_A_PERSON, listing_of, look
 from tests.builders import (
@@ -56,7 +57,7 @@ def test_any_csv_file_of_the_folder_is_a_weather_file_and_what_else_lies_there_i
     path: str, is_one: bool
 ) -> None:
     assert is_weather(path) is is_one
-    assert needs_a_place(path) is not is_one
+    assert needs_a_place(LandedFile(path, "etag", 1)) is not is_one
 
 
 def test_a_row_names_a_unit_or_a_store_a_date_an_hour_if_any_and_a_type_or_a_wmo_code() -> None:
