@@ -6,15 +6,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
 from globolatte_ingest.ledger import Ledger, LedgerStatus
 from globolatte_ingest.paths import WEATHER_PREFIX, is_weather, needs_a_place
-from globolatte_ingest.reading.delimited import Header, read_delimited, require_columns, row_lines
-from globolatte_ingest.reading.landed_bytes import Content, FileLimits, as_utf8
+from globolatte_ingest.reading.delimited import Header, read_delimited, require_columns
 from globolatte_ingest.reasons import ReasonCode, RefusedError
+from globolatte_ingest.reference import line_of
 from resources.landing.landing_zone import LandedFile, LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
 
@@ -146,10 +145,7 @@ class _Rows:
 
     def line(self, row: int) -> int:
         """The line of a row, which is counted from 0."""
-        text = as_utf8(Content(self.content), None, FileLimits(len(self.content))).read(0, 2 * len(self.content) + 4)
-        text = text[self.header.end :]
-        found = row_lines(text, self.header.delimiter, self.table.num_rows, np.array([row]), first_line=2)
-        return int(found["line_number"][0].as_py()) if found.num_rows else row + 2
+        return line_of(self.content, self.header, row + 1, self.table.num_rows)
 
     def require(self, is_right: pa.ChunkedArray, name: str, fault: str) -> None:
         """Raises `RefusedError` for the first row that is not right, with its line and its value in the column `name`."""
@@ -179,7 +175,8 @@ def read_weather(path: str, content: bytes, units: Collection[str]) -> pa.Table:
         )
     if chunk.unreadable:
         row = chunk.unreadable[0]
-        raise _bad(f"data row {row.row_number} {row.detail}: {row.raw_text!r}; correct it and upload the file again")
+        line = line_of(content, header, row.row_number, chunk.place.rows)
+        raise _bad(f"line {line} {row.detail}: {row.raw_text!r}; correct it and upload the file again")
     texts = {name: _trimmed(chunk.table.column(place)) for place, name in enumerate(names) if name in COLUMNS}
     rows = _Rows(content, header, pa.table(texts))
     unit, store, hour = rows["business_unit"], rows["store_id"], rows["hour"]

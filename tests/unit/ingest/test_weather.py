@@ -93,7 +93,7 @@ def test_a_header_without_rows_says_nothing() -> None:
         ("store_id,date,hour,weather\n7,2024-01-31,24,0\n", "line 2: hour '24' is none of 0 to 23"),
         ("store_id,date,hour,weather\n7,2024-01-31,9.5,0\n", "line 2: hour '9.5' is none of 0 to 23"),
         ('store_id,date,weather\n"7\n7",2024-01-31,0\n8,2024-01-31,x\n', "line 4: weather 'x' is none of"),
-        ("store_id,date,weather\n7,2024-01-31\n", "data row 1 has 2 fields, the header has 3"),
+        ("store_id,date,weather\n7,2024-01-31\n", "line 2 has 2 fields, the header has 3"),
         ("date,weather\n2024-01-31,0\n", "column 'business_unit' or 'store_id' is missing"),
         ("store_id,weather\n7,0\n", "column 'date' is missing"),
         ("store_id,date,weather,weather_code\n7,2024-01-31,Rainy,61\n", "column 'weather' stands more than once"),
