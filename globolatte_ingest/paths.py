@@ -41,9 +41,14 @@ def is_weather(path: str) -> bool:
     return WEATHER_PATH.fullmatch(path) is not None
 
 
+def is_reference(path: str) -> bool:
+    """Whether the path is that of a reference file."""
+    return path in REFERENCE_PATHS or is_weather(path)
+
+
 def needs_a_place(file: LandedFile) -> bool:
     """Whether the path has to name a partition: every path does that is not a reference file's."""
-    return not (file.path in REFERENCE_PATHS or is_weather(file.path)) or file.etag in NO_FILES
+    return not is_reference(file.path) or file.etag in NO_FILES
 
 
 def folder_and_date(path: str) -> tuple[str, dt.date] | None:

@@ -3,8 +3,9 @@
 import dagster as dg
 
 from globolatte_assets.keys import BUSINESS_UNITS, OWNER_DATA, WAREHOUSE_POOL, WEATHER
-from globolatte_ingest.ledger import Ledger, LedgerStatus
+from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.paths import WEATHER_PREFIX, is_weather
+from globolatte_ingest.reference import refused_reference_files
 from globolatte_ingest.weather import known_weather, load_weather, weather_version
 from resources.clock import Clock
 from resources.landing.landing_zone import LandingZone
@@ -40,9 +41,8 @@ def weather_asset() -> dg.AssetsDefinition:
     ) -> dg.MaterializeResult:
         loaded, _ = load_weather(landing, warehouse, context.run.run_id, clock.timestamp())
         with warehouse.transaction() as transaction:
-            ledger = Ledger(transaction)
-            references = ledger.loaded_references()
-            refused = [file for file in ledger.latest_versions(LedgerStatus.REFUSED) if is_weather(file["path"])]
+            references = Ledger(transaction).loaded_references()
+            refused = [(path, reason) for path, reason in refused_reference_files(transaction) if is_weather(path)]
             spans = known_weather(transaction)
         rows = [f"| {span['unit']} | {span['n']:,} | {span['first']} | {span['last']} |" for span in spans]
         return dg.MaterializeResult(
@@ -60,7 +60,7 @@ def weather_asset() -> dg.AssetsDefinition:
                     check_name=NO_WEATHER_FILE_REFUSED,
                     passed=not refused,
                     severity=dg.AssetCheckSeverity.WARN,
-                    description="; ".join(f"{file['path']}: {file['reason']}" for file in refused[:5])
+                    description="; ".join(f"{path}: {reason}" for path, reason in refused[:5])
                     + (f"; and {len(refused) - 5} more" if len(refused) > 5 else "")
                     if refused
                     else "none refused",
