@@ -18,6 +18,7 @@ FOLLOWERS = frozenset(
         keys.CAMPAIGN_RESULTS,
         keys.DATA_DRIFT,
         keys.PERFORMANCE,
+        keys.SUPPLIER_SCORECARDS,
     }
 )
 """The assets that follow new data, besides dbt's models. Training and what depends on it start only on request."""

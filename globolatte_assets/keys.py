@@ -41,6 +41,9 @@ RECOMMENDER = dg.AssetKey(["endpoints", "recommender"])
 PREDICTION_LOG = dg.AssetKey(["monitoring", "prediction_log"])
 DATA_DRIFT = dg.AssetKey(["monitoring", "data_drift"])
 PERFORMANCE = dg.AssetKey(["monitoring", "performance"])
+SUPPLIER_WEEKS = dg.AssetKey(["marts", "mart_supplier_weeks"])
+SUPPLIER_FAULTS = dg.AssetKey(["marts", "mart_supplier_faults"])
+SUPPLIER_SCORECARDS = dg.AssetKey(["monitoring", "supplier_scorecards"])
 
 DBT_GROUPS = ("staging", "intermediate", "marts", "features")
 """The stages of the dbt project."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from functools import partial
 
 import dagster as dg
 
@@ -48,7 +49,7 @@ def supplier_scorecards_asset(pages: StoredPages, delivery_hours: float) -> dg.A
         cards = cards_of(warehouse)
         links: dict[str, dg.MetadataValue] = {}
         for card in cards:
-            plot, note = drawn(lambda card=card: plot_of_weeks(card))
+            plot, note = drawn(partial(plot_of_weeks, card))
             pages.store(card.business_unit, as_html(card, delivery_hours, plot))
             links[f"page_{card.business_unit}"] = dg.MetadataValue.url(pages.url(card.business_unit))
             links[f"weeks_{card.business_unit}"] = png(plot) if plot else dg.MetadataValue.text(note)
