@@ -147,9 +147,8 @@ def test_a_retraction_a_correction_and_new_days_are_taken_in_and_nothing_else_an
     new = kept.land("later/new_days")
     assert len(new) == 6
     [corrected] = kept.land("later/corrected")
-    with duckdb.connect(
-        str(kept.warehouse)
-    ) as connection:  # as if that version's models had differed more than they did
+    with duckdb.connect(str(kept.warehouse)) as connection:
+        # as if that version's models had differed more than they did
         connection.execute(f"alter table {CUSTOMER_SALES} drop column {columns_of(CUSTOMER_SALES)[-1]}")
 
     output = kept.ok("run", GLOBOLATTE_RETRAINING_AGE_DAYS="1", GLOBOLATTE_RETRAINING_COOLDOWN_DAYS="1")
