@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
 LIBRARIES = (
+    "azure.ai.ml",
+    "azure.identity",
     "click",
     "dagster",
     "dagster_azure.blob",
