@@ -34,7 +34,7 @@ DAYPARTS = click.Choice(["morning", "midday", "afternoon", "evening"])
 VISIT = (
     click.option("--customer", required=True, help="Customer id, such as C0001."),
     click.option("--region", required=True, help="Country, unit, folder or id of the business unit, such as Canada."),
-    click.option("--weather", required=True, help="Sunny, Rainy, Snowy or Cloudy."),
+    click.option("--weather", required=True, help="Sunny, Rainy, Snowy, Cloudy, or Unknown."),
     click.option("--date", type=click.DateTime(["%Y-%m-%d"]), help="Business date; default: today in the region."),
     click.option("--daypart", type=DAYPARTS, help="Default: as the customer's orders are spread over the day."),
 )

@@ -10,6 +10,8 @@ DAYPARTS = ("morning", "midday", "afternoon", "evening")
 FEW = 16
 """So few words are looked up one by one: comparing arrays costs more."""
 SEASONS = ("winter", "spring", "summer", "autumn")
+UNKNOWN_WEATHER = "Unknown"
+"""The weather of an order or a request of which nobody knows it. No weather type: its features are what the season has on average."""
 MONTHS_OF_A_SEASON, MIDDLE_OF_A_MONTH = 3, 15
 
 
@@ -23,8 +25,9 @@ class Vocabulary:
 
     @classmethod
     def learn(cls, products: Iterable[str], business_units: Iterable[str], weathers: Iterable[str]) -> "Vocabulary":
-        """The distinct words; raises ValueError when there is no product at all."""
-        vocabulary = cls(_distinct(products), _distinct(business_units), _distinct(weathers))
+        """The distinct words, without `UNKNOWN_WEATHER`; raises ValueError when there is no product at all."""
+        known = (weather for weather in weathers if weather != UNKNOWN_WEATHER)
+        vocabulary = cls(_distinct(products), _distinct(business_units), _distinct(known))
         if not vocabulary.products:
             raise ValueError("the catalogue is empty; a model needs at least one product")
         return vocabulary

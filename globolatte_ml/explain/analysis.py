@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from globolatte_ml.data.snapshot import SnapshotOrders
+from globolatte_ml.data.vocabulary import UNKNOWN_WEATHER
 from globolatte_ml.explain.causal import WeatherEffect, weather_effects
 from globolatte_ml.explain.counterfactuals import Turned, share_turned, turning_changes
 from globolatte_ml.explain.data_quality import Finding, data_findings
@@ -138,8 +139,9 @@ def _groups(evaluated: Situations) -> dict[tuple[str, str], np.ndarray]:
 
 
 def _words(orders: Situations) -> tuple[list[str], list[str]]:
-    """Weathers and units that there were."""
-    return np.unique(orders.contexts.weather).tolist(), np.unique(orders.contexts.business_unit).tolist()
+    """Weathers that were known, and units that there were."""
+    weathers = np.setdiff1d(orders.contexts.weather, [UNKNOWN_WEATHER])
+    return weathers.tolist(), np.unique(orders.contexts.business_unit).tolist()
 
 
 def _portrayed(explanations: Explanations, chosen: np.ndarray) -> list[int]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from globolatte_ml.data.vocabulary import encode, months
+from globolatte_ml.data.vocabulary import UNKNOWN_WEATHER, encode, months
 from globolatte_ml.explain.explanations import Predictor, Situations
 
 FEWEST_IN_STRATUM = 5
@@ -44,11 +44,14 @@ def weather_effects(
 ) -> list[WeatherEffect]:
     """The effect of every weather against the most common one; `chosen`, shape (n,), are positions in `products`.
 
-    Above 20,000 orders the last ones are taken.
+    Orders of unknown weather are left out. Above 20,000 orders the last ones are taken.
     """
-    recent = np.sort(np.argsort(orders.contexts.date, kind="stable")[-MOST_ORDERS:])
+    known = np.flatnonzero(orders.contexts.weather != UNKNOWN_WEATHER)
+    recent = known[np.sort(np.argsort(orders.contexts.date[known], kind="stable")[-MOST_ORDERS:])]
     orders, chosen, customers = orders.take(recent), chosen[recent], customers[recent]
     words, counts = np.unique(orders.contexts.weather, return_counts=True)
+    if not len(words):
+        return []
     control = str(words[counts.argmax()])
     found = [
         _effect(model, orders, chosen, customers, products, (str(word), control)) for word in words if word != control

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from globolatte_ml.data.snapshot import SnapshotOrders
+from globolatte_ml.data.vocabulary import UNKNOWN_WEATHER
 
 RARE = 50
 """Situations below which little was learned of a product."""
@@ -27,6 +28,7 @@ def data_findings(snapshot: SnapshotOrders) -> list[Finding]:
     counts = np.bincount(snapshot.chosen[~holdout], minlength=len(snapshot.products))
     rare = [product for product, count in zip(snapshot.products, counts, strict=True) if count < RARE]
     without_history = float((snapshot.states.order_count == 0).mean())
+    unknown_weather = float((snapshot.contexts.weather == UNKNOWN_WEATHER).mean())
     repeated = n - len(np.unique(snapshot.order_keys))
     empty_values = {
         name: int((getattr(snapshot.contexts, name) == "").sum()) for name in ("business_unit", "weather", "daypart")
@@ -42,6 +44,11 @@ def data_findings(snapshot: SnapshotOrders) -> list[Finding]:
             "orders without history",
             f"{without_history:.1%}",
             "for these the model knows place, time and weather only" if without_history > 0.02 else "",
+        ),
+        Finding(
+            "orders of unknown weather",
+            f"{unknown_weather:.1%}",
+            "for these the season's mixture of weathers is assumed" if unknown_weather > 0.02 else "",
         ),
         Finding("orders that stand twice", f"{repeated:,}", "the same order would count twice" if repeated else ""),
         Finding(

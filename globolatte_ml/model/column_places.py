@@ -38,8 +38,9 @@ class Places:
     """Columns of n orders over K products, R business units, W weather types.
 
     The context: indicators (`CONTEXT`) business_unit (R), season (4), business_unit_season (4 R), month (12), weather (W),
-    daypart (4), holiday, all zero for a word never seen; trend, which runs from 0 to 1 over the training span and stays there
-    outside; day, in days since 1970.
+    daypart (4), holiday, all zero for a word never seen; of an unknown weather (`UNKNOWN_WEATHER`) the shares that the weathers have
+    among the orders of the unit and season, `FeatureSpace.weather_mix`; trend, which runs from 0 to 1 over the training span and
+    stays there outside; day, in days since 1970.
 
     What is known of the customer:
 

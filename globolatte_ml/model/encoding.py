@@ -12,7 +12,7 @@ import numpy as np
 from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.shares import shrunken_shares
 from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS, encode, months, one_hot, season_codes
+from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS, UNKNOWN_WEATHER, encode, months, one_hot, season_codes
 from globolatte_ml.model.column_places import Places
 from globolatte_ml.model.feature_space import FeatureSpace
 
@@ -133,6 +133,8 @@ def _columns_of(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
     for name, code in codes.items():
         place = np.where(code < 0, day.start, places[name].start + code)  # what is not known goes where the day will be
         columns[rows, place] = 1.0
+    unknown = np.flatnonzero(contexts.weather == UNKNOWN_WEATHER)
+    columns[unknown, places["weather"]] = space.weather_mix[unit[unknown], season[unknown]]
     columns[:, places["holiday"]] = contexts.is_holiday[:, None]
     columns[:, places["trend"]] = _trend(contexts.date, space)[:, None]
     columns[:, day] = contexts.date.astype("datetime64[D]").astype(np.float64)[:, None]

@@ -33,8 +33,8 @@ class FeatureSpace:
             and `decayed_main_120d`.
         daypart_mix: shape (4,): the chain's shares of orders by daypart.
         lines_per_order: the chain's mean basket size.
-        weather_mix: shape (R + 1, 4, W): shares of weather types among the orders of a business unit and season, smoothed like
-            `popularity`.
+        weather_mix: shape (R + 1, 4, W): shares of weather types among the orders of a business unit and season whose
+            weather is known, smoothed like `popularity`. What stands for an unknown weather, and for that of past orders.
         holiday_share: share of orders on public holidays.
         first_date, last_date: the training span; the trend runs from 0 to 1 over it and stays there outside.
     """
@@ -71,7 +71,7 @@ class FeatureSpace:
     def past_weather(self) -> tuple[np.ndarray, np.ndarray]:
         """Shares of weather types (4, W) by season in the whole chain, and what each unit and season differs from it, (4 R, W)."""
         chain = self.weather_mix[-1]
-        return chain, (self.weather_mix[:-1] - chain).reshape(-1, chain.shape[1])
+        return chain, np.concatenate(self.weather_mix[:-1] - chain)
 
     @cached_property
     def circumstances(self) -> "Circumstances":

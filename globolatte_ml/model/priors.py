@@ -26,7 +26,10 @@ def learn_feature_space(
     popularity = learn_popularity(chosen, unit, season, len(vocabulary.business_units), len(vocabulary.products))
     prior = popularity[unit, season]
     weather = encode(contexts.weather, vocabulary.weathers)
-    weather_mix = learn_popularity(weather, unit, season, len(vocabulary.business_units), len(vocabulary.weathers))
+    known = weather >= 0
+    weather_mix = learn_popularity(
+        weather[known], unit[known], season[known], len(vocabulary.business_units), len(vocabulary.weathers)
+    )
     recent = decayed_to(states, contexts.date, "decayed_main_120d")
     counts = {"main_orders": states.main_orders, "decayed_main_120d": recent}
     seen = np.bincount(encode(contexts.daypart, DAYPARTS).clip(min=0), minlength=len(DAYPARTS))
@@ -62,9 +65,8 @@ def learn_popularity(
     by_unit = _cell_shares(chosen, unit, n_units, chain[None, :])
     suggested = by_unit[:, None, :] * by_season[None, :, :] / chain
     suggested /= suggested.sum(axis=2, keepdims=True)
-    cells = _cell_shares(
-        chosen, unit * len(SEASONS) + season, n_units * len(SEASONS), suggested.reshape(-1, n_products)
-    )
+    n_cells = n_units * len(SEASONS)
+    cells = _cell_shares(chosen, unit * len(SEASONS) + season, n_cells, suggested.reshape(n_cells, n_products))
     return np.concatenate([cells.reshape(n_units, len(SEASONS), n_products), by_season[None]])
 
 

@@ -15,7 +15,7 @@ class Request:
     Attributes:
         customer_id: may be unknown; the answer is then the regional, seasonal one.
         business_unit: its id, country, name or folder, in any case.
-        weather: one of the chain's weather types, in any case.
+        weather: one of the chain's weather types, in any case; or Unknown, which is answered as the season's mixture of them.
         date: business date, local to the unit.
         daypart: morning, midday, afternoon or evening; None averages over the hours at which the customer comes.
         top: how many products to return; None for all.

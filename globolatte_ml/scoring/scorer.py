@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.orders import Contexts
-from globolatte_ml.data.vocabulary import DAYPARTS, months
+from globolatte_ml.data.vocabulary import DAYPARTS, UNKNOWN_WEATHER, months
 from globolatte_ml.model.encoding import daypart_preference, encode_orders, encode_states
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.model_files import DOCUMENT_NAME
@@ -45,7 +45,7 @@ class Scorer:
         self._states = encode_states(known, model.space_)  # a cold-start customer first, then those who are known
         self.words = KnownWords(
             {name.casefold(): unit for unit in bundle.business_units.values() for name in unit.names},
-            {weather.casefold(): weather for weather in self.weathers},
+            {weather.casefold(): weather for weather in (*self.weathers, UNKNOWN_WEATHER)},
         )
 
     @classmethod
