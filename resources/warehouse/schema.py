@@ -253,6 +253,16 @@ create table sales_data.weather (
 );
 """
 
+PARTS_OF_LOADS = """
+insert into sales_data.load_parts (
+    load_id, business_unit, business_date, status, reason_code, reason, rows_in_part, rows_loaded, rows_quarantined
+)
+select load_id, business_unit, business_date, status, reason_code, reason, rows_in_file, rows_loaded, rows_quarantined
+from sales_data.load_ledger
+where business_date is not null and business_unit is not null;
+"""
+"""Before files could hold several units, each had one part, equal to its entry."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -271,6 +281,7 @@ MIGRATIONS: tuple[str, ...] = (
     UNIT_DECLARATIONS,
     SALES_AS_TILLS_WRITE_THEM,
     WEATHER,
+    PARTS_OF_LOADS,
 )
 
 
