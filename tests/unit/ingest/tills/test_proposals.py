@@ -262,6 +262,16 @@ def test_a_value_above_twelve_decides_a_date() -> None:
     assert not asked(proposal, "Does the day or the month come first")
 
 
+def test_the_night_after_a_day_belongs_to_it_and_nights_between_days_are_a_question() -> None:
+    night = sold(
+        "1,2022-02-03 08:15,Espresso,1,2.50", "2,2022-02-03 23:50,Espresso,1,2.50", "3,2022-02-04 01:10,Espresso,1,2.50"
+    )
+    assert of(night).table["day_ends"] == "04:00"
+    days = night + "4,2022-02-04 12:10,Espresso,1,2.50\n"
+    assert "day_ends" not in of(days).table
+    assert asked(of(days), "When does the day end? 1 of the sampled rows are of the hours after midnight, until 01:10")
+
+
 def test_a_price_is_of_the_piece_or_of_the_line_as_the_rows_say() -> None:
     rows = ("1,2022-02-03 08:15,Espresso,1,2.50", "1,2022-02-03 08:15,Croissant,1,2.10")
     piece = of(sold(*rows, "2,2022-02-03 09:00,Espresso,3,2.50"))
