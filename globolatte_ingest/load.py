@@ -34,11 +34,18 @@ from globolatte_ingest.ownership import (
 )
 from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
-from globolatte_ingest.reading.sales import ReadSales, SalesPart, SalesRows, read_alike_files, read_sales
+from globolatte_ingest.reading.sales import (
+    OPTIONAL_COLUMNS,
+    ReadSales,
+    SalesPart,
+    SalesRows,
+    read_alike_files,
+    read_sales,
+)
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from globolatte_ingest.reference import unit_declarations
 from globolatte_ingest.requested_steps import retract
-from globolatte_ingest.validation import RowFormats, bad_rows, good_rows, held_for
+from globolatte_ingest.validation import RowFormats, bad_rows, held_for, insert_good_rows
 from resources.landing.landing_zone import LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
 
@@ -387,7 +394,9 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         for item, part in parts:
             item.rows += part.row_count
         is_padded = any(part.is_padded for _, part in parts)
-        _write(transaction, _incoming(parts, corrections), RowFormats(transaction.dialect, numbers, dates, is_padded))
+        incoming = _incoming(parts, corrections)
+        told = [column for column in OPTIONAL_COLUMNS if incoming[column].null_count < incoming.num_rows]
+        _write(transaction, incoming, RowFormats(transaction.dialect, numbers, dates, is_padded, told))
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
@@ -443,9 +452,7 @@ def _write(transaction: Transaction, incoming: pa.Table, formats: RowFormats) ->
         transaction.execute(statements.REJECT_BAD_ROWS)
         # Removed here, since a join in the warehouse would take half as long as writing the rows.
         transaction.stage("incoming", incoming.filter(pa.array(~np.isin(_places(incoming), _places(bad)))))
-    transaction.execute(
-        f"insert into sales_data.sales_transactions ({statements.SALES_COLUMN_LIST}) {good_rows(formats)}"
-    )
+    transaction.execute(insert_good_rows(formats))
 
 
 def _places(table: pa.Table) -> np.ndarray:
