@@ -374,6 +374,7 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
             **{column: getattr(item.entry, column) for column in statements.ENTRY_COLUMNS},
             "number_format": item.content.format.number_format,
             "date_format": item.content.format.date_format,
+            "day_ends": item.content.format.day_ends,
         }
         for item in batch
     ]
@@ -389,6 +390,7 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
     formats = [item.content.format for item in batch]
     numbers = {form.number_format for form in formats if form.number_format is not None}
     dates = {form.date_format for form in formats if form.date_format is not None}
+    ends_late = any(form.day_ends is not None for form in formats)
     corrections = transaction.fetch("select * from corrected")
     for parts in _ahead(_parts(batch)):
         for item, part in parts:
@@ -396,11 +398,11 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         is_padded = any(part.is_padded for _, part in parts)
         incoming = _incoming(parts, corrections)
         told = [column for column in OPTIONAL_COLUMNS if incoming[column].null_count < incoming.num_rows]
-        _write(transaction, incoming, RowFormats(transaction.dialect, numbers, dates, is_padded, told))
+        _write(transaction, incoming, RowFormats(transaction.dialect, numbers, dates, is_padded, told, ends_late))
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
-        _write(transaction, corrections, RowFormats(transaction.dialect, numbers, dates))
+        _write(transaction, corrections, RowFormats(transaction.dialect, numbers, dates, ends_late=ends_late))
     for item in batch:
         item.entry.rows_in_file = item.rows
 
