@@ -99,7 +99,8 @@ def preview(
     """What loading these bytes at this place would do under this declaration of its unit."""
     piece = sample_of(content, placed.file.path)
     unit = {row["folder"]: row["business_unit_id"] for row in units.to_pylist()}
-    declared = unit_declaration(unit[placed.folder], table)
+    names = dict(zip(products["product_name"].to_pylist(), products["product_id"].to_pylist(), strict=True))
+    declared = unit_declaration(unit[placed.folder], table).with_names(names)
     warehouse = DuckDBWarehouse(file=f":memory:onboarding-{uuid.uuid4().hex}")
     with warehouse.keep_open():
         warehouse.replace("sales_data.business_units", units)

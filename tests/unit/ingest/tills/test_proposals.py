@@ -208,14 +208,20 @@ def test_a_time_with_an_offset_is_named_with_its_remedy() -> None:
 
 
 def test_what_the_files_cannot_tell_is_a_question() -> None:
-    assert asked(proposed("mexican_spreadsheet"), "Is 'Público en general' in 'Cliente'")
-    assert asked(proposed("database_dump"), r"Is '\\N' in 'member_id'")
     assert asked(proposed("mexican_spreadsheet"), "read as windows-1252. Is 'Caffè Latte' written as it should be?")
     assert asked(proposed("eight_columns"), "No business unit is called 'BU_XX'")
     assert asked(proposed("eight_columns"), "each line counts as an order of its own")
     assert asked(proposed("french_bakery"), "Ids like '150001.0'")
     assert asked(proposed("square"), "Is '$' the currency USD?")
     assert asked(proposed("shopify"), "No row of the sample is a refund")
+
+
+def test_what_stands_for_nobody_is_declared_and_what_might_is_a_question() -> None:
+    assert proposed("mexican_spreadsheet").table["nobody"] == ["Público en general"]
+    assert proposed("database_dump").table["nobody"] == [r"\N"]
+    assert found(proposed("database_dump"), "30 % of the rows are anonymous")
+    dump = EXPORTS["database_dump"].content.replace(rb"\N", b"C9999")
+    assert asked(of(dump), "Is 'C9999' in 'member_id' (30 % of the rows) a customer, or nobody?")
 
 
 def test_evidence_is_said_with_what_was_found() -> None:
