@@ -2,10 +2,8 @@
 
 import datetime as dt
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from json import loads
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,10 +14,8 @@ from globolatte_ingest.countries import folder_of_country
 from globolatte_ingest.declarations import (
     FORMAT_COLUMNS,
     DeclarationError,
-    UnitDeclaration,
     as_json,
     declared,
-    plain_name,
     tables_of,
     unit_declaration,
 )
@@ -139,33 +135,6 @@ def refused_reference_files(transaction: Transaction) -> list[tuple[str, str]]:
         f"where path in ({paths}) group by path order by path"
     ).to_pylist()
     return [(entry["path"], entry["reason"]) for entry in found if entry["status"] == "refused"]
-
-
-def unit_declarations(transaction: Transaction) -> dict[str, UnitDeclaration]:
-    """How each business unit writes its files: by its table in units.toml, else by its row in business_units.csv."""
-    units = transaction.fetch(
-        f"select business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
-    ).to_pylist()
-    tables = transaction.fetch("select business_unit_id, declaration from sales_data.unit_declarations").to_pylist()
-    names = _product_names(transaction) if any('"products"' in table["declaration"] for table in tables) else {}
-    in_columns = {unit["business_unit_id"]: UnitDeclaration(declared(unit)) for unit in units}
-    return in_columns | {
-        table["business_unit_id"]: unit_declaration(table["business_unit_id"], loads(table["declaration"])).with_names(
-            names
-        )
-        for table in tables
-    }
-
-
-def _product_names(transaction: Transaction) -> dict[str, str]:
-    """Product ids by the catalogue's names; a name that several products have leads to none."""
-    products = transaction.fetch("select product_name, product_id from sales_data.products").to_pylist()
-    times = Counter(plain_name(product["product_name"]) for product in products)
-    return {
-        product["product_name"]: product["product_id"]
-        for product in products
-        if times[plain_name(product["product_name"])] == 1
-    }
 
 
 def _bad(fault: str) -> RefusedError:

@@ -143,7 +143,8 @@ def declared_formats() -> Iterator[Case]:
     for value in ("3.50", "1,234.50", "1.23,4", "1234.567,00", ".123,0", "1..234,0", "3,505", "1 234,50"):
         yield cell("bad_number", "German", GERMAN, total_price=value)
     yield cell(None, "German", GERMAN, quantity="1.000")
-    yield cell("bad_number", "German", GERMAN, quantity="1,000")
+    yield cell(None, "German", GERMAN, quantity="1,000")
+    yield cell("bad_number", "German", GERMAN, quantity="1,5")
     for value in ("1 234,50", "1\u00a0234,50", "1\u202f234,50"):
         yield cell(None, "French", FRENCH, total_price=value)
     yield cell("bad_number", "French", FRENCH, total_price="1 23,50")
