@@ -1,7 +1,7 @@
 """How units write their sales files, as they declare it: in reference/units.toml, or in columns of reference/business_units.csv.
 
 What is not declared has to be certain from the file itself, or be written the usual way: our header names, a decimal point, no
-thousands mark, ISO dates, a day that ends at midnight. Pure: nothing is read or written here.
+thousands mark, ISO dates, a day that ends at midnight.
 """
 
 import datetime as dt
@@ -10,11 +10,14 @@ import json
 import re
 import tomllib
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
+
+from resources.warehouse.warehouse import Transaction
 
 ENCODINGS = {
     "utf-8": "utf-8",
@@ -445,3 +448,33 @@ KEYS: dict[str, Callable[[str, Any], Any]] = {
     "nobody": _names,
 }
 """What may be declared: what checks and converts the value of each key. Raises `DeclarationError`."""
+
+
+# In the warehouse ---------------------------------------------------------------------------------------------------------
+
+
+def unit_declarations(transaction: Transaction) -> dict[str, UnitDeclaration]:
+    """How each business unit writes its files: by its table in units.toml, else by its row in business_units.csv."""
+    units = transaction.fetch(
+        f"select business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
+    ).to_pylist()
+    tables = transaction.fetch("select business_unit_id, declaration from sales_data.unit_declarations").to_pylist()
+    names = _product_names(transaction) if any('"products"' in table["declaration"] for table in tables) else {}
+    in_columns = {unit["business_unit_id"]: UnitDeclaration(declared(unit)) for unit in units}
+    return in_columns | {
+        table["business_unit_id"]: unit_declaration(
+            table["business_unit_id"], json.loads(table["declaration"])
+        ).with_names(names)
+        for table in tables
+    }
+
+
+def _product_names(transaction: Transaction) -> dict[str, str]:
+    """Product ids by the catalogue's names; a name that several products have leads to none."""
+    products = transaction.fetch("select product_name, product_id from sales_data.products").to_pylist()
+    times = Counter(plain_name(product["product_name"]) for product in products)
+    return {
+        product["product_name"]: product["product_id"]
+        for product in products
+        if times[plain_name(product["product_name"])] == 1
+    }

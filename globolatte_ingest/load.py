@@ -18,7 +18,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from globolatte_ingest import statements
-from globolatte_ingest.declarations import UNDECLARED, UnitDeclaration
+from globolatte_ingest.declarations import UNDECLARED, UnitDeclaration, unit_declarations
 from globolatte_ingest.discovery import Work, unrecorded
 from globolatte_ingest.kept_files import KeptFiles, packed
 from globolatte_ingest.kill_points import point
@@ -43,7 +43,6 @@ from globolatte_ingest.reading.sales import (
     read_sales,
 )
 from globolatte_ingest.reasons import ReasonCode, RefusedError
-from globolatte_ingest.reference import unit_declarations
 from globolatte_ingest.requested_steps import retract
 from globolatte_ingest.validation import RowFormats, bad_rows, held_for, insert_good_rows
 from resources.landing.landing_zone import LandingZone, SupersededError

@@ -15,6 +15,8 @@ CUSTOMERS_PATH = f"{REFERENCE_PREFIX}customers.csv"
 PRODUCTS_PATH = f"{REFERENCE_PREFIX}products.csv"
 UNIT_DECLARATIONS_PATH = f"{REFERENCE_PREFIX}units.toml"
 REFERENCE_PATHS = (BUSINESS_UNITS_PATH, CUSTOMERS_PATH, PRODUCTS_PATH, UNIT_DECLARATIONS_PATH)
+WEATHER_PREFIX = f"{REFERENCE_PREFIX}weather/"
+WEATHER_PATH = re.compile(rf"{WEATHER_PREFIX}[^/\\]+\.csv", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -34,9 +36,19 @@ class MisplacedFile:
     reason: str
 
 
+def is_weather(path: str) -> bool:
+    """Whether the path is that of a weather file, of which there may be any number."""
+    return WEATHER_PATH.fullmatch(path) is not None
+
+
+def is_reference(path: str) -> bool:
+    """Whether the path is that of a reference file."""
+    return path in REFERENCE_PATHS or is_weather(path)
+
+
 def needs_a_place(file: LandedFile) -> bool:
     """Whether the path has to name a partition: every path does that is not a reference file's."""
-    return file.path not in REFERENCE_PATHS or file.etag in NO_FILES
+    return not is_reference(file.path) or file.etag in NO_FILES
 
 
 def folder_and_date(path: str) -> tuple[str, dt.date] | None:
@@ -101,7 +113,7 @@ def _fault_of(file: LandedFile) -> str | None:
     if "\\" in file.path:
         return "name holds a backslash or bytes that are not UTF-8; rename the file"
     if file.path.startswith(REFERENCE_PREFIX):
-        return f"is none of {', '.join(REFERENCE_PATHS)}; correct the name, or remove the file"
+        return f"is none of {', '.join(REFERENCE_PATHS)}, {WEATHER_PREFIX}*.csv; correct the name, or remove the file"
     if not file.path.startswith(SALES_PREFIX):
         return f"lies neither under {SALES_PREFIX} nor under {REFERENCE_PREFIX}; move the file there, or remove it"
     if not file.path.lower().endswith(SALES_SUFFIXES):

@@ -13,7 +13,7 @@ from itertools import groupby
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
-from globolatte_assets.keys import MISPLACED_FILES
+from globolatte_assets.keys import MISPLACED_FILES, WEATHER
 from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
@@ -29,7 +29,8 @@ from globolatte_ingest.discovery import (
     unrecorded,
 )
 from globolatte_ingest.ledger import Announcement, Attempts, Ledger
-from globolatte_ingest.paths import PathRules
+from globolatte_ingest.paths import PathRules, is_weather
+from globolatte_ingest.weather import weather_version
 from resources.clock import Clock
 from resources.environment import warehouse_with_short_timeout
 from resources.landing.landing_zone import LandedFile, LandingZone
@@ -134,11 +135,15 @@ def _unreported_references(
 ) -> Iterator[LandedFile]:
     """Loaded reference files that were not reported to Dagster because the run died between the commit and the event."""
     for file in listing:
-        key = REFERENCE_ASSETS.get(file.path)
-        if key is not None and file.path in references:
+        if file.path not in references:
+            continue
+        key, version = REFERENCE_ASSETS.get(file.path), references[file.path]
+        if is_weather(file.path):
+            key, version = WEATHER, weather_version(references)
+        if key is not None:
             event = instance.get_latest_materialization_event(key)
             reported = event.asset_materialization.tags if event is not None and event.asset_materialization else {}
-            if (reported or {}).get(DATA_VERSION_TAG) != references[file.path][:16]:
+            if (reported or {}).get(DATA_VERSION_TAG) != version[:16]:
                 yield file
 
 

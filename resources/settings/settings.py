@@ -387,6 +387,11 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
         return self.reports_folder / "models"
 
     @property
+    def scorecards_folder(self) -> Path:
+        """Scorecards of the business units, one HTML page a unit."""
+        return self.reports_folder / "scorecards"
+
+    @property
     def dagster_folder(self) -> Path:
         """Dagster's instance folder (`DAGSTER_HOME`)."""
         return self.home / "dagster"

@@ -247,6 +247,12 @@ create table sales_data.load_parts (
 """
 """NULL in a column that files may leave out: not told. Whatever was loaded before there were kinds is a sale."""
 
+WEATHER = """
+create table sales_data.weather (
+    path varchar not null, business_unit varchar, store_id varchar, date date not null, hour integer, weather varchar not null
+);
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -264,6 +270,7 @@ MIGRATIONS: tuple[str, ...] = (
     KEPT_FILES,
     UNIT_DECLARATIONS,
     SALES_AS_TILLS_WRITE_THEM,
+    WEATHER,
 )
 
 
