@@ -407,15 +407,14 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         is_padded = any(part.is_padded for _, part in parts)
         incoming = _incoming(parts, corrections)
         told = [column for column in OPTIONAL_COLUMNS if incoming[column].null_count < incoming.num_rows]
-<<<<<<< HEAD
-        _write(transaction, incoming, RowFormats(transaction.dialect, numbers, dates, is_padded, told, ends_late))
-=======
         gaps = [
             column for column in told if is_padded or _has(compute.equal(compute.binary_length(incoming[column]), 0))
         ]
         is_signed = any(_has(compute.match_substring(incoming[column], "-")) for column in ("quantity", "total_price"))
-        _write(transaction, incoming, RowFormats(transaction.dialect, numbers, dates, is_padded, told, gaps, is_signed))
->>>>>>> main
+        formats_of_rows = RowFormats(
+            transaction.dialect, numbers, dates, is_padded, told, gaps, is_signed, ends_late=ends_late
+        )
+        _write(transaction, incoming, formats_of_rows)
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:

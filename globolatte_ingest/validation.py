@@ -162,15 +162,12 @@ class RowFormats:
     is_padded: bool = True
     told: Collection[str] = OPTIONAL_COLUMNS
     """The optional columns that a row may have a value in. The others cost nothing."""
-<<<<<<< HEAD
-    ends_late: bool = False
-    """Whether a day of some of the files ends after midnight."""
-=======
     gaps: Collection[str] = OPTIONAL_COLUMNS
     """Those of them in which a value may be empty."""
     may_be_negative: bool = True
     """Whether a quantity or an amount may be below zero."""
->>>>>>> main
+    ends_late: bool = False
+    """Whether a day of some of the files ends after midnight."""
 
     def quantity(self) -> str:
         """An expression for the whole number that `quantity_text` writes, NULL where it is none."""
