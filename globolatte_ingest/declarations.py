@@ -459,7 +459,9 @@ def unit_declarations(transaction: Transaction) -> dict[str, UnitDeclaration]:
         f"select business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
     ).to_pylist()
     tables = transaction.fetch("select business_unit_id, declaration from sales_data.unit_declarations").to_pylist()
-    names = _product_names(transaction) if any('"products"' in table["declaration"] for table in tables) else {}
+    catalogue = "select product_name, product_id from sales_data.products"
+    is_needed = any('"products"' in table["declaration"] for table in tables)
+    names = product_names(transaction.fetch(catalogue).to_pylist()) if is_needed else {}
     in_columns = {unit["business_unit_id"]: UnitDeclaration(declared(unit)) for unit in units}
     return in_columns | {
         table["business_unit_id"]: unit_declaration(
@@ -469,9 +471,8 @@ def unit_declarations(transaction: Transaction) -> dict[str, UnitDeclaration]:
     }
 
 
-def _product_names(transaction: Transaction) -> dict[str, str]:
+def product_names(products: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Product ids by the catalogue's names; a name that several products have leads to none."""
-    products = transaction.fetch("select product_name, product_id from sales_data.products").to_pylist()
     times = Counter(plain_name(product["product_name"]) for product in products)
     return {
         product["product_name"]: product["product_id"]

@@ -2,8 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile, NoFile
 
@@ -67,6 +67,8 @@ class PathRules:
     folders: Collection[str]
     first_business_date: dt.date
     last_business_date: dt.date
+    last_by_folder: Mapping[str, dt.date] = field(default_factory=dict)
+    """The last business date of the units whose date is known by their own clock."""
 
     def place(self, file: LandedFile) -> SalesFile | MisplacedFile:
         """The partition that the file's path names, or why there is none."""
@@ -91,7 +93,7 @@ class PathRules:
                 f"business date {named[1]} is before the first one, {self.first_business_date}; "
                 "correct the folder, or set GLOBOLATTE_FIRST_BUSINESS_DATE"
             )
-        if named[1] > self.last_business_date:
+        if named[1] > self.last_by_folder.get(folder, self.last_business_date):
             return f"business date {named[1]} lies in the future; it is looked at again on that day"
         return named
 

@@ -5,8 +5,6 @@ import html
 import re
 from collections.abc import Sequence
 
-from markdown_it import MarkdownIt
-
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #2b2118; max-width: 860px; margin: 2rem auto; padding: 0 1rem; }
 h1, h2, h3 { line-height: 1.2; } h2 { border-bottom: 1px solid #d9c7b3; padding-bottom: .2rem; margin-top: 2.2rem; }
@@ -18,6 +16,8 @@ img { max-width: 100%; } code { background: #f5efe8; padding: 0 .25rem; } .quiet
 
 def html_page(title: str, markdown: str) -> str:
     """A page of Markdown."""
+    from markdown_it import MarkdownIt
+
     body = MarkdownIt("commonmark", {"html": False}).enable("table").render(markdown)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'

@@ -24,6 +24,7 @@ from globolatte_ingest.discovery import (
     Turn,
     coalesce,
     find_pending,
+    last_dates,
     listing_digest,
     loadable_folders,
     unrecorded,
@@ -73,9 +74,14 @@ def _joined(loads: Sequence[LoadRange]) -> LoadRange:
     return LoadRange(loads[0].folder, min(load.first for load in loads), max(load.last for load in loads), tuple(files))
 
 
-def path_rules(settings: Settings, clock: Clock) -> PathRules:
-    """What makes a sales path belong to a partition of this deployment."""
-    return PathRules(sorted(settings.business_units), settings.first_business_date, clock.today())
+def path_rules(settings: Settings, clock: Clock, own_dates: Mapping[str, dt.date]) -> PathRules:
+    """What makes a sales path belong to a partition of this deployment. `own_dates`: today by the units' own clocks, by folder."""
+    return PathRules(sorted(settings.business_units), settings.first_business_date, clock.today(), own_dates)
+
+
+def state_of(listing: Iterable[LandedFile], settings: Settings, clock: Clock) -> str:
+    """A name for what lies in the landing zone and what its paths mean. It changes by the hour, too: somewhere a new day begins."""
+    return f"{listing_digest(listing)} {path_rules(settings, clock, {})} {clock.now():%H}"
 
 
 REQUESTED_BY_A_PERSON = RetryPolicy(max_attempts=sys.maxsize, base_seconds=0.0)
@@ -118,7 +124,8 @@ def look(
         references = ledger.loaded_references()
         requested = ledger.open_steps()
         ready_folders = loadable_folders(transaction)
-    pending = find_pending(news, crashed, path_rules(settings, clock), policy, now)
+        own_dates = last_dates(transaction, clock.today)
+    pending = find_pending(news, crashed, path_rules(settings, clock, own_dates), policy, now)
     pending = replace(
         pending, reference=tuple(sorted({*pending.reference, *_unreported_references(instance, listing, references)}))
     )
@@ -339,7 +346,7 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         clock: Clock,
     ) -> dg.SensorResult | dg.SkipReason:
         listing = listing_of(landing)
-        digest = f"{listing_digest(listing)} {path_rules(settings, clock)}"
+        digest = state_of(listing, settings, clock)
         if digest == context.cursor:
             return dg.SkipReason("The landing zone is as it was, and everything in it is in the ledger.")
         policy = retry_policy(settings)

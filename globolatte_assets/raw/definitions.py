@@ -36,7 +36,13 @@ def raw(settings: Settings) -> dg.Definitions:
             holiday_calendar_asset(first.year),
             weather_asset(),
             sales_transactions_asset(
-                sales_partitions(units, first), first, limits, settings.max_bad_share, deliveries, kept
+                sales_partitions(units, first),
+                first,
+                limits,
+                settings.max_bad_share,
+                deliveries,
+                kept,
+                settings.max_take_away,
             ),
             misplaced_files_asset(units, first),
         ],

@@ -18,8 +18,6 @@ ASSUMPTIONS = (
 
 def page(identity: Identity, evaluation: Evaluation, analysis: Analysis, names: Mapping[str, str]) -> str:
     """The page: the model card first, then the analyses behind it. All of it is written as Markdown."""
-    from markdown_it import MarkdownIt
-
     sections = [
         model_card(identity, evaluation, analysis),
         "## Global explanation",
