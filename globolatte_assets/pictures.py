@@ -1,10 +1,12 @@
-"""Pictures in metadata: PNG bytes as the UI shows them."""
+"""Pictures in metadata, as the UI shows them."""
 
-import base64
+from collections.abc import Callable
 
 import dagster as dg
 
+from globolatte_ml.figures import picture
 
-def png(content: bytes) -> dg.MarkdownMetadataValue:
-    """A PNG image as Markdown with the picture inside, so that it needs no server to be seen."""
-    return dg.MetadataValue.md(f"![](data:image/png;base64,{base64.b64encode(content).decode()})")
+
+def png(draw: Callable[..., bytes], *arguments: object) -> dg.MarkdownMetadataValue:
+    """What `draw` draws of the arguments; a note that says why, if it cannot be drawn."""
+    return dg.MetadataValue.md(picture("", draw, *arguments))

@@ -17,13 +17,15 @@ from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, print_json
 from globolatte_cli.prepare import manifest_is_current
 from globolatte_cli.settings_page import shown, variable
+from globolatte_ingest.waiting import what_waits
 from resources import environment
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX
-from resources.ml.ml_platform import CHAMPION
+from resources.ml.ml_platform import CHAMPION, fault_of
 from resources.settings.azureml import AzureMLSettings
 from resources.settings.choices import LandingKind, MissingSettingError, MLKind
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
+from sensors.landing import path_rules
 
 REFERENCE_FILES = ("business_units.csv", "products.csv", "customers.csv")
 
@@ -87,11 +89,31 @@ def _warehouse(settings: Settings) -> Finding:
     return Finding("warehouse", True, f"{warehouse.describe()}: {files}")
 
 
+def _waiting(settings: Settings) -> Finding:
+    clock, is_folder = environment.clock_of(settings), settings.landing is LandingKind.FOLDER
+    rules = path_rules(settings, clock)
+    try:
+        items = what_waits(
+            environment.warehouse_with_short_timeout(settings),
+            environment.landing_of(settings),
+            rules,
+            clock.timestamp(),
+            lists_whole=is_folder,
+        )
+    except WarehouseBusyError as busy:
+        return Finding("waiting for a person", True, f"not known, the warehouse is in use: {busy}")
+    lines = "".join(f"\n  {item.text}" for item in items)
+    return Finding("waiting for a person", not items, f"{len(items)}{lines}" if items else "nothing", "see each line")
+
+
 def _ml(settings: Settings) -> Finding:
     ml = environment.ml_of(settings)
     champion = ml.model(CHAMPION)
     if champion is None:
         return Finding("ML platform", False, f"{ml.describe()}: no champion", "run `globolatte run`")
+    if fault := fault_of(champion):
+        state = f"{ml.describe()}: the champion, version {champion.version}, cannot be read: {fault}"
+        return Finding("ML platform", False, state, "run `globolatte run`: it trains a new one")
     return Finding("ML platform", True, f"{ml.describe()}: champion is version {champion.version}")
 
 
@@ -110,7 +132,7 @@ def _manifest(settings: Settings) -> Finding:
     return Finding("dbt manifest", current, state, "run `globolatte prepare`")
 
 
-CHECKS = (_python, _packages, _manifest, _landing, _event_queue, _warehouse, _ml, _endpoint)
+CHECKS = (_python, _packages, _manifest, _landing, _event_queue, _warehouse, _waiting, _ml, _endpoint)
 
 
 def findings(settings: Settings) -> Iterator[Finding]:

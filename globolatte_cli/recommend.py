@@ -142,7 +142,7 @@ def champion_scorer(settings: Settings) -> Scorer:
     except FileNotFoundError as missing:
         raise UserError(str(missing)) from missing
     except InvalidDataError as damaged:
-        raise UserError(f"the champion cannot be read: {damaged}") from damaged
+        raise UserError(f"the champion cannot be read: {damaged}. `globolatte run` does it") from damaged
 
 
 def _today(settings: Settings, scorer: Scorer, region: str) -> dt.date:

@@ -211,6 +211,13 @@ create table sales_data.kept_files (
 """
 """Which pack has the bytes of a loaded content (`globolatte_ingest.kept_files`). One row a content, however often it was delivered."""
 
+KNOWN_ETAGS = """
+create table sales_data.known_etags (
+    path varchar not null, etag varchar not null, sha256 varchar not null, known_at timestamp not null
+);
+"""
+"""Further etags under which the recorded content of a path was found again, after a copy or an upload of the same bytes."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -226,6 +233,7 @@ MIGRATIONS: tuple[str, ...] = (
     MISPLACED_BY_CODE,
     TRAININGS,
     KEPT_FILES,
+    KNOWN_ETAGS,
 )
 
 
