@@ -18,6 +18,20 @@ order_lines as (
 
 ),
 
+left_out as (
+
+    select
+        sales.load_id,
+        count(*) as line_count
+    from {{ source('sales_data', 'sales_transactions') }} as sales
+    {{ only_touched_days('sales') }}
+    where
+        sales.kind <> 'sale'
+        or sales.customer_id is null
+    group by sales.load_id
+
+),
+
 loads as (
 
     select
@@ -39,4 +53,5 @@ select
     order_lines.line_count
 from loads
 full outer join order_lines on loads.load_id = order_lines.load_id
-where coalesce(loads.rows_loaded, 0) <> coalesce(order_lines.line_count, 0)
+left join left_out on loads.load_id = left_out.load_id
+where coalesce(loads.rows_loaded, 0) <> coalesce(order_lines.line_count, 0) + coalesce(left_out.line_count, 0)

@@ -211,6 +211,42 @@ create table sales_data.kept_files (
 """
 """Which pack has the bytes of a loaded content (`globolatte_ingest.kept_files`). One row a content, however often it was delivered."""
 
+UNIT_DECLARATIONS = """
+create table sales_data.unit_declarations (business_unit_id varchar not null, declaration varchar not null);
+"""
+
+SALES_AS_TILLS_WRITE_THEM = """
+alter table sales_data.sales_transactions alter column order_id drop not null;
+alter table sales_data.sales_transactions alter column customer_id drop not null;
+alter table sales_data.sales_transactions alter column weather drop not null;
+alter table sales_data.sales_transactions add column store_id varchar;
+alter table sales_data.sales_transactions add column discount decimal(18, 2);
+alter table sales_data.sales_transactions add column promotion varchar;
+alter table sales_data.sales_transactions add column currency varchar;
+alter table sales_data.sales_transactions add column kind varchar default 'sale';
+alter table sales_data.sales_transactions add column refunded_order_id varchar;
+alter table sales_data.sales_transactions add column refunded_date date;
+alter table sales_data.quarantine add column store_id varchar;
+alter table sales_data.quarantine add column discount_text varchar;
+alter table sales_data.quarantine add column promotion varchar;
+alter table sales_data.quarantine add column currency_text varchar;
+alter table sales_data.quarantine add column kind_text varchar;
+alter table sales_data.quarantine add column refunded_order_id varchar;
+alter table sales_data.quarantine add column refunded_date_text varchar;
+alter table sales_data.row_corrections add column store_id varchar;
+alter table sales_data.row_corrections add column discount varchar;
+alter table sales_data.row_corrections add column promotion varchar;
+alter table sales_data.row_corrections add column currency varchar;
+alter table sales_data.row_corrections add column kind varchar;
+alter table sales_data.row_corrections add column refunded_order_id varchar;
+alter table sales_data.row_corrections add column refunded_date varchar;
+create table sales_data.load_parts (
+    load_id varchar not null, business_unit varchar not null, business_date date not null, status varchar not null,
+    reason_code varchar, reason varchar, rows_in_part bigint, rows_loaded bigint, rows_quarantined bigint
+);
+"""
+"""NULL in a column that files may leave out: not told. Whatever was loaded before there were kinds is a sale."""
+
 KNOWN_ETAGS = """
 create table sales_data.known_etags (
     path varchar not null, etag varchar not null, sha256 varchar not null, known_at timestamp not null
@@ -233,6 +269,8 @@ MIGRATIONS: tuple[str, ...] = (
     MISPLACED_BY_CODE,
     TRAININGS,
     KEPT_FILES,
+    UNIT_DECLARATIONS,
+    SALES_AS_TILLS_WRITE_THEM,
     KNOWN_ETAGS,
 )
 

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyarrow import parquet
 
-from globolatte_ingest.reading.sales import SALES_COLUMNS, USUAL, FileFormat
+from globolatte_ingest.declarations import USUAL, Declaration
+from globolatte_ingest.reading.sales import REQUIRED_COLUMNS
 from globolatte_ingest.reasons import ReasonCode
-from tests.builders import csv, line
+from tests.builders import COLUMNS, csv, line
 
-HEADER = ",".join(SALES_COLUMNS)
+HEADER = ",".join(COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Case:
     content: bytes
     outcome: Loaded | ReasonCode
     suffix: str = ".csv"
-    unit: FileFormat = USUAL
+    unit: Declaration = USUAL
 
 
 def row(number: int = 1, **fields: str) -> str:
@@ -49,17 +50,17 @@ def text(*rows: str, header: str = HEADER, end: str = "\n") -> bytes:
     return end.join([header, *rows, ""]).encode()
 
 
-def cell(reason: str | None, name: str, unit: FileFormat = USUAL, **fields: str) -> Case:
+def cell(reason: str | None, name: str, unit: Declaration = USUAL, **fields: str) -> Case:
     """A file of a good row and one with these values, each value in quotes."""
     quoted = ['"' + value.replace('"', '""') + '"' for value in (good_line(unit, 2) | fields).values()]
     delimiter = unit.delimiter or ","
     good = delimiter.join(f'"{value}"' for value in good_line(unit, 1).values())
-    content = "\n".join([delimiter.join(SALES_COLUMNS), good, delimiter.join(quoted), ""])
+    content = "\n".join([delimiter.join(COLUMNS), good, delimiter.join(quoted), ""])
     outcome = Loaded((1, 2)) if reason is None else Loaded((1,), {2: reason})
     return Case(f"{name}: {fields}", content.encode(), outcome, unit=unit)
 
 
-def good_line(unit: FileFormat, number: int) -> dict[str, str]:
+def good_line(unit: Declaration, number: int) -> dict[str, str]:
     """A good line as a unit of that format writes it."""
     changes = {}
     if unit.decimal_mark == ",":
@@ -71,20 +72,24 @@ def good_line(unit: FileFormat, number: int) -> dict[str, str]:
 
 
 VALUES: tuple[tuple[str | None, str, tuple[str, ...]], ...] = (
-    *(("empty_key", key, ("", " ", "   ", "\u00a0")) for key in ("transaction_id", "order_id", "product_id", "customer_id")),
+    *(("empty_key", key, ("", " ", "   ", "\u00a0")) for key in ("transaction_id", "product_id")),
+    *((None, key, ("", " ", "   ", "\u00a0")) for key in ("order_id", "customer_id", "business_unit", "weather")),
+    *(("lost_id", key, ("2.40301E+11", "2,40301e+011", "1E+5")) for key in ("transaction_id", "order_id", "customer_id")),
+    *((None, key, ("12e4", "2.40301E11", "A2E+11", "E+11")) for key in ("transaction_id", "order_id", "customer_id")),
     (
         "bad_number",
         "quantity",
-        ("", "x", "1.5", "1.0", "1,5", "1e3", "0x10", "1 000", "1_000", "--1", "1-", "NaN", "null", "½", "١", "1" * 16, "1\n"),
+        ("", "x", "1.5", "1.", ".0", "1,5", "1e3", "0x10", "1 000", "1_000", "--1", "1-", "NaN", "null", "½", "١", "1" * 16, "1\n"),
     ),
-    ("non_positive_quantity", "quantity", ("0", "-1", "-0", "+0", "000")),
-    (None, "quantity", ("1", "+2", "007", " 3 ")),
+    ("non_positive_quantity", "quantity", ("0", "-0", "+0", "000", "0.0")),
+    ("refund_not_negative", "quantity", ("-1", "-1.0")),
+    (None, "quantity", ("1", "+2", "007", " 3 ", "1.0", "3.000")),
     (
         "bad_number",
         "total_price",
         ("", "x", "4.999", "$4", "4€", "1,50", "1.234,50", "1,234.50", ".5", "5.", "1e2", "inf", "-inf", "4 .5", "''4", "4;5"),
     ),
-    ("negative_price", "total_price", ("-0.01", "-1", "-1000.00")),
+    (None, "total_price", ("-0.01", "-1", "-1000.00")),
     (None, "total_price", ("0", "0.00", "-0.00", "4.5", "4.5000", "12345678.90")),
     (
         "bad_date",
@@ -102,10 +107,10 @@ VALUES: tuple[tuple[str | None, str, tuple[str, ...]], ...] = (
         ("2022-01-30", "2022-02-01", "2022-01-30T23:59:59.999", "2022-02-01 00:00", "0001-01-01", "9999-12-31"),
     ),
     (None, "transaction_date", ("2022-01-31", "2022-01-31 00:00", "2022-01-31T23:59:59.999999", " 2022-01-31T08:15 ")),
-    ("unknown_business_unit", "business_unit", ("BU_BR", "BU_FR", "", "bu_us", "US", "BU_US;BU_CA")),
+    ("unknown_business_unit", "business_unit", ("BU_BR", "BU_FR", "bu_us", "US", "BU_US;BU_CA")),
     ("business_unit_not_of_folder", "business_unit", ("BU_CA",)),
     ("unknown_product", "product_id", ("P999", "p001", "P001 P002", "P\u200b001")),
-    ("unknown_weather", "weather", ("", "Foggy", "Sunny,Rainy", "0", "S unny")),
+    ("unknown_weather", "weather", ("Foggy", "Sunny,Rainy", "0", "S unny")),
     (None, "weather", ("sunny", "RAINY", " Snowy ")),
     (
         None,
@@ -124,11 +129,11 @@ def cells() -> Iterator[Case]:
             yield cell(reason, "cell", **{column: value})
 
 
-GERMAN = FileFormat(delimiter=";", decimal_mark=",", thousands_mark=".")
-FRENCH = FileFormat(delimiter=";", decimal_mark=",", thousands_mark=" ")
-SWISS = FileFormat(thousands_mark="'")
-AMERICAN = FileFormat(thousands_mark=",", date_format="%m-%d-%y %I:%M %p")
-BRITISH = FileFormat(date_format="%d/%m/%Y %H:%M")
+GERMAN = Declaration(delimiter=";", decimal_mark=",", thousands_mark=".")
+FRENCH = Declaration(delimiter=";", decimal_mark=",", thousands_mark=" ")
+SWISS = Declaration(thousands_mark="'")
+AMERICAN = Declaration(thousands_mark=",", date_format="%m-%d-%y %I:%M %p")
+BRITISH = Declaration(date_format="%d/%m/%Y %H:%M")
 
 
 def declared_formats() -> Iterator[Case]:
@@ -199,9 +204,10 @@ def rows_and_quotes() -> Iterator[Case]:
 def headers() -> Iterator[Case]:
     """Headers that do not say what is needed, and those that do in another way."""
     one = row(1)
-    for column in SALES_COLUMNS:
+    for column in COLUMNS:
         names = HEADER.replace(column, "x_" + column)
-        yield Case(f"without {column}", text(one, header=names), ReasonCode.MISSING_COLUMN)
+        without = ReasonCode.MISSING_COLUMN if column in REQUIRED_COLUMNS else Loaded((1,))
+        yield Case(f"without {column}", text(one, header=names), without)
         yield Case(f"{column} twice", text(one + ",x", header=f"{HEADER},{column}"), ReasonCode.REPEATED_COLUMN)
     yield Case("no header", one.encode(), ReasonCode.MISSING_COLUMN)
     yield Case("empty first line", b"\n" + text(one), ReasonCode.MISSING_HEADER)
@@ -224,23 +230,23 @@ def headers() -> Iterator[Case]:
             f"declared {delimiter!r}, sent comma",
             text(one),
             ReasonCode.MISSING_COLUMN,
-            unit=FileFormat(delimiter=delimiter),
+            unit=Declaration(delimiter=delimiter),
         )
     yield Case("colons", text(one).replace(b",", b":"), ReasonCode.MISSING_COLUMN)
-    yield Case("columns in another order", csv(line(1), columns=SALES_COLUMNS[::-1]), Loaded((1,)))
-    yield Case("more columns", csv(line(1, note="x"), columns=("note", *SALES_COLUMNS)), Loaded((1,)))
+    yield Case("columns in another order", csv(line(1), columns=COLUMNS[::-1]), Loaded((1,)))
+    yield Case("more columns", csv(line(1, note="x"), columns=("note", *COLUMNS)), Loaded((1,)))
 
 
 def encodings() -> Iterator[Case]:
     """Text in every encoding, declared and not."""
     plain = text(row(1, payment_method="café ☕")).decode()
     western = text(row(1, payment_method="café")).decode()
-    latin = FileFormat(encoding="latin-1")
+    latin = Declaration(encoding="latin-1")
     yield Case("UTF-8", plain.encode(), Loaded((1,)))
     yield Case("UTF-8 with a mark", plain.encode("utf-8-sig"), Loaded((1,)))
     for name in ("utf-16", "utf-16-le", "utf-16-be"):
         yield Case(name, plain.encode(name), Loaded((1,)))
-        yield Case(f"{name} declared", plain.encode(name), Loaded((1,)), unit=FileFormat(encoding=name))
+        yield Case(f"{name} declared", plain.encode(name), Loaded((1,)), unit=Declaration(encoding=name))
     yield Case("utf-16 big-endian with a mark", b"\xfe\xff" + plain.encode("utf-16-be"), Loaded((1,)))
     yield Case("utf-16 cut off", plain.encode("utf-16")[:-1], ReasonCode.NOT_TEXT)
     yield Case("utf-16 with half a pair", plain.encode("utf-16-le") + b"\x00\xd8\x41\x00", ReasonCode.NOT_TEXT)
@@ -251,20 +257,20 @@ def encodings() -> Iterator[Case]:
         "windows-1252 declared",
         plain.replace("☕", "€").encode("cp1252"),
         Loaded((1,)),
-        unit=FileFormat(encoding="cp1252"),
+        unit=Declaration(encoding="cp1252"),
     )
     yield Case(
         "windows-1252, no such character",
         western.encode() + b"\x81",
         ReasonCode.NOT_TEXT,
-        unit=FileFormat(encoding="cp1252"),
+        unit=Declaration(encoding="cp1252"),
     )
     yield Case("latin-1 undeclared", western.encode("latin-1"), ReasonCode.NOT_TEXT)
     yield Case(
         "declared UTF-8, sent latin-1",
         western.encode("latin-1"),
         ReasonCode.NOT_TEXT,
-        unit=FileFormat(encoding="utf-8"),
+        unit=Declaration(encoding="utf-8"),
     )
     yield Case("cut within a character", plain.encode()[: plain.encode().index(b"\xc3") + 1], ReasonCode.NOT_TEXT)
     yield Case("overlong", text(row(1)) + b"\xc0\xaf", ReasonCode.NOT_TEXT)
@@ -339,7 +345,7 @@ def other_kinds() -> Iterator[Case]:
 
 
 def table(**columns: object) -> pa.Table:
-    usual = {name: [line(1)[name], line(2)[name]] for name in SALES_COLUMNS}
+    usual = {name: [line(1)[name], line(2)[name]] for name in COLUMNS}
     return pa.table({**usual, **columns})
 
 
@@ -355,7 +361,7 @@ def columnar() -> Iterator[Case]:
     one, two = Loaded((1, 2)), Loaded((1,), {2: "bad_number"})
     moments = pa.array(["2022-01-31T08:15", "2022-01-31T09:00"]).cast(pa.timestamp("us"))
 
-    def case(name: str, content: bytes, outcome: Loaded | ReasonCode, unit: FileFormat = USUAL) -> Case:
+    def case(name: str, content: bytes, outcome: Loaded | ReasonCode, unit: Declaration = USUAL) -> Case:
         return Case(f"Parquet: {name}", content, outcome, ".parquet", unit)
 
     yield case("text", good, one)
@@ -368,7 +374,8 @@ def columnar() -> Iterator[Case]:
     yield case("decimals", written(table(total_price=pa.array([1, 2]).cast(pa.decimal128(38, 4)))), one)
     yield case("timestamps", written(table(transaction_date=moments)), one)
     yield case("dates", written(table(transaction_date=moments.cast(pa.date32()))), one)
-    yield case("missing key", written(table(order_id=["O1", None])), Loaded((1,), {2: "empty_key"}))
+    yield case("missing key", written(table(product_id=["P001", None])), Loaded((1,), {2: "empty_key"}))
+    yield case("no order told", written(table(order_id=["O1", None])), one)
     yield case(
         "typed values under a declared format",
         written(table(total_price=[1.5, 2.5], transaction_date=moments)),
@@ -377,7 +384,7 @@ def columnar() -> Iterator[Case]:
     )
     yield case("text under a declared format", written(table(total_price=["3,50", "3.50"])), two, GERMAN)
     yield case("no rows", written(table().slice(0, 0)), Loaded(()))
-    yield case("upper-case names", written(table().rename_columns([n.upper() for n in SALES_COLUMNS])), one)
+    yield case("upper-case names", written(table().rename_columns([n.upper() for n in COLUMNS])), one)
     yield case("extra column", written(table(note=[{"a": 1}, {"a": 2}])), one)
     for codec in ("snappy", "gzip", "zstd", "brotli", "none"):
         yield case(codec, written(table(), compression=codec), one)
@@ -389,8 +396,9 @@ def columnar() -> Iterator[Case]:
     )
     for name, column in (("list", [[1], [2]]), ("struct", [{"a": 1}, {"a": 2}]), ("bytes", [b"\xff", b"\xfe"])):
         yield case(name, written(table(weather=pa.array(column))), ReasonCode.NO_PLAIN_VALUES)
-    for column in SALES_COLUMNS:
-        yield case(f"without {column}", written(table().drop_columns(column)), ReasonCode.MISSING_COLUMN)
+    for column in COLUMNS:
+        without = ReasonCode.MISSING_COLUMN if column in REQUIRED_COLUMNS else one
+        yield case(f"without {column}", written(table().drop_columns(column)), without)
     for kept in (4, 8, 100, len(good) // 2, -4, -1):
         yield case(f"cut at {kept}", good[:kept], ReasonCode.DAMAGED_PARQUET)
     yield case("text called Parquet", text(row(1)), ReasonCode.DAMAGED_PARQUET)
@@ -401,7 +409,7 @@ def columnar() -> Iterator[Case]:
     yield case("damaged pages", bytes(damaged), ReasonCode.DAMAGED_PARQUET)
     yield case(
         "a bomb",
-        written(pa.table({name: pa.repeat("x", 3_000_000) for name in SALES_COLUMNS})),
+        written(pa.table({name: pa.repeat("x", 3_000_000) for name in COLUMNS})),
         ReasonCode.DECOMPRESSION_BOMB,
     )
     yield Case("Parquet called csv", good, ReasonCode.WRONG_FILE_TYPE)
