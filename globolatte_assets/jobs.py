@@ -41,6 +41,7 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
     checks = [
         keys.CONSERVATION,
         keys.NOTHING_WAITS,
+        keys.DELIVERED_ONCE,
         *(dg.AssetCheckKey(keys.SALES_TRANSACTIONS, check_name(folder)) for folder in watched_folders),
     ]
     assets = dg.AssetSelection.assets

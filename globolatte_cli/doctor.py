@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 from rich.table import Table
 
+from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, print_json
 from globolatte_cli.prepare import manifest_is_current
@@ -137,7 +138,11 @@ CHECKS = (_python, _packages, _manifest, _landing, _event_queue, _warehouse, _wa
 
 def findings(settings: Settings) -> Iterator[Finding]:
     """Runs all checks; a check that raises is a finding and does not end the others."""
-    prepare_home(settings)
+    try:
+        prepare_home(settings)
+    except UserError as fault:
+        environment.export(settings)
+        yield Finding("home", False, str(fault), "see the message")
     for check in CHECKS:
         try:
             yield check(settings)

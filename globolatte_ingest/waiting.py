@@ -272,3 +272,61 @@ def _units(
             )
         )
     return found
+
+
+# The same day under two names ----------------------------------------------------------------------------------------------
+
+FEWEST_ROWS_ALIKE = 5
+"""Fewer rows may well be alike by chance."""
+
+DELIVERED_TWICE = f"""
+with several as (
+    select business_unit, business_date from sales_data.sales_transactions
+    group by business_unit, business_date
+    having min(load_id) <> max(load_id)
+),
+
+loads as (
+    select
+        sales.business_unit, sales.business_date, sales.load_id, count(*) as n,
+        cast(
+            sum(hash(sales.product_id, sales.customer_id, sales.quantity, sales.total_price, sales.transaction_date)) as varchar
+        ) as content
+    from sales_data.sales_transactions as sales
+    inner join several on sales.business_unit = several.business_unit and sales.business_date = several.business_date
+    group by sales.business_unit, sales.business_date, sales.load_id
+    having count(*) >= {FEWEST_ROWS_ALIKE}
+)
+
+select loads.business_unit, loads.business_date, loads.n, min(ledger.path) as one, max(ledger.path) as another
+from loads
+inner join sales_data.load_ledger as ledger on loads.load_id = ledger.load_id
+group by loads.business_unit, loads.business_date, loads.n, loads.content
+having count(*) > 1
+order by loads.business_unit, loads.business_date
+"""
+
+
+@dataclass(frozen=True)
+class Twice:
+    """Two loaded files of a unit's day whose rows are the same but for the ids of lines and orders."""
+
+    business_unit: str
+    business_date: dt.date
+    rows: int
+    one: str
+    another: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.business_unit} {self.business_date}: the {self.rows} rows of {self.another} are those of {self.one} under other ids; "
+            f"if it is the same day sent twice, `globolatte retract {self.another}`"
+        )
+
+
+def delivered_twice(transaction: Transaction) -> list[Twice]:
+    """Days whose sales are loaded twice, from two files with ids of their own."""
+    return [
+        Twice(row["business_unit"], row["business_date"], row["n"], row["one"], row["another"])
+        for row in transaction.fetch(DELIVERED_TWICE).to_pylist()
+    ]

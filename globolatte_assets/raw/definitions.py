@@ -7,7 +7,7 @@ from globolatte_assets.raw.deliveries import delivery_checks, unit_deliveries
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import holiday_calendar_asset, reference_assets
 from globolatte_assets.raw.sales_transactions import sales_transactions_asset
-from globolatte_assets.raw.waiting import waiting_check
+from globolatte_assets.raw.waiting import no_day_delivered_twice, waiting_check
 from globolatte_ingest.deliveries import DeliveryPolicy
 from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.reading.landed_bytes import FileLimits
@@ -41,6 +41,7 @@ def raw(settings: Settings) -> dg.Definitions:
         ],
         asset_checks=[
             *([delivery_checks(units, policy)] if watched else []),
+            no_day_delivered_twice,
             waiting_check(units, first, lists_whole=settings.landing is LandingKind.FOLDER),
         ],
     )

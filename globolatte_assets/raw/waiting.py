@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from globolatte_assets.automation import hourly_and_after_new_data
-from globolatte_assets.keys import NOTHING_WAITS, SALES_TRANSACTIONS, WAREHOUSE_POOL
+from globolatte_assets.automation import follow_new_data, hourly_and_after_new_data
+from globolatte_assets.keys import DELIVERED_ONCE, NOTHING_WAITS, SALES_TRANSACTIONS, WAREHOUSE_POOL
 from globolatte_ingest.paths import PathRules
-from globolatte_ingest.waiting import what_waits
+from globolatte_ingest.waiting import delivered_twice, what_waits
 from resources.clock import Clock
 from resources.landing.landing_zone import LandingZone
 from resources.warehouse.warehouse import Warehouse
@@ -43,3 +43,23 @@ def waiting_check(
         )
 
     return nothing_waits_for_a_person
+
+
+@dg.asset_check(
+    asset=SALES_TRANSACTIONS,
+    name=DELIVERED_ONCE.name,
+    automation_condition=follow_new_data(),
+    pool=WAREHOUSE_POOL,
+    description="No two files of a unit's day hold the same sales under other ids: such sales would count twice.",
+)
+def no_day_delivered_twice(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    """Compare the files of each day that has several, by their rows without ids."""
+    with warehouse.transaction() as transaction:
+        twice = delivered_twice(transaction)
+    listing = "\n".join(f"- {one}" for one in twice[:50])
+    return dg.AssetCheckResult(
+        passed=not twice,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(twice)} days, such as {twice[0]}" if twice else "no day's sales are loaded twice",
+        metadata={"days": len(twice), "files": dg.MetadataValue.md(listing or "none")},
+    )

@@ -9,7 +9,7 @@ import pytest
 from globolatte_ingest.discovery import placed, unrecorded
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.paths import MisplacedFile, PathRules
-from globolatte_ingest.waiting import Waiting, still_there, what_waits
+from globolatte_ingest.waiting import Waiting, delivered_twice, still_there, what_waits
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import DAY, NOW, RULES, ask_for, csv, deliver, line, load, put_reference_data, sales_path
@@ -165,3 +165,32 @@ def test_a_load_that_was_tried_and_left_nothing_is_said(warehouse: DuckDBWarehou
 def test_beyond_a_bound_files_count_as_there(landing: FolderLandingZone) -> None:
     paths = [sales_path(f"{number}.csv") for number in range(60)]
     assert still_there(landing, paths, None) == set(paths[:10])
+
+
+def day_of(number: int, **fields: str) -> list[dict[str, str]]:
+    return [
+        line(number + row, product_id=f"P00{row % 3 + 1}", transaction_date=f"{DAY}T0{row}:15", **fields)
+        for row in range(6)
+    ]
+
+
+def test_a_day_that_came_twice_under_other_ids_is_named_with_both_files(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    a, b = sales_path("a.csv"), sales_path("b.csv")
+    load(warehouse, landing, deliver(landing, a, csv(*day_of(1))), deliver(landing, b, csv(*day_of(101)[::-1])))
+    load(warehouse, landing, deliver(landing, sales_path("c.csv"), csv(*day_of(201, total_price="9.99"))))
+    with warehouse.transaction() as transaction:
+        [twice] = delivered_twice(transaction)
+    assert (twice.business_unit, twice.business_date, twice.rows, twice.one, twice.another) == ("BU_US", DAY, 6, a, b)
+    assert f"globolatte retract {b}" in str(twice)
+
+
+def test_other_days_other_rows_and_a_handful_that_agree_by_chance_are_no_day_delivered_twice(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    load(warehouse, landing, deliver(landing, sales_path("a.csv"), csv(*day_of(1)[:4])))
+    load(warehouse, landing, deliver(landing, sales_path("b.csv"), csv(*day_of(101)[:4])))
+    load(warehouse, landing, deliver(landing, sales_path("c.csv"), csv(*day_of(201, quantity="2"))))
+    with warehouse.transaction() as transaction:
+        assert delivered_twice(transaction) == []
