@@ -55,7 +55,7 @@ def printed(report: PassReport) -> str:
         conclude(console, report, 1.0)
     except UserError as error:
         console.print(f"Error: {error}", markup=False)
-    return str(console.file.getvalue())  # type: ignore[attr-defined]
+    return str(console.file.getvalue())
 
 
 def sell(there: Deployment, folder: str, unit: str) -> None:
