@@ -18,7 +18,6 @@ from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, print_json
 from globolatte_cli.prepare import manifest_is_current
 from globolatte_cli.settings_page import shown, variable
-from globolatte_ingest.waiting import what_waits
 from resources import environment
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX
 from resources.ml.ml_platform import CHAMPION, fault_of
@@ -26,19 +25,20 @@ from resources.settings.azureml import AzureMLSettings
 from resources.settings.choices import LandingKind, MissingSettingError, MLKind
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
-from sensors.landing import path_rules
+from sensors.waiting import waiting_in
 
 REFERENCE_FILES = ("business_units.csv", "products.csv", "customers.csv")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check: fine, or the remedy."""
+    """The result of one check: fine, or the remedy. `waits`: nothing is broken, but something waits for a person."""
 
     name: str
     fine: bool
     state: str
     remedy: str = ""
+    waits: bool = False
 
 
 def _python(_: Settings) -> Finding:
@@ -91,20 +91,14 @@ def _warehouse(settings: Settings) -> Finding:
 
 
 def _waiting(settings: Settings) -> Finding:
-    clock, is_folder = environment.clock_of(settings), settings.landing is LandingKind.FOLDER
-    rules = path_rules(settings, clock)
+    warehouse, landing = environment.warehouse_with_short_timeout(settings), environment.landing_of(settings)
     try:
-        items = what_waits(
-            environment.warehouse_with_short_timeout(settings),
-            environment.landing_of(settings),
-            rules,
-            clock.timestamp(),
-            lists_whole=is_folder,
-        )
+        items = waiting_in(settings, warehouse, landing, environment.ml_of(settings), environment.clock_of(settings))
     except WarehouseBusyError as busy:
         return Finding("waiting for a person", True, f"not known, the warehouse is in use: {busy}")
     lines = "".join(f"\n  {item.text}" for item in items)
-    return Finding("waiting for a person", not items, f"{len(items)}{lines}" if items else "nothing", "see each line")
+    state = f"{len(items)}{lines}" if items else "nothing"
+    return Finding("waiting for a person", True, state, waits=bool(items))
 
 
 def _ml(settings: Settings) -> Finding:
@@ -185,7 +179,8 @@ def _print(console: Console, settings: Settings, found: list[Finding]) -> None:
         table.add_row(name, value, meaning)
     console.print(table)
     for item in found:
-        console.print(f"{'[green]✓[/]' if item.fine else '[red]✗[/]'} {item.name}: ", end="")
+        mark = "[red]✗[/]" if not item.fine else "[yellow]![/]" if item.waits else "[green]✓[/]"
+        console.print(f"{mark} {item.name}: ", end="")
         console.print(item.state, markup=False, highlight=False)
         if not item.fine and item.remedy:
             console.print(f"  [yellow]remedy:[/] {item.remedy}")

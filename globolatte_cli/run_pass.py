@@ -40,15 +40,16 @@ from globolatte_cli.output import quiet
 from globolatte_cli.prepare import ensure_manifest
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.load import LoadReport
-from globolatte_ingest.waiting import Waiting, what_waits
+from globolatte_ingest.waiting import Waiting
 from resources.environment import clock_of, endpoint_of, landing_of, ml_of, predictions_of, states_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from sensors.automation import HeadlessAutomation
-from sensors.landing import REQUESTED_BY_A_PERSON, Backlog, listing_of, look, path_rules, range_tags
+from sensors.landing import REQUESTED_BY_A_PERSON, Backlog, listing_of, look, range_tags
 from sensors.outstanding import latest_places, lost_work
 from sensors.retraining import retraining_rules, training_is_under_way, training_situation
 from sensors.run_health import PROCESS_TAG, fail_dead_runs, free_slots_of_finished_runs, this_process
+from sensors.waiting import waiting_in
 
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
@@ -184,8 +185,8 @@ class Pass:
 
     def what_waits(self) -> list[Waiting]:
         """What waits for a person now."""
-        rules, now = path_rules(self.settings, self.clock), self.clock.timestamp()
-        return what_waits(self.warehouse, self.landing, rules, now, listing=listing_of(self.landing))
+        listing = listing_of(self.landing)
+        return waiting_in(self.settings, self.warehouse, self.landing, self.ml, self.clock, listing)
 
     def _try(
         self,
@@ -303,6 +304,9 @@ class Pass:
         situation = training_situation(self.instance, self.warehouse, self.ml)
         decision = decide_retraining(situation, retraining_rules(self.settings))
         if not decision.retrain:
+            note = f"Not trained: {decision.reason}"
+            if situation.broken and note not in self.report.notes:
+                self.report.notes.append(note)
             return False
         self.report.training_reason = decision.reason
         result = self._try(TRAIN_MODEL, label)

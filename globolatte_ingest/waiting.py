@@ -158,9 +158,7 @@ def _files(files: Sequence[WaitingFile], rules: PathRules) -> list[Waiting]:
         *(
             Waiting(
                 f"held {folder}",
-                f"{folder}: {_count(len(of_unit), 'file')} held{_dates(of_unit)}, the latest {of_unit[-1].path}: {of_unit[-1].reason}. "
-                "Look at the rows (`globolatte quarantine show PATH`), then approve them (`globolatte quarantine release PATH`), "
-                "validate the file again (`retry`), upload a corrected one, or remove it",
+                f"{folder}: {_count(len(of_unit), 'file')} held{_dates(of_unit)}, the latest {of_unit[-1].path}: {of_unit[-1].reason}",
                 LedgerStatus.HELD,
             )
             for folder, of_unit in _grouped(held, lambda file: file.folder).items()

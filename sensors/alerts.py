@@ -9,16 +9,17 @@ import dagster as dg
 from globolatte_assets.raw.definitions import delivery_policy
 from globolatte_ingest.deliveries import missing_of_units
 from globolatte_ingest.discovery import RetryPolicy, Turn, given_up, recent_crashes
-from globolatte_ingest.waiting import NOT_LOADED, what_waits
+from globolatte_ingest.waiting import NOT_LOADED
 from resources.alerts import AlertNotTakenError, Alerts
 from resources.clock import Clock
-from resources.environment import event_queue_of, has_event_queue, warehouse_with_short_timeout
+from resources.environment import event_queue_of, has_event_queue, ml_of, warehouse_with_short_timeout
 from resources.landing.landing_zone import LandingUnreachableError, LandingZone
-from resources.settings.choices import LandingKind, MissingDelivery
+from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
-from sensors.landing import BATCH_TAG, Batch, failed_batches, path_rules, retry_policy, runs_of, turn_of
+from sensors.landing import BATCH_TAG, Batch, failed_batches, retry_policy, runs_of, turn_of
 from sensors.outstanding import latest_places
+from sensors.waiting import waiting_in
 
 FAILED_RUNS_LOOKED_AT = 100
 FAILURES_LOOKED_BACK = dt.timedelta(days=30)
@@ -45,10 +46,8 @@ def incidents(
     for unit in missing:
         if unit.dates:
             yield f"missing {unit.folder} {unit.dates[-1]}", str(unit)
-    is_folder = settings.landing is LandingKind.FOLDER
-    rules = path_rules(settings, clock)
     try:
-        for waiting in what_waits(warehouse, landing, rules, clock.timestamp(), lists_whole=is_folder):
+        for waiting in waiting_in(settings, warehouse, landing, ml_of(settings), clock):
             if waiting.name != NOT_LOADED:  # what is still tried is no incident yet
                 yield f"waiting {waiting.name}", waiting.text
     except OSError as fault:

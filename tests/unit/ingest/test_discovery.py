@@ -39,7 +39,7 @@ def pending(warehouse: DuckDBWarehouse) -> Callable[..., Pending]:
     def find(*listing: LandedFile, known: Sequence[Known] = (), crashed: Sequence[CrashedLoad] = ()) -> Pending:
         with warehouse.transaction() as transaction:
             transaction.stage(
-                "listed", pa.table({"place": [0], "path": ["x"], "etag": ["x"]})
+                "listed", pa.table({"place": [0], "path": ["x"], "etag": ["x"], "size_bytes": [0]})
             )  # defined before the first write
             ledger = Ledger(transaction)
             for version, status, code in known:

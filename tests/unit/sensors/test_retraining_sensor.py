@@ -189,7 +189,8 @@ def test_a_champion_that_cannot_be_read_is_a_reason_to_train(chain: Chain, fault
     elif fault == "another format":
         document.write_text(json.dumps({**json.loads(document.read_text()), "schema": "of another release"}))
     elif fault == "another model":
-        document.write_text(document.read_text().replace("P1", "Q1"))
+        words = json.loads(document.read_text())
+        document.write_text(json.dumps({**words, "floor": words["floor"] * 2}))
     else:
         document.write_text(document.read_text()[:100])
     (request,) = chain.requested(NOTHING_DEPLOYED)
