@@ -9,6 +9,7 @@ RAW_SALES = dg.AssetSelection.assets(keys.SALES_TRANSACTIONS)
 FOLLOWERS = frozenset(
     {
         keys.HOLIDAYS,
+        keys.WEATHER,
         keys.SEGMENTS,
         keys.PRODUCT_AFFINITY,
         keys.SERVING_STATE,
@@ -17,6 +18,7 @@ FOLLOWERS = frozenset(
         keys.CAMPAIGN_RESULTS,
         keys.DATA_DRIFT,
         keys.PERFORMANCE,
+        keys.SUPPLIER_SCORECARDS,
     }
 )
 """The assets that follow new data, besides dbt's models. Training and what depends on it start only on request."""

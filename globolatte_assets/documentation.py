@@ -18,6 +18,7 @@ TABLES: Mapping[dg.AssetKey, str] = {
     keys.CUSTOMERS: "sales_data.customers",
     keys.UNIT_DECLARATIONS: "sales_data.unit_declarations",
     keys.HOLIDAYS: "sales_data.holidays",
+    keys.WEATHER: "sales_data.weather",
     keys.SALES_TRANSACTIONS: "sales_data.sales_transactions",
     keys.MISPLACED_FILES: "sales_data.load_ledger",
     keys.EVALUATION: "ml.evaluations",

@@ -51,8 +51,10 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
     ranked = assets(keys.RECOMMENDATIONS, keys.REGIONAL_RECOMMENDATIONS, keys.SEGMENTS, keys.PRODUCT_AFFINITY)
     selected: dict[str, tuple[dg.AssetSelection, str]] = {
         LOAD_REFERENCE_DATA: (
-            assets(keys.BUSINESS_UNITS, keys.PRODUCTS, keys.CUSTOMERS, keys.UNIT_DECLARATIONS, keys.HOLIDAYS),
-            "Business units, products, customers, how units write their files, and holidays.",
+            assets(
+                keys.BUSINESS_UNITS, keys.PRODUCTS, keys.CUSTOMERS, keys.UNIT_DECLARATIONS, keys.HOLIDAYS, keys.WEATHER
+            ),
+            "Business units, products, customers, how units write their files, holidays and weather.",
         ),
         INGEST_SALES: (assets(keys.SALES_TRANSACTIONS), "New or changed sales files of a unit's date range."),
         RECORD_MISPLACED_FILES: (
@@ -75,8 +77,8 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         PROMOTE: (assets(keys.PROMOTION), "The verdict on the challenger once more, after a sign-off."),
         BACKTEST_MODEL: (assets(keys.BACKTEST), "How models trained at several past dates did on what came next."),
         MONITOR: (
-            assets(keys.DATA_DRIFT, keys.PERFORMANCE),
-            "New windows of orders against the champion's snapshot and predictions.",
+            assets(keys.DATA_DRIFT, keys.PERFORMANCE, keys.SUPPLIER_SCORECARDS),
+            "New windows of orders against the champion's snapshot and predictions; and the units' scorecards.",
         ),
         RECOMMEND: (
             assets(keys.SERVING_STATE) | ranked,

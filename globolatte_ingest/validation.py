@@ -159,6 +159,10 @@ class RowFormats:
     is_padded: bool = True
     told: Collection[str] = OPTIONAL_COLUMNS
     """The optional columns that a row may have a value in. The others cost nothing."""
+    gaps: Collection[str] = OPTIONAL_COLUMNS
+    """Those of them in which a value may be empty."""
+    may_be_negative: bool = True
+    """Whether a quantity or an amount may be below zero."""
 
     def quantity(self) -> str:
         """An expression for the whole number that `quantity_text` writes, NULL where it is none."""
@@ -179,7 +183,10 @@ class RowFormats:
             column: f"trim(incoming.{column})" if self.is_padded else f"incoming.{column}" for column in SALES_TEXTS
         }
         for column in OPTIONAL_COLUMNS:
-            values[column] = f"nullif({values[column]}, '')" if column in self.told else "cast(null as varchar)"
+            if column not in self.told:
+                values[column] = "cast(null as varchar)"
+            elif column in self.gaps:
+                values[column] = f"nullif({values[column]}, '')"
         texts = ", ".join(f"{values[column]} as {text}" for column, text in SALES_TEXTS.items())
         return f"""
 with trimmed as (
@@ -300,15 +307,18 @@ def good_rows(formats: RowFormats) -> dict[str, str]:
     is_own_void = f"{told['told_kind']} = 'void' and {quantity} >= 0 and {price} >= 0"
     values = {
         **{column: column for column in ("business_unit", "business_date", "transaction_id", "product_id")},
-        "quantity": f"case when {quantity} < 0 or {price} < 0 then -abs({quantity}) else {quantity} end",
+        "quantity": quantity,
         "total_price": price,
         "transaction_date": when,
-        "kind": kind,
         **{column: text for column, text in SALES_TEXTS.items() if column in formats.told and column == text},
         **{column: value for column, value in told.items() if column in formats.told},
         "load_id": "load_id",
         "row_number": "row_number",
     }
+    if formats.may_be_negative:
+        values["quantity"] = f"case when {quantity} < 0 or {price} < 0 then -abs({quantity}) else {quantity} end"
+    if formats.may_be_negative or "kind" in formats.told:  # else all of them are sales, which is the column's default
+        values["kind"] = kind
     if "kind" in formats.told:
         values["quantity"] = f"case when {is_own_void} then 0 else {values['quantity']} end"
         values["total_price"] = f"case when {is_own_void} then 0 else {price} end"
@@ -326,15 +336,29 @@ from trimmed
 """
 
 
-def held_for(rows: int, bad: int, max_bad_share: float, *, is_approved: bool) -> str | None:
+def held_for(rows: int, bad: int, max_bad_share: float) -> str | None:
     """Why a file with so many rows, and bad ones among them, is held until someone approves it; none if it is not.
 
-    A file whose share equals `max_bad_share` is not held, nor is a file without rows. A row that another file delivered before is not
-    bad: it is valid, and loaded already.
+    A file whose share equals `max_bad_share` is not held, nor is a file without rows. A row that another file delivered before with equal
+    values is not bad: it is valid, and loaded already.
     """
-    if is_approved or not rows or bad / rows <= max_bad_share:
+    if not rows or bad / rows <= max_bad_share:
         return None
     return (
         f"{bad} of {rows} rows are bad, more than {max_bad_share:.0%} (GLOBOLATTE_MAX_BAD_SHARE); nothing is loaded: "
         "see `globolatte quarantine show`, then upload the file corrected, or load its good rows by `globolatte quarantine release`"
+    )
+
+
+def held_for_taking_away(before: int, rows: int, max_take_away: float) -> str | None:
+    """Why a version with so many good rows is held that is to replace one with `before` of them; none if it is not.
+
+    A version that takes away exactly the share `max_take_away` is not held, nor is a first delivery, whatever it lacks.
+    """
+    if not before or 1 - rows / before <= max_take_away:
+        return None
+    return (
+        f"has {rows} good rows, the version loaded before has {before}: that takes away more than {max_take_away:.0%} of it "
+        "(GLOBOLATTE_MAX_TAKE_AWAY). The version before stays: upload the file complete, or, if this is right, load it by "
+        "`globolatte quarantine release`"
     )

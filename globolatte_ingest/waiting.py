@@ -13,7 +13,7 @@ from typing import Any
 
 from globolatte_ingest.discovery import recent_crashes
 from globolatte_ingest.ledger import Ledger, LedgerStatus
-from globolatte_ingest.paths import BUSINESS_UNITS_PATH, REFERENCE_PATHS, MisplacedFile, PathRules, folder_and_date
+from globolatte_ingest.paths import BUSINESS_UNITS_PATH, MisplacedFile, PathRules, folder_and_date, is_reference
 from globolatte_ingest.reasons import ReasonCode
 from resources.landing.landing_zone import SALES_PREFIX, LandedFile, LandingZone
 from resources.warehouse.warehouse import Transaction, Warehouse
@@ -142,7 +142,7 @@ def _count(number: int, one: str, many: str = "") -> str:
 
 def _files(files: Sequence[WaitingFile], rules: PathRules) -> list[Waiting]:
     misplaced = [file for file in files if file.code == ReasonCode.MISPLACED]
-    references = [file for file in files if file.path in REFERENCE_PATHS and file.code != ReasonCode.MISPLACED]
+    references = [file for file in files if is_reference(file.path) and file.code != ReasonCode.MISPLACED]
     others = [file for file in files if file not in misplaced and file not in references]
     held = [file for file in others if file.status == LedgerStatus.HELD]
     refused = [file for file in others if file.status == LedgerStatus.REFUSED]

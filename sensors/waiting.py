@@ -25,7 +25,7 @@ def waiting_in(
     found = what_waits(
         warehouse,
         landing,
-        path_rules(settings, clock),
+        path_rules(settings, clock, {}),
         clock.timestamp(),
         listing=listing,
         lists_whole=settings.landing is LandingKind.FOLDER,

@@ -1,21 +1,14 @@
 """One self-contained HTML page per model version: pictures inside, nothing fetched, no script."""
 
-import html
 from collections.abc import Mapping
 
 from globolatte_ml.explain import plots
 from globolatte_ml.explain.analysis import Analysis, Portrait
-from globolatte_ml.explain.card import Identity, literal, model_card, table
+from globolatte_ml.explain.card import Identity, model_card
 from globolatte_ml.figures import picture
+from globolatte_ml.pages import html_page, literal, table
 from globolatte_ml.training.evaluation import Evaluation
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #2b2118; max-width: 860px; margin: 2rem auto; padding: 0 1rem; }
-h1, h2, h3 { line-height: 1.2; } h2 { border-bottom: 1px solid #d9c7b3; padding-bottom: .2rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; margin: .6rem 0; }
-td, th { padding: .25rem .7rem; border-bottom: 1px solid #eee; text-align: left; vertical-align: top; }
-img { max-width: 100%; } code { background: #f5efe8; padding: 0 .25rem; } .quiet { color: #6d635b; }
-"""
 ASSUMPTIONS = (
     "within a unit and a month of the year it is chance which weather a day has",
     "who comes in does not depend on the weather beyond what is known of them",
@@ -26,8 +19,6 @@ ASSUMPTIONS = (
 
 def page(identity: Identity, evaluation: Evaluation, analysis: Analysis, names: Mapping[str, str]) -> str:
     """The page: the model card first, then the analyses behind it. All of it is written as Markdown."""
-    from markdown_it import MarkdownIt
-
     sections = [
         model_card(identity, evaluation, analysis),
         "## Global explanation",
@@ -44,12 +35,7 @@ def page(identity: Identity, evaluation: Evaluation, analysis: Analysis, names: 
         "## The effect of weather",
         *_effects(analysis, names),
     ]
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render("\n\n".join(sections))
-    title = html.escape(f"Preference model, version {identity.version}")
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body>{body}</body></html>"
-    )
+    return html_page(f"Preference model, version {identity.version}", "\n\n".join(sections))
 
 
 def _global(analysis: Analysis) -> list[str]:

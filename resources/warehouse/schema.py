@@ -247,6 +247,12 @@ create table sales_data.load_parts (
 """
 """NULL in a column that files may leave out: not told. Whatever was loaded before there were kinds is a sale."""
 
+WEATHER = """
+create table sales_data.weather (
+    path varchar not null, business_unit varchar, store_id varchar, date date not null, hour integer, weather varchar not null
+);
+"""
+
 KNOWN_ETAGS = """
 create table sales_data.known_etags (
     path varchar not null, etag varchar not null, sha256 varchar not null, known_at timestamp not null
@@ -271,6 +277,7 @@ MIGRATIONS: tuple[str, ...] = (
     KEPT_FILES,
     UNIT_DECLARATIONS,
     SALES_AS_TILLS_WRITE_THEM,
+    WEATHER,
     KNOWN_ETAGS,
 )
 

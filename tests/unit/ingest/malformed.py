@@ -396,9 +396,9 @@ def columnar() -> Iterator[Case]:
     )
     for name, column in (("list", [[1], [2]]), ("struct", [{"a": 1}, {"a": 2}]), ("bytes", [b"\xff", b"\xfe"])):
         yield case(name, written(table(weather=pa.array(column))), ReasonCode.NO_PLAIN_VALUES)
-    for column in COLUMNS:
-        without = ReasonCode.MISSING_COLUMN if column in REQUIRED_COLUMNS else one
-        yield case(f"without {column}", written(table().drop_columns(column)), without)
+    for left_out in COLUMNS:
+        without = ReasonCode.MISSING_COLUMN if left_out in REQUIRED_COLUMNS else one
+        yield case(f"without {left_out}", written(table().drop_columns(left_out)), without)
     for kept in (4, 8, 100, len(good) // 2, -4, -1):
         yield case(f"cut at {kept}", good[:kept], ReasonCode.DAMAGED_PARQUET)
     yield case("text called Parquet", text(row(1)), ReasonCode.DAMAGED_PARQUET)

@@ -123,6 +123,7 @@ def test_the_job_loads_all_reference_data_and_the_holidays_of_its_countries(depl
         "raw/holidays",
         "raw/products",
         "raw/unit_declarations",
+        "raw/weather",
     }
     counts = {name: deployed.warehouse.read(f"sales_data.{name}").num_rows for name in ("business_units", "customers")}
     assert counts == {"business_units": 3, "customers": 2}
@@ -144,6 +145,7 @@ def test_the_job_goes_on_with_the_other_files_when_one_is_refused(deployed: Depl
         "raw/holidays",
         "raw/products",
         "raw/unit_declarations",
+        "raw/weather",
     }
 
 
