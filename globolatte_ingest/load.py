@@ -18,7 +18,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from globolatte_ingest import statements
-from globolatte_ingest.declarations import UNDECLARED, UnitDeclaration
+from globolatte_ingest.declarations import UNDECLARED, UnitDeclaration, unit_declarations
 from globolatte_ingest.discovery import Work, unrecorded
 from globolatte_ingest.kept_files import KeptFiles, packed
 from globolatte_ingest.kill_points import point
@@ -45,7 +45,6 @@ from globolatte_ingest.reading.sales import (
     read_sales,
 )
 from globolatte_ingest.reasons import ReasonCode, RefusedError
-from globolatte_ingest.reference import unit_declarations
 from globolatte_ingest.requested_steps import retract
 from globolatte_ingest.validation import RowFormats, bad_rows, held_for, held_for_taking_away, insert_good_rows
 from resources.landing.landing_zone import LandingZone, SupersededError
@@ -385,6 +384,7 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
             **{column: getattr(item.entry, column) for column in statements.ENTRY_COLUMNS},
             "number_format": item.content.format.number_format,
             "date_format": item.content.format.date_format,
+            "day_ends": item.content.format.day_ends,
         }
         for item in batch
     ]
@@ -400,6 +400,7 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
     formats = [item.content.format for item in batch]
     numbers = {form.number_format for form in formats if form.number_format is not None}
     dates = {form.date_format for form in formats if form.date_format is not None}
+    ends_late = any(form.day_ends is not None for form in formats)
     corrections = transaction.fetch("select * from corrected")
     for parts in _ahead(_parts(batch)):
         for item, part in parts:
@@ -411,11 +412,14 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
             column for column in told if is_padded or _has(compute.equal(compute.binary_length(incoming[column]), 0))
         ]
         is_signed = any(_has(compute.match_substring(incoming[column], "-")) for column in ("quantity", "total_price"))
-        _write(transaction, incoming, RowFormats(transaction.dialect, numbers, dates, is_padded, told, gaps, is_signed))
+        formats_of_rows = RowFormats(
+            transaction.dialect, numbers, dates, is_padded, told, gaps, is_signed, ends_late=ends_late
+        )
+        _write(transaction, incoming, formats_of_rows)
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
-        _write(transaction, corrections, RowFormats(transaction.dialect, numbers, dates))
+        _write(transaction, corrections, RowFormats(transaction.dialect, numbers, dates, ends_late=ends_late))
     for item in batch:
         item.entry.rows_in_file = item.rows
 

@@ -118,6 +118,6 @@ def _fault_of(file: LandedFile) -> str | None:
         return f"is none of {', '.join(REFERENCE_PATHS)}, {WEATHER_PREFIX}*.csv; correct the name, or remove the file"
     if not file.path.startswith(SALES_PREFIX):
         return f"lies neither under {SALES_PREFIX} nor under {REFERENCE_PREFIX}; move the file there, or remove it"
-    if not file.path.endswith(SALES_SUFFIXES):
+    if not file.path.lower().endswith(SALES_SUFFIXES):
         return f"file type is none of {', '.join(SALES_SUFFIXES)}; export the sales as one of these"
     return None

@@ -4,7 +4,6 @@ import datetime as dt
 import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from json import loads
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -15,7 +14,6 @@ from globolatte_ingest.countries import folder_of_country
 from globolatte_ingest.declarations import (
     FORMAT_COLUMNS,
     DeclarationError,
-    UnitDeclaration,
     as_json,
     declared,
     tables_of,
@@ -136,19 +134,6 @@ def refused_reference_files(transaction: Transaction) -> list[tuple[str, str]]:
     ).to_pylist()
     refused = [entry for entry in found if entry["status"] == "refused"]
     return [(entry["path"], entry["reason"]) for entry in refused if is_reference(entry["path"])]
-
-
-def unit_declarations(transaction: Transaction) -> dict[str, UnitDeclaration]:
-    """How each business unit writes its files: by its table in units.toml, else by its row in business_units.csv."""
-    units = transaction.fetch(
-        f"select business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
-    ).to_pylist()
-    tables = transaction.fetch("select business_unit_id, declaration from sales_data.unit_declarations").to_pylist()
-    in_columns = {unit["business_unit_id"]: UnitDeclaration(declared(unit)) for unit in units}
-    return in_columns | {
-        table["business_unit_id"]: unit_declaration(table["business_unit_id"], loads(table["declaration"]))
-        for table in tables
-    }
 
 
 def _bad(fault: str) -> RefusedError:

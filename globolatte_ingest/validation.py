@@ -5,8 +5,9 @@ SQL over staged text columns. The queries work on two staged tables of a load tr
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from globolatte_ingest.declarations import KINDS, number_pattern
 from globolatte_ingest.reading.sales import OPTIONAL_COLUMNS, SALES_TEXTS
 from globolatte_ingest.reasons import RowReason
 from resources.warehouse.dialect import Dialect, literal
@@ -16,12 +17,7 @@ WEATHER_TYPES = ("Sunny", "Rainy", "Snowy", "Cloudy")
 WHOLE_NUMBER = "[+-]?[0-9]{1,15}([.]0{1,15})?"
 AMOUNT = "[+-]?[0-9]{1,15}([.][0-9]{1,2}0*)?"
 LOCAL_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?"
-SPACES = " \u00a0\u202f"
-"""The characters of a declared thousands mark `space`: usual, no-break and narrow no-break."""
-
 PRICE = "decimal(18, 2)"
-
-KINDS = ("sale", "refund", "void")
 
 LOST_ID = "[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}"
 """How a spreadsheet writes a long id after it took it for a number: its digits are lost. A hexadecimal `12e4` has no plus."""
@@ -56,6 +52,13 @@ class RowCheck:
     detail: str
     of: str | None = None
 
+
+BUSINESS_DAY = "cast(typed.transaction_date as date)"
+ENDS_LATE = (
+    "case when cast(typed.transaction_date as time) < cast(typed.day_ends as time) "
+    f"then {BUSINESS_DAY} - 1 else {BUSINESS_DAY} end"
+)
+"""The business day of a moment, where a file's unit may declare that its day ends after midnight."""
 
 CHECKS = (
     RowCheck(
@@ -107,7 +110,7 @@ CHECKS = (
     ),
     RowCheck(
         RowReason.DATE_NOT_OF_FOLDER,
-        "cast(typed.transaction_date as date) <> typed.business_date",
+        f"{BUSINESS_DAY} <> typed.business_date",
         "'transaction_date ' || transaction_date_text || ' is not on the folder''s date'",
     ),
     RowCheck(
@@ -163,6 +166,8 @@ class RowFormats:
     """Those of them in which a value may be empty."""
     may_be_negative: bool = True
     """Whether a quantity or an amount may be below zero."""
+    ends_late: bool = False
+    """Whether a day of some of the files ends after midnight."""
 
     def quantity(self) -> str:
         """An expression for the whole number that `quantity_text` writes, NULL where it is none."""
@@ -192,7 +197,8 @@ class RowFormats:
 with trimmed as (
     select
         incoming.load_number, incoming.row_number, {texts},
-        loads.load_id, loads.business_unit, loads.business_date, loads.number_format, loads.date_format
+        loads.load_id, loads.business_unit, loads.business_date, loads.number_format, loads.date_format,
+        loads.day_ends
     from incoming
     inner join batch_loads as loads on incoming.load_number = loads.load_number
 )
@@ -231,6 +237,8 @@ with trimmed as (
     def checks(self) -> list[RowCheck]:
         """The checks of rows that have no other columns than these."""
         looked_at = [check for check in CHECKS if check.of is None or check.of in self.told]
+        if self.ends_late:
+            looked_at = [replace(check, fails=check.fails.replace(BUSINESS_DAY, ENDS_LATE)) for check in looked_at]
         return [looked_at[0], self.lost_ids(), *looked_at[1:]]
 
     def _number(self, column: str, usual: str, sql_type: str) -> str:
@@ -238,14 +246,10 @@ with trimmed as (
         return _by_format("number_format", self._cast_if(column, usual, column, sql_type), declared)
 
     def _declared_number(self, column: str, marks: str, sql_type: str) -> str:
-        whole, plain, thousands = "[0-9]{1,15}", column, marks[1:]
-        if thousands:
-            some = f"[{SPACES}]" if thousands == " " else f"[{thousands}]"
-            whole = f"([0-9]{{1,15}}|[0-9]{{1,3}}({some}[0-9]{{3}}){{1,4}})"
-            plain = self.dialect.without(column, some)
-        fraction = "" if sql_type == "bigint" else f"([{marks[0]}][0-9]{{1,2}}0*)?"
-        point = f"replace({plain}, {literal(marks[0])}, '.')"
-        return self._cast_if(column, f"[+-]?{whole}{fraction}", point, sql_type)
+        fraction = "0{1,15}" if sql_type == "bigint" else "[0-9]{1,2}0*"
+        pattern, removed = number_pattern(marks, f"([{marks[0]}]{fraction})?")
+        plain = self.dialect.without(column, removed) if removed else column
+        return self._cast_if(column, pattern, f"replace({plain}, {literal(marks[0])}, '.')", sql_type)
 
     def _cast_if(self, column: str, pattern: str, value: str, sql_type: str) -> str:
         return f"case when {self.dialect.matches(column, pattern)} then try_cast({value} as {sql_type}) end"

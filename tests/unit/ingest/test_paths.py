@@ -31,7 +31,7 @@ def test_a_well_placed_file_belongs_to_its_folder_s_unit_and_date(path: str, fol
     [
         ("sales/usa/2022/01/31/sales.xlsx", "file type is none of .csv, .csv.gz, .parquet; export the sales as one of these"),
         ("sales/usa/2022/01/31/sales", "file type is none of"),
-        ("sales/usa/2022/01/31/sales.CSV", "file type is none of"),
+        ("sales/usa/2022/01/31/sales.CSVX", "file type is none of"),
         ("sales/usa/2022/01/31/sales.csv.zip", "file type is none of"),
         ("sales/sales.csv", "path is not sales/<folder>/<yyyy>/<mm>/<dd>/<file>; move the file there"),
         ("sales/usa/2022-01-31/sales.csv", "path is not sales/"),

@@ -8,6 +8,7 @@ import pytest
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA
 from globolatte_assets.raw.reference_data import EVERY_COUNTRY_HAS_HOLIDAYS, materialized
 from globolatte_ingest.countries import public_holidays
+from globolatte_ingest.declarations import unit_declarations
 from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,
@@ -15,7 +16,6 @@ from globolatte_ingest.reference import (
     UNIT_DECLARATIONS_FILE,
     ReferenceFile,
     refused_reference_files,
-    unit_declarations,
 )
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
