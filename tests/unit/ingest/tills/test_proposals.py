@@ -286,6 +286,18 @@ def test_a_price_is_of_the_piece_or_of_the_line_as_the_rows_say() -> None:
     assert asked(of(sold(*rows, "2,2022-02-03 09:00,Baguette,3,7.50")), "the price of one piece or of the line?")
 
 
+def test_the_total_of_a_receipt_is_not_the_amount_of_its_lines() -> None:
+    rows = (
+        "1,2022-02-03 08:15,Espresso,1,2.50,4.60",
+        "1,2022-02-03 08:15,Croissant,1,2.10,4.60",
+        "2,2022-02-03 09:00,Espresso,3,2.50,9.60",
+        "2,2022-02-03 09:00,Croissant,1,2.10,9.60",
+    )
+    proposal = of("receipt,sold at,item,qty,price,total\n" + "\n".join(rows) + "\n")
+    assert (proposal.meanings["unit_price"], "total_price" in proposal.meanings) == ("price", False)
+    assert asked(proposal, "What are 'total'? They are not 'price' × quantity")
+
+
 def test_ids_that_repeat_are_receipts_whatever_they_are_called() -> None:
     text = "transaction_id,date,product_id,quantity,total_price\n" + "".join(
         f"{number // 2},2022-02-03 08:{number:02d},P001,1,2.50\n" for number in range(40)
