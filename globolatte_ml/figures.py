@@ -5,12 +5,11 @@ matplotlib is imported when a figure is drawn, through its object interface on t
 
 from __future__ import annotations
 
+import base64
 import io
 import logging
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
-
-from globolatte_ml import pages
 
 if TYPE_CHECKING:  # of the quarter of a second that matplotlib takes, most processes need nothing
     from matplotlib.axes import Axes
@@ -87,4 +86,4 @@ def picture(alt: str, draw: Callable[..., bytes], *arguments: object) -> str:
         LOG.warning("the picture %s could not be drawn", alt or draw.__name__, exc_info=True)
         reason = " ".join(str(fault).split())
         return f"({alt or draw.__name__}: this picture could not be drawn: {type(fault).__name__}: {reason})"
-    return pages.picture(image, alt)
+    return f"![{alt}](data:image/png;base64,{base64.b64encode(image).decode()})"
