@@ -71,6 +71,19 @@ def requested_step(
     )
 
 
+def to_retry(transaction: Transaction, folder: str) -> list[str]:
+    """The files of a landing folder that another declaration, product or unit may load: refused, held, or with rows in quarantine."""
+    return sorted(
+        file["path"]
+        for file in Ledger(transaction).latest_versions()
+        if (file["status"] in (LedgerStatus.REFUSED, LedgerStatus.HELD) or file["rows_quarantined"])
+        and file["status"] in LOADS_AGAIN
+        and file["reason_code"] != ReasonCode.MISPLACED
+        and (place := folder_and_date(file["path"])) is not None
+        and place[0] == folder
+    )
+
+
 def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:
     """The version that the step is about."""
     path, last = history.path, history.versions[-1]
