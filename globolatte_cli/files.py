@@ -204,7 +204,7 @@ def _retry_unit(unit: str, note: str | None) -> None:
 @NOTE
 @click.confirmation_option(prompt="Take the rows of this file out?")
 def retract(path: str, note: str | None) -> None:
-    """Take a file's rows out of the tables; the ledger says so. Uploading it again loads it again."""
+    """Take a file's rows out of the tables; the ledger says so. `globolatte quarantine retry` puts them back."""
     request_and_do(Step.RETRACT, landing_path(path), note)
 
 
