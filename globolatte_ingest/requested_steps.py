@@ -73,6 +73,19 @@ def requested_step(
     )
 
 
+def to_retry(transaction: Transaction, folder: str) -> list[str]:
+    """The files of a landing folder that another declaration, product or unit may load: refused, held, or with rows in quarantine."""
+    waiting = (LedgerStatus.REFUSED, LedgerStatus.HELD)
+    return sorted(
+        file["path"]
+        for file in Ledger(transaction).latest_versions()
+        if (file["status"] in waiting or (file["status"] == LedgerStatus.LOADED and file["rows_quarantined"]))
+        and file["reason_code"] != ReasonCode.MISPLACED
+        and (place := folder_and_date(file["path"])) is not None
+        and place[0] == folder
+    )
+
+
 def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:
     """The version that the step is about."""
     path, last = history.path, history.versions[-1]

@@ -9,7 +9,7 @@ from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.quarantine_sheets import quarantined_rows
 from globolatte_ingest.reading.sales import SALES_COLUMNS
-from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step
+from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step, to_retry
 from sensors.landing import range_tags
 from tests.builders import (
     DAY,
@@ -200,6 +200,20 @@ def test_a_refused_file_can_be_tried_again(ready: Deployment) -> None:
     request(ready, Step.RETRY)
     ingest(ready)
     assert sales(ready.warehouse, "payment_method") == [("café",)]
+
+
+def test_a_unit_tries_again_what_may_load_now_and_nothing_else(ready: Deployment) -> None:
+    for name, content in (("a", b"\x00"), ("b", csv(line(1), bad(2))), ("c", csv(line(3))), ("d", csv(bad(4)))):
+        deliver(ready.landing, sales_path(f"{name}.csv"), content)
+    deliver(ready.landing, sales_path("e.csv", folder="canada"), b"\x00")
+    ingest(ready)
+    with ready.warehouse.transaction() as transaction:
+        assert to_retry(transaction, "usa") == [sales_path(f"{name}.csv") for name in ("a", "b", "d")]
+        assert to_retry(transaction, "canada") == []
+    deliver(ready.landing, sales_path("b.csv"), csv(line(1), line(2)))
+    ingest(ready)
+    with ready.warehouse.transaction() as transaction:
+        assert to_retry(transaction, "usa") == [sales_path("a.csv"), sales_path("d.csv")]
 
 
 @pytest.mark.parametrize(
