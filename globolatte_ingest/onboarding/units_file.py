@@ -45,6 +45,8 @@ def with_table(text: str, unit: str, table: Mapping[str, Any], *, replace: bool 
     document = tomlkit.parse(text)
     if not replace:
         _refuse_other_forms(document.unwrap().get(unit, {}), unit, table)
+    if not table and unit not in document:
+        return text
     _update(document, unit, table)
     written = tomlkit.dumps(document)
     declarations_of(written.encode())

@@ -253,6 +253,13 @@ create table sales_data.weather (
 );
 """
 
+KNOWN_ETAGS = """
+create table sales_data.known_etags (
+    path varchar not null, etag varchar not null, sha256 varchar not null, known_at timestamp not null
+);
+"""
+"""Further etags under which the recorded content of a path was found again, after a copy or an upload of the same bytes."""
+
 PARTS_OF_LOADS = """
 insert into sales_data.load_parts (
     load_id, business_unit, business_date, status, reason_code, reason, rows_in_part, rows_loaded, rows_quarantined
@@ -281,6 +288,7 @@ MIGRATIONS: tuple[str, ...] = (
     UNIT_DECLARATIONS,
     SALES_AS_TILLS_WRITE_THEM,
     WEATHER,
+    KNOWN_ETAGS,
     PARTS_OF_LOADS,
 )
 

@@ -14,6 +14,7 @@ from tests.unit.ingest.tills.exports import (
     PRODUCTS_CSV,
     american_register,
     database_dump,
+    eight_columns,
     mexican_spreadsheet,
     shopify,
     square,
@@ -80,7 +81,7 @@ def test_a_declaration_is_written_and_what_comes_next_is_said(run: Run, home: Pa
     assert written.startswith('# ours\n[BU_CA]\ndelimiter = "semicolon"\n')
     assert 'order_id = "Folio"' in written
     assert "sales/mexico/<yyyy>/<mm>/<dd>/" in result.output
-    assert "As it stands already" in run(mexican_spreadsheet().file, "--unit", "mexico", "--write").output
+    assert "Nothing had to be written" in run(mexican_spreadsheet().file, "--unit", "mexico", "--write").output
 
 
 def test_everything_is_there_for_programs(run: Run) -> None:
@@ -125,6 +126,14 @@ def test_another_form_is_not_overwritten_but_if_that_is_meant(run: Run, home: Pa
 def test_what_cannot_be_loaded_is_not_written(run: Run, home: Path) -> None:
     result = run(shopify().file, "--unit", "usa", "--write")
     assert "times with an offset from UTC" in fault(result)
+    assert not units_file(home).exists()
+
+
+def test_files_of_the_usual_form_need_no_declaration(run: Run, home: Path) -> None:
+    (home / "usual.csv").write_bytes(eight_columns().content)
+    result = run("usual.csv", "--unit", "usa", "--write")
+    assert result.exit_code == 0, result.output
+    assert "these files are written the usual way" in result.output
     assert not units_file(home).exists()
 
 
