@@ -132,6 +132,8 @@ from (
     {{ join_touched_days('changed') }}
     {%- endif %}
 ) as customers
+-- anonymous orders belong to nobody's state
+where customer_id is not null
 group by customer_id
 {% endmacro %}
 

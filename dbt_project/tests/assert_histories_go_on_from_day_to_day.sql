@@ -40,7 +40,9 @@ days as (
         sum(orders.line_count) as line_count
     from {{ ref('fct_orders') }} as orders
     {{ only_since_touched('orders') }}
-    where orders.main_product_id is not null
+    where
+        orders.main_product_id is not null
+        and orders.customer_id is not null
     group by orders.customer_id, orders.business_date
 
 ),

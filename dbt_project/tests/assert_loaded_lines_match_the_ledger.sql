@@ -7,6 +7,8 @@
 
 with
 
+{{ load_parts() }},
+
 order_lines as (
 
     select
@@ -23,12 +25,9 @@ loads as (
     select
         loads.load_id,
         sum(loads.rows_loaded) as rows_loaded
-    from {{ ref('stg_load_ledger') }} as loads
+    from load_parts as loads
     {{ only_touched_days('loads') }}
-    -- reference files are in the ledger, too; they belong to no date
-    where
-        loads.status = 'loaded'
-        and loads.business_date is not null
+    where loads.status = 'loaded'
     group by loads.load_id
 
 )

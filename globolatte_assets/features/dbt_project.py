@@ -26,7 +26,7 @@ from resources.clock import Clock
 from resources.dbt_cli import DbtOfThisEnvironment
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
 
-SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "quarantine"})
+SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "load_parts", "quarantine"})
 """Tables that one load writes together: the one asset `raw/sales_transactions` stands for all of them."""
 
 COLUMN_LINEAGE = "dagster/column_lineage"

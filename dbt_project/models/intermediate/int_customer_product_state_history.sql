@@ -13,16 +13,20 @@ orders as (
 
     select orders.* from {{ ref('fct_orders') }} as orders
     {{ only_since_touched('orders') }}
-    where orders.main_product_id is not null
+    where
+        orders.main_product_id is not null
+        and orders.customer_id is not null
 
 ),
 
 order_lines as (
 
     select * from {{ ref('fct_order_lines') }}
-    {%- if follows_changes() %}
-    where business_date >= {{ earliest_touched() }}
-    {%- endif %}
+    where
+        booking = 'sold'
+        {%- if follows_changes() %}
+        and business_date >= {{ earliest_touched() }}
+        {%- endif %}
 
 ),
 

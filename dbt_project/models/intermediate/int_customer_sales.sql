@@ -41,6 +41,7 @@ orders as (
             and orders.business_date >= touched.read_from
             and orders.business_date >= cast('{{ earliest or '9999-12-31' }}' as date)
     {%- endif %}
+    where orders.customer_id is not null
 
 ),
 

@@ -17,7 +17,9 @@ orders as (
 
     select orders.* from {{ ref('fct_orders') }} as orders
     {{ only_since_touched('orders') }}
-    where orders.main_product_id is not null
+    where
+        orders.main_product_id is not null
+        and orders.customer_id is not null
 
 ),
 

@@ -16,7 +16,9 @@ renamed as (
         business_unit,
         business_date,
         nullif(trim(transaction_id), '') as transaction_id,
-        nullif(trim(order_id), '') as order_id,
+        -- empty: an order of its own; NULL: its order cannot be told
+        trim(order_id) as order_id,
+        store_id,
         raw_text
     from source
 

@@ -19,7 +19,14 @@ renamed as (
         cast(total_price as decimal(18, 2)) as total_price,
         cast(transaction_date as timestamp) as transacted_at,
         payment_method,
-        weather,
+        coalesce(weather, '{{ var('unknown_weather') }}') as weather,
+        store_id,
+        coalesce(kind, 'sale') as kind,
+        refunded_order_id,
+        refunded_date,
+        cast(discount as decimal(18, 2)) as discount,
+        promotion,
+        currency,
         load_id,
         cast(row_number as bigint) as file_row_number
     from source

@@ -21,10 +21,10 @@ class Order:
     """An order with a main product; the lines are (product, is main) in file order."""
 
     order_key: str
-    order_id: str
+    order_id: str | None
     business_unit: str
     business_date: date
-    customer_id: str
+    customer_id: str | None
     ordered_at: datetime
     weather: str
     lines: tuple[tuple[str, bool], ...]
@@ -39,36 +39,92 @@ class Order:
         return DAYPARTS[(hour >= 11) + (hour >= 14) + (hour >= 18)]
 
 
-def orders_with_a_main_product(chain: Chain) -> list[Order]:
-    """Every order whose first line was not quarantined, in no particular order."""
-    lines: dict[str, list[Row]] = {}
+def receipts(chain: Chain) -> dict[str, list[Row]]:
+    """The rows by the key of the order that they belong to; a void belongs to the one that it takes back."""
+    paths = {entry["load_id"]: entry["path"] for entry in chain.load_ledger}
+
+    def receipt_id(row: Row) -> str | None:
+        return row["refunded_order_id"] or row["order_id"] if row["kind"] == "void" else row["order_id"]
+
+    sold_by: dict[tuple[Any, ...], set[str]] = {}
     for row in chain.sales_transactions:
-        lines.setdefault(f"{row['business_unit']}|{row['business_date']}|{row['order_id']}", []).append(row)
-    quarantined = {(row["load_id"], row["row_number"]): row["order_id"] for row in chain.quarantine}
-    orders = []
-    for order_key, unsorted_rows in lines.items():
-        rows = sorted(unsorted_rows, key=lambda row: row["row_number"])
-        first = rows[0]
-        before = {
-            row_number: order_id
-            for (load_id, row_number), order_id in quarantined.items()
-            if load_id == first["load_id"] and row_number < first["row_number"]
-        }
-        if first["order_id"] in before.values() or before.get(first["row_number"] - 1, "readable") is None:
+        if row["kind"] == "sale":
+            place = row["business_unit"], row["business_date"], row["store_id"], receipt_id(row)
+            sold_by.setdefault(place, set()).add(row["load_id"])
+    found: dict[str, list[Row]] = {}
+    for row in chain.sales_transactions:
+        unit, day, store, receipt = row["business_unit"], row["business_date"], row["store_id"], receipt_id(row)
+        apart = "" if store is None else f"store {store}|"
+        if receipt is None:
+            key = f"{unit}|{apart}line|{day}|{row['transaction_id']}"
+        elif store is None and len(sold_by.get((unit, day, store, receipt), ())) > 1:
+            key = f"{unit}|file {paths[row['load_id']]}|{day}|{receipt}"
+        else:
+            key = f"{unit}|{apart}{day}|{receipt}"
+        found.setdefault(key, []).append(row)
+    return found
+
+
+def sold_rows(rows: list[Row]) -> list[Row]:
+    """Of a receipt's rows the sales that were not voided on their day, in file order. What is voided is taken off from the end."""
+    voided: Counter[str] = Counter()
+    for row in rows:
+        if row["kind"] == "void" and row["refunded_date"] in (None, row["business_date"]):
+            if row["order_id"] or row["refunded_order_id"]:
+                voided[row["product_id"]] -= row["quantity"]
+    in_file = sorted(rows, key=lambda row: (row["row_number"], row["transaction_id"]))
+    left = []
+    seen: Counter[str] = Counter()
+    for row in reversed(in_file):
+        if row["kind"] != "sale":
             continue
+        seen[row["product_id"]] += row["quantity"]
+        if seen[row["product_id"]] > voided[row["product_id"]]:
+            left.append(row)
+    return left[::-1]
+
+
+def orders_with_a_main_product(chain: Chain) -> list[Order]:
+    """Every order whose first line was not quarantined, in no particular order; anonymous ones, too."""
+    quarantined: dict[str, dict[int, Row]] = {}
+    for row in chain.quarantine:
+        quarantined.setdefault(row["load_id"], {})[row["row_number"]] = row
+    orders = []
+    for order_key, unsorted_rows in receipts(chain).items():
+        rows = sold_rows(unsorted_rows)
+        if not rows:
+            continue
+        first = rows[0]
+        before = {n: row for n, row in quarantined.get(first["load_id"], {}).items() if n < first["row_number"]}
+        if first["order_id"] is not None:
+            of_order = [r for r in before.values() if (r["order_id"], r["store_id"]) == (first["order_id"], first["store_id"])]
+            just_before = before.get(first["row_number"] - 1)
+            if of_order or (just_before and just_before["order_id"] is None):
+                continue
+        bought = [row for row in unsorted_rows if is_of_the_order(row, unsorted_rows)]
+        named = sorted(row["customer_id"] for row in bought if row["customer_id"] is not None)
         orders.append(
             Order(
                 order_key=order_key,
                 order_id=first["order_id"],
                 business_unit=first["business_unit"],
                 business_date=first["business_date"],
-                customer_id=first["customer_id"],
+                customer_id=first["customer_id"] or next(iter(named), None),
                 ordered_at=first["transaction_date"],
-                weather=first["weather"],
+                weather=first["weather"] or "Unknown",
                 lines=tuple((row["product_id"], row is first) for row in rows),
             )
         )
     return orders
+
+
+def is_of_the_order(row: Row, receipt: list[Row]) -> bool:
+    """Whether a row is a sale of the receipt, or voids one on its day."""
+    if row["kind"] == "sale":
+        return True
+    named = row["refunded_order_id"] or row["order_id"]
+    in_time = row["kind"] == "void" and named and row["refunded_date"] in (None, row["business_date"])
+    return bool(in_time) and any(one["kind"] == "sale" and one["product_id"] == row["product_id"] for one in receipt)
 
 
 def history(orders: Iterable[Order], customer_id: str, before: date | None = None) -> list[Order]:

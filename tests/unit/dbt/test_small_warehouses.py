@@ -32,7 +32,7 @@ def one_sale(units: tuple[str, ...]) -> Chain:
         customers=[customer("C0001", Random(1))],
     )
     for unit in units:
-        add_file(chain, unit, date(2024, 2, 29), [("C0001", ["P001"])], Random(3))
+        add_file(chain, unit, date(2024, 2, 29), [("C0001", ["P001"])], Random(15))
     return chain
 
 

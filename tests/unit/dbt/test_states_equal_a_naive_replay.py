@@ -4,6 +4,7 @@ Belongs here: comparisons of whole tables with replay.py. Single expressions hav
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from random import Random
 
 import pandas as pd
@@ -25,7 +26,7 @@ def warehouse(build_warehouse: Callable[..., BuiltWarehouse]) -> BuiltWarehouse:
 
 @pytest.fixture(scope="module")
 def orders(warehouse: BuiltWarehouse) -> list[replay.Order]:
-    return replay.orders_with_a_main_product(warehouse.chain)
+    return [order for order in replay.orders_with_a_main_product(warehouse.chain) if order.customer_id is not None]
 
 
 def assert_same_product_states(actual: pd.DataFrame, expected: dict[str, replay.State]) -> None:
@@ -43,19 +44,44 @@ def test_the_build_passes_all_its_tests(warehouse: BuiltWarehouse) -> None:
 
 def test_the_chain_is_irregular_enough(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:
     all_orders = warehouse.read("select * from marts.fct_orders")
+    lines = warehouse.read("select * from marts.fct_order_lines")
     days = all_orders.groupby(["customer_id", "business_date"]).size()
     shared_ids = all_orders.groupby(["business_date", "order_id"]).business_unit.nunique()
     assert len(all_orders) - len(orders) > 50, "too few orders without a main product"
     assert (days > 1).sum() > 50, "too few days with several orders of one customer"
     assert (shared_ids > 1).sum() > 50, "too few order ids shared by units"
+    assert all_orders.customer_id.isna().sum() > 100, "too few anonymous orders"
+    assert set(lines.booking) == {"sold", "voided", "voids", "refunds"}
+    assert all_orders.store_id.notna().sum() > 100, "too few orders of a store"
+    assert all_orders.order_id.isna().sum() > 100, "too few lines without an order"
 
 
 def test_examples_are_the_orders_with_a_main_product(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:
-    columns = "order_key, order_id, customer_id, business_unit, business_date, ordered_at, daypart, weather"
+    columns = "order_key, customer_id, business_unit, business_date, ordered_at, daypart, weather"
     examples = warehouse.read(f"select {columns}, main_product_id from features.feat_training_examples")
     expected = {tuple(getattr(order, name) for name in examples.columns) for order in orders}
     assert set(examples.itertuples(index=False, name=None)) == expected
     assert len(examples) == len(orders)
+
+
+def test_anonymous_orders_count_in_sales(warehouse: BuiltWarehouse) -> None:
+    orders = warehouse.read("select * from marts.fct_orders")
+    anonymous = orders[orders.customer_id.isna()]
+    days = warehouse.read("select * from intermediate.int_daily_sales")
+    assert (days.order_count.sum(), days.anonymous_orders.sum()) == (len(orders), len(anonymous))
+    some = days[days.order_count > 0]
+    assert (some.anonymous_share == some.anonymous_orders / some.order_count).all()
+    assert days[days.order_count == 0].anonymous_share.isna().all()
+    pairs = warehouse.read("select sum(orders) as orders from intermediate.int_basket_pairs where region = 'chain'")
+    assert pairs.orders[0] == orders.main_product_id.notna().sum()
+
+
+def test_every_cent_is_booked(warehouse: BuiltWarehouse) -> None:
+    expected = sum(Decimal(str(row["total_price"])) for row in warehouse.chain.sales_transactions)
+    for table in ("intermediate.int_daily_sales", "intermediate.int_daily_product_sales", "marts.fct_order_lines"):
+        assert warehouse.read(f"select sum(total_price) as total from {table}").total[0] == expected, table
+    months = warehouse.read("select sum(total_price) as total from marts.mart_monthly_sales where scope = 'chain'")
+    assert months.total[0] == expected
 
 
 def test_example_states_know_exactly_the_earlier_dates(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:
@@ -76,7 +102,7 @@ def test_current_states_know_everything(warehouse: BuiltWarehouse, orders: list[
     products = warehouse.read("select * from features.feat_customer_product_state")
     by_customer = dict(list(products.groupby("customer_id")))
     locations = {row["customer_id"]: row["location"] for row in warehouse.chain.customers}
-    sold_to = {row["customer_id"] for row in warehouse.chain.sales_transactions}
+    sold_to = set(warehouse.read("select distinct customer_id from marts.fct_orders where customer_id is not null").customer_id)
     assert {state["customer_id"] for state in states} == set(locations) | sold_to
     for state in states:
         customer_id = state.pop("customer_id")
