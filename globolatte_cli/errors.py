@@ -2,6 +2,7 @@
 
 from pydantic import ValidationError
 
+from globolatte_ingest.kept_files import CannotKeepError
 from resources.endpoint.endpoint import EndpointError
 from resources.landing.landing_zone import LandingUnreachableError
 from resources.ml.azureml.faults import AzureMLError
@@ -19,6 +20,7 @@ KNOWN_ERRORS = (
     ValidationError,
     WarehouseBusyError,
     WarehouseUnusableError,
+    CannotKeepError,
     MissingSettingError,
     LandingUnreachableError,
     EndpointError,

@@ -18,6 +18,7 @@ from rich.text import Text
 from globolatte_cli.errors import UserError
 from globolatte_cli.output import JSON, print_json
 from globolatte_ingest.discovery import LoadRange
+from globolatte_ingest.kept_files import KeptFiles, NotKeptError
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
 from globolatte_ingest.reasons import RefusedError
@@ -200,6 +201,33 @@ def show_ledger(path: str, *, as_json: bool) -> None:
     print_table([{**entry, "sha256": entry["sha256"][:12]} for entry in history.versions], COLUMNS_OF_VERSIONS)
     if history.steps:
         print_table(history.steps, COLUMNS_OF_STEPS)
+
+
+@ledger.command("fetch")
+@click.argument("path")
+@click.option("--out", required=True, type=click.Path(path_type=Path, dir_okay=False), help="The file to write.")
+@click.option(
+    "--version", "start", help="The version whose SHA-256 starts like this, as `ledger show` has it; else the latest."
+)
+def fetch_version(path: str, out: Path, start: str | None) -> None:
+    """Write the bytes of a loaded version as they landed, also after the file was replaced or removed."""
+    path, settings = landing_path(path), Settings()
+    kept = KeptFiles(settings.kept_files_folder, settings.keep_files_days)
+    with warehouse_of(settings).transaction() as transaction:
+        history = Ledger(transaction).history(path)
+        packs = {entry["sha256"]: kept.pack_of(transaction, entry["sha256"]) for entry in history.versions}
+    if not history.versions:
+        raise UserError(not_in_the_ledger(path))
+    found = [entry for entry in history.versions if entry["sha256"].startswith(start or "")]
+    if start and len({entry["sha256"] for entry in found}) != 1:
+        versions = ", ".join(sha256[:12] for sha256 in packs)
+        raise UserError(f"{path}: --version {start} is not the start of exactly one of {versions}")
+    version = found[-1]
+    try:
+        kept.copy(packs[version["sha256"]], version["sha256"], out)
+    except NotKeptError as fault:
+        raise UserError(f"{path}, version {version['sha256'][:12]}: {fault}") from fault
+    Console().print(f"{out}: {path} as of {version['recorded_at']:%Y-%m-%d %H:%M} UTC", highlight=False, markup=False)
 
 
 def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Table | None = None) -> None:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from resources.landing.landing_zone import LandedFile
+from resources.landing.landing_zone import LandedFile, is_unfinished
 
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
-COMPLETE_WRITES = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"})
-"""Operations after which a blob is whole. An account with a hierarchical namespace also reports `CreateFile`, when the file has
-no bytes yet, and of each `FlushFile`."""
+COMPLETE_WRITES = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose", "SftpCommit"})
+"""Operations after which a blob is whole. An account with a hierarchical namespace also reports `CreateFile` and `SftpCreate`, when the
+file has no bytes yet, and of each `FlushFile`."""
 
 SUBJECT = "/blobServices/default/containers/"
 
@@ -45,6 +45,8 @@ def blob_written(text: str) -> tuple[str, LandedFile] | None:
     if data.get("api") not in COMPLETE_WRITES:
         return None
     container, path = _place(event.get("subject"), data.get("url"))
+    if is_unfinished(path):
+        return None
     size = data.get("contentLength")
     etag = str(data.get("eTag") or data.get("etag") or "").strip('"')
     return container, LandedFile(path, etag, size if isinstance(size, int) else 0)

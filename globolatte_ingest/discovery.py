@@ -17,7 +17,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, RequestedStep, Step, reloads_among
-from globolatte_ingest.paths import REFERENCE_PATHS, MisplacedFile, PathRules, SalesFile, needs_a_place
+from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, needs_a_place
 from globolatte_ingest.reasons import ReasonCode
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile, LandingZone, Level
 from resources.warehouse.warehouse import Transaction, Warehouse
@@ -68,7 +68,7 @@ def unrecorded(
 
 def placed(news: Iterable[Unrecorded], rules: PathRules) -> list[SalesFile | MisplacedFile]:
     """The unit and date of each file, or why there is none. Files that the ledger has as misplaced, and still are, are left out."""
-    found = [(item, rules.place(item.file)) for item in news if needs_a_place(item.file.path)]
+    found = [(item, rules.place(item.file)) for item in news if needs_a_place(item.file)]
     return [place for item, place in found if isinstance(place, SalesFile) or not item.was_misplaced]
 
 
@@ -170,7 +170,7 @@ def find_pending(
     return Pending(
         ranges=coalesce(by_turn[Turn.DUE]),
         misplaced=tuple(item for item in places if isinstance(item, MisplacedFile)),
-        reference=tuple(item.file for item in news if item.file.path in REFERENCE_PATHS),
+        reference=tuple(item.file for item in news if not needs_a_place(item.file)),
         waiting=tuple(by_turn[Turn.WAITING]),
         exhausted=tuple(by_turn[Turn.GIVEN_UP]),
     )
@@ -305,7 +305,7 @@ def next_look(
     prefixes = [REFERENCE_PREFIX]
     apart = [day for day in days if f"{day:%Y-%m}" != month]  # the month's own listing has the others
     prefixes += [f"{SALES_PREFIX}{folder}/{day:%Y/%m/%d}/" for folder in folders for day in apart]
-    levels = [SALES_PREFIX, *(f"{SALES_PREFIX}{folder}/" for folder in folders)]
+    levels = ["", SALES_PREFIX, *(f"{SALES_PREFIX}{folder}/" for folder in folders)]
     if month is not None:
         prefixes += [f"{SALES_PREFIX}{folder}/{month.replace('-', '/')}/" for folder in folders]
         levels += [f"{SALES_PREFIX}{folder}/{month[:4]}/" for folder in folders]
@@ -313,11 +313,13 @@ def next_look(
 
 
 def stray_folders(prefix: str, level: Level, folders: Iterable[str]) -> list[str]:
-    """The folders of a level in which every file is misplaced: their name is no unit's folder, no year, or no month."""
+    """The folders of a level in which every file is misplaced: their name is none of ours, no unit's folder, no year, or no month."""
     depth = prefix.count("/")
     known = {f"{folder}/" for folder in folders}
 
     def is_in_place(name: str) -> bool:
+        if depth == 0:
+            return name in (SALES_PREFIX, REFERENCE_PREFIX)
         if depth == 1:
             return name in known
         return (YEAR if depth == 2 else MONTH).fullmatch(name) is not None

@@ -24,6 +24,7 @@ LOAD_POINTS = (
     "owners moved",
     "quarantining",
     "quarantined",
+    "files kept",
     "ledger written",
     "counted",
     "steps marked done",

@@ -466,7 +466,7 @@ class Ledger:
     # What people requested
 
     def request(self, step: RequestedStep, now: dt.datetime, corrections: pa.Table | None = None) -> None:
-        """Records a requested step. `corrections` are rows by `row_number`, with the columns of a sales file as text."""
+        """Records a requested step. `corrections` are rows by `row_number`, with columns of a sales file as text; NULL in others."""
         last = self.transaction.fetch("select coalesce(max(sequence), 0) as n from sales_data.ledger_steps")["n"]
         sequence = last[0].as_py() + 1
         if corrections is not None:
@@ -477,7 +477,7 @@ class Ledger:
             (*(str(value) if isinstance(value, Step) else value for value in asdict(step).values()), sequence, now),
         )
         if corrections is not None:
-            names = ", ".join(SALES_COLUMNS)
+            names = ", ".join(column for column in SALES_COLUMNS if column in corrections.column_names)
             self.transaction.execute(
                 f"insert into sales_data.row_corrections (step_id, sequence, path, sha256, row_number, {names}) "
                 f"select ?, ?, ?, ?, row_number, {names} from corrections",

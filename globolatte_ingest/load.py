@@ -19,6 +19,7 @@ from pyarrow import compute
 
 from globolatte_ingest import statements
 from globolatte_ingest.discovery import Work, unrecorded
+from globolatte_ingest.kept_files import KeptFiles, packed
 from globolatte_ingest.kill_points import point
 from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step, reloads_among
 from globolatte_ingest.ownership import (
@@ -34,6 +35,7 @@ from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
 from globolatte_ingest.reading.sales import (
     FORMAT_COLUMNS,
+    OPTIONAL_COLUMNS,
     USUAL,
     FileFormat,
     ReadSales,
@@ -45,7 +47,7 @@ from globolatte_ingest.reading.sales import (
 )
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from globolatte_ingest.requested_steps import retract
-from globolatte_ingest.validation import RowFormats, bad_rows, good_rows, held_for
+from globolatte_ingest.validation import RowFormats, bad_rows, held_for, insert_good_rows
 from resources.landing.landing_zone import LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
 
@@ -79,10 +81,17 @@ class LoadContext:
     max_bad_share: float = 1.0
     formats: Mapping[str, FileFormat] = field(default_factory=dict)
     """The file formats that units declare, by folder."""
+    kept: KeptFiles | None = None
+    """Where the bytes of loaded files are kept; nowhere if none."""
 
 
 def context_of(
-    transaction: Transaction, run_id: str, now: dt.datetime, limits: FileLimits, max_bad_share: float
+    transaction: Transaction,
+    run_id: str,
+    now: dt.datetime,
+    limits: FileLimits,
+    max_bad_share: float,
+    kept: KeptFiles | None = None,
 ) -> LoadContext:
     """The context of a run, with the units of the reference data. Raises `MissingReferenceDataError`."""
     units = transaction.fetch(
@@ -94,7 +103,7 @@ def context_of(
         raise MissingReferenceDataError("sales_data.products", "reference/products.csv")
     by_folder = {unit["folder"]: unit["business_unit_id"] for unit in units}
     return LoadContext(
-        run_id, now, by_folder, limits, max_bad_share, {unit["folder"]: declared(unit) for unit in units}
+        run_id, now, by_folder, limits, max_bad_share, {unit["folder"]: declared(unit) for unit in units}, kept
     )
 
 
@@ -132,6 +141,8 @@ class BatchFile:
     sha256: str = ""
     sales: SalesRows | None = None
     refusal: RefusedError | None = None
+    packed: Content | None = None
+    """The bytes as they landed, compressed; none where they are not kept."""
     number: int = 0
     rows: int = 0
     entry: LedgerEntry = field(init=False)
@@ -209,15 +220,16 @@ def load_batch(
         attempts = Ledger(transaction).note_attempts([item.file for item in files], context.run_id, context.now)
         point("attempt noted, not committed")
     point("attempt noted")
-    read = fetch(landing, files, context.limits, context.formats)
+    read = fetch(landing, files, context)
     fetched = [item for item in read if item is not None]
     not_read = tuple(sales_file.file.path for sales_file, item in zip(files, read, strict=True) if item is None)
     try:
         report = _load(warehouse, fetched, attempts, context)
     finally:
         for item in fetched:
-            if item.sales is not None:
-                item.sales.close()
+            for content in (item.sales, item.packed):
+                if content is not None:
+                    content.close()
     return report + LoadReport(not_read=not_read)
 
 
@@ -239,31 +251,29 @@ def _load(
 # Reading the files of a batch: touches the landing zone, not the warehouse -------------------------------------------------
 
 
-def fetch(
-    landing: LandingZone, files: Sequence[SalesFile], limits: FileLimits, formats: Mapping[str, FileFormat]
-) -> list[BatchFile | None]:
-    """Reads files; yields none in the place of a file that cannot be read now. `formats` are what units declare, by folder.
+def fetch(landing: LandingZone, files: Sequence[SalesFile], context: LoadContext) -> list[BatchFile | None]:
+    """Reads files; yields none in the place of a file that cannot be read now.
 
     Such a file was replaced or removed meanwhile, or reading it failed (no permission, a network fault). It stays pending and is
     requested again according to the retry policy.
     """
     with ThreadPoolExecutor(FILES_READ_AT_ONCE) as readers:
-        landed = list(readers.map(lambda item: _landed(landing, item, limits), files))
+        landed = list(readers.map(lambda item: _landed(landing, item, context), files))
     read = [(item, content) for item, content in landed if item is not None and content is not None]
-    own = [formats.get(item.sales_file.folder, USUAL) for item, _ in read]
+    own = [context.formats.get(item.sales_file.folder, USUAL) for item, _ in read]
     paths = [item.sales_file.file.path for item, _ in read]
     alike = read_alike_files(paths, [content.in_memory for _, content in read], own)
     for place, (item, content) in enumerate(read):
         try:
-            item.sales = alike.get(place) or read_sales(paths[place], content, limits, own[place])
+            item.sales = alike.get(place) or read_sales(paths[place], content, context.limits, own[place])
         except RefusedError as why:
             item.refusal = why
     return [item for item, _ in landed]
 
 
-def _landed(landing: LandingZone, item: SalesFile, limits: FileLimits) -> tuple[BatchFile | None, Content | None]:
+def _landed(landing: LandingZone, item: SalesFile, context: LoadContext) -> tuple[BatchFile | None, Content | None]:
     """The file with its hash and its bytes; without them if it is refused for its size; none if it cannot be read now."""
-    size = item.file.size
+    size, limits = item.file.size, context.limits
     if size > limits.max_bytes:
         reason = f"has {size} bytes, more than {limits.max_bytes} (GLOBOLATTE_MAX_FILE_BYTES); split the file"
         return BatchFile(item, refusal=RefusedError(ReasonCode.TOO_LARGE, reason)), None
@@ -278,7 +288,8 @@ def _landed(landing: LandingZone, item: SalesFile, limits: FileLimits) -> tuple[
                 content = Content.copied(_hashed(stream, digest), limits.most_in_memory)
     except (SupersededError, OSError):
         return None, None
-    return BatchFile(item, digest.hexdigest()), content
+    kept = packed(content.blocks(), limits.most_in_memory) if context.kept is not None else None
+    return BatchFile(item, digest.hexdigest(), packed=kept), content
 
 
 def _hashed(stream: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:
@@ -317,6 +328,7 @@ def load_into(
         move_rows(transaction, span)
         point("owners moved")
         _quarantine_rejected(transaction, readable)
+    _keep(transaction, readable, context)
     ledger = Ledger(transaction)
     ledger.write([item.entry for item in batch])
     point("ledger written")
@@ -376,7 +388,9 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         for item, part in parts:
             item.rows += part.row_count
         is_padded = any(part.is_padded for _, part in parts)
-        _write(transaction, _incoming(parts, corrections), RowFormats(transaction.dialect, numbers, dates, is_padded))
+        incoming = _incoming(parts, corrections)
+        told = [column for column in OPTIONAL_COLUMNS if incoming[column].null_count < incoming.num_rows]
+        _write(transaction, incoming, RowFormats(transaction.dialect, numbers, dates, is_padded, told))
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
@@ -432,9 +446,7 @@ def _write(transaction: Transaction, incoming: pa.Table, formats: RowFormats) ->
         transaction.execute(statements.REJECT_BAD_ROWS)
         # Removed here, since a join in the warehouse would take half as long as writing the rows.
         transaction.stage("incoming", incoming.filter(pa.array(~np.isin(_places(incoming), _places(bad)))))
-    transaction.execute(
-        f"insert into sales_data.sales_transactions ({statements.SALES_COLUMN_LIST}) {good_rows(formats)}"
-    )
+    transaction.execute(insert_good_rows(formats))
 
 
 def _places(table: pa.Table) -> np.ndarray:
@@ -502,6 +514,14 @@ def _quarantine_rejected(transaction: Transaction, batch: Sequence[BatchFile]) -
     point("quarantining")
     transaction.execute(statements.QUARANTINE)
     point("quarantined")
+
+
+def _keep(transaction: Transaction, batch: Sequence[BatchFile], context: LoadContext) -> None:
+    """Keeps the bytes of the files that are loaded, or held, as an approval may load them."""
+    contents = {item.sha256: (item.packed, item.sales_file.file.size) for item in batch if item.packed is not None}
+    if context.kept is not None and contents:
+        context.kept.remember(transaction, contents, context.now)
+        point("files kept")
 
 
 def _write_lines(transaction: Transaction, found: list[pa.Table]) -> None:

@@ -46,7 +46,8 @@ with contested_rows as (
     select
         business_unit, business_date, transaction_id, order_id, product_id, customer_id, cast(quantity_text as bigint),
         cast(total_price_text as decimal(18, 2)), cast(transaction_date_text as timestamp), payment_method, weather_text,
-        load_id, row_number, true as is_waiting
+        store_id, cast(discount_text as decimal(18, 2)), promotion, currency_text, coalesce(kind_text, 'sale'), refunded_order_id,
+        cast(refunded_date_text as date), load_id, row_number, true as is_waiting
     from sales_data.quarantine
     where business_date between {{first}} and {{last}} and reason = '{RowReason.DUPLICATE_ACROSS_FILES}'
         and {ID} in (select id from contested_ids)
@@ -79,7 +80,7 @@ select
     load_id, row_number, '{reason}', 'transaction ' || transaction_id || ' {fault}',
     business_unit, business_date, transaction_id, order_id, business_unit, product_id,
     customer_id, cast(quantity as varchar), cast(total_price as varchar), cast(transaction_date as varchar), payment_method, weather,
-    null
+    store_id, cast(discount as varchar), promotion, currency, nullif(kind, 'sale'), refunded_order_id, cast(refunded_date as varchar), null
 from {rows}
 """
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile
+from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile, NoFile
 
 SALES_PATH = re.compile(r"sales/(?P<folder>[^/]+)/(?P<year>\d{4})/(?P<month>\d{2})/(?P<day>\d{2})/[^/]+", re.ASCII)
 SALES_SUFFIXES = (".csv", ".csv.gz", ".parquet")
@@ -33,9 +33,9 @@ class MisplacedFile:
     reason: str
 
 
-def needs_a_place(path: str) -> bool:
-    """Whether the path has to name a partition: every path under `sales/`, and those under `reference/` that are not reference files."""
-    return path.startswith(SALES_PREFIX) or (path.startswith(REFERENCE_PREFIX) and path not in REFERENCE_PATHS)
+def needs_a_place(file: LandedFile) -> bool:
+    """Whether the path has to name a partition: every path does that is not a reference file's."""
+    return file.path not in REFERENCE_PATHS or file.etag in NO_FILES
 
 
 def folder_and_date(path: str) -> tuple[str, dt.date] | None:
@@ -57,7 +57,7 @@ class PathRules:
 
     def place(self, file: LandedFile) -> SalesFile | MisplacedFile:
         """The partition that the file's path names, or why there is none."""
-        placed = _fault_of_name(file.path) or self._partition_of(file.path)
+        placed = _fault_of(file) or self._partition_of(file.path)
         return MisplacedFile(file, placed) if isinstance(placed, str) else SalesFile(file, *placed)
 
     def _partition_of(self, path: str) -> tuple[str, dt.date] | str:
@@ -83,11 +83,26 @@ class PathRules:
         return named
 
 
-def _fault_of_name(path: str) -> str | None:
-    if "\\" in path:
+NO_FILES = {
+    NoFile.UNFINISHED: "has the name of an unfinished copy, and nothing was written to it for an hour; finish the upload, or remove it",
+    NoFile.HIDDEN: "is hidden (its name begins with a dot), so it is not read; rename it, or remove it",
+    NoFile.LINK: "is a link, and links are not followed; put the file itself there",
+    NoFile.SPECIAL: "is no regular file; remove it",
+    NoFile.UNREADABLE: "cannot be looked into: permission denied; give GloboLatte the right to read it",
+}
+"""What is wrong with something that lies in the landing zone and is not read."""
+
+
+def _fault_of(file: LandedFile) -> str | None:
+    """What is wrong with a file whatever its partition."""
+    if file.etag in NO_FILES:
+        return NO_FILES[NoFile(file.etag)]
+    if "\\" in file.path:
         return "name holds a backslash or bytes that are not UTF-8; rename the file"
-    if path.startswith(REFERENCE_PREFIX):
+    if file.path.startswith(REFERENCE_PREFIX):
         return f"is none of {', '.join(REFERENCE_PATHS)}; correct the name, or remove the file"
-    if not path.endswith(SALES_SUFFIXES):
+    if not file.path.startswith(SALES_PREFIX):
+        return f"lies neither under {SALES_PREFIX} nor under {REFERENCE_PREFIX}; move the file there, or remove it"
+    if not file.path.endswith(SALES_SUFFIXES):
         return f"file type is none of {', '.join(SALES_SUFFIXES)}; export the sales as one of these"
     return None

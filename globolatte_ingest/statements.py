@@ -8,15 +8,16 @@ ownership of transaction ids are in `ownership`.
 
 import pyarrow as pa
 
+from globolatte_ingest.kept_files import KEPT_CONTENTS
 from globolatte_ingest.ledger import ENTRY_SCHEMA
 from globolatte_ingest.reading.sales import SALES_COLUMNS, SALES_TEXTS, texts
 from globolatte_ingest.reasons import ReasonCode
-from globolatte_ingest.validation import DETAIL
 
 SALE = (
     "business_unit varchar, business_date date, transaction_id varchar, order_id varchar, product_id varchar, customer_id varchar, "
     "quantity bigint, total_price decimal(18, 2), transaction_date timestamp, payment_method varchar, weather varchar, "
-    "load_id varchar, row_number bigint"
+    "store_id varchar, discount decimal(18, 2), promotion varchar, currency varchar, kind varchar, refunded_order_id varchar, "
+    "refunded_date date, load_id varchar, row_number bigint"
 )
 CONTESTED = f"{SALE}, is_waiting boolean, priority bigint, is_new boolean, place_in_file bigint"
 TEXTS = ", ".join(SALES_TEXTS.values())
@@ -30,7 +31,7 @@ SCRATCH = {
     "corrected": "load_number integer, row_number bigint, "
     + ", ".join(f"{column} varchar" for column in SALES_COLUMNS),
     "bad_rows": "load_number integer, load_id varchar, row_number bigint, business_unit varchar, business_date date, "
-    f"{TEXT_TYPES}, date_format varchar, reason varchar",
+    f"{TEXT_TYPES}, reason varchar, detail varchar",
     "rejected": "load_id varchar, row_number bigint, reason varchar, detail varchar, business_unit varchar, business_date date, "
     f"{TEXT_TYPES}, raw_text varchar",
     "raw_lines": "load_id varchar, row_number bigint, line_number bigint, raw_text varchar",
@@ -65,13 +66,18 @@ STAGED = {
     "done_entries": pa.schema([ENTRY_SCHEMA.field("load_id")]),
     "retracted_path": pa.schema([ENTRY_SCHEMA.field("path")]),
     "ledger_rows": ENTRY_SCHEMA,
+    "kept_contents": KEPT_CONTENTS,
 }
 """Columns of what is staged, by name."""
 
 SALES_COLUMN_LIST = (
     "business_unit, business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price, "
-    "transaction_date, payment_method, weather, load_id, row_number"
+    "transaction_date, payment_method, weather, store_id, discount, promotion, currency, kind, refunded_order_id, refunded_date, "
+    "load_id, row_number"
 )
+
+USUAL_TEXTS = tuple(SALES_TEXTS.values())[:10]
+"""The texts that stand in for a row whose line is gone, each in its place; those of other columns follow where there are any."""
 
 FIRST_DELIVERY = f"""
 select ledger.path, min(ledger.sequence) as priority
@@ -114,7 +120,7 @@ qualify row_number() over (
 
 REJECT_BAD_ROWS = f"""
 insert into rejected
-select load_id, row_number, reason, {DETAIL}, business_unit, business_date, {TEXTS}, null
+select load_id, row_number, reason, detail, business_unit, business_date, {TEXTS}, null
 from bad_rows
 """
 
@@ -170,10 +176,11 @@ insert into sales_data.quarantine (
 )
 select
     rejected.load_id, rejected.row_number, raw_lines.line_number, reason, detail, business_unit, business_date,
-    {TEXTS.replace("transaction_id, order_id", "nullif(transaction_id, ''), nullif(order_id, '')")},
+    {TEXTS.replace("transaction_id", "nullif(transaction_id, '')", 1)},
     coalesce(
         raw_lines.raw_text, rejected.raw_text,
-        concat_ws(',', {", ".join(f"coalesce(rejected.{text}, '')" for text in SALES_TEXTS.values())})
+        concat_ws(',', {", ".join(f"coalesce(rejected.{text}, '')" for text in USUAL_TEXTS)})
+        || {" || ".join(f"coalesce(',' || rejected.{text}, '')" for text in SALES_TEXTS.values() if text not in USUAL_TEXTS)}
     ) as raw_text
 from rejected
 left join raw_lines on rejected.load_id = raw_lines.load_id and rejected.row_number = raw_lines.row_number

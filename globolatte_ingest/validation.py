@@ -7,13 +7,13 @@ SQL over staged text columns. The queries work on two staged tables of a load tr
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from globolatte_ingest.reading.sales import SALES_TEXTS
+from globolatte_ingest.reading.sales import OPTIONAL_COLUMNS, SALES_TEXTS
 from globolatte_ingest.reasons import RowReason
 from resources.warehouse.dialect import Dialect, literal
 
 WEATHER_TYPES = ("Sunny", "Rainy", "Snowy", "Cloudy")
 
-WHOLE_NUMBER = "[+-]?[0-9]{1,15}"
+WHOLE_NUMBER = "[+-]?[0-9]{1,15}([.]0{1,15})?"
 AMOUNT = "[+-]?[0-9]{1,15}([.][0-9]{1,2}0*)?"
 LOCAL_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?"
 SPACES = " \u00a0\u202f"
@@ -21,44 +21,89 @@ SPACES = " \u00a0\u202f"
 
 PRICE = "decimal(18, 2)"
 
-WEATHER = (
-    f"case lower(weather_text) {' '.join(f'when {literal(w.lower())} then {literal(w)}' for w in WEATHER_TYPES)} end"
-)
+KINDS = ("sale", "refund", "void")
 
-KEYS = ("transaction_id", "order_id", "product_id", "customer_id")
+LOST_ID = "[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}"
+"""How a spreadsheet writes a long id after it took it for a number: its digits are lost. A hexadecimal `12e4` has no plus."""
+
+CURRENCY = "[A-Za-z]{3}"
+
+NULL_TYPES = {"discount": PRICE, "refunded_date": "date"}
+"""The types of what optional columns say, where they are no texts."""
+
+IDS = ("transaction_id", "order_id", "customer_id", "store_id", "refunded_order_id")
+
+
+def _one_of(column: str, words: Collection[str]) -> str:
+    """An expression for the word that a text column holds in any case, NULL if it holds none of them."""
+    return f"case lower({column}) {' '.join(f'when {literal(w.lower())} then {literal(w)}' for w in words)} end"
+
+
+def _any_of(conditions: Collection[str]) -> str:
+    return " or ".join(conditions) or "false"
+
+
+def _no_date(column: str) -> str:
+    return f"'{column} ''' || {column}_text || ''' is no ' || coalesce('date like ' || typed.date_format, 'local ISO date and time')"
 
 
 @dataclass(frozen=True)
 class RowCheck:
-    """A reason for quarantine: the condition and the detail to write. Both are SQL."""
+    """A reason for quarantine: the condition and the detail to write, both in SQL. `of`: the optional column that it looks at."""
 
     reason: RowReason
     fails: str
     detail: str
+    of: str | None = None
 
 
 CHECKS = (
     RowCheck(
         RowReason.EMPTY_KEY,
-        " or ".join(f"typed.{key} = ''" for key in KEYS),
-        "'transaction_id, order_id, product_id or customer_id is empty'",
+        "typed.transaction_id = '' or typed.product_id = ''",
+        "case when transaction_id = '' then 'transaction_id' else 'product_id' end || ' is empty'",
     ),
     RowCheck(
         RowReason.BAD_NUMBER,
         "typed.quantity is null or typed.total_price is null",
-        "'quantity ''' || quantity_text || ''' or total_price ''' || total_price_text || ''' is no number'",
+        "case when quantity is null then 'quantity ''' || quantity_text || ''' is no whole number' "
+        "else 'total_price ''' || total_price_text || ''' is no amount with at most two decimals' end",
     ),
     RowCheck(
-        RowReason.NON_POSITIVE_QUANTITY, "typed.quantity <= 0", "'quantity ' || quantity_text || ' is not above zero'"
+        RowReason.BAD_DISCOUNT,
+        "typed.discount_text is not null and typed.discount is null",
+        "'discount ''' || discount_text || ''' is no amount with at most two decimals'",
+        of="discount",
     ),
     RowCheck(
-        RowReason.NEGATIVE_PRICE, "typed.total_price < 0", "'total_price ' || total_price_text || ' is below zero'"
+        RowReason.BAD_KIND,
+        "typed.kind_text is not null and typed.told_kind is null",
+        f"'kind ''' || kind_text || ''' is none of {', '.join(KINDS)}'",
+        of="kind",
     ),
     RowCheck(
-        RowReason.BAD_DATE,
-        "typed.transaction_date is null",
-        "'transaction_date ''' || transaction_date_text || ''' is no ' "
-        "|| coalesce('date like ' || date_format, 'local ISO date and time')",
+        RowReason.REFUND_NOT_NEGATIVE,
+        "typed.total_price > 0 and (typed.quantity < 0 or typed.told_kind = 'refund')"
+        " or typed.told_kind = 'refund' and typed.quantity >= 0 and typed.total_price = 0",
+        "'quantity ' || quantity_text || ', total_price ' || total_price_text || ': what is refunded is not below zero'",
+    ),
+    RowCheck(
+        RowReason.SALE_NOT_POSITIVE,
+        "typed.told_kind = 'sale' and (typed.quantity < 0 or typed.total_price < 0)",
+        "'kind is sale, but quantity ' || quantity_text || ' or total_price ' || total_price_text || ' is below zero'",
+        of="kind",
+    ),
+    RowCheck(
+        RowReason.NON_POSITIVE_QUANTITY,
+        "typed.quantity = 0 and typed.total_price >= 0 and coalesce(typed.told_kind, 'sale') = 'sale'",
+        "'quantity ' || quantity_text || ' is not above zero'",
+    ),
+    RowCheck(RowReason.BAD_DATE, "typed.transaction_date is null", _no_date("transaction_date")),
+    RowCheck(
+        RowReason.BAD_REFUNDED_DATE,
+        "typed.refunded_date_text is not null and typed.refunded_date is null",
+        _no_date("refunded_date"),
+        of="refunded_date",
     ),
     RowCheck(
         RowReason.DATE_NOT_OF_FOLDER,
@@ -67,36 +112,43 @@ CHECKS = (
     ),
     RowCheck(
         RowReason.UNKNOWN_BUSINESS_UNIT,
-        "units.business_unit_id is null",
+        "typed.business_unit_text is not null and units.business_unit_id is null",
         "'no business unit is called ''' || business_unit_text "
         "|| '''; add it to reference/business_units.csv, then `globolatte quarantine retry` this file'",
+        of="business_unit",
     ),
     RowCheck(
         RowReason.BUSINESS_UNIT_NOT_OF_FOLDER,
         "typed.business_unit_text <> typed.business_unit",
         "'the folder belongs to ' || business_unit || ', the row to ' || business_unit_text",
+        of="business_unit",
     ),
     RowCheck(
         RowReason.UNKNOWN_PRODUCT,
         "products.product_id is null",
-        "'reference/products.csv has no product ''' || product_id "
+        "'reference/products.csv has no product ''' || typed.product_id "
         "|| '''; add it there, then `globolatte quarantine retry` this file'",
     ),
     RowCheck(
         RowReason.UNKNOWN_WEATHER,
-        "typed.weather is null",
+        "typed.weather_text is not null and typed.weather is null",
         f"'weather ''' || weather_text || ''' is none of {', '.join(WEATHER_TYPES)}'",
+        of="weather",
+    ),
+    RowCheck(
+        RowReason.BAD_CURRENCY,
+        "typed.currency_text is not null and typed.currency is null",
+        "'currency ''' || currency_text || ''' is no code of three letters'",
+        of="currency",
     ),
 )
-"""If a row has several faults, the first in this order is its reason."""
-
-DETAIL = f"case reason {' '.join(f'when {literal(check.reason)} then {check.detail}' for check in CHECKS)} end"
-"""The detail written for a bad row, by its `reason`."""
+"""If a row has several faults, the first in this order is its reason; a lost id comes after the empty ones."""
 
 
 @dataclass(frozen=True)
 class RowFormats:
-    """How the incoming rows are written: the declared formats among them, and whether values may have blanks around them.
+    """How the incoming rows are written: the declared formats among them, which optional columns any of them has, and whether values may
+    have blanks around them.
 
     A number format is a decimal mark, then a thousands mark if there is one. `dialect` is that of the engine that reads the rows.
     """
@@ -105,18 +157,19 @@ class RowFormats:
     number_formats: Collection[str] = ()
     date_formats: Collection[str] = ()
     is_padded: bool = True
+    told: Collection[str] = OPTIONAL_COLUMNS
+    """The optional columns that a row may have a value in. The others cost nothing."""
 
     def quantity(self) -> str:
         """An expression for the whole number that `quantity_text` writes, NULL where it is none."""
         return self._number("quantity_text", WHOLE_NUMBER, "bigint")
 
-    def price(self) -> str:
-        """An expression for the amount that `total_price_text` writes, NULL where it is none."""
-        return self._number("total_price_text", AMOUNT, PRICE)
+    def amount(self, column: str) -> str:
+        """An expression for the amount that a text column writes, NULL where it is none."""
+        return self._number(column, AMOUNT, PRICE)
 
-    def moment(self) -> str:
-        """An expression for the time that `transaction_date_text` writes, NULL where it is none."""
-        column = "transaction_date_text"
+    def moment(self, column: str) -> str:
+        """An expression for the time that a text column writes, NULL where it is none."""
         usual = self._cast_if(column, LOCAL_TIME, column, "timestamp")
         return _by_format("date_format", usual, {form: self.dialect.moment(column, form) for form in self.date_formats})
 
@@ -125,7 +178,8 @@ class RowFormats:
         values = {
             column: f"trim(incoming.{column})" if self.is_padded else f"incoming.{column}" for column in SALES_TEXTS
         }
-        values["payment_method"] = f"nullif({values['payment_method']}, '')"
+        for column in OPTIONAL_COLUMNS:
+            values[column] = f"nullif({values[column]}, '')" if column in self.told else "cast(null as varchar)"
         texts = ", ".join(f"{values[column]} as {text}" for column, text in SALES_TEXTS.items())
         return f"""
 with trimmed as (
@@ -136,6 +190,41 @@ with trimmed as (
     inner join batch_loads as loads on incoming.load_number = loads.load_number
 )
 """
+
+    def told_values(self) -> dict[str, str]:
+        """An expression for the value of each optional column that is typed or checked, by its name; NULL where its text is no good."""
+        values = {
+            "weather": _one_of("weather_text", WEATHER_TYPES),
+            "discount": self.amount("discount_text"),
+            "currency": f"case when {self.dialect.matches('currency_text', CURRENCY)} then upper(currency_text) end",
+            "told_kind": _one_of("kind_text", KINDS),
+            "refunded_date": f"cast({self.moment('refunded_date_text')} as date)",
+        }
+        return {
+            name: value
+            if name.removeprefix("told_") in self.told
+            else f"cast(null as {NULL_TYPES.get(name, 'varchar')})"
+            for name, value in values.items()
+        }
+
+    def lost_ids(self) -> RowCheck:
+        """The check for ids that a spreadsheet made numbers of."""
+        ids = [column for column in IDS if column not in OPTIONAL_COLUMNS or column in self.told]
+        lost = {
+            column: f"typed.{column} like '%+%' and {self.dialect.matches(f'typed.{column}', LOST_ID)}"
+            for column in ids
+        }
+        which = " ".join(f"when {fails} then '{column} ''' || typed.{column}" for column, fails in lost.items())
+        return RowCheck(
+            RowReason.LOST_ID,
+            _any_of([f"({fails})" for fails in lost.values()]),
+            f"case {which} end || ''' is what a spreadsheet leaves of a long number; export the ids as text'",
+        )
+
+    def checks(self) -> list[RowCheck]:
+        """The checks of rows that have no other columns than these."""
+        looked_at = [check for check in CHECKS if check.of is None or check.of in self.told]
+        return [looked_at[0], self.lost_ids(), *looked_at[1:]]
 
     def _number(self, column: str, usual: str, sql_type: str) -> str:
         declared = {marks: self._declared_number(column, marks, sql_type) for marks in self.number_formats}
@@ -164,47 +253,75 @@ def _by_format(format_column: str, usual: str, declared: dict[str, str]) -> str:
 
 
 def bad_rows(formats: RowFormats) -> str:
-    """The query for the incoming rows that cannot be loaded, with their text and the first reason."""
+    """The query for the incoming rows that cannot be loaded, with their text, the first reason and its detail."""
+    checks = formats.checks()
+    told = ", ".join(f"{value} as {name}" for name, value in formats.told_values().items())
+    units = "left join sales_data.business_units as units on typed.business_unit_text = units.business_unit_id"
     return f"""
 {formats.trimmed()},
 
 typed as (
     select
-        *, {formats.quantity()} as quantity, {formats.price()} as total_price, {formats.moment()} as transaction_date,
-        {WEATHER} as weather
+        *, {formats.quantity()} as quantity, {formats.amount("total_price_text")} as total_price,
+        {formats.moment("transaction_date_text")} as transaction_date, {told}
     from trimmed
 )
 
 select
-    typed.load_number, typed.load_id, row_number, business_unit, business_date, typed.date_format,
+    typed.load_number, typed.load_id, row_number, business_unit, business_date,
     {", ".join(f"typed.{text}" for text in SALES_TEXTS.values())},
-    case {" ".join(f"when {check.fails} then {literal(check.reason)}" for check in CHECKS)} end as reason
+    case {" ".join(f"when {check.fails} then {literal(check.reason)}" for check in checks)} end as reason,
+    case reason {" ".join(f"when {literal(check.reason)} then {check.detail}" for check in checks)} end as detail
 from typed
-left join sales_data.business_units as units on typed.business_unit_text = units.business_unit_id
+{units if "business_unit" in formats.told else ""}
 left join sales_data.products as products on typed.product_id = products.product_id
 where reason is not null
 """
 
 
-def good_rows(formats: RowFormats) -> str:
-    """The query for the incoming rows once the bad ones were taken out: typed, not validated again.
+def good_rows(formats: RowFormats) -> dict[str, str]:
+    """The expressions for the values of the incoming rows once the bad ones were taken out, by column: typed, not validated again.
 
-    A value that cannot be converted after all is NULL, which no column of the sales table accepts.
+    To be selected from `trimmed`. A value that cannot be converted after all is NULL, which no column that has to be told accepts. What
+    is refunded or voided has no positive quantity: some tills write how many pieces, and the sign with the amount alone. A void that
+    stands for its own cancelled line, its values above zero, is booked as nothing.
     """
     quantity, price, when = (
-        declared() if has_declared else f"try_cast({column} as {sql_type})"
+        declared if has_declared else f"try_cast({column} as {sql_type})"
         for declared, has_declared, column, sql_type in (
-            (formats.quantity, formats.number_formats, "quantity_text", "bigint"),
-            (formats.price, formats.number_formats, "total_price_text", PRICE),
-            (formats.moment, formats.date_formats, "transaction_date_text", "timestamp"),
+            (formats.quantity(), formats.number_formats, "quantity_text", "bigint"),
+            (formats.amount("total_price_text"), formats.number_formats, "total_price_text", PRICE),
+            (formats.moment("transaction_date_text"), formats.date_formats, "transaction_date_text", "timestamp"),
         )
     )
-    return f"""
-{formats.trimmed()}
+    told = formats.told_values()
+    by_sign = f"case when {quantity} < 0 or {price} < 0 then 'refund' else 'sale' end"
+    kind = f"coalesce({told['told_kind']}, {by_sign})" if "kind" in formats.told else by_sign
+    is_own_void = f"{told['told_kind']} = 'void' and {quantity} >= 0 and {price} >= 0"
+    values = {
+        **{column: column for column in ("business_unit", "business_date", "transaction_id", "product_id")},
+        "quantity": f"case when {quantity} < 0 or {price} < 0 then -abs({quantity}) else {quantity} end",
+        "total_price": price,
+        "transaction_date": when,
+        "kind": kind,
+        **{column: text for column, text in SALES_TEXTS.items() if column in formats.told and column == text},
+        **{column: value for column, value in told.items() if column in formats.told},
+        "load_id": "load_id",
+        "row_number": "row_number",
+    }
+    if "kind" in formats.told:
+        values["quantity"] = f"case when {is_own_void} then 0 else {values['quantity']} end"
+        values["total_price"] = f"case when {is_own_void} then 0 else {price} end"
+    return values
 
-select
-    business_unit, business_date, transaction_id, order_id, product_id, customer_id, {quantity} as quantity, {price} as total_price,
-    {when} as transaction_date, payment_method, {WEATHER} as weather, load_id, row_number
+
+def insert_good_rows(formats: RowFormats) -> str:
+    """The statement that loads the incoming rows once the bad ones were taken out."""
+    values = good_rows(formats)
+    return f"""
+insert into sales_data.sales_transactions ({", ".join(values)})
+{formats.trimmed()}
+select {", ".join(f"{value} as {column}" for column, value in values.items())}
 from trimmed
 """
 

@@ -17,7 +17,6 @@ from globolatte_ingest.load import LoadContext, LoadReport, load_batch
 from globolatte_ingest.paths import PathRules, SalesFile
 from globolatte_ingest.quarantine_sheets import quarantined_rows
 from globolatte_ingest.reading.landed_bytes import FileLimits
-from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.requested_steps import requested_step
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.folder import FolderLandingZone
@@ -49,6 +48,20 @@ C0001,Ana,ana@example.com,"Boston, USA",false
 C0002,Ben,ben@example.com,"Toronto, Canada",true
 """
 
+COLUMNS = (
+    "transaction_id",
+    "order_id",
+    "business_unit",
+    "product_id",
+    "customer_id",
+    "quantity",
+    "total_price",
+    "transaction_date",
+    "payment_method",
+    "weather",
+)
+"""The columns of the files that are tested with, unless a test is about others."""
+
 _deliveries = itertools.count(1_600_000_000)
 
 
@@ -72,9 +85,10 @@ def line(number: int = 1, **fields: str) -> dict[str, str]:
     return good | fields
 
 
-def csv(*lines: dict[str, str], columns: Sequence[str] = SALES_COLUMNS) -> bytes:
-    """Order lines as a CSV file, values as they are; no line makes a header-only file."""
-    rows = [",".join(columns), *(",".join(row[column] for column in columns) for row in lines)]
+def csv(*lines: dict[str, str], columns: Sequence[str] = ()) -> bytes:
+    """Order lines as a CSV file, values as they are; no line makes a header-only file. The usual columns, and those that any line has."""
+    columns = columns or [*COLUMNS, *dict.fromkeys(name for row in lines for name in row if name not in COLUMNS)]
+    rows = [",".join(columns), *(",".join(row.get(column, "") for column in columns) for row in lines)]
     return "".join(f"{row}\n" for row in rows).encode()
 
 

@@ -8,6 +8,7 @@ from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import holiday_calendar_asset, reference_assets
 from globolatte_assets.raw.sales_transactions import sales_transactions_asset
 from globolatte_ingest.deliveries import DeliveryPolicy
+from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.settings.choices import MissingDelivery
 from resources.settings.settings import Settings
@@ -24,6 +25,7 @@ def raw(settings: Settings) -> dg.Definitions:
     """The stage `raw` of a deployment. The checks that every unit has delivered are there unless they are turned off."""
     first, units, policy = settings.first_business_date, sorted(settings.business_units), delivery_policy(settings)
     limits = FileLimits(settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes)
+    kept = KeptFiles(settings.kept_files_folder, settings.keep_files_days)
     deliveries = unit_deliveries(units, policy)
     watched = settings.missing_delivery is not MissingDelivery.OFF
     return dg.Definitions(
@@ -31,7 +33,9 @@ def raw(settings: Settings) -> dg.Definitions:
             *deliveries,
             *reference_assets(),
             holiday_calendar_asset(first.year),
-            sales_transactions_asset(sales_partitions(units, first), first, limits, settings.max_bad_share, deliveries),
+            sales_transactions_asset(
+                sales_partitions(units, first), first, limits, settings.max_bad_share, deliveries, kept
+            ),
             misplaced_files_asset(units, first),
         ],
         asset_checks=[delivery_checks(units, policy)] if watched else [],

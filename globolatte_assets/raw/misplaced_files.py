@@ -29,9 +29,9 @@ def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) 
         pool=WAREHOUSE_POOL,
         owners=[OWNER_DATA],
         kinds={"csv"},
-        description="Files under `sales/` that belong to no partition (unknown folder, no date, wrong file type), and files "
-        "under `reference/` that are no reference data. Each is in the load ledger as refused, with the reason "
-        "and the remedy.",
+        description="What lies in the landing zone and belongs to no partition (unknown folder, no date, wrong file type, hidden, a "
+        "link, a copy left unfinished), and is no reference file. Each is in the load ledger as refused, with the reason and "
+        "the remedy.",
     )
     def misplaced_files(
         context: dg.AssetExecutionContext,

@@ -14,6 +14,7 @@ from globolatte_assets.metadata import load_report_metadata
 from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.deliveries import delivery_event
 from globolatte_ingest.discovery import Work, wanted_dates, work_in
+from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.kill_points import point
 from globolatte_ingest.ledger import Announcement, Ledger, LoadedDay
 from globolatte_ingest.load import LoadReport, MissingReferenceDataError, context_of, do_work
@@ -107,10 +108,11 @@ def sales_transactions_asset(
     limits: FileLimits,
     max_bad_share: float = 0.2,
     deliveries: Sequence[dg.AssetSpec] = (),
+    kept: KeptFiles | None = None,
 ) -> dg.AssetsDefinition:
     """Builds the asset for a deployment's partitions. `deliveries` are the assets of what the units deliver.
 
-    A file with a larger share of bad rows than `max_bad_share` is held.
+    A file with a larger share of bad rows than `max_bad_share` is held. `kept` is where the bytes of loaded files are kept.
     """
 
     @dg.asset(
@@ -137,7 +139,7 @@ def sales_transactions_asset(
         now = clock.timestamp()
         try:
             with warehouse.transaction() as transaction:
-                load_context = context_of(transaction, context.run.run_id, now, limits, max_bad_share)
+                load_context = context_of(transaction, context.run.run_id, now, limits, max_bad_share, kept)
         except MissingReferenceDataError as missing:
             raise dg.Failure(description=str(missing), allow_retries=False) from missing
         point("run started")
@@ -157,6 +159,8 @@ def sales_transactions_asset(
             _log_materializations(context, outstanding)
             point("run reported")
             report += done
+        if kept is not None and (over := kept.forget(now)):
+            context.log.info("kept files of %s removed: older than GLOBOLATTE_KEEP_FILES_DAYS", ", ".join(over))
         yield from check_results(report)
 
     return sales_transactions

@@ -50,10 +50,33 @@ SALES_COLUMNS = (
     "transaction_date",
     "payment_method",
     "weather",
+    "store_id",
+    "discount",
+    "promotion",
+    "currency",
+    "kind",
+    "refunded_order_id",
+    "refunded_date",
 )
-"""What every sales file has, in any order."""
+"""What a sales file may say, in any order."""
 
-TYPED_COLUMNS = ("business_unit", "quantity", "total_price", "transaction_date", "weather")
+REQUIRED_COLUMNS = ("transaction_id", "product_id", "quantity", "total_price", "transaction_date")
+"""What every sales file says."""
+
+OPTIONAL_COLUMNS = tuple(column for column in SALES_COLUMNS if column not in REQUIRED_COLUMNS)
+"""What a sales file may leave out, as a column or in a row: there is a default (docs/landing.md). NULL where a file has no such column."""
+
+TYPED_COLUMNS = (
+    "business_unit",
+    "quantity",
+    "total_price",
+    "transaction_date",
+    "weather",
+    "discount",
+    "currency",
+    "kind",
+    "refunded_date",
+)
 SALES_TEXTS = {column: f"{column}_text" if column in TYPED_COLUMNS else column for column in SALES_COLUMNS}
 """What a column's text is called in the warehouse, from staging to quarantine, beside its typed or checked value."""
 
@@ -172,7 +195,10 @@ def _date_format(value: str) -> str:
 
 @dataclass(frozen=True)
 class SalesPart:
-    """Some rows of a sales file: `rows` has the columns of `SALES_COLUMNS` as text and `row_number` (from 1, header not counted)."""
+    """Some rows of a sales file: `rows` has the columns of `SALES_COLUMNS` as text and `row_number` (from 1, header not counted).
+
+    An optional column that the file does not have is NULL in all rows; a value that is not told in a column that is there is empty.
+    """
 
     rows: pa.Table
     unreadable: list[UnreadableRow] = field(default_factory=list)
@@ -273,7 +299,8 @@ class ParquetSales(SalesRows):
         row = 1
         for table in text_batches(self.file, self.columns):
             numbers = np.arange(row, row + table.num_rows)
-            yield SalesPart(table.append_column(ROW_NUMBER, pa.array(numbers)))
+            rows = as_sales_columns(table, table.column_names)
+            yield SalesPart(rows.append_column(ROW_NUMBER, pa.array(numbers)))
             row += table.num_rows
 
 
@@ -312,7 +339,7 @@ def _read_parquet(content: Content, limits: FileLimits, unit_format: FileFormat)
     file = open_parquet(content)
     names = [name.strip().lower() for name in file.schema_arrow.names]
     extra = extra_columns(names)
-    columns = {column: file.schema_arrow.names[names.index(column)] for column in SALES_COLUMNS}
+    columns = {column: file.schema_arrow.names[names.index(column)] for column in SALES_COLUMNS if column in names}
     check_columns(file, content.size, columns, limits)
     if not (is_text(file, columns["quantity"]) and is_text(file, columns["total_price"])):
         unit_format = replace(unit_format, decimal_mark=None, thousands_mark=None)
@@ -328,14 +355,16 @@ def _read_parquet(content: Content, limits: FileLimits, unit_format: FileFormat)
 
 
 def extra_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a header that are not ours; raises `RefusedError` if one of ours is missing or stands twice."""
-    require_columns(names, SALES_COLUMNS, sorted(SALES_COLUMNS))
+    """The columns of a header that are not ours; raises `RefusedError` if one that is required is missing, or one of ours stands twice."""
+    require_columns(names, REQUIRED_COLUMNS, sorted(SALES_COLUMNS))
     return tuple(name for name in names if name not in SALES_COLUMNS)
 
 
 def as_sales_columns(table: pa.Table, names: list[str]) -> pa.Table:
-    """The sales columns in their usual order, from a table whose columns go by the header's `names`."""
-    return table.select([names.index(column) for column in SALES_COLUMNS]).rename_columns(list(SALES_COLUMNS))
+    """The sales columns in their usual order, from a table whose columns go by the header's `names`; NULL for those it does not have."""
+    absent = pa.nulls(table.num_rows, pa.string())
+    columns = [table.column(names.index(column)) if column in names else absent for column in SALES_COLUMNS]
+    return pa.Table.from_arrays(columns, names=list(SALES_COLUMNS))
 
 
 def _part(chunk: Chunk, header: Header) -> SalesPart:

@@ -1,7 +1,8 @@
 """The landing zone as a container of Azure Blob Storage."""
 
+import datetime as dt
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from threading import Lock
@@ -11,7 +12,16 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from resources.azure_storage import blob_service, faults_in_plain_words, request_options
-from resources.landing.landing_zone import MOST_OF_A_LEVEL, LandedFile, LandingUnreachableError, Level, SupersededError
+from resources.landing.landing_zone import (
+    LISTED_AFTER_SECONDS,
+    MOST_OF_A_LEVEL,
+    LandedFile,
+    LandingUnreachableError,
+    Level,
+    NoFile,
+    SupersededError,
+    is_unfinished,
+)
 from resources.settings.choices import CredentialKind
 
 if TYPE_CHECKING:
@@ -28,8 +38,15 @@ def _is_folder(blob: "BlobProperties") -> bool:
     return bool((blob.metadata or {}).get(FOLDER_MARK) == "true")
 
 
-def _landed(blob: "BlobProperties") -> LandedFile:
-    return LandedFile(blob.name, str(blob.etag).strip('"'), blob.size)
+def _landed(blobs: Iterable["BlobProperties"]) -> Iterator[LandedFile]:
+    """The files among blobs: no folders, and copies with an unfinished name only if nothing was written to them for long."""
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=LISTED_AFTER_SECONDS)
+    for blob in blobs:
+        if not is_unfinished(blob.name):
+            if not _is_folder(blob):
+                yield LandedFile(blob.name, str(blob.etag).strip('"'), blob.size)
+        elif blob.last_modified <= since:
+            yield LandedFile(blob.name, NoFile.UNFINISHED, blob.size)
 
 
 class BlobLandingZone(dg.ConfigurableResource):
@@ -66,8 +83,8 @@ class BlobLandingZone(dg.ConfigurableResource):
             listed = self._container().list_blobs(
                 prefix or None, include=["metadata"], results_per_page=self.page_size, **request_options(self.retries)
             )
-            found = [_landed(blob) for blob in listed if not _is_folder(blob)]
-        yield from sorted(found)
+            found = sorted(_landed(listed))
+        yield from found
 
     def level(self, prefix: str = "") -> Level:
         """What lies directly under `prefix`. Raises `LandingUnreachableError`."""
@@ -79,7 +96,7 @@ class BlobLandingZone(dg.ConfigurableResource):
             )
             entries = list(islice(walked, MOST_OF_A_LEVEL))
         folders = [entry.name for entry in entries if isinstance(entry, BlobPrefix)]
-        files = [_landed(entry) for entry in entries if not isinstance(entry, BlobPrefix) and not _is_folder(entry)]
+        files = _landed(entry for entry in entries if not isinstance(entry, BlobPrefix))
         return Level(tuple(sorted(folders)), tuple(sorted(files)))
 
     @contextmanager

@@ -1,6 +1,7 @@
 """The landing zone as a folder: the embedded default."""
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +9,15 @@ from typing import BinaryIO
 
 import dagster as dg
 
-from resources.landing.landing_zone import MOST_OF_A_LEVEL, LandedFile, Level, SupersededError
-
-PARTIAL_SUFFIXES = (".part", ".tmp", ".crdownload", "~")
+from resources.landing.landing_zone import (
+    LISTED_AFTER_SECONDS,
+    MOST_OF_A_LEVEL,
+    LandedFile,
+    Level,
+    NoFile,
+    SupersededError,
+    is_unfinished,
+)
 
 
 def _etag(status: os.stat_result) -> str:
@@ -18,9 +25,9 @@ def _etag(status: os.stat_result) -> str:
 
 
 def _finished_files(folder: str, prefix: str) -> list[LandedFile]:
-    """The files under `folder` that are neither hidden nor unfinished, in path order, reached without following a link.
+    """The files under `folder`, and what else lies there, in path order, reached without following a link.
 
-    A folder that cannot be listed raises and does not count as empty; a folder that does not exist has no files. A sensor does this at
+    A folder that does not exist has no files; one that cannot be listed is named and does not count as empty. A sensor does this at
     every tick for the whole landing zone, so it must be fast: most of its time is spent in the operating system.
     """
     found: list[LandedFile] = []
@@ -31,20 +38,46 @@ def _finished_files(folder: str, prefix: str) -> list[LandedFile]:
             entries = os.scandir(here)
         except FileNotFoundError:
             continue
+        except PermissionError:
+            if not path:
+                raise
+            found.append(LandedFile(_readable(path), NoFile.UNREADABLE, 0))
+            continue
         with entries:
             for entry in entries:
                 name = entry.name
-                if name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
+                if name.startswith(".") or is_unfinished(name):
+                    found += _left_behind(entry, path)
+                elif entry.is_dir(follow_symlinks=False):
                     folders.append((entry.path, f"{path}{name}/"))
-                elif not name.endswith(PARTIAL_SUFFIXES) and entry.is_file(follow_symlinks=False):
+                elif entry.is_file(follow_symlinks=False):
                     try:
                         status = entry.stat(follow_symlinks=False)
                     except FileNotFoundError:
                         continue  # removed between listing and stat: it is not in the landing zone any more
+                    except PermissionError:
+                        found.append(LandedFile(_readable(path + name), NoFile.UNREADABLE, 0))
+                        continue
                     found.append(LandedFile(_readable(path + name), _etag(status), status.st_size))
+                else:
+                    kind = NoFile.LINK if entry.is_symlink() else NoFile.SPECIAL
+                    found.append(LandedFile(_readable(path + name), kind, 0))
     return sorted(found)
+
+
+def _left_behind(entry: "os.DirEntry[str]", path: str) -> list[LandedFile]:
+    """A hidden or unfinished file or folder, if nothing was written to it for so long that nobody is at it any more."""
+    try:
+        status = entry.stat(follow_symlinks=False)
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if time.time() - status.st_mtime < LISTED_AFTER_SECONDS or (is_folder and not any(os.scandir(entry.path))):
+            return []
+    except FileNotFoundError:
+        return []
+    except PermissionError:
+        is_folder = True
+    kind = NoFile.HIDDEN if entry.name.startswith(".") else NoFile.UNFINISHED
+    return [LandedFile(_readable(path + entry.name) + "/" * is_folder, kind, 0 if is_folder else status.st_size)]
 
 
 def _start(root: Path, folder: str) -> Path | None:
@@ -64,6 +97,7 @@ def _readable(path: str) -> str:
 
 class FolderLandingZone(dg.ConfigurableResource):
     """A folder as landing zone. Hidden files and unfinished copies (`.part`, `.tmp`, …) are not there yet; links are not followed.
+    What will not be read (a link, a hidden file that nobody has written to for an hour) is listed by name, with a `NoFile` as its etag.
 
     A file's etag is made of modification time, size and inode. Bytes of a name that are not UTF-8 are listed as `\\xe9`: such
     a file can be recorded in the ledger, not opened.
@@ -88,8 +122,8 @@ class FolderLandingZone(dg.ConfigurableResource):
         folders: set[str] = set()
         files: list[LandedFile] = []
         for file in self.files(prefix):
-            inner, is_deeper, _ = file.path[len(prefix) :].partition("/")
-            if is_deeper:
+            inner, _, deeper = file.path[len(prefix) :].partition("/")
+            if deeper:
                 folders.add(f"{prefix}{inner}/")
             else:
                 files.append(file)
@@ -98,8 +132,8 @@ class FolderLandingZone(dg.ConfigurableResource):
     @contextmanager
     def open(self, file: LandedFile) -> Iterator[BinaryIO]:
         """The file's bytes; raises `SupersededError` if they are not the listed version, or change while they are read."""
-        if ".." in file.path.split("/") or file.path.startswith("/"):
-            raise SupersededError(file.path)  # no listing of this folder has such a path
+        if ".." in file.path.split("/") or file.path.startswith("/") or file.etag in set(NoFile):
+            raise SupersededError(file.path)  # no listing of this folder has such a file
         try:
             stream = (Path(self.folder) / file.path).open("rb")
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as gone:

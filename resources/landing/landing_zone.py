@@ -4,9 +4,11 @@ Implementations live in modules of their own (`folder`, `blob`). What a path mea
 decided here but in `globolatte_ingest.paths`.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import BinaryIO, NamedTuple, Protocol
 
 SALES_PREFIX = "sales/"
@@ -16,12 +18,43 @@ REFERENCE_PREFIX = "reference/"
 class LandedFile(NamedTuple):
     """One version of one file in the landing zone. A tuple, since every listing makes one for each file.
 
-    `path` is relative to the landing zone, with `/`. `etag` changes whenever the content may have changed. `size` is in bytes.
+    `path` is relative to the landing zone, with `/`. `etag` changes whenever the content may have changed; of what cannot be read as a
+    file it is a `NoFile`. `size` is in bytes.
     """
 
     path: str
     etag: str
     size: int
+
+
+class NoFile(StrEnum):
+    """Why something that lies in the landing zone is not read: it is listed with this as its etag, so that it can be named, and not opened.
+
+    A folder that is not looked into is listed as a path that ends with `/`.
+    """
+
+    UNFINISHED = "unfinished copy"
+    HIDDEN = "hidden"
+    LINK = "link"
+    SPECIAL = "no regular file"
+    UNREADABLE = "unreadable"
+
+
+LISTED_AFTER_SECONDS = 3600.0
+"""An unfinished copy or a hidden file is not there yet; if nothing has been written to it for so long, it is listed as what it is."""
+
+UNFINISHED_NAME = re.compile(
+    r"~\Z|\.(part|partial|filepart|tmp|temp|crdownload|download|opdownload|aria2|incomplete|inprogress|uploading|writing|swp"
+    r"|lftp-pget-status|_copying_)\Z",
+    re.IGNORECASE,
+)
+"""The names under which copies are written until they are whole: by WinSCP (`.filepart`), rclone (`.partial`), browsers, HDFS, lftp and
+others. rsync, AzCopy, Syncthing and lftp's default write hidden files."""
+
+
+def is_unfinished(path: str) -> bool:
+    """Whether the name is one under which a copy is written until it is whole."""
+    return UNFINISHED_NAME.search(path) is not None
 
 
 @dataclass(frozen=True)
@@ -58,7 +91,7 @@ class LandingZone(Protocol):
     """Where business units drop their files. Implementations: `FolderLandingZone`, `BlobLandingZone`."""
 
     def files(self, prefix: str = "") -> Iterator[LandedFile]:
-        """The files whose path starts with `prefix`, in path order."""
+        """The files whose path starts with `prefix`, in path order; what lies there and is not read has a `NoFile` as its etag."""
 
     def level(self, prefix: str = "") -> Level:
         """What lies directly under `prefix`, which is empty or ends with `/`; what is deeper is not looked at."""

@@ -110,6 +110,12 @@ class LandingSettings(BaseModel):
         le=1,
         description="A sales file with a larger share of bad rows is held: nothing of it is loaded until someone approves it.",
     )
+    keep_files_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many days the bytes of loaded sales files are kept in the home, in whole months, so that a version can be read "
+        "after its file was replaced or removed. Default: for ever.",
+    )
     max_load_attempts: int = Field(
         default=5, ge=1, description="How often a load that crashed is requested again by itself."
     )
@@ -344,6 +350,11 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
     def landing_folder(self) -> Path:
         """Where business units drop files when the landing zone is a folder."""
         return self.home / "landing"
+
+    @property
+    def kept_files_folder(self) -> Path:
+        """The bytes of each version of a sales file that was loaded."""
+        return self.home / "kept_files"
 
     @property
     def warehouse_file(self) -> Path:

@@ -204,6 +204,45 @@ create table ml.trainings (
 );
 """
 
+KEPT_FILES = """
+create table sales_data.kept_files (
+    sha256 varchar not null, pack varchar not null, size_bytes bigint not null, kept_at timestamp not null
+);
+"""
+"""Which pack has the bytes of a loaded content (`globolatte_ingest.kept_files`). One row a content, however often it was delivered."""
+
+SALES_AS_TILLS_WRITE_THEM = """
+alter table sales_data.sales_transactions alter column order_id drop not null;
+alter table sales_data.sales_transactions alter column customer_id drop not null;
+alter table sales_data.sales_transactions alter column weather drop not null;
+alter table sales_data.sales_transactions add column store_id varchar;
+alter table sales_data.sales_transactions add column discount decimal(18, 2);
+alter table sales_data.sales_transactions add column promotion varchar;
+alter table sales_data.sales_transactions add column currency varchar;
+alter table sales_data.sales_transactions add column kind varchar default 'sale';
+alter table sales_data.sales_transactions add column refunded_order_id varchar;
+alter table sales_data.sales_transactions add column refunded_date date;
+alter table sales_data.quarantine add column store_id varchar;
+alter table sales_data.quarantine add column discount_text varchar;
+alter table sales_data.quarantine add column promotion varchar;
+alter table sales_data.quarantine add column currency_text varchar;
+alter table sales_data.quarantine add column kind_text varchar;
+alter table sales_data.quarantine add column refunded_order_id varchar;
+alter table sales_data.quarantine add column refunded_date_text varchar;
+alter table sales_data.row_corrections add column store_id varchar;
+alter table sales_data.row_corrections add column discount varchar;
+alter table sales_data.row_corrections add column promotion varchar;
+alter table sales_data.row_corrections add column currency varchar;
+alter table sales_data.row_corrections add column kind varchar;
+alter table sales_data.row_corrections add column refunded_order_id varchar;
+alter table sales_data.row_corrections add column refunded_date varchar;
+create table sales_data.load_parts (
+    load_id varchar not null, business_unit varchar not null, business_date date not null, status varchar not null,
+    reason_code varchar, reason varchar, rows_in_part bigint, rows_loaded bigint, rows_quarantined bigint
+);
+"""
+"""NULL in a column that files may leave out: not told. Whatever was loaded before there were kinds is a sale."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -218,6 +257,8 @@ MIGRATIONS: tuple[str, ...] = (
     DBT_BUILDS,
     MISPLACED_BY_CODE,
     TRAININGS,
+    KEPT_FILES,
+    SALES_AS_TILLS_WRITE_THEM,
 )
 
 

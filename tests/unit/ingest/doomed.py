@@ -15,10 +15,11 @@ from typing import BinaryIO
 
 from globolatte_ingest import kill_points
 from globolatte_ingest.discovery import work_in
+from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.load import LoadReport, do_work
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
-from resources.warehouse.warehouse import Warehouse
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import DAY, RULES, landing_in, load_context, warehouse_in
 
 MAX_BAD_SHARE = 0.5
@@ -26,10 +27,11 @@ DISK_IS_FULL = 3
 CANNOT_WRITE = 4
 
 
-def run(warehouse: Warehouse, landing: FolderLandingZone, run_id: str = "run") -> LoadReport:
+def run(warehouse: DuckDBWarehouse, landing: FolderLandingZone, run_id: str = "run") -> LoadReport:
     """One run of the ingest job's body over the day."""
     work = work_in(warehouse, landing, "usa", {DAY}, RULES)
-    return do_work(warehouse, landing, work, load_context(run_id, max_bad_share=MAX_BAD_SHARE))
+    kept = KeptFiles(Path(warehouse.file).parent / "kept_files")
+    return do_work(warehouse, landing, work, load_context(run_id, max_bad_share=MAX_BAD_SHARE, kept=kept))
 
 
 def die() -> None:

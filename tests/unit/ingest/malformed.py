@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyarrow import parquet
 
-from globolatte_ingest.reading.sales import SALES_COLUMNS, USUAL, FileFormat
+from globolatte_ingest.reading.sales import REQUIRED_COLUMNS, USUAL, FileFormat
 from globolatte_ingest.reasons import ReasonCode
-from tests.builders import csv, line
+from tests.builders import COLUMNS, csv, line
 
-HEADER = ",".join(SALES_COLUMNS)
+HEADER = ",".join(COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def cell(reason: str | None, name: str, unit: FileFormat = USUAL, **fields: str)
     quoted = ['"' + value.replace('"', '""') + '"' for value in (good_line(unit, 2) | fields).values()]
     delimiter = unit.delimiter or ","
     good = delimiter.join(f'"{value}"' for value in good_line(unit, 1).values())
-    content = "\n".join([delimiter.join(SALES_COLUMNS), good, delimiter.join(quoted), ""])
+    content = "\n".join([delimiter.join(COLUMNS), good, delimiter.join(quoted), ""])
     outcome = Loaded((1, 2)) if reason is None else Loaded((1,), {2: reason})
     return Case(f"{name}: {fields}", content.encode(), outcome, unit=unit)
 
@@ -71,20 +71,24 @@ def good_line(unit: FileFormat, number: int) -> dict[str, str]:
 
 
 VALUES: tuple[tuple[str | None, str, tuple[str, ...]], ...] = (
-    *(("empty_key", key, ("", " ", "   ", "\u00a0")) for key in ("transaction_id", "order_id", "product_id", "customer_id")),
+    *(("empty_key", key, ("", " ", "   ", "\u00a0")) for key in ("transaction_id", "product_id")),
+    *((None, key, ("", " ", "   ", "\u00a0")) for key in ("order_id", "customer_id", "business_unit", "weather")),
+    *(("lost_id", key, ("2.40301E+11", "2,40301e+011", "1E+5")) for key in ("transaction_id", "order_id", "customer_id")),
+    *((None, key, ("12e4", "2.40301E11", "A2E+11", "E+11")) for key in ("transaction_id", "order_id", "customer_id")),
     (
         "bad_number",
         "quantity",
-        ("", "x", "1.5", "1.0", "1,5", "1e3", "0x10", "1 000", "1_000", "--1", "1-", "NaN", "null", "½", "١", "1" * 16, "1\n"),
+        ("", "x", "1.5", "1.", ".0", "1,5", "1e3", "0x10", "1 000", "1_000", "--1", "1-", "NaN", "null", "½", "١", "1" * 16, "1\n"),
     ),
-    ("non_positive_quantity", "quantity", ("0", "-1", "-0", "+0", "000")),
-    (None, "quantity", ("1", "+2", "007", " 3 ")),
+    ("non_positive_quantity", "quantity", ("0", "-0", "+0", "000", "0.0")),
+    ("refund_not_negative", "quantity", ("-1", "-1.0")),
+    (None, "quantity", ("1", "+2", "007", " 3 ", "1.0", "3.000")),
     (
         "bad_number",
         "total_price",
         ("", "x", "4.999", "$4", "4€", "1,50", "1.234,50", "1,234.50", ".5", "5.", "1e2", "inf", "-inf", "4 .5", "''4", "4;5"),
     ),
-    ("negative_price", "total_price", ("-0.01", "-1", "-1000.00")),
+    (None, "total_price", ("-0.01", "-1", "-1000.00")),
     (None, "total_price", ("0", "0.00", "-0.00", "4.5", "4.5000", "12345678.90")),
     (
         "bad_date",
@@ -102,10 +106,10 @@ VALUES: tuple[tuple[str | None, str, tuple[str, ...]], ...] = (
         ("2022-01-30", "2022-02-01", "2022-01-30T23:59:59.999", "2022-02-01 00:00", "0001-01-01", "9999-12-31"),
     ),
     (None, "transaction_date", ("2022-01-31", "2022-01-31 00:00", "2022-01-31T23:59:59.999999", " 2022-01-31T08:15 ")),
-    ("unknown_business_unit", "business_unit", ("BU_BR", "BU_FR", "", "bu_us", "US", "BU_US;BU_CA")),
+    ("unknown_business_unit", "business_unit", ("BU_BR", "BU_FR", "bu_us", "US", "BU_US;BU_CA")),
     ("business_unit_not_of_folder", "business_unit", ("BU_CA",)),
     ("unknown_product", "product_id", ("P999", "p001", "P001 P002", "P\u200b001")),
-    ("unknown_weather", "weather", ("", "Foggy", "Sunny,Rainy", "0", "S unny")),
+    ("unknown_weather", "weather", ("Foggy", "Sunny,Rainy", "0", "S unny")),
     (None, "weather", ("sunny", "RAINY", " Snowy ")),
     (
         None,
@@ -199,9 +203,10 @@ def rows_and_quotes() -> Iterator[Case]:
 def headers() -> Iterator[Case]:
     """Headers that do not say what is needed, and those that do in another way."""
     one = row(1)
-    for column in SALES_COLUMNS:
+    for column in COLUMNS:
         names = HEADER.replace(column, "x_" + column)
-        yield Case(f"without {column}", text(one, header=names), ReasonCode.MISSING_COLUMN)
+        without = ReasonCode.MISSING_COLUMN if column in REQUIRED_COLUMNS else Loaded((1,))
+        yield Case(f"without {column}", text(one, header=names), without)
         yield Case(f"{column} twice", text(one + ",x", header=f"{HEADER},{column}"), ReasonCode.REPEATED_COLUMN)
     yield Case("no header", one.encode(), ReasonCode.MISSING_COLUMN)
     yield Case("empty first line", b"\n" + text(one), ReasonCode.MISSING_HEADER)
@@ -227,8 +232,8 @@ def headers() -> Iterator[Case]:
             unit=FileFormat(delimiter=delimiter),
         )
     yield Case("colons", text(one).replace(b",", b":"), ReasonCode.MISSING_COLUMN)
-    yield Case("columns in another order", csv(line(1), columns=SALES_COLUMNS[::-1]), Loaded((1,)))
-    yield Case("more columns", csv(line(1, note="x"), columns=("note", *SALES_COLUMNS)), Loaded((1,)))
+    yield Case("columns in another order", csv(line(1), columns=COLUMNS[::-1]), Loaded((1,)))
+    yield Case("more columns", csv(line(1, note="x"), columns=("note", *COLUMNS)), Loaded((1,)))
 
 
 def encodings() -> Iterator[Case]:
@@ -339,7 +344,7 @@ def other_kinds() -> Iterator[Case]:
 
 
 def table(**columns: object) -> pa.Table:
-    usual = {name: [line(1)[name], line(2)[name]] for name in SALES_COLUMNS}
+    usual = {name: [line(1)[name], line(2)[name]] for name in COLUMNS}
     return pa.table({**usual, **columns})
 
 
@@ -368,7 +373,8 @@ def columnar() -> Iterator[Case]:
     yield case("decimals", written(table(total_price=pa.array([1, 2]).cast(pa.decimal128(38, 4)))), one)
     yield case("timestamps", written(table(transaction_date=moments)), one)
     yield case("dates", written(table(transaction_date=moments.cast(pa.date32()))), one)
-    yield case("missing key", written(table(order_id=["O1", None])), Loaded((1,), {2: "empty_key"}))
+    yield case("missing key", written(table(product_id=["P001", None])), Loaded((1,), {2: "empty_key"}))
+    yield case("no order told", written(table(order_id=["O1", None])), one)
     yield case(
         "typed values under a declared format",
         written(table(total_price=[1.5, 2.5], transaction_date=moments)),
@@ -377,7 +383,7 @@ def columnar() -> Iterator[Case]:
     )
     yield case("text under a declared format", written(table(total_price=["3,50", "3.50"])), two, GERMAN)
     yield case("no rows", written(table().slice(0, 0)), Loaded(()))
-    yield case("upper-case names", written(table().rename_columns([n.upper() for n in SALES_COLUMNS])), one)
+    yield case("upper-case names", written(table().rename_columns([n.upper() for n in COLUMNS])), one)
     yield case("extra column", written(table(note=[{"a": 1}, {"a": 2}])), one)
     for codec in ("snappy", "gzip", "zstd", "brotli", "none"):
         yield case(codec, written(table(), compression=codec), one)
@@ -389,8 +395,9 @@ def columnar() -> Iterator[Case]:
     )
     for name, column in (("list", [[1], [2]]), ("struct", [{"a": 1}, {"a": 2}]), ("bytes", [b"\xff", b"\xfe"])):
         yield case(name, written(table(weather=pa.array(column))), ReasonCode.NO_PLAIN_VALUES)
-    for column in SALES_COLUMNS:
-        yield case(f"without {column}", written(table().drop_columns(column)), ReasonCode.MISSING_COLUMN)
+    for column in COLUMNS:
+        without = ReasonCode.MISSING_COLUMN if column in REQUIRED_COLUMNS else one
+        yield case(f"without {column}", written(table().drop_columns(column)), without)
     for kept in (4, 8, 100, len(good) // 2, -4, -1):
         yield case(f"cut at {kept}", good[:kept], ReasonCode.DAMAGED_PARQUET)
     yield case("text called Parquet", text(row(1)), ReasonCode.DAMAGED_PARQUET)
@@ -401,7 +408,7 @@ def columnar() -> Iterator[Case]:
     yield case("damaged pages", bytes(damaged), ReasonCode.DAMAGED_PARQUET)
     yield case(
         "a bomb",
-        written(pa.table({name: pa.repeat("x", 3_000_000) for name in SALES_COLUMNS})),
+        written(pa.table({name: pa.repeat("x", 3_000_000) for name in COLUMNS})),
         ReasonCode.DECOMPRESSION_BOMB,
     )
     yield Case("Parquet called csv", good, ReasonCode.WRONG_FILE_TYPE)

@@ -5,11 +5,11 @@ import random
 import pytest
 
 from globolatte_ingest.reading.landed_bytes import Content, FileLimits
-from globolatte_ingest.reading.sales import LARGEST_ALIKE_FILE, SALES_COLUMNS, USUAL, read_alike_files, read_sales
+from globolatte_ingest.reading.sales import LARGEST_ALIKE_FILE, USUAL, read_alike_files, read_sales
 from globolatte_ingest.reasons import RefusedError
-from tests.builders import csv, line
+from tests.builders import COLUMNS, csv, line
 
-HEADER = ",".join(SALES_COLUMNS).encode()
+HEADER = ",".join(COLUMNS).encode()
 ROWS = [",".join(line(number).values()).encode() for number in range(3)]
 PIECES = [
     *ROWS, *ROWS, *ROWS, b"short,row", ROWS[0] + b",long", b"", b"   ", b'"', b'x,"y\nz"', b"a\rb", b"caf\xe9", b"\x00",

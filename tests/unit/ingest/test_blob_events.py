@@ -14,7 +14,7 @@ FILE = LandedFile("sales/usa/2022/01/31/a.csv", "0x8DA1B2C3", 42)
 
 @pytest.mark.parametrize("cloud", [False, True])
 @pytest.mark.parametrize("plain", [False, True])
-@pytest.mark.parametrize("api", ["PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose"])
+@pytest.mark.parametrize("api", ["PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose", "SftpCommit"])
 def test_a_written_blob_is_read_from_either_schema_in_either_coding(cloud: bool, plain: bool, api: str) -> None:
     text = text_of(event_of(FILE, "landing", api, cloud=cloud), plain=plain)
     assert blob_written(text) == ("landing", FILE)
@@ -24,6 +24,8 @@ def test_a_written_blob_is_read_from_either_schema_in_either_coding(cloud: bool,
     "event",
     [
         event_of(FILE, "landing", "CreateFile"),
+        event_of(FILE, "landing", "SftpCreate"),
+        event_of(LandedFile("sales/usa/2022/01/31/a.csv.filepart", "1", 1), "landing", "SftpCommit"),
         event_of(FILE, "landing", "FlushFile"),
         event_of(FILE, "landing", "AppendBlock"),
         event_of(FILE, "landing", "DeleteBlob", kind="BlobDeleted"),

@@ -107,8 +107,14 @@ def test_another_file_beside_the_reference_files_is_misplaced_and_holds_nothing_
 
 
 @pytest.mark.parametrize("path", ["notes.txt", "truth/orders.csv", "Sales/usa/2022/01/31/a.csv"])
-def test_files_outside_sales_and_reference_are_none_of_our_business(pending: Callable[..., Pending], path: str) -> None:
-    assert pending(file(path)) == NOTHING
+def test_a_file_outside_sales_and_reference_is_misplaced_and_not_passed_over(
+    pending: Callable[..., Pending], path: str
+) -> None:
+    [item] = pending(file(path)).misplaced
+    assert (item.file, item.reason) == (
+        file(path),
+        "lies neither under sales/ nor under reference/; move the file there, or remove it",
+    )
 
 
 @pytest.mark.parametrize(

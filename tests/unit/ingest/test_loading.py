@@ -52,6 +52,8 @@ def test_a_row_is_loaded_as_it_was_delivered(warehouse: DuckDBWarehouse, landing
         "transaction_date": dt.datetime.fromisoformat("2022-01-31T08:15"),
         "payment_method": "cash",
         "weather": "Sunny",
+        "kind": "sale",
+        **dict.fromkeys(("store_id", "discount", "promotion", "currency", "refunded_order_id", "refunded_date")),
         "load_id": ledger(warehouse, "load_id")[0][0],
         "row_number": 1,
     }

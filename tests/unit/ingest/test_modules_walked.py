@@ -3,7 +3,7 @@
 Counted is every file of ours in which a function is executed between the start of the landing sensor's evaluation and the moment at
 which the load is committed, in this process and all of its threads: in `sensors`, `globolatte_assets.raw`, `globolatte_ingest`,
 `resources.landing` and `resources.warehouse`. Settings, clock and the building of the graph are not, nor what runs at import: one
-load goes before, so that everything is imported and the warehouse is made.
+load goes before, so that everything is imported and the warehouse is made. Nor are the kill points, where nothing happens.
 """
 
 import datetime as dt
@@ -46,7 +46,7 @@ def walked(until: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     assert over.is_set(), f"{until!r} was never reached"
     ours = {str(Path(file).relative_to(PROJECT_ROOT)) for file in files if Path(file).is_relative_to(PROJECT_ROOT)}
     files.clear()
-    files |= {file for file in ours if file.startswith(COUNTED)}
+    files |= {file for file in ours if file.startswith(COUNTED) and not file.endswith("/kill_points.py")}
 
 
 def tick_and_run(deployed: Deployment, day: int) -> None:

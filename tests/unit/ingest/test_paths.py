@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from globolatte_ingest.paths import MisplacedFile, SalesFile
-from resources.landing.landing_zone import LandedFile
+from resources.landing.landing_zone import LandedFile, NoFile
 from tests.builders import RULES
 
 
@@ -59,3 +59,20 @@ def test_a_misplaced_file_says_what_is_wrong_with_its_path(path: str, reason: st
     assert isinstance(placed, MisplacedFile)
     assert placed.file == file
     assert reason in placed.reason
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (NoFile.UNFINISHED, "has the name of an unfinished copy"),
+        (NoFile.HIDDEN, "is hidden (its name begins with a dot), so it is not read; rename it, or remove it"),
+        (NoFile.LINK, "is a link, and links are not followed; put the file itself there"),
+        (NoFile.SPECIAL, "is no regular file"),
+        (NoFile.UNREADABLE, "permission denied"),
+    ],
+)
+def test_what_is_not_read_says_why_whatever_its_path(kind: NoFile, reason: str) -> None:
+    for path in ("sales/usa/2022/01/31/sales.csv", "reference/products.csv", "notes.txt"):
+        placed = RULES.place(LandedFile(path, kind, 1))
+        assert isinstance(placed, MisplacedFile)
+        assert reason in placed.reason

@@ -12,7 +12,7 @@ from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import RefusedError
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.builders import csv, deliver, line, load, sales, sales_path
+from tests.builders import COLUMNS, csv, deliver, line, load, sales, sales_path
 
 A = sales_path("a.csv")
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")', "'=1", "''=1", "'-2"]
@@ -60,11 +60,11 @@ def test_what_was_exported_can_be_read_back_unchanged(
         export(quarantined_rows(transaction, A), tmp_path / "out.csv")
     back = read_corrections((tmp_path / "out.csv").read_bytes())
     assert back["row_number"].to_pylist() == [2, 3]  # the row that could not be split has nothing to put back
-    assert back.select(list(SALES_COLUMNS)).to_pylist() == bad
+    assert back.select(list(COLUMNS)).to_pylist() == bad
 
 
 HEADER = ",".join(("row_number", *SALES_COLUMNS))
-ROW = ",".join(line(1).values())
+ROW = ",".join(line(1).get(column, "") for column in SALES_COLUMNS)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ ROW = ",".join(line(1).values())
         (f"{HEADER}\n", "has a header but no row"),
         (f"{HEADER}\n1,{ROW}\n1,{ROW}\n", "row_number more than once"),
         (f"{HEADER}\none,{ROW}\n", "row_number is no number"),
-        (f"{HEADER}\n1,{ROW},x\n", "row 1 has 12 fields"),
+        (f"{HEADER}\n1,{ROW},x\n", "row 1 has 19 fields"),
     ],
 )
 def test_corrections_that_cannot_be_read_are_refused_as_a_whole(content: str, message: str) -> None:
@@ -86,16 +86,18 @@ def test_corrections_that_cannot_be_read_are_refused_as_a_whole(content: str, me
 def test_a_spreadsheet_may_save_with_another_delimiter(delimiter: str) -> None:
     back = read_corrections(f"{HEADER}\n3,{ROW}\n".replace(",", delimiter).encode())
     assert back["row_number"].to_pylist() == [3]
-    assert back.select(list(SALES_COLUMNS)).to_pylist() == [line(1)]
+    assert back.select(list(COLUMNS)).to_pylist() == [line(1)]
 
 
 def test_of_an_export_of_all_files_only_the_rows_of_the_one_file_are_put_back() -> None:
     """Row numbers count within a file: those of another one would land in the wrong places."""
     other, good = line(2), line(1)
-    rows = [f"{A},3,{','.join(good.values())}", f"{sales_path('b.csv')},3,{','.join(other.values())}"]
-    content = "\n".join([f"path,{HEADER}", *rows, ""]).encode()
+    header = ",".join(("path", "row_number", *COLUMNS, *SALES_COLUMNS[len(COLUMNS) :]))
+    rest = "," * (len(SALES_COLUMNS) - len(COLUMNS))
+    rows = [f"{A},3,{','.join(good.values())}{rest}", f"{sales_path('b.csv')},3,{','.join(other.values())}{rest}"]
+    content = "\n".join([header, *rows, ""]).encode()
     back = read_corrections(content, A)
     assert back["row_number"].to_pylist() == [3]
-    assert back.select(list(SALES_COLUMNS)).to_pylist() == [good]
+    assert back.select(list(COLUMNS)).to_pylist() == [good]
     with pytest.raises(RefusedError, match=r"has no row of sales/usa/2022/01/31/c\.csv"):
         read_corrections(content, sales_path("c.csv"))

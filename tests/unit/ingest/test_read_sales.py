@@ -9,11 +9,11 @@ import pytest
 from pyarrow import parquet
 
 from globolatte_ingest.reading.landed_bytes import Content, FileLimits
-from globolatte_ingest.reading.sales import SALES_COLUMNS, ReadSales, read_sales
+from globolatte_ingest.reading.sales import OPTIONAL_COLUMNS, REQUIRED_COLUMNS, SALES_COLUMNS, ReadSales, read_sales
 from globolatte_ingest.reasons import RefusedError
-from tests.builders import csv, line
+from tests.builders import COLUMNS, csv, line
 
-HEADER = ",".join(SALES_COLUMNS).encode()
+HEADER = ",".join(COLUMNS).encode()
 ONE, TWO, THREE = (",".join(line(number).values()).encode() for number in (1, 2, 3))
 
 
@@ -84,18 +84,18 @@ GOOD = [(1, "T00000001"), (2, "T00000002"), (3, "T00000003")]
 def test_every_usual_way_of_writing_csv_gives_the_same_rows(content: bytes) -> None:
     sales = read(content)
     assert numbered(sales) == GOOD
-    assert sales.rows.drop_columns(["row_number"]).to_pylist() == [line(1), line(2), line(3)]
+    assert sales.rows.select(COLUMNS).to_pylist() == [line(1), line(2), line(3)]
     assert (sales.unreadable, sales.extra_columns, sales.row_count) == ([], (), 3)
 
 
 def test_column_order_is_free() -> None:
-    sales = read(csv(line(1), columns=SALES_COLUMNS[::-1]))
-    assert sales.rows.drop_columns(["row_number"]).to_pylist() == [line(1)]
+    sales = read(csv(line(1), columns=COLUMNS[::-1]))
+    assert sales.rows.select(COLUMNS).to_pylist() == [line(1)]
     assert sales.rows.column_names == [*SALES_COLUMNS, "row_number"]
 
 
 def test_extra_columns_are_left_out_and_reported() -> None:
-    sales = read(csv(line(1, note="x", Cashier="y"), columns=("note", *SALES_COLUMNS, "Cashier")))
+    sales = read(csv(line(1, note="x", Cashier="y"), columns=("note", *COLUMNS, "Cashier")))
     assert sales.extra_columns == ("note", "cashier")
     assert sales.rows.column_names == [*SALES_COLUMNS, "row_number"]
     assert numbered(sales) == GOOD[:1]
@@ -107,14 +107,21 @@ def test_a_header_without_rows_is_no_sales_today() -> None:
         assert (sales.row_count, sales.rows.column_names) == (0, [*SALES_COLUMNS, "row_number"])
 
 
-@pytest.mark.parametrize("column", SALES_COLUMNS)
-def test_a_missing_column_refuses_the_file(column: str) -> None:
-    others = [name for name in SALES_COLUMNS if name != column]
+@pytest.mark.parametrize("column", REQUIRED_COLUMNS)
+def test_a_missing_column_that_is_required_refuses_the_file(column: str) -> None:
+    others = [name for name in COLUMNS if name != column]
     assert refusal(csv(line(1), columns=others)) == f"column '{column}' is missing; add it and upload the file again"
 
 
 def test_all_missing_columns_are_named_at_once() -> None:
-    assert refusal(csv(line(1), columns=SALES_COLUMNS[2:])).startswith("column 'transaction_id', 'order_id' is missing")
+    assert refusal(csv(line(1), columns=COLUMNS[4:])).startswith("column 'transaction_id', 'product_id' is missing")
+
+
+@pytest.mark.parametrize("column", OPTIONAL_COLUMNS)
+def test_a_column_that_may_be_left_out_is_not_told_in_any_row(column: str) -> None:
+    sales = read(csv(line(1), line(2), columns=[name for name in COLUMNS if name != column]))
+    assert sales.rows[column].null_count == 2
+    assert sales.rows.column_names == [*SALES_COLUMNS, "row_number"]
 
 
 def test_a_column_that_stands_twice_refuses_the_file() -> None:
@@ -180,7 +187,7 @@ def test_quoted_values_hold_commas_quotes_and_newlines() -> None:
 
 def test_values_stay_text() -> None:
     odd = line(1, quantity=" 007 ", total_price="NaN", product_id="null", customer_id="NA", weather="", order_id="1e3")
-    assert read(csv(odd)).rows.drop_columns(["row_number"]).to_pylist() == [odd]
+    assert read(csv(odd)).rows.select(COLUMNS).to_pylist() == [odd]
 
 
 def test_a_row_that_does_not_fit_the_header_is_unreadable_and_keeps_its_number_and_text() -> None:
@@ -255,7 +262,7 @@ TYPED = {
 
 def test_parquet_with_typed_columns_gives_text() -> None:
     sales = read(as_parquet(pa.table({"note": ["a", "b"], **TYPED})), "sales.parquet")
-    assert sales.rows.to_pylist() == [
+    assert sales.rows.select([*COLUMNS, "row_number"]).to_pylist() == [
         {
             "transaction_id": "T1", "order_id": "1", "business_unit": "BU_US", "product_id": "P001", "customer_id": "C0001",
             "quantity": "1", "total_price": "3.50", "transaction_date": "2022-01-31 08:15:00.000000", "payment_method": "",
@@ -274,8 +281,10 @@ def test_parquet_without_rows_is_no_sales_today() -> None:
     assert read(as_parquet(pa.table(TYPED).slice(0, 0)), "sales.parquet").row_count == 0
 
 
-def test_parquet_without_a_column_is_refused() -> None:
-    assert "column 'weather' is missing" in refusal(as_parquet(pa.table(TYPED).drop_columns("weather")), "a.parquet")
+def test_parquet_without_a_column_is_refused_if_it_is_required() -> None:
+    assert "column 'quantity' is missing" in refusal(as_parquet(pa.table(TYPED).drop_columns("quantity")), "a.parquet")
+    sales = read(as_parquet(pa.table(TYPED).drop_columns("weather")), "a.parquet")
+    assert (sales.row_count, sales.rows["weather"].null_count) == (2, 2)
 
 
 @pytest.mark.parametrize(

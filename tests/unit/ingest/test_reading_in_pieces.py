@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from globolatte_ingest.reading.delimited import UnreadableRow, count_lines
 from globolatte_ingest.reading.landed_bytes import Content, FileLimits
-from globolatte_ingest.reading.sales import SALES_COLUMNS, ReadSales, SalesRows, StreamedSales, read_sales
+from globolatte_ingest.reading.sales import ReadSales, SalesRows, StreamedSales, read_sales
 from globolatte_ingest.reasons import RefusedError
-from tests.builders import line
+from tests.builders import COLUMNS, line
 
-HEADER = ",".join(SALES_COLUMNS)
+HEADER = ",".join(COLUMNS)
 ROWS = [
     *(",".join(line(number).values()) for number in range(3)),
     ",".join(line(4, payment_method='"a,b"').values()),

@@ -48,7 +48,7 @@ def test_a_look_is_the_last_days_one_older_month_and_the_reference_data() -> Non
         "sales/canada/2023/01/",
         "sales/usa/2023/01/",
     )
-    assert look.levels == ("sales/", "sales/canada/", "sales/usa/", "sales/canada/2023/", "sales/usa/2023/")
+    assert look.levels == ("", "sales/", "sales/canada/", "sales/usa/", "sales/canada/2023/", "sales/usa/2023/")
 
 
 def test_days_of_the_month_whose_turn_it_is_are_not_listed_twice() -> None:
@@ -80,6 +80,7 @@ def test_a_chain_that_opened_yesterday_has_no_older_month() -> None:
 @pytest.mark.parametrize(
     ("prefix", "names", "strays"),
     [
+        ("", ["sales/", "reference/", "Sales/", "usa/"], ["Sales/", "usa/"]),
         ("sales/", ["usa/", "france/", "USA/"], ["sales/france/", "sales/USA/"]),
         ("sales/usa/", ["2022/", "22/", "latest/"], ["sales/usa/22/", "sales/usa/latest/"]),
         (

@@ -8,12 +8,28 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from globolatte_ingest.reading.sales import SALES_TEXTS
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.builders import DAY, csv, deliver, deliver_and_load, fetch, line, load, quarantine, sales, sales_path
+from tests.builders import (
+    COLUMNS,
+    DAY,
+    csv,
+    deliver,
+    deliver_and_load,
+    fetch,
+    line,
+    load,
+    quarantine,
+    sales,
+    sales_path,
+)
 
 ADD_THE_UNIT = "; add it to reference/business_units.csv, then `globolatte quarantine retry` this file"
 ADD_IT_THERE = "; add it there, then `globolatte quarantine retry` this file"
+
+LOST = " is what a spreadsheet leaves of a long number; export the ids as text"
+NOT_BELOW = ": what is refunded is not below zero"
 
 PATH = sales_path()
 moment = dt.datetime.fromisoformat
@@ -47,6 +63,28 @@ GOOD = [
     ({"customer_id": "0042"}, {"customer_id": "0042"}),
     ({"transaction_id": "'; drop table sales_data.load_ledger; --"}, {"transaction_id": "'; drop table sales_data.load_ledger; --"}),
     ({"order_id": "☕ñ"}, {"order_id": "☕ñ"}),
+    ({"quantity": "1.0"}, {"quantity": 1}),
+    ({"quantity": "3.0000"}, {"quantity": 3}),
+    ({"order_id": "   "}, {"order_id": None}),
+    ({"customer_id": ""}, {"customer_id": None}),
+    ({"business_unit": ""}, {"business_unit": "BU_US"}),
+    ({"weather": " "}, {"weather": None}),
+    ({"transaction_id": "12e4", "order_id": "2.5E11"}, {"transaction_id": "12e4", "order_id": "2.5E11"}),
+    ({"order_id": "O-2.40301E+11"}, {"order_id": "O-2.40301E+11"}),
+    ({}, {"kind": "sale", "store_id": None, "discount": None, "currency": None, "refunded_order_id": None, "refunded_date": None}),
+    ({"store_id": " S1 ", "promotion": "2 for 1"}, {"store_id": "S1", "promotion": "2 for 1"}),
+    ({"discount": "0.5", "currency": "mxn"}, {"discount": Decimal("0.50"), "currency": "MXN"}),
+    ({"kind": "Sale"}, {"kind": "sale", "quantity": 1}),
+    ({"quantity": "-2", "total_price": "-7.00"}, {"kind": "refund", "quantity": -2, "total_price": Decimal("-7.00")}),
+    ({"quantity": "2", "total_price": "-7.00"}, {"kind": "refund", "quantity": -2, "total_price": Decimal("-7.00")}),
+    ({"quantity": "-2", "total_price": "0"}, {"kind": "refund", "quantity": -2, "total_price": Decimal("0.00")}),
+    ({"quantity": "0", "total_price": "-1"}, {"kind": "refund", "quantity": 0, "total_price": Decimal("-1.00")}),
+    ({"quantity": "-1", "total_price": "-3.50", "kind": "VOID"}, {"kind": "void", "quantity": -1, "total_price": Decimal("-3.50")}),
+    ({"quantity": "1", "total_price": "3.50", "kind": "void"}, {"kind": "void", "quantity": 0, "total_price": Decimal("0.00")}),
+    (
+        {"quantity": "-1", "total_price": "-3.50", "refunded_order_id": "O9", "refunded_date": "2022-01-29"},
+        {"kind": "refund", "refunded_order_id": "O9", "refunded_date": dt.date(2022, 1, 29)},
+    ),
 ]  # fmt: skip
 
 
@@ -61,31 +99,43 @@ def test_a_certain_row_is_loaded_and_its_values_are_typed(
 
 
 BAD = [
-    ({"transaction_id": ""}, "empty_key", "transaction_id, order_id, product_id or customer_id is empty"),
-    ({"order_id": "   "}, "empty_key", "transaction_id, order_id, product_id or customer_id is empty"),
-    ({"product_id": ""}, "empty_key", "transaction_id, order_id, product_id or customer_id is empty"),
-    ({"customer_id": ""}, "empty_key", "transaction_id, order_id, product_id or customer_id is empty"),
-    ({"quantity": ""}, "bad_number", "quantity '' or total_price '3.50' is no number"),
-    ({"quantity": "1.5"}, "bad_number", "quantity '1.5' or total_price '3.50' is no number"),
-    ({"quantity": "1.0"}, "bad_number", "quantity '1.0' or total_price '3.50' is no number"),
-    ({"quantity": "1e3"}, "bad_number", "quantity '1e3' or total_price '3.50' is no number"),
-    ({"quantity": "0x10"}, "bad_number", "quantity '0x10' or total_price '3.50' is no number"),
-    ({"quantity": "1 000"}, "bad_number", "quantity '1 000' or total_price '3.50' is no number"),
-    ({"quantity": "two"}, "bad_number", "quantity 'two' or total_price '3.50' is no number"),
-    ({"quantity": "٣"}, "bad_number", "quantity '٣' or total_price '3.50' is no number"),
-    ({"quantity": "9999999999999999"}, "bad_number", "quantity '9999999999999999' or total_price '3.50' is no number"),
-    ({"total_price": ""}, "bad_number", "quantity '1' or total_price '' is no number"),
-    ({"total_price": "4.999"}, "bad_number", "quantity '1' or total_price '4.999' is no number"),
-    ({"total_price": "$4.50"}, "bad_number", "quantity '1' or total_price '$4.50' is no number"),
-    ({"total_price": "4;50"}, "bad_number", "quantity '1' or total_price '4;50' is no number"),
-    ({"total_price": "1e3"}, "bad_number", "quantity '1' or total_price '1e3' is no number"),
-    ({"total_price": ".5"}, "bad_number", "quantity '1' or total_price '.5' is no number"),
-    ({"total_price": "5."}, "bad_number", "quantity '1' or total_price '5.' is no number"),
-    ({"total_price": "NaN"}, "bad_number", "quantity '1' or total_price 'NaN' is no number"),
-    ({"total_price": "inf"}, "bad_number", "quantity '1' or total_price 'inf' is no number"),
+    ({"transaction_id": ""}, "empty_key", "transaction_id is empty"),
+    ({"product_id": "  "}, "empty_key", "product_id is empty"),
+    ({"transaction_id": "2.40301E+11"}, "lost_id", "transaction_id '2.40301E+11'" + LOST),
+    ({"order_id": "2.4e+11"}, "lost_id", "order_id '2.4e+11'" + LOST),
+    ({"customer_id": "1E+05"}, "lost_id", "customer_id '1E+05'" + LOST),
+    ({"store_id": "4E+12"}, "lost_id", "store_id '4E+12'" + LOST),
+    ({"quantity": ""}, "bad_number", "quantity '' is no whole number"),
+    ({"quantity": "1.5"}, "bad_number", "quantity '1.5' is no whole number"),
+    ({"quantity": "1.01"}, "bad_number", "quantity '1.01' is no whole number"),
+    ({"quantity": "1."}, "bad_number", "quantity '1.' is no whole number"),
+    ({"quantity": "1e3"}, "bad_number", "quantity '1e3' is no whole number"),
+    ({"quantity": "0x10"}, "bad_number", "quantity '0x10' is no whole number"),
+    ({"quantity": "1 000"}, "bad_number", "quantity '1 000' is no whole number"),
+    ({"quantity": "two"}, "bad_number", "quantity 'two' is no whole number"),
+    ({"quantity": "٣"}, "bad_number", "quantity '٣' is no whole number"),
+    ({"quantity": "9999999999999999"}, "bad_number", "quantity '9999999999999999' is no whole number"),
+    ({"total_price": ""}, "bad_number", "total_price '' is no amount with at most two decimals"),
+    ({"total_price": "4.999"}, "bad_number", "total_price '4.999' is no amount with at most two decimals"),
+    ({"total_price": "$4.50"}, "bad_number", "total_price '$4.50' is no amount with at most two decimals"),
+    ({"total_price": "4;50"}, "bad_number", "total_price '4;50' is no amount with at most two decimals"),
+    ({"total_price": "1e3"}, "bad_number", "total_price '1e3' is no amount with at most two decimals"),
+    ({"total_price": ".5"}, "bad_number", "total_price '.5' is no amount with at most two decimals"),
+    ({"total_price": "5."}, "bad_number", "total_price '5.' is no amount with at most two decimals"),
+    ({"total_price": "NaN"}, "bad_number", "total_price 'NaN' is no amount with at most two decimals"),
+    ({"total_price": "inf"}, "bad_number", "total_price 'inf' is no amount with at most two decimals"),
     ({"quantity": "0"}, "non_positive_quantity", "quantity 0 is not above zero"),
-    ({"quantity": "-1"}, "non_positive_quantity", "quantity -1 is not above zero"),
-    ({"total_price": "-3.50"}, "negative_price", "total_price -3.50 is below zero"),
+    ({"discount": "10%"}, "bad_discount", "discount '10%' is no amount with at most two decimals"),
+    ({"kind": "swap"}, "bad_kind", "kind 'swap' is none of sale, refund, void"),
+    ({"quantity": "-1"}, "refund_not_negative", "quantity -1, total_price 3.50" + NOT_BELOW),
+    ({"quantity": "-1", "kind": "void"}, "refund_not_negative", "quantity -1, total_price 3.50" + NOT_BELOW),
+    ({"kind": "refund"}, "refund_not_negative", "quantity 1, total_price 3.50" + NOT_BELOW),
+    ({"kind": "refund", "total_price": "0"}, "refund_not_negative", "quantity 1, total_price 0" + NOT_BELOW),
+    (
+        {"kind": "sale", "total_price": "-3.50"},
+        "sale_not_positive",
+        "kind is sale, but quantity 1 or total_price -3.50 is below zero",
+    ),
     ({"transaction_date": ""}, "bad_date", "transaction_date '' is no local ISO date and time"),
     ({"transaction_date": "31/01/2022"}, "bad_date", "transaction_date '31/01/2022' is no local ISO date and time"),
     ({"transaction_date": "2022-01-31T08:15:00Z"}, "bad_date", "transaction_date '2022-01-31T08:15:00Z' is no local ISO date and time"),
@@ -97,15 +147,15 @@ BAD = [
     ({"transaction_date": "1643616900"}, "bad_date", "transaction_date '1643616900' is no local ISO date and time"),
     ({"transaction_date": "2022-02-01T00:00:00"}, "date_not_of_folder", "transaction_date 2022-02-01T00:00:00 is not on the folder's date"),
     ({"transaction_date": "2022-01-30"}, "date_not_of_folder", "transaction_date 2022-01-30 is not on the folder's date"),
-    ({"business_unit": ""}, "unknown_business_unit", "no business unit is called ''" + ADD_THE_UNIT),
+    ({"refunded_date": "29/01/2022"}, "bad_refunded_date", "refunded_date '29/01/2022' is no local ISO date and time"),
     ({"business_unit": "BU_FR"}, "unknown_business_unit", "no business unit is called 'BU_FR'" + ADD_THE_UNIT),
     ({"business_unit": "bu_us"}, "unknown_business_unit", "no business unit is called 'bu_us'" + ADD_THE_UNIT),
     ({"business_unit": "BU_CA"}, "business_unit_not_of_folder", "the folder belongs to BU_US, the row to BU_CA"),
     ({"product_id": "P999"}, "unknown_product", "reference/products.csv has no product 'P999'" + ADD_IT_THERE),
     ({"product_id": "p001"}, "unknown_product", "reference/products.csv has no product 'p001'" + ADD_IT_THERE),
-    ({"weather": ""}, "unknown_weather", "weather '' is none of Sunny, Rainy, Snowy, Cloudy"),
     ({"weather": "Foggy"}, "unknown_weather", "weather 'Foggy' is none of Sunny, Rainy, Snowy, Cloudy"),
     ({"weather": "Sunny!"}, "unknown_weather", "weather 'Sunny!' is none of Sunny, Rainy, Snowy, Cloudy"),
+    ({"currency": "$"}, "bad_currency", "currency '$' is no code of three letters"),
 ]  # fmt: skip
 
 
@@ -127,8 +177,12 @@ def test_an_uncertain_row_is_quarantined_with_reason_and_detail_and_the_others_a
     [
         ({"product_id": "", "quantity": "x", "weather": ""}, "empty_key"),
         ({"quantity": "x", "transaction_date": "x"}, "bad_number"),
-        ({"quantity": "0", "total_price": "-1", "weather": ""}, "non_positive_quantity"),
-        ({"total_price": "-1", "transaction_date": "2022-02-01"}, "negative_price"),
+        ({"transaction_id": "", "order_id": "1E+12"}, "empty_key"),
+        ({"order_id": "1E+12", "quantity": "x"}, "lost_id"),
+        ({"quantity": "x", "discount": "x", "kind": "x"}, "bad_number"),
+        ({"discount": "x", "kind": "x"}, "bad_discount"),
+        ({"quantity": "-1", "kind": "sale", "total_price": "1"}, "refund_not_negative"),
+        ({"quantity": "0", "transaction_date": "x", "weather": "x"}, "non_positive_quantity"),
         ({"transaction_date": "x", "business_unit": "x"}, "bad_date"),
         ({"transaction_date": "2022-02-01", "business_unit": "BU_CA"}, "date_not_of_folder"),
         ({"business_unit": "BU_FR", "product_id": "P999"}, "unknown_business_unit"),
@@ -149,7 +203,12 @@ def test_a_quarantined_row_keeps_its_number_its_fields_and_its_text(
     bad = line(2, quantity="1.5", payment_method="")
     content = csv(line(1), bad) + b"only,three,fields\n" + csv(line(1, total_price="9.99")).partition(b"\n")[2]
     load(warehouse, landing, deliver(landing, PATH, content))
-    rows = fetch(warehouse, "select * exclude (load_id, detail) from sales_data.quarantine order by row_number")
+    texts = ", ".join(SALES_TEXTS[column] for column in COLUMNS)
+    rows = fetch(
+        warehouse,
+        f"select row_number, reason, business_unit, business_date, {texts}, raw_text, line_number "
+        "from sales_data.quarantine order by row_number",
+    )
     unit_and_date = ("BU_US", DAY)
     assert rows == [
         (2, "bad_number", *unit_and_date, "T00000002", "O0000002", "BU_US", "P001", "C0001", "1.5", "3.50",
@@ -163,7 +222,7 @@ def test_a_quarantined_row_keeps_its_number_its_fields_and_its_text(
 def test_an_empty_key_is_none_in_the_quarantine_so_that_nothing_joins_on_it(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
-    deliver_and_load(warehouse, landing, PATH, line(1, order_id=""), line(2, transaction_id=""))
+    deliver_and_load(warehouse, landing, PATH, line(1, order_id="", quantity="x"), line(2, transaction_id=""))
     assert quarantine(warehouse, "transaction_id, order_id") == [("T00000001", None), (None, "O0000002")]
 
 

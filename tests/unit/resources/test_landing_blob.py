@@ -12,8 +12,9 @@ import pytest
 from azure.storage.blob import ContainerSasPermissions, ContentSettings, generate_container_sas
 
 from resources.azure_storage import KEY_VARIABLE, SAS_VARIABLE, MissingSecretError, without_secrets
+from resources.landing import blob
 from resources.landing.blob import BlobLandingZone
-from resources.landing.landing_zone import LandingUnreachableError, SupersededError
+from resources.landing.landing_zone import LandingUnreachableError, NoFile, SupersededError
 from resources.settings.choices import CredentialKind
 from tests.blob_builders import Bay, new_container, zone_of
 from tests.emulators.azurite_server import ACCOUNT, Azurite
@@ -64,6 +65,18 @@ def test_the_folders_of_a_hierarchical_namespace_are_no_files(bay: Bay) -> None:
     bay.container.upload_blob("sales/usa", b"", metadata={"hdi_isfolder": "true"})
     bay.put("sales/usa/a.csv", b"")
     assert paths(bay.zone) == ["sales/usa/a.csv"]
+
+
+@pytest.mark.parametrize("name", ["sales/a.csv.filepart", "sales/a.csv.part", "sales/a.CSV.TMP"])
+def test_an_unfinished_copy_is_not_there_until_nobody_has_written_to_it_for_an_hour(
+    bay: Bay, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    bay.container.upload_blob(name, b"x")
+    bay.put("sales/b.csv", b"x")
+    assert [file.path for file in bay.zone.files()] == ["sales/b.csv"]
+    assert [file.path for file in bay.zone.level("sales/").files] == ["sales/b.csv"]
+    monkeypatch.setattr(blob, "LISTED_AFTER_SECONDS", -60.0)
+    assert [(file.path, file.etag) for file in bay.zone.files("sales/a")] == [(name, NoFile.UNFINISHED)]
 
 
 def test_an_append_blob_is_another_version_after_each_block(bay: Bay) -> None:

@@ -1,0 +1,181 @@
+"""Kept files: the bytes of each file version that was loaded, so that they can be read after the file was replaced or removed.
+
+The files of a load transaction are packed into one zip, `<yyyy-mm>/<digest>.zip` under the folder, each as a member named by its SHA-256
+and compressed with Zstandard (`<sha256>.zst`). `sales_data.kept_files` says which pack has a content. A pack is named by what it holds,
+written whole before the transaction commits, and never changed: after a kill the next try writes the same one, or it stays unused.
+"""
+
+import datetime as dt
+import hashlib
+import re
+import shutil
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import pyarrow as pa
+
+from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content
+from resources.atomic import replacing
+from resources.warehouse.warehouse import Transaction
+
+CODEC = "zstd"
+MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
+
+
+KEPT_CONTENTS = pa.schema([("sha256", pa.string()), ("pack", pa.string()), ("size_bytes", pa.int64())])
+"""Columns of the relation `kept_contents`."""
+
+KNOWN = "select sha256 from sales_data.kept_files where sha256 in (select sha256 from kept_contents)"
+REMEMBER = "insert into sales_data.kept_files (sha256, pack, size_bytes, kept_at) select sha256, pack, size_bytes, ? from kept_contents"
+
+
+class NotKeptError(Exception):
+    """The bytes of a file version are not there any more, or never were. The message says which, and what to do."""
+
+
+class CannotKeepError(RuntimeError):
+    """The folder of the kept files cannot be written: nothing of the batch is loaded."""
+
+
+def packed(blocks: Iterable[bytes], most_in_memory: int) -> Content:
+    """The compressed blocks: in memory up to so many bytes, else in a temporary file."""
+    return Content.copied(_compressed(blocks), most_in_memory)
+
+
+def _compressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """One Zstandard frame. What is compressed so far is handed on after each block."""
+    sink = _Collected()
+    with pa.CompressedOutputStream(pa.PythonFile(sink, mode="w"), CODEC) as stream:
+        for block in blocks:
+            stream.write(block)
+            yield sink.taken()
+    yield sink.taken()
+
+
+class _Collected:
+    """A file object that collects what is written until it is taken."""
+
+    closed = False
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._parts.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> bytes:
+        taken = b"".join(self._parts)
+        self._parts.clear()
+        return taken
+
+    def flush(self) -> None:
+        """Nothing is buffered here."""
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass(frozen=True)
+class KeptFiles:
+    """The folder of the packs. Packs are removed once the whole of their month is older than `days`; never, if that is none."""
+
+    folder: Path
+    days: int | None = None
+
+    def keep(self, contents: Mapping[str, Content], now: dt.datetime) -> str | None:
+        """Writes a pack of compressed contents by SHA-256 and returns its name for the ledger; none if there is nothing to keep.
+
+        Raises `CannotKeepError`.
+        """
+        if not contents:
+            return None
+        try:
+            return self._keep(contents, now)
+        except OSError as fault:
+            raise CannotKeepError(
+                f"{self.folder}: the loaded files cannot be kept there ({fault.strerror or fault}), so nothing of them is loaded; make "
+                "room or give the right to write, then load again"
+            ) from fault
+
+    def _keep(self, contents: Mapping[str, Content], now: dt.datetime) -> str:
+        digest = hashlib.sha256("\n".join(sorted(contents)).encode()).hexdigest()[:20]
+        name = f"{now:%Y-%m}/{digest}.zip"
+        with replacing(self.folder / name) as new, zipfile.ZipFile(new, "w", zipfile.ZIP_STORED) as members:
+            for sha256, content in sorted(contents.items()):
+                member = zipfile.ZipInfo(f"{sha256}.zst")  # without a time: equal content gives equal bytes
+                with members.open(member, "w", force_zip64=True) as stream:
+                    for block in content.blocks():
+                        stream.write(block)
+        return name
+
+    @contextmanager
+    def open(self, pack: str | None, sha256: str) -> Iterator[BinaryIO]:
+        """The bytes of a version as they landed. Raises `NotKeptError`."""
+        if pack is None:
+            raise NotKeptError("this version was loaded before files were kept, or was never loaded")
+        file = self.folder / pack
+        if not file.is_file():
+            limit = f", and versions are kept for {self.days} days (GLOBOLATTE_KEEP_FILES_DAYS)" if self.days else ""
+            raise NotKeptError(f"its pack {file} is not there{limit}; restore the folder from a backup")
+        with (
+            zipfile.ZipFile(file) as members,
+            members.open(f"{sha256}.zst") as member,
+            pa.CompressedInputStream(pa.PythonFile(member, mode="r"), CODEC) as stream,
+        ):
+            yield stream
+
+    def copy(self, pack: str | None, sha256: str, to: Path) -> None:
+        """Writes the bytes of a version to a file. Raises `NotKeptError`, also if they are not those that were loaded."""
+        digest = hashlib.sha256()
+        damaged = NotKeptError(f"its pack {self.folder / str(pack)} is damaged; restore it from a backup")
+        with replacing(to) as new, new.open("wb") as file:
+            try:
+                with self.open(pack, sha256) as stream:
+                    while block := stream.read(BLOCK_BYTES):
+                        digest.update(block)
+                        file.write(block)
+            except (zipfile.BadZipFile, pa.ArrowException, OSError, KeyError) as fault:
+                raise damaged from fault
+            if digest.hexdigest() != sha256:
+                raise damaged
+
+    def remember(self, transaction: Transaction, contents: Mapping[str, tuple[Content, int]], now: dt.datetime) -> None:
+        """Keeps contents (compressed, and their size as they landed) by SHA-256, each once, and writes down in which pack.
+
+        Raises `CannotKeepError`. The relation `kept_contents` is defined by the caller.
+        """
+        transaction.stage("kept_contents", _rows(contents, None))
+        kept = transaction.fetch(KNOWN)["sha256"].to_pylist()
+        new = {sha256: content for sha256, content in contents.items() if sha256 not in set(kept)}
+        pack = self.keep({sha256: packed for sha256, (packed, _) in new.items()}, now)
+        transaction.stage("kept_contents", _rows(new, pack))
+        transaction.execute(REMEMBER, (now,))
+
+    def pack_of(self, transaction: Transaction, sha256: str) -> str | None:
+        """The pack that has a content; none if it was never kept, or is forgotten."""
+        found = transaction.fetch("select pack from sales_data.kept_files where sha256 = ?", (sha256,))[
+            "pack"
+        ].to_pylist()
+        return str(found[0]) if found else None
+
+    def forget(self, now: dt.datetime) -> list[str]:
+        """Removes the months that are over for more than `days`; returns them. Costs no more than a listing of the months."""
+        if self.days is None or not self.folder.is_dir():
+            return []
+        oldest = f"{now - dt.timedelta(days=self.days):%Y-%m}"
+        over = sorted(
+            month.name for month in self.folder.iterdir() if MONTH.fullmatch(month.name) and month.name < oldest
+        )
+        for month in over:
+            shutil.rmtree(self.folder / month)
+        return over
+
+
+def _rows(contents: Mapping[str, tuple[Content, int]], pack: str | None) -> pa.Table:
+    sizes = [size for _, size in contents.values()]
+    return pa.table([list(contents), [pack] * len(contents), sizes], schema=KEPT_CONTENTS)
