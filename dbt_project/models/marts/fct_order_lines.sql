@@ -123,6 +123,8 @@ booked as (
             when keyed.kind = 'sale' and coalesce(sales_with_voids.is_voided, false) then 'voided'
             when keyed.kind = 'sale' then 'sold'
             when keyed.kind = 'void' and voided_receipts.order_key is not null then 'voids'
+            -- a line that was cancelled in its own place
+            when keyed.kind = 'void' and keyed.quantity = 0 and keyed.total_price = 0 then 'voids'
             else 'refunds'
         end as booking
     from keyed
@@ -159,7 +161,9 @@ quarantined_orders as (
         order_id,
         min(file_row_number) as first_row_number
     from quarantine
-    where order_id is not null
+    where
+        order_id is not null
+        and reason <> 'lost_id'
     group by load_id, business_unit, business_date, store_id, order_id
 
 ),
@@ -171,7 +175,9 @@ quarantined_strays as (
         load_id,
         file_row_number
     from quarantine
-    where order_id is null
+    where
+        is_of_unknown_order
+        and (order_id is null or reason = 'lost_id')
 
 ),
 

@@ -16,8 +16,9 @@ renamed as (
         business_unit,
         business_date,
         nullif(trim(transaction_id), '') as transaction_id,
-        -- empty: an order of its own; NULL: its order cannot be told
-        trim(order_id) as order_id,
+        nullif(trim(order_id), '') as order_id,
+        -- else a line without an order is one of its own
+        reason in ('wrong_field_count', 'unparseable_row', 'empty_key', 'lost_id') as is_of_unknown_order,
         store_id,
         raw_text
     from source

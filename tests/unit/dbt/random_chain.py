@@ -137,8 +137,7 @@ def add_file(
     for row_number, line in enumerate(lines, start=1):
         line |= {"load_id": load_id, "row_number": row_number, "transaction_id": f"T{row_number}{suffix}"}
         if rng.random() < 0.08:
-            readable = rng.random() < 0.5
-            chain.quarantine.append(quarantined(line, order_id=(line["order_id"] or "") if readable else None))
+            chain.quarantine.append(quarantined(line, readable=rng.random() < 0.5))
         else:
             chain.sales_transactions.append(line)
             loaded += 1
@@ -188,16 +187,17 @@ def taken_back(chain: Chain, unit: str, day: date, lines: list[Row], rng: Random
     return back
 
 
-def quarantined(line: Row, order_id: str | None) -> Row:
+def quarantined(line: Row, readable: bool) -> Row:
+    """The line in quarantine. One that could not be read tells no order; one that could may have none."""
     return {
         "load_id": line["load_id"],
         "row_number": line["row_number"],
-        "reason": "quantity",
+        "reason": "bad_number" if readable else "unparseable_row",
         "detail": "many",
         "business_unit": line["business_unit"],
         "business_date": line["business_date"],
         "transaction_id": line["transaction_id"],
-        "order_id": order_id,
+        "order_id": line["order_id"] if readable else None,
         "store_id": line["store_id"],
         "raw_text": "",
     }

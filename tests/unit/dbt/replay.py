@@ -99,7 +99,7 @@ def orders_with_a_main_product(chain: Chain) -> list[Order]:
         if first["order_id"] is not None:
             of_order = [r for r in before.values() if (r["order_id"], r["store_id"]) == (first["order_id"], first["store_id"])]
             just_before = before.get(first["row_number"] - 1)
-            if of_order or (just_before and just_before["order_id"] is None):
+            if of_order or (just_before and just_before["reason"] == "unparseable_row"):
                 continue
         bought = [row for row in unsorted_rows if is_of_the_order(row, unsorted_rows)]
         named = sorted(row["customer_id"] for row in bought if row["customer_id"] is not None)
