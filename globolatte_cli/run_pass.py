@@ -32,7 +32,7 @@ from globolatte_assets.jobs import (
 from globolatte_assets.keys import PROMOTION
 from globolatte_assets.metadata import load_report_of
 from globolatte_assets.models.retraining import decide_retraining
-from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
+from globolatte_assets.raw.reference_data import NEEDED_ASSETS
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
@@ -161,7 +161,7 @@ class Pass:
 
     def _load(self, backlog: Backlog) -> None:
         """Does what the landing sensor would request: reference data first, since sales are validated with it."""
-        never_loaded = len(latest_places(self.instance, REFERENCE_ASSETS.values())) < len(REFERENCE_ASSETS)
+        never_loaded = len(latest_places(self.instance, NEEDED_ASSETS)) < len(NEEDED_ASSETS)
         if backlog.pending.reference or never_loaded:
             self.job(LOAD_REFERENCE_DATA, "Reference data")
         if backlog.pending.misplaced:

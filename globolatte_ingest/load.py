@@ -18,6 +18,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from globolatte_ingest import statements
+from globolatte_ingest.declarations import UNDECLARED, UnitDeclaration
 from globolatte_ingest.discovery import Work, unrecorded
 from globolatte_ingest.kept_files import KeptFiles, packed
 from globolatte_ingest.kill_points import point
@@ -34,18 +35,15 @@ from globolatte_ingest.ownership import (
 from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
 from globolatte_ingest.reading.sales import (
-    FORMAT_COLUMNS,
     OPTIONAL_COLUMNS,
-    USUAL,
-    FileFormat,
     ReadSales,
     SalesPart,
     SalesRows,
-    declared,
     read_alike_files,
     read_sales,
 )
 from globolatte_ingest.reasons import ReasonCode, RefusedError
+from globolatte_ingest.reference import unit_declarations
 from globolatte_ingest.requested_steps import retract
 from globolatte_ingest.validation import RowFormats, bad_rows, held_for, insert_good_rows
 from resources.landing.landing_zone import LandingZone, SupersededError
@@ -79,8 +77,8 @@ class LoadContext:
     units_by_folder: Mapping[str, str]
     limits: FileLimits
     max_bad_share: float = 1.0
-    formats: Mapping[str, FileFormat] = field(default_factory=dict)
-    """The file formats that units declare, by folder."""
+    formats: Mapping[str, UnitDeclaration] = field(default_factory=dict)
+    """How units write their files, as they declare it, by folder."""
     kept: KeptFiles | None = None
     """Where the bytes of loaded files are kept; nowhere if none."""
 
@@ -94,16 +92,21 @@ def context_of(
     kept: KeptFiles | None = None,
 ) -> LoadContext:
     """The context of a run, with the units of the reference data. Raises `MissingReferenceDataError`."""
-    units = transaction.fetch(
-        f"select folder, business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
-    ).to_pylist()
+    units = transaction.fetch("select folder, business_unit_id from sales_data.business_units").to_pylist()
     if not units:
         raise MissingReferenceDataError("sales_data.business_units", "reference/business_units.csv")
     if not transaction.fetch("select 1 as found from sales_data.products limit 1").num_rows:
         raise MissingReferenceDataError("sales_data.products", "reference/products.csv")
     by_folder = {unit["folder"]: unit["business_unit_id"] for unit in units}
+    formats = unit_declarations(transaction)
     return LoadContext(
-        run_id, now, by_folder, limits, max_bad_share, {unit["folder"]: declared(unit) for unit in units}, kept
+        run_id,
+        now,
+        by_folder,
+        limits,
+        max_bad_share,
+        {folder: formats[unit] for folder, unit in by_folder.items()},
+        kept,
     )
 
 
@@ -260,8 +263,11 @@ def fetch(landing: LandingZone, files: Sequence[SalesFile], context: LoadContext
     with ThreadPoolExecutor(FILES_READ_AT_ONCE) as readers:
         landed = list(readers.map(lambda item: _landed(landing, item, context), files))
     read = [(item, content) for item, content in landed if item is not None and content is not None]
-    own = [context.formats.get(item.sales_file.folder, USUAL) for item, _ in read]
     paths = [item.sales_file.file.path for item, _ in read]
+    own = [
+        context.formats.get(item.sales_file.folder, UNDECLARED).for_file(path)
+        for (item, _), path in zip(read, paths, strict=True)
+    ]
     alike = read_alike_files(paths, [content.in_memory for _, content in read], own)
     for place, (item, content) in enumerate(read):
         try:

@@ -9,8 +9,9 @@ from typing import Any
 import pyarrow as pa
 from pyarrow import compute, csv
 
+from globolatte_ingest.declarations import DELIMITERS
 from globolatte_ingest.reading.delimited import read_delimited
-from globolatte_ingest.reading.sales import DELIMITERS, ROW_NUMBER, SALES_COLUMNS, SALES_TEXTS, as_sales_columns
+from globolatte_ingest.reading.sales import ROW_NUMBER, SALES_COLUMNS, SALES_TEXTS, as_sales_columns
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.warehouse.warehouse import Transaction
 

@@ -31,7 +31,7 @@ def raw(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *deliveries,
-            *reference_assets(),
+            *reference_assets(units),
             holiday_calendar_asset(first.year),
             sales_transactions_asset(
                 sales_partitions(units, first), first, limits, settings.max_bad_share, deliveries, kept

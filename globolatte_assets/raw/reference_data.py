@@ -1,18 +1,28 @@
-"""The reference-data assets: business units, products, customers, each one file, replaced as a whole; and the public holidays."""
+"""The reference-data assets: business units, products, customers, declarations, each one file, replaced as a whole; and the holidays."""
 
 import datetime as dt
+from collections.abc import Collection, Sequence
 
 import dagster as dg
 
-from globolatte_assets.keys import BUSINESS_UNITS, CUSTOMERS, HOLIDAYS, OWNER_DATA, PRODUCTS, WAREHOUSE_POOL
+from globolatte_assets.keys import (
+    BUSINESS_UNITS,
+    CUSTOMERS,
+    HOLIDAYS,
+    OWNER_DATA,
+    PRODUCTS,
+    UNIT_DECLARATIONS,
+    WAREHOUSE_POOL,
+)
+from globolatte_ingest.countries import public_holidays
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,
     PRODUCTS_FILE,
+    UNIT_DECLARATIONS_FILE,
     ReferenceFile,
     load_reference,
-    public_holidays,
 )
 from resources.clock import Clock
 from resources.landing.landing_zone import LandingZone
@@ -22,17 +32,29 @@ REFERENCE_ASSETS = {
     BUSINESS_UNITS_FILE.path: BUSINESS_UNITS,
     PRODUCTS_FILE.path: PRODUCTS,
     CUSTOMERS_FILE.path: CUSTOMERS,
+    UNIT_DECLARATIONS_FILE.path: UNIT_DECLARATIONS,
 }
 """The asset of each reference file."""
+NEEDED_ASSETS = (BUSINESS_UNITS, PRODUCTS, CUSTOMERS)
+"""Those whose file has to be there."""
+
+EVERY_COUNTRY_HAS_HOLIDAYS = "every_country_has_holidays"
 
 
 def materialized(
-    kind: ReferenceFile, landing: LandingZone, warehouse: Warehouse, run_id: str, now: dt.datetime
+    kind: ReferenceFile,
+    landing: LandingZone,
+    warehouse: Warehouse,
+    run_id: str,
+    now: dt.datetime,
+    folders: Collection[str] = (),
 ) -> dg.MaterializeResult:
-    """Loads a reference file. Raises `dagster.Failure` if it is not there or refused."""
+    """Loads a reference file. Raises `dagster.Failure` if it is refused, or not there and needed."""
     try:
-        sha256, rows = load_reference(kind, landing, warehouse, run_id, now)
+        sha256, rows = load_reference(kind, landing, warehouse, run_id, now, folders)
     except FileNotFoundError as missing:
+        if kind.may_be_absent:
+            return _absent(kind, warehouse)
         raise dg.Failure(description=str(missing), allow_retries=False) from missing
     except RefusedError as refused:
         raise dg.Failure(
@@ -45,16 +67,32 @@ def materialized(
     )
 
 
+def _absent(kind: ReferenceFile, warehouse: Warehouse) -> dg.MaterializeResult:
+    """What is to be said of a file that is not there, and need not be: what it said when it was there stays."""
+    rows = warehouse.read(kind.table).num_rows
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": rows, "file": f"{kind.path} is not there; it is optional"},
+        data_version=dg.DataVersion("absent"),
+    )
+
+
 def reference_asset(
-    key: dg.AssetKey, kind: ReferenceFile, description: str, *, pii: bool = False
+    key: dg.AssetKey,
+    kind: ReferenceFile,
+    description: str,
+    folders: Collection[str] = (),
+    deps: Sequence[dg.AssetKey] = (),
+    *,
+    pii: bool = False,
 ) -> dg.AssetsDefinition:
-    """Builds the asset of one reference file."""
+    """Builds the asset of one reference file. `folders` are the landing folders of the deployment."""
 
     @dg.asset(
         key=key,
+        deps=deps,
         pool=WAREHOUSE_POOL,
         owners=[OWNER_DATA],
-        kinds={"csv", "table"},
+        kinds={"toml" if kind.path.endswith(".toml") else "csv", "table"},
         tags={"pii": "true"} if pii else {},
         description=description,
     )
@@ -64,19 +102,28 @@ def reference_asset(
         warehouse: dg.ResourceParam[Warehouse],
         clock: Clock,
     ) -> dg.MaterializeResult:
-        return materialized(kind, landing, warehouse, context.run.run_id, clock.timestamp())
+        return materialized(kind, landing, warehouse, context.run.run_id, clock.timestamp(), folders)
 
     return reference
 
 
-def reference_assets() -> list[dg.AssetsDefinition]:
-    """Business units, products and customers."""
+def reference_assets(folders: Collection[str]) -> list[dg.AssetsDefinition]:
+    """Business units, products, customers, and how units write their files. `folders` are the landing folders of the deployment."""
     return [
         reference_asset(
-            BUSINESS_UNITS, BUSINESS_UNITS_FILE, "Countries the chain sells in, with landing folder and time zone."
+            BUSINESS_UNITS,
+            BUSINESS_UNITS_FILE,
+            "Countries the chain sells in, with landing folder and time zone.",
+            folders,
         ),
         reference_asset(PRODUCTS, PRODUCTS_FILE, "The catalogue: products, categories, prices and stock."),
         reference_asset(CUSTOMERS, CUSTOMERS_FILE, "Registered customers, and who opted out of marketing.", pii=True),
+        reference_asset(
+            UNIT_DECLARATIONS,
+            UNIT_DECLARATIONS_FILE,
+            "How units write their sales files, as far as it is not the usual way. The file is optional.",
+            deps=[BUSINESS_UNITS],
+        ),
     ]
 
 
@@ -89,19 +136,40 @@ def holiday_calendar_asset(first_year: int) -> dg.AssetsDefinition:
         pool=WAREHOUSE_POOL,
         owners=[OWNER_DATA],
         kinds={"python", "table"},
-        description="Public holidays per country, from the first year of business through next year.",
+        check_specs=[
+            dg.AssetCheckSpec(
+                EVERY_COUNTRY_HAS_HOLIDAYS,
+                asset=HOLIDAYS,
+                description="The `holidays` library knows the country of every business unit.",
+            )
+        ],
+        description="Public holidays per country, from the first year of business through next year. "
+        "A country that the `holidays` library does not know has none.",
     )
     def holiday_calendar(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg.MaterializeResult:
         units = warehouse.read("sales_data.business_units", ["country"])
         countries = sorted(set(units["country"].to_pylist()))
         years = range(first_year, clock.today().year + 2)
-        rows = warehouse.replace("sales_data.holidays", public_holidays(countries, years))
+        holidays, unknown = public_holidays(countries, years)
+        rows = warehouse.replace("sales_data.holidays", holidays)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": rows,
                 "countries": ", ".join(countries),
+                "countries_without_holidays": ", ".join(unknown) or "none",
                 "years": f"{years[0]} to {years[-1]}",
-            }
+            },
+            check_results=[
+                dg.AssetCheckResult(
+                    check_name=EVERY_COUNTRY_HAS_HOLIDAYS,
+                    passed=not unknown,
+                    severity=dg.AssetCheckSeverity.WARN,
+                    description=f"no holiday calendar is called {', '.join(map(repr, unknown))}: the units there go on without "
+                    "holidays; write the country in reference/business_units.csv by its English name or ISO code"
+                    if unknown
+                    else f"holidays of {', '.join(countries)}",
+                )
+            ],
         )
 
     return holiday_calendar

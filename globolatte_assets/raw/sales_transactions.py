@@ -9,7 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
 
-from globolatte_assets.keys import BUSINESS_UNITS, OWNER_DATA, PRODUCTS, SALES_TRANSACTIONS, WAREHOUSE_POOL
+from globolatte_assets.keys import (
+    BUSINESS_UNITS,
+    OWNER_DATA,
+    PRODUCTS,
+    SALES_TRANSACTIONS,
+    UNIT_DECLARATIONS,
+    WAREHOUSE_POOL,
+)
 from globolatte_assets.metadata import load_report_metadata
 from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.deliveries import delivery_event
@@ -117,7 +124,7 @@ def sales_transactions_asset(
 
     @dg.asset(
         key=SALES_TRANSACTIONS,
-        deps=[*deliveries, BUSINESS_UNITS, PRODUCTS],
+        deps=[*deliveries, BUSINESS_UNITS, PRODUCTS, UNIT_DECLARATIONS],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,

@@ -4,16 +4,16 @@ Values stay text here. Whether a value is a good number, date, or known product 
 (`globolatte_ingest.validation`), the same way for every row of a batch at once.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
+from globolatte_ingest.declarations import DELIMITERS, USUAL, Declaration
 from globolatte_ingest.reading.delimited import (
     CHUNK_BYTES,
     Chunk,
@@ -95,101 +95,6 @@ TELLTALES = (b'"', b"\r", b"\x00", b"\n\n", BYTE_ORDER_MARK)
 """If a text contains one of these, a line of it may not be a row."""
 
 
-# How a unit writes its files, as reference/business_units.csv declares it ----------------------------------------------
-# Whatever is not declared has to be certain from the file itself, or be written the usual way: a decimal point, no thousands mark, ISO
-# dates.
-
-ENCODINGS = {
-    "utf-8": "utf-8",
-    "utf8": "utf-8",
-    "utf-16": "utf-16",
-    "utf16": "utf-16",
-    "utf-16-le": "utf-16-le",
-    "utf-16-be": "utf-16-be",
-    "latin-1": "latin-1",
-    "latin1": "latin-1",
-    "iso-8859-1": "latin-1",
-    "windows-1252": "cp1252",
-    "cp1252": "cp1252",
-}
-"""What may be declared, and Python's name for it."""
-
-DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-WORDS = {
-    "encoding": ENCODINGS,
-    "delimiter": DELIMITERS,
-    "decimal_mark": {"point": ".", "comma": ","},
-    "thousands_mark": {"point": ".", "comma": ",", "space": " ", "apostrophe": "'"},
-}
-"""What may be declared in each column but that of dates, by a word or, where the words stand for characters, by the character."""
-
-DATE_DIRECTIVES = "dmYyHIMSpf"
-DATE_FORMAT = re.compile(rf"(?:%[{DATE_DIRECTIVES}]|[-/. :,T])+")
-
-FORMAT_COLUMNS = (*WORDS, "date_format")
-"""The optional columns of reference/business_units.csv that declare a format."""
-
-
-@dataclass(frozen=True)
-class FileFormat:
-    """One unit's way of writing files; none where nothing is declared.
-
-    `encoding` is Python's name of it, `delimiter`, `decimal_mark` and `thousands_mark` are single characters, `date_format` is
-    made of `strptime` directives.
-    """
-
-    encoding: str | None = None
-    delimiter: str | None = None
-    decimal_mark: str | None = None
-    thousands_mark: str | None = None
-    date_format: str | None = None
-
-    @property
-    def number_format(self) -> str | None:
-        """Decimal mark, then thousands mark if there is one; none for the usual way of writing numbers."""
-        marks = (self.decimal_mark or ".") + (self.thousands_mark or "")
-        return None if marks == "." else marks
-
-
-USUAL = FileFormat()
-
-
-def declared(values: Mapping[str, str | None]) -> FileFormat:
-    """The format that a row of business_units.csv declares. Raises `ValueError` that names the column, the fault and the remedy."""
-    given = {column: value for column in FORMAT_COLUMNS if (value := values.get(column))}
-    found = FileFormat(**{column: _declared(column, value) for column, value in given.items()})
-    if found.thousands_mark is not None and found.thousands_mark == (found.decimal_mark or "."):
-        raise ValueError(f"thousands_mark and decimal_mark are both {found.thousands_mark!r}; declare different ones")
-    return found
-
-
-def _declared(column: str, value: str) -> str:
-    if column not in WORDS:
-        return _date_format(value)
-    words = WORDS[column]
-    if value.lower() in words:
-        return words[value.lower()]
-    if value in words.values():
-        return value
-    raise ValueError(f"{column} {value!r} is none of {', '.join(words)}; declare one of these, or leave it empty")
-
-
-def _date_format(value: str) -> str:
-    directives = re.findall(r"%(.)", value)
-    if not DATE_FORMAT.fullmatch(value) or any(directives.count(name) > 1 for name in directives):
-        raise ValueError(
-            f"date_format {value!r} is not made of %{', %'.join(DATE_DIRECTIVES)}, each once, and - / . : , T or blanks; "
-            "write it like %d/%m/%Y %H:%M"
-        )
-    if not {"d", "m"} <= set(directives) or not {"Y", "y"} & set(directives):
-        raise ValueError(f"date_format {value!r} has no day, month or year; write it like %d/%m/%Y %H:%M")
-    if ("I" in directives) != ("p" in directives):
-        raise ValueError(
-            f"date_format {value!r} has %I without %p or the other way round; write it like %d/%m/%Y %I:%M %p"
-        )
-    return value
-
-
 # What a file says ------------------------------------------------------------------------------------------------------
 
 
@@ -215,7 +120,7 @@ class SalesRows(ABC):
     """The content of a sales file, part by part. `format` says how values are written; `extra_columns` are left out."""
 
     extra_columns: tuple[str, ...]
-    format: FileFormat
+    format: Declaration
     content: Content | None
     """What is read while parts are taken: in UTF-8, or Parquet; none if nothing is left to read."""
 
@@ -241,7 +146,7 @@ class ReadSales(SalesPart, SalesRows):
     """A sales file that is in memory as a whole: its only part. `text` is what it was read from, in UTF-8; none for Parquet."""
 
     extra_columns: tuple[str, ...] = ()
-    format: FileFormat = USUAL
+    format: Declaration = USUAL
     text: bytes | None = None
     delimiter: str = ","
     content: None = None
@@ -263,7 +168,7 @@ class StreamedSales(SalesRows):
     content: Content
     header: Header
     extra_columns: tuple[str, ...]
-    format: FileFormat
+    format: Declaration
     chunk_bytes: int = CHUNK_BYTES
     places: list[Place] = field(default_factory=list)
     """The positions of the rows that were read."""
@@ -292,7 +197,7 @@ class ParquetSales(SalesRows):
     file: ParquetFile
     columns: dict[str, str]
     extra_columns: tuple[str, ...]
-    format: FileFormat
+    format: Declaration
 
     def parts(self) -> Iterator[SalesPart]:
         """The rows, some hundred thousand at a time."""
@@ -304,7 +209,7 @@ class ParquetSales(SalesRows):
             row += table.num_rows
 
 
-def read_sales(path: str, content: Content, limits: FileLimits, unit_format: FileFormat = USUAL) -> SalesRows:
+def read_sales(path: str, content: Content, limits: FileLimits, unit_format: Declaration = USUAL) -> SalesRows:
     """Reads a sales file. Raises `RefusedError` when the file as a whole cannot be trusted.
 
     A file larger than `limits.most_in_memory` is read while its parts are taken.
@@ -323,7 +228,7 @@ def read_sales(path: str, content: Content, limits: FileLimits, unit_format: Fil
     return _read_csv(as_utf8(content, unit_format.encoding, limits), limits, unit_format)
 
 
-def _read_csv(text: Content, limits: FileLimits, unit_format: FileFormat) -> SalesRows:
+def _read_csv(text: Content, limits: FileLimits, unit_format: Declaration) -> SalesRows:
     delimiters = [unit_format.delimiter] if unit_format.delimiter else list(DELIMITERS.values())
     header = read_header(text, delimiters, SALES_COLUMNS)
     extra = extra_columns(header.names)
@@ -334,7 +239,7 @@ def _read_csv(text: Content, limits: FileLimits, unit_format: FileFormat) -> Sal
     return ReadSales(part.rows, part.unreadable, part.is_padded, extra, unit_format, data, header.delimiter)
 
 
-def _read_parquet(content: Content, limits: FileLimits, unit_format: FileFormat) -> SalesRows:
+def _read_parquet(content: Content, limits: FileLimits, unit_format: Declaration) -> SalesRows:
     """A declared format applies to columns of text only; typed values are written the usual way."""
     file = open_parquet(content)
     names = [name.strip().lower() for name in file.schema_arrow.names]
@@ -373,7 +278,7 @@ def _part(chunk: Chunk, header: Header) -> SalesPart:
 
 
 def read_alike_files(
-    paths: Sequence[str], contents: Sequence[bytes | None], formats: Sequence[FileFormat]
+    paths: Sequence[str], contents: Sequence[bytes | None], formats: Sequence[Declaration]
 ) -> dict[int, ReadSales]:
     """Reads many small CSV files of one shape at once: starting the parser costs more than parsing a day's rows.
 
@@ -394,7 +299,7 @@ def read_alike_files(
     return read
 
 
-def _has_a_row_a_line(path: str, content: bytes, unit_format: FileFormat) -> bool:
+def _has_a_row_a_line(path: str, content: bytes, unit_format: Declaration) -> bool:
     """Whether each line of a file is certain to be a row."""
     return (
         path.endswith(".csv")

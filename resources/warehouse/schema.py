@@ -211,6 +211,10 @@ create table sales_data.kept_files (
 """
 """Which pack has the bytes of a loaded content (`globolatte_ingest.kept_files`). One row a content, however often it was delivered."""
 
+UNIT_DECLARATIONS = """
+create table sales_data.unit_declarations (business_unit_id varchar not null, declaration varchar not null);
+"""
+
 SALES_AS_TILLS_WRITE_THEM = """
 alter table sales_data.sales_transactions alter column order_id drop not null;
 alter table sales_data.sales_transactions alter column customer_id drop not null;
@@ -258,6 +262,7 @@ MIGRATIONS: tuple[str, ...] = (
     MISPLACED_BY_CODE,
     TRAININGS,
     KEPT_FILES,
+    UNIT_DECLARATIONS,
     SALES_AS_TILLS_WRITE_THEM,
 )
 

@@ -59,7 +59,7 @@ limits = FileLimits(settings.max_file_bytes, most_in_memory=settings.load_batch_
 own_jobs = [job_named(jobs(), name) for name in (LOAD_REFERENCE_DATA, INGEST_SALES, RECORD_MISPLACED_FILES)]
 defs = dg.Definitions(
     assets=[
-        *reference_assets(),
+        *reference_assets(settings.business_units),
         holiday_calendar_asset(settings.first_business_date.year),
         sales_transactions.sales_transactions_asset(partitions, settings.first_business_date, limits),
         misplaced_files_asset(settings.business_units, settings.first_business_date),

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 from pyarrow import parquet
 
-from globolatte_ingest.reading.sales import REQUIRED_COLUMNS, USUAL, FileFormat
+from globolatte_ingest.declarations import USUAL, Declaration
+from globolatte_ingest.reading.sales import REQUIRED_COLUMNS
 from globolatte_ingest.reasons import ReasonCode
 from tests.builders import COLUMNS, csv, line
 
@@ -38,7 +39,7 @@ class Case:
     content: bytes
     outcome: Loaded | ReasonCode
     suffix: str = ".csv"
-    unit: FileFormat = USUAL
+    unit: Declaration = USUAL
 
 
 def row(number: int = 1, **fields: str) -> str:
@@ -49,7 +50,7 @@ def text(*rows: str, header: str = HEADER, end: str = "\n") -> bytes:
     return end.join([header, *rows, ""]).encode()
 
 
-def cell(reason: str | None, name: str, unit: FileFormat = USUAL, **fields: str) -> Case:
+def cell(reason: str | None, name: str, unit: Declaration = USUAL, **fields: str) -> Case:
     """A file of a good row and one with these values, each value in quotes."""
     quoted = ['"' + value.replace('"', '""') + '"' for value in (good_line(unit, 2) | fields).values()]
     delimiter = unit.delimiter or ","
@@ -59,7 +60,7 @@ def cell(reason: str | None, name: str, unit: FileFormat = USUAL, **fields: str)
     return Case(f"{name}: {fields}", content.encode(), outcome, unit=unit)
 
 
-def good_line(unit: FileFormat, number: int) -> dict[str, str]:
+def good_line(unit: Declaration, number: int) -> dict[str, str]:
     """A good line as a unit of that format writes it."""
     changes = {}
     if unit.decimal_mark == ",":
@@ -128,11 +129,11 @@ def cells() -> Iterator[Case]:
             yield cell(reason, "cell", **{column: value})
 
 
-GERMAN = FileFormat(delimiter=";", decimal_mark=",", thousands_mark=".")
-FRENCH = FileFormat(delimiter=";", decimal_mark=",", thousands_mark=" ")
-SWISS = FileFormat(thousands_mark="'")
-AMERICAN = FileFormat(thousands_mark=",", date_format="%m-%d-%y %I:%M %p")
-BRITISH = FileFormat(date_format="%d/%m/%Y %H:%M")
+GERMAN = Declaration(delimiter=";", decimal_mark=",", thousands_mark=".")
+FRENCH = Declaration(delimiter=";", decimal_mark=",", thousands_mark=" ")
+SWISS = Declaration(thousands_mark="'")
+AMERICAN = Declaration(thousands_mark=",", date_format="%m-%d-%y %I:%M %p")
+BRITISH = Declaration(date_format="%d/%m/%Y %H:%M")
 
 
 def declared_formats() -> Iterator[Case]:
@@ -229,7 +230,7 @@ def headers() -> Iterator[Case]:
             f"declared {delimiter!r}, sent comma",
             text(one),
             ReasonCode.MISSING_COLUMN,
-            unit=FileFormat(delimiter=delimiter),
+            unit=Declaration(delimiter=delimiter),
         )
     yield Case("colons", text(one).replace(b",", b":"), ReasonCode.MISSING_COLUMN)
     yield Case("columns in another order", csv(line(1), columns=COLUMNS[::-1]), Loaded((1,)))
@@ -240,12 +241,12 @@ def encodings() -> Iterator[Case]:
     """Text in every encoding, declared and not."""
     plain = text(row(1, payment_method="café ☕")).decode()
     western = text(row(1, payment_method="café")).decode()
-    latin = FileFormat(encoding="latin-1")
+    latin = Declaration(encoding="latin-1")
     yield Case("UTF-8", plain.encode(), Loaded((1,)))
     yield Case("UTF-8 with a mark", plain.encode("utf-8-sig"), Loaded((1,)))
     for name in ("utf-16", "utf-16-le", "utf-16-be"):
         yield Case(name, plain.encode(name), Loaded((1,)))
-        yield Case(f"{name} declared", plain.encode(name), Loaded((1,)), unit=FileFormat(encoding=name))
+        yield Case(f"{name} declared", plain.encode(name), Loaded((1,)), unit=Declaration(encoding=name))
     yield Case("utf-16 big-endian with a mark", b"\xfe\xff" + plain.encode("utf-16-be"), Loaded((1,)))
     yield Case("utf-16 cut off", plain.encode("utf-16")[:-1], ReasonCode.NOT_TEXT)
     yield Case("utf-16 with half a pair", plain.encode("utf-16-le") + b"\x00\xd8\x41\x00", ReasonCode.NOT_TEXT)
@@ -256,20 +257,20 @@ def encodings() -> Iterator[Case]:
         "windows-1252 declared",
         plain.replace("☕", "€").encode("cp1252"),
         Loaded((1,)),
-        unit=FileFormat(encoding="cp1252"),
+        unit=Declaration(encoding="cp1252"),
     )
     yield Case(
         "windows-1252, no such character",
         western.encode() + b"\x81",
         ReasonCode.NOT_TEXT,
-        unit=FileFormat(encoding="cp1252"),
+        unit=Declaration(encoding="cp1252"),
     )
     yield Case("latin-1 undeclared", western.encode("latin-1"), ReasonCode.NOT_TEXT)
     yield Case(
         "declared UTF-8, sent latin-1",
         western.encode("latin-1"),
         ReasonCode.NOT_TEXT,
-        unit=FileFormat(encoding="utf-8"),
+        unit=Declaration(encoding="utf-8"),
     )
     yield Case("cut within a character", plain.encode()[: plain.encode().index(b"\xc3") + 1], ReasonCode.NOT_TEXT)
     yield Case("overlong", text(row(1)) + b"\xc0\xaf", ReasonCode.NOT_TEXT)
@@ -360,7 +361,7 @@ def columnar() -> Iterator[Case]:
     one, two = Loaded((1, 2)), Loaded((1,), {2: "bad_number"})
     moments = pa.array(["2022-01-31T08:15", "2022-01-31T09:00"]).cast(pa.timestamp("us"))
 
-    def case(name: str, content: bytes, outcome: Loaded | ReasonCode, unit: FileFormat = USUAL) -> Case:
+    def case(name: str, content: bytes, outcome: Loaded | ReasonCode, unit: Declaration = USUAL) -> Case:
         return Case(f"Parquet: {name}", content, outcome, ".parquet", unit)
 
     yield case("text", good, one)

@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from globolatte_ingest.declarations import USUAL
 from globolatte_ingest.reading.landed_bytes import Content, FileLimits
-from globolatte_ingest.reading.sales import LARGEST_ALIKE_FILE, USUAL, read_alike_files, read_sales
+from globolatte_ingest.reading.sales import LARGEST_ALIKE_FILE, read_alike_files, read_sales
 from globolatte_ingest.reasons import RefusedError
 from tests.builders import COLUMNS, csv, line
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from globolatte_ingest.declarations import UnitDeclaration
 from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reasons import ReasonCode
@@ -58,7 +59,11 @@ def test_a_malformed_file_ends_as_it_should(loads: "tuple[DuckDBWarehouse, Folde
             transaction.execute(f"delete from sales_data.{table}")
     path = sales_path(f"file{case.suffix}")
     load(
-        warehouse, landing, deliver(landing, path, case.content), limits=LIMITS, formats=dict.fromkeys(UNITS, case.unit)
+        warehouse,
+        landing,
+        deliver(landing, path, case.content),
+        limits=LIMITS,
+        formats=dict.fromkeys(UNITS, UnitDeclaration(case.unit)),
     )
     status, code, reason, good, bad = became(warehouse, path)
     if isinstance(case.outcome, Loaded):

@@ -1,22 +1,38 @@
 """The assets of reference data: replaced as a whole, or left as they were with the reason why."""
 
+import datetime as dt
+
 import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA
-from globolatte_assets.raw.reference_data import materialized
-from globolatte_ingest.reference import CUSTOMERS_FILE, PRODUCTS_FILE, public_holidays
+from globolatte_assets.raw.reference_data import EVERY_COUNTRY_HAS_HOLIDAYS, materialized
+from globolatte_ingest.countries import public_holidays
+from globolatte_ingest.reference import (
+    BUSINESS_UNITS_FILE,
+    CUSTOMERS_FILE,
+    PRODUCTS_FILE,
+    UNIT_DECLARATIONS_FILE,
+    ReferenceFile,
+    refused_reference_files,
+    unit_declarations,
+)
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import (
+    BUSINESS_UNITS_CSV,
     NOW,
     PRODUCTS_CSV,
     Deployment,
     deliver,
+    deliver_and_load,
     deliver_reference_data,
     failure_of,
     ledger,
+    line,
     materialized_keys,
+    put_reference_data,
+    sales_path,
 )
 
 PATH = PRODUCTS_FILE.path
@@ -78,13 +94,13 @@ def test_a_refused_version_leaves_the_table_as_it_was_and_says_why(
     with pytest.raises(dg.Failure) as failure:
         load(landing, warehouse)
     assert str(failure.value.description).startswith(
-        "reference/products.csv: column 'price' has a value that is no decimal"
+        "reference/products.csv: line 3 (product_id 'P002'): price 'cheap' is no amount with at most two decimals"
     )
     assert "The rows loaded before stay in place" in str(failure.value.description)
     assert not failure.value.allow_retries
     assert products(warehouse) == ["Latte", "Mocha", "Muffin"]
     assert ledger(warehouse) == [(PATH, "loaded"), (PATH, "refused")]
-    assert "column 'price'" in str(ledger(warehouse, "reason")[1][0])
+    assert "price 'cheap'" in str(ledger(warehouse, "reason")[1][0])
 
 
 def test_a_file_that_is_not_there_is_a_clear_error(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
@@ -101,7 +117,13 @@ def test_the_job_loads_all_reference_data_and_the_holidays_of_its_countries(depl
     deliver_reference_data(deployed.landing)
     result = deployed.run(LOAD_REFERENCE_DATA)
     assert result.success
-    assert materialized_keys(result) == {"raw/business_units", "raw/customers", "raw/holidays", "raw/products"}
+    assert materialized_keys(result) == {
+        "raw/business_units",
+        "raw/customers",
+        "raw/holidays",
+        "raw/products",
+        "raw/unit_declarations",
+    }
     counts = {name: deployed.warehouse.read(f"sales_data.{name}").num_rows for name in ("business_units", "customers")}
     assert counts == {"business_units": 3, "customers": 2}
     holidays = deployed.warehouse.read("sales_data.holidays").to_pylist()
@@ -117,24 +139,124 @@ def test_the_job_goes_on_with_the_other_files_when_one_is_refused(deployed: Depl
     assert failure_of(result).startswith(
         "reference/customers.csv: column 'customer_name', 'email', 'location' is missing"
     )
-    assert materialized_keys(result) == {"raw/business_units", "raw/holidays", "raw/products"}
+    assert materialized_keys(result) == {
+        "raw/business_units",
+        "raw/holidays",
+        "raw/products",
+        "raw/unit_declarations",
+    }
 
 
-def test_a_country_without_a_holiday_calendar_is_a_clear_error() -> None:
-    with pytest.raises(ValueError, match="no holiday calendar is called 'Atlantis'; write the country in reference/"):
-        public_holidays(["USA", "Atlantis"], range(2022, 2023))
+@pytest.mark.parametrize("country", ["Atlantis", "date", "utils", "HolidayBase", "England", ""])
+def test_a_country_that_the_library_does_not_know_has_no_holidays_and_the_others_have_theirs(country: str) -> None:
+    alone, nobody = public_holidays(["USA"], range(2022, 2023))
+    rows, unknown = public_holidays([country, "USA"], range(2022, 2023))
+    assert (unknown, nobody) == ([country], [])
+    assert rows == alone
 
 
-@pytest.mark.parametrize("country", ["date", "utils", "HolidayBase", "usa", ""])
-def test_a_name_of_the_library_that_is_no_country_is_a_clear_error(country: str) -> None:
-    with pytest.raises(ValueError, match="no holiday calendar is called"):
-        public_holidays([country], range(2022, 2023))
+def test_a_unit_in_a_country_without_holidays_goes_on_and_a_check_says_so(deployed: Deployment) -> None:
+    deliver_reference_data(deployed.landing)
+    deliver(deployed.landing, BUSINESS_UNITS_FILE.path, BUSINESS_UNITS_CSV.replace(b"BU_CA,Canada", b"BU_CA,England"))
+    result = deployed.run(LOAD_REFERENCE_DATA)
+    assert result.success
+    [check] = [one for one in result.get_asset_check_evaluations() if one.check_name == EVERY_COUNTRY_HAS_HOLIDAYS]
+    assert not check.passed
+    assert "'England'" in str(check.description)
+    holidays = deployed.warehouse.read("sales_data.holidays").to_pylist()
+    assert {row["country"] for row in holidays} == {"USA", "Mexico"}
+
+
+@pytest.mark.parametrize("name", ["USA", "us", "United States", "UnitedStates", "united states of america"])
+def test_a_country_may_be_written_in_any_usual_way(name: str) -> None:
+    rows, _ = public_holidays([name], range(2022, 2023))
+    assert {row["country"] for row in rows.to_pylist()} == {name}
+    assert dt.date(2022, 7, 4) in rows["date"].to_pylist()
 
 
 def test_holidays_are_those_of_country_and_year() -> None:
-    rows = public_holidays(["USA", "New Zealand"], range(2022, 2024)).to_pylist()
+    rows = public_holidays(["USA", "New Zealand"], range(2022, 2024))[0].to_pylist()
     found = {(row["country"], str(row["date"]), row["name"]) for row in rows}
     assert ("USA", "2022-07-04", "Independence Day") in found
     assert ("New Zealand", "2023-02-06", "Waitangi Day") in found
     assert ("New Zealand", "2022-07-04", "Independence Day") not in found
     assert {str(row["date"])[:4] for row in rows} == {"2022", "2023"}
+
+
+# Against what else is loaded -------------------------------------------------------------------------------------------
+
+
+def refusal(landing: FolderLandingZone, warehouse: DuckDBWarehouse, kind: ReferenceFile, content: bytes) -> str:
+    deliver(landing, kind.path, content)
+    with pytest.raises(dg.Failure) as failure:
+        materialized(kind, landing, warehouse, "run", NOW)
+    return str(failure.value.description)
+
+
+def take(landing: FolderLandingZone, warehouse: DuckDBWarehouse, kind: ReferenceFile, content: bytes) -> None:
+    deliver(landing, kind.path, content)
+    materialized(kind, landing, warehouse, "run", NOW)
+
+
+def test_a_unit_with_loaded_sales_keeps_its_row(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+    put_reference_data(warehouse)
+    deliver_and_load(warehouse, landing, sales_path(), line())
+    without = b"".join(one for one in BUSINESS_UNITS_CSV.splitlines(keepends=True) if not one.startswith(b"BU_US"))
+    said = refusal(landing, warehouse, BUSINESS_UNITS_FILE, without)
+    assert said.startswith("reference/business_units.csv: BU_US has 1 loaded days, but no row here; keep its row")
+    renamed = BUSINESS_UNITS_CSV.replace(b"BU_US", b"US_01")
+    assert "BU_US has 1 loaded days" in refusal(landing, warehouse, BUSINESS_UNITS_FILE, renamed)
+    take(landing, warehouse, BUSINESS_UNITS_FILE, BUSINESS_UNITS_CSV.replace(b"BU_MX", b"MX_01"))
+    assert "MX_01" in warehouse.read("sales_data.business_units")["business_unit_id"].to_pylist()
+
+
+def test_the_newest_refused_version_of_a_reference_file_is_told_until_a_good_one_comes(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    def told() -> list[tuple[str, str]]:
+        with warehouse.transaction() as transaction:
+            return refused_reference_files(transaction)
+
+    take(landing, warehouse, PRODUCTS_FILE, PRODUCTS_CSV)
+    assert told() == []
+    refusal(landing, warehouse, PRODUCTS_FILE, PRODUCTS_CSV.replace(b"4.25", b"0.055"))
+    [(path, why)] = told()
+    assert (path, why.startswith("line 3 (product_id 'P002'): price '0.055'")) == (PATH, True)
+    take(landing, warehouse, PRODUCTS_FILE, PRODUCTS_CSV)
+    assert told() == []
+
+
+def test_declarations_are_optional_and_replaced_as_a_whole(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    def declared() -> dict[str, str | None]:
+        with warehouse.transaction() as transaction:
+            return {unit: found.usual.delimiter for unit, found in unit_declarations(transaction).items()}
+
+    take(landing, warehouse, BUSINESS_UNITS_FILE, DECLARED_IN_COLUMNS)
+    absent = materialized(UNIT_DECLARATIONS_FILE, landing, warehouse, "run", NOW)
+    assert absent.metadata is not None
+    assert "is optional" in str(absent.metadata["file"])
+    assert declared() == {"BU_US": None, "BU_CA": ";", "BU_MX": None}
+    take(landing, warehouse, UNIT_DECLARATIONS_FILE, b'[BU_US]\ndelimiter = "tab"\n[BU_MX]\ndelimiter = "pipe"\n')
+    assert declared() == {"BU_US": "\t", "BU_CA": ";", "BU_MX": "|"}
+    take(landing, warehouse, UNIT_DECLARATIONS_FILE, b'[BU_MX]\ndelimiter = "comma"\n')
+    assert declared() == {"BU_US": None, "BU_CA": ";", "BU_MX": ","}
+    take(landing, warehouse, UNIT_DECLARATIONS_FILE, b"# nothing is declared any more\n")
+    assert declared() == {"BU_US": None, "BU_CA": ";", "BU_MX": None}
+
+
+DECLARED_IN_COLUMNS = BUSINESS_UNITS_CSV.replace(b"time_zone\n", b"time_zone,delimiter\n").replace(
+    b"America/New_York\n", b"America/New_York,\n"
+).replace(b"America/Toronto\n", b"America/Toronto,semicolon\n").replace(b"Mexico_City\n", b"Mexico_City,\n")  # fmt: skip
+
+
+def test_declarations_fit_the_units(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+    take(landing, warehouse, BUSINESS_UNITS_FILE, DECLARED_IN_COLUMNS)
+    unknown = refusal(landing, warehouse, UNIT_DECLARATIONS_FILE, b"[BU_XX]\n")
+    assert "reference/units.toml: BU_XX: no business unit is called so (known: BU_CA, BU_MX, BU_US)" in unknown
+    twice = refusal(landing, warehouse, UNIT_DECLARATIONS_FILE, b'[BU_CA]\ncurrency = "CAD"\n')
+    assert "BU_CA declares delimiter in reference/business_units.csv and has a table in reference/units.toml" in twice
+    take(landing, warehouse, UNIT_DECLARATIONS_FILE, b'[BU_US]\ncurrency = "USD"\n')
+    more = DECLARED_IN_COLUMNS.replace(b"New_York,", b"New_York,comma")
+    assert "BU_US declares delimiter in" in refusal(landing, warehouse, BUSINESS_UNITS_FILE, more)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from globolatte_ingest.reading.sales import FORMAT_COLUMNS
+from globolatte_ingest.declarations import FORMAT_COLUMNS
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,
@@ -104,23 +104,23 @@ def test_header_order_case_blanks_and_further_columns_do_not_matter() -> None:
         (PRODUCTS_FILE, ["product_id,product_name,category,stock_quantity", "P1,Latte,Coffee,1"], "column 'price' is missing"),
         (CUSTOMERS_FILE, ["customer_id", "C1"], "column 'customer_name', 'email', 'location' is missing"),
         (PRODUCTS_FILE, [PRODUCTS + ",Price", "P1,Latte,Coffee,3.5,1,4"], "column 'price' stands more than once"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.5,1", "P2,Mocha"], "data row 2 has 2 fields, the header has 5: 'P2,Mocha'"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.5,1,extra"], "data row 1 has 6 fields"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.5,1", "P2,Mocha"], "line 3 has 2 fields, the header has 5: 'P2,Mocha'"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.5,1,extra"], "line 2 has 6 fields"),
         (PRODUCTS_FILE, [PRODUCTS, 'P1,"Latte,Coffee,3.5,1'], "has a quote that is never closed"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.5,1", " P1 ,Mocha,Coffee,4,1"], "product_id 'P1' stands more than once"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.5,1", ",Mocha,Coffee,4,1"], "column 'product_id' is empty in a row"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,,Coffee,3.5,1"], "column 'product_name' is empty in a row"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,,1"], "column 'price' is empty in a row"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,cheap,1"], "column 'price' has a value that is no decimal"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,$3.50,1"], "column 'price' has a value that is no decimal"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.505,1"], "column 'price' has a value that is no decimal"),
-        (PRODUCTS_FILE, [PRODUCTS, 'P1,Latte,Coffee,"3,50",1'], "column 'price' has a value that is no decimal"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,-3.50,1"], "column 'price' is below zero in a row"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.50,many"], "column 'stock_quantity' has a value that is no int64"),
-        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.50,1.5"], "column 'stock_quantity' has a value that is no int64"),
-        (CUSTOMERS_FILE, [CUSTOMERS + ",marketing_opt_out", "C1,A,a,x,maybe"], "column 'marketing_opt_out' has a value that is no bool"),
-        (BUSINESS_UNITS_FILE, [UNITS, "BU_US,,Us"], "column 'country' is empty in a row"),
-        (BUSINESS_UNITS_FILE, [UNITS, "BU_US,USA,"], "column 'unit_name' is empty in a row"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.5,1", " P1 ,Mocha,Coffee,4,1"], "(product_id 'P1'): product_id 'P1' stands more"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.5,1", ",Mocha,Coffee,4,1"], "line 3: column 'product_id' is empty; fill it in"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,,Coffee,3.5,1"], "line 2 (product_id 'P1'): column 'product_name' is empty; fill it in"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,,1"], "line 2 (product_id 'P1'): column 'price' is empty; fill it in"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,cheap,1"], "line 2 (product_id 'P1'): price 'cheap' is no amount with"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,$3.50,1"], "line 2 (product_id 'P1'): price '$3.50' is no amount with"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.505,1"], "line 2 (product_id 'P1'): price '3.505' is no amount with"),
+        (PRODUCTS_FILE, [PRODUCTS, 'P1,Latte,Coffee,"3,50",1'], "line 2 (product_id 'P1'): price '3,50' is no amount with"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,-3.50,1"], "line 2 (product_id 'P1'): column 'price' is below zero (-3.50)"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.50,many"], "line 2 (product_id 'P1'): stock_quantity 'many' is no whole number"),
+        (PRODUCTS_FILE, [PRODUCTS, "P1,Latte,Coffee,3.50,1.5"], "line 2 (product_id 'P1'): stock_quantity '1.5' is no whole number"),
+        (CUSTOMERS_FILE, [CUSTOMERS + ",marketing_opt_out", "C1,A,a,x,maybe"], "(customer_id 'C1'): marketing_opt_out 'maybe' is neither"),
+        (BUSINESS_UNITS_FILE, [UNITS, "BU_US,,Us"], "line 2 (business_unit_id 'BU_US'): column 'country' is empty; fill it in"),
+        (BUSINESS_UNITS_FILE, [UNITS, "BU_US,USA,"], "line 2 (business_unit_id 'BU_US'): column 'unit_name' is empty; fill it in"),
         (BUSINESS_UNITS_FILE, [UNITS + ",folder", "BU_US,USA,Us,usa", "BU_US2,USA,Us too,usa"], "folder 'usa' stands more than once"),
         (BUSINESS_UNITS_FILE, [UNITS + ",time_zone", "BU_US,USA,Us,Mars/Olympus"], "time_zone 'Mars/Olympus' is no IANA name"),
         (BUSINESS_UNITS_FILE, [UNITS + ",time_zone", "BU_US,USA,Us,../etc"], "time_zone '../etc' is no IANA name"),
@@ -128,6 +128,36 @@ def test_header_order_case_blanks_and_further_columns_do_not_matter() -> None:
 )  # fmt: skip
 def test_a_file_with_any_fault_is_refused_and_says_which(kind: ReferenceFile, lines: list[str], reason: str) -> None:
     assert reason in refusal(kind, *lines)
+
+
+def test_the_line_at_fault_is_counted_as_in_the_file() -> None:
+    content = f'{PRODUCTS}\n\nP1,"Latte\nlarge",Coffee,3.5,1\nP2,Mocha,Coffee,0.055,1\n'.encode()
+    for encoded in (content, b"\xef\xbb\xbf" + content, content.decode().encode("utf-16")):
+        with pytest.raises(
+            RefusedError, match=r"line 5 \(product_id 'P2'\): price '0\.055' is no amount with at most two"
+        ):
+            read_reference(PRODUCTS_FILE, encoded)
+
+
+@pytest.mark.parametrize(
+    ("country", "folders", "folder"),
+    [
+        ("United States", ("usa", "canada"), "usa"),
+        ("USA", ("us", "canada"), "us"),
+        ("us", ("unitedstates",), "unitedstates"),
+        ("México", ("usa", "mexico"), "mexico"),
+        ("United States", ("unitedstates", "usa"), "unitedstates"),
+        ("United States", ("us", "usa"), "unitedstates"),
+        ("New Zealand", ("usa",), "newzealand"),
+        ("Atlantis", ("usa",), "atlantis"),
+        ("United States", (), "unitedstates"),
+    ],
+)
+def test_a_unit_without_a_folder_has_the_one_that_means_its_country(
+    country: str, folders: tuple[str, ...], folder: str
+) -> None:
+    content = f"{UNITS}\nBU_1,{country},Unit".encode()
+    assert read_reference(BUSINESS_UNITS_FILE, content, folders)["folder"].to_pylist() == [folder]
 
 
 def test_text_in_another_encoding_is_refused() -> None:

@@ -1,0 +1,392 @@
+"""How units write their sales files, as they declare it: in reference/units.toml, or in columns of reference/business_units.csv.
+
+What is not declared has to be certain from the file itself, or be written the usual way: our header names, a decimal point, no
+thousands mark, ISO dates, a day that ends at midnight. Pure: nothing is read or written here.
+"""
+
+import datetime as dt
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any
+
+ENCODINGS = {
+    "utf-8": "utf-8",
+    "utf8": "utf-8",
+    "utf-16": "utf-16",
+    "utf16": "utf-16",
+    "utf-16-le": "utf-16-le",
+    "utf-16-be": "utf-16-be",
+    "latin-1": "latin-1",
+    "latin1": "latin-1",
+    "iso-8859-1": "latin-1",
+    "windows-1252": "cp1252",
+    "cp1252": "cp1252",
+}
+"""What may be declared, and Python's name for it."""
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+WORDS = {
+    "encoding": ENCODINGS,
+    "delimiter": DELIMITERS,
+    "decimal_mark": {"point": ".", "comma": ","},
+    "thousands_mark": {"point": ".", "comma": ",", "space": " ", "apostrophe": "'"},
+}
+"""What may be declared for each of these, by a word or, where the words stand for characters, by the character."""
+
+DATE_DIRECTIVES = "dmYyHIMSpf"
+DATE_FORMAT = re.compile(rf"(?:%[{DATE_DIRECTIVES}]|[-/. :,T])+")
+
+FORMAT_COLUMNS = (*WORDS, "date_format")
+"""The optional columns of reference/business_units.csv that declare a format."""
+
+COLUMNS = (
+    "transaction_id",
+    "order_id",
+    "business_unit",
+    "product_id",
+    "customer_id",
+    "quantity",
+    "total_price",
+    "transaction_date",
+    "payment_method",
+    "weather",
+    "store_id",
+    "discount",
+    "promotion",
+    "currency",
+    "kind",
+    "refunded_order_id",
+    "refunded_date",
+)
+"""The columns that a header may be declared for, and `required` may name."""
+
+UNIT_PRICE, DATE, TIME = "unit_price", "date", "time"
+PARTS = (UNIT_PRICE, DATE, TIME)
+"""What a header may be declared for as well: `total_price` is made of the first, `transaction_date` of the others."""
+
+KINDS = ("sale", "refund", "void")
+RECEIPT = "receipt"
+NAME = "name"
+
+CURRENCY = re.compile("[A-Z]{3}")
+TIME_OF_DAY = re.compile("([01][0-9]|2[0-3]):([0-5][0-9])(:00)?")
+SIGN = re.compile(r"[^\d\s+\-.,'\\()]{1,8}")
+LATEST_END = dt.time(12)
+MOST_LINES = 1000
+"""More lines than these above a header or below the data are no heading and no total."""
+
+
+class DeclarationError(ValueError):
+    """A declaration is wrong. The message says which, what is wrong, and how it is written."""
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """How some files are written; the empty value where nothing is declared.
+
+    `encoding` is Python's name of it, `delimiter`, `decimal_mark` and `thousands_mark` are single characters, `date_format` is made of
+    `strptime` directives, `day_ends` is `HH:MM`. `columns` has header names, in lower case, by our name; `product_aliases` product ids
+    by what the file calls the product; `kinds` ours by what the file calls them.
+    """
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    decimal_mark: str | None = None
+    thousands_mark: str | None = None
+    date_format: str | None = None
+    currency: str | None = None
+    currency_signs: tuple[str, ...] = ()
+    day_ends: str | None = None
+    lines_above_header: int = 0
+    lines_below_data: int = 0
+    decimal_quantity: bool = False
+    line_ids: str | None = None
+    products: str | None = None
+    required: tuple[str, ...] = ()
+    columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    product_aliases: tuple[tuple[str, str], ...] = ()
+    kinds: tuple[tuple[str, str], ...] = ()
+
+    @cached_property
+    def number_format(self) -> str | None:
+        """Decimal mark, then thousands mark if there is one, then currency signs, each after a blank that is no mark; none for the usual
+        way of writing numbers.
+        """
+        marks = (self.decimal_mark or ".") + (self.thousands_mark or "")
+        signs = "".join(f"\t{sign}" for sign in self.currency_signs)
+        return None if marks == "." and not signs else marks + signs
+
+    @cached_property
+    def headers(self) -> dict[str, tuple[str, ...]]:
+        """The declared header names, by our name of the column."""
+        return dict(self.columns)
+
+
+USUAL = Declaration()
+
+
+@dataclass(frozen=True)
+class UnitDeclaration:
+    """How a unit writes its files: the usual way of it, and that of each file family, by the pattern of its file names."""
+
+    usual: Declaration = USUAL
+    families: tuple[tuple[str, Declaration], ...] = ()
+
+    def for_file(self, path: str) -> Declaration:
+        """The declaration of this file: that of the first family whose pattern matches its name, in any case."""
+        if not self.families:
+            return self.usual
+        name = path.rpartition("/")[2].lower()
+        return next((found for pattern, found in self.families if fnmatchcase(name, pattern.lower())), self.usual)
+
+
+UNDECLARED = UnitDeclaration()
+
+
+# In columns of business_units.csv -----------------------------------------------------------------------------------------
+
+
+def declared(values: Mapping[str, str | None]) -> Declaration:
+    """The format that a row of business_units.csv declares. Raises `DeclarationError` that names the column, the fault and the remedy."""
+    given = {column: value for column in FORMAT_COLUMNS if (value := values.get(column))}
+    found: dict[str, Any] = {column: _format(column, value) for column, value in given.items()}
+    return _checked(Declaration(**found))
+
+
+def _checked(found: Declaration) -> Declaration:
+    if found.thousands_mark is not None and found.thousands_mark == (found.decimal_mark or "."):
+        raise DeclarationError(
+            f"thousands_mark and decimal_mark are both {found.thousands_mark!r}; declare different ones"
+        )
+    return found
+
+
+def _format(column: str, value: str) -> str:
+    if column not in WORDS:
+        return _date_format(value)
+    words = WORDS[column]
+    if value.lower() in words:
+        return words[value.lower()]
+    if value in words.values():
+        return value
+    raise DeclarationError(f"{column} {value!r} is none of {', '.join(words)}; declare one of these, or leave it empty")
+
+
+def _date_format(value: str) -> str:
+    directives = re.findall(r"%(.)", value)
+    if not DATE_FORMAT.fullmatch(value) or any(directives.count(name) > 1 for name in directives):
+        raise DeclarationError(
+            f"date_format {value!r} is not made of %{', %'.join(DATE_DIRECTIVES)}, each once, and - / . : , T or blanks; "
+            "write it like %d/%m/%Y %H:%M"
+        )
+    if not {"d", "m"} <= set(directives) or not {"Y", "y"} & set(directives):
+        raise DeclarationError(f"date_format {value!r} has no day, month or year; write it like %d/%m/%Y %H:%M")
+    if ("I" in directives) != ("p" in directives):
+        raise DeclarationError(
+            f"date_format {value!r} has %I without %p or the other way round; write it like %d/%m/%Y %I:%M %p"
+        )
+    return value
+
+
+# In units.toml ------------------------------------------------------------------------------------------------------------
+
+
+def declarations_of(content: bytes) -> dict[str, UnitDeclaration]:
+    """What units.toml declares, by business unit. Raises `DeclarationError` that names unit, key and value, the fault and the remedy."""
+    return {unit: unit_declaration(unit, table) for unit, table in tables_of(content).items()}
+
+
+def tables_of(content: bytes) -> dict[str, dict[str, Any]]:
+    """The tables of units.toml as they stand there, by business unit; valid if `unit_declaration` takes them. Raises `DeclarationError`."""
+    try:
+        found = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as fault:
+        line = content[: fault.start].count(b"\n") + 1
+        raise DeclarationError(
+            f"line {line} is not text in UTF-8; save the file as UTF-8 and upload it again"
+        ) from fault
+    except tomllib.TOMLDecodeError as fault:
+        raise DeclarationError(f"is no TOML: {fault}; correct it and upload the file again") from fault
+    for unit, table in found.items():
+        if not isinstance(table, dict):
+            raise DeclarationError(
+                f"{unit} = {table!r} stands outside of a unit's table; put it under a line with the unit's id, such as [BU_MX]"
+            )
+    return found
+
+
+def as_json(table: Mapping[str, Any]) -> str:
+    """A unit's table as text, for the warehouse."""
+    return json.dumps(table, default=str, ensure_ascii=False)
+
+
+def unit_declaration(unit: str, table: Mapping[str, Any]) -> UnitDeclaration:
+    """What the unit's table declares. Raises `DeclarationError` that names unit, key and value, the fault and the remedy."""
+    own = {key: value for key, value in table.items() if key != "files"}
+    usual = _declaration(unit, USUAL, own)
+    families = table.get("files", [])
+    if not isinstance(families, list) or not all(isinstance(family, dict) for family in families):
+        raise DeclarationError(f"{unit}: files {families!r} is no table; begin each file family with [[{unit}.files]]")
+    found = []
+    for family in families:
+        pattern = family.get("pattern")
+        if not isinstance(pattern, str) or not pattern or "/" in pattern:
+            raise DeclarationError(
+                f'{unit}.files: pattern {pattern!r} is no pattern of file names; write it like pattern = "*_web.csv"'
+            )
+        rest = {key: value for key, value in family.items() if key != "pattern"}
+        found.append((pattern, _declaration(f"{unit}.files {pattern}", usual, rest)))
+    return UnitDeclaration(usual, tuple(found))
+
+
+def _declaration(where: str, base: Declaration, table: Mapping[str, Any]) -> Declaration:
+    """`base` with what the table declares instead."""
+    for key in table:
+        if key not in KEYS:
+            alike = difflib.get_close_matches(key, [*KEYS, "files"], 1)
+            meant = f"did you mean {alike[0]!r}?" if alike else f"known are {', '.join([*KEYS, 'files'])}"
+            raise DeclarationError(f"{where}: there is no key {key!r}; {meant}")
+    try:
+        given = {key: KEYS[key](key, value) for key, value in table.items()}
+        return _checked(replace(base, **given))
+    except DeclarationError as fault:
+        raise DeclarationError(f"{where}: {fault}") from fault
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise DeclarationError(f"{key} {value!r} is no text; write it in quotes")
+    return value
+
+
+def _of_format(key: str, value: object) -> str:
+    return _format(key, _text(key, value))
+
+
+def _currency(key: str, value: object) -> str:
+    if not isinstance(value, str) or not CURRENCY.fullmatch(value):
+        raise DeclarationError(f'{key} {value!r} is no ISO 4217 code; write it like {key} = "MXN"')
+    return value
+
+
+def _signs(key: str, value: object) -> tuple[str, ...]:
+    """The longest first, so that `MX$` is taken off before `$`."""
+    found = _names(key, value)
+    for sign in found:
+        if not SIGN.fullmatch(sign):
+            raise DeclarationError(
+                f'{key} {sign!r} has digits, blanks or marks of numbers, or more than 8 characters; write it like {key} = ["€"]'
+            )
+    return tuple(sorted(found, key=lambda sign: (-len(sign), sign)))
+
+
+def _names(key: str, value: object) -> tuple[str, ...]:
+    """One text, or several."""
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list) or not found or not all(isinstance(one, str) and one.strip() for one in found):
+        raise DeclarationError(
+            f'{key} {value!r} is neither a text nor a list of texts; write it like {key} = ["one", "other"]'
+        )
+    return tuple(one.strip() for one in found)
+
+
+def _day_ends(key: str, value: object) -> str:
+    found = TIME_OF_DAY.fullmatch(str(value))
+    if found is None or not dt.time(0) < dt.time(int(found[1]), int(found[2])) <= LATEST_END:
+        raise DeclarationError(
+            f'{key} {value!r} is no time after midnight and up to {LATEST_END:%H:%M}; write it like {key} = "04:00"'
+        )
+    return f"{found[1]}:{found[2]}"
+
+
+def _lines(key: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_LINES:
+        raise DeclarationError(f"{key} {value!r} is no number of lines from 0 to {MOST_LINES}; write it like {key} = 2")
+    return value
+
+
+def _flag(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise DeclarationError(f"{key} {value!r} is neither true nor false; write it like {key} = true")
+    return value
+
+
+def _only(word: str) -> Callable[[str, object], str]:
+    def check(key: str, value: object) -> str:
+        if value != word:
+            raise DeclarationError(
+                f"{key} {value!r} is not {word!r}, the only value that it may have; leave it out otherwise"
+            )
+        return word
+
+    return check
+
+
+def _required(key: str, value: object) -> tuple[str, ...]:
+    found = _names(key, value)
+    for column in found:
+        _known(key, column, COLUMNS)
+    return found
+
+
+def _known(key: str, name: str, known: Sequence[str]) -> None:
+    if name not in known:
+        alike = difflib.get_close_matches(name, known, 1)
+        meant = f"did you mean {alike[0]!r}?" if alike else f"known are {', '.join(known)}"
+        raise DeclarationError(f"{key} {name!r} is none of our columns; {meant}")
+
+
+def _columns(key: str, value: object) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    found = _table(key, value)
+    for column in found:
+        _known(key, column, (*COLUMNS, *PARTS))
+    if TIME in found and DATE not in found:
+        raise DeclarationError(f"{key} has {TIME!r} without {DATE!r}; declare the header of the date as well")
+    for parts, whole in (((DATE, TIME), "transaction_date"), ((UNIT_PRICE,), "total_price")):
+        if whole in found and (twice := [part for part in parts if part in found]):
+            raise DeclarationError(f"{key} has both {whole!r} and {twice[0]!r}; declare one of them")
+    return tuple(
+        (column, tuple(name.lower() for name in _names(f"{key}.{column}", names))) for column, names in found.items()
+    )
+
+
+def _pairs(key: str, value: object) -> tuple[tuple[str, str], ...]:
+    return tuple((name, _text(f"{key}.{name!r}", mapped)) for name, mapped in _table(key, value).items())
+
+
+def _kinds(key: str, value: object) -> tuple[tuple[str, str], ...]:
+    found = _pairs(key, value)
+    for name, kind in found:
+        if kind not in KINDS:
+            raise DeclarationError(f"{key}.{name!r} is {kind!r}, none of {', '.join(KINDS)}; declare one of these")
+    return found
+
+
+def _table(key: str, value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise DeclarationError(f"{key} {value!r} is no table; write it under a line of its own, such as [BU_MX.{key}]")
+    return value
+
+
+KEYS: dict[str, Callable[[str, Any], Any]] = {
+    **dict.fromkeys(FORMAT_COLUMNS, _of_format),
+    "currency": _currency,
+    "currency_signs": _signs,
+    "day_ends": _day_ends,
+    "lines_above_header": _lines,
+    "lines_below_data": _lines,
+    "decimal_quantity": _flag,
+    "line_ids": _only(RECEIPT),
+    "products": _only(NAME),
+    "required": _required,
+    "columns": _columns,
+    "product_aliases": _pairs,
+    "kinds": _kinds,
+}
+"""What may be declared: what checks and converts the value of each key. Raises `DeclarationError`."""
