@@ -4,6 +4,7 @@
     'follows': ['fct_order_lines'],
     'dagster': {'ref': {'name': 'fct_order_lines'}}
 }) }}
+-- depends_on: {{ ref('stg_load_ledger') }}: what nothing is built from, so that a failure stops no model
 
 with
 
