@@ -24,9 +24,7 @@ order_lines as (
     select * from {{ ref('fct_order_lines') }}
     where
         booking = 'sold'
-        {%- if follows_changes() %}
-        and business_date >= {{ earliest_touched() }}
-        {%- endif %}
+        and business_date >= {{ earliest_touched() if follows_changes() else "cast('0001-01-01' as date)" }}
 
 ),
 

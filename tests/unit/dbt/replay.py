@@ -69,9 +69,9 @@ def sold_rows(rows: list[Row]) -> list[Row]:
     """Of a receipt's rows the sales that were not voided on their day, in file order. What is voided is taken off from the end."""
     voided: Counter[str] = Counter()
     for row in rows:
-        if row["kind"] == "void" and row["refunded_date"] in (None, row["business_date"]):
-            if row["order_id"] or row["refunded_order_id"]:
-                voided[row["product_id"]] -= row["quantity"]
+        names_a_receipt = row["order_id"] or row["refunded_order_id"]
+        if row["kind"] == "void" and names_a_receipt and row["refunded_date"] in (None, row["business_date"]):
+            voided[row["product_id"]] -= row["quantity"]
     in_file = sorted(rows, key=lambda row: (row["row_number"], row["transaction_id"]))
     left = []
     seen: Counter[str] = Counter()
@@ -97,7 +97,9 @@ def orders_with_a_main_product(chain: Chain) -> list[Order]:
         first = rows[0]
         before = {n: row for n, row in quarantined.get(first["load_id"], {}).items() if n < first["row_number"]}
         if first["order_id"] is not None:
-            of_order = [r for r in before.values() if (r["order_id"], r["store_id"]) == (first["order_id"], first["store_id"])]
+            of_order = [
+                r for r in before.values() if (r["order_id"], r["store_id"]) == (first["order_id"], first["store_id"])
+            ]
             just_before = before.get(first["row_number"] - 1)
             if of_order or (just_before and just_before["reason"] == "unparseable_row"):
                 continue

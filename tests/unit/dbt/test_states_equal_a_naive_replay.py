@@ -102,7 +102,9 @@ def test_current_states_know_everything(warehouse: BuiltWarehouse, orders: list[
     products = warehouse.read("select * from features.feat_customer_product_state")
     by_customer = dict(list(products.groupby("customer_id")))
     locations = {row["customer_id"]: row["location"] for row in warehouse.chain.customers}
-    sold_to = set(warehouse.read("select distinct customer_id from marts.fct_orders where customer_id is not null").customer_id)
+    sold_to = set(
+        warehouse.read("select distinct customer_id from marts.fct_orders where customer_id is not null").customer_id
+    )
     assert {state["customer_id"] for state in states} == set(locations) | sold_to
     for state in states:
         customer_id = state.pop("customer_id")
