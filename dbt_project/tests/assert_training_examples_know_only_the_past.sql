@@ -1,4 +1,5 @@
 -- Point in time: an example knows all orders of its customer's earlier business dates and no other; its parts add up.
+-- Customers with refunds are left out: what they know of the past changes (int_refunded_lines).
 {{ config(meta={
     'checks': 'since_touched',
     'follows': ['int_customer_state_history'],
@@ -11,6 +12,7 @@ examples as (
 
     select examples.* from {{ ref('feat_training_examples') }} as examples
     {{ only_since_touched('examples') }}
+    where examples.customer_id not in (select refunded.customer_id from {{ ref('int_refunded_lines') }} as refunded)
 
 ),
 

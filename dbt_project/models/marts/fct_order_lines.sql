@@ -198,6 +198,7 @@ final as (
         and numbered.booking = 'sold'
         and quarantined_orders.order_id is null
         and quarantined_strays.load_id is null as is_main_line,
+        quarantined_orders.order_id is not null or quarantined_strays.load_id is not null as follows_a_gap,
         numbered.product_id,
         numbered.customer_id,
         numbered.quantity,
@@ -221,13 +222,11 @@ final as (
             and numbered.store_id is not distinct from quarantined_orders.store_id
             and numbered.order_id = quarantined_orders.order_id
             and numbered.file_row_number > quarantined_orders.first_row_number
-            and numbered.line_number = 1
     left join quarantined_strays
         on
             numbered.load_id = quarantined_strays.load_id
             and numbered.file_row_number = quarantined_strays.file_row_number + 1
             and numbered.order_id is not null
-            and numbered.line_number = 1
 
 )
 

@@ -4,7 +4,7 @@
     unique_key=['business_unit', 'business_date'],
     meta={'follows': ['fct_order_lines']},
     pre_hook=["{{ log_changed_customers(ref('fct_order_lines')) }}", "{{ delete_emptied_days(ref('fct_order_lines')) }}"],
-    post_hook=["{{ set_watermark('day_changes') }}", "{{ set_watermark('customer_changes', []) }}"]
+    post_hook="{{ set_watermark('day_changes') }}"
 ) }}
 
 with

@@ -28,6 +28,8 @@ customers as (
         cast(sum(total_price) as decimal(18, 2)) as total_price
     from customer_sales
     group by customer_id
+    -- somebody who kept nothing that was bought is no customer
+    having sum(order_count) > 0
 
 ),
 

@@ -14,7 +14,7 @@ from tests.unit.dbt.dbt_process import DbtProcess
 
 DAILY = ("build", "--quiet", "--exclude-resource-type", "unit_test")
 ALL_ROWS = ("build", "--quiet", "--resource-type", "test", "--full-refresh")
-WEATHER = "accepted_values_fct_orders_weather___var_weather_types_Unknown_"
+WEATHER = "accepted_values_fct_orders_weather___var_weather_types_"
 COVERED_BY_CHANGES = {
     "unique_fct_order_lines_order_line_key": "insert into marts.fct_order_lines from marts.fct_order_lines",
     "assert_orders_add_up_to_their_lines": "update marts.fct_orders set quantity = quantity + 1",

@@ -5,11 +5,15 @@ Belongs here: comparisons of whole tables with replay.py. Single expressions hav
 
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 
+import duckdb
 import pandas as pd
 import pytest
 
+from globolatte_ml.data.snapshot import REFUNDS_FILE, read_snapshot
+from globolatte_ml.training.proofs import states_that_know_the_future
 from tests.unit.dbt import replay
 from tests.unit.dbt.built_warehouse import BuiltWarehouse
 from tests.unit.dbt.random_chain import ledger_entry, random_chain
@@ -84,6 +88,24 @@ def test_every_cent_is_booked(warehouse: BuiltWarehouse) -> None:
     assert months.total[0] == expected
 
 
+def test_refunds_are_booked_off_where_they_belong(warehouse: BuiltWarehouse) -> None:
+    expected = {
+        (refund.row["business_unit"], str(refund.row["business_date"]), refund.row["transaction_id"]): (
+            refund.order_key,
+            refund.customer_id,
+        )
+        for refund in replay.refunds(warehouse.chain)
+    }
+    columns = "f.business_unit, f.business_date, l.transaction_id, f.order_key, f.customer_id"
+    found = warehouse.read(
+        f"select {columns} from marts.fct_refunds f join marts.fct_order_lines l using (order_line_key)"
+    )
+    actual = {(row[0], str(row[1]), row[2]): (row[3], row[4]) for row in found.itertuples(index=False)}
+    assert actual == expected
+    assert len({key for key, _ in actual.values()}) > 50, "too few refunds of a known order"
+    assert sum(key is None for key, _ in actual.values()) > 10, "too few refunds of an unknown order"
+
+
 def test_example_states_know_exactly_the_earlier_dates(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:
     sample = Random(1).sample(orders, 700)
     examples = warehouse.read("select * from features.feat_training_examples").set_index("order_key")
@@ -102,14 +124,14 @@ def test_current_states_know_everything(warehouse: BuiltWarehouse, orders: list[
     products = warehouse.read("select * from features.feat_customer_product_state")
     by_customer = dict(list(products.groupby("customer_id")))
     locations = {row["customer_id"]: row["location"] for row in warehouse.chain.customers}
-    sold_to = set(
-        warehouse.read("select distinct customer_id from marts.fct_orders where customer_id is not null").customer_id
-    )
+    known = warehouse.read("select customer_id from marts.fct_orders union select customer_id from marts.fct_refunds")
+    sold_to = set(known.customer_id.dropna())
+    left = [order for order in (order.known_before(None) for order in orders) if order is not None]
     assert {state["customer_id"] for state in states} == set(locations) | sold_to
     for state in states:
         customer_id = state.pop("customer_id")
         past = replay.history(orders, customer_id)
-        home = replay.home_business_unit(past, locations.get(customer_id), warehouse.chain, orders)
+        home = replay.home_business_unit(past, locations.get(customer_id), warehouse.chain, left)
         assert state == {"home_business_unit": home} | replay.customer_state(past), customer_id
         actual = by_customer.get(customer_id, products.iloc[:0]).drop(columns="customer_id")
         assert_same_product_states(actual, replay.product_states(past))
@@ -147,3 +169,25 @@ def test_holidays_reach_the_examples(warehouse: BuiltWarehouse, orders: list[rep
     }
     assert set(examples.order_key) == expected
     assert expected
+
+
+def test_the_leakage_proof_follows_refunds(warehouse: BuiltWarehouse, tmp_path: Path) -> None:
+    exported = {
+        "examples.parquet": "select * from features.feat_training_examples order by ordered_at, order_key",
+        "example_products.parquet": "select * from features.feat_training_example_products",
+        "products.parquet": "select * from marts.dim_product",
+        REFUNDS_FILE: "select * from features.feat_training_example_refunds",
+    }
+    with duckdb.connect(str(warehouse.path), read_only=True) as connection:
+        for file, query in exported.items():
+            connection.execute(f"copy ({query}) to '{tmp_path / file}' (format parquet)")
+    snapshot = read_snapshot(tmp_path)
+    refunded = warehouse.read("select distinct order_key from features.feat_training_example_refunds")
+    assert snapshot.taken_back is not None
+    assert set(snapshot.taken_back.order_keys) == set(refunded.order_key)
+    assert not set(refunded.order_key) & set(snapshot.order_keys)
+    looked_at, differ = states_that_know_the_future(snapshot)
+    assert looked_at > 100
+    assert differ == 0
+    (tmp_path / REFUNDS_FILE).unlink()
+    assert states_that_know_the_future(read_snapshot(tmp_path))[1] > 0
