@@ -22,9 +22,7 @@ orders as (
 order_lines as (
 
     select * from {{ ref('fct_order_lines') }}
-    where
-        booking = 'sold'
-        and business_date >= {{ earliest_touched() if follows_changes() else "cast('0001-01-01' as date)" }}
+    where booking = 'sold'{{ ' and business_date >= ' ~ earliest_touched() if follows_changes() }}
 
 ),
 
