@@ -3,6 +3,7 @@
 `globolatte bench model` compares the preference model with other models and with the best possible prediction.
 """
 
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -154,6 +155,8 @@ def bench(
 
     `model` is no part of `all`: it fits everything on many chains and takes minutes.
     """
+    # SIGTERM ends it as a finished measurement does: with the servers that it started.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if what == "model":
         sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, as_json=as_json))
     sys.exit(run_benchmarks(what, as_json=as_json, orders=orders))

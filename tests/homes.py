@@ -40,11 +40,11 @@ class Home:
         with tempfile.TemporaryDirectory() as folder:
             output, errors = Path(folder, "output"), Path(folder, "errors")
             process = warm_commands.start(arguments, self.environment(**more), output, errors)
-            process.join(600)  # of a busy machine; alone it takes a tenth of that
-            if process.exitcode is None:
+            exit_code = process.wait(600)  # of a busy machine; alone it takes a tenth of that
+            if exit_code is None:
                 process.kill()
                 raise TimeoutError(f"globolatte {' '.join(arguments)} does not end:\n{output.read_text()}")
-            return subprocess.CompletedProcess(arguments, process.exitcode, output.read_text(), errors.read_text())
+            return subprocess.CompletedProcess(arguments, exit_code, output.read_text(), errors.read_text())
 
     def ok(self, *arguments: str, **more: str) -> str:
         done = self.command(*arguments, **more)

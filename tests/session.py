@@ -20,6 +20,7 @@ from filelock import FileLock
 
 MARK = "TESTS_OF_SESSION"
 """The environment variable that whatever a session starts inherits."""
+FOLDER = "FOLDER_OF_TESTS"
 SECONDS_TO_END = 15
 
 
@@ -34,7 +35,13 @@ class Shared:
     def new(cls) -> "Shared":
         """The controller's; from now on what this process starts carries the mark."""
         mark = os.environ[MARK] = uuid.uuid4().hex
-        return cls(Path(tempfile.mkdtemp(prefix="globolatte-tests-")), mark)
+        folder = os.environ[FOLDER] = tempfile.mkdtemp(prefix="globolatte-tests-")
+        return cls(Path(folder), mark)
+
+    @classmethod
+    def of_this_process(cls) -> "Shared | None":
+        """The session that has started this process, if there is one."""
+        return cls(Path(os.environ[FOLDER]), os.environ[MARK]) if FOLDER in os.environ else None
 
     def once(self, name: str, make: Callable[[Path], None]) -> Path:
         """The folder `name`, filled by `make` for whichever worker comes first; the others wait for it.

@@ -4,8 +4,6 @@ import base64
 import html
 from collections.abc import Mapping
 
-from markdown_it import MarkdownIt
-
 from globolatte_ml.explain import plots
 from globolatte_ml.explain.analysis import Analysis, Portrait
 from globolatte_ml.explain.card import Identity, literal, model_card, table
@@ -28,6 +26,8 @@ ASSUMPTIONS = (
 
 def page(identity: Identity, evaluation: Evaluation, analysis: Analysis, names: Mapping[str, str]) -> str:
     """The page: the model card first, then the analyses behind it. All of it is written as Markdown."""
+    from markdown_it import MarkdownIt
+
     sections = [
         model_card(identity, evaluation, analysis),
         "## Global explanation",

@@ -16,7 +16,8 @@ from simulator import Scenario, continue_into
 from tests.dev_server import developing, free_port
 from tests.homes import NewHome
 
-DAYS_AFTER_LAUNCH = 44
+DAYS_AFTER_LAUNCH = 22
+"""One window of monitoring, and a day."""
 BROWSERS = (
     "chromium",
     "chromium-browser",
@@ -93,7 +94,7 @@ def environment() -> dict[str, str]:
 def ui(
     environment: dict[str, str], browser_path: str, home_that_ran: NewHome, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Ui]:
-    """Two months that a model has learned, weeks after them in which a product was launched, and the UI over it."""
+    """Two months that a model has learned, three weeks after them in which a product was launched, and the UI over it."""
     home = home_that_ran()
     continue_into(home.folder, Scenario.PRODUCT_LAUNCH, days=DAYS_AFTER_LAUNCH)
     home.ok("run", **environment)

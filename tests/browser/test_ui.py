@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 RUN_MILLISECONDS = 120_000
 GROUPS = ("raw", "staging", "marts", "intermediate", "features", "models", "endpoints", "monitoring")
 LEFT_TO_RIGHT = ("raw", "staging", "marts", "features", "models", "endpoints", "monitoring")
-BROKEN_DAY = dt.date(2022, 4, 14)
+BROKEN_DAY = dt.date(2022, 3, 23)
 
 
 def wait_for_success(page: Page) -> None:
@@ -76,11 +76,11 @@ def test_drift_is_explained_and_its_report_opens(page: Page, ui: Ui) -> None:
     open_check(page, "monitoring/data_drift", "no_drift")
     expect(page.get_by_text("No scope's latest window drifted.")).to_be_visible()
     expect(
-        page.get_by_text(re.compile(r"chain drifted from 2022-03-22 to 2022-04-11: main_product_id"))
+        page.get_by_text(re.compile(r"chain drifted from 2022-03-01 to 2022-03-21: main_product_id"))
     ).to_be_visible()
     expect(page.get_by_text("Nothing is to be done by hand")).to_be_visible()
     expect(page.get_by_text("Failed").first).to_be_visible()
-    link = page.get_by_role("link", name=f"{ui.reports_url}/drift/chain_2022-03-22_2022-04-11.html")
+    link = page.get_by_role("link", name=f"{ui.reports_url}/drift/chain_2022-03-01_2022-03-21.html")
     with page.expect_popup() as opened:
         link.first.click()
     report = opened.value

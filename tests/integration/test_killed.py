@@ -79,7 +79,7 @@ def kill_at(home: Home, words: str, seconds: float, log: Path) -> bool:
     time.sleep(seconds)
     alive = process.is_alive()
     process.kill()
-    process.join()
+    process.wait()
     return alive
 
 

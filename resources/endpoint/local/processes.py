@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -142,21 +142,9 @@ def start_gateway(files: EndpointFiles, listener: socket.socket, options: list[s
 def _start(
     files: EndpointFiles, name: str, command: list[str], environment: dict[str, str], listener: socket.socket
 ) -> Child:
-    log = files.log(name)
-    rotate_log(log)
     environment[MARK_VARIABLE] = str(files.folder)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_ROOT), environment.get("PYTHONPATH")]))
-    with log.open("ab") as stream:
-        process = subprocess.Popen(
-            command,
-            env=environment,
-            cwd=PROJECT_ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            pass_fds=[listener.fileno()],
-            process_group=0,
-        )
+    process = _popen(files, name, command, environment, pass_fds=[listener.fileno()], process_group=0)
     found = ProcessId.of(process.pid) or ProcessId(process.pid, time.time())
     return Child(process, found, listener.getsockname()[1], time.monotonic())
 
@@ -165,7 +153,14 @@ def spawn_supervisor(files: EndpointFiles, arguments: list[str]) -> subprocess.P
     """Starts a supervisor in a session of its own, so that it outlives the process that starts it."""
     environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
     command = [sys.executable, "-m", "resources.endpoint.local.supervisor", *arguments]
-    log = files.log("supervisor")
+    return _popen(files, "supervisor", command, environment, start_new_session=True)
+
+
+def _popen(
+    files: EndpointFiles, name: str, command: list[str], environment: dict[str, str], **how: Any
+) -> subprocess.Popen[bytes]:
+    """Starts a process in the project's folder; all that it prints goes into the log of this name."""
+    log = files.log(name)
     rotate_log(log)
     with log.open("ab") as stream:
         return subprocess.Popen(
@@ -175,7 +170,7 @@ def spawn_supervisor(files: EndpointFiles, arguments: list[str]) -> subprocess.P
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
+            **how,
         )
 
 

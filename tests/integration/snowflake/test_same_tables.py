@@ -1,4 +1,4 @@
-"""The same files, steps and builds on DuckDB and on the emulator of Snowflake end in the same tables, row for row.
+"""The same files and steps on DuckDB and on the emulator of Snowflake end in the same tables, row for row.
 
 This executes on the emulator; it is not verified on Snowflake.
 """
@@ -84,12 +84,13 @@ def build(deployed: Deployment) -> int:
     return len(found)
 
 
-def a_chain_with_corrections(deployed: Deployment) -> None:
-    """Days of sales; then corrections, a duplicate delivery, a broken file, rows put back, a retraction; builds in between."""
+def a_chain_with_corrections(deployed: Deployment, *, built_before: bool) -> None:
+    """Days of sales; then corrections, a duplicate delivery, a broken file, rows put back, a retraction; perhaps a build in between."""
     write(simulate(250, 30, 5, FIRST, LAST), deployed.settings.home)
     ran(deployed, LOAD_REFERENCE_DATA)
     ingest(deployed, "canada", "mexico", "usa")
-    build(deployed)
+    if built_before:
+        build(deployed)
     good = [line(number, customer_id=f"C000{number}", product_id=f"P00{number}") for number in (1, 2, 3)]
     deliver(
         deployed.landing,
@@ -174,7 +175,8 @@ def test_raw_ingestion_with_corrections_and_dbt_give_the_same_tables(
         world = deployment(
             made.settings.home, instance, **made.settings.model_dump(exclude={"home", "now"})
         )  # its environment
-        a_chain_with_corrections(world)
+        # On DuckDB one build of all equals builds of changes: tests/unit/dbt/test_incremental_equals_full_refresh.py.
+        a_chain_with_corrections(world, built_before=name == "snowflake")
         built[name] = build(world)
     assert built["duckdb"] == built["snowflake"] > 20
     duckdb, snowflake = (world.warehouse for world in worlds.values())

@@ -2,23 +2,21 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests import warm_commands
 from tests.azureml_builders import settings_of
 from tests.emulators.azureml import StandIn
 from tests.endpoint_builders import publish_state
 
 DOOMED = Path(__file__).with_name("doomed.py")
-ROOT = Path(__file__).resolve().parents[3]
 
 
-def start(standin: StandIn, workspace: str, folder: Path, **more: str) -> "subprocess.Popen[bytes]":
+def start(standin: StandIn, workspace: str, folder: Path, **more: str) -> warm_commands.Command:
     """A run in a process of its own, in a group of its own."""
     settings = settings_of(standin, workspace)
     variables = {
@@ -27,21 +25,12 @@ def start(standin: StandIn, workspace: str, folder: Path, **more: str) -> "subpr
         "GLOBOLATTE_AZUREML_WORKSPACE": workspace,
         "GLOBOLATTE_AZUREML_POLL_SECONDS": "0.3",
         "GLOBOLATTE_AZUREML_ENDPOINT": workspace,
-        "PYTHONPATH": str(ROOT),
     }
-    with (folder / "run.log").open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, str(DOOMED), str(folder)],
-            env={**os.environ, **variables, **more},
-            cwd=ROOT,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    return warm_commands.start([str(folder)], {**os.environ, **variables, **more}, folder / "run.log", script=DOOMED)
 
 
 def end_when(
-    process: "subprocess.Popen[bytes]", happened: Callable[[], bool], how: signal.Signals, *, may_be_done: bool = False
+    process: warm_commands.Command, happened: Callable[[], bool], how: signal.Signals, *, may_be_done: bool = False
 ) -> None:
     """Sends a signal to a run as soon as something has happened; waits for its end.
 
@@ -49,9 +38,9 @@ def end_when(
     """
     deadline = time.monotonic() + 240
     while not happened():
-        if may_be_done and process.poll() == 0:
+        if may_be_done and process.wait(0) == 0:
             return
-        assert process.poll() is None, "the run ended before it could be interrupted"
+        assert process.is_alive(), "the run ended before it could be interrupted"
         assert time.monotonic() < deadline
         time.sleep(0.02)
     os.killpg(process.pid, how)
@@ -107,9 +96,8 @@ JOBS = {"command": ["command"], "sweep": ["sweep"], "automl": ["automl", "comman
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "kind", ["automl", *(pytest.param(kind, marks=pytest.mark.depth) for kind in ("command", "sweep", "pipeline"))]
-)
+@pytest.mark.depth
+@pytest.mark.parametrize("kind", JOBS)
 def test_a_run_killed_at_each_of_its_jobs_goes_on_with_them(azureml: StandIn, tmp_path: Path, kind: str) -> None:
     chosen = {"GLOBOLATTE_TRAINING": kind, "DOOMED_UNTIL": "model"}
     before = made(azureml, "jobs")
@@ -126,7 +114,9 @@ def test_a_run_killed_at_each_of_its_jobs_goes_on_with_them(azureml: StandIn, tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [kind for kind in JOBS if kind != "command"])
+@pytest.mark.parametrize(
+    "kind", ["automl", *(pytest.param(kind, marks=pytest.mark.depth) for kind in ("sweep", "pipeline"))]
+)
 def test_terminating_a_run_cancels_the_job_of_any_way_to_train(azureml: StandIn, tmp_path: Path, kind: str) -> None:
     azureml.faults.hold_job(f"globolatte-{kind}")
     before = made(azureml, "jobs")

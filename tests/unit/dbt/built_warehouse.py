@@ -1,9 +1,5 @@
-"""A warehouse that the real dbt project was built in, to read the results from.
+"""A warehouse that the real dbt project was built in, to read the results from."""
 
-Belongs here: reading. Does not belong here: running dbt (conftest.py) and expectations.
-"""
-
-import subprocess
 from pathlib import Path
 
 import duckdb
@@ -13,10 +9,10 @@ from tests.unit.dbt.random_chain import Chain
 
 
 class BuiltWarehouse:
-    """A warehouse after `dbt build`. No connection stays open between two reads."""
+    """A warehouse after `dbt build`; `failed`: its models and tests without success. No connection stays open between two reads."""
 
-    def __init__(self, path: Path, chain: Chain, build: "subprocess.CompletedProcess[str]") -> None:
-        self.path, self.chain, self.build = path, chain, build
+    def __init__(self, path: Path, chain: Chain, failed: set[str]) -> None:
+        self.path, self.chain, self.failed = path, chain, failed
 
     def read(self, query: str) -> pd.DataFrame:
         """The rows of a query, every value as the Python object that DuckDB gives and NULL as None."""

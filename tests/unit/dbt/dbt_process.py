@@ -1,7 +1,4 @@
-"""dbt in a process that stays: importing dbt and parsing the project cost more than a build of a small chain.
-
-Belongs here: running dbt on one DuckDB file. Does not belong here: what is built (changing_chain.py) and expectations.
-"""
+"""dbt in a process that stays: importing dbt and parsing the project cost more than a build of a small chain."""
 
 import json
 import os
@@ -22,7 +19,7 @@ runner = dbtRunner()
 for line in sys.stdin:
     result = runner.invoke(json.loads(line))
     DuckDBConnectionManager.close_all_connections()
-    failed = [f"{one.node.name}: {one.message}" for one in getattr(result.result, "results", ()) if one.status in ("error", "fail")]
+    failed = [f"{one.node.name}: {one.message}" for one in getattr(result.result, "results", ()) if one.status in ("error", "fail", "warn")]
     print("DONE " + json.dumps({"success": result.success, "failed": failed, "error": str(result.exception or "")}), flush=True)
 """
 
@@ -64,7 +61,7 @@ class DbtProcess:
         assert answer["success"], answer
 
     def failures(self, *arguments: str) -> set[str]:
-        """Runs dbt to its end; the names of the tests and models that failed."""
+        """Runs dbt to its end; the names of the tests and models that failed or warn."""
         answer = self._answer(arguments)
         assert not answer["error"], answer
         return {failed.split(":")[0] for failed in answer["failed"]}

@@ -3,7 +3,6 @@
 Belongs here: which rows data tests look at. Does not belong here: what each test holds.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -35,13 +34,6 @@ COVERED_BY_CHANGES = {
     "relationships_fct_orders_customer_id__customer_id__ref_dim_customer_": "delete from marts.dim_customer",
 }  # fmt: skip
 """Tests that look at changes only, and what makes each fail."""
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DbtProcess]:
-    folder = tmp_path_factory.mktemp("checks")
-    with DbtProcess(folder / "warehouse.duckdb", folder) as process:
-        yield process
 
 
 def execute(path: Path, statement: str) -> list[tuple[object, ...]]:

@@ -4,7 +4,6 @@ Belongs here: comparisons of whole warehouses. What a full build must be is held
 """
 
 import shutil
-from collections.abc import Iterator
 
 import duckdb
 import pytest
@@ -24,13 +23,6 @@ PARTIAL_BUILDS = (
     ("--select", "marts"),
 )
 """What a person may build alone, and what a build that was killed may have built: dbt commits model by model."""
-
-
-@pytest.fixture(scope="module")
-def dbt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DbtProcess]:
-    folder = tmp_path_factory.mktemp("incremental")
-    with DbtProcess(folder / "warehouse.duckdb", folder) as process:
-        yield process
 
 
 def built_anew(dbt: DbtProcess) -> Tables:

@@ -41,9 +41,7 @@ def assert_same_product_states(actual: pd.DataFrame, expected: dict[str, replay.
 
 
 def test_the_build_passes_all_its_tests(warehouse: BuiltWarehouse) -> None:
-    assert warehouse.build.returncode == 0, warehouse.build.stdout[-5000:]
-    assert "ERROR=0" in warehouse.build.stdout
-    assert "WARN=0" in warehouse.build.stdout
+    assert warehouse.failed == set()
 
 
 def test_the_chain_is_irregular_enough(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:

@@ -1,0 +1,163 @@
+"""When a source's sales were made: which columns say so, in which form, and when its day ends."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from globolatte_ingest.onboarding.sheet import Column
+from globolatte_ingest.onboarding.study import Study, named, percent
+from globolatte_ingest.onboarding.values import Moments, date_in, joined
+
+NIGHT_ENDS = dt.time(9)
+"""A sale before may belong to the evening of the day before."""
+
+
+def find_dates(study: Study) -> None:
+    """Date and time of a sale: in one column or in two, and how they are written."""
+
+    def tells(*parts: str) -> Callable[[Column], bool]:
+        return lambda column: column.moments is not None and column.moments.parts in parts and column.filled > 0.9
+
+    whole = study.best("transaction_date", tells("moment"))
+    date, time = study.best("date", tells("date")), study.best("time", tells("time"))
+    if whole is not None:
+        study.take("transaction_date", whole)
+        written = whole.moments
+    elif date is not None and time is not None:
+        study.take("date", date)
+        study.take("time", time)
+        written = joined(date.moments or Moments("date", None, 0), time.moments or Moments("time", None, 0))
+    elif date is not None:
+        study.take("transaction_date", date)
+        written = date.moments
+        study.questions.append(
+            f"Column {date.header!r} has no time of day: all sales count as made at midnight. Is there another?"
+        )
+    else:
+        study.faults.append("no column has dates; export the sales with the date of each")
+        return
+    if written is not None:
+        _settle_form(study, written)
+
+
+def _settle_form(study: Study, written: Moments) -> None:
+    """Writes the form of dates down, once it is certain which of day and month comes first."""
+    where = "column " + " and ".join(
+        repr(study.taken[part].header) for part in ("transaction_date", "date", "time") if part in study.taken
+    )
+    if written.has_words:
+        study.faults.append(
+            f"{where} writes months as words ({named(_dates_of(study)[:1])}), which cannot be declared; export dates as numbers"
+        )
+        return
+    if written.has_zone:
+        study.faults.append(
+            f"{where} has times with an offset from UTC ({named(_dates_of(study)[:1])}); sales are in the unit's local time, so export "
+            "them without the offset"
+        )
+    if written.is_ambiguous:
+        written = _resolved(study, written, where)
+    if written.share < 0.999:
+        odd = 1 - written.share
+        study.questions.append(
+            f"{percent(odd)} of the dates in {where} are written in another way: they go into quarantine"
+        )
+    if written.form is not None:
+        study.table["date_format"] = written.form
+        study.findings.append(f"{where}: dates like {named(_dates_of(study)[:1])} are {written.form}")
+
+
+def _dates_of(study: Study) -> list[str]:
+    """Some of the file's dates as they are written, with the times that stand in another column."""
+    if whole := study.taken.get("transaction_date"):
+        return whole.few
+    date, time = study.taken["date"], study.taken["time"]
+    pairs = zip(date.values, time.values, strict=True)
+    return list(dict.fromkeys(f"{day} {hour}" for day, hour in pairs if day and hour))
+
+
+def _parsed(texts: Iterable[str], form: str | None) -> list[dt.datetime]:
+    found = []
+    for text in texts:
+        try:
+            # Local times of the unit: they have no offset.
+            found.append(dt.datetime.fromisoformat(text) if form is None else dt.datetime.strptime(text, form))  # noqa: DTZ007
+        except ValueError:
+            continue
+    return [moment.replace(tzinfo=None) for moment in found]
+
+
+def _resolved(study: Study, written: Moments, where: str) -> Moments:
+    """Which of day and month comes first: by the path's date, else by the shorter span, else a question."""
+    texts, named_date = _dates_of(study), date_in(study.path)
+    forms = (written, written.turned())
+    if named_date is not None:
+        near = {named_date, named_date + dt.timedelta(days=1)}
+        hits = [sum(moment.date() in near for moment in _parsed(texts, form.form)) for form in forms]
+        if max(hits) > 0 and hits[0] != hits[1]:
+            chosen = forms[int(hits[1] > hits[0])]
+            study.findings.append(f"{where}: {chosen.form}, since {study.path} is of {named_date}")
+            return chosen
+    spans = [_span(_parsed(texts, form.form)) for form in forms]
+    guess = forms[int(spans[1] < spans[0])] if spans[0] != spans[1] else forms[int(study.folder == "usa")]
+    study.questions.append(
+        f"Does the day or the month come first in {named(texts[:1])}? No value and no date in the path tells; {guess.form} is proposed"
+    )
+    return guess
+
+
+def _span(days: list[dt.datetime]) -> int:
+    return (max(days) - min(days)).days if days else 10**6
+
+
+def find_day(study: Study) -> None:
+    """Which dates the rows are of, and when the day ends: sales after midnight may belong to the evening before."""
+    if not study.taken.keys() & {"transaction_date", "date"}:
+        return
+    moments = sorted(_parsed(_dates_of(study), study.table.get("date_format")))
+    if not moments or ("time" not in study.taken and all(moment.time() == dt.time(0) for moment in moments)):
+        return
+    own = date_in(study.path)
+    night = [
+        moment
+        for moment in moments
+        if moment.time() < NIGHT_ENDS and own and moment.date() == own + dt.timedelta(days=1)
+    ]
+    if (
+        own
+        and night
+        and not any(moment.date() == night[0].date() and moment.time() >= NIGHT_ENDS for moment in moments)
+    ):
+        day = [moment.time() for moment in moments if moment.date() == own]
+        latest, earliest = max(moment.time() for moment in night), min(day, default=NIGHT_ENDS)
+        if latest < earliest:
+            study.table["day_ends"] = f"{_between(latest, earliest):%H:%M}"
+            study.findings.append(
+                f"the day ends at {study.table['day_ends']}: sales until {latest:%H:%M} of {night[0]:%Y-%m-%d} are in the file of {own}"
+            )
+        else:
+            study.questions.append(
+                f"When does the day end? The file of {own} has sales of the next day until {latest:%H:%M}"
+            )
+    hours, minutes = map(int, study.table.get("day_ends", "00:00").split(":"))
+    shift = dt.timedelta(hours=hours, minutes=minutes)
+    counted = Counter((moment - shift).date() for moment in moments)
+    dates = sorted(counted)
+    study.usual_date = counted.most_common(1)[0][0]
+    if len(dates) > 1 or (own and dates != [own]):
+        study.findings.append(
+            f"the rows are of {len(dates)} dates, {dates[0]} to {dates[-1]}"
+            + (f"; the path is of {own}" if own else "")
+        )
+    if own is None:
+        study.findings.append(f"neither folder nor name tells the file's date; its rows do ({dates[0]} to {dates[-1]})")
+
+
+def _between(latest: dt.time, earliest: dt.time) -> dt.time:
+    """A full hour, or half an hour, in the middle of the night between two times."""
+    low, high = (time.hour * 60 + time.minute for time in (latest, earliest))
+    middle = min((low + high) // 2, 12 * 60)
+    for step in (60, 30, 1):
+        if low < (rounded := middle // step * step):
+            return dt.time(rounded // 60, rounded % 60)
+    return dt.time((low + 1) // 60, (low + 1) % 60)

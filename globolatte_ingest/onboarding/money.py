@@ -1,0 +1,183 @@
+"""What a source's lines cost: quantity, amount or price of a piece, discount, currency, and the marks of numbers."""
+
+import re
+import statistics
+from collections import Counter
+
+import numpy as np
+
+from globolatte_ingest.onboarding.sheet import Column
+from globolatte_ingest.onboarding.study import Study, named, percent
+from globolatte_ingest.onboarding.words import COUNTRY_CURRENCY, CURRENCY_SIGNS, likeness
+
+MARK_WORDS = {".": "point", ",": "comma", " ": "space", "'": "apostrophe"}
+CENT = 0.011
+"""How far an amount may be from what the other columns give, for a cent that was rounded."""
+
+
+def find_money(study: Study) -> None:
+    """Quantity, amount and discount of a line, told from names and from how the columns agree; marks and currency."""
+    quantity = study.take(
+        "quantity", study.best("quantity", lambda column: column.numbers is not None and column.filled > 0.9)
+    )
+    if quantity is None:
+        study.faults.append("no column has quantities; export how many of each article were sold")
+    elif quantity.numbers and not quantity.numbers.is_whole:
+        study.table["decimal_quantity"] = True
+        study.findings.append(f"column {quantity.header!r} has quantities with decimals: goods by weight")
+
+    def is_money(column: Column) -> bool:
+        return column.numbers is not None and column.filled > 0.9
+
+    totals = [column for column in study.free() if is_money(column) and likeness(column.header, "total_price") > 0]
+    units = [column for column in study.free() if is_money(column) and likeness(column.header, "unit_price") > 0]
+    discount = study.best("discount", is_money)
+    sums = study.amounts(quantity) if quantity else None
+    _choose_amount(study, totals, units, discount, sums)
+    _describe_money(study)
+
+
+def _choose_amount(
+    study: Study, totals: list[Column], units: list[Column], discount: Column | None, quantity: np.ndarray | None
+) -> None:
+    total = max(totals, key=lambda column: likeness(column.header, "total_price"), default=None)
+    unit = max(units, key=lambda column: likeness(column.header, "unit_price"), default=None)
+    if total is None and unit is not None and quantity is not None and _is_of_the_line(study, unit, quantity):
+        total, unit = unit, None
+    if total is None and unit is None:
+        study.faults.append("no column has amounts; export what each line cost")
+        return
+    if total is None:
+        study.take("unit_price", unit)
+        study.findings.append(f"total_price is {unit.header!r} × quantity" if unit else "")
+        if discount is not None and any(study.amounts(discount) != 0):
+            study.questions.append(
+                f"Is {discount.header!r} taken off the line? total_price is made of {unit.header if unit else ''!r} × quantity, before it"
+            )
+        return
+    study.take("total_price", total)
+    _explain_amount(study, total, totals, unit, discount, quantity)
+    if discount is not None:
+        off = study.amounts(discount)
+        if not np.any(off < 0):
+            study.take("discount", discount)
+        else:
+            study.left_out.add(discount.place)
+            study.findings.append(f"column {discount.header!r} is left out: it writes discounts below zero")
+
+
+def _explain_amount(
+    study: Study,
+    total: Column,
+    totals: list[Column],
+    unit: Column | None,
+    discount: Column | None,
+    quantity: np.ndarray | None,
+) -> None:
+    """Says how the amount agrees with the other columns of money, and asks where others differ from it."""
+    found, off = study.amounts(total), study.amounts(discount) if discount else 0.0
+    if unit is not None and quantity is not None:
+        gross = study.amounts(unit) * quantity
+        for words, value in (("", gross), (f" less {discount.header if discount else ''!r}", gross - np.abs(off))):
+            agree = _agree(found, value)
+            if agree > 0.95:
+                study.findings.append(
+                    f"column {total.header!r} is {unit.header!r} × quantity{words} in {percent(agree)} of the rows"
+                )
+                break
+    others = [column for column in totals if column is not total and _agree(found, study.amounts(column)) < 1]
+    if not others:
+        return
+    nets = [
+        column
+        for column in others
+        if discount is not None and _agree(np.abs(found), np.abs(study.amounts(column)) - np.abs(off)) > 0.9
+    ]
+    if nets:
+        study.findings.append(
+            f"column {total.header!r} is {nets[0].header!r} less {discount.header if discount else ''!r}"
+        )
+    else:
+        study.questions.append(
+            f"Is {total.header!r} what was paid for the line? {named(column.header for column in others)} have other amounts (with tax, or "
+            "before discounts)"
+        )
+
+
+def _agree(one: np.ndarray, other: np.ndarray) -> float:
+    both = ~(np.isnan(one) | np.isnan(other))
+    return float(np.mean(np.abs(one - other)[both] <= CENT)) if both.any() else 0.0
+
+
+def _is_of_the_line(study: Study, price: Column, quantity: np.ndarray) -> bool:
+    """Whether a column called `price` grows with the quantity of the same product, so that it is the line's and not the piece's."""
+    product = study.taken.get("product_id")
+    if product is None:
+        return False
+    amounts = study.amounts(price)
+    single: dict[str, list[float]] = {}
+    for name, amount, count in zip(product.values, amounts, quantity, strict=True):
+        if count == 1 and amount == amount:
+            single.setdefault(name, []).append(amount)
+    usual = {name: statistics.median(values) for name, values in single.items()}
+    votes = Counter(
+        "line"
+        if abs(amount - usual[name] * count) <= CENT
+        else "piece"
+        if abs(amount - usual[name]) <= CENT
+        else "neither"
+        for name, amount, count in zip(product.values, amounts, quantity, strict=True)
+        if count > 1 and usual.get(name)
+    )
+    if not votes:
+        study.questions.append(
+            f"Is {price.header!r} the price of one piece or of the line? No row tells; of one piece is proposed"
+        )
+        return False
+    return votes["line"] > votes["piece"]
+
+
+def _describe_money(study: Study) -> None:
+    money = [study.taken[meaning] for meaning in ("total_price", "unit_price", "discount") if meaning in study.taken]
+    decimal, thousands = study.number_marks
+    if decimal != ".":
+        study.table["decimal_mark"] = MARK_WORDS[decimal]
+    if thousands:
+        study.table["thousands_mark"] = MARK_WORDS[thousands]
+    if decimal != "." or thousands:
+        example = max((value for column in money for value in column.few), key=len, default="")
+        study.findings.append(
+            f"amounts like {example!r}: decimal {MARK_WORDS[decimal]}"
+            + (f", thousands {MARK_WORDS[thousands]}" if thousands else "")
+        )
+    signs = sorted({sign for column in money if column.numbers for sign in column.numbers.signs})
+    if signs:
+        study.table["currency_signs"] = signs
+    if any(column.numbers and column.numbers.has_brackets for column in money):
+        study.faults.append("amounts below zero stand in brackets, like (4.50); export them with a minus sign")
+    _find_currency(study, signs)
+
+
+def _find_currency(study: Study, signs: list[str]) -> None:
+    column = study.best(
+        "currency", lambda column: bool(column.few) and all(re.fullmatch("[A-Z]{3}", value) for value in column.few)
+    )
+    if column is not None and len(column.few) == 1 and column.filled == 1:
+        study.left_out.add(column.place)
+        study.table["currency"] = column.few[0]
+        study.findings.append(f"all rows are in {column.few[0]} (column {column.header!r})")
+    elif column is not None and column.filled == 1:
+        study.take("currency", column)
+        study.findings.append(f"column {column.header!r} has several currencies: {named(column.few)}")
+    else:
+        certain = {CURRENCY_SIGNS[sign] for sign in signs if CURRENCY_SIGNS[sign]}
+        here = COUNTRY_CURRENCY.get(study.folder)
+        if len(certain) == 1:
+            study.table["currency"] = certain.pop()
+        elif signs and here:
+            study.table["currency"] = here
+            study.questions.append(
+                f"Is {named(signs)} the currency {here}? The sign alone does not say; it is proposed for {study.folder}"
+            )
+        elif signs:
+            study.questions.append(f'Which currency is {named(signs)}? Declare it as currency = "…"')

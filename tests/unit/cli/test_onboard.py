@@ -1,0 +1,130 @@
+"""`globolatte onboard`: what people see, what is written, and what is said when it cannot be."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from globolatte_cli.errors import UserError
+from globolatte_cli.onboard import onboard
+from tests.builders import BUSINESS_UNITS_CSV, NOW
+from tests.unit.ingest.tills.exports import (
+    PRODUCTS_CSV,
+    american_register,
+    database_dump,
+    mexican_spreadsheet,
+    shopify,
+    square,
+)
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home that knows its units and products, and nothing else."""
+    reference = tmp_path / "landing" / "reference"
+    reference.mkdir(parents=True)
+    (reference / "business_units.csv").write_bytes(BUSINESS_UNITS_CSV)
+    (reference / "products.csv").write_text(PRODUCTS_CSV)
+    for export in (american_register(), database_dump(), mexican_spreadsheet(), shopify(), square()):
+        (tmp_path / export.file).write_bytes(export.content)
+    return tmp_path
+
+
+@pytest.fixture
+def run(home: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command on files of the home."""
+    monkeypatch.setenv("GLOBOLATTE_HOME", str(home))
+    monkeypatch.setenv("GLOBOLATTE_NOW", f"{NOW:%Y-%m-%dT%H:%M}Z")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def invoke(*arguments: str) -> Result:
+        given = [str(home / item) if item.endswith(".csv") else item for item in arguments]
+        return CliRunner().invoke(onboard, given)
+
+    return invoke
+
+
+def units_file(home: Path) -> Path:
+    return home / "landing" / "reference" / "units.toml"
+
+
+def fault(result: Result) -> str:
+    assert isinstance(result.exception, UserError), result.exception
+    return str(result.exception)
+
+
+def test_a_declaration_is_written_and_what_comes_next_is_said(run: Run, home: Path) -> None:
+    units_file(home).write_text('# ours\n[BU_CA]\ndelimiter = "semicolon"\n')
+    result = run(mexican_spreadsheet().file, "--unit", "BU_MX", "--write")
+    assert result.exit_code == 0, result.output
+    written = units_file(home).read_text()
+    assert written.startswith('# ours\n[BU_CA]\ndelimiter = "semicolon"\n')
+    assert 'order_id = "Folio"' in written
+    assert "sales/mexico/<yyyy>/<mm>/<dd>/" in result.output
+    assert "As it stands already" in run(mexican_spreadsheet().file, "--unit", "mexico", "--write").output
+
+
+def test_a_sample_that_lies_in_the_landing_zone_needs_no_unit(run: Run, home: Path) -> None:
+    export = american_register()
+    file = home / "landing" / export.path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(export.content)
+    result = run(f"landing/{export.path}")
+    assert result.exit_code == 0, result.output
+    assert "BU_US" in result.output
+
+
+def test_another_form_is_not_overwritten_but_if_that_is_meant(run: Run, home: Path) -> None:
+    assert run(square().file, "--unit", "usa", "--write").exit_code == 0
+    before = units_file(home).read_text()
+    assert "BU_US is declared already, and for files of another form" in fault(
+        run(american_register().file, "--unit", "usa", "--write")
+    )
+    assert units_file(home).read_text() == before
+    both = run(square().file, american_register().file, "--unit", "usa", "--write", "--replace")
+    assert both.exit_code == 0, both.output
+    assert units_file(home).read_text().count("[[BU_US.files]]") == 2
+
+
+def test_what_cannot_be_loaded_is_not_written(run: Run, home: Path) -> None:
+    result = run(shopify().file, "--unit", "usa", "--write")
+    assert "times with an offset from UTC" in fault(result)
+    assert not units_file(home).exists()
+
+
+def test_a_unit_is_declared_in_one_file_only(run: Run, home: Path) -> None:
+    units = home / "landing" / "reference" / "business_units.csv"
+    units.write_text("business_unit_id,country,unit_name,folder,date_format\nBU_US,USA,USA,usa,%d/%m/%Y\n")
+    said = fault(run(square().file, "--write"))
+    assert "business_units.csv declares date_format of BU_US" in said
+    assert "empty these columns" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((square().file,), "whose file is it? Name the unit by --unit, one of canada, mexico, usa"),
+        (
+            (square().file, "--unit", "france"),
+            "no business unit has the folder or id 'france'; known: canada, mexico, usa",
+        ),
+    ],
+)
+def test_a_unit_that_is_not_known_is_asked_for(run: Run, arguments: tuple[str, ...], said: str) -> None:
+    assert said in fault(run(*arguments))
+
+
+def test_reference_data_comes_first(run: Run, home: Path) -> None:
+    (home / "landing" / "reference" / "products.csv").unlink()
+    result = run(square().file, "--unit", "usa")
+    assert "without the catalogue, nothing can be loaded on trial" in result.output
+    (home / "landing" / "reference" / "business_units.csv").unlink()
+    assert "put it there first" in fault(run(square().file, "--unit", "usa"))
+
+
+def test_a_container_is_not_written_to(run: Run, monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    (home / "workbook.csv").write_bytes(b"PK\x03\x04")
+    assert "is an Excel workbook" in fault(run("workbook.csv", "--unit", "usa"))
