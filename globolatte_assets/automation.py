@@ -4,7 +4,8 @@ import dagster as dg
 
 from globolatte_assets import keys
 
-RAW_SALES = dg.AssetSelection.assets(keys.SALES_TRANSACTIONS)
+MAY_BE_MISSING = dg.AssetSelection.assets(keys.SALES_TRANSACTIONS, keys.UNIT_DECLARATIONS, keys.EXCHANGE_RATES)
+"""Inputs that nobody waits for: days without a delivery, and reference files that are optional."""
 
 FOLLOWERS = frozenset(
     {
@@ -33,7 +34,7 @@ def follow_new_data(*, waits_for_checks: bool = False) -> dg.AutomationCondition
 
     - `any_deps_updated | newly_missing`, since the last time this was handled: each update leads to one materialization, and an asset
       that was wiped is made again.
-    - not `any_deps_missing`, raw sales left out: the stock `AutomationCondition.eager()` never fires while any partition of
+    - not `any_deps_missing`, those that may be missing left out: the stock `AutomationCondition.eager()` never fires while any partition of
       an input is missing, and a day on which a unit delivered nothing is missing for ever. Every other input must be there,
       or recommendations would be requested before there is a champion.
     - not `any_deps_in_progress`: a backlog of three units would build everything three times.
@@ -44,7 +45,7 @@ def follow_new_data(*, waits_for_checks: bool = False) -> dg.AutomationCondition
     changed = (dg.AutomationCondition.newly_missing() | dg.AutomationCondition.any_deps_updated()).since_last_handled()
     condition = (
         changed
-        & ~dg.AutomationCondition.any_deps_missing().ignore(RAW_SALES)
+        & ~dg.AutomationCondition.any_deps_missing().ignore(MAY_BE_MISSING)
         & ~dg.AutomationCondition.any_deps_in_progress()
         & ~dg.AutomationCondition.in_progress()
     )

@@ -49,8 +49,15 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
     ranked = assets(keys.RECOMMENDATIONS, keys.REGIONAL_RECOMMENDATIONS, keys.SEGMENTS, keys.PRODUCT_AFFINITY)
     selected: dict[str, tuple[dg.AssetSelection, str]] = {
         LOAD_REFERENCE_DATA: (
-            assets(keys.BUSINESS_UNITS, keys.PRODUCTS, keys.CUSTOMERS, keys.UNIT_DECLARATIONS, keys.HOLIDAYS),
-            "Business units, products, customers, how units write their files, and holidays.",
+            assets(
+                keys.BUSINESS_UNITS,
+                keys.PRODUCTS,
+                keys.CUSTOMERS,
+                keys.UNIT_DECLARATIONS,
+                keys.EXCHANGE_RATES,
+                keys.HOLIDAYS,
+            ),
+            "Business units, products, customers, how units write their files, exchange rates, and holidays.",
         ),
         INGEST_SALES: (assets(keys.SALES_TRANSACTIONS), "New or changed sales files of a unit's date range."),
         RECORD_MISPLACED_FILES: (

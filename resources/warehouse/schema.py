@@ -247,6 +247,11 @@ create table sales_data.load_parts (
 """
 """NULL in a column that files may leave out: not told. Whatever was loaded before there were kinds is a sale."""
 
+EXCHANGE_RATES = """
+create table sales_data.exchange_rates (date date not null, currency varchar not null, rate decimal(18, 8) not null);
+alter table sales_data.products add column currency varchar;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -264,6 +269,7 @@ MIGRATIONS: tuple[str, ...] = (
     KEPT_FILES,
     UNIT_DECLARATIONS,
     SALES_AS_TILLS_WRITE_THEM,
+    EXCHANGE_RATES,
 )
 
 
