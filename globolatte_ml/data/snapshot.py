@@ -60,7 +60,11 @@ class PastOrders:
         place[rows] = np.arange(len(rows))
         theirs = place[self.refunded] >= 0
         return PastOrders(
-            *(of[rows] for of in (self.customer_ids, self.order_keys, self.dayparts, self.dates, self.ordered_at)),
+            customer_ids=self.customer_ids[rows],
+            order_keys=self.order_keys[rows],
+            dayparts=self.dayparts[rows],
+            dates=self.dates[rows],
+            ordered_at=self.ordered_at[rows],
             chosen=self.chosen[rows],
             refunded=place[self.refunded[theirs]],
             refunded_on=self.refunded_on[theirs],
