@@ -4,12 +4,12 @@ import dagster as dg
 
 from globolatte_assets import keys
 
-MAY_BE_MISSING = dg.AssetSelection.assets(keys.SALES_TRANSACTIONS, keys.UNIT_DECLARATIONS, keys.EXCHANGE_RATES)
-"""Inputs that nobody waits for: days without a delivery, and reference files that are optional."""
+RAW_SALES = dg.AssetSelection.assets(keys.SALES_TRANSACTIONS)
 
 FOLLOWERS = frozenset(
     {
         keys.HOLIDAYS,
+        keys.WEATHER,
         keys.SEGMENTS,
         keys.PRODUCT_AFFINITY,
         keys.SERVING_STATE,
@@ -18,6 +18,7 @@ FOLLOWERS = frozenset(
         keys.CAMPAIGN_RESULTS,
         keys.DATA_DRIFT,
         keys.PERFORMANCE,
+        keys.SUPPLIER_SCORECARDS,
     }
 )
 """The assets that follow new data, besides dbt's models. Training and what depends on it start only on request."""
@@ -34,7 +35,7 @@ def follow_new_data(*, waits_for_checks: bool = False) -> dg.AutomationCondition
 
     - `any_deps_updated | newly_missing`, since the last time this was handled: each update leads to one materialization, and an asset
       that was wiped is made again.
-    - not `any_deps_missing`, those that may be missing left out: the stock `AutomationCondition.eager()` never fires while any partition of
+    - not `any_deps_missing`, raw sales left out: the stock `AutomationCondition.eager()` never fires while any partition of
       an input is missing, and a day on which a unit delivered nothing is missing for ever. Every other input must be there,
       or recommendations would be requested before there is a champion.
     - not `any_deps_in_progress`: a backlog of three units would build everything three times.
@@ -45,7 +46,7 @@ def follow_new_data(*, waits_for_checks: bool = False) -> dg.AutomationCondition
     changed = (dg.AutomationCondition.newly_missing() | dg.AutomationCondition.any_deps_updated()).since_last_handled()
     condition = (
         changed
-        & ~dg.AutomationCondition.any_deps_missing().ignore(MAY_BE_MISSING)
+        & ~dg.AutomationCondition.any_deps_missing().ignore(RAW_SALES)
         & ~dg.AutomationCondition.any_deps_in_progress()
         & ~dg.AutomationCondition.in_progress()
     )

@@ -41,7 +41,7 @@ lines_left as (
         on
             resets.customer_id = refunded.customer_id
             and resets.reset_date >= refunded.business_date
-            and (refunded.refunded_on is null or refunded.refunded_on > resets.reset_date)
+            and (refunded.refunded_on is null or resets.reset_date < refunded.refunded_on)
     where refunded.has_main_product
 
 ),
@@ -87,4 +87,17 @@ orders_left as (
         and (orders_with_refunds.order_key is null or not lines_left.follows_a_gap)
 
 )
+{%- endmacro %}
+
+{#- The weight of what is left of the days of the decay period (macros/decay.sql) in which the customer's last order is, or of one before. -#}
+{% macro weight_left(days, states, half_life_days, periods_ago) -%}
+    cast(sum(
+        case
+            when
+                {{ decay_period(days ~ '.business_date', half_life_days) }}
+                = {{ decay_period(states ~ '.last_order_date', half_life_days) }} - {{ periods_ago }}
+                then {{ decay_weight(days ~ '.main_orders', days ~ '.business_date', half_life_days) }}
+            else 0
+        end
+    ) as decimal(37, 0))
 {%- endmacro %}

@@ -30,7 +30,7 @@ first_lines_left as (
     inner join refunded_lines
         on
             days.order_key = refunded_lines.order_key
-            and (refunded_lines.refunded_on is null or refunded_lines.refunded_on > days.refunded_on)
+            and (refunded_lines.refunded_on is null or days.refunded_on < refunded_lines.refunded_on)
     qualify row_number() over (
         partition by days.order_key, days.refunded_on order by refunded_lines.line_number
     ) = 1

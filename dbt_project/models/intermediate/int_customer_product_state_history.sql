@@ -155,20 +155,10 @@ days as (
         days_left.reset_date as known_on,
         sum(days_left.main_orders) as main_orders,
         sum(days_left.addon_lines) as addon_lines,
-        {%- for half_life in (30, 120) %}
-        {%- for periods_ago in (0, 1) %}
-        cast(sum(
-            case
-                when
-                    {{ decay_period('days_left.business_date', half_life) }}
-                    = {{ decay_period('customer_history.last_order_date', half_life) }} - {{ periods_ago }}
-                    then {{ decay_weight('days_left.main_orders', 'days_left.business_date', half_life) }}
-                else 0
-            end
-        ) as decimal(37, 0)) as main_weight_{{ 'before_' if periods_ago }}{{ half_life }}d
-        {{- ',' if half_life == 30 or periods_ago == 0 }}
-        {%- endfor %}
-        {%- endfor %}
+        {{ weight_left('days_left', 'customer_history', 30, 0) }} as main_weight_30d,
+        {{ weight_left('days_left', 'customer_history', 30, 1) }} as main_weight_before_30d,
+        {{ weight_left('days_left', 'customer_history', 120, 0) }} as main_weight_120d,
+        {{ weight_left('days_left', 'customer_history', 120, 1) }} as main_weight_before_120d
     from days_left
     inner join customer_history
         on
