@@ -17,13 +17,12 @@ from benchmarks.arrangement import UNITS, new_warehouse, record_loaded
 from benchmarks.rows import Row, best_of, cpu_seconds
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
-from globolatte_ingest.discovery import listing_digest
 from resources.azure_storage import KEY_VARIABLE
 from resources.environment import clock_of, landing_of, resources_of
 from resources.landing.landing_zone import LandedFile
 from resources.settings.choices import CredentialKind, LandingKind
 from resources.settings.settings import Settings
-from sensors.landing import path_rules
+from sensors.landing import state_of
 
 KNOWN_FILES = 100_000
 ALLOWED_SECONDS = 1.0
@@ -91,7 +90,7 @@ def folder_rows(settings: Settings) -> Iterator[Row]:
     _record(here, {file.path: file for file in landing.files()})
     name = f"folder sensor's tick at {KNOWN_FILES:,} known files"
     yield _tick(here, "landing_sensor", f"{name}, compared with the ledger")
-    cursor = f"{listing_digest(landing.files())} {path_rules(here, clock_of(here))}"
+    cursor = state_of(landing.files(), here, clock_of(here))
     yield _tick(here, "landing_sensor", f"{name}, nothing new", cursor)
 
 

@@ -19,6 +19,7 @@ TABLES: Mapping[dg.AssetKey, str] = {
     keys.UNIT_DECLARATIONS: "sales_data.unit_declarations",
     keys.EXCHANGE_RATES: "sales_data.exchange_rates",
     keys.HOLIDAYS: "sales_data.holidays",
+    keys.WEATHER: "sales_data.weather",
     keys.SALES_TRANSACTIONS: "sales_data.sales_transactions",
     keys.MISPLACED_FILES: "sales_data.load_ledger",
     keys.EVALUATION: "ml.evaluations",

@@ -56,8 +56,9 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
                 keys.UNIT_DECLARATIONS,
                 keys.EXCHANGE_RATES,
                 keys.HOLIDAYS,
+                keys.WEATHER,
             ),
-            "Business units, products, customers, how units write their files, exchange rates, and holidays.",
+            "Business units, products, customers, how units write their files, exchange rates, holidays and weather.",
         ),
         INGEST_SALES: (assets(keys.SALES_TRANSACTIONS), "New or changed sales files of a unit's date range."),
         RECORD_MISPLACED_FILES: (
@@ -80,8 +81,8 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         PROMOTE: (assets(keys.PROMOTION), "The verdict on the challenger once more, after a sign-off."),
         BACKTEST_MODEL: (assets(keys.BACKTEST), "How models trained at several past dates did on what came next."),
         MONITOR: (
-            assets(keys.DATA_DRIFT, keys.PERFORMANCE),
-            "New windows of orders against the champion's snapshot and predictions.",
+            assets(keys.DATA_DRIFT, keys.PERFORMANCE, keys.SUPPLIER_SCORECARDS),
+            "New windows of orders against the champion's snapshot and predictions; and the units' scorecards.",
         ),
         RECOMMEND: (
             assets(keys.SERVING_STATE) | ranked,

@@ -19,7 +19,7 @@ from globolatte_cli.errors import UserError
 from globolatte_cli.output import JSON, print_json
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.kept_files import KeptFiles, NotKeptError
-from globolatte_ingest.ledger import Ledger, Step
+from globolatte_ingest.ledger import Ledger, LedgerStatus, Step
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.requested_steps import CannotBeDoneError, not_in_the_ledger, requested_step
@@ -176,6 +176,9 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
     """List what became of the latest version of each file, the latest first."""
     with warehouse_of(Settings()).transaction() as transaction:
         files = Ledger(transaction).latest_versions(status or "")
+    for file in files if not as_json else []:
+        if file["status"] == LedgerStatus.LOADED and file["rows_in_file"] and not file["rows_loaded"]:
+            file["status"] = "loaded, no row"
     if as_json:
         print_json(files)
         return

@@ -31,6 +31,10 @@ COMMANDS = {
         "run_pass",
         "Process everything in the landing zone, once: load, build features, train if needed, recommend.",
     ),
+    "scorecard": (
+        "scorecard",
+        "Show what a business unit delivered, how late, and what could not be taken up; or write it as a page to send to the unit.",
+    ),
     "simulate": ("simulate", "Write a coffee chain's sales files, and beside them the truth about its customers."),
 }
 """By command: its module in this package, whose attribute of the same name it is, and the first sentence of its help."""

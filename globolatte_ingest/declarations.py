@@ -1,7 +1,7 @@
 """How units write their sales files, as they declare it: in reference/units.toml, or in columns of reference/business_units.csv.
 
 What is not declared has to be certain from the file itself, or be written the usual way: our header names, a decimal point, no
-thousands mark, ISO dates, a day that ends at midnight. Pure: nothing is read or written here.
+thousands mark, ISO dates, a day that ends at midnight.
 """
 
 import datetime as dt
@@ -9,11 +9,15 @@ import difflib
 import json
 import re
 import tomllib
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
+
+from resources.warehouse.warehouse import Transaction
 
 ENCODINGS = {
     "utf-8": "utf-8",
@@ -66,6 +70,9 @@ COLUMNS = (
 )
 """The columns that a header may be declared for, and `required` may name."""
 
+REQUIRED = ("transaction_id", "product_id", "quantity", "total_price", "transaction_date")
+"""What every sales file says, in columns or as declared."""
+
 UNIT_PRICE, DATE, TIME = "unit_price", "date", "time"
 PARTS = (UNIT_PRICE, DATE, TIME)
 """What a header may be declared for as well: `total_price` is made of the first, `transaction_date` of the others."""
@@ -76,7 +83,8 @@ NAME = "name"
 
 CURRENCY = re.compile("[A-Z]{3}")
 TIME_OF_DAY = re.compile("([01][0-9]|2[0-3]):([0-5][0-9])(:00)?")
-SIGN = re.compile(r"[^\d\s+\-.,'\\()]{1,8}")
+SIGN = re.compile(r"[^\d\s+\-.,'\\()\[\]^]{1,8}")
+SIGN_MARK = "\t"
 LATEST_END = dt.time(12)
 MOST_LINES = 1000
 """More lines than these above a header or below the data are no heading and no total."""
@@ -115,11 +123,11 @@ class Declaration:
 
     @cached_property
     def number_format(self) -> str | None:
-        """Decimal mark, then thousands mark if there is one, then currency signs, each after a blank that is no mark; none for the usual
-        way of writing numbers.
+        """Decimal mark, then thousands mark if there is one, then each currency sign after a `SIGN_MARK`; none for the usual way of writing
+        numbers.
         """
         marks = (self.decimal_mark or ".") + (self.thousands_mark or "")
-        signs = "".join(f"\t{sign}" for sign in self.currency_signs)
+        signs = "".join(f"{SIGN_MARK}{sign}" for sign in self.currency_signs)
         return None if marks == "." and not signs else marks + signs
 
     @cached_property
@@ -138,6 +146,13 @@ class UnitDeclaration:
     usual: Declaration = USUAL
     families: tuple[tuple[str, Declaration], ...] = ()
 
+    def with_names(self, names: Mapping[str, str]) -> "UnitDeclaration":
+        """This declaration; where the files say products by name, with the product ids by `names` of the catalogue."""
+        return UnitDeclaration(
+            _with_names(self.usual, names),
+            tuple((pattern, _with_names(found, names)) for pattern, found in self.families),
+        )
+
     def for_file(self, path: str) -> Declaration:
         """The declaration of this file: that of the first family whose pattern matches its name, in any case."""
         if not self.families:
@@ -147,6 +162,47 @@ class UnitDeclaration:
 
 
 UNDECLARED = UnitDeclaration()
+
+
+def _with_names(found: Declaration, names: Mapping[str, str]) -> Declaration:
+    if found.products != NAME:
+        return found
+    return replace(found, product_aliases=(*found.product_aliases, *names.items()))
+
+
+SPACES = " \u00a0\u202f"
+"""The characters of a declared thousands mark `space`, and those beside a currency sign: usual, no-break and narrow no-break."""
+
+
+def number_pattern(number_format: str, fraction: str, digits: str = "[0-9]{1,15}") -> tuple[str, str]:
+    """Regular expressions for a number in a declared format: of the whole text, and of what is taken out of it to leave the plain number.
+
+    `fraction` is that of what follows the whole digits. Both are free of backslashes and of anchors; the second is empty if nothing is
+    taken out.
+    """
+    marks, *signs = number_format.split(SIGN_MARK)
+    whole, removed = digits, []
+    if thousands := marks[1:]:
+        some = f"[{SPACES}]" if thousands == " " else f"[{thousands}]"
+        whole, removed = f"({digits}|[0-9]{{1,3}}({some}[0-9]{{3}}){{1,4}})", [some]
+    number = f"{whole}{fraction}"
+    if not signs:
+        return f"[+-]?{number}", "".join(removed)
+    sign, blank = f"({'|'.join(map(_escaped, signs))})", f"[{SPACES}]?"
+    removed += [sign, f"[{SPACES}]"]
+    return (
+        f"([+-]?{blank}|[+-]?{blank}{sign}{blank}|{sign}{blank}[+-]?){number}({blank}{sign})?",
+        f"({'|'.join(removed)})",
+    )
+
+
+def plain_name(name: str) -> str:
+    """A name as names are compared: without regard to case, blanks around it and how accents are written."""
+    return unicodedata.normalize("NFC", name).lower().strip()
+
+
+def _escaped(sign: str) -> str:
+    return "".join(letter if letter.isalnum() else f"[{letter}]" for letter in sign)
 
 
 # In columns of business_units.csv -----------------------------------------------------------------------------------------
@@ -390,3 +446,34 @@ KEYS: dict[str, Callable[[str, Any], Any]] = {
     "kinds": _kinds,
 }
 """What may be declared: what checks and converts the value of each key. Raises `DeclarationError`."""
+
+
+# In the warehouse ---------------------------------------------------------------------------------------------------------
+
+
+def unit_declarations(transaction: Transaction) -> dict[str, UnitDeclaration]:
+    """How each business unit writes its files: by its table in units.toml, else by its row in business_units.csv."""
+    units = transaction.fetch(
+        f"select business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
+    ).to_pylist()
+    tables = transaction.fetch("select business_unit_id, declaration from sales_data.unit_declarations").to_pylist()
+    catalogue = "select product_name, product_id from sales_data.products"
+    is_needed = any('"products"' in table["declaration"] for table in tables)
+    names = product_names(transaction.fetch(catalogue).to_pylist()) if is_needed else {}
+    in_columns = {unit["business_unit_id"]: UnitDeclaration(declared(unit)) for unit in units}
+    return in_columns | {
+        table["business_unit_id"]: unit_declaration(
+            table["business_unit_id"], json.loads(table["declaration"])
+        ).with_names(names)
+        for table in tables
+    }
+
+
+def product_names(products: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Product ids by the catalogue's names; a name that several products have leads to none."""
+    times = Counter(plain_name(product["product_name"]) for product in products)
+    return {
+        product["product_name"]: product["product_id"]
+        for product in products
+        if times[plain_name(product["product_name"])] == 1
+    }

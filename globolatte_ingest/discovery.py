@@ -8,7 +8,7 @@ import datetime as dt
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
@@ -78,6 +78,12 @@ def loadable_folders(transaction: Transaction) -> frozenset[str]:
         "select folder from sales_data.business_units where exists (select 1 from sales_data.products)"
     )
     return frozenset(found["folder"].to_pylist())
+
+
+def last_dates(transaction: Transaction, today: Callable[[str], dt.date]) -> dict[str, dt.date]:
+    """Today's date by each unit's own clock, by landing folder. `today` gives the date in a time zone."""
+    found = transaction.fetch("select folder, time_zone from sales_data.business_units").to_pydict()
+    return {folder: today(zone) for folder, zone in zip(found["folder"], found["time_zone"], strict=True)}
 
 
 # What to request ----------------------------------------------------------------------------------------------------------

@@ -381,10 +381,19 @@ class Ledger:
             self.write(self.new_entries([file], [sha256], LedgerStatus.REFUSED, run_id, now, [reason]))
 
     def replace_reference(
-        self, file: LandedFile, sha256: str, run_id: str, now: dt.datetime, table: str, rows: pa.Table
+        self,
+        file: LandedFile,
+        sha256: str,
+        run_id: str,
+        now: dt.datetime,
+        table: str,
+        rows: pa.Table,
+        *,
+        replaces_only_its_own_rows: bool = False,
     ) -> None:
         """Records one version of a reference file as loaded, and replaces the table's rows by its rows.
 
+        With `replaces_only_its_own_rows` the table holds rows of several files, with their `path`, and those of the others stay.
         A version has one entry, however often it is loaded: after a run that died after its commit, the next run loads it again.
         """
         transaction = self.transaction
@@ -398,7 +407,10 @@ class Ledger:
             )
             self.write([entry])
         columns = ", ".join(rows.column_names)
-        transaction.execute(f"delete from {table}")
+        if replaces_only_its_own_rows:
+            transaction.execute(f"delete from {table} where path = ?", (file.path,))
+        else:
+            transaction.execute(f"delete from {table}")
         transaction.execute(f"insert into {table} ({columns}) select {columns} from reference_rows")
         transaction.execute(
             "update sales_data.load_ledger set rows_in_file = ?, rows_loaded = ?, rows_quarantined = 0 "

@@ -18,19 +18,21 @@ import pyarrow as pa
 from pyarrow import compute
 
 from globolatte_ingest import statements
-from globolatte_ingest.declarations import UNDECLARED, UnitDeclaration
+from globolatte_ingest.declarations import UNDECLARED, UnitDeclaration, unit_declarations
 from globolatte_ingest.discovery import Work, unrecorded
 from globolatte_ingest.kept_files import KeptFiles, packed
 from globolatte_ingest.kill_points import point
 from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step, reloads_among
 from globolatte_ingest.ownership import (
+    Conflicts,
     Span,
     count_and_check,
     decide_owners,
     define_relations,
     find_contested,
     move_rows,
-    reject_duplicates_in_file,
+    name_customers_of_orders,
+    reject_repeated_in_file,
 )
 from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
@@ -43,9 +45,8 @@ from globolatte_ingest.reading.sales import (
     read_sales,
 )
 from globolatte_ingest.reasons import ReasonCode, RefusedError
-from globolatte_ingest.reference import unit_declarations
 from globolatte_ingest.requested_steps import retract
-from globolatte_ingest.validation import RowFormats, bad_rows, held_for, insert_good_rows
+from globolatte_ingest.validation import RowFormats, bad_rows, held_for, held_for_taking_away, insert_good_rows
 from resources.landing.landing_zone import LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
 
@@ -81,6 +82,7 @@ class LoadContext:
     """How units write their files, as they declare it, by folder."""
     kept: KeptFiles | None = None
     """Where the bytes of loaded files are kept; nowhere if none."""
+    max_take_away: float = 1.0
 
 
 def context_of(
@@ -90,6 +92,7 @@ def context_of(
     limits: FileLimits,
     max_bad_share: float,
     kept: KeptFiles | None = None,
+    max_take_away: float = 1.0,
 ) -> LoadContext:
     """The context of a run, with the units of the reference data. Raises `MissingReferenceDataError`."""
     units = transaction.fetch("select folder, business_unit_id from sales_data.business_units").to_pylist()
@@ -107,6 +110,7 @@ def context_of(
         max_bad_share,
         {folder: formats[unit] for folder, unit in by_folder.items()},
         kept,
+        max_take_away,
     )
 
 
@@ -122,6 +126,8 @@ class LoadReport:
     rows_quarantined: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
     extra_columns: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
+    """What there is to know of loaded files, by path."""
 
     def __add__(self, other: "LoadReport") -> "LoadReport":
         return LoadReport(
@@ -133,6 +139,7 @@ class LoadReport:
             rows_quarantined=self.rows_quarantined + other.rows_quarantined,
             reasons=dict(sorted((Counter(self.reasons) + Counter(other.reasons)).items())),
             extra_columns=tuple(sorted({*self.extra_columns, *other.extra_columns})),
+            notes=self.notes + other.notes,
         )
 
 
@@ -323,10 +330,12 @@ def load_into(
         _stage_batch(transaction, readable)
         _write_rows(transaction, readable)
         point("rows written")
+        _note_odd_ids(transaction, readable, span)
+        name_customers_of_orders(transaction, span)
         transaction.fill("day_loads", statements.DAY_LOADS)
         find_contested(transaction, span)
         point("duplicates found")
-        reject_duplicates_in_file(transaction, span)
+        reject_repeated_in_file(transaction, span)
         _hold(transaction, readable, span, context)
         _supersede(transaction, span)
         decide_owners(transaction)
@@ -374,6 +383,7 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
             **{column: getattr(item.entry, column) for column in statements.ENTRY_COLUMNS},
             "number_format": item.content.format.number_format,
             "date_format": item.content.format.date_format,
+            "day_ends": item.content.format.day_ends,
         }
         for item in batch
     ]
@@ -389,6 +399,7 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
     formats = [item.content.format for item in batch]
     numbers = {form.number_format for form in formats if form.number_format is not None}
     dates = {form.date_format for form in formats if form.date_format is not None}
+    ends_late = any(form.day_ends is not None for form in formats)
     corrections = transaction.fetch("select * from corrected")
     for parts in _ahead(_parts(batch)):
         for item, part in parts:
@@ -396,11 +407,18 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         is_padded = any(part.is_padded for _, part in parts)
         incoming = _incoming(parts, corrections)
         told = [column for column in OPTIONAL_COLUMNS if incoming[column].null_count < incoming.num_rows]
-        _write(transaction, incoming, RowFormats(transaction.dialect, numbers, dates, is_padded, told))
+        gaps = [
+            column for column in told if is_padded or _has(compute.equal(compute.binary_length(incoming[column]), 0))
+        ]
+        is_signed = any(_has(compute.match_substring(incoming[column], "-")) for column in ("quantity", "total_price"))
+        formats_of_rows = RowFormats(
+            transaction.dialect, numbers, dates, is_padded, told, gaps, is_signed, ends_late=ends_late
+        )
+        _write(transaction, incoming, formats_of_rows)
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
-        _write(transaction, corrections, RowFormats(transaction.dialect, numbers, dates))
+        _write(transaction, corrections, RowFormats(transaction.dialect, numbers, dates, ends_late=ends_late))
     for item in batch:
         item.entry.rows_in_file = item.rows
 
@@ -442,6 +460,11 @@ def _incoming(parts: Sequence[tuple[BatchFile, SalesPart]], corrections: pa.Tabl
     return pa.concat_tables(tables)
 
 
+def _has(conditions: pa.ChunkedArray) -> bool:
+    """Whether any of the conditions holds."""
+    return bool(compute.any(conditions).as_py())
+
+
 def _write(transaction: Transaction, incoming: pa.Table, formats: RowFormats) -> None:
     """Quarantines the bad rows and writes the others."""
     transaction.stage("incoming", incoming)
@@ -473,23 +496,63 @@ def _stage_unreadable(transaction: Transaction, parts: Iterable[tuple[BatchFile,
 
 
 def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, context: LoadContext) -> None:
-    """Removes the rows of files with too many bad rows again: these files wait for approval. Stages `held_loads`."""
-    counted = transaction.fetch(statements.BAD_ROW_COUNTS).to_pydict()
-    bad = dict(zip(counted["load_number"], counted["bad"], strict=True))
-    approvals = Ledger(transaction).approvals()
+    """Removes the rows of files with too many bad rows, or that take away too much, again: these wait for approval. Stages `held_loads`.
+
+    The files are considered one after the other: a row conflicts with what was delivered before it, not with a file that is held.
+    """
+    bad, conflicts = _counted(transaction, statements.BAD_ROW_COUNTS, "bad"), Conflicts(transaction)
+    possible, approvals = conflicts.possible(), Ledger(transaction).approvals()
+    before = {row["load_number"]: row for row in transaction.fetch(span.of(statements.BEFORE)).to_pylist()}
+    coming = {item.entry.load_id for item in batch}
+    gone: set[str] = set()
     for item in batch:
-        entry, approval = item.entry, approvals.get(item.entry.load_id)
-        reason = held_for(item.rows, bad.get(item.number, 0), context.max_bad_share, is_approved=approval is not None)
+        entry, approval, earlier = item.entry, approvals.get(item.entry.load_id), before.get(item.number)
+        coming.discard(entry.load_id)
+        own = bad.get(item.number, 0)
+        reason = code = None
+        if approval is None:
+            code = ReasonCode.TOO_MANY_BAD_ROWS
+            reason = held_for(item.rows, own, context.max_bad_share)
+            at_most = possible.get(entry.load_id, 0)
+            if reason is None and at_most and held_for(item.rows, own + at_most, context.max_bad_share):
+                replaced = {earlier["load_id"]} if earlier is not None else set()
+                conflicting = conflicts.of(entry.load_id, gone | coming | replaced)
+                reason = held_for(item.rows, own + conflicting, context.max_bad_share)
+                if reason is not None:
+                    conflicts.reject(entry.load_id)
+            if reason is None and earlier is not None:
+                code = ReasonCode.TAKES_AWAY_TOO_MUCH
+                reason = held_for_taking_away(earlier["good"], item.rows - own, context.max_take_away)
         if reason is not None:
-            entry.status, entry.reason_code, entry.reason = LedgerStatus.HELD, ReasonCode.TOO_MANY_BAD_ROWS, reason
-        elif approval is not None:
-            entry.reason = approval
+            entry.status, entry.reason_code, entry.reason = LedgerStatus.HELD, code, reason
+            gone.add(entry.load_id)
+        else:
+            entry.reason = approval or entry.reason
+            if earlier is not None:
+                gone.add(earlier["load_id"])
     point("deciding who is held")
     held = [item.entry.load_id for item in batch if item.entry.status == LedgerStatus.HELD]
     transaction.stage("held_loads", pa.table({"load_id": pa.array(held, pa.string())}))
     if held:
         transaction.execute(span.of(statements.DELETE_ROWS_OF, loads="held_loads"))
         transaction.execute("delete from contested where load_id in (select load_id from held_loads)")
+
+
+def _note_odd_ids(transaction: Transaction, batch: Sequence[BatchFile], span: Span) -> None:
+    """Notes in the entry of a file that its customer ids went through a program that took them for numbers: `1001.0`."""
+    noted = {row["load_id"]: row for row in transaction.fetch(span.of(statements.DECIMAL_CUSTOMERS)).to_pylist()}
+    for item in batch:
+        if found := noted.get(item.entry.load_id):
+            item.entry.reason = (
+                f"note: {found['n']} rows have a customer_id like '{found['example']}', a number with a decimal point: if these are not "
+                "the ids that other files have, export them as text and upload the file again"
+            )
+
+
+def _counted(transaction: Transaction, query: str, count: str) -> dict[int, int]:
+    """What a query counts, by load number."""
+    counted = transaction.fetch(query).to_pydict()
+    return dict(zip(counted["load_number"], counted[count], strict=True))
 
 
 def _supersede(transaction: Transaction, span: Span) -> None:
@@ -544,6 +607,8 @@ def _report(transaction: Transaction, batch: Sequence[BatchFile]) -> LoadReport:
         return tuple((item.entry.path, str(item.entry.reason)) for item in batch if item.entry.status == status)
 
     loaded = [item for item in batch if item.entry.status == LedgerStatus.LOADED]
+    noted = transaction.fetch(statements.NOTES_OF_LOADED).to_pydict()
+    notes = tuple(zip(noted["path"], noted["reason"], strict=True))
     [counts] = transaction.fetch(statements.ROWS_OF_LOADED).to_pylist()
     reasons = transaction.fetch(statements.REASONS_OF_LOADED).to_pydict()
     return LoadReport(
@@ -554,4 +619,5 @@ def _report(transaction: Transaction, batch: Sequence[BatchFile]) -> LoadReport:
         rows_quarantined=counts["quarantined"],
         reasons=dict(sorted(zip(reasons["reason"], reasons["n"], strict=True))),
         extra_columns=tuple(sorted({column for item in loaded for column in item.content.extra_columns})),
+        notes=notes,
     )

@@ -1,27 +1,73 @@
 """Which file owns a transaction id, and the proof that no row is lost. Loads and retractions both use it for a day of a business unit.
 
-The path that delivered an id first within its unit and date owns it. Whenever a file is added, changed or retracted, ownership is decided
-again among the new rows and the valid rows of the day's other files. Of a file's rows with the same id, only the first can own it, so a
-duplicate in a file stays one. Only contested ids are considered: those that more than one row has, and those of quarantined duplicates
-whose owner may be removed.
+The path that delivered an id first within its unit, date and store owns it. Whenever a file is added, changed or retracted, ownership is
+decided again among the new rows and the valid rows of the day's other files. A row that does not own its id repeats the owner's (equal
+values) or conflicts with it (other values). Of a file's rows with the same id, only the first can own it. Only contested ids are
+considered: those that more than one row has, and those of quarantined rows whose owner may be removed.
 
 Works on the relations of one transaction that `statements` names, and defines them.
 """
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from globolatte_ingest.reasons import RowReason
-from globolatte_ingest.statements import SALES_COLUMN_LIST, SCRATCH, STAGED, TOUCHED, WRONG_COUNTS
+from globolatte_ingest.statements import (
+    NOTHING_LOADED,
+    REASONS_OF_NOTHING,
+    SALES_COLUMN_LIST,
+    SCRATCH,
+    STAGED,
+    TOUCHED,
+    WRONG_COUNTS,
+)
 from resources.warehouse.dialect import literal
 from resources.warehouse.warehouse import Transaction
 
-ID = "hash(business_unit, business_date, transaction_id)"
+ID = "hash(business_unit, business_date, coalesce(store_id, ''), transaction_id)"
+ID_COLUMNS = "business_unit, business_date, coalesce(store_id, ''), transaction_id"
+
+WAITING = f"reason in ('{RowReason.DUPLICATE_ACROSS_FILES}', '{RowReason.CONFLICT_ACROSS_FILES}')"
+"""Quarantined rows that are loaded once the row that owns their id is gone."""
+
+COMPARED = (
+    "product_id", "quantity", "total_price", "order_id", "customer_id", "transaction_date", "payment_method", "weather", "discount",
+    "promotion", "currency", "kind", "refunded_order_id", "refunded_date",
+)  # fmt: skip
+"""What two rows of one id have to agree in to be the same line, delivered twice."""
+
+
+def _differs(row: str, other: str) -> str:
+    return " or ".join(f"{row}.{column} is distinct from {other}.{column}" for column in COMPARED)
+
+
+def _difference(row: str, other: str) -> str:
+    """What the first difference is: `total_price 3.50, there 4.00`."""
+
+    def written(side: str, column: str) -> str:
+        return f"coalesce(cast({side}.{column} as varchar), 'not told')"
+
+    cases = " ".join(
+        f"when {row}.{column} is distinct from {other}.{column} "
+        f"then '{column} ' || {written(row, column)} || ', there ' || {written(other, column)}"
+        for column in COMPARED
+    )
+    return f"case {cases} end"
+
+
+def _same_id(row: str, other: str) -> str:
+    names = ("business_unit", "business_date", "transaction_id")
+    equal = " and ".join(f"{row}.{name} = {other}.{name}" for name in names)
+    return f"{equal} and coalesce({row}.store_id, '') = coalesce({other}.store_id, '')"
+
 
 CONTENDERS = """
-select load_id, priority, true as is_new from batch_loads
+select load_id, path, priority, true as is_new from batch_loads
 union all
-select load_id, priority, false as is_new from day_loads
+select load_id, path, priority, false as is_new from day_loads
 """
 
 CONTESTED_IDS = f"""
@@ -33,8 +79,7 @@ having count(*) > 1
 union
 select {ID} as id
 from sales_data.quarantine
-where business_date between {{first}} and {{last}} and reason = '{RowReason.DUPLICATE_ACROSS_FILES}'
-    and load_id in (select load_id from contenders)
+where business_date between {{first}} and {{last}} and {WAITING} and load_id in (select load_id from contenders)
 """
 
 CONTESTED = f"""
@@ -49,40 +94,82 @@ with contested_rows as (
         store_id, cast(discount_text as decimal(18, 2)), promotion, currency_text, coalesce(kind_text, 'sale'), refunded_order_id,
         cast(refunded_date_text as date), load_id, row_number, true as is_waiting
     from sales_data.quarantine
-    where business_date between {{first}} and {{last}} and reason = '{RowReason.DUPLICATE_ACROSS_FILES}'
-        and {ID} in (select id from contested_ids)
+    where business_date between {{first}} and {{last}} and {WAITING} and {ID} in (select id from contested_ids)
 )
 
 select
-    contested_rows.*, contenders.priority, contenders.is_new,
-    row_number() over (partition by contested_rows.load_id, transaction_id order by row_number) as place_in_file
+    contested_rows.*, contenders.path, contenders.priority, contenders.is_new,
+    row_number() over (partition by contested_rows.load_id, {ID_COLUMNS} order by row_number) as place_in_file
 from contested_rows
 inner join contenders on contested_rows.load_id = contenders.load_id
 """
 
-DECIDED = """
+REPEATED_IN_FILE = f"""
 select
-    *,
-    row_number() over (
-        partition by business_unit, business_date, transaction_id order by priority, load_id, row_number
-    ) as place
-from contested
-where place_in_file = 1 and load_id not in (select load_id from replaced)
+    again.*,
+    case
+        when {_differs("again", "earlier")} then '{RowReason.CONFLICT_IN_FILE}' else '{RowReason.DUPLICATE_IN_FILE}'
+    end as fault,
+    'transaction ' || again.transaction_id || ' stands earlier in this file' || case
+        when {_differs("again", "earlier")}
+            then ', in row ' || earlier.row_number || ', with other values (' || {_difference("again", "earlier")} || ')'
+        else ''
+    end as fault_detail
+from contested as again
+inner join contested as earlier
+    on again.load_id = earlier.load_id and earlier.place_in_file = 1 and {_same_id("again", "earlier")}
+where again.is_new and again.place_in_file > 1
 """
 
+OWNED = f"""
+with placed as (
+    select *, row_number() over (partition by {ID_COLUMNS} order by priority, load_id, row_number) as place
+    from contested
+    where place_in_file = 1 and {{present}}
+)
+
+select
+    placed.*,
+    case
+        when placed.place = 1 then null
+        when {_differs("placed", "owner")} then '{RowReason.CONFLICT_ACROSS_FILES}'
+        else '{RowReason.DUPLICATE_ACROSS_FILES}'
+    end as fault,
+    'transaction ' || placed.transaction_id || case
+        when {_differs("placed", "owner")}
+            then ' has other values in ' || owner.path || ' (' || {_difference("placed", "owner")}
+                || '); a transaction_id names one line of its unit, date and store_id: correct one of the files'
+        else ' was delivered first by ' || owner.path
+    end as fault_detail
+from placed
+inner join placed as owner on owner.place = 1 and {_same_id("placed", "owner")}
+"""
+"""The contested rows of the loads that are `present`, each with its place among the rows of its id: the first one owns it."""
+
+DECIDED = OWNED.format(present="load_id not in (select load_id from replaced)")
+
 MOVED_LOADS = """
-select distinct load_id from decided where is_waiting = (place = 1)
+select distinct load_id from decided where is_waiting or place > 1
 """
 
 REJECT = """
 insert into rejected
 select
-    load_id, row_number, '{reason}', 'transaction ' || transaction_id || ' {fault}',
-    business_unit, business_date, transaction_id, order_id, business_unit, product_id,
+    load_id, row_number, fault, fault_detail, business_unit, business_date, transaction_id, order_id, business_unit, product_id,
     customer_id, cast(quantity as varchar), cast(total_price as varchar), cast(transaction_date as varchar), payment_method, weather,
     store_id, cast(discount as varchar), promotion, currency, nullif(kind, 'sale'), refunded_order_id, cast(refunded_date as varchar), null
 from {rows}
 """
+
+RENAME_FAULTS = f"""
+update sales_data.quarantine set reason = decided.fault, detail = decided.fault_detail
+from decided
+where quarantine.business_date between {{first}} and {{last}} and {WAITING}
+    and quarantine.load_id = decided.load_id and quarantine.row_number = decided.row_number
+    and decided.place > 1 and decided.is_waiting
+    and (quarantine.reason <> decided.fault or coalesce(quarantine.detail, '') <> decided.fault_detail)
+"""
+"""The row that owns an id may be another than before, or have other values."""
 
 DELETE_ROWS = """
 delete from sales_data.{table}
@@ -91,9 +178,52 @@ where {table}.business_date between {first} and {last}
     and {table}.load_id = gone.load_id and {table}.row_number = gone.row_number
 """
 
-IN_FILE = "contested where is_new and place_in_file > 1"
 LOST = "decided where place > 1 and not is_waiting"
 WON = "decided where place = 1 and is_waiting"
+
+# Customers of orders ------------------------------------------------------------------------------------------------------
+
+ORDER = "hash(load_id, business_unit, business_date, coalesce(store_id, ''), order_id)"
+CUSTOMER = "case when customer_id is not null then hash(customer_id) end"
+
+MIXED_ORDERS = f"""
+select {ORDER} as id
+from sales_data.sales_transactions
+where business_date between {{first}} and {{last}} and load_id in (select load_id from batch_loads) and order_id is not null
+group by id
+having min({CUSTOMER}) <> max({CUSTOMER}) or (count(customer_id) > 0 and count(customer_id) < count(*))
+"""
+
+CUSTOMERS_OF_ORDERS = f"""
+with lines as (
+    select {SALES_COLUMN_LIST}, {ORDER} as id,
+        row_number() over (partition by load_id, order_id, {ID_COLUMNS} order by row_number) as place_in_file
+    from sales_data.sales_transactions
+    where business_date between {{first}} and {{last}} and load_id in (select load_id from batch_loads) and order_id is not null
+        and {ORDER} in (select id from mixed_orders)
+),
+
+orders as (
+    select id, min(customer_id) as first_customer, max(customer_id) as last_customer from lines where place_in_file = 1 group by id
+)
+
+select
+    lines.*, orders.first_customer, '{RowReason.ORDER_OF_SEVERAL_CUSTOMERS}' as fault,
+    'order ' || lines.order_id || ' names customers ' || orders.first_customer || ' and ' || orders.last_customer
+    || '; an order_id names one order of its unit, date and store_id: correct the file, or send each shop''s sales by itself'
+        as fault_detail,
+    coalesce(orders.first_customer <> orders.last_customer, false) as has_several
+from lines
+inner join orders on lines.id = orders.id
+"""
+"""The lines of a file's orders whose lines do not all name the same customer. Of a line that an order has twice, the first one counts."""
+
+NAME_CUSTOMERS = """
+update sales_data.sales_transactions set customer_id = named.first_customer
+from (select load_id, row_number, first_customer from customers_of_orders where not has_several and first_customer is not null) as named
+where sales_transactions.business_date between {first} and {last} and sales_transactions.customer_id is null
+    and sales_transactions.load_id = named.load_id and sales_transactions.row_number = named.row_number
+"""
 
 
 class ConservationError(RuntimeError):
@@ -125,26 +255,74 @@ def define_relations(transaction: Transaction) -> None:
         transaction.stage(name, schema.empty_table())
 
 
+def name_customers_of_orders(transaction: Transaction, span: Span) -> None:
+    """Gives the new lines without a customer the one that the other lines of their order name in the same file.
+
+    Where these name several, all lines of the order are rejected: which of them belong together cannot be told. Call it before
+    `find_contested`.
+    """
+    transaction.fill("mixed_orders", span.of(MIXED_ORDERS))
+    if not _any(transaction, "mixed_orders"):
+        return
+    transaction.fill("customers_of_orders", span.of(CUSTOMERS_OF_ORDERS))
+    transaction.execute(span.of(NAME_CUSTOMERS))
+    several = "customers_of_orders where has_several"
+    transaction.execute(REJECT.format(rows=several))
+    transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows=several))
+
+
 def find_contested(transaction: Transaction, span: Span) -> None:
-    """Fills the scratch table `contested`: the rows whose transaction id more than one row of a day claims."""
+    """Fills the scratch table `contested`: the rows whose line id more than one row of a day claims."""
     transaction.fill("contenders", CONTENDERS)
     transaction.fill("contested_ids", span.of(CONTESTED_IDS))
     transaction.fill("contested", span.of(CONTESTED))
 
 
-def reject_duplicates_in_file(transaction: Transaction, span: Span) -> None:
-    """Removes the new rows whose transaction id occurs earlier in their own file."""
-    if _any(transaction, IN_FILE):
-        transaction.execute(
-            REJECT.format(reason=RowReason.DUPLICATE_IN_FILE, fault="stands earlier in this file", rows=IN_FILE)
-        )
-        transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows=IN_FILE))
+def reject_repeated_in_file(transaction: Transaction, span: Span) -> None:
+    """Removes the new rows whose line id occurs earlier in their own file."""
+    if not _any(transaction, "contested where is_new and place_in_file > 1"):
+        return
+    transaction.fill("repeated_in_file", REPEATED_IN_FILE)
+    transaction.execute(REJECT.format(rows="repeated_in_file"))
+    transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows="repeated_in_file"))
+
+
+@dataclass(frozen=True)
+class Conflicts:
+    """The new rows that claim a line id which a file delivered before has with other values."""
+
+    transaction: Transaction
+
+    def possible(self) -> dict[str, int]:
+        """How many such rows each new load has at most, by load id, as if everything were loaded; without those that have none."""
+        counted = self.transaction.fetch(
+            "select mine.load_id, count(distinct mine.row_number) as n from contested as mine inner join contested as theirs "
+            f"on mine.load_id <> theirs.load_id and theirs.priority < mine.priority and {_same_id('mine', 'theirs')} "
+            f"where mine.is_new and mine.place_in_file = 1 and theirs.place_in_file = 1 and ({_differs('mine', 'theirs')}) "
+            "group by mine.load_id"
+        ).to_pydict()
+        return dict(zip(counted["load_id"], counted["n"], strict=True))
+
+    def of(self, load_id: str, gone: Collection[str]) -> int:
+        """How many such rows a load has when all contenders are loaded but those `gone`. Leaves them in `conflicting`."""
+        self.transaction.stage("gone_loads", pa.table({"load_id": pa.array(sorted(gone), pa.string())}))
+        self.transaction.fill("decided", OWNED.format(present="load_id not in (select load_id from gone_loads)"))
+        found = self.transaction.fetch(f"select count(*) as n from {CONFLICTS_OF}", (load_id,))
+        return int(found["n"][0].as_py())
+
+    def reject(self, load_id: str) -> None:
+        """Rejects the rows that `of` counted last, for a load that is held because of them."""
+        self.transaction.execute(REJECT.format(rows=CONFLICTS_OF), (load_id,))
+
+
+CONFLICTS_OF = f"decided where place > 1 and fault = '{RowReason.CONFLICT_ACROSS_FILES}' and load_id = ?"
 
 
 def decide_owners(transaction: Transaction) -> None:
     """Fills the scratch table `decided`: the owner of each contested row. Rows of replaced loads are excluded.
 
-    Also fills `moved_loads`: the loads some of whose rows move between the table and the quarantine by that.
+    Also fills `moved_loads`: the loads some of whose rows move between the table and the quarantine by that, or wait there for another
+    reason than before.
     """
     transaction.fill("decided", DECIDED)
     transaction.fill("moved_loads", MOVED_LOADS)
@@ -153,14 +331,33 @@ def decide_owners(transaction: Transaction) -> None:
 def move_rows(transaction: Transaction, span: Span) -> None:
     """Loads each contested row that owns its id, and quarantines the others, as `decide_owners` found."""
     if _any(transaction, LOST):
-        fault = "was delivered first by another file"
-        transaction.execute(REJECT.format(reason=RowReason.DUPLICATE_ACROSS_FILES, fault=fault, rows=LOST))
+        transaction.execute(REJECT.format(rows=LOST))
         transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows=LOST))
     if _any(transaction, WON):
         transaction.execute(
             f"insert into sales_data.sales_transactions ({SALES_COLUMN_LIST}) select {SALES_COLUMN_LIST} from {WON}"
         )
         transaction.execute(span.of(DELETE_ROWS, table="quarantine", rows=WON))
+    if _any(transaction, "decided where place > 1 and is_waiting"):
+        transaction.execute(span.of(RENAME_FAULTS))
+
+
+def _say_what_is_not_loaded(transaction: Transaction, span: Span) -> None:
+    """Writes into the ledger which touched files are loaded without any of their rows, and why; or that they no longer are."""
+    for row in transaction.fetch(NOTHING_LOADED).to_pylist():
+        reason = None
+        if not row["rows_loaded"]:
+            found = transaction.fetch(span.of(REASONS_OF_NOTHING), (row["load_id"],)).to_pylist()
+            paths = {found[0]["first_path"], found[0]["last_path"]}
+            if [one["reason"] for one in found] == [RowReason.DUPLICATE_ACROSS_FILES] and len(paths) == 1:
+                what = f"all {row['rows_in_file']} rows repeat those of {found[0]['first_path']}"
+            else:
+                what = ", ".join(
+                    f"{one['n']} {one['reason']}" + (f" (such as of {one['first_path']})" if one["first_path"] else "")
+                    for one in found
+                )
+            reason = f"nothing of it is loaded: {what}"
+        transaction.execute("update sales_data.load_ledger set reason = ? where load_id = ?", (reason, row["load_id"]))
 
 
 def count_and_check(transaction: Transaction, span: Span) -> None:
@@ -170,6 +367,7 @@ def count_and_check(transaction: Transaction, span: Span) -> None:
         "update sales_data.load_ledger set rows_loaded = touched.rows_loaded, rows_quarantined = touched.rows_quarantined "
         "from touched where load_ledger.load_id = touched.load_id"
     )
+    _say_what_is_not_loaded(transaction, span)
     wrong = transaction.fetch(WRONG_COUNTS).to_pylist()
     if wrong:
         raise ConservationError(

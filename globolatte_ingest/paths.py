@@ -2,8 +2,8 @@
 
 import datetime as dt
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile, NoFile
 
@@ -16,6 +16,8 @@ PRODUCTS_PATH = f"{REFERENCE_PREFIX}products.csv"
 UNIT_DECLARATIONS_PATH = f"{REFERENCE_PREFIX}units.toml"
 EXCHANGE_RATES_PATH = f"{REFERENCE_PREFIX}exchange_rates.csv"
 REFERENCE_PATHS = (BUSINESS_UNITS_PATH, CUSTOMERS_PATH, PRODUCTS_PATH, UNIT_DECLARATIONS_PATH, EXCHANGE_RATES_PATH)
+WEATHER_PREFIX = f"{REFERENCE_PREFIX}weather/"
+WEATHER_PATH = re.compile(rf"{WEATHER_PREFIX}[^/\\]+\.csv", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,19 @@ class MisplacedFile:
     reason: str
 
 
+def is_weather(path: str) -> bool:
+    """Whether the path is that of a weather file, of which there may be any number."""
+    return WEATHER_PATH.fullmatch(path) is not None
+
+
+def is_reference(path: str) -> bool:
+    """Whether the path is that of a reference file."""
+    return path in REFERENCE_PATHS or is_weather(path)
+
+
 def needs_a_place(file: LandedFile) -> bool:
     """Whether the path has to name a partition: every path does that is not a reference file's."""
-    return file.path not in REFERENCE_PATHS or file.etag in NO_FILES
+    return not is_reference(file.path) or file.etag in NO_FILES
 
 
 def folder_and_date(path: str) -> tuple[str, dt.date] | None:
@@ -56,6 +68,8 @@ class PathRules:
     folders: Collection[str]
     first_business_date: dt.date
     last_business_date: dt.date
+    last_by_folder: Mapping[str, dt.date] = field(default_factory=dict)
+    """The last business date of the units whose date is known by their own clock."""
 
     def place(self, file: LandedFile) -> SalesFile | MisplacedFile:
         """The partition that the file's path names, or why there is none."""
@@ -80,7 +94,7 @@ class PathRules:
                 f"business date {named[1]} is before the first one, {self.first_business_date}; "
                 "correct the folder, or set GLOBOLATTE_FIRST_BUSINESS_DATE"
             )
-        if named[1] > self.last_business_date:
+        if named[1] > self.last_by_folder.get(folder, self.last_business_date):
             return f"business date {named[1]} lies in the future; it is looked at again on that day"
         return named
 
@@ -102,9 +116,9 @@ def _fault_of(file: LandedFile) -> str | None:
     if "\\" in file.path:
         return "name holds a backslash or bytes that are not UTF-8; rename the file"
     if file.path.startswith(REFERENCE_PREFIX):
-        return f"is none of {', '.join(REFERENCE_PATHS)}; correct the name, or remove the file"
+        return f"is none of {', '.join(REFERENCE_PATHS)}, {WEATHER_PREFIX}*.csv; correct the name, or remove the file"
     if not file.path.startswith(SALES_PREFIX):
         return f"lies neither under {SALES_PREFIX} nor under {REFERENCE_PREFIX}; move the file there, or remove it"
-    if not file.path.endswith(SALES_SUFFIXES):
+    if not file.path.lower().endswith(SALES_SUFFIXES):
         return f"file type is none of {', '.join(SALES_SUFFIXES)}; export the sales as one of these"
     return None

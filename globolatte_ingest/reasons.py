@@ -25,7 +25,11 @@ class ReasonCode(StrEnum):
     MISPLACED = "misplaced"
     """The path, not the content, is at fault."""
     TOO_MANY_BAD_ROWS = "too_many_bad_rows"
-    """The only reason that holds a file, until someone approves it; every other one refuses it."""
+    TAKES_AWAY_TOO_MUCH = "takes_away_too_much"
+
+
+HOLDS = (ReasonCode.TOO_MANY_BAD_ROWS, ReasonCode.TAKES_AWAY_TOO_MUCH)
+"""The reasons that hold a file until someone approves it; every other one refuses it."""
 
 
 class RowReason(StrEnum):
@@ -51,6 +55,9 @@ class RowReason(StrEnum):
     BAD_CURRENCY = "bad_currency"
     DUPLICATE_IN_FILE = "duplicate_in_file"
     DUPLICATE_ACROSS_FILES = "duplicate_across_files"
+    CONFLICT_IN_FILE = "conflict_in_file"
+    CONFLICT_ACROSS_FILES = "conflict_across_files"
+    ORDER_OF_SEVERAL_CUSTOMERS = "order_of_several_customers"
 
 
 class RefusedError(Exception):

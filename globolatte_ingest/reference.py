@@ -5,7 +5,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from json import loads
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,7 +15,6 @@ from globolatte_ingest.countries import folder_of_country
 from globolatte_ingest.declarations import (
     FORMAT_COLUMNS,
     DeclarationError,
-    UnitDeclaration,
     as_json,
     declared,
     tables_of,
@@ -28,14 +26,13 @@ from globolatte_ingest.paths import (
     CUSTOMERS_PATH,
     EXCHANGE_RATES_PATH,
     PRODUCTS_PATH,
-    REFERENCE_PATHS,
     UNIT_DECLARATIONS_PATH,
+    is_reference,
 )
 from globolatte_ingest.reading.delimited import Header, read_delimited, require_columns, row_lines
 from globolatte_ingest.reading.landed_bytes import Content, FileLimits, as_utf8
 from globolatte_ingest.reasons import ReasonCode, RefusedError
-from resources.landing.landing_zone import LandingZone
-from resources.warehouse.dialect import literal
+from resources.landing.landing_zone import REFERENCE_PREFIX, LandingZone
 from resources.warehouse.warehouse import Transaction, Warehouse
 
 TYPES = {
@@ -152,25 +149,12 @@ def load_reference(
 
 def refused_reference_files(transaction: Transaction) -> list[tuple[str, str]]:
     """Path and reason of each reference file whose newest version is refused: what was loaded before it is still in use."""
-    paths = ", ".join(map(literal, REFERENCE_PATHS))
     found = transaction.fetch(
-        f"select path, max_by(status, sequence) as status, max_by(reason, sequence) as reason from sales_data.load_ledger "
-        f"where path in ({paths}) group by path order by path"
+        "select path, max_by(status, sequence) as status, max_by(reason, sequence) as reason from sales_data.load_ledger "
+        f"where position('{REFERENCE_PREFIX}' in path) = 1 group by path order by path"
     ).to_pylist()
-    return [(entry["path"], entry["reason"]) for entry in found if entry["status"] == "refused"]
-
-
-def unit_declarations(transaction: Transaction) -> dict[str, UnitDeclaration]:
-    """How each business unit writes its files: by its table in units.toml, else by its row in business_units.csv."""
-    units = transaction.fetch(
-        f"select business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
-    ).to_pylist()
-    tables = transaction.fetch("select business_unit_id, declaration from sales_data.unit_declarations").to_pylist()
-    in_columns = {unit["business_unit_id"]: UnitDeclaration(declared(unit)) for unit in units}
-    return in_columns | {
-        table["business_unit_id"]: unit_declaration(table["business_unit_id"], loads(table["declaration"]))
-        for table in tables
-    }
+    refused = [entry for entry in found if entry["status"] == "refused"]
+    return [(entry["path"], entry["reason"]) for entry in refused if is_reference(entry["path"])]
 
 
 def _bad(fault: str) -> RefusedError:
@@ -193,14 +177,14 @@ def read_reference(kind: ReferenceFile, content: bytes, folders: Collection[str]
     header, chunk = read_delimited(content)
     if chunk.unreadable:
         row = chunk.unreadable[0]
-        line = _line_of(content, header, row.row_number, chunk.place.rows)
+        line = line_of(content, header, row.row_number, chunk.place.rows)
         raise _bad(f"line {line} {row.detail}: {row.raw_text!r}; correct it and upload the file again")
     require_columns(header.names, tuple(kind.required), (*kind.required, *kind.optional))
     texts = chunk.table.rename_columns(header.names)
 
     def place_of(row: int) -> str:
         """Where a row stands, and which it is; rows are counted from 0."""
-        name, line = (*kind.unique, *kind.filled)[0], _line_of(content, header, row + 1, chunk.place.rows)
+        name, line = (*kind.unique, *kind.filled)[0], line_of(content, header, row + 1, chunk.place.rows)
         named = texts[name][row].as_py().strip()
         return f"line {line} ({name} {named!r})" if named else f"line {line}"
 
@@ -209,7 +193,7 @@ def read_reference(kind: ReferenceFile, content: bytes, folders: Collection[str]
     return result
 
 
-def _line_of(content: bytes, header: Header, row_number: int, rows: int) -> int:
+def line_of(content: bytes, header: Header, row_number: int, rows: int) -> int:
     """The line of a data row, counted from 1 as rows are."""
     text = as_utf8(Content(content), None, FileLimits(len(content))).read(0, 2 * len(content))
     found = row_lines(text, header.delimiter, rows + 1, np.array([row_number]))

@@ -11,7 +11,8 @@ import pyarrow as pa
 from globolatte_ingest.kept_files import KEPT_CONTENTS
 from globolatte_ingest.ledger import ENTRY_SCHEMA
 from globolatte_ingest.reading.sales import SALES_COLUMNS, SALES_TEXTS, texts
-from globolatte_ingest.reasons import ReasonCode
+from globolatte_ingest.reasons import HOLDS, RowReason
+from resources.warehouse.dialect import literal
 
 SALE = (
     "business_unit varchar, business_date date, transaction_id varchar, order_id varchar, product_id varchar, customer_id varchar, "
@@ -19,14 +20,15 @@ SALE = (
     "store_id varchar, discount decimal(18, 2), promotion varchar, currency varchar, kind varchar, refunded_order_id varchar, "
     "refunded_date date, load_id varchar, row_number bigint"
 )
-CONTESTED = f"{SALE}, is_waiting boolean, priority bigint, is_new boolean, place_in_file bigint"
+CONTESTED = f"{SALE}, is_waiting boolean, path varchar, priority bigint, is_new boolean, place_in_file bigint"
+FAULT = "fault varchar, fault_detail varchar"
 TEXTS = ", ".join(SALES_TEXTS.values())
 TEXT_TYPES = TEXTS.replace(",", " varchar,") + " varchar"
 
 SCRATCH = {
     "affected_days": "business_unit varchar, business_date date",
     "batch_loads": "load_number integer, load_id varchar, path varchar, sha256 varchar, sequence bigint, business_unit varchar, "
-    "business_date date, number_format varchar, date_format varchar, priority bigint",
+    "business_date date, number_format varchar, date_format varchar, day_ends varchar, priority bigint",
     "day_loads": "load_id varchar, path varchar, priority bigint",
     "corrected": "load_number integer, row_number bigint, "
     + ", ".join(f"{column} varchar" for column in SALES_COLUMNS),
@@ -36,10 +38,13 @@ SCRATCH = {
     f"{TEXT_TYPES}, raw_text varchar",
     "raw_lines": "load_id varchar, row_number bigint, line_number bigint, raw_text varchar",
     "replaced": "load_id varchar, business_date date, rows_loaded bigint, successor varchar",
-    "contenders": "load_id varchar, priority bigint, is_new boolean",
+    "contenders": "load_id varchar, path varchar, priority bigint, is_new boolean",
     "contested_ids": "id decimal(20, 0)",
     "contested": CONTESTED,
-    "decided": f"{CONTESTED}, place bigint",
+    "repeated_in_file": f"{CONTESTED}, {FAULT}",
+    "decided": f"{CONTESTED}, place bigint, {FAULT}",
+    "mixed_orders": "id decimal(20, 0)",
+    "customers_of_orders": f"{SALE}, id decimal(20, 0), place_in_file bigint, first_customer varchar, {FAULT}, has_several boolean",
     "moved_loads": "load_id varchar",
     "touched": "load_id varchar, rows_loaded bigint, rows_quarantined bigint",
 }
@@ -57,12 +62,13 @@ LOAD_NUMBER, ROW_NUMBER, LINE_NUMBER = (
 
 STAGED = {
     "batch_ledger": pa.schema(
-        [LOAD_NUMBER, *map(ENTRY_SCHEMA.field, ENTRY_COLUMNS), *texts("number_format", "date_format")]
+        [LOAD_NUMBER, *map(ENTRY_SCHEMA.field, ENTRY_COLUMNS), *texts("number_format", "date_format", "day_ends")]
     ),
     "incoming": pa.schema([*texts(*SALES_COLUMNS), ROW_NUMBER, LOAD_NUMBER]),
     "unreadable": pa.schema([LOAD_NUMBER, ROW_NUMBER, *texts("reason", "detail", "raw_text")]),
     "found_lines": pa.schema([ROW_NUMBER, LINE_NUMBER, ("raw_text", pa.large_string()), *texts("load_id")]),
     "held_loads": pa.schema([ENTRY_SCHEMA.field("load_id")]),
+    "gone_loads": pa.schema([ENTRY_SCHEMA.field("load_id")]),
     "done_entries": pa.schema([ENTRY_SCHEMA.field("load_id")]),
     "retracted_path": pa.schema([ENTRY_SCHEMA.field("path")]),
     "ledger_rows": ENTRY_SCHEMA,
@@ -86,7 +92,7 @@ inner join affected_days as days on ledger.business_unit = days.business_unit an
 left join (
     select path, max(sequence) as sequence from sales_data.load_ledger where status = 'retracted' group by path
 ) as retraction on ledger.path = retraction.path
-where ledger.status in ('loaded', 'superseded') and coalesce(ledger.reason_code, '') <> '{ReasonCode.TOO_MANY_BAD_ROWS}'
+where ledger.status in ('loaded', 'superseded') and coalesce(ledger.reason_code, '') not in ({", ".join(map(literal, HOLDS))})
     and ledger.sequence > coalesce(retraction.sequence, 0)
 group by ledger.path
 """
@@ -142,6 +148,19 @@ inner join batch_loads on rejected.load_id = batch_loads.load_id
 group by load_number
 """
 
+BEFORE = f"""
+select batch.load_number, ledger.load_id, ledger.path, ledger.rows_loaded + coalesce(waiting.n, 0) as good
+from batch_loads as batch
+inner join sales_data.load_ledger as ledger on batch.path = ledger.path and ledger.status = 'loaded'
+left join (
+    select load_id, count(*) as n from sales_data.quarantine
+    where business_date between {{first}} and {{last}}
+        and reason in ('{RowReason.DUPLICATE_ACROSS_FILES}', '{RowReason.CONFLICT_ACROSS_FILES}')
+    group by load_id
+) as waiting on ledger.load_id = waiting.load_id
+"""
+"""The version of each path that is loaded now: how many of its rows are good by themselves."""
+
 REPLACED = """
 select ledger.load_id, ledger.business_date, ledger.rows_loaded, batch.load_id as successor
 from sales_data.load_ledger as ledger
@@ -155,6 +174,44 @@ MARK_SUPERSEDED = (
 )
 
 OF_LOADED = "load_id in (select load_id from batch_loads) and load_id not in (select load_id from held_loads)"
+
+NOTES_OF_LOADED = f"""
+select path, reason from sales_data.load_ledger where {OF_LOADED} and reason is not null order by sequence
+"""
+
+DECIMAL_CUSTOMERS = """
+select load_id, count(*) as n, min(customer_id) as example
+from sales_data.sales_transactions
+where business_date between {first} and {last} and load_id in (select load_id from batch_loads) and customer_id like '%.0'
+group by load_id
+"""
+
+NOTHING_LOADED = """
+select ledger.load_id, ledger.rows_in_file, ledger.rows_loaded
+from sales_data.load_ledger as ledger
+inner join touched on ledger.load_id = touched.load_id
+where ledger.status = 'loaded' and (
+    position('nothing of it is loaded' in ledger.reason) = 1
+    or (ledger.rows_loaded = 0 and ledger.rows_in_file > 0 and (ledger.reason is null or position('note: ' in ledger.reason) = 1))
+)
+"""
+
+REASONS_OF_NOTHING = """
+select quarantine.reason, count(*) as n, min(owner.path) as first_path, max(owner.path) as last_path
+from sales_data.quarantine as quarantine
+left join (
+    select sales.business_unit, sales.business_date, sales.store_id, sales.transaction_id, ledger.path
+    from sales_data.sales_transactions as sales
+    inner join sales_data.load_ledger as ledger on sales.load_id = ledger.load_id
+    where sales.business_date between {first} and {last}
+) as owner
+    on quarantine.business_unit = owner.business_unit and quarantine.business_date = owner.business_date
+        and quarantine.transaction_id = owner.transaction_id and coalesce(quarantine.store_id, '') = coalesce(owner.store_id, '')
+        and quarantine.reason in ('duplicate_across_files', 'conflict_across_files')
+where quarantine.load_id = ?
+group by quarantine.reason
+order by n desc, quarantine.reason
+"""
 
 ROWS_OF_LOADED = f"""
 select

@@ -5,8 +5,9 @@ SQL over staged text columns. The queries work on two staged tables of a load tr
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from globolatte_ingest.declarations import KINDS, number_pattern
 from globolatte_ingest.reading.sales import OPTIONAL_COLUMNS, SALES_TEXTS
 from globolatte_ingest.reasons import RowReason
 from resources.warehouse.dialect import Dialect, literal
@@ -16,12 +17,7 @@ WEATHER_TYPES = ("Sunny", "Rainy", "Snowy", "Cloudy")
 WHOLE_NUMBER = "[+-]?[0-9]{1,15}([.]0{1,15})?"
 AMOUNT = "[+-]?[0-9]{1,15}([.][0-9]{1,2}0*)?"
 LOCAL_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?"
-SPACES = " \u00a0\u202f"
-"""The characters of a declared thousands mark `space`: usual, no-break and narrow no-break."""
-
 PRICE = "decimal(18, 2)"
-
-KINDS = ("sale", "refund", "void")
 
 LOST_ID = "[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}"
 """How a spreadsheet writes a long id after it took it for a number: its digits are lost. A hexadecimal `12e4` has no plus."""
@@ -56,6 +52,13 @@ class RowCheck:
     detail: str
     of: str | None = None
 
+
+BUSINESS_DAY = "cast(typed.transaction_date as date)"
+ENDS_LATE = (
+    "case when cast(typed.transaction_date as time) < cast(typed.day_ends as time) "
+    f"then {BUSINESS_DAY} - 1 else {BUSINESS_DAY} end"
+)
+"""The business day of a moment, where a file's unit may declare that its day ends after midnight."""
 
 CHECKS = (
     RowCheck(
@@ -107,7 +110,7 @@ CHECKS = (
     ),
     RowCheck(
         RowReason.DATE_NOT_OF_FOLDER,
-        "cast(typed.transaction_date as date) <> typed.business_date",
+        f"{BUSINESS_DAY} <> typed.business_date",
         "'transaction_date ' || transaction_date_text || ' is not on the folder''s date'",
     ),
     RowCheck(
@@ -159,6 +162,12 @@ class RowFormats:
     is_padded: bool = True
     told: Collection[str] = OPTIONAL_COLUMNS
     """The optional columns that a row may have a value in. The others cost nothing."""
+    gaps: Collection[str] = OPTIONAL_COLUMNS
+    """Those of them in which a value may be empty."""
+    may_be_negative: bool = True
+    """Whether a quantity or an amount may be below zero."""
+    ends_late: bool = False
+    """Whether a day of some of the files ends after midnight."""
 
     def quantity(self) -> str:
         """An expression for the whole number that `quantity_text` writes, NULL where it is none."""
@@ -179,13 +188,17 @@ class RowFormats:
             column: f"trim(incoming.{column})" if self.is_padded else f"incoming.{column}" for column in SALES_TEXTS
         }
         for column in OPTIONAL_COLUMNS:
-            values[column] = f"nullif({values[column]}, '')" if column in self.told else "cast(null as varchar)"
+            if column not in self.told:
+                values[column] = "cast(null as varchar)"
+            elif column in self.gaps:
+                values[column] = f"nullif({values[column]}, '')"
         texts = ", ".join(f"{values[column]} as {text}" for column, text in SALES_TEXTS.items())
         return f"""
 with trimmed as (
     select
         incoming.load_number, incoming.row_number, {texts},
-        loads.load_id, loads.business_unit, loads.business_date, loads.number_format, loads.date_format
+        loads.load_id, loads.business_unit, loads.business_date, loads.number_format, loads.date_format,
+        loads.day_ends
     from incoming
     inner join batch_loads as loads on incoming.load_number = loads.load_number
 )
@@ -224,6 +237,8 @@ with trimmed as (
     def checks(self) -> list[RowCheck]:
         """The checks of rows that have no other columns than these."""
         looked_at = [check for check in CHECKS if check.of is None or check.of in self.told]
+        if self.ends_late:
+            looked_at = [replace(check, fails=check.fails.replace(BUSINESS_DAY, ENDS_LATE)) for check in looked_at]
         return [looked_at[0], self.lost_ids(), *looked_at[1:]]
 
     def _number(self, column: str, usual: str, sql_type: str) -> str:
@@ -231,14 +246,10 @@ with trimmed as (
         return _by_format("number_format", self._cast_if(column, usual, column, sql_type), declared)
 
     def _declared_number(self, column: str, marks: str, sql_type: str) -> str:
-        whole, plain, thousands = "[0-9]{1,15}", column, marks[1:]
-        if thousands:
-            some = f"[{SPACES}]" if thousands == " " else f"[{thousands}]"
-            whole = f"([0-9]{{1,15}}|[0-9]{{1,3}}({some}[0-9]{{3}}){{1,4}})"
-            plain = self.dialect.without(column, some)
-        fraction = "" if sql_type == "bigint" else f"([{marks[0]}][0-9]{{1,2}}0*)?"
-        point = f"replace({plain}, {literal(marks[0])}, '.')"
-        return self._cast_if(column, f"[+-]?{whole}{fraction}", point, sql_type)
+        fraction = "0{1,15}" if sql_type == "bigint" else "[0-9]{1,2}0*"
+        pattern, removed = number_pattern(marks, f"([{marks[0]}]{fraction})?")
+        plain = self.dialect.without(column, removed) if removed else column
+        return self._cast_if(column, pattern, f"replace({plain}, {literal(marks[0])}, '.')", sql_type)
 
     def _cast_if(self, column: str, pattern: str, value: str, sql_type: str) -> str:
         return f"case when {self.dialect.matches(column, pattern)} then try_cast({value} as {sql_type}) end"
@@ -300,15 +311,18 @@ def good_rows(formats: RowFormats) -> dict[str, str]:
     is_own_void = f"{told['told_kind']} = 'void' and {quantity} >= 0 and {price} >= 0"
     values = {
         **{column: column for column in ("business_unit", "business_date", "transaction_id", "product_id")},
-        "quantity": f"case when {quantity} < 0 or {price} < 0 then -abs({quantity}) else {quantity} end",
+        "quantity": quantity,
         "total_price": price,
         "transaction_date": when,
-        "kind": kind,
         **{column: text for column, text in SALES_TEXTS.items() if column in formats.told and column == text},
         **{column: value for column, value in told.items() if column in formats.told},
         "load_id": "load_id",
         "row_number": "row_number",
     }
+    if formats.may_be_negative:
+        values["quantity"] = f"case when {quantity} < 0 or {price} < 0 then -abs({quantity}) else {quantity} end"
+    if formats.may_be_negative or "kind" in formats.told:  # else all of them are sales, which is the column's default
+        values["kind"] = kind
     if "kind" in formats.told:
         values["quantity"] = f"case when {is_own_void} then 0 else {values['quantity']} end"
         values["total_price"] = f"case when {is_own_void} then 0 else {price} end"
@@ -326,15 +340,29 @@ from trimmed
 """
 
 
-def held_for(rows: int, bad: int, max_bad_share: float, *, is_approved: bool) -> str | None:
+def held_for(rows: int, bad: int, max_bad_share: float) -> str | None:
     """Why a file with so many rows, and bad ones among them, is held until someone approves it; none if it is not.
 
-    A file whose share equals `max_bad_share` is not held, nor is a file without rows. A row that another file delivered before is not
-    bad: it is valid, and loaded already.
+    A file whose share equals `max_bad_share` is not held, nor is a file without rows. A row that another file delivered before with equal
+    values is not bad: it is valid, and loaded already.
     """
-    if is_approved or not rows or bad / rows <= max_bad_share:
+    if not rows or bad / rows <= max_bad_share:
         return None
     return (
         f"{bad} of {rows} rows are bad, more than {max_bad_share:.0%} (GLOBOLATTE_MAX_BAD_SHARE); nothing is loaded: "
         "see `globolatte quarantine show`, then upload the file corrected, or load its good rows by `globolatte quarantine release`"
+    )
+
+
+def held_for_taking_away(before: int, rows: int, max_take_away: float) -> str | None:
+    """Why a version with so many good rows is held that is to replace one with `before` of them; none if it is not.
+
+    A version that takes away exactly the share `max_take_away` is not held, nor is a first delivery, whatever it lacks.
+    """
+    if not before or 1 - rows / before <= max_take_away:
+        return None
+    return (
+        f"has {rows} good rows, the version loaded before has {before}: that takes away more than {max_take_away:.0%} of it "
+        "(GLOBOLATTE_MAX_TAKE_AWAY). The version before stays: upload the file complete, or, if this is right, load it by "
+        "`globolatte quarantine release`"
     )

@@ -13,7 +13,7 @@ from itertools import groupby
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
-from globolatte_assets.keys import MISPLACED_FILES
+from globolatte_assets.keys import MISPLACED_FILES, WEATHER
 from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
@@ -24,12 +24,14 @@ from globolatte_ingest.discovery import (
     Turn,
     coalesce,
     find_pending,
+    last_dates,
     listing_digest,
     loadable_folders,
     unrecorded,
 )
 from globolatte_ingest.ledger import Announcement, Attempts, Ledger
-from globolatte_ingest.paths import PathRules
+from globolatte_ingest.paths import PathRules, is_weather
+from globolatte_ingest.weather import weather_version
 from resources.clock import Clock
 from resources.environment import warehouse_with_short_timeout
 from resources.landing.landing_zone import LandedFile, LandingZone
@@ -72,9 +74,14 @@ def _joined(loads: Sequence[LoadRange]) -> LoadRange:
     return LoadRange(loads[0].folder, min(load.first for load in loads), max(load.last for load in loads), tuple(files))
 
 
-def path_rules(settings: Settings, clock: Clock) -> PathRules:
-    """What makes a sales path belong to a partition of this deployment."""
-    return PathRules(sorted(settings.business_units), settings.first_business_date, clock.today())
+def path_rules(settings: Settings, clock: Clock, own_dates: Mapping[str, dt.date]) -> PathRules:
+    """What makes a sales path belong to a partition of this deployment. `own_dates`: today by the units' own clocks, by folder."""
+    return PathRules(sorted(settings.business_units), settings.first_business_date, clock.today(), own_dates)
+
+
+def state_of(listing: Iterable[LandedFile], settings: Settings, clock: Clock) -> str:
+    """A name for what lies in the landing zone and what its paths mean. It changes by the hour, too: somewhere a new day begins."""
+    return f"{listing_digest(listing)} {path_rules(settings, clock, {})} {clock.now():%H}"
 
 
 REQUESTED_BY_A_PERSON = RetryPolicy(max_attempts=sys.maxsize, base_seconds=0.0)
@@ -117,7 +124,8 @@ def look(
         references = ledger.loaded_references()
         requested = ledger.open_steps()
         ready_folders = loadable_folders(transaction)
-    pending = find_pending(news, crashed, path_rules(settings, clock), policy, now)
+        own_dates = last_dates(transaction, clock.today)
+    pending = find_pending(news, crashed, path_rules(settings, clock, own_dates), policy, now)
     pending = replace(
         pending, reference=tuple(sorted({*pending.reference, *_unreported_references(instance, listing, references)}))
     )
@@ -134,11 +142,15 @@ def _unreported_references(
 ) -> Iterator[LandedFile]:
     """Loaded reference files that were not reported to Dagster because the run died between the commit and the event."""
     for file in listing:
-        key = REFERENCE_ASSETS.get(file.path)
-        if key is not None and file.path in references:
+        if file.path not in references:
+            continue
+        key, version = REFERENCE_ASSETS.get(file.path), references[file.path]
+        if is_weather(file.path):
+            key, version = WEATHER, weather_version(references)
+        if key is not None:
             event = instance.get_latest_materialization_event(key)
             reported = event.asset_materialization.tags if event is not None and event.asset_materialization else {}
-            if (reported or {}).get(DATA_VERSION_TAG) != references[file.path][:16]:
+            if (reported or {}).get(DATA_VERSION_TAG) != version[:16]:
                 yield file
 
 
@@ -334,7 +346,7 @@ def landing_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDef
         clock: Clock,
     ) -> dg.SensorResult | dg.SkipReason:
         listing = listing_of(landing)
-        digest = f"{listing_digest(listing)} {path_rules(settings, clock)}"
+        digest = state_of(listing, settings, clock)
         if digest == context.cursor:
             return dg.SkipReason("The landing zone is as it was, and everything in it is in the ledger.")
         policy = retry_policy(settings)

@@ -8,9 +8,11 @@
     end
 {%- endmacro %}
 
-{#- Part of the day of a local timestamp: the hour decides, the minute never does. -#}
-{% macro daypart(timestamp_expression) -%}
+{#- Part of the day of a local timestamp: the hour decides, the minute never does. After the midnight that ends its business date it is
+    still the evening of that date: a unit may declare that its day ends later. -#}
+{% macro daypart(timestamp_expression, business_date) -%}
     case
+        when cast({{ timestamp_expression }} as date) > {{ business_date }} then 'evening'
         when extract(hour from {{ timestamp_expression }}) < 11 then 'morning'
         when extract(hour from {{ timestamp_expression }}) < 14 then 'midday'
         when extract(hour from {{ timestamp_expression }}) < 18 then 'afternoon'

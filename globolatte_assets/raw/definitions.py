@@ -7,6 +7,7 @@ from globolatte_assets.raw.deliveries import delivery_checks, unit_deliveries
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import holiday_calendar_asset, reference_assets
 from globolatte_assets.raw.sales_transactions import sales_transactions_asset
+from globolatte_assets.raw.weather import weather_asset
 from globolatte_ingest.deliveries import DeliveryPolicy
 from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.reading.landed_bytes import FileLimits
@@ -33,8 +34,15 @@ def raw(settings: Settings) -> dg.Definitions:
             *deliveries,
             *reference_assets(units),
             holiday_calendar_asset(first.year),
+            weather_asset(),
             sales_transactions_asset(
-                sales_partitions(units, first), first, limits, settings.max_bad_share, deliveries, kept
+                sales_partitions(units, first),
+                first,
+                limits,
+                settings.max_bad_share,
+                deliveries,
+                kept,
+                settings.max_take_away,
             ),
             misplaced_files_asset(units, first),
         ],

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from globolatte_assets.keys import MISPLACED_FILES, OWNER_DATA, WAREHOUSE_POOL
-from globolatte_ingest.discovery import placed, unrecorded
+from globolatte_ingest.discovery import last_dates, placed, unrecorded
 from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.paths import MisplacedFile, PathRules
 from resources.clock import Clock
@@ -40,12 +40,13 @@ def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) 
         warehouse: dg.ResourceParam[Warehouse],
         clock: Clock,
     ) -> dg.MaterializeResult:
-        rules = PathRules(frozenset(folders), first_business_date, clock.today())
         paths = config.paths
         listing = [
             file for prefix in paths or [""] for file in landing.files(prefix) if not paths or file.path == prefix
         ]
         with warehouse.transaction() as transaction:
+            own_dates = last_dates(transaction, clock.today)
+            rules = PathRules(frozenset(folders), first_business_date, clock.today(), own_dates)
             places = placed(unrecorded(transaction, listing), rules)
             found = [item for item in places if isinstance(item, MisplacedFile)]
             Ledger(transaction).refuse_misplaced(found, context.run.run_id, clock.timestamp())

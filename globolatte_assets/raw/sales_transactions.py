@@ -20,7 +20,7 @@ from globolatte_assets.keys import (
 from globolatte_assets.metadata import load_report_metadata
 from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.deliveries import delivery_event
-from globolatte_ingest.discovery import Work, wanted_dates, work_in
+from globolatte_ingest.discovery import Work, last_dates, wanted_dates, work_in
 from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.kill_points import point
 from globolatte_ingest.ledger import Announcement, Ledger, LoadedDay
@@ -45,7 +45,7 @@ NO_ROW_QUARANTINED = "no_row_quarantined"
 
 DESCRIPTIONS = {
     NO_FILE_REFUSED: "Every file of this load was readable.",
-    NO_FILE_HELD: "No file of this load has so many bad rows that someone has to approve it.",
+    NO_FILE_HELD: "No file of this load has so many bad rows, or takes away so much, that someone has to approve it.",
     NO_ROW_QUARANTINED: "Every row of this load was certain enough to be loaded.",
 }
 
@@ -116,10 +116,12 @@ def sales_transactions_asset(
     max_bad_share: float = 0.2,
     deliveries: Sequence[dg.AssetSpec] = (),
     kept: KeptFiles | None = None,
+    max_take_away: float = 0.5,
 ) -> dg.AssetsDefinition:
     """Builds the asset for a deployment's partitions. `deliveries` are the assets of what the units deliver.
 
-    A file with a larger share of bad rows than `max_bad_share` is held. `kept` is where the bytes of loaded files are kept.
+    A file with a larger share of bad rows than `max_bad_share` is held, and so is one that takes away a larger share than
+    `max_take_away` of what it corrects. `kept` is where the bytes of loaded files are kept.
     """
 
     @dg.asset(
@@ -146,11 +148,14 @@ def sales_transactions_asset(
         now = clock.timestamp()
         try:
             with warehouse.transaction() as transaction:
-                load_context = context_of(transaction, context.run.run_id, now, limits, max_bad_share, kept)
+                load_context = context_of(
+                    transaction, context.run.run_id, now, limits, max_bad_share, kept, max_take_away
+                )
+                own_dates = last_dates(transaction, clock.today)
         except MissingReferenceDataError as missing:
             raise dg.Failure(description=str(missing), allow_retries=False) from missing
         point("run started")
-        rules = PathRules(frozenset(load_context.units_by_folder), first_business_date, clock.today())
+        rules = PathRules(frozenset(load_context.units_by_folder), first_business_date, clock.today(), own_dates)
         report = LoadReport()
         for folder, dates in sorted(wanted_dates(context.partition_keys).items()):
             if folder not in load_context.units_by_folder:
@@ -211,6 +216,7 @@ def check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
             "reasons": dg.MetadataValue.md(f"| reason | rows |\n|---|---|\n{reasons}"),
             "ignored_columns": ", ".join(report.extra_columns) or "none",
             "not_read": ", ".join(report.not_read) or "none",
+            "notes": _listed(report.notes),
         },
     )
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from globolatte_ingest.declarations import unit_declaration
+from globolatte_ingest.declarations import product_names, unit_declaration
 from globolatte_ingest.load import LoadContext, load_batch
 from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.landed_bytes import FileLimits
@@ -99,7 +99,7 @@ def preview(
     """What loading these bytes at this place would do under this declaration of its unit."""
     piece = sample_of(content, placed.file.path)
     unit = {row["folder"]: row["business_unit_id"] for row in units.to_pylist()}
-    declared = unit_declaration(unit[placed.folder], table)
+    declared = unit_declaration(unit[placed.folder], table).with_names(product_names(products.to_pylist()))
     warehouse = DuckDBWarehouse(file=f":memory:onboarding-{uuid.uuid4().hex}")
     with warehouse.keep_open():
         warehouse.replace("sales_data.business_units", units)

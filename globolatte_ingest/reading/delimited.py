@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +29,10 @@ LARGEST_FIELD = 2**31 - 1
 END_MARK = "-end-of-file-"
 """Stands in every field of a row put after the last one: a quote that is never closed would swallow it."""
 
+LINE = re.compile(rb"([^\r\n]*)(\r\n|\r|\n|\Z)")
+SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n"])"?[;,\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+"""How a spreadsheet says what separates the values."""
+
 LOST_CHARACTER = "\ufffd".encode()
 OTHER_BLANKS = (b"\xc2\xa0", b"\xe1\x9a\x80", b"\xe2\x80", b"\xe2\x81\x9f", b"\xe3\x80\x80")
 """How the blanks beyond ASCII begin."""
@@ -52,11 +56,14 @@ class UnreadableRow:
 
 @dataclass(frozen=True)
 class Header:
-    """The first line of a text: its fields in lower case without blanks around them, what separates them, where line 2 begins."""
+    """The header of a text: its fields in lower case without blanks around them, what separates them, where the data begin, and how many
+    lines stand before them.
+    """
 
     names: list[str]
     delimiter: str
     end: int
+    lines: int = 1
 
 
 @dataclass(frozen=True)
@@ -87,7 +94,7 @@ class Chunk:
 
 
 def read_delimited(
-    content: bytes, delimiters: Sequence[str] = (",",), wanted: Sequence[str] = ()
+    content: bytes, delimiters: Sequence[str] = (",",), wanted: Collection[str] = ()
 ) -> tuple[Header, Chunk]:
     """Reads a text with a header row as a whole; `delimiters` and `wanted` as for `read_header`. Raises `RefusedError` if it is no text.
 
@@ -98,23 +105,38 @@ def read_delimited(
     return header, next(read_chunks(text, header, chunk_bytes=text.size + 1))
 
 
-def read_header(text: Content, delimiters: Sequence[str], wanted: Sequence[str]) -> Header:
+def read_header(
+    text: Content, delimiters: Sequence[str], wanted: Collection[str], lines_above: int = 0, *, is_declared: bool = True
+) -> Header:
     """The header, split by the delimiter by which it has the most of the wanted columns.
 
-    Raises `RefusedError` if it is blank, or no delimiter splits it.
+    `lines_above` lines before it are left out, and the line `sep=;` of a spreadsheet, which says the delimiter unless one `is_declared`.
+    Raises `RefusedError` if the header is blank, or no delimiter splits it.
     """
-    match = re.match(rb"([^\r\n]*)(\r\n|\r|\n|\Z)", text.read(0, LONGEST_HEADER))
+    start = text.read(0, LONGEST_HEADER)
+    offset, lines = 0, 0
+    if separator := SEPARATOR_LINE.match(start):
+        offset, lines = separator.end(), 1
+        said = separator[1].decode("utf-8", "replace")
+        delimiters = [said] if not is_declared and said in delimiters else delimiters
+    for _ in range(lines_above):
+        above = LINE.match(start, offset)
+        offset, lines = above.end() if above else offset, lines + 1
+    match = LINE.match(start, offset)
     if match is None or not match[1].strip():
+        place = "starts with an empty line" if not lines else f"has an empty line {lines + 1}"
         raise RefusedError(
             ReasonCode.MISSING_HEADER,
-            "starts with an empty line instead of a header; upload it again with the header as first line",
+            f"{place} instead of a header; upload it again with the header there"
+            + (", or declare the right lines_above_header (docs/declarations.md)" if lines else " as first line"),
         )
     headers: list[Header] = []
     fault: Exception | None = None
     for delimiter in delimiters:
         try:
             fields = next(csv.reader([match[1].decode("utf-8")], delimiter=delimiter, strict=True))
-            headers.append(Header([field.strip().lower() for field in fields], delimiter, match.end()))
+            names = [field.strip().lower() for field in fields]
+            headers.append(Header(names, delimiter, match.end(), lines + 1))
         except (csv.Error, UnicodeDecodeError) as error:  # quotes can be in order for one delimiter only
             fault = fault or error
     if not headers:
@@ -122,6 +144,17 @@ def read_header(text: Content, delimiters: Sequence[str], wanted: Sequence[str])
             ReasonCode.MISSING_HEADER, f"has a header that cannot be read ({fault}); export it again as CSV"
         ) from fault
     return max(headers, key=lambda header: len({*header.names} & {*wanted}))
+
+
+def without_last_lines(text: Content, lines: int, start: int) -> Content:
+    """The text without its last lines, those that are blank not counted; nothing before `start` is taken away."""
+    offset = max(start, text.size - LONGEST_HEADER)
+    tail = text.read(offset, LONGEST_HEADER)[: text.size - offset]
+    end = len(tail)
+    for _ in range(lines):
+        filled = len(tail[:end].rstrip(b"\r\n"))
+        end = max(tail.rfind(b"\n", 0, filled), tail.rfind(b"\r", 0, filled)) + 1
+    return text.cut(offset + end)
 
 
 def require_columns(names: Sequence[str], required: Sequence[str], once: Sequence[str]) -> None:
@@ -140,7 +173,7 @@ def require_columns(names: Sequence[str], required: Sequence[str], once: Sequenc
 
 def read_chunks(text: Content, header: Header, chunk_bytes: int = CHUNK_BYTES) -> Iterator[Chunk]:
     """The rows after the header, at least one chunk. Raises `RefusedError` if the text cannot be split into rows."""
-    offset, row, line = header.end, 1, 2
+    offset, row, line = header.end, 1, header.lines + 1
     while True:
         chunk = _next_chunk(text, header, chunk_bytes, offset, row, line)
         yield chunk

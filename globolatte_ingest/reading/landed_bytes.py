@@ -86,7 +86,11 @@ class Content:
         if isinstance(self._data, bytes):
             return self._data if offset == 0 and length >= self.size else self._data[offset : offset + length]
         self._data.seek(offset)
-        return self._data.read(length)
+        return self._data.read(min(length, max(self.size - offset, 0)))
+
+    def cut(self, size: int) -> "Content":
+        """Its first bytes. A temporary file behind it is shared."""
+        return Content(self._data[:size] if isinstance(self._data, bytes) else self._data, size)
 
     def blocks(self) -> Iterator[bytes]:
         """All of it, one block after the other."""
@@ -131,6 +135,7 @@ class FileLimits:
 
 def refuse_other_kinds(path: str, start: bytes) -> None:
     """Raises `RefusedError` if a file that starts like this cannot be of the kind that its name says."""
+    path = path.lower()
     for signature, (code, message) in SIGNATURES.items():
         if start.startswith(signature):
             raise RefusedError(code, message)
@@ -214,7 +219,7 @@ def _decoded(decoder: codecs.IncrementalDecoder, block: bytes, encoding: str, li
         raise RefusedError(
             ReasonCode.NOT_TEXT,
             f"is not text in {name} (line {line + before}); save it as CSV UTF-8 and upload that, or declare its encoding in "
-            "reference/business_units.csv",
+            "reference/units.toml, then `globolatte quarantine retry` this file",
         ) from error
     if is_wide and "\x00" in text:
         raise _holds_zeros()

@@ -46,7 +46,7 @@ def is_text(file: ParquetFile, name: str) -> bool:
 
 def text_batches(file: ParquetFile, columns: Mapping[str, str]) -> Iterator[pa.Table]:
     """These columns as text, under our names, some hundred thousand rows at a time."""
-    batches = file.iter_batches(BATCH_ROWS, columns=list(columns.values()), use_threads=False)
+    batches = file.iter_batches(BATCH_ROWS, columns=list(dict.fromkeys(columns.values())), use_threads=False)
     while True:
         try:
             batch = next(batches, None)
@@ -87,6 +87,7 @@ def _is_plain(value: pa.DataType) -> bool:
         types.is_decimal,
         types.is_boolean,
         types.is_date,
+        types.is_time,
     )
     return any(is_kind(value) for is_kind in plain) or (types.is_timestamp(value) and value.tz is None)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
-from globolatte_ingest.declarations import DELIMITERS, USUAL, Declaration
+from globolatte_ingest.declarations import COLUMNS, DELIMITERS, REQUIRED, UNIT_PRICE, USUAL, Declaration
 from globolatte_ingest.reading.delimited import (
     CHUNK_BYTES,
     Chunk,
@@ -23,8 +23,8 @@ from globolatte_ingest.reading.delimited import (
     read_chunks,
     read_delimited,
     read_header,
-    require_columns,
     row_lines,
+    without_last_lines,
 )
 from globolatte_ingest.reading.landed_bytes import (
     BYTE_ORDER_MARK,
@@ -36,32 +36,15 @@ from globolatte_ingest.reading.landed_bytes import (
     refuse_other_kinds,
     unpacked,
 )
+from globolatte_ingest.reading.layout import Layout, Numbering, layout_of
 from globolatte_ingest.reading.parquet import check_columns, is_text, open_parquet, text_batches
 from globolatte_ingest.reasons import ReasonCode, RefusedError, RowReason
 
-SALES_COLUMNS = (
-    "transaction_id",
-    "order_id",
-    "business_unit",
-    "product_id",
-    "customer_id",
-    "quantity",
-    "total_price",
-    "transaction_date",
-    "payment_method",
-    "weather",
-    "store_id",
-    "discount",
-    "promotion",
-    "currency",
-    "kind",
-    "refunded_order_id",
-    "refunded_date",
-)
+SALES_COLUMNS = COLUMNS
 """What a sales file may say, in any order."""
 
-REQUIRED_COLUMNS = ("transaction_id", "product_id", "quantity", "total_price", "transaction_date")
-"""What every sales file says."""
+REQUIRED_COLUMNS = REQUIRED
+"""What every sales file says, as a column or as declared."""
 
 OPTIONAL_COLUMNS = tuple(column for column in SALES_COLUMNS if column not in REQUIRED_COLUMNS)
 """What a sales file may leave out, as a column or in a row: there is a default (docs/landing.md). NULL where a file has no such column."""
@@ -148,7 +131,7 @@ class ReadSales(SalesPart, SalesRows):
     extra_columns: tuple[str, ...] = ()
     format: Declaration = USUAL
     text: bytes | None = None
-    delimiter: str = ","
+    header: Header | None = None
     content: None = None
 
     def parts(self) -> Iterator[SalesPart]:
@@ -157,8 +140,9 @@ class ReadSales(SalesPart, SalesRows):
 
     def lines(self, row_numbers: np.ndarray) -> Iterator[pa.Table]:
         """Line and text of these rows."""
-        if self.text is not None:
-            yield row_lines(self.text, self.delimiter, self.row_count + 1, row_numbers)
+        if self.text is not None and self.header is not None:
+            data = self.text[self.header.end :]
+            yield row_lines(data, self.header.delimiter, self.row_count, row_numbers, 1, self.header.lines + 1)
 
 
 @dataclass
@@ -167,6 +151,7 @@ class StreamedSales(SalesRows):
 
     content: Content
     header: Header
+    layout: Layout
     extra_columns: tuple[str, ...]
     format: Declaration
     chunk_bytes: int = CHUNK_BYTES
@@ -176,9 +161,10 @@ class StreamedSales(SalesRows):
     def parts(self) -> Iterator[SalesPart]:
         """The rows, some hundred thousand at a time."""
         self.places.clear()
+        numbering = Numbering()
         for chunk in read_chunks(self.content, self.header, self.chunk_bytes):
             self.places.append(chunk.place)
-            yield _part(chunk, self.header)
+            yield _part(chunk, self.layout, numbering)
 
     def lines(self, row_numbers: np.ndarray) -> Iterator[pa.Table]:
         """Line and text of these rows; only the pieces that hold them are read again."""
@@ -196,15 +182,16 @@ class ParquetSales(SalesRows):
     content: Content
     file: ParquetFile
     columns: dict[str, str]
+    layout: Layout
     extra_columns: tuple[str, ...]
     format: Declaration
 
     def parts(self) -> Iterator[SalesPart]:
         """The rows, some hundred thousand at a time."""
-        row = 1
+        row, numbering = 1, Numbering()
         for table in text_batches(self.file, self.columns):
             numbers = np.arange(row, row + table.num_rows)
-            rows = as_sales_columns(table, table.column_names)
+            rows = self.layout.shaped(table, numbering)
             yield SalesPart(rows.append_column(ROW_NUMBER, pa.array(numbers)))
             row += table.num_rows
 
@@ -216,7 +203,7 @@ def read_sales(path: str, content: Content, limits: FileLimits, unit_format: Dec
     """
     if not content.size:
         raise RefusedError(ReasonCode.EMPTY_FILE, "the file is empty, without even a header; upload it again")
-    start = content.read(0, DETECTED_BY)
+    path, start = path.lower(), content.read(0, DETECTED_BY)
     if path.endswith(".gz"):
         if not start.startswith(GZIP):
             refuse_other_kinds(path, start)
@@ -228,41 +215,78 @@ def read_sales(path: str, content: Content, limits: FileLimits, unit_format: Dec
     return _read_csv(as_utf8(content, unit_format.encoding, limits), limits, unit_format)
 
 
-def _read_csv(text: Content, limits: FileLimits, unit_format: Declaration) -> SalesRows:
-    delimiters = [unit_format.delimiter] if unit_format.delimiter else list(DELIMITERS.values())
-    header = read_header(text, delimiters, SALES_COLUMNS)
-    extra = extra_columns(header.names)
+def _read_csv(text: Content, limits: FileLimits, declared: Declaration) -> SalesRows:
+    header, layout = _header(text, declared)
+    if declared.lines_below_data:
+        text = without_last_lines(text, declared.lines_below_data, header.end)
     data = text.in_memory
     if data is None or text.size > limits.most_in_memory:
-        return StreamedSales(text, header, extra, unit_format)
-    part = _part(next(read_chunks(text, header, chunk_bytes=text.size)), header)
-    return ReadSales(part.rows, part.unreadable, part.is_padded, extra, unit_format, data, header.delimiter)
+        return StreamedSales(text, header, layout, layout.extra, declared)
+    part = _part(next(read_chunks(text, header, chunk_bytes=text.size + 1)), layout)
+    return ReadSales(part.rows, part.unreadable, part.is_padded, layout.extra, declared, data, header)
 
 
-def _read_parquet(content: Content, limits: FileLimits, unit_format: Declaration) -> SalesRows:
+LINES_LOOKED_AT = 20
+"""Lines among which a header is looked for, to say where it stands; it is not taken from there unless that is declared."""
+
+
+def _header(text: Content, declared: Declaration) -> tuple[Header, Layout]:
+    """The header and what it means. Raises `RefusedError`; it says so if a line further down looks like the header."""
+    try:
+        return _header_below(declared.lines_above_header, text, declared)
+    except RefusedError as fault:
+        for lines in range(LINES_LOOKED_AT):
+            if (line := _line_of_header(lines, text, declared)) is not None:
+                raise RefusedError(
+                    fault.code,
+                    f"has its header in line {line}; declare lines_above_header = {lines} in reference/units.toml "
+                    "(docs/declarations.md), then `globolatte quarantine retry` this file",
+                ) from fault
+        raise
+
+
+def _header_below(lines: int, text: Content, declared: Declaration) -> tuple[Header, Layout]:
+    is_declared = declared.delimiter is not None
+    header = read_header(text, _delimiters(declared), _wanted(declared), lines, is_declared=is_declared)
+    return header, layout_of(header.names, declared)
+
+
+def _line_of_header(lines: int, text: Content, declared: Declaration) -> int | None:
+    """The line of the header if it stands below so many lines."""
+    try:
+        return _header_below(lines, text, declared)[0].lines
+    except RefusedError:
+        return None
+
+
+def _delimiters(declared: Declaration) -> list[str]:
+    return [declared.delimiter] if declared.delimiter else list(DELIMITERS.values())
+
+
+def _wanted(declared: Declaration) -> set[str]:
+    """The header names that mean something."""
+    return {*SALES_COLUMNS, *(name for _, names in declared.columns for name in names)}
+
+
+def _read_parquet(content: Content, limits: FileLimits, declared: Declaration) -> SalesRows:
     """A declared format applies to columns of text only; typed values are written the usual way."""
     file = open_parquet(content)
-    names = [name.strip().lower() for name in file.schema_arrow.names]
-    extra = extra_columns(names)
-    columns = {column: file.schema_arrow.names[names.index(column)] for column in SALES_COLUMNS if column in names}
+    layout = layout_of([name.strip().lower() for name in file.schema_arrow.names], declared)
+    columns = {column: file.schema_arrow.names[place] for column, place in layout.places.items()}
     check_columns(file, content.size, columns, limits)
-    if not (is_text(file, columns["quantity"]) and is_text(file, columns["total_price"])):
-        unit_format = replace(unit_format, decimal_mark=None, thousands_mark=None)
-    if not is_text(file, columns["transaction_date"]):
-        unit_format = replace(unit_format, date_format=None)
-    sales = ParquetSales(content, file, columns, extra, unit_format)
+    amounts = [columns[column] for column in ("quantity", "total_price", UNIT_PRICE) if column in columns]
+    if not all(is_text(file, name) for name in amounts):
+        declared = replace(declared, decimal_mark=None, thousands_mark=None, currency_signs=())
+    if "transaction_date" in columns and not is_text(file, columns["transaction_date"]):
+        declared = replace(declared, date_format=None)
+    layout = Layout(declared, {column: place for place, column in enumerate(columns)}, layout.extra)
+    sales = ParquetSales(content, file, columns, layout, layout.extra, declared)
     if content.in_memory is None:
         return sales
     # All of it at once, so that damage shows before anything is loaded.
     empty = pa.schema([*texts(*SALES_COLUMNS), (ROW_NUMBER, pa.int64())]).empty_table()
     rows = pa.concat_tables([empty, *(part.rows for part in sales.parts())])
-    return ReadSales(rows, extra_columns=extra, format=unit_format)
-
-
-def extra_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """The columns of a header that are not ours; raises `RefusedError` if one that is required is missing, or one of ours stands twice."""
-    require_columns(names, REQUIRED_COLUMNS, sorted(SALES_COLUMNS))
-    return tuple(name for name in names if name not in SALES_COLUMNS)
+    return ReadSales(rows, extra_columns=layout.extra, format=declared)
 
 
 def as_sales_columns(table: pa.Table, names: list[str]) -> pa.Table:
@@ -272,8 +296,8 @@ def as_sales_columns(table: pa.Table, names: list[str]) -> pa.Table:
     return pa.Table.from_arrays(columns, names=list(SALES_COLUMNS))
 
 
-def _part(chunk: Chunk, header: Header) -> SalesPart:
-    rows = as_sales_columns(chunk.table, header.names).append_column(ROW_NUMBER, pa.array(chunk.row_numbers))
+def _part(chunk: Chunk, layout: Layout, numbering: Numbering | None = None) -> SalesPart:
+    rows = layout.shaped(chunk.table, numbering).append_column(ROW_NUMBER, pa.array(chunk.row_numbers))
     return SalesPart(rows, chunk.unreadable, chunk.is_padded)
 
 
@@ -285,39 +309,40 @@ def read_alike_files(
     Only files whose rows can be separated without parsing are read together. Returns their contents by their position in `contents`,
     the same as `read_sales` returns; it reads every other file by itself and says what is wrong with it.
     """
-    groups: dict[bytes, list[int]] = defaultdict(list)
-    for place, (path, content, unit_format) in enumerate(zip(paths, contents, formats, strict=True)):
-        if content is not None and _has_a_row_a_line(path, content, unit_format):
-            groups[content.partition(b"\n")[0]].append(place)
+    groups: dict[tuple[bytes, int], list[int]] = defaultdict(list)
+    for place, (path, content, declared) in enumerate(zip(paths, contents, formats, strict=True)):
+        if content is not None and _has_a_row_a_line(path, content, declared):
+            groups[content.partition(b"\n")[0], id(declared)].append(place)
     read: dict[int, ReadSales] = {}
-    for header, places in groups.items():
+    for (header_line, _), places in groups.items():
         if len(places) > 1:
-            together = _read_group(header, [contents[place] or b"" for place in places])
-            read |= {
-                place: replace(sales, format=formats[place]) for place, sales in zip(places, together, strict=False)
-            }
+            together = _read_group(header_line, formats[places[0]], [contents[place] or b"" for place in places])
+            read |= dict(zip(places, together, strict=False))
     return read
 
 
-def _has_a_row_a_line(path: str, content: bytes, unit_format: Declaration) -> bool:
-    """Whether each line of a file is certain to be a row."""
+def _has_a_row_a_line(path: str, content: bytes, declared: Declaration) -> bool:
+    """Whether each line of a file but the first is certain to be a row."""
     return (
-        path.endswith(".csv")
-        and unit_format.encoding in (None, "utf-8")
-        and unit_format.delimiter in (None, ",")
+        path.lower().endswith(".csv")
+        and (declared.encoding in (None, "utf-8") or content.isascii())
+        and not (declared.lines_above_header or declared.lines_below_data or declared.line_ids)
         and 0 < len(content) <= LARGEST_ALIKE_FILE
         and not content.startswith(b"\n")
+        and content[:4].lower() != b"sep="
         and not any(mark in content for mark in TELLTALES)
     )
 
 
-def _read_group(header_line: bytes, texts: Sequence[bytes]) -> list[ReadSales]:
+def _read_group(header_line: bytes, declared: Declaration, texts: Sequence[bytes]) -> list[ReadSales]:
     """Parses the texts as one and splits the rows by file again; none if the text as a whole cannot be read."""
     bodies = [text[len(header_line) + 1 :] for text in texts]
     ended = [body if body.endswith(b"\n") or not body else body + b"\n" for body in bodies]
     try:
-        header, chunk = read_delimited(b"\n".join((header_line, b"".join(ended))))
-        extra = extra_columns(header.names)
+        header, chunk = read_delimited(
+            b"\n".join((header_line, b"".join(ended))), _delimiters(declared), _wanted(declared)
+        )
+        layout = layout_of(header.names, declared)
     except RefusedError:
         return []
     ends = np.cumsum([body.count(b"\n") for body in ended])
@@ -329,7 +354,7 @@ def _read_group(header_line: bytes, texts: Sequence[bytes]) -> list[ReadSales]:
     first_row, last_row = np.searchsorted(readable, starts), np.searchsorted(readable, ends)
     first_bad, last_bad = np.searchsorted(skipped, starts), np.searchsorted(skipped, ends)
     numbers = pa.array(readable - np.repeat(starts, last_row - first_row) + 1)
-    rows = as_sales_columns(chunk.table, header.names).combine_chunks().append_column(ROW_NUMBER, numbers)
+    rows = layout.shaped(chunk.table).combine_chunks().append_column(ROW_NUMBER, numbers)
     read: list[ReadSales] = []
     for place, text in enumerate(texts):
         start, low, high = int(starts[place]), int(first_row[place]), int(last_row[place])
@@ -337,5 +362,6 @@ def _read_group(header_line: bytes, texts: Sequence[bytes]) -> list[ReadSales]:
             replace(row, row_number=row.row_number - start)
             for row in chunk.unreadable[first_bad[place] : last_bad[place]]
         ]
-        read.append(ReadSales(rows.slice(low, high - low), bad, extra_columns=extra, text=text))
+        shaped = rows.slice(low, high - low)
+        read.append(ReadSales(shaped, bad, True, layout.extra, declared, text, header))
     return read

@@ -3,12 +3,12 @@
 After Mitchell et al., "Model cards for model reporting" (2019).
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from globolatte_ml.explain.analysis import Analysis
 from globolatte_ml.explain.explanations import PLAYERS
+from globolatte_ml.pages import literal, table
 from globolatte_ml.training.evaluation import Evaluation
 
 INTENDED_USE = (
@@ -120,17 +120,6 @@ def _importance(analysis: Analysis) -> str:
     moved = analysis.explanations.moved()
     ranked = sorted(zip(PLAYERS, moved.tolist(), strict=True), key=lambda item: -item[1])
     return table(("part of the input", "probability moved"), [(player, f"{value:.1%}") for player, value in ranked])
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows under a head, as Markdown."""
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in rows)]
-    return "\n".join(lines)
-
-
-def literal(text: str) -> str:
-    """Text of others, such as a product's name, that means itself in Markdown, on one line."""
-    return re.sub(r"([\\`*_\[\]|<>&#~])", r"\\\1", " ".join(text.split()))
 
 
 def facts_of(parameters: Mapping[str, object]) -> str:

@@ -1,21 +1,13 @@
 """One self-contained HTML page per model version: pictures inside, nothing fetched, no script."""
 
-import base64
-import html
 from collections.abc import Mapping
 
 from globolatte_ml.explain import plots
 from globolatte_ml.explain.analysis import Analysis, Portrait
-from globolatte_ml.explain.card import Identity, literal, model_card, table
+from globolatte_ml.explain.card import Identity, model_card
+from globolatte_ml.pages import html_page, literal, picture, table
 from globolatte_ml.training.evaluation import Evaluation
 
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #2b2118; max-width: 860px; margin: 2rem auto; padding: 0 1rem; }
-h1, h2, h3 { line-height: 1.2; } h2 { border-bottom: 1px solid #d9c7b3; padding-bottom: .2rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; margin: .6rem 0; }
-td, th { padding: .25rem .7rem; border-bottom: 1px solid #eee; text-align: left; vertical-align: top; }
-img { max-width: 100%; } code { background: #f5efe8; padding: 0 .25rem; } .quiet { color: #6d635b; }
-"""
 ASSUMPTIONS = (
     "within a unit and a month of the year it is chance which weather a day has",
     "who comes in does not depend on the weather beyond what is known of them",
@@ -26,8 +18,6 @@ ASSUMPTIONS = (
 
 def page(identity: Identity, evaluation: Evaluation, analysis: Analysis, names: Mapping[str, str]) -> str:
     """The page: the model card first, then the analyses behind it. All of it is written as Markdown."""
-    from markdown_it import MarkdownIt
-
     sections = [
         model_card(identity, evaluation, analysis),
         "## Global explanation",
@@ -44,12 +34,7 @@ def page(identity: Identity, evaluation: Evaluation, analysis: Analysis, names: 
         "## The effect of weather",
         *_effects(analysis, names),
     ]
-    body = MarkdownIt("commonmark", {"html": False}).enable("table").render("\n\n".join(sections))
-    title = html.escape(f"Preference model, version {identity.version}")
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"<style>{STYLE}</style></head><body>{body}</body></html>"
-    )
+    return html_page(f"Preference model, version {identity.version}", "\n\n".join(sections))
 
 
 def _global(analysis: Analysis) -> list[str]:
@@ -59,7 +44,7 @@ def _global(analysis: Analysis) -> list[str]:
         "Exact Shapley values of eight parts of the input, against orders drawn from the training part: what each adds to "
         "the probabilities "
         "when it becomes known, averaged over all sequences in which the parts could become known.",
-        _picture(plots.importance_chart(analysis.explanations), "importance of each part"),
+        picture(plots.importance_chart(analysis.explanations), "importance of each part"),
     ]
 
 
@@ -71,8 +56,8 @@ def _portrait(one: Portrait) -> list[str]:
         else ["No single change of circumstances, nor eight further orders of one product, turns it."]
     )
     head = f"Order {one.order_id}: {one.first} with {one.probability:.0%}; bought: {one.bought}"
-    picture = _picture(plots.portrait_chart(one.values, one.base, one.probability), "what added to the probability")
-    return [f"### {literal(head)}", literal(one.words), picture, *would]
+    chart = picture(plots.portrait_chart(one.values, one.base, one.probability), "what added to the probability")
+    return [f"### {literal(head)}", literal(one.words), chart, *would]
 
 
 def _errors(analysis: Analysis) -> list[str]:
@@ -84,7 +69,7 @@ def _errors(analysis: Analysis) -> list[str]:
         "Rules of a shallow tree, worst first: found on one half of the customers, measured on the other.",
         table(("orders for which", "orders", "log loss", "hit@1"), rows),
     ]
-    heat = [] if analysis.heat is None else [_picture(plots.error_map(analysis.heat), "errors by history and unit")]
+    heat = [] if analysis.heat is None else [picture(plots.error_map(analysis.heat), "errors by history and unit")]
     return [*(tree if rows else ["There are too few holdout orders for an error tree."]), *heat]
 
 
@@ -107,7 +92,7 @@ def _fairness(analysis: Analysis) -> list[str]:
         "95 % intervals over customers; * differs from all other orders. People differ in how predictable they are: judge by gain "
         "and calibration, not by log loss alone."
     )
-    return [note, _picture(plots.fairness_chart(analysis.groups), "quality by group"), table(head, rows)]
+    return [note, picture(plots.fairness_chart(analysis.groups), "quality by group"), table(head, rows)]
 
 
 def _effects(analysis: Analysis, names: Mapping[str, str]) -> list[str]:
@@ -127,12 +112,8 @@ def _effects(analysis: Analysis, names: Mapping[str, str]) -> list[str]:
         "How much more often a product is chosen because of the weather, by augmented inverse probability weighting. It is "
         "an effect if:",
         "\n".join(f"- {one}" for one in ASSUMPTIONS),
-        _picture(plots.effect_chart(analysis.effects, analysis.products, names), "effects of weather"),
+        picture(plots.effect_chart(analysis.effects, analysis.products, names), "effects of weather"),
         "Placebo: the largest difference, in standard errors, in what customers chose the time before, which weather cannot "
         f"have caused; {limit}.",
         table(("", "orders", "left out", "placebo"), rows),
     ]
-
-
-def _picture(png: bytes, alt: str) -> str:
-    return f"![{alt}](data:image/png;base64,{base64.b64encode(png).decode()})"

@@ -110,6 +110,13 @@ class LandingSettings(BaseModel):
         le=1,
         description="A sales file with a larger share of bad rows is held: nothing of it is loaded until someone approves it.",
     )
+    max_take_away: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="A new version of a sales file that takes away a larger share of the rows it corrects is held until someone "
+        "approves it.",
+    )
     keep_files_days: int | None = Field(
         default=None,
         ge=1,
@@ -385,6 +392,11 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
     def model_pages_folder(self) -> Path:
         """Model cards and what explains them, one HTML page a model version."""
         return self.reports_folder / "models"
+
+    @property
+    def scorecards_folder(self) -> Path:
+        """Scorecards of the business units, one HTML page a unit."""
+        return self.reports_folder / "scorecards"
 
     @property
     def dagster_folder(self) -> Path:

@@ -247,6 +247,12 @@ create table sales_data.load_parts (
 """
 """NULL in a column that files may leave out: not told. Whatever was loaded before there were kinds is a sale."""
 
+WEATHER = """
+create table sales_data.weather (
+    path varchar not null, business_unit varchar, store_id varchar, date date not null, hour integer, weather varchar not null
+);
+"""
+
 EXCHANGE_RATES = """
 create table sales_data.exchange_rates (date date not null, currency varchar not null, rate decimal(18, 8) not null);
 alter table sales_data.products add column currency varchar;
@@ -269,6 +275,7 @@ MIGRATIONS: tuple[str, ...] = (
     KEPT_FILES,
     UNIT_DECLARATIONS,
     SALES_AS_TILLS_WRITE_THEM,
+    WEATHER,
     EXCHANGE_RATES,
 )
 

@@ -145,7 +145,7 @@ def test_dbt_models_and_what_is_served_follow_new_data_by_themselves(deployed: D
 def test_training_and_landing_files_start_only_on_request(deployed: Deployment) -> None:
     by_themselves = {name(spec) for spec in specs(deployed) if spec.automation_condition is not None}
     assert {name(spec) for spec in specs(deployed) if spec.group_name == "models"} & by_themselves == UNDERSTOOD
-    assert {asset for asset in by_themselves if asset.startswith("raw/")} == {"raw/holidays"}
+    assert {asset for asset in by_themselves if asset.startswith("raw/")} == {"raw/holidays", "raw/weather"}
 
 
 def test_every_asset_that_does_not_follow_by_itself_has_a_job_that_makes_it(deployed: Deployment) -> None:

@@ -50,7 +50,7 @@ final as (
         first_lines.business_date,
         first_lines.store_id,
         first_lines.transacted_at as ordered_at,
-        {{ daypart('first_lines.transacted_at') }} as daypart,
+        {{ daypart('first_lines.transacted_at', 'first_lines.business_date') }} as daypart,
         {{ season('first_lines.business_date') }} as season,
         first_lines.weather,
         first_lines.payment_method,

@@ -18,6 +18,7 @@ renamed as (
         business_unit,
         business_date,
         status,
+        reason_code,
         reason,
         cast(rows_in_file as bigint) as rows_in_file,
         cast(rows_loaded as bigint) as rows_loaded,

@@ -11,6 +11,7 @@ renamed as (
     select
         load_id,
         cast(row_number as bigint) as file_row_number,
+        cast(line_number as bigint) as line_number,
         reason,
         detail,
         business_unit,

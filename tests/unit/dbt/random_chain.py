@@ -28,6 +28,7 @@ class Chain:
     products: list[Row] = field(default_factory=list)
     customers: list[Row] = field(default_factory=list)
     holidays: list[Row] = field(default_factory=list)
+    weather: list[Row] = field(default_factory=list)
     sales_transactions: list[Row] = field(default_factory=list)
     load_ledger: list[Row] = field(default_factory=list)
     quarantine: list[Row] = field(default_factory=list)

@@ -3,10 +3,19 @@
 The naive model that the real loads are compared with. Knows no warehouse.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-Row = tuple[str, str, str]
-"""Transaction id, payment method, weather: a row is bad when its weather is `Hail`."""
+
+class Row(NamedTuple):
+    """A line: it is bad when its weather is `Hail`. Order and customer are empty where they are not told."""
+
+    transaction: str
+    payment: str = "card"
+    weather: str = "Sunny"
+    order: str = ""
+    customer: str = "C1"
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,7 @@ class Day:
     """One unit's one day: what lies in the landing zone, what the ledger knows, what is loaded and held."""
 
     max_bad_share: float
+    max_take_away: float = 1.0
     landed: dict[str, Version] = field(default_factory=dict)
     known: dict[str, Version] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
@@ -30,6 +40,8 @@ class Day:
     loaded_version: dict[str, Version] = field(default_factory=dict)
     held: dict[str, tuple[Row, ...]] = field(default_factory=dict)
     held_version: dict[str, Version] = field(default_factory=dict)
+    held_for: dict[str, dict[int, str]] = field(default_factory=dict)
+    """What was wrong with the rows of each held file when it was held."""
     seniority: list[str] = field(default_factory=list)
     approved: set[tuple[str, tuple[Row, ...]]] = field(default_factory=set)
     corrections: dict[tuple[str, tuple[Row, ...]], dict[int, Row]] = field(default_factory=dict)
@@ -49,10 +61,20 @@ class Day:
         rows = tuple(own.get(number, row) for number, row in enumerate(version.rows, start=1))
         self.held.pop(path, None)
         self.held_version.pop(path, None)
-        bad = len(_faults(rows))
-        if rows and bad / len(rows) > self.max_bad_share and (path, version.rows) not in self.approved:
-            self.states[path], self.held[path], self.held_version[path] = "held", rows, version
-            return
+        faults, good = judged(rows)
+        conflicts = self._conflicts(path, good)
+        if (path, version.rows) not in self.approved:
+            wrong = None
+            if self._is_too_much(len(faults), rows):
+                wrong = faults
+            elif self._is_too_much(len(faults) + len(conflicts), rows):
+                wrong = faults | dict.fromkeys(conflicts, "conflict_across_files")
+            elif path in self.loaded and (before := len(judged(self.loaded[path])[1])):
+                wrong = faults if 1 - len(good) / before > self.max_take_away else None
+            if wrong is not None:
+                self.states[path], self.held[path], self.held_version[path] = "held", rows, version
+                self.held_for[path] = wrong
+                return
         self.states[path], self.loaded[path], self.loaded_version[path] = "loaded", rows, version
         if path not in self.seniority:
             self.seniority.append(path)
@@ -75,37 +97,64 @@ class Day:
             if state in ("loaded", "held", "refused") and self.landed.get(path) == self.known[path]
         )
 
-    def expected(self) -> tuple[list[tuple[str, int, str, str]], list[tuple[str, int, str]]]:
-        """The rows loaded (path, number, transaction, payment), and those in quarantine (path, number, reason)."""
-        loaded, quarantined, owned = [], [], set()
+    def _is_too_much(self, bad: int, rows: tuple[Row, ...]) -> bool:
+        return bool(rows) and bad / len(rows) > self.max_bad_share
+
+    def _conflicts(self, path: str, good: dict[int, Row]) -> list[int]:
+        """The rows whose id a file delivered before has, with other values."""
+        owned: dict[str, Row] = {}
+        for senior in self.seniority:
+            if senior == path:
+                break
+            for row in judged(self.loaded[senior])[1].values():
+                owned.setdefault(row.transaction, row)
+        return [number for number, row in good.items() if owned.get(row.transaction, row) != row]
+
+    def expected(self) -> tuple[list[tuple[str, int, str, str, str | None]], list[tuple[str, int, str]]]:
+        """The rows loaded (path, number, transaction, payment, customer), and those in quarantine (path, number, reason)."""
+        loaded, quarantined = [], []
+        owned: dict[str, Row] = {}
         for path in self.seniority:
-            faults = _faults(self.loaded[path])
-            for number, (transaction, payment, _) in enumerate(self.loaded[path], start=1):
-                if number in faults:
-                    quarantined.append((path, number, faults[number]))
-                elif transaction in owned:
-                    quarantined.append((path, number, "duplicate_across_files"))
+            faults, good = judged(self.loaded[path])
+            quarantined += [(path, number, reason) for number, reason in faults.items()]
+            for number, row in good.items():
+                owner = owned.setdefault(row.transaction, row)
+                if owner is row:
+                    loaded.append((path, number, row.transaction, row.payment, row.customer or None))
                 else:
-                    loaded.append((path, number, transaction, payment))
-            owned |= {row[0] for number, row in enumerate(self.loaded[path], start=1) if number not in faults}
-        for path, rows in self.held.items():
-            quarantined += [(path, number, reason) for number, reason in _faults(rows).items()]
-        return sorted(loaded), sorted(quarantined)
+                    repeats = "duplicate_across_files" if owner == row else "conflict_across_files"
+                    quarantined.append((path, number, repeats))
+        for path in self.held:
+            quarantined += [(path, number, reason) for number, reason in self.held_for[path].items()]
+        return sorted(loaded, key=lambda row: row[:2]), sorted(quarantined)
 
 
-def _faults(rows: tuple[Row, ...]) -> dict[int, str]:
-    """What is wrong with rows by themselves."""
-    faults, seen = {}, set()
-    for number, (transaction, _, weather) in enumerate(rows, start=1):
-        if weather == "Hail":
-            faults[number] = "unknown_weather"
-        elif transaction in seen:
-            faults[number] = "duplicate_in_file"
+def judged(rows: tuple[Row, ...]) -> tuple[dict[int, str], dict[int, Row]]:
+    """What is wrong with rows by themselves, and the good ones as they are loaded, with the customer that their order names."""
+    faults = {number: "unknown_weather" for number, row in enumerate(rows, start=1) if row.weather == "Hail"}
+    valid = {number: row for number, row in enumerate(rows, start=1) if number not in faults}
+    lines_of_orders: dict[tuple[str, str], Row] = {}
+    for row in valid.values():
+        lines_of_orders.setdefault((row.order, row.transaction), row)
+    customers: dict[str, set[str]] = defaultdict(set)
+    for row in lines_of_orders.values():
+        if row.customer:
+            customers[row.order].add(row.customer)
+    good: dict[int, Row] = {}
+    seen: dict[str, Row] = {}
+    for number, row in valid.items():
+        named = customers[row.order] if row.order else set()
+        if len(named) > 1:
+            faults[number] = "order_of_several_customers"
+            continue
+        line = row if row.customer or not named else row._replace(customer=min(named))
+        if row.transaction in seen:
+            faults[number] = "duplicate_in_file" if seen[row.transaction] == line else "conflict_in_file"
         else:
-            seen.add(transaction)
-    return faults
+            seen[row.transaction] = good[number] = line
+    return faults, good
 
 
 def corrected(row: Row) -> Row:
     """A row with its weather put right."""
-    return (row[0], row[1], "Sunny")
+    return row._replace(weather="Sunny")

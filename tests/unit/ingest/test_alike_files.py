@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from globolatte_ingest.declarations import USUAL
+from globolatte_ingest.declarations import USUAL, Declaration
 from globolatte_ingest.reading.landed_bytes import Content, FileLimits
 from globolatte_ingest.reading.sales import LARGEST_ALIKE_FILE, read_alike_files, read_sales
 from globolatte_ingest.reasons import RefusedError
@@ -19,10 +19,10 @@ PIECES = [
 HEADERS = [HEADER] * 8 + [HEADER + b",note", HEADER.upper(), HEADER.replace(b"weather", b"sky"), b"", b'"' + HEADER]
 
 
-def says(content: bytes, path: str = "a.csv") -> tuple[object, ...] | None:
+def says(content: bytes, path: str = "a.csv", declared: Declaration = USUAL) -> tuple[object, ...] | None:
     """What a file says, read on its own; none if it is refused."""
     try:
-        sales = read_sales(path, Content(content), FileLimits(10_000_000))
+        sales = read_sales(path, Content(content), FileLimits(10_000_000), declared)
     except RefusedError:
         return None
     return sales.rows.to_pylist(), sales.unreadable, sales.extra_columns, sales.row_count
@@ -31,6 +31,30 @@ def says(content: bytes, path: str = "a.csv") -> tuple[object, ...] | None:
 def random_content(chance: random.Random) -> bytes:
     rows = [chance.choice(PIECES[:9] if chance.random() < 0.7 else PIECES) for _ in range(chance.randint(0, 4))]
     return b"\n".join([chance.choice(HEADERS), *rows]) + b"\n" * chance.randint(0, 2)
+
+
+DECLARED = [
+    Declaration(delimiter=","),
+    Declaration(columns=(("weather", ("sky",)), ("order_id", ("note", "order_id")))),
+    Declaration(product_aliases=(("P001", "P9"),), kinds=(("x", "refund"),), encoding="latin-1"),
+    Declaration(columns=(("unit_price", ("total_price",)), ("date", ("transaction_date",)))),
+    Declaration(line_ids="receipt"),
+    Declaration(lines_above_header=1, lines_below_data=1),
+    Declaration(decimal_quantity=True),
+]
+
+
+@pytest.mark.parametrize("declared", DECLARED)
+@pytest.mark.parametrize("seed", range(8))
+def test_files_of_a_declaration_read_together_say_what_each_says_on_its_own(seed: int, declared: Declaration) -> None:
+    chance = random.Random(seed)
+    contents = [random_content(chance) for _ in range(8)]
+    together = read_alike_files(["a.CSV"] * len(contents), contents, [declared] * len(contents))
+    for place, sales in together.items():
+        alone = says(contents[place], "a.Csv", declared)
+        assert alone is not None, contents[place]
+        assert (sales.rows.to_pylist(), sales.unreadable, sales.extra_columns, sales.row_count) == alone
+    assert not together or not (declared.line_ids or declared.lines_above_header)
 
 
 @pytest.mark.parametrize("seed", range(150))

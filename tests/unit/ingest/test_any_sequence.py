@@ -36,14 +36,18 @@ from tests.unit.ingest.law import Day, Row, Version, corrected
 
 PATHS = [sales_path(name) for name in ("a.csv", "b.csv")]
 MAX_BAD_SHARE = 0.34
+MAX_TAKE_AWAY = 0.6
 
 rows = st.lists(
-    st.tuples(
-        st.sampled_from(["T1", "T2", "T3"]),
-        st.sampled_from(["card", "cash"]),
-        st.sampled_from(["Sunny"] * 2 + ["Hail"]),
+    st.builds(
+        Row,
+        st.sampled_from(["T1", "T2", "T3", "T4"]),
+        st.sampled_from(["card"] * 3 + ["cash"]),
+        st.sampled_from(["Sunny"] * 3 + ["Hail"]),
+        st.sampled_from(["", "", "O1", "O2"]),
+        st.sampled_from(["C1"] * 3 + ["C2", ""]),
     ),
-    max_size=4,
+    max_size=5,
 ).map(tuple)
 crashes = st.lists(st.integers(1, 60), max_size=1)
 some_content = st.one_of(rows, rows, rows, st.none())
@@ -60,7 +64,13 @@ def content(version: Version) -> bytes:
 
 
 def as_line(row: Row) -> dict[str, str]:
-    return line(1, transaction_id=row[0], payment_method=row[1], weather=row[2])
+    return line(
+        transaction_id=row.transaction,
+        payment_method=row.payment,
+        weather=row.weather,
+        order_id=row.order,
+        customer_id=row.customer,
+    )
 
 
 class AnySequence(RuleBasedStateMachine):
@@ -78,7 +88,7 @@ class AnySequence(RuleBasedStateMachine):
         shutil.copy(warehouse_in(AnySequence._template).file, self.warehouse.file)
         self.opened = self.warehouse.keep_open()
         self.opened.__enter__()
-        self.day, self.uploads = Day(MAX_BAD_SHARE), 0
+        self.day, self.uploads = Day(MAX_BAD_SHARE, MAX_TAKE_AWAY), 0
 
     def teardown(self) -> None:
         if hasattr(self, "opened"):
@@ -142,7 +152,7 @@ class AnySequence(RuleBasedStateMachine):
         path = data.draw(st.sampled_from(self.day.reloadable()))
         version = self.day.known[path]
         present = {"held": self.day.held, "loaded": self.day.loaded}.get(self.day.states[path], {}).get(path, ())
-        hail = [number for number, row in enumerate(present, start=1) if row[2] == "Hail"]
+        hail = [number for number, row in enumerate(present, start=1) if row.weather == "Hail"]
         if hail:
             number = data.draw(st.sampled_from(hail))
             row = corrected(present[number - 1])
@@ -195,7 +205,7 @@ class AnySequence(RuleBasedStateMachine):
 
     def run(self, warehouse: InterferedWarehouse) -> None:
         work = work_in(warehouse, self.landing, "usa", {DAY}, RULES)
-        do_work(warehouse, self.landing, work, load_context(max_bad_share=MAX_BAD_SHARE))
+        do_work(warehouse, self.landing, work, load_context(max_bad_share=MAX_BAD_SHARE, max_take_away=MAX_TAKE_AWAY))
 
     def take(self, paths: list[str]) -> None:
         """What was loaded at once is taken in the order of the ledger: that of the landing zone, but for files that crashed before."""
@@ -210,7 +220,7 @@ class AnySequence(RuleBasedStateMachine):
         if not hasattr(self, "day"):
             return
         loaded, quarantined = self.day.expected()
-        assert sales(self.warehouse, "path, row_number, transaction_id, payment_method") == loaded
+        assert sales(self.warehouse, "path, row_number, transaction_id, payment_method, customer_id") == loaded
         assert (
             fetch(
                 self.warehouse,

@@ -2,31 +2,47 @@
 
 import pytest
 
-from globolatte_ingest.ledger import Ledger
-from globolatte_ingest.validation import held_for
+from globolatte_ingest.ledger import Ledger, Step
+from globolatte_ingest.validation import held_for, held_for_taking_away
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.builders import csv, deliver, fetch, ledger, line, load, sales, sales_path
+from tests.builders import ask_for, csv, deliver, fetch, ledger, line, load, sales, sales_path
 
 A, B = sales_path("a.csv"), sales_path("b.csv")
 
 
 @pytest.mark.parametrize(
-    ("rows", "bad", "limit", "is_approved", "is_held"),
+    ("rows", "bad", "limit", "is_held"),
     [
-        (0, 0, 0.2, False, False),
-        (5, 1, 0.2, False, False),
-        (5, 2, 0.2, False, True),
-        (5, 5, 0.2, True, False),
-        (1, 1, 1.0, False, False),
-        (1000, 1, 0.0, False, True),
-        (1000, 0, 0.0, False, False),
+        (0, 0, 0.2, False),
+        (5, 1, 0.2, False),
+        (5, 2, 0.2, True),
+        (1, 1, 1.0, False),
+        (1000, 1, 0.0, True),
+        (1000, 0, 0.0, False),
     ],
 )
 def test_a_file_is_held_when_more_than_the_allowed_share_of_its_rows_is_bad(
-    rows: int, bad: int, limit: float, is_approved: bool, is_held: bool
+    rows: int, bad: int, limit: float, is_held: bool
 ) -> None:
-    assert (held_for(rows, bad, limit, is_approved=is_approved) is not None) is is_held
+    assert (held_for(rows, bad, limit) is not None) is is_held
+
+
+@pytest.mark.parametrize(
+    ("before", "rows", "limit", "is_held"),
+    [
+        (0, 0, 0.5, False),
+        (10, 5, 0.5, False),
+        (10, 4, 0.5, True),
+        (10, 20, 0.5, False),
+        (10, 0, 1.0, False),
+        (1, 0, 0.5, True),
+    ],
+)
+def test_a_correction_is_held_when_it_takes_away_more_than_the_allowed_share(
+    before: int, rows: int, limit: float, is_held: bool
+) -> None:
+    assert (held_for_taking_away(before, rows, limit) is not None) is is_held
 
 
 def lines(good: int, bad: int, first: int = 1) -> list[dict[str, str]]:
@@ -93,3 +109,31 @@ def test_a_held_file_owns_no_transaction(warehouse: DuckDBWarehouse, landing: Fo
     batch = [deliver(landing, A, csv(*lines(3, 3))), deliver(landing, B, csv(*lines(3, 0)))]
     load(warehouse, landing, *batch, max_bad_share=0.2)
     assert [path for path, *_ in sales(warehouse)] == [B] * 3
+
+
+def test_a_correction_that_takes_away_too_much_waits_for_a_person(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    """A day without sales is a valid first delivery; a header alone in place of a good day's file is not certain to be meant."""
+    limit = {"max_take_away": 0.5}
+    load(warehouse, landing, deliver(landing, B, csv()), deliver(landing, A, csv(*lines(10, 0))), **limit)
+    assert ledger(warehouse) == [(B, "loaded"), (A, "loaded")]
+    for content, good in ((csv(), 0), (csv(*lines(4, 0)), 4)):
+        report = load(warehouse, landing, deliver(landing, A, content), **limit)
+        assert report.held == (
+            (
+                A,
+                f"has {good} good rows, the version loaded before has 10: that takes away more than 50% of it (GLOBOLATTE_MAX_TAKE_AWAY). "
+                "The version before stays: upload the file complete, or, if this is right, load it by `globolatte quarantine release`",
+            ),
+        )
+        assert len(sales(warehouse)) == 10
+    assert ledger(warehouse, "status, reason_code")[-1] == ("held", "takes_away_too_much")
+    load(warehouse, landing, deliver(landing, A, csv(*lines(5, 0))), **limit)
+    assert len(sales(warehouse)) == 5
+    held = deliver(landing, A, csv(*lines(1, 0)))
+    load(warehouse, landing, held, **limit)
+    ask_for(warehouse, Step.APPROVE, A)
+    load(warehouse, landing, held, **limit)
+    assert len(sales(warehouse)) == 1
+    assert ledger(warehouse, "status, reason")[-1] == ("loaded", "approved by ana: because")

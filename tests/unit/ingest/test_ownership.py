@@ -3,14 +3,26 @@
 import datetime as dt
 import itertools
 import random
-from dataclasses import dataclass, field
 
 import pytest
 
 from globolatte_ingest.ledger import Ledger
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.builders import UNITS, csv, deliver, deliver_and_load, ledger, line, load, quarantine, sales, sales_path
+from tests.builders import (
+    UNITS,
+    csv,
+    deliver,
+    deliver_and_load,
+    fetch,
+    ledger,
+    line,
+    load,
+    quarantine,
+    sales,
+    sales_path,
+)
+from tests.unit.ingest.law import Day, Row, Version
 
 A, B = sales_path("a.csv"), sales_path("b.csv")
 ONE, TWO = "T00000001", "T00000002"
@@ -32,7 +44,7 @@ def test_among_files_the_one_delivered_first_owns_the_transaction(
     deliver_and_load(warehouse, landing, A, line(1), line(2))
     assert sales(warehouse) == [(A, 2, TWO), (B, 1, ONE)]
     assert quarantine(warehouse, "path, reason, detail") == [
-        (A, "duplicate_across_files", f"transaction {ONE} was delivered first by another file")
+        (A, "duplicate_across_files", f"transaction {ONE} was delivered first by {B}")
     ]
     assert ledger(warehouse, "path, rows_loaded, rows_quarantined") == [(B, 1, 0), (A, 1, 1)]
 
@@ -149,36 +161,13 @@ def test_files_of_equal_content_give_the_same_sales_in_any_order_of_arrival(
 # Against a naive model of the law --------------------------------------------------------------------------------------
 
 
-@dataclass
-class Law:
-    """The law in plain Python: what one day of a unit holds after some deliveries."""
+def as_row(fields: dict[str, str]) -> Row:
+    return Row(*(fields[name] for name in ("transaction_id", "payment_method", "weather", "order_id", "customer_id")))
 
-    first_delivery: dict[str, int] = field(default_factory=dict)
-    current: dict[str, list[dict[str, str]]] = field(default_factory=dict)
 
-    def deliver(self, path: str, lines: list[dict[str, str]] | None) -> None:
-        if lines is not None:  # a refused file changes nothing
-            self.first_delivery.setdefault(path, len(self.first_delivery))
-            self.current[path] = lines
-
-    def expected(self) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
-        loaded, quarantined, owned = [], [], set()
-        for path in sorted(self.current, key=lambda path: self.first_delivery[path]):
-            seen = set()
-            for number, row in enumerate(self.current[path], start=1):
-                transaction = row["transaction_id"]
-                if row["weather"] == "Hail":
-                    quarantined.append((path, number, "unknown_weather"))
-                    continue
-                if transaction in seen:
-                    quarantined.append((path, number, "duplicate_in_file"))
-                elif transaction in owned:
-                    quarantined.append((path, number, "duplicate_across_files"))
-                else:
-                    loaded.append((path, number, transaction, row["payment_method"]))
-                seen.add(transaction)
-            owned |= seen
-        return sorted(loaded), sorted(quarantined)
+def deliver_to(day: Day, path: str, lines: list[dict[str, str]] | None) -> None:
+    day.landed[path] = Version(len(day.landed), None if lines is None else tuple(map(as_row, lines)))
+    day.take(path)
 
 
 def random_lines(chance: random.Random, **fields: str) -> list[dict[str, str]] | None:
@@ -187,7 +176,14 @@ def random_lines(chance: random.Random, **fields: str) -> list[dict[str, str]] |
         return None
     weathers = ["Sunny"] * 5 + ["Hail"]
     return [
-        line(chance.randint(1, 4), payment_method=str(chance.random()), weather=chance.choice(weathers), **fields)
+        line(
+            chance.randint(1, 4),
+            order_id=chance.choice(["", "", "O1", "O2"]),
+            customer_id=chance.choice(["C1", "C1", "C2", ""]),
+            payment_method=chance.choice(["card", "card", "cash"]),
+            weather=chance.choice(weathers),
+            **fields,
+        )
         for _ in range(chance.randint(0, 5))
     ]
 
@@ -197,20 +193,107 @@ def test_random_deliveries_and_corrections_end_as_the_law_says(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone, seed: int
 ) -> None:
     chance = random.Random(seed)
-    days = {(folder, dt.date(2022, 1, day)): Law() for folder, day in itertools.product(("canada", "usa"), range(1, 5))}
+    days = {
+        (folder, dt.date(2022, 1, day)): Day(1.0) for folder, day in itertools.product(("canada", "usa"), range(1, 5))
+    }
     for _ in range(6):
         batch = []
         for (folder, date), law in days.items():
             for name in sorted(chance.sample(["a.csv", "b.csv", "c.csv"], chance.randint(0, 3))):
                 path = sales_path(name, folder, date)
                 lines = random_lines(chance, business_unit=UNITS[folder], transaction_date=str(date))
-                law.deliver(path, lines)
+                deliver_to(law, path, lines)
                 batch.append(deliver(landing, path, b"refused" if lines is None else csv(*lines)))
         load(warehouse, landing, *batch)
         expected = [law.expected() for law in days.values()]
-        assert sales(warehouse, "path, row_number, transaction_id, payment_method") == [
+        assert sales(warehouse, "path, row_number, transaction_id, payment_method, customer_id") == [
             row for loaded, _ in expected for row in loaded
         ]
         assert quarantine(warehouse) == [row for _, quarantined in expected for row in quarantined]
         with warehouse.transaction() as transaction:
             assert Ledger(transaction).unbalanced_files() == []
+
+
+# What is said of it ----------------------------------------------------------------------------------------------------
+
+
+def test_a_line_id_with_other_values_is_a_conflict_that_names_the_other_file_and_the_difference(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    deliver_and_load(warehouse, landing, A, line(1), line(2), line(2, quantity="2"))
+    deliver_and_load(warehouse, landing, B, line(1, total_price="4.00"))
+    assert sales(warehouse) == [(A, 1, ONE), (A, 2, TWO)]
+    assert quarantine(warehouse, "path, reason, detail") == [
+        (A, "conflict_in_file", f"transaction {TWO} stands earlier in this file, in row 2, with other values (quantity 2, there 1)"),
+        (
+            B,
+            "conflict_across_files",
+            f"transaction {ONE} has other values in {A} (total_price 4.00, there 3.50); a transaction_id names one line of its unit, date "
+            "and store_id: correct one of the files",
+        ),
+    ]  # fmt: skip
+    assert ledger(warehouse, "path, status, reason") == [
+        (A, "loaded", None),
+        (B, "loaded", f"nothing of it is loaded: 1 conflict_across_files (such as of {A})"),
+    ]
+    deliver_and_load(warehouse, landing, A, line(1, total_price="4.00"))
+    assert quarantine(warehouse) == [(B, 1, "duplicate_across_files")]
+    assert ledger(warehouse, "reason")[1] == (f"nothing of it is loaded: all 1 rows repeat those of {A}",)
+    deliver_and_load(warehouse, landing, A, line(2))
+    assert sales(warehouse) == [(A, 1, TWO), (B, 1, ONE)]
+    assert ledger(warehouse, "reason")[1] == (None,)
+
+
+def test_two_tills_with_ids_of_their_own_hold_the_second_file_unless_stores_are_told(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    till = [line(number, total_price=f"{number}.00") for number in range(1, 11)]
+    other = [line(number, product_id="P002") for number in range(1, 11)]
+    deliver_and_load(warehouse, landing, A, *till)
+    report = load(warehouse, landing, deliver(landing, B, csv(*other)), max_bad_share=0.2)
+    assert report.held[0][1].startswith("10 of 10 rows are bad, more than 20%")
+    assert {reason for _, reason in fetch(warehouse, "select load_id, reason from sales_data.quarantine")} == {
+        "conflict_across_files"
+    }
+    told = [csv(*(row | {"store_id": store} for row in rows)) for store, rows in (("S1", till), ("S2", other))]
+    load(
+        warehouse,
+        landing,
+        *(deliver(landing, path, content) for path, content in zip((A, B), told, strict=True)),
+        max_bad_share=0.2,
+    )
+    assert len(sales(warehouse)) == 20
+    assert quarantine(warehouse) == []
+
+
+def test_lines_without_a_customer_take_the_one_of_their_order_and_an_order_of_several_is_quarantined(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    lines = [
+        line(1, order_id="O1", customer_id=""),
+        line(2, order_id="O1", customer_id="C2"),
+        line(3, order_id="O2", customer_id="C1"),
+        line(4, order_id="O2", customer_id=""),
+        line(5, order_id="O2", customer_id="C2"),
+        line(6, order_id="", customer_id=""),
+        line(7, order_id="O3", customer_id=""),
+    ]
+    deliver_and_load(warehouse, landing, A, *lines)
+    assert sales(warehouse, "row_number, customer_id") == [(1, "C2"), (2, "C2"), (6, None), (7, None)]
+    detail = (
+        "order O2 names customers C1 and C2; an order_id names one order of its unit, date and store_id: correct the file, or send each "
+        "shop's sales by itself"
+    )
+    assert quarantine(warehouse, "row_number, reason, detail") == [
+        (number, "order_of_several_customers", detail) for number in (3, 4, 5)
+    ]
+
+
+def test_customer_ids_that_went_through_a_program_for_numbers_are_noted(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    report = deliver_and_load(warehouse, landing, A, line(1, customer_id="1001.0"), line(2, customer_id="C1"))
+    [(path, note)] = report.notes
+    assert path == A
+    assert note.startswith("note: 1 rows have a customer_id like '1001.0', a number with a decimal point")
+    assert ledger(warehouse, "status, reason") == [("loaded", note)]

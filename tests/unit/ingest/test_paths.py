@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
-from globolatte_ingest.paths import MisplacedFile, SalesFile
+from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile
 from resources.landing.landing_zone import LandedFile, NoFile
-from tests.builders import RULES
+from tests.builders import DAY, RULES, sales_path
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_well_placed_file_belongs_to_its_folder_s_unit_and_date(path: str, fol
     [
         ("sales/usa/2022/01/31/sales.xlsx", "file type is none of .csv, .csv.gz, .parquet; export the sales as one of these"),
         ("sales/usa/2022/01/31/sales", "file type is none of"),
-        ("sales/usa/2022/01/31/sales.CSV", "file type is none of"),
+        ("sales/usa/2022/01/31/sales.CSVX", "file type is none of"),
         ("sales/usa/2022/01/31/sales.csv.zip", "file type is none of"),
         ("sales/sales.csv", "path is not sales/<folder>/<yyyy>/<mm>/<dd>/<file>; move the file there"),
         ("sales/usa/2022-01-31/sales.csv", "path is not sales/"),
@@ -76,3 +76,12 @@ def test_what_is_not_read_says_why_whatever_its_path(kind: NoFile, reason: str) 
         placed = RULES.place(LandedFile(path, kind, 1))
         assert isinstance(placed, MisplacedFile)
         assert reason in placed.reason
+
+
+def test_the_future_is_judged_by_the_units_own_clock() -> None:
+    rules = PathRules({"japan", "usa"}, RULES.first_business_date, DAY, {"japan": DAY + dt.timedelta(days=1)})
+    tomorrow = DAY + dt.timedelta(days=1)
+    assert isinstance(rules.place(LandedFile(sales_path("a.csv", "japan", tomorrow), "1", 1)), SalesFile)
+    future = rules.place(LandedFile(sales_path("a.csv", "usa", tomorrow), "1", 1))
+    assert isinstance(future, MisplacedFile)
+    assert "lies in the future" in future.reason

@@ -1,10 +1,13 @@
 """A large file is read piece by piece, and says exactly what it says when it is read at once."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from globolatte_ingest.declarations import USUAL, Declaration
 from globolatte_ingest.reading.delimited import UnreadableRow, count_lines
 from globolatte_ingest.reading.landed_bytes import Content, FileLimits
 from globolatte_ingest.reading.sales import ReadSales, SalesRows, StreamedSales, read_sales
@@ -39,11 +42,44 @@ def says(sales: SalesRows) -> tuple[list[dict[str, object]], list[UnreadableRow]
     return rows, unreadable, [row for lines in sales.lines(everything) for row in lines.to_pylist()]
 
 
-def in_pieces(content: bytes, chunk_bytes: int) -> StreamedSales:
-    sales = read_sales("a.csv", Content(content), FileLimits(10**6, most_in_memory=1))
+def in_pieces(content: bytes, chunk_bytes: int, declared: Declaration = USUAL) -> StreamedSales:
+    blocks = [content[start : start + 500] for start in range(0, len(content), 500)]
+    sales = read_sales("a.csv", Content.copied(blocks, 1), FileLimits(10**6, most_in_memory=1), declared)
     assert isinstance(sales, StreamedSales)
     sales.chunk_bytes = chunk_bytes
     return sales
+
+
+DECLARED = Declaration(
+    line_ids="receipt",
+    lines_above_header=2,
+    lines_below_data=1,
+    columns=(("order_id", ("customer_id",)), ("unit_price", ("total_price",))),
+    kinds=(("card", "refund"),),
+)
+
+
+@given(
+    rows=st.lists(st.sampled_from(ROWS), max_size=25),
+    end=st.sampled_from(["\n", "\r\n", "\r"]),
+    chunk_bytes=st.integers(100, 600),
+    separator=st.sampled_from([[], ["sep=,"], ['"sep=,"']]),
+    blank=st.integers(0, 2),
+)
+def test_lines_that_are_no_rows_are_left_out_and_counted(
+    rows: list[str], end: str, chunk_bytes: int, separator: list[str], blank: int
+) -> None:
+    lines = [*separator, 'Sales of "today', "", HEADER, *rows, "Total,,,,,,3.50,,,"]
+    content = (end.join(lines) + end * blank).encode()
+    at_once = read_sales("a.csv", Content(content), FileLimits(10**6), DECLARED)
+    assert isinstance(at_once, ReadSales)
+    assert says(in_pieces(content, chunk_bytes, DECLARED)) == says(at_once)
+    assert not any("Total" in row.raw_text for row in at_once.unreadable)
+    found = says(at_once)[2]
+    physical = re.split("\r\n|\r|\n", content.decode())
+    assert len(found) == at_once.row_count
+    for place in found:
+        assert physical[int(str(place["line_number"])) - 1] == re.split("[\r\n]", str(place["raw_text"]))[0]
 
 
 @given(

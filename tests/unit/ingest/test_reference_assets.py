@@ -8,6 +8,7 @@ import pytest
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA
 from globolatte_assets.raw.reference_data import EVERY_COUNTRY_HAS_HOLIDAYS, materialized
 from globolatte_ingest.countries import public_holidays
+from globolatte_ingest.declarations import unit_declarations
 from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,
@@ -16,7 +17,6 @@ from globolatte_ingest.reference import (
     UNIT_DECLARATIONS_FILE,
     ReferenceFile,
     refused_reference_files,
-    unit_declarations,
 )
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
@@ -125,6 +125,7 @@ def test_the_job_loads_all_reference_data_and_the_holidays_of_its_countries(depl
         "raw/holidays",
         "raw/products",
         "raw/unit_declarations",
+        "raw/weather",
     }
     counts = {name: deployed.warehouse.read(f"sales_data.{name}").num_rows for name in ("business_units", "customers")}
     assert counts == {"business_units": 3, "customers": 2}
@@ -147,6 +148,7 @@ def test_the_job_goes_on_with_the_other_files_when_one_is_refused(deployed: Depl
         "raw/holidays",
         "raw/products",
         "raw/unit_declarations",
+        "raw/weather",
     }
 
 

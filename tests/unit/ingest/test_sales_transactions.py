@@ -184,6 +184,7 @@ def test_quarantined_rows_fail_their_check_with_their_reasons(ready: Deployment)
         "rows_loaded": 15,
         "rows_quarantined": 3,
         "reasons": "| reason | rows |\n|---|---|\n| duplicate_in_file | 1 |\n| wrong_field_count | 2 |",
+        "notes": "none",
         "ignored_columns": "note",
         "not_read": "none",
     }

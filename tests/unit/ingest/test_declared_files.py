@@ -1,0 +1,216 @@
+"""Files as tills write them, each with its declaration: loaded as they are, and what cannot be read is named by line and value."""
+
+import gzip
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from globolatte_ingest.declarations import UnitDeclaration, declarations_of
+from resources.landing.folder import FolderLandingZone
+from resources.warehouse.duckdb_file import DuckDBWarehouse
+from tests.builders import (
+    UNITS,
+    LoadReport,
+    deliver,
+    fetch,
+    landing_in,
+    load,
+    put_reference_data,
+    sales_path,
+    warehouse_in,
+)
+from tests.unit.ingest.test_read_sales import as_parquet
+
+MEXICAN = """[BU_US]
+encoding = "windows-1252"
+delimiter = "semicolon"
+decimal_mark = "comma"
+thousands_mark = "point"
+date_format = "%d/%m/%Y %H:%M"
+currency_signs = ["$", "MX$"]
+day_ends = "04:00"
+lines_above_header = 2
+lines_below_data = 1
+line_ids = "receipt"
+[BU_US.columns]
+order_id = "Folio"
+product_id = "Producto"
+quantity = "Cant."
+unit_price = "Precio"
+date = "Fecha"
+time = "Hora"
+customer_id = ["Cliente", "Socio"]
+[BU_US.product_aliases]
+"Café Latte" = "P001"
+"Moca" = "P002"
+[[BU_US.files]]
+pattern = "*_web.csv"
+encoding = "utf-8"
+lines_above_header = 0
+lines_below_data = 0
+"""
+
+EXCEL = b"""sep=;
+transaction_id;product_id;quantity;total_price;transaction_date
+1;P001;1.0;3.50;2022-01-31 08:00
+2;P001;2.0000;7;2022-01-31 09:00
+3;P001;1.5;7.00;2022-01-31 09:00
+4;P001;1;$3.50;2022-01-31 09:00
+"""
+
+LOOK = "transaction_id, product_id, quantity, total_price, transaction_date"
+
+
+@dataclass
+class Till:
+    """A warehouse and a landing zone for one file after the other, each under a name of its own."""
+
+    warehouse: DuckDBWarehouse
+    landing: FolderLandingZone
+    files: int = 0
+
+    def takes(self, content: bytes, toml: str = "", suffix: str = ".csv") -> str:
+        """Loads a file of BU_US as it is declared; returns its path."""
+        self.files += 1
+        path = sales_path(f"{self.files}{suffix}")
+        self.report: LoadReport = load(
+            self.warehouse,
+            self.landing,
+            deliver(self.landing, path, content),
+            formats=dict.fromkeys(UNITS, declarations_of(toml.encode()).get("BU_US", UnitDeclaration())),
+        )
+        return path
+
+    def rows(self, path: str, what: str = LOOK, table: str = "sales_transactions") -> list[tuple[object, ...]]:
+        rows = fetch(
+            self.warehouse,
+            f"select {what} from sales_data.{table} where load_id in "
+            f"(select load_id from sales_data.load_ledger where path = '{path}') order by row_number",
+        )
+        return [tuple(str(value) for value in row) for row in rows]
+
+    def faults(self, path: str) -> list[tuple[object, ...]]:
+        return self.rows(path, "line_number, reason, detail", "quarantine")
+
+
+@pytest.fixture(scope="module")
+def till(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Till]:
+    folder: Path = tmp_path_factory.mktemp("declared")
+    warehouse = warehouse_in(folder)
+    put_reference_data(warehouse)
+    with warehouse.keep_open():
+        yield Till(warehouse, landing_in(folder))
+
+
+def test_a_spreadsheet_of_a_mexican_till(till: Till) -> None:
+    content = """Ventas del día "31/01/2022
+
+Folio;Fecha;Hora;Producto;Cant.;Precio;Socio
+A1;31/01/2022;08:15;Café Latte;2;$3,50;C0001
+A1;31/01/2022;08:15;moca ;1;MX$ 1.004,25;C0001
+A2;01/02/2022;00:40;P003;1,0;2,00 $;
+A3;31/01/2022;09:00;Té;1;2,00;
+A4;31/01/2022;09:00;P003;uno;2,00;
+A5;31/01/2022;09:00;P003;1;dos;
+A6;2022-01-31;09:00;P003;1;2,00;
+A7;01/02/2022;04:00;P003;1;2,00;
+Total;;;;;3.029,50;
+""".encode("cp1252")
+    path = till.takes(content, MEXICAN)
+    assert till.rows(path, f"{LOOK}, customer_id, business_date") == [
+        ("A1-1", "P001", "2", "7.00", "2022-01-31 08:15:00", "C0001", "2022-01-31"),
+        ("A1-2", "P002", "1", "1004.25", "2022-01-31 08:15:00", "C0001", "2022-01-31"),
+        ("A2-1", "P003", "1", "2.00", "2022-02-01 00:40:00", "None", "2022-01-31"),
+    ]
+    assert [(line, reason) for line, reason, _ in till.faults(path)] == [
+        ("7", "unknown_product"),
+        ("8", "bad_number"),
+        ("9", "bad_number"),
+        ("10", "bad_date"),
+        ("11", "date_not_of_folder"),
+    ]
+    details = " ".join(str(detail) for _, _, detail in till.faults(path))
+    assert "quantity 'uno' is no whole number" in details
+    assert "total_price 'dos' is no amount" in details
+    assert "no product 'Té'" in details
+
+
+def test_a_file_family_of_the_same_unit(till: Till) -> None:
+    content = "Folio;Fecha;Hora;Producto;Cant.;Precio\nW1;31/01/2022;08:15;Café Latte;1;3,50\n".encode()
+    path = till.takes(content, MEXICAN, "_web.csv")
+    assert till.rows(path) == [("W1-1", "P001", "1", "3.50", "2022-01-31 08:15:00")]
+
+
+def test_a_spreadsheet_that_says_its_separator_and_writes_whole_numbers_with_decimals(till: Till) -> None:
+    path = till.takes(EXCEL, suffix=".CSV")
+    assert [row[:4] for row in till.rows(path)] == [("1", "P001", "1", "3.50"), ("2", "P001", "2", "7.00")]
+    assert till.faults(path) == [
+        ("5", "bad_number", "quantity '1.5' is no whole number"),
+        ("6", "bad_number", "total_price '$3.50' is no amount with at most two decimals"),
+    ]
+
+
+def test_packed_files_have_suffixes_in_any_case(till: Till) -> None:
+    path = till.takes(gzip.compress(EXCEL.replace(b"\n1;", b"\n9;")), suffix=".Csv.GZ")
+    assert [row[0] for row in till.rows(path)] == ["9"]
+
+
+def test_goods_by_weight_are_pieces_and_keep_their_amount(till: Till) -> None:
+    content = b"""transaction_id,product_id,quantity,unit_price,transaction_date,kind
+w1,P001,0.245,20.00,2022-01-31 08:00,
+w2,P001,3,2.00,2022-01-31 08:00,
+w3,P001,-0.5,20.00,2022-01-31 08:00,Return
+"""
+    declared = '[BU_US]\ndecimal_quantity = true\n[BU_US.columns]\nunit_price = "unit_price"\n[BU_US.kinds]\nreturn = "refund"\n'
+    path = till.takes(content, declared)
+    assert till.rows(path, "transaction_id, quantity, total_price, kind") == [
+        ("w1", "1", "4.90", "sale"),
+        ("w2", "3", "6.00", "sale"),
+        ("w3", "-1", "-10.00", "refund"),
+    ]
+
+
+def test_a_column_that_is_declared_to_be_needed_refuses_a_file_without_it(till: Till) -> None:
+    till.takes(EXCEL, '[BU_US]\nrequired = ["customer_id"]\n')
+    assert "column 'customer_id' is missing; the header has 'transaction_id', " in till.report.refused[0][1]
+
+
+def test_a_title_above_the_header_is_told_with_what_to_declare(till: Till) -> None:
+    till.takes(b"Sales of January\n\n" + EXCEL.partition(b"\n")[2])
+    assert till.report.refused[0][1] == (
+        "has its header in line 3; declare lines_above_header = 2 in reference/units.toml (docs/declarations.md), then "
+        "`globolatte quarantine retry` this file"
+    )
+
+
+def test_parquet_is_declared_in_the_same_way(till: Till) -> None:
+    table = pa.table(
+        {
+            "Receipt": ["P1", "P1"],
+            "Item": ["Latte", "P002"],
+            "Pieces": pa.array([2, 1], pa.int32()),
+            "Each": pa.array([3.5, 4.25], pa.float64()),
+            "Day": pa.array(["2022-01-31"] * 2).cast(pa.date32()),
+            "Time": pa.array([30_000, 30_001]).cast(pa.int32()).cast(pa.time32("s")),
+        }
+    )
+    declared = """[BU_US]
+line_ids = "receipt"
+[BU_US.columns]
+order_id = "Receipt"
+product_id = "Item"
+quantity = "Pieces"
+unit_price = "Each"
+date = "Day"
+time = "Time"
+[BU_US.product_aliases]
+Latte = "P001"
+"""
+    path = till.takes(as_parquet(table), declared, ".PARQUET")
+    assert till.rows(path) == [
+        ("P1-1", "P001", "2", "7.00", "2022-01-31 08:20:00"),
+        ("P1-2", "P002", "1", "4.25", "2022-01-31 08:20:01"),
+    ]
