@@ -101,3 +101,27 @@ orders_left as (
         end
     ) as decimal(37, 0))
 {%- endmacro %}
+
+{#- What `starts` know, as if it were orders: the last products as three rows in their sequence, the counts in the last of them. -#}
+{% macro recent_products_of_starts(counts) -%}
+    {%- for product in (3, 2, 1) %}
+    {{- 'union all' if loop.first else '\n    union all' }}
+    select
+        customer_id,
+        known_on,
+        is_reset,
+        -{{ product }} as place,
+        cast(null as timestamp) as ordered_at,
+        cast(null as varchar) as order_key,
+        first_order_date,
+        last_order_date,
+        recent_product_{{ product }} as main_product_id,
+        {%- for count in counts %}
+        {{ count if product == 1 else '0 as ' ~ count }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from starts
+    {%- if product > 1 %}
+    where recent_product_{{ product }} is not null
+    {%- endif %}
+    {%- endfor %}
+{%- endmacro %}

@@ -1,5 +1,6 @@
--- A unit's share of orders without a customer: of its last 7 days with orders it is within 20 points of that of the 56 days before.
--- A jump, either way, means that a till stopped or began to send customers. Nothing is said of fewer than 50 orders on either side.
+-- A unit's share of orders without a customer: of its last 7 days with orders it is within 20 points of that of the
+-- 56 days before. A jump, either way, means that a till stopped or began to send customers. Nothing is said of fewer
+-- than 50 orders on either side.
 {{ config(severity='warn', meta={'dagster': {'ref': {'name': 'int_daily_sales'}}}) }}
 
 with

@@ -1,4 +1,5 @@
--- A state is the one before it and the orders of its own day, no more, where nothing was refunded; its products add up to it.
+-- A state is the one before it and the orders of its own day, no more, where nothing was refunded; its products add
+-- up to it.
 {{ config(meta={
     'checks': 'touched_intervals',
     'follows': ['int_customer_product_state_history'],

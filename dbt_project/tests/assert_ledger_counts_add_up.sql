@@ -1,4 +1,5 @@
--- Conservation: the rows of a loaded file, of each unit and date, were either loaded or quarantined, and the quarantined ones are there to be read.
+-- Conservation: the rows of a loaded file, of each unit and date, were either loaded or quarantined, and the
+-- quarantined ones are there to be read.
 {{ config(meta={
     'checks': 'touched_days',
     'follows': ['fct_order_lines'],

@@ -1,4 +1,5 @@
--- Conservation: by unit and date, what the marts count as sold and taken back is what the loaded lines say, to the cent.
+-- Conservation: by unit and date, what the marts count as sold and taken back is what the loaded lines say,
+-- to the cent.
 {{ config(meta={
     'checks': 'touched_days',
     'follows': ['int_daily_sales'],
@@ -20,25 +21,25 @@ raw_lines as (
 
 ),
 
-days as (
+daily_sales as (
 
-    select days.* from {{ ref('int_daily_sales') }} as days
-    {{ only_touched_days('days') }}
+    select daily_sales.* from {{ ref('int_daily_sales') }} as daily_sales
+    {{ only_touched_days('daily_sales') }}
 
 )
 
 select
-    coalesce(days.business_unit, raw_lines.business_unit) as business_unit,
-    coalesce(days.business_date, raw_lines.business_date) as business_date,
-    days.quantity,
+    coalesce(daily_sales.business_unit, raw_lines.business_unit) as business_unit,
+    coalesce(daily_sales.business_date, raw_lines.business_date) as business_date,
+    daily_sales.quantity,
     raw_lines.quantity as loaded_quantity,
-    days.total_price,
+    daily_sales.total_price,
     raw_lines.total_price as loaded_total_price
-from days
+from daily_sales
 full outer join raw_lines
     on
-        days.business_unit = raw_lines.business_unit
-        and days.business_date = raw_lines.business_date
+        daily_sales.business_unit = raw_lines.business_unit
+        and daily_sales.business_date = raw_lines.business_date
 where
-    days.quantity is distinct from raw_lines.quantity
-    or days.total_price is distinct from raw_lines.total_price
+    daily_sales.quantity is distinct from raw_lines.quantity
+    or daily_sales.total_price is distinct from raw_lines.total_price

@@ -1,4 +1,5 @@
--- The sums over orders are the sums over order lines, order by order, less what was voided on its day; every line sold has its order.
+-- The sums over orders are the sums over order lines, order by order, less what was voided on its day; every line
+-- sold has its order.
 {{ config(meta={
     'checks': 'touched_days',
     'follows': ['fct_orders'],

@@ -49,13 +49,13 @@ starts as (
         max(latest_left.business_date) as last_order_date,
         count(latest_left.order_key) as order_count,
         coalesce(sum(latest_left.line_count), 0) as line_count,
-        {%- for daypart in ('morning', 'midday', 'afternoon', 'evening') %}
-        sum(case when latest_left.daypart = '{{ daypart }}' then 1 else 0 end) as {{ daypart }}_orders,
-        {%- endfor %}
-        {%- for product in (1, 2, 3) %}
-        max(case when latest_left.recency = {{ product }} then latest_left.main_product_id end)
-            as recent_product_{{ product }}{{ ',' if not loop.last }}
-        {%- endfor %}
+        sum(case when latest_left.daypart = 'morning' then 1 else 0 end) as morning_orders,
+        sum(case when latest_left.daypart = 'midday' then 1 else 0 end) as midday_orders,
+        sum(case when latest_left.daypart = 'afternoon' then 1 else 0 end) as afternoon_orders,
+        sum(case when latest_left.daypart = 'evening' then 1 else 0 end) as evening_orders,
+        max(case when latest_left.recency = 1 then latest_left.main_product_id end) as recent_product_1,
+        max(case when latest_left.recency = 2 then latest_left.main_product_id end) as recent_product_2,
+        max(case when latest_left.recency = 3 then latest_left.main_product_id end) as recent_product_3
     from resets
     left join latest_left
         on
@@ -108,26 +108,7 @@ counted as (
             and orders.business_date = resets.reset_date
     -- the orders of such a day are in what is left after it
     where resets.customer_id is null
-    {%- for product in (3, 2, 1) %}
-    union all
-    select
-        customer_id,
-        known_on,
-        is_reset,
-        -{{ product }} as place,
-        cast(null as timestamp) as ordered_at,
-        cast(null as varchar) as order_key,
-        first_order_date,
-        last_order_date,
-        recent_product_{{ product }} as main_product_id,
-        {%- for count in counts %}
-        {{ count if product == 1 else '0 as ' ~ count }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from starts
-    {%- if product > 1 %}
-    where recent_product_{{ product }} is not null
-    {%- endif %}
-    {%- endfor %}
+    {{ recent_products_of_starts(counts) }}
 
 ),
 

@@ -78,8 +78,8 @@ named as (
             and refunds.refunded_order_id = sold.order_id
             and refunds.product_id = sold.product_id
             and refunds.store_id is not distinct from sold.store_id
-            and sold.business_date <= refunds.business_date
-            and sold.business_date = coalesce(refunds.refunded_date, sold.business_date)
+            and refunds.business_date >= sold.business_date
+            and coalesce(refunds.refunded_date, sold.business_date) = sold.business_date
             and sold.booking = 'sold'
 
 ),
@@ -116,8 +116,8 @@ of_the_customer as (
             refunds.business_unit = orders.business_unit
             and refunds.named_customer_id = orders.customer_id
             and refunds.store_id is not distinct from orders.store_id
-            and orders.business_date <= refunds.business_date
-            and orders.ordered_at < refunds.transacted_at
+            and refunds.business_date >= orders.business_date
+            and refunds.transacted_at > orders.ordered_at
     inner join order_lines as sold
         on
             orders.order_key = sold.order_key
@@ -150,7 +150,7 @@ resolved as (
     inner join orders on found.order_key = orders.order_key
     qualify row_number() over (
         partition by found.order_line_key
-        order by found.preference, orders.business_date desc, orders.ordered_at desc, orders.order_key desc
+        order by found.preference asc, orders.business_date desc, orders.ordered_at desc, orders.order_key desc
     ) = 1
 
 ),

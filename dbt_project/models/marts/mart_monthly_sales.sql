@@ -46,12 +46,18 @@ converted as (
 
 ),
 
-{%- for scope in ('business_unit', "'chain'") %}
-
-{{ 'unit' if loop.first else 'chain' }}_days as (
+scoped_days as (
 
     select
-        {{ scope }} as scope,
+        business_unit as scope,
+        cast(date_trunc('month', business_date) as date) as month,
+        business_date,
+        order_count,
+        quantity
+    from days
+    union all
+    select
+        'chain' as scope,
         cast(date_trunc('month', business_date) as date) as month,
         business_date,
         order_count,
@@ -60,32 +66,23 @@ converted as (
 
 ),
 
-{{ 'unit' if loop.first else 'chain' }}_amounts as (
+scoped_amounts as (
 
     select
-        {{ scope }} as scope,
+        business_unit as scope,
         cast(date_trunc('month', business_date) as date) as month,
         currency,
         total_price,
         reporting_price
     from converted
-
-),
-{%- endfor %}
-
-scoped_days as (
-
-    select * from unit_days
     union all
-    select * from chain_days
-
-),
-
-scoped_amounts as (
-
-    select * from unit_amounts
-    union all
-    select * from chain_amounts
+    select
+        'chain' as scope,
+        cast(date_trunc('month', business_date) as date) as month,
+        currency,
+        total_price,
+        reporting_price
+    from converted
 
 ),
 
