@@ -56,7 +56,8 @@ keyed as (
     select
         shared_receipts.*,
         case
-            when shared_receipts.receipt_id is null then {{ daily_key('transaction_id', store_of_key() ~ "'line|' || ") }}
+            when shared_receipts.receipt_id is null
+                then {{ daily_key('transaction_id', store_of_key() ~ "'line|' || ") }}
             when shared_receipts.is_of_several_files
                 then {{ daily_key('receipt_id', part_of_key('file', 'load_parts.file_path') ~ ' || ') }}
             else {{ daily_key('receipt_id', store_of_key()) }}

@@ -24,7 +24,8 @@ def warehouse(build_warehouse: Callable[..., BuiltWarehouse]) -> BuiltWarehouse:
     chain = random_chain(seed=7, orders=2500, customers=120, days=200)
     superseded = ledger_entry("superseded", "BU_US", chain.load_ledger[0]["business_date"], 9999, rows=5, loaded=5)
     chain.load_ledger.append(superseded | {"status": "superseded", "superseded_by": "BU_US-2022-01-01"})
-    chain.load_ledger.append(superseded | {"load_id": "products", "business_unit": None, "business_date": None})
+    of_no_unit = {"load_id": "products", "path": "reference/products.csv", "business_unit": None, "business_date": None}
+    chain.load_ledger.append(superseded | of_no_unit)
     return build_warehouse(chain)
 
 
