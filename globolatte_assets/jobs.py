@@ -40,6 +40,8 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
     """
     checks = [
         keys.CONSERVATION,
+        keys.NOTHING_WAITS,
+        keys.DELIVERED_ONCE,
         *(dg.AssetCheckKey(keys.SALES_TRANSACTIONS, check_name(folder)) for folder in watched_folders),
     ]
     assets = dg.AssetSelection.assets
@@ -67,7 +69,7 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         ),
         CHECK_RAW_DATA: (
             dg.AssetSelection.checks(*checks),
-            "Whether every unit has delivered, and whether every loaded row is accounted for.",
+            "Whether every unit has delivered, every loaded row is accounted for, and nothing waits for a person.",
         ),
         BUILD_FEATURES: (
             dg.AssetSelection.groups(*keys.DBT_GROUPS) | dg.AssetSelection.checks(keys.CONSERVATION),

@@ -4,6 +4,8 @@ import dagster as dg
 
 SALES_TRANSACTIONS = dg.AssetKey(["raw", "sales_transactions"])
 CONSERVATION = dg.AssetCheckKey(SALES_TRANSACTIONS, "conservation")
+DELIVERED_ONCE = dg.AssetCheckKey(SALES_TRANSACTIONS, "no_day_delivered_twice")
+NOTHING_WAITS = dg.AssetCheckKey(SALES_TRANSACTIONS, "nothing_waits_for_a_person")
 MISPLACED_FILES = dg.AssetKey(["raw", "misplaced_files"])
 BUSINESS_UNITS = dg.AssetKey(["raw", "business_units"])
 PRODUCTS = dg.AssetKey(["raw", "products"])

@@ -1,17 +1,24 @@
-"""Pictures in metadata: PNG bytes as the UI shows them, drawn so that a picture that fails stops nothing."""
+"""Pictures in metadata, as the UI shows them; one that cannot be drawn stops nothing."""
 
-import base64
 import logging
 from collections.abc import Callable
 
 import dagster as dg
 
+from globolatte_ml import pages
+from globolatte_ml.figures import picture
+
 LOG = logging.getLogger(__name__)
 
 
-def png(content: bytes) -> dg.MarkdownMetadataValue:
+def png(draw: Callable[..., bytes], *arguments: object) -> dg.MarkdownMetadataValue:
+    """What `draw` draws of the arguments; a note that says why, if it cannot be drawn."""
+    return dg.MetadataValue.md(picture("", draw, *arguments))
+
+
+def image(content: bytes) -> dg.MarkdownMetadataValue:
     """A PNG image as Markdown with the picture inside, so that it needs no server to be seen."""
-    return dg.MetadataValue.md(f"![](data:image/png;base64,{base64.b64encode(content).decode()})")
+    return dg.MetadataValue.md(pages.picture(content, ""))
 
 
 def drawn(draw: Callable[[], bytes]) -> tuple[bytes | None, str]:

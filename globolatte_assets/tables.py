@@ -72,6 +72,11 @@ class ExampleSpan:
     last: dt.date
 
 
+def has_examples(warehouse: Warehouse) -> bool:
+    """Whether there is an order to learn from."""
+    return warehouse.has(DAILY_SALES) and example_span(warehouse) is not None
+
+
 def example_span(warehouse: Warehouse) -> ExampleSpan | None:
     """Which training examples there are; none without any."""
     days = warehouse.read(DAILY_SALES, ["business_date", "main_orders"]).to_pylist()

@@ -17,7 +17,7 @@ from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import numbers
 from globolatte_cli.recommend import champion_scorer
-from globolatte_cli.run_pass import execute_pass, print_summary
+from globolatte_cli.run_pass import conclude, execute_pass
 from globolatte_cli.settings_page import shown
 from globolatte_cli.simulate import writing
 from globolatte_ml.scoring.recommendations import Request
@@ -43,7 +43,7 @@ def demo() -> None:
     _simulate(settings, console)
     _heading(console, "Running the graph over it")
     first = time.monotonic()
-    print_summary(console, execute_pass(settings), time.monotonic() - first)
+    conclude(console, execute_pass(settings), time.monotonic() - first)
     _show_recommendations(settings, console)
     _correct_a_file(settings, console)
     _break_a_file(settings, console)
@@ -169,7 +169,7 @@ def _deliver(settings: Settings, file: dict[str, Any], rows: pd.DataFrame) -> No
 
 def _run_and_compare(settings: Settings, console: Console, file: dict[str, Any], before: tuple[int, str]) -> None:
     started = time.monotonic()
-    print_summary(console, execute_pass(settings), time.monotonic() - started)
+    conclude(console, execute_pass(settings), time.monotonic() - started)
     after = _rows_below(settings, file)
     columns = ["sequence", "status", "rows_in_file", "rows_loaded", "reason"]
     versions = warehouse_of(settings).read("sales_data.load_ledger", columns, {"path": file["path"]}, ["sequence"])

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.endpoints import local_endpoint
-from globolatte_cli.run_pass import deploy, execute_pass, print_summary
+from globolatte_cli.run_pass import conclude, deploy, execute_pass
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.environment import ml_of, warehouse_of
@@ -84,7 +84,7 @@ def customers_change(settings: Settings, console: Console, question: dict[str, A
     )
     started = time.monotonic()
     with continuous_requests(local_endpoint(settings), question) as outcomes:
-        print_summary(console, execute_pass(settings), time.monotonic() - started)
+        conclude(console, execute_pass(settings), time.monotonic() - started)
     if before is not None:
         console.print(_windows(settings, before.version))
     versions = ", ".join(f"{count:,} by version {version}" for version, count in sorted(outcomes.answers.items()))

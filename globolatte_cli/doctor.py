@@ -13,29 +13,32 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 from rich.table import Table
 
+from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, print_json
 from globolatte_cli.prepare import manifest_is_current
 from globolatte_cli.settings_page import shown, variable
 from resources import environment
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX
-from resources.ml.ml_platform import CHAMPION
+from resources.ml.ml_platform import CHAMPION, fault_of
 from resources.settings.azureml import AzureMLSettings
 from resources.settings.choices import LandingKind, MissingSettingError, MLKind
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
+from sensors.waiting import waiting_in
 
 REFERENCE_FILES = ("business_units.csv", "products.csv", "customers.csv")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check: fine, or the remedy."""
+    """The result of one check: fine, or the remedy. `waits`: nothing is broken, but something waits for a person."""
 
     name: str
     fine: bool
     state: str
     remedy: str = ""
+    waits: bool = False
 
 
 def _python(_: Settings) -> Finding:
@@ -87,11 +90,25 @@ def _warehouse(settings: Settings) -> Finding:
     return Finding("warehouse", True, f"{warehouse.describe()}: {files}")
 
 
+def _waiting(settings: Settings) -> Finding:
+    warehouse, landing = environment.warehouse_with_short_timeout(settings), environment.landing_of(settings)
+    try:
+        items = waiting_in(settings, warehouse, landing, environment.ml_of(settings), environment.clock_of(settings))
+    except WarehouseBusyError as busy:
+        return Finding("waiting for a person", True, f"not known, the warehouse is in use: {busy}")
+    lines = "".join(f"\n  {item.text}" for item in items)
+    state = f"{len(items)}{lines}" if items else "nothing"
+    return Finding("waiting for a person", True, state, waits=bool(items))
+
+
 def _ml(settings: Settings) -> Finding:
     ml = environment.ml_of(settings)
     champion = ml.model(CHAMPION)
     if champion is None:
         return Finding("ML platform", False, f"{ml.describe()}: no champion", "run `globolatte run`")
+    if fault := fault_of(champion):
+        state = f"{ml.describe()}: the champion, version {champion.version}, cannot be read: {fault}"
+        return Finding("ML platform", False, state, "run `globolatte run`: it trains a new one")
     return Finding("ML platform", True, f"{ml.describe()}: champion is version {champion.version}")
 
 
@@ -110,12 +127,16 @@ def _manifest(settings: Settings) -> Finding:
     return Finding("dbt manifest", current, state, "run `globolatte prepare`")
 
 
-CHECKS = (_python, _packages, _manifest, _landing, _event_queue, _warehouse, _ml, _endpoint)
+CHECKS = (_python, _packages, _manifest, _landing, _event_queue, _warehouse, _waiting, _ml, _endpoint)
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
     """Runs all checks; a check that raises is a finding and does not end the others."""
-    prepare_home(settings)
+    try:
+        prepare_home(settings)
+    except UserError as fault:
+        environment.export(settings)
+        yield Finding("home", False, str(fault), "see the message")
     for check in CHECKS:
         try:
             yield check(settings)
@@ -158,7 +179,8 @@ def _print(console: Console, settings: Settings, found: list[Finding]) -> None:
         table.add_row(name, value, meaning)
     console.print(table)
     for item in found:
-        console.print(f"{'[green]✓[/]' if item.fine else '[red]✗[/]'} {item.name}: ", end="")
+        mark = "[red]✗[/]" if not item.fine else "[yellow]![/]" if item.waits else "[green]✓[/]"
+        console.print(f"{mark} {item.name}: ", end="")
         console.print(item.state, markup=False, highlight=False)
         if not item.fine and item.remedy:
             console.print(f"  [yellow]remedy:[/] {item.remedy}")

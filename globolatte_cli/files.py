@@ -22,7 +22,7 @@ from globolatte_ingest.kept_files import KeptFiles, NotKeptError
 from globolatte_ingest.ledger import Ledger, LedgerStatus, Step
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
 from globolatte_ingest.reasons import RefusedError
-from globolatte_ingest.requested_steps import CannotBeDoneError, not_in_the_ledger, requested_step
+from globolatte_ingest.requested_steps import CannotBeDoneError, not_in_the_ledger, requested_step, to_retry
 from resources.environment import clock_of, warehouse_of
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
@@ -149,11 +149,54 @@ def release(path: str, rows: Path | None, note: str | None) -> None:
 
 
 @quarantine.command()
-@click.argument("path")
+@click.argument("path", required=False)
+@click.option(
+    "--unit",
+    help="A unit's landing folder or id: all of its files that are refused or held, or have rows in quarantine.",
+)
 @NOTE
-def retry(path: str, note: str | None) -> None:
+def retry(path: str | None, unit: str | None, note: str | None) -> None:
     """Validate a file again under what is known now: after a product or a unit was added, or a format declared."""
-    request_and_do(Step.RETRY, landing_path(path), note)
+    if (path is None) == (unit is None):
+        raise UserError("give the PATH of one file, or --unit and the landing folder or id of a unit")
+    if unit is not None:
+        _retry_unit(unit, note)
+    else:
+        request_and_do(Step.RETRY, landing_path(str(path)), note)
+
+
+def _retry_unit(unit: str, note: str | None) -> None:
+    """Requests a retry of each of a unit's files and does them in one run."""
+    from globolatte_cli.run_pass import opened_pass  # loads all assets, which listing does not need
+
+    settings = Settings()
+    with warehouse_of(settings).transaction() as transaction:
+        units = transaction.fetch("select folder, business_unit_id from sales_data.business_units").to_pylist()
+        folder = next((one["folder"] for one in units if unit in one.values()), None)
+        if folder is None:
+            known = ", ".join(sorted(one["folder"] for one in units))
+            raise UserError(f"no business unit has the folder or id {unit!r} (known folders: {known}); correct it")
+        load_ledger, now = Ledger(transaction), clock_of(settings).timestamp()
+        steps = []
+        for path in to_retry(transaction, folder):
+            try:
+                steps.append(requested_step(Step.RETRY, load_ledger.history(path), getpass.getuser(), note))
+            except CannotBeDoneError as fault:
+                Console().print(str(fault), highlight=False, markup=False)
+            else:
+                load_ledger.request(steps[-1], now)
+    if not steps:
+        Console().print(f"{folder}: no file is refused or held, or has rows in quarantine.", highlight=False)
+        return
+    dates = [step.business_date for step in steps]
+    with opened_pass(settings) as one:
+        one.ingest(LoadRange(folder, min(dates), max(dates)))
+    found = warehouse_of(settings).read("sales_data.ledger_steps", ["step_id", "path", "outcome"])
+    outcomes = {row["step_id"]: row["outcome"] for row in found.to_pylist()}
+    for step in steps:
+        done = outcomes[step.step_id] or "recorded, but could not be done yet; `globolatte run` does it"
+        Console().print(f"{step.path}: {done}", highlight=False, markup=False)
+    Console().print("What follows from it is built by the automation, or by `globolatte run`.")
 
 
 @click.command()
@@ -161,7 +204,7 @@ def retry(path: str, note: str | None) -> None:
 @NOTE
 @click.confirmation_option(prompt="Take the rows of this file out?")
 def retract(path: str, note: str | None) -> None:
-    """Take a file's rows out of the tables; the ledger says so. Uploading it again loads it again."""
+    """Take a file's rows out of the tables; the ledger says so. `globolatte quarantine retry` puts them back."""
     request_and_do(Step.RETRACT, landing_path(path), note)
 
 

@@ -1,10 +1,12 @@
 """Dagster's instance folder, and the settings of this call."""
 
 import os
+import tempfile
 from pathlib import Path
 
 import dagster as dg
 
+from globolatte_cli.errors import UserError
 from resources.environment import export
 from resources.settings.settings import Settings
 
@@ -32,12 +34,23 @@ EVENT_BATCH_SIZE = "500"
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Makes the state folders and Dagster's instance configuration, and passes the settings to child processes."""
-    for folder in (settings.home, settings.landing_folder, settings.dagster_folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    configuration = settings.dagster_folder / "dagster.yaml"
-    if not configuration.exists():
-        configuration.write_text(DAGSTER_YAML)
+    """Makes the state folders and Dagster's instance configuration, and passes the settings to child processes.
+
+    Raises `UserError` if the home cannot be written.
+    """
+    try:
+        for folder in (settings.home, settings.landing_folder, settings.dagster_folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        configuration = settings.dagster_folder / "dagster.yaml"
+        if not configuration.exists():
+            configuration.write_text(DAGSTER_YAML)
+        with tempfile.TemporaryFile(dir=settings.home):
+            pass
+    except OSError as fault:
+        raise UserError(
+            f"the home {settings.home} cannot be written: {fault.strerror or fault}; make it writable for this user, or set "
+            "GLOBOLATTE_HOME to another folder"
+        ) from fault
     export(settings)
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH_SIZE)
     return settings.dagster_folder

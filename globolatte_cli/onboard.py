@@ -168,7 +168,12 @@ def _show(console: Console, found: Survey, previews: dict[str, Preview], *, has_
             "\nreference/products.csv is not in the landing zone: without the catalogue, nothing can be loaded on trial."
         )
     console.rule("[bold]The declaration[/] (reference/units.toml)")
-    console.print(Syntax(table_text(found.unit, found.table), "toml", background_color="default", word_wrap=True))
+    if found.table:
+        console.print(Syntax(table_text(found.unit, found.table), "toml", background_color="default", word_wrap=True))
+    else:
+        console.print(
+            f"  Nothing: these files are written the usual way. If {found.unit} has a table there, it is not needed for them."
+        )
     questions = [*found.questions]
     for form in found.forms:
         questions += [*form.questions, *(question for proposal in form.proposals for question in proposal.questions)]
@@ -254,7 +259,7 @@ def _write(settings: Settings, landing: LandingZone, found: Survey, units: pa.Ta
     if written != text:
         replace_file(file, written)
     Console(soft_wrap=True).print(
-        f"\n{'Written to' if written != text else 'As it stands already in'} {file}.\n"
+        f"\n{f'Written to {file}' if written != text else 'Nothing had to be written'}.\n"
         f"What to do next: answer the questions above in that file; put the files under sales/{own['folder']}/<yyyy>/<mm>/<dd>/ of the "
         "landing zone; `globolatte run`. Files of this unit that were refused or held before: `globolatte quarantine retry PATH`.",
         highlight=False,

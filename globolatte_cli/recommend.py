@@ -13,7 +13,6 @@ from rich.table import Table
 
 from globolatte_cli.endpoints import local_endpoint
 from globolatte_cli.errors import UserError
-from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, numbers, print_json
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.snapshot import read_snapshot
@@ -23,7 +22,7 @@ from globolatte_ml.scoring.scorer import Scorer
 from globolatte_ml.scoring.service import document
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.serving_state import ServingStates
-from resources.environment import clock_of, ml_of
+from resources.environment import clock_of, export, ml_of
 from resources.ml.ml_platform import CHAMPION, ModelVersion
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
@@ -134,7 +133,7 @@ def champion_of(settings: Settings) -> ModelVersion:
 
 def champion_scorer(settings: Settings) -> Scorer:
     """The champion with the current customer states. Raises `UserError` when one of them is missing."""
-    prepare_home(settings)
+    export(settings)  # what is asked is only read: the home need not be writable
     champion = champion_of(settings)
     try:
         state = ServingStates(folder=str(settings.endpoints_folder)).current()
@@ -142,7 +141,7 @@ def champion_scorer(settings: Settings) -> Scorer:
     except FileNotFoundError as missing:
         raise UserError(str(missing)) from missing
     except InvalidDataError as damaged:
-        raise UserError(f"the champion cannot be read: {damaged}") from damaged
+        raise UserError(f"the champion cannot be read: {damaged}. `globolatte run` does it") from damaged
 
 
 def _today(settings: Settings, scorer: Scorer, region: str) -> dt.date:

@@ -33,12 +33,14 @@ from globolatte_assets.keys import PROMOTION
 from globolatte_assets.metadata import load_report_of
 from globolatte_assets.models.retraining import decide_retraining
 from globolatte_assets.raw.reference_data import NEEDED_ASSETS
+from globolatte_assets.tables import has_examples
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import open_instance
 from globolatte_cli.output import quiet
 from globolatte_cli.prepare import ensure_manifest
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.load import LoadReport
+from globolatte_ingest.waiting import Waiting
 from resources.environment import clock_of, endpoint_of, landing_of, ml_of, predictions_of, states_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
@@ -47,6 +49,7 @@ from sensors.landing import REQUESTED_BY_A_PERSON, Backlog, listing_of, look, ra
 from sensors.outstanding import latest_places, lost_work
 from sensors.retraining import retraining_rules, training_is_under_way, training_situation
 from sensors.run_health import PROCESS_TAG, fail_dead_runs, free_slots_of_finished_runs, this_process
+from sensors.waiting import waiting_in
 
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
 
@@ -80,6 +83,10 @@ class PassReport:
     training_reason: str | None = None
     verdict: str | None = None
     complaints: list[str] = field(default_factory=list)
+    """What went wrong: the pass ends with these, and as failed."""
+    notes: list[str] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    """What waits for a person at the end of the pass, from this one or earlier ones."""
 
     def add(self, load: LoadReport) -> None:
         """Adds the counts of a load."""
@@ -96,7 +103,7 @@ class PassReport:
 
 
 def print_summary(console: Console, report: PassReport, seconds: float) -> None:
-    """What the pass did, in a few lines."""
+    """What the pass did, in a few lines, and what waits for a person."""
     if report.did_nothing:
         console.print(f"Nothing to do: everything in the landing zone is in the ledger. [dim]{seconds:.1f} s[/]")
     else:
@@ -113,6 +120,19 @@ def print_summary(console: Console, report: PassReport, seconds: float) -> None:
         console.print(report.verdict, highlight=False, markup=False)
     for check in report.failed_checks:
         console.print(f"  [yellow]check failed:[/] {check}")
+    for note in report.notes:
+        console.print(note, highlight=False, markup=False)
+    if report.waiting:
+        console.print("Waiting for a person:")
+    for text in report.waiting:
+        console.print(f"  {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def conclude(console: Console, report: PassReport, seconds: float) -> None:
+    """Prints the summary of a pass. Raises `UserError` if something went wrong in it."""
+    print_summary(console, report, seconds)
+    if report.complaints:
+        raise UserError("\n".join(report.complaints))
 
 
 # The pass --------------------------------------------------------------------------------------------------------------
@@ -148,30 +168,56 @@ class Pass:
         return look(self.instance, self.settings, listing, self.warehouse, self.clock, REQUESTED_BY_A_PERSON)
 
     def run(self, backlog: Backlog) -> PassReport:
-        """Does everything that is to be done; `backlog` is what a look found."""
-        self._load(backlog)
-        self._follow()
-        if self.ml.model(CHAMPION) is None:
-            self._complain_of_no_champion()
-        if lags_behind(self.endpoint, self.ml.model(CHAMPION)):
-            self.job(DEPLOY, "Champion behind the endpoint")
-        if self.predictions.finished():
-            self.job(INGEST_PREDICTION_LOG, "Prediction log")
+        """Does everything that can be done; `backlog` is what a look found. What failed is among the report's complaints."""
+        try:
+            self._load(backlog)
+            self._follow()
+            if self.ml.model(CHAMPION) is None:
+                self._explain_no_champion()
+            if lags_behind(self.endpoint, self.ml.model(CHAMPION)):
+                self._try(DEPLOY, "Champion behind the endpoint")
+            if self.predictions.finished():
+                self._try(INGEST_PREDICTION_LOG, "Prediction log")
+        except UserError as error:
+            self.report.complaints.append(str(error))
+        self.report.waiting = [item.text for item in self.what_waits()]
         return self.report
+
+    def what_waits(self) -> list[Waiting]:
+        """What waits for a person now."""
+        listing = listing_of(self.landing)
+        return waiting_in(self.settings, self.warehouse, self.landing, self.ml, self.clock, listing)
+
+    def _try(
+        self,
+        job: str,
+        label: str,
+        tags: Mapping[str, str] | None = None,
+        assets: Collection[dg.AssetKey] | None = None,
+    ) -> dg.ExecuteInProcessResult | None:
+        """Runs a job. If it fails that is a complaint, and the pass goes on: what fails stops itself, not the others."""
+        try:
+            return self.job(job, label, tags, assets=assets)
+        except UserError as error:
+            self.report.complaints.append(str(error))
+            return None
 
     def _load(self, backlog: Backlog) -> None:
         """Does what the landing sensor would request: reference data first, since sales are validated with it."""
         never_loaded = len(latest_places(self.instance, NEEDED_ASSETS)) < len(NEEDED_ASSETS)
         if backlog.pending.reference or never_loaded:
-            self.job(LOAD_REFERENCE_DATA, "Reference data")
+            self._try(LOAD_REFERENCE_DATA, "Reference data")
         if backlog.pending.misplaced:
-            self.job(RECORD_MISPLACED_FILES, f"{len(backlog.pending.misplaced)} misplaced files")
+            self._try(RECORD_MISPLACED_FILES, f"{len(backlog.pending.misplaced)} misplaced files")
             self.report.files_refused += [(item.file.path, item.reason) for item in backlog.pending.misplaced]
         if backlog.pending.reference or backlog.pending.misplaced:
             backlog = self.look()
         for load in backlog.loads:
             if load not in backlog.without_reference_data:
-                self.ingest(load)
+                try:
+                    self.ingest(load)
+                except UserError as error:  # of this unit; the others go on
+                    self.report.complaints.append(str(error))
         if backlog.without_reference_data:
             folders = ", ".join(load.folder for load in backlog.without_reference_data)
             self.report.complaints.append(
@@ -245,13 +291,11 @@ class Pass:
         return set(self.definitions.resolve_job_def(job).asset_layer.selected_asset_keys)
 
     def _make(self, job: str, label: str, keys: set[dg.AssetKey]) -> None:
-        """Makes these assets of a job. If monitoring fails the pass goes on: recommendations are more urgent than reports."""
-        try:
+        """Makes these assets of a job. If that fails the pass goes on with what it has, but not without features, which all others need."""
+        if job == BUILD_FEATURES:
             self.job(job, label, assets=keys)
-        except UserError as error:
-            if job != MONITOR:
-                raise
-            self.report.complaints.append(str(error))
+        else:
+            self._try(job, label, assets=keys)
 
     def _train_if_needed(self, label: str) -> bool:
         """Trains if the decision says so, at most once in a pass; returns whether it did."""
@@ -260,18 +304,32 @@ class Pass:
         situation = training_situation(self.instance, self.warehouse, self.ml)
         decision = decide_retraining(situation, retraining_rules(self.settings))
         if not decision.retrain:
+            note = f"Not trained: {decision.reason}"
+            if situation.broken and note not in self.report.notes:
+                self.report.notes.append(note)
             return False
         self.report.training_reason = decision.reason
-        result = self.job(TRAIN_MODEL, label)
+        result = self._try(TRAIN_MODEL, label)
+        if result is None:
+            return False
         metadata = result.asset_materializations_for_node(PROMOTION.to_python_identifier())[0].metadata
         self.report.verdict = str(metadata["reasons"].value)
         return True
 
-    def _complain_of_no_champion(self) -> None:
-        reasons = (
-            f":\n{self.report.verdict}" if self.report.verdict else "; see the asset models/promotion for the reasons"
-        )
-        self.report.complaints.append(f"nothing can be recommended: the first model was refused{reasons}")
+    def _explain_no_champion(self) -> None:
+        """Says why nothing can be recommended, unless a failure says so already."""
+        if training_is_under_way(self.instance):
+            self.report.notes.append("Another pass is training; recommendations come with its model.")
+        elif self.report.verdict is not None:
+            self.report.complaints.append(
+                f"nothing can be recommended: the first model was refused:\n{self.report.verdict}"
+            )
+        elif not has_examples(self.warehouse):
+            self.report.complaints.append("no sales are loaded, so there is nothing to train on or to recommend")
+        elif not self.report.complaints:
+            self.report.complaints.append(
+                "nothing can be recommended: the first model was refused; see the asset models/promotion for the reasons"
+            )
 
     def _check(self) -> None:
         """Evaluates the checks of raw data and reports errors; warnings are only shown in the UI."""
@@ -371,7 +429,7 @@ def opened_pass(settings: Settings) -> Iterator[Pass]:
 
 
 def execute_pass(settings: Settings) -> PassReport:
-    """Runs one pass and prints its steps. Raises `UserError` when a step fails or nothing can be done."""
+    """Runs one pass and prints its steps; give its report to `conclude`. Raises `UserError` if nothing can be done."""
     with opened_pass(settings) as one:
         backlog = one.look()
         has_reference_data = one.warehouse.read("sales_data.business_units", ["folder"]).num_rows
@@ -406,6 +464,4 @@ def run() -> None:
     settings = Settings()
     started = time.monotonic()
     report = execute_pass(settings)
-    print_summary(Console(), report, time.monotonic() - started)
-    if report.complaints:
-        raise UserError("\n".join(report.complaints))
+    conclude(Console(), report, time.monotonic() - started)

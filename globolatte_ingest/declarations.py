@@ -100,7 +100,7 @@ class Declaration:
 
     `encoding` is Python's name of it, `delimiter`, `decimal_mark` and `thousands_mark` are single characters, `date_format` is made of
     `strptime` directives, `day_ends` is `HH:MM`. `columns` has header names, in lower case, by our name; `product_aliases` product ids
-    by what the file calls the product; `kinds` ours by what the file calls them.
+    by what the file calls the product; `kinds` ours by what the file calls them; `nobody` what it calls a customer whom it does not know.
     """
 
     encoding: str | None = None
@@ -120,6 +120,7 @@ class Declaration:
     columns: tuple[tuple[str, tuple[str, ...]], ...] = ()
     product_aliases: tuple[tuple[str, str], ...] = ()
     kinds: tuple[tuple[str, str], ...] = ()
+    nobody: tuple[str, ...] = ()
 
     @cached_property
     def number_format(self) -> str | None:
@@ -444,6 +445,7 @@ KEYS: dict[str, Callable[[str, Any], Any]] = {
     "columns": _columns,
     "product_aliases": _pairs,
     "kinds": _kinds,
+    "nobody": _names,
 }
 """What may be declared: what checks and converts the value of each key. Raises `DeclarationError`."""
 

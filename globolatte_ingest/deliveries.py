@@ -39,47 +39,57 @@ class DeliveryPolicy:
 
 @dataclass(frozen=True)
 class UnitDeliveries:
-    """What the ledger has for one unit's recent dates. `refused`: dates with files of which none could be loaded."""
+    """What the ledger has for one unit's recent dates. `refused`: dates with files of which none could be loaded; `held`: those of
+    them with a file that waits for approval.
+    """
 
     folder: str
     time_zone: str
     delivered: frozenset[dt.date] = frozenset()
     refused: frozenset[dt.date] = frozenset()
+    held: frozenset[dt.date] = frozenset()
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A unit's overdue dates, the earliest first; `refused` are those for which a file arrived that could not be loaded."""
+    """A unit's overdue dates, the earliest first; `refused` are those for which a file arrived that could not be loaded, `held` those of
+    them whose file waits for approval.
+    """
 
     folder: str
     dates: tuple[dt.date, ...]
     refused: frozenset[dt.date] = frozenset()
     watched: int = 0
+    held: frozenset[dt.date] = frozenset()
 
     def __str__(self) -> str:
         if not self.dates:
             return f"{self.folder} has delivered every day that is due"
-        named = ", ".join(
-            f"{date} (what came was refused)" if date in self.refused else str(date)
-            for date in self.dates[-MOST_DAYS_NAMED:]
-        )
+        named = ", ".join(f"{date}{self._what_came(date)}" for date in self.dates[-MOST_DAYS_NAMED:])
         more = len(self.dates) - MOST_DAYS_NAMED
         if len(self.dates) == self.watched > 1:
-            return f"{self.folder} has not delivered a single day from {self.dates[0]} to {self.dates[-1]}, all that are watched"
+            came = self._what_came(self.dates[-1])
+            return f"{self.folder} has not delivered a single day from {self.dates[0]} to {self.dates[-1]}{came}, all that are watched"
         return f"{self.folder} has not delivered {named}" + (f" and {more} days before" if more > 0 else "")
+
+    def _what_came(self, date: dt.date) -> str:
+        if date not in self.refused:
+            return ""
+        return " (what came is held until someone approves it)" if date in self.held else " (what came was refused)"
 
 
 def missing_dates(unit: UnitDeliveries, policy: DeliveryPolicy, now: dt.datetime) -> Missing:
     """The unit's overdue dates at `now` (with offset)."""
     expected = policy.expected(now, unit.time_zone)
     dates = tuple(date for date in expected if date not in unit.delivered)
-    return Missing(unit.folder, dates, unit.refused & frozenset(dates), len(expected))
+    return Missing(unit.folder, dates, unit.refused & frozenset(dates), len(expected), unit.held & frozenset(dates))
 
 
 RECENT = """
 select
     units.folder, units.time_zone, ledger.business_date as date,
-    coalesce(max(case when ledger.status in ('loaded', 'held') then 1 else 0 end), 0) as delivered
+    coalesce(max(case when ledger.status = 'held' then 1 else 0 end), 0) as held,
+    coalesce(max(case when ledger.status = 'loaded' then 1 else 0 end), 0) as delivered
 from sales_data.business_units as units
 left join sales_data.load_ledger as ledger
     on ledger.business_unit = units.business_unit_id and ledger.business_date >= ?
@@ -92,12 +102,17 @@ def recent_deliveries(transaction: Transaction, policy: DeliveryPolicy, now: dt.
     since = min(policy.last_due(now, "UTC"), now.date()) - dt.timedelta(days=policy.days + 1)
     zones: dict[str, str] = {}
     dates: dict[tuple[str, bool], set[dt.date]] = defaultdict(set)
+    held: dict[str, set[dt.date]] = defaultdict(set)
     for row in transaction.fetch(RECENT, (since,)).to_pylist():
         zones[row["folder"]] = row["time_zone"]
         if row["date"] is not None:
             dates[row["folder"], bool(row["delivered"])].add(row["date"])
+            if row["held"]:
+                held[row["folder"]].add(row["date"])
     return {
-        folder: UnitDeliveries(folder, zone, frozenset(dates[folder, True]), frozenset(dates[folder, False]))
+        folder: UnitDeliveries(
+            folder, zone, frozenset(dates[folder, True]), frozenset(dates[folder, False]), frozenset(held[folder])
+        )
         for folder, zone in zones.items()
     }
 

@@ -6,9 +6,11 @@ module also decides where the reconciliation lists next, and which crashed loads
 
 import datetime as dt
 import hashlib
+import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
@@ -16,35 +18,57 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, RequestedStep, Step, reloads_among
+from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, RequestedStep, Step
 from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, needs_a_place
+from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES
 from globolatte_ingest.reasons import ReasonCode
-from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX, LandedFile, LandingZone, Level
+from resources.landing.landing_zone import (
+    REFERENCE_PREFIX,
+    SALES_PREFIX,
+    LandedFile,
+    LandingZone,
+    Level,
+    SupersededError,
+)
 from resources.warehouse.warehouse import Transaction, Warehouse
 
 # Listed minus recorded ----------------------------------------------------------------------------------------------------
 
 UNRECORDED = f"""
 with latest as (
-    select path, max_by(etag, sequence) as etag, max_by(coalesce(reason_code, ''), sequence) as reason_code
+    select
+        path, max_by(etag, sequence) as etag, max_by(sha256, sequence) as sha256, max_by(size_bytes, sequence) as size_bytes,
+        max_by(coalesce(reason_code, ''), sequence) as reason_code
     from sales_data.load_ledger
     where path in (select path from listed)
     group by path
 )
 
-select listed.place, coalesce(latest.etag = listed.etag, false) as was_misplaced
+select
+    listed.place,
+    coalesce(
+        latest.reason_code = '{ReasonCode.MISPLACED}' and (latest.etag = listed.etag or latest.size_bytes = listed.size_bytes), false
+    ) as was_misplaced,
+    case when latest.etag <> listed.etag and latest.size_bytes = listed.size_bytes then latest.sha256 else '' end as sha256
 from listed
 left join latest on listed.path = latest.path
-where latest.path is null or latest.etag <> listed.etag or latest.reason_code = '{ReasonCode.MISPLACED}'
+left join sales_data.known_etags as known
+    on listed.path = known.path and listed.etag = known.etag and latest.sha256 = known.sha256
+where latest.path is null or (latest.etag <> listed.etag and known.path is null)
+    or latest.reason_code = '{ReasonCode.MISPLACED}'
 order by listed.place
 """
 
 
 class Unrecorded(NamedTuple):
-    """A listed file version that was not read yet. `was_misplaced`: the ledger has it as refused only because of its path."""
+    """A listed file version that was not read yet. `was_misplaced`: the ledger has it as refused only because of its path.
+
+    `sha256` is the content that the ledger has of a file of this path and size: if the file still holds that, it is no news.
+    """
 
     file: LandedFile
     was_misplaced: bool = False
+    sha256: str = ""
 
 
 def unrecorded(
@@ -55,15 +79,61 @@ def unrecorded(
     Computed in the warehouse, since listings are long and few files are new. `again` are versions (path, etag) to load again even if
     the ledger has them.
     """
-    places = pa.array(range(len(listing)), pa.int64())
-    paths = pa.array([path for path, _, _ in listing], pa.string())
-    etags = pa.array([etag for _, etag, _ in listing], pa.string())
-    transaction.stage("listed", pa.table({"place": places, "path": paths, "etag": etags}))
-    found = transaction.fetch(UNRECORDED).to_pydict()
-    news = dict(zip(found["place"], found["was_misplaced"], strict=True))
+    listed = {
+        "place": pa.array(range(len(listing)), pa.int64()),
+        "path": pa.array([path for path, _, _ in listing], pa.string()),
+        "etag": pa.array([etag for _, etag, _ in listing], pa.string()),
+        "size_bytes": pa.array([size for _, _, size in listing], pa.int64()),
+    }
+    transaction.stage("listed", pa.table(listed))
+    found = transaction.fetch(UNRECORDED).to_pylist()
+    news = {row["place"]: Unrecorded(listing[row["place"]], row["was_misplaced"], row["sha256"] or "") for row in found}
     if again:
-        news |= {place: False for place, (path, etag, _) in enumerate(listing) if (path, etag) in again}
-    return [Unrecorded(listing[place], news[place]) for place in sorted(news)]
+        news |= {place: Unrecorded(file) for place, file in enumerate(listing) if (file.path, file.etag) in again}
+    return [news[place] for place in sorted(news)]
+
+
+HASHED_AT_ONCE = 8
+MOST_HASHED_BYTES = 64 * 1024 * 1024
+"""How much of the files that may hold what the ledger has is read in a sensor's tick; the run that is requested reads the others."""
+
+
+def without_known_content(
+    warehouse: Warehouse,
+    landing: LandingZone,
+    news: Sequence[Unrecorded],
+    now: dt.datetime,
+    at_most_bytes: float = MOST_HASHED_BYTES,
+) -> list[Unrecorded]:
+    """The news without files that hold what the ledger has of their path, whatever their etag says: a copied or restored landing zone,
+    an upload of the same bytes. Their etags are noted as known, so that they are read once. `now` is UTC without offset.
+    """
+    asked, size = [], 0
+    for item in news:
+        if item.sha256 and size + item.file.size <= at_most_bytes:
+            asked.append(item)
+            size += item.file.size
+    if not asked:
+        return list(news)
+    with ThreadPoolExecutor(HASHED_AT_ONCE) as readers:
+        hashes = readers.map(lambda item: _sha256_of(landing, item.file), asked)
+        known = [item for item, sha256 in zip(asked, hashes, strict=True) if sha256 == item.sha256]
+    if known:
+        with warehouse.transaction() as transaction:
+            Ledger(transaction).note_known([(item.file, item.sha256) for item in known], now)
+    return [item for item in news if item not in known]
+
+
+def _sha256_of(landing: LandingZone, file: LandedFile) -> str | None:
+    """The hash of a file's content; none if it cannot be read now."""
+    digest = hashlib.sha256()
+    try:
+        with landing.open(file) as stream:
+            while block := stream.read(BLOCK_BYTES):
+                digest.update(block)
+    except (SupersededError, OSError):
+        return None
+    return digest.hexdigest()
 
 
 def placed(news: Iterable[Unrecorded], rules: PathRules) -> list[SalesFile | MisplacedFile]:
@@ -236,16 +306,30 @@ def prefixes(folder: str, dates: Iterable[dt.date]) -> list[str]:
     ]
 
 
-def work_in(warehouse: Warehouse, landing: LandingZone, folder: str, dates: set[dt.date], rules: PathRules) -> Work:
-    """Compares the landing zone with the ledger, and with what people requested."""
+def work_in(
+    warehouse: Warehouse,
+    landing: LandingZone,
+    folder: str,
+    dates: set[dt.date],
+    rules: PathRules,
+    now: dt.datetime | None = None,
+) -> Work:
+    """Compares the landing zone with the ledger, and with what people requested. `now` (UTC without offset): when this is."""
     listing = [file for prefix in prefixes(folder, dates) for file in landing.files(prefix)]
     with warehouse.transaction() as transaction:
-        steps = [
-            step for step in Ledger(transaction).open_steps() if step.folder == folder and step.business_date in dates
-        ]
-        news = unrecorded(transaction, listing, reloads_among(steps))
-    files = [item for item in placed(news, rules) if isinstance(item, SalesFile) and item.date in dates]
-    return Work(folder, files, {(file.path, file.etag) for file in listing}, steps)
+        ledger = Ledger(transaction)
+        steps = [step for step in ledger.open_steps() if step.folder == folder and step.business_date in dates]
+        news = unrecorded(transaction, listing, ledger.reloads_among(steps))
+    moment = now or dt.datetime.now(dt.UTC).replace(tzinfo=None)
+    left = without_known_content(warehouse, landing, news, moment, math.inf)
+    if steps and len(left) < len(news):  # a step may be about one that was just known again
+        with warehouse.transaction() as transaction:
+            left = unrecorded(transaction, listing, Ledger(transaction).reloads_among(steps))
+    with warehouse.transaction() as transaction:
+        there = {(file.path, file.etag) for file in listing}
+        there |= Ledger(transaction).known_as(steps, there)
+    files = [item for item in placed(left, rules) if isinstance(item, SalesFile) and item.date in dates]
+    return Work(folder, files, there, steps)
 
 
 # Crashed loads ------------------------------------------------------------------------------------------------------------

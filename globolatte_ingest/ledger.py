@@ -251,6 +251,20 @@ where steps.step = '{Step.APPROVE}'
 group by loads.load_id
 """
 
+KNOWN_SCHEMA = pa.schema([("path", pa.string()), ("etag", pa.string()), ("sha256", pa.string())])
+
+NOTE_KNOWN = """
+insert into sales_data.known_etags (path, etag, sha256, known_at)
+select distinct known_again.path, known_again.etag, known_again.sha256, ?
+from known_again
+left join sales_data.known_etags as known
+    on known_again.path = known.path and known_again.etag = known.etag and known_again.sha256 = known.sha256
+where known.path is null and not exists (
+    select 1 from sales_data.load_ledger as ledger
+    where ledger.path = known_again.path and ledger.etag = known_again.etag and ledger.sha256 = known_again.sha256
+)
+"""
+
 # Writing ------------------------------------------------------------------------------------------------------------------
 
 NOTE_ATTEMPTS = """
@@ -264,14 +278,15 @@ MARK_RELOADS_DONE = f"""
 update sales_data.ledger_steps set settled_at = ?, run_id = ?, load_id = entries.load_id,
     outcome = coalesce(entries.outcome, 'loaded')
 from (
-    select ledger.path, ledger.etag, ledger.load_id, ledger.status || case
+    select ledger.path, ledger.etag, ledger.sha256, ledger.load_id, ledger.status || case
         when ledger.status = 'refused' then ': ' || ledger.reason
         else ' (' || ledger.rows_loaded || ' rows loaded, ' || ledger.rows_quarantined || ' quarantined)'
     end as outcome
     from sales_data.load_ledger as ledger
     inner join done_entries on ledger.load_id = done_entries.load_id
 ) as entries
-where ledger_steps.path = entries.path and ledger_steps.etag = entries.etag and ledger_steps.settled_at is null
+where ledger_steps.path = entries.path and (ledger_steps.etag = entries.etag or ledger_steps.sha256 = entries.sha256)
+    and ledger_steps.settled_at is null
     and ledger_steps.step in ({", ".join(f"'{step}'" for step in RELOADS)})
 """
 
@@ -279,11 +294,6 @@ where ledger_steps.path = entries.path and ledger_steps.etag = entries.etag and 
 def entry_table(entries: Sequence[LedgerEntry]) -> pa.Table:
     """Entries as a table, also when there are none."""
     return pa.Table.from_pylist([asdict(entry) for entry in entries], ENTRY_SCHEMA)
-
-
-def reloads_among(steps: Iterable[RequestedStep]) -> set[tuple[str, str]]:
-    """The file versions (path, etag) that are to be loaded again."""
-    return {(step.path, step.etag) for step in steps if step.step in RELOADS}
 
 
 @dataclass(frozen=True)
@@ -376,7 +386,9 @@ class Ledger:
 
     def refuse_reference(self, file: LandedFile, sha256: str, run_id: str, now: dt.datetime, why: RefusedError) -> None:
         """Records one version of a reference file as refused; one entry, however often it is tried."""
-        if not self._is_latest(file, sha256, LedgerStatus.REFUSED):
+        if self._is_latest(file, sha256, LedgerStatus.REFUSED):
+            self.note_known([(file, sha256)], now)
+        else:
             reason = (why.code, str(why))
             self.write(self.new_entries([file], [sha256], LedgerStatus.REFUSED, run_id, now, [reason]))
 
@@ -399,7 +411,9 @@ class Ledger:
         transaction = self.transaction
         transaction.stage("ledger_rows", entry_table([]))
         transaction.stage("reference_rows", rows)
-        if not self._is_latest(file, sha256, LedgerStatus.LOADED):
+        if self._is_latest(file, sha256, LedgerStatus.LOADED):
+            self.note_known([(file, sha256)], now)
+        else:
             [entry] = self.new_entries([file], [sha256], LedgerStatus.LOADED, run_id, now)
             transaction.execute(
                 "update sales_data.load_ledger set status = ?, superseded_by = ? where path = ? and status = ?",
@@ -419,12 +433,44 @@ class Ledger:
         )
 
     def _is_latest(self, file: LandedFile, sha256: str, status: LedgerStatus) -> bool:
-        """Whether the latest entry of the file's path is this version, in this status."""
+        """Whether the latest entry of the file's path is of this content, in this status."""
         latest = self.transaction.fetch(
-            "select etag, sha256, status from sales_data.load_ledger where path = ? order by sequence desc limit 1",
+            "select sha256, status from sales_data.load_ledger where path = ? order by sequence desc limit 1",
             (file.path,),
         ).to_pylist()
-        return latest == [{"etag": file.etag, "sha256": sha256, "status": status}]
+        return latest == [{"sha256": sha256, "status": status}]
+
+    # Content under other etags
+
+    def note_known(self, files: Sequence[tuple[LandedFile, str]], now: dt.datetime) -> None:
+        """Records that these files hold what the ledger has of their paths (the hash is given), whatever their etags."""
+        rows = [{"path": file.path, "etag": file.etag, "sha256": sha256} for file, sha256 in files]
+        self.transaction.stage("known_again", pa.Table.from_pylist(rows, KNOWN_SCHEMA))
+        self.transaction.execute(NOTE_KNOWN, (now,))
+
+    def _known(self, steps: Iterable[RequestedStep]) -> list[tuple[RequestedStep, str]]:
+        """The further etags of the versions that steps are about."""
+        by_content = {(step.path, step.sha256): step for step in steps}
+        if not by_content:
+            return []
+        found = self.transaction.fetch(
+            "select path, etag, sha256 from sales_data.known_etags where path in "
+            "(select path from sales_data.ledger_steps where settled_at is null)"
+        ).to_pylist()
+        return [
+            (by_content[row["path"], row["sha256"]], row["etag"])
+            for row in found
+            if (row["path"], row["sha256"]) in by_content
+        ]
+
+    def reloads_among(self, steps: Sequence[RequestedStep]) -> set[tuple[str, str]]:
+        """The file versions (path, etag) that are to be loaded again, under every etag that they are known by."""
+        reloads = [step for step in steps if step.step in RELOADS]
+        return {(step.path, step.etag) for step in reloads} | {(step.path, etag) for step, etag in self._known(reloads)}
+
+    def known_as(self, steps: Sequence[RequestedStep], there: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """The versions (path, etag) that steps are about and that are `there` under another etag."""
+        return {(step.path, step.etag) for step, etag in self._known(steps) if (step.path, etag) in there}
 
     # Attempts
 

@@ -22,7 +22,7 @@ from globolatte_ingest.declarations import UNDECLARED, UnitDeclaration, unit_dec
 from globolatte_ingest.discovery import Work, unrecorded
 from globolatte_ingest.kept_files import KeptFiles, packed
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step, reloads_among
+from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step
 from globolatte_ingest.ownership import (
     Conflicts,
     Span,
@@ -250,7 +250,8 @@ def _load(
     try:
         with warehouse.transaction() as transaction:
             # Another run may have recorded some of these versions since the batch was chosen.
-            again = reloads_among(Ledger(transaction).open_steps())
+            ledger = Ledger(transaction)
+            again = ledger.reloads_among(ledger.open_steps())
             left = {item.file for item in unrecorded(transaction, [item.sales_file.file for item in fetched], again)}
             batch = [item for item in fetched if item.sales_file.file in left]
             return load_into(transaction, batch, attempts, context)

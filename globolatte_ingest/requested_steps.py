@@ -29,6 +29,8 @@ from resources.warehouse.warehouse import Transaction
 
 TAKES_OUT = (LedgerStatus.LOADED, LedgerStatus.HELD)
 LOADS_AGAIN = (LedgerStatus.LOADED, LedgerStatus.HELD, LedgerStatus.REFUSED)
+VALIDATED_AGAIN = (*LOADS_AGAIN, LedgerStatus.RETRACTED)
+"""A retracted file is loaded again only by a retry: uploading the same content again is no news."""
 
 
 class CannotBeDoneError(Exception):
@@ -71,6 +73,19 @@ def requested_step(
     )
 
 
+def to_retry(transaction: Transaction, folder: str) -> list[str]:
+    """The files of a landing folder that another declaration, product or unit may load: refused, held, or with rows in quarantine."""
+    waiting = (LedgerStatus.REFUSED, LedgerStatus.HELD)
+    return sorted(
+        file["path"]
+        for file in Ledger(transaction).latest_versions()
+        if (file["status"] in waiting or (file["status"] == LedgerStatus.LOADED and file["rows_quarantined"]))
+        and file["reason_code"] != ReasonCode.MISPLACED
+        and (place := folder_and_date(file["path"])) is not None
+        and place[0] == folder
+    )
+
+
 def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:
     """The version that the step is about."""
     path, last = history.path, history.versions[-1]
@@ -81,7 +96,8 @@ def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:
                 f"{path}: nothing of it is loaded or held (it is {last['status']}); nothing to retract"
             )
         return entry
-    entry = history.latest((LedgerStatus.HELD,) if step == Step.APPROVE else LOADS_AGAIN)
+    allowed = {Step.APPROVE: (LedgerStatus.HELD,), Step.RETRY: VALIDATED_AGAIN}.get(step, LOADS_AGAIN)
+    entry = history.latest(allowed)
     if last["reason_code"] == ReasonCode.MISPLACED:
         raise CannotBeDoneError(f"{path}: is {last['status']}, {last['reason']}")
     if entry is None:

@@ -5,13 +5,17 @@ matplotlib is imported when a figure is drawn, through its object interface on t
 
 from __future__ import annotations
 
+import base64
 import io
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:  # of the quarter of a second that matplotlib takes, most processes need nothing
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+LOG = logging.getLogger(__name__)
 
 WIDTH, DOTS_PER_INCH = 7.0, 110
 COFFEE, CREAM, INK, MUTED, ACCENT = "#6f4e37", "#d9c7b3", "#2b2118", "#8a7f76", "#2a7f77"
@@ -69,3 +73,17 @@ def png_bytes(figure: Figure, empty: bool = False) -> bytes:
     target = io.BytesIO()
     figure.savefig(target, format="png")
     return target.getvalue()
+
+
+def picture(alt: str, draw: Callable[..., bytes], *arguments: object) -> str:
+    """What `draw` draws of the arguments, as Markdown with the image inside, so that it needs no server to be seen.
+
+    The one place in which pictures are drawn: one that cannot be drawn is a note that says why, and stops nothing.
+    """
+    try:
+        image = draw(*arguments)
+    except Exception as fault:
+        LOG.warning("the picture %s could not be drawn", alt or draw.__name__, exc_info=True)
+        reason = " ".join(str(fault).split())
+        return f"({alt or draw.__name__}: this picture could not be drawn: {type(fault).__name__}: {reason})"
+    return f"![{alt}](data:image/png;base64,{base64.b64encode(image).decode()})"

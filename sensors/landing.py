@@ -5,6 +5,7 @@
 """
 
 import datetime as dt
+import math
 import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
 from globolatte_ingest.discovery import (
+    MOST_HASHED_BYTES,
     LoadRange,
     Pending,
     RetryPolicy,
@@ -28,12 +30,13 @@ from globolatte_ingest.discovery import (
     listing_digest,
     loadable_folders,
     unrecorded,
+    without_known_content,
 )
 from globolatte_ingest.ledger import Announcement, Attempts, Ledger
 from globolatte_ingest.paths import PathRules, is_weather
 from globolatte_ingest.weather import weather_version
 from resources.clock import Clock
-from resources.environment import warehouse_with_short_timeout
+from resources.environment import landing_of, warehouse_with_short_timeout
 from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
@@ -125,6 +128,8 @@ def look(
         requested = ledger.open_steps()
         ready_folders = loadable_folders(transaction)
         own_dates = last_dates(transaction, clock.today)
+    at_most = math.inf if policy is REQUESTED_BY_A_PERSON else MOST_HASHED_BYTES  # a tick has a minute
+    news = without_known_content(warehouse, landing_of(settings), news, now, at_most)
     pending = find_pending(news, crashed, path_rules(settings, clock, own_dates), policy, now)
     pending = replace(
         pending, reference=tuple(sorted({*pending.reference, *_unreported_references(instance, listing, references)}))

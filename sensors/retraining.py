@@ -12,9 +12,10 @@ from globolatte_assets.models.champion import champion_with_snapshot
 from globolatte_assets.models.retraining import RetrainingRules, TrainingSituation, decide_retraining
 from globolatte_assets.models.trainings import trainings
 from globolatte_assets.monitoring.standing import NOTHING_KNOWN, standing_of
+from globolatte_assets.tables import has_examples
 from resources.endpoint.endpoint import Endpoint
 from resources.environment import warehouse_with_short_timeout
-from resources.ml.ml_platform import CHAMPION, MLPlatform
+from resources.ml.ml_platform import CHAMPION, MLPlatform, fault_of
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
 from sensors.landing import is_running
@@ -40,11 +41,16 @@ def training_situation(instance: dg.DagsterInstance, warehouse: Warehouse, ml: M
     champion = champion_with_snapshot(ml) if DELIVERED_DAYS in places else None
     standing = standing_of(warehouse, champion) if champion is not None else NOTHING_KNOWN
     learned = champion.learned_until if champion is not None else None
+    version = ml.model(CHAMPION)
+    has_champion = version is not None
+    unreadable = fault_of(version) if version is not None else None
+    was_refused = bool(trained) and (trained[-1].was_refused if unreadable else trained[-1].left_no_champion)
     return TrainingSituation(
-        has_examples=TRAINING_EXAMPLES in places,
-        has_champion=ml.model(CHAMPION) is not None,
+        has_examples=TRAINING_EXAMPLES in places and (has_champion or has_examples(warehouse)),
+        has_champion=has_champion,
         chain_is_complete=verdict >= snapshot,
-        was_refused=bool(trained) and trained[-1].left_no_champion and examples < snapshot < verdict,
+        was_refused=was_refused and examples < snapshot < verdict,
+        unreadable=unreadable,
         monitoring_is_current=seen >= examples,
         broken=standing.broken,
         drift=standing.drift,

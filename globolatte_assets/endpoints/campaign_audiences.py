@@ -166,7 +166,7 @@ def _metadata(
         "other_budgets": dg.MetadataValue.md(
             budgets_in_words(sizes_for_budgets(candidates, plan, effect, OTHER_BUDGETS), plan.budget)
         ),
-        "budget_curve": png(budget_curve(candidates, plan, effect)),
+        "budget_curve": png(budget_curve, candidates, plan, effect),
         "first_customers": dg.MetadataValue.md("\n".join(people)),
         "measured_by": dg.MetadataValue.text(
             f"endpoints/campaign_results, from {plan.starts_on} to {plan.ends_on}, against {campaign['controls']:,} customers held back"

@@ -69,6 +69,6 @@ def campaign_results(warehouse: dg.ResourceParam[Warehouse], clock: Clock) -> dg
         metadata={
             "dagster/row_count": row_count(warehouse, RESULTS),
             "results": dg.MetadataValue.md(results_in_words(rows)),
-            "measured_against_expected": png(uplift_chart(rows)),
+            "measured_against_expected": png(uplift_chart, rows),
         }
     )

@@ -65,6 +65,6 @@ def regional_recommendations(
             "dagster/row_count": rows,
             "model_version": champion.version,
             "this_season": dg.MetadataValue.md(choices_in_words(table, names)),
-            "by_season": png(regional_map(table, names)),
+            "by_season": png(regional_map, table, names),
         }
     )

@@ -44,6 +44,6 @@ def backtest(context: dg.AssetExecutionContext, ml: dg.ResourceParam[MLPlatform]
             "snapshot": snapshot.name,
             "folds": len(folds),
             "results": dg.MetadataValue.md(folds_table(folds)),
-            "log_loss": png(backtest_chart(folds)),
+            "log_loss": png(backtest_chart, folds),
         }
     )

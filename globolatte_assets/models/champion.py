@@ -48,15 +48,17 @@ def challenger_of(ml: MLPlatform) -> ModelVersion:
 
 
 def champion_with_snapshot(ml: MLPlatform) -> Champion | None:
-    """The champion; none if no model was promoted yet, or if its snapshot is gone, without which nothing can be compared with it."""
+    """The champion; none if no model was promoted yet, or if its snapshot is gone or cannot be read, without which nothing can be
+    compared with it.
+    """
     version = ml.model(CHAMPION)
     if version is None:
         return None
     try:
         snapshot = ml.snapshot(version.snapshot)
-    except FileNotFoundError:
+        manifest = json.loads((snapshot.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        fresh = fresh_from(snapshot.folder)
+        learned_until = dt.date.fromisoformat(manifest["last_business_date"])
+    except (FileNotFoundError, KeyError, ValueError):  # gone, damaged, or of a release that wrote it in another form
         return None
-    manifest = json.loads((snapshot.folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-    fresh = fresh_from(snapshot.folder)
-    learned_until = dt.date.fromisoformat(manifest["last_business_date"])
     return Champion(version, snapshot, learned_until, dt.date.fromisoformat(str(fresh)) if fresh is not None else None)

@@ -133,9 +133,9 @@ def evaluation(
             "holdout": f"{of_challenger.holdout_orders} orders, {of_challenger.holdout_from} to {of_challenger.holdout_to}",
             "holdout_predictions": predictions,
             "comparison": dg.MetadataValue.md(comparison_table(of_challenger, of_champion)),
-            "log_loss": png(plots.baseline_chart(of_challenger)),
-            "reliability": png(plots.reliability_diagram(of_challenger)),
-            "groups": png(plots.log_loss_by_group(of_challenger)),
-            "products": png(plots.hit_rate_by_product(of_challenger)),
+            "log_loss": png(plots.baseline_chart, of_challenger),
+            "reliability": png(plots.reliability_diagram, of_challenger),
+            "groups": png(plots.log_loss_by_group, of_challenger),
+            "products": png(plots.hit_rate_by_product, of_challenger),
         }
     )

@@ -85,6 +85,6 @@ def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeRe
             "cross_sell": dg.MetadataValue.md(offers_in_words(table, CROSS_SELL, names)),
             "upsell": dg.MetadataValue.md(offers_in_words(table, UPSELL, names)),
             "first_offers_by_region": dg.MetadataValue.md(regional_differences(table, names)),
-            "what_goes_together": png(cross_sell_map(table, names)),
+            "what_goes_together": png(cross_sell_map, table, names),
         }
     )

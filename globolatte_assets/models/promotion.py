@@ -9,11 +9,29 @@ from globolatte_assets.models.sign_off import signed, stored_sign_off
 from globolatte_assets.models.trainings import record_verdict
 from globolatte_ml.training.promotion import promotion_verdict
 from resources.clock import Clock
-from resources.ml.ml_platform import CHAMPION, MLPlatform
+from resources.ml.ml_platform import CHALLENGER, CHAMPION, MLPlatform
 from resources.warehouse.warehouse import Warehouse
 
 NO_CHAMPION = "none"
 """The metadata's entry for the champion while there is none."""
+
+
+def waits_for_sign_off(warehouse: Warehouse, ml: MLPlatform) -> str | None:
+    """The line about a challenger that passed every gate and that nobody has approved or rejected; none if there is none."""
+    challenger, champion = ml.model(CHALLENGER), ml.model(CHAMPION)
+    if challenger is None or (champion is not None and champion.version == challenger.version):
+        return None
+    of_challenger = stored_evaluation(warehouse, challenger, challenger.snapshot)
+    if of_challenger is None or stored_sign_off(warehouse, challenger) is not None:
+        return None
+    of_champion = stored_evaluation(warehouse, champion, challenger.snapshot) if champion is not None else None
+    if not promotion_verdict(of_challenger, of_champion).promoted:
+        return None
+    version = challenger.version
+    return (
+        f"model version {version} passed every gate and waits for approval: look at its page, then `globolatte models approve {version} "
+        "--by NAME --why REASON`, or reject it"
+    )
 
 
 def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:

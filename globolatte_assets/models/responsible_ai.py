@@ -32,13 +32,13 @@ def page_name(version: ModelVersion) -> str:
 def _pictures(analysis: Analysis, names: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
     found: dict[str, dg.MetadataValue] = {}
     if analysis.explanations is not None:
-        found["importance"] = png(plots.importance_chart(analysis.explanations))
+        found["importance"] = png(plots.importance_chart, analysis.explanations)
     if analysis.groups:
-        found["fairness"] = png(plots.fairness_chart(analysis.groups))
+        found["fairness"] = png(plots.fairness_chart, analysis.groups)
     if analysis.heat is not None:
-        found["errors"] = png(plots.error_map(analysis.heat))
+        found["errors"] = png(plots.error_map, analysis.heat)
     if analysis.effects:
-        found["effect_of_weather"] = png(plots.effect_chart(analysis.effects, analysis.products, names))
+        found["effect_of_weather"] = png(plots.effect_chart, analysis.effects, analysis.products, names)
     return found
 
 

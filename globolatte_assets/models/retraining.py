@@ -35,7 +35,8 @@ class TrainingSituation:
 
     Attributes:
         chain_is_complete: whether the last snapshot was followed through to a verdict; false after a run that died on the way.
-        was_refused: whether a model of these very training examples was refused and there is no other.
+        was_refused: whether a model of these very training examples was refused and there is no other that can be used.
+        unreadable: why the champion cannot be used (gone, damaged, of an earlier release); none if it can.
         monitoring_is_current: whether monitoring has looked at the latest training examples; until then nobody knows
             whether they are broken.
         broken: why the latest data are broken, one sentence each; empty if they are sound.
@@ -49,6 +50,7 @@ class TrainingSituation:
     has_champion: bool
     chain_is_complete: bool
     was_refused: bool = False
+    unreadable: str | None = None
     monitoring_is_current: bool = True
     broken: Sequence[str] = ()
     drift: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -68,9 +70,9 @@ class RetrainingDecision:
 def decide_retraining(situation: TrainingSituation, rules: RetrainingRules = RULES) -> RetrainingDecision:
     """Decides whether to train: for a first champion, to finish a training that was cut off, or because the champion no longer fits.
 
-    In this sequence, the first rule that applies decides: nothing to learn from: no; no champion: yes; broken data: no, since
-    a model would learn the fault; a training that was cut off: yes; data that monitoring has not seen: no; too soon after the
-    last training: no; drift, performance, age: yes.
+    In this sequence, the first rule that applies decides: nothing to learn from: no; no champion, or none that can be read: yes;
+    broken data: no, since a model would learn the fault; a training that was cut off: yes; data that monitoring has not seen: no;
+    too soon after the last training: no; drift, performance, age: yes.
     """
     if not situation.has_examples:
         return RetrainingDecision(False, "There are no training examples yet.")
@@ -80,6 +82,8 @@ def decide_retraining(situation: TrainingSituation, rules: RetrainingRules = RUL
         )
     if not situation.has_champion:
         return RetrainingDecision(True, "There is no champion yet.")
+    if situation.unreadable is not None:
+        return RetrainingDecision(True, f"The champion cannot be read: {situation.unreadable}")
     if situation.broken:
         others = f" (and {len(situation.broken) - 1} more faults)" if len(situation.broken) > 1 else ""
         return RetrainingDecision(False, f"The latest data are broken: {situation.broken[0]}{others}.")

@@ -83,8 +83,8 @@ def _metadata(
     lasting = [one for one in fit.overlaps if one]
     return {
         "segments": dg.MetadataValue.md(profiles_in_words(profiles, names)),
-        "what_stands_out": png(profile_map(profiles, names)),
-        "how_many": png(evidence_chart(fit.clusters.evidence, len(fit.ids))),
+        "what_stands_out": png(profile_map, profiles, names),
+        "how_many": png(evidence_chart, fit.clusters.evidence, len(fit.ids)),
         "stability": dg.MetadataValue.float(round(chosen.stability, 3) if chosen else 1.0),
         "found_anew": dg.MetadataValue.text(
             reason or f"No: customers were assigned to the segments of {fit.learned_until}."

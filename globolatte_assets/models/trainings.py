@@ -47,6 +47,11 @@ class Training:
         """Whether its model was refused when there was no other."""
         return self.decided_at is not None and self.champion_version is None
 
+    @property
+    def was_refused(self) -> bool:
+        """Whether its model was refused."""
+        return self.decided_at is not None and not self.promoted
+
 
 def trainings(warehouse: Warehouse, snapshot: str | None = None) -> list[Training]:
     """All trainings, or those of a snapshot, the earliest first."""

@@ -243,7 +243,7 @@ def _shown(rows: Sequence[Row], champion: Champion, reports: StoredPages) -> Map
     first = next(iter(latest_windows(rows, 1).values()))[-1]
     return {
         "latest_windows": dg.MetadataValue.md(windows_table(rows, reports)),
-        "drift_over_time": png(drift_over_time(rows, first["scope"])),
+        "drift_over_time": png(drift_over_time, rows, first["scope"]),
         **_report_links(first, reports),
         "all_windows": dg.MetadataValue.md(windows_table(rows, reports, HISTORY)),
     }

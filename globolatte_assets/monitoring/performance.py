@@ -157,6 +157,6 @@ def _shown(rows: Sequence[Row], champion: Champion) -> Mapping[str, dg.MetadataV
 
     return {
         "latest_windows": dg.MetadataValue.md(_table(rows)),
-        "performance_over_time": png(performance_over_time(rows)),
+        "performance_over_time": png(performance_over_time, rows),
         "all_windows": dg.MetadataValue.md(_table(rows, HISTORY)),
     }

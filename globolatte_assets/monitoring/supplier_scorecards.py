@@ -8,7 +8,7 @@ import dagster as dg
 
 from globolatte_assets.keys import OWNER_DATA, SUPPLIER_FAULTS, SUPPLIER_SCORECARDS, SUPPLIER_WEEKS, WAREHOUSE_POOL
 from globolatte_assets.monitoring.reports import StoredPages
-from globolatte_assets.pictures import drawn, png
+from globolatte_assets.pictures import drawn, image
 from globolatte_ingest.scorecard import FAULTS_TABLE, WEEKS_TABLE, Scorecard, as_html, plot_of_weeks, scorecards
 from resources.warehouse.warehouse import Warehouse
 
@@ -52,7 +52,7 @@ def supplier_scorecards_asset(pages: StoredPages, delivery_hours: float) -> dg.A
             plot, note = drawn(partial(plot_of_weeks, card))
             pages.store(card.business_unit, as_html(card, delivery_hours, plot))
             links[f"page_{card.business_unit}"] = dg.MetadataValue.url(pages.url(card.business_unit))
-            links[f"weeks_{card.business_unit}"] = png(plot) if plot else dg.MetadataValue.text(note)
+            links[f"weeks_{card.business_unit}"] = image(plot) if plot else dg.MetadataValue.text(note)
         content = json.dumps([[card.weeks, card.faults] for card in cards], default=str, sort_keys=True)
         return dg.MaterializeResult(
             metadata={"dagster/row_count": len(cards), "units": dg.MetadataValue.md(summary(cards, pages)), **links},

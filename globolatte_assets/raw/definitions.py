@@ -7,11 +7,12 @@ from globolatte_assets.raw.deliveries import delivery_checks, unit_deliveries
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import holiday_calendar_asset, reference_assets
 from globolatte_assets.raw.sales_transactions import sales_transactions_asset
+from globolatte_assets.raw.waiting import no_day_delivered_twice, waiting_check
 from globolatte_assets.raw.weather import weather_asset
 from globolatte_ingest.deliveries import DeliveryPolicy
 from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.reading.landed_bytes import FileLimits
-from resources.settings.choices import MissingDelivery
+from resources.settings.choices import LandingKind, MissingDelivery
 from resources.settings.settings import Settings
 
 
@@ -46,5 +47,9 @@ def raw(settings: Settings) -> dg.Definitions:
             ),
             misplaced_files_asset(units, first),
         ],
-        asset_checks=[delivery_checks(units, policy)] if watched else [],
+        asset_checks=[
+            *([delivery_checks(units, policy)] if watched else []),
+            no_day_delivered_twice,
+            waiting_check(units, first, lists_whole=settings.landing is LandingKind.FOLDER),
+        ],
     )

@@ -52,7 +52,7 @@ def unit_deliveries(folders: Sequence[str], policy: DeliveryPolicy) -> list[dg.A
             deliveries_key(folder),
             owners=[OWNER_DATA],
             kinds={"csv"},
-            description=f"What arrives under `sales/{folder}/` in the landing zone. Reported by the run that loads or holds it. Its "
+            description=f"What arrives under `sales/{folder}/` in the landing zone. Reported by the run that loads it. Its "
             "freshness says when something came last; which days are missing is said by the checks of `raw/sales_transactions`.",
             freshness_policy=freshness_policy(policy),
             metadata={CODE_REFERENCES: declared_here},

@@ -23,15 +23,18 @@ from globolatte_assets.raw.deliveries import delivery_event
 from globolatte_ingest.discovery import Work, last_dates, wanted_dates, work_in
 from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.ledger import Announcement, Ledger, LoadedDay
+from globolatte_ingest.ledger import Announcement, Ledger, LedgerStatus, LoadedDay, Step
 from globolatte_ingest.load import LoadReport, MissingReferenceDataError, context_of, do_work
 from globolatte_ingest.paths import PathRules
 from globolatte_ingest.reading.landed_bytes import FileLimits
+from globolatte_ingest.reasons import ReasonCode
+from globolatte_ingest.waiting import WaitingFile, still_there, waiting_files
 from resources.clock import Clock
 from resources.landing.landing_zone import LandingZone
 from resources.warehouse.warehouse import Warehouse
 
 DATA_VERSION_TAG = "dagster/data_version"
+BACKFILL_TAG = "dagster/backfill"
 
 DESCRIPTION = """Each day's order lines as the business units delivered them.
 
@@ -44,8 +47,8 @@ NO_FILE_HELD = "no_file_held"
 NO_ROW_QUARANTINED = "no_row_quarantined"
 
 DESCRIPTIONS = {
-    NO_FILE_REFUSED: "Every file of this load was readable.",
-    NO_FILE_HELD: "No file of this load has so many bad rows, or takes away so much, that someone has to approve it.",
+    NO_FILE_REFUSED: "Every file that lies there was readable, of this load and of earlier ones.",
+    NO_FILE_HELD: "No file, of this load or an earlier one, waits for someone to approve it.",
     NO_ROW_QUARANTINED: "Every row of this load was certain enough to be loaded.",
 }
 
@@ -81,9 +84,11 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
 def _log_delivery(
     context: dg.AssetExecutionContext, work: Work, done: LoadReport, outstanding: Sequence[LoadedDay]
 ) -> None:
-    """Reports arrived files of the unit that this run, or a killed run before it, loaded or held. Requested steps are not deliveries."""
-    requested = {step.path for step in work.steps}
-    came = [path for path in (*done.loaded, *(path for path, _ in done.held)) if path not in requested]
+    """Reports arrived files of the unit that this run, or a killed run before it, loaded. What is held is not delivered until it is
+    approved; other requested steps are not deliveries.
+    """
+    requested = {step.path for step in work.steps if step.step != Step.APPROVE}
+    came = [path for path in done.loaded if path not in requested]
     if came or (outstanding and not requested):
         context.log_event(delivery_event(work.folder, came, outstanding))
 
@@ -164,43 +169,57 @@ def sales_transactions_asset(
                     allow_retries=False,
                 )
             with warehouse.keep_open():
-                work = work_in(warehouse, landing, folder, dates, rules)
+                work = work_in(warehouse, landing, folder, dates, rules, now)
                 done = do_work(warehouse, landing, work, load_context, context.log)
                 outstanding = _outstanding_days(context, warehouse, folder, dates, now)
             _log_delivery(context, work, done, outstanding)
             _log_materializations(context, outstanding)
+            if BACKFILL_TAG in context.run.tags and (quiet := dates - {day.date for day in outstanding}):
+                context.log.warning(
+                    f"{folder}: {len(quiet)} of the {len(dates)} days of this backfill had nothing new: they are loaded already, or no "
+                    "file came for them. Dagster ends a backfill with such days as failed, although this run succeeded and nothing is "
+                    "missing (docs/landing.md)"
+                )
             point("run reported")
             report += done
         if kept is not None and (over := kept.forget(now)):
             context.log.info("kept files of %s removed: older than GLOBOLATTE_KEEP_FILES_DAYS", ", ".join(over))
-        yield from check_results(report)
+        yield from check_results(report, _left(warehouse, landing))
 
     return sales_transactions
 
 
-def check_results(report: LoadReport) -> Iterator[dg.AssetCheckResult]:
-    """The check results of a load."""
+def _left(warehouse: Warehouse, landing: LandingZone) -> list[WaitingFile]:
+    """The sales files that are held or refused and still there, of this load or an earlier one."""
+    with warehouse.transaction() as transaction:
+        files = [file for file in waiting_files(transaction) if file.code != ReasonCode.MISPLACED and file.date]
+    there = still_there(landing, [file.path for file in files], None)
+    return [file for file in files if file.path in there]
+
+
+def check_results(report: LoadReport, left: Sequence[WaitingFile]) -> Iterator[dg.AssetCheckResult]:
+    """The check results of a load. `left`: all files that are held or refused now, whichever load found them."""
+    refused = [(file.path, file.reason) for file in left if file.status == LedgerStatus.REFUSED]
+    held = [(file.path, file.reason) for file in left if file.status == LedgerStatus.HELD]
     yield dg.AssetCheckResult(
         check_name=NO_FILE_REFUSED,
-        passed=not report.refused,
+        passed=not refused,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(report.refused)} refused, such as {report.refused[0][0]}: {report.refused[0][1]}"
-        if report.refused
+        description=f"{len(refused)} refused, such as {refused[0][0]}: {refused[0][1]}"
+        if refused
         else f"{len(report.loaded)} files loaded, none refused",
         metadata={
-            "refused": _listed(report.refused),
+            "refused": _listed(refused),
             "files_loaded": len(report.loaded),
             **load_report_metadata(report),
         },
     )
     yield dg.AssetCheckResult(
         check_name=NO_FILE_HELD,
-        passed=not report.held,
+        passed=not held,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(report.held)} held, such as {report.held[0][0]}: approve or correct them"
-        if report.held
-        else "none held",
-        metadata={"held": _listed(report.held)},
+        description=f"{len(held)} held, such as {held[0][0]}: approve or correct them" if held else "none held",
+        metadata={"held": _listed(held)},
     )
     most_frequent = ", ".join(f"{reason}: {rows}" for reason, rows in Counter(report.reasons).most_common(3))
     reasons = "\n".join(f"| {reason} | {rows} |" for reason, rows in sorted(report.reasons.items()))

@@ -11,6 +11,9 @@ from globolatte_ingest.onboarding.values import Moments, date_in, joined
 NIGHT_ENDS = dt.time(9)
 """A sale before may belong to the evening of the day before."""
 
+QUIET_HOURS = dt.time(4)
+"""Sales between midnight and this are worth a question."""
+
 
 def find_dates(study: Study) -> None:
     """Date and time of a sale: in one column or in two, and how they are written."""
@@ -42,12 +45,11 @@ def find_dates(study: Study) -> None:
 
 def _settle_form(study: Study, written: Moments) -> None:
     """Writes the form of dates down, once it is certain which of day and month comes first."""
-    where = "column " + " and ".join(
-        repr(study.taken[part].header) for part in ("transaction_date", "date", "time") if part in study.taken
-    )
+    headers = [repr(study.taken[part].header) for part in ("transaction_date", "date", "time") if part in study.taken]
+    where = f"column{'s' * (len(headers) > 1)} {' and '.join(headers)}"
     if written.has_words:
         study.faults.append(
-            f"{where} writes months as words ({named(_dates_of(study)[:1])}), which cannot be declared; export dates as numbers"
+            f"{where} has months as words ({named(_dates_of(study)[:1])}), which cannot be declared; export dates as numbers"
         )
         return
     if written.has_zone:
@@ -118,39 +120,40 @@ def find_day(study: Study) -> None:
     if not moments or ("time" not in study.taken and all(moment.time() == dt.time(0) for moment in moments)):
         return
     own = date_in(study.path)
-    night = [
-        moment
-        for moment in moments
-        if moment.time() < NIGHT_ENDS and own and moment.date() == own + dt.timedelta(days=1)
-    ]
-    if (
-        own
-        and night
-        and not any(moment.date() == night[0].date() and moment.time() >= NIGHT_ENDS for moment in moments)
-    ):
-        day = [moment.time() for moment in moments if moment.date() == own]
-        latest, earliest = max(moment.time() for moment in night), min(day, default=NIGHT_ENDS)
-        if latest < earliest:
-            study.table["day_ends"] = f"{_between(latest, earliest):%H:%M}"
-            study.findings.append(
-                f"the day ends at {study.table['day_ends']}: sales until {latest:%H:%M} of {night[0]:%Y-%m-%d} are in the file of {own}"
-            )
-        else:
-            study.questions.append(
-                f"When does the day end? The file of {own} has sales of the next day until {latest:%H:%M}"
-            )
+    _find_end(study, moments, own)
     hours, minutes = map(int, study.table.get("day_ends", "00:00").split(":"))
-    shift = dt.timedelta(hours=hours, minutes=minutes)
-    counted = Counter((moment - shift).date() for moment in moments)
+    counted = Counter((moment - dt.timedelta(hours=hours, minutes=minutes)).date() for moment in moments)
     dates = sorted(counted)
     study.usual_date = counted.most_common(1)[0][0]
-    if len(dates) > 1 or (own and dates != [own]):
-        study.findings.append(
-            f"the rows are of {len(dates)} dates, {dates[0]} to {dates[-1]}"
-            + (f"; the path is of {own}" if own else "")
-        )
     if own is None:
-        study.findings.append(f"neither folder nor name tells the file's date; its rows do ({dates[0]} to {dates[-1]})")
+        study.findings.append(f"neither folder nor name tells the file's date; its rows are of {_period(dates)}")
+    elif dates != [own]:
+        study.findings.append(f"the rows are of {_period(dates)}; the path is of {own}")
+
+
+def _period(dates: list[dt.date]) -> str:
+    return f"{dates[0]}" if len(dates) == 1 else f"{len(dates)} dates, {dates[0]} to {dates[-1]}"
+
+
+def _find_end(study: Study, moments: list[dt.datetime], own: dt.date | None) -> None:
+    """Proposes the day's end where the file of a day has sales of the night after it; asks where a file of several days has any."""
+    dates = sorted({moment.date() for moment in moments})
+    evening = own or (dates[0] if len(dates) == 2 else None)
+    after = evening + dt.timedelta(days=1) if evening else None
+    night = [moment.time() for moment in moments if moment.date() == after]
+    day = [moment.time() for moment in moments if moment.date() == evening]
+    if night and day and max(night) < min(*day, NIGHT_ENDS):
+        ends = study.table["day_ends"] = f"{_between(max(night), min(day)):%H:%M}"
+        study.findings.append(
+            f"the day ends at {ends}: sales until {max(night):%H:%M} of {after} are in the file of {evening}"
+        )
+        return
+    late = [moment.time() for moment in moments if moment.time() < QUIET_HOURS]
+    if late:
+        study.questions.append(
+            f"When does the day end? {len(late)} of the sampled rows are of the hours after midnight, until {max(late):%H:%M}; they count "
+            'as sales of the new day unless day_ends says otherwise, such as day_ends = "04:00"'
+        )
 
 
 def _between(latest: dt.time, earliest: dt.time) -> dt.time:

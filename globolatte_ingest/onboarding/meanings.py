@@ -1,6 +1,7 @@
 """What a source's other columns mean: product, store, payment, refunds and voids, ids of lines, receipts and customers."""
 
 import difflib
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -11,11 +12,11 @@ from globolatte_ingest.onboarding.study import MOST_NAMED, Study, named, percent
 from globolatte_ingest.onboarding.values import FLOAT_ID, LOST_ID
 from globolatte_ingest.onboarding.words import (
     NO,
-    NOBODY,
     REFUND_WORDS,
     SALE_WORDS,
     VOID_WORDS,
     YES,
+    is_nobody,
     likeness,
     plain,
     says,
@@ -257,20 +258,22 @@ def find_customer(study: Study) -> None:
     if column is None:
         study.findings.append("no column names the customer: all sales are anonymous")
         return
-    values = study.whole(column)
-    empty = int(compute.sum(compute.equal(values, "")).as_py() or 0)
+    counted = compute.value_counts(study.whole(column)).to_pylist()
+    counts = {entry["values"]: entry["counts"] for entry in counted}
+    nobody = sorted(value for value in counts if value and is_nobody(value))
+    if nobody:
+        study.table["nobody"] = nobody
+        study.findings.append(f"column {column.header!r} says {named(nobody)} for nobody")
+    anonymous = sum(counts.get(value, 0) for value in ("", *nobody)) / max(rows, 1)
     study.findings.append(
-        f"column {column.header!r} names the customer; {percent(empty / max(rows, 1))} of the rows are anonymous"
+        f"column {column.header!r} names the customer; {percent(anonymous)} of the rows are anonymous"
     )
-    nobody = [value for value in column.few if plain(value) in NOBODY]
-    total = sum(column.counts.values())
-    often = [*column.counts.most_common(2), ("", 0), ("", 0)]
-    frequent = [often[0][0]] if len(column.few) > 10 and often[0][1] > max(0.1 * total, 3 * often[1][1]) else []
-    if names := list(dict.fromkeys((*nobody, *frequent))):
-        share = sum(column.counts[value] for value in names) / max(len(column.values), 1)
+    known = Counter({value: count for value, count in column.counts.items() if value not in nobody})
+    often = [*known.most_common(2), ("", 0), ("", 0)]
+    if len(known) > 10 and often[0][1] > max(0.1 * known.total(), 3 * often[1][1]):
         study.questions.append(
-            f"Is {named(names)} in {column.header!r} ({percent(share)} of the rows) a customer, or nobody? As it is, it counts as one "
-            "customer; export the column empty for nobody"
+            f"Is {often[0][0]!r} in {column.header!r} ({percent(often[0][1] / len(column.values))} of the rows) a customer, or nobody? As "
+            f"it is, it counts as one customer; nobody = [{often[0][0]!r}] says otherwise"
         )
     if plain(column.header) == "email":
         study.questions.append(

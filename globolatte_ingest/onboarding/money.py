@@ -40,64 +40,66 @@ def find_money(study: Study) -> None:
 def _choose_amount(
     study: Study, totals: list[Column], units: list[Column], discount: Column | None, quantity: np.ndarray | None
 ) -> None:
-    total = max(totals, key=lambda column: likeness(column.header, "total_price"), default=None)
+    """The line's amount: a column that says it, else the price of a piece; amounts that the price contradicts are of something else."""
     unit = max(units, key=lambda column: likeness(column.header, "unit_price"), default=None)
-    if total is None and unit is not None and quantity is not None and _is_of_the_line(study, unit, quantity):
-        total, unit = unit, None
-    if total is None and unit is None:
-        study.faults.append("no column has amounts; export what each line cost")
-        return
-    if total is None:
+    if not totals and unit is not None and quantity is not None and _is_of_the_line(study, unit, quantity):
+        totals, unit = [unit], None
+    made = [] if unit is None or quantity is None else _made_of(study, unit, quantity, discount)
+    agreeing = [column for column in totals if any(_agree(study.amounts(column), value) > 0.5 for _, value in made)]
+    total = max(agreeing if made else totals, key=lambda column: likeness(column.header, "total_price"), default=None)
+    if total is not None:
+        study.take("total_price", total)
+        _explain_amount(study, total, totals, made, discount)
+        _take_discount(study, discount)
+    elif unit is not None:
         study.take("unit_price", unit)
-        study.findings.append(f"total_price is {unit.header!r} × quantity" if unit else "")
-        if discount is not None and any(study.amounts(discount) != 0):
+        study.findings.append(f"total_price is {unit.header!r} × quantity")
+        if totals:
             study.questions.append(
-                f"Is {discount.header!r} taken off the line? total_price is made of {unit.header if unit else ''!r} × quantity, before it"
+                f"What are {named(column.header for column in totals)}? They are not {unit.header!r} × quantity in most rows, so they are "
+                "taken for amounts of whole receipts, and left out"
             )
+        if discount is not None and np.any(study.amounts(discount) != 0):
+            study.questions.append(
+                f"Is {discount.header!r} taken off the line? total_price is made of {unit.header!r} × quantity, before it"
+            )
+    else:
+        study.faults.append("no column has amounts; export what each line cost")
+
+
+def _made_of(study: Study, unit: Column, quantity: np.ndarray, discount: Column | None) -> list[tuple[str, np.ndarray]]:
+    """What the line's amount may be by its price, before and after the discount, each with its words."""
+    gross, words = study.amounts(unit) * quantity, f"{unit.header!r} × quantity"
+    if discount is None:
+        return [(words, gross)]
+    return [(words, gross), (f"{words} less {discount.header!r}", gross - np.abs(study.amounts(discount)))]
+
+
+def _take_discount(study: Study, discount: Column | None) -> None:
+    if discount is None:
         return
-    study.take("total_price", total)
-    _explain_amount(study, total, totals, unit, discount, quantity)
-    if discount is not None:
-        off = study.amounts(discount)
-        if not np.any(off < 0):
-            study.take("discount", discount)
-        else:
-            study.left_out.add(discount.place)
-            study.findings.append(f"column {discount.header!r} is left out: it writes discounts below zero")
+    if np.any(study.amounts(discount) < 0):
+        study.left_out.add(discount.place)
+        study.findings.append(f"column {discount.header!r} is left out: it writes discounts below zero")
+    else:
+        study.take("discount", discount)
 
 
 def _explain_amount(
-    study: Study,
-    total: Column,
-    totals: list[Column],
-    unit: Column | None,
-    discount: Column | None,
-    quantity: np.ndarray | None,
+    study: Study, total: Column, totals: list[Column], made: list[tuple[str, np.ndarray]], discount: Column | None
 ) -> None:
     """Says how the amount agrees with the other columns of money, and asks where others differ from it."""
-    found, off = study.amounts(total), study.amounts(discount) if discount else 0.0
-    if unit is not None and quantity is not None:
-        gross = study.amounts(unit) * quantity
-        for words, value in (("", gross), (f" less {discount.header if discount else ''!r}", gross - np.abs(off))):
-            agree = _agree(found, value)
-            if agree > 0.95:
-                study.findings.append(
-                    f"column {total.header!r} is {unit.header!r} × quantity{words} in {percent(agree)} of the rows"
-                )
-                break
+    found = study.amounts(total)
+    agreements = [(_agree(found, value), words) for words, value in made]
+    if agreements and max(agreements)[0] > 0.95:
+        agree, words = next(pair for pair in agreements if pair[0] > 0.95)
+        study.findings.append(f"column {total.header!r} is {words} in {percent(agree)} of the rows")
     others = [column for column in totals if column is not total and _agree(found, study.amounts(column)) < 1]
-    if not others:
-        return
-    nets = [
-        column
-        for column in others
-        if discount is not None and _agree(np.abs(found), np.abs(study.amounts(column)) - np.abs(off)) > 0.9
-    ]
-    if nets:
-        study.findings.append(
-            f"column {total.header!r} is {nets[0].header!r} less {discount.header if discount else ''!r}"
-        )
-    else:
+    off = np.abs(study.amounts(discount)) if discount is not None else np.zeros(len(found))
+    before = [column for column in others if _agree(np.abs(found), np.abs(study.amounts(column)) - off) > 0.9]
+    if discount is not None and before:
+        study.findings.append(f"column {total.header!r} is {before[0].header!r} less {discount.header!r}")
+    elif others:
         study.questions.append(
             f"Is {total.header!r} what was paid for the line? {named(column.header for column in others)} have other amounts (with tax, or "
             "before discounts)"

@@ -14,13 +14,13 @@ from globolatte_ingest.declarations import declarations_of
 
 OWNED = (
     "encoding", "delimiter", "decimal_mark", "thousands_mark", "date_format", "currency", "currency_signs", "day_ends",
-    "lines_above_header", "lines_below_data", "decimal_quantity", "line_ids", "products", "columns",
+    "lines_above_header", "lines_below_data", "decimal_quantity", "line_ids", "products", "columns", "nobody",
 )  # fmt: skip
 """The keys that a look at files decides as a whole. `product_aliases` and `kinds` are added to; every other key stays."""
 
 ADDED_TO = ("product_aliases", "kinds")
 
-KEPT_UNLESS_TOLD = ("currency", "day_ends", "decimal_quantity", "thousands_mark")
+KEPT_UNLESS_TOLD = ("currency", "nobody", "day_ends", "decimal_quantity", "thousands_mark")
 """What one day's files need not show: it stays if the files that were looked at show nothing of it."""
 
 
@@ -45,6 +45,8 @@ def with_table(text: str, unit: str, table: Mapping[str, Any], *, replace: bool 
     document = tomlkit.parse(text)
     if not replace:
         _refuse_other_forms(document.unwrap().get(unit, {}), unit, table)
+    if not table and unit not in document:
+        return text
     _update(document, unit, table)
     written = tomlkit.dumps(document)
     declarations_of(written.encode())

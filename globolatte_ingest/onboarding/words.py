@@ -96,14 +96,15 @@ SALE_WORDS = (
 YES = frozenset(("true", "yes", "y", "1", "x", "si", "oui", "ja", "wahr", "verdadero", "vrai"))
 NO = frozenset(("false", "no", "n", "0", "non", "nein", "falsch", "falso", "faux", ""))
 
+NOBODY_MARKS = frozenset((r"\n", "null", "none", "nan", "n/a", "#n/a", "nil", "0", "-1", "-"))
 NOBODY = frozenset(
     (
-        "n", "null", "none", "nan", "na", "n a", "0", "1", "guest", "walk in", "walk in customer", "anonymous", "cash customer", "unknown",
-        "publico en general", "publico general", "mostrador", "sin cliente", "cliente general", "comptoir", "client comptoir", "anonyme",
-        "laufkunde", "laufkundschaft", "barverkauf", "anonym", "diverse",
+        "guest", "walk in", "walk in customer", "anonymous", "cash customer", "unknown", "unknown customer", "publico en general",
+        "publico general", "mostrador", "sin cliente", "cliente general", "comptoir", "client comptoir", "anonyme", "laufkunde",
+        "laufkundschaft", "barverkauf", "anonym",
     )
 )  # fmt: skip
-"""What stands for no customer, as `plain` writes it; `n` is what is left of `\\N`, `1` of `-1`."""
+"""What stands for a customer who is not known: as it stands, in lower case; and as `plain` writes it."""
 
 TOTALS = (
     "total",
@@ -166,3 +167,8 @@ def likeness(header: str, column: str) -> float:
 def says(text: str, words: Sequence[str]) -> bool:
     """Whether one of these words stands in the text."""
     return not set(plain(text).split()).isdisjoint(words)
+
+
+def is_nobody(value: str) -> bool:
+    """Whether a value of a customer column stands for nobody."""
+    return value.strip().lower() in NOBODY_MARKS or plain(value) in NOBODY

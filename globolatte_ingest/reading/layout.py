@@ -32,6 +32,9 @@ PART = pa.decimal128(18, 6)
 """A unit price or a quantity while they are multiplied."""
 CENTS = pa.decimal128(38, 2)
 
+POINT_ZERO = r"^(\s*[-+]?[0-9]+)[.]0{1,2}(\s*)$"
+"""A whole number with one or two zeros after a point; three could be thousands."""
+
 ISO_DATE = "%Y-%m-%d"
 SEPARATOR = "\x1f"
 
@@ -51,9 +54,16 @@ class Layout:
         return not (
             declared.product_aliases
             or declared.kinds
+            or declared.nobody
+            or self.mixes_marks
             or declared.line_ids
             or any(part in self.places for part in PARTS)
         )
+
+    @property
+    def mixes_marks(self) -> bool:
+        """Whether a quantity may have a point beside amounts with a comma: 1.0 is what programs make of whole numbers."""
+        return self.declaration.decimal_mark == "," and self.declaration.thousands_mark != "."
 
     def shaped(self, table: pa.Table, numbering: "Numbering | None" = None) -> pa.Table:
         """Our columns in their usual order, NULL where the file has none, from a table with the file's columns.
@@ -70,11 +80,18 @@ class Layout:
         declared = self.declaration
         if "transaction_date" not in found:
             found["transaction_date"] = _joined(found[DATE], found.get(TIME))
+        if self.mixes_marks:
+            found["quantity"] = compute.replace_substring_regex(found["quantity"], POINT_ZERO, r"\1\2")
         if "total_price" not in found:
             found["total_price"] = multiplied(found[UNIT_PRICE], found["quantity"], declared)
         if declared.decimal_quantity:
             found["quantity"] = in_pieces(found["quantity"], declared)
-        for column, words in (("product_id", declared.product_aliases), ("kind", declared.kinds)):
+        nobody = tuple((name, "") for name in declared.nobody)
+        for column, words in (
+            ("product_id", declared.product_aliases),
+            ("kind", declared.kinds),
+            ("customer_id", nobody),
+        ):
             if words and column in found:
                 found[column] = translated(found[column], words)
         if declared.line_ids:

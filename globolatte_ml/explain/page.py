@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from globolatte_ml.explain import plots
 from globolatte_ml.explain.analysis import Analysis, Portrait
 from globolatte_ml.explain.card import Identity, model_card
-from globolatte_ml.pages import html_page, literal, picture, table
+from globolatte_ml.figures import picture
+from globolatte_ml.pages import html_page, literal, table
 from globolatte_ml.training.evaluation import Evaluation
 
 ASSUMPTIONS = (
@@ -44,7 +45,7 @@ def _global(analysis: Analysis) -> list[str]:
         "Exact Shapley values of eight parts of the input, against orders drawn from the training part: what each adds to "
         "the probabilities "
         "when it becomes known, averaged over all sequences in which the parts could become known.",
-        picture(plots.importance_chart(analysis.explanations), "importance of each part"),
+        picture("importance of each part", plots.importance_chart, analysis.explanations),
     ]
 
 
@@ -56,8 +57,8 @@ def _portrait(one: Portrait) -> list[str]:
         else ["No single change of circumstances, nor eight further orders of one product, turns it."]
     )
     head = f"Order {one.order_id}: {one.first} with {one.probability:.0%}; bought: {one.bought}"
-    chart = picture(plots.portrait_chart(one.values, one.base, one.probability), "what added to the probability")
-    return [f"### {literal(head)}", literal(one.words), chart, *would]
+    portrait = picture("what added to the probability", plots.portrait_chart, one.values, one.base, one.probability)
+    return [f"### {literal(head)}", literal(one.words), portrait, *would]
 
 
 def _errors(analysis: Analysis) -> list[str]:
@@ -69,7 +70,7 @@ def _errors(analysis: Analysis) -> list[str]:
         "Rules of a shallow tree, worst first: found on one half of the customers, measured on the other.",
         table(("orders for which", "orders", "log loss", "hit@1"), rows),
     ]
-    heat = [] if analysis.heat is None else [picture(plots.error_map(analysis.heat), "errors by history and unit")]
+    heat = [] if analysis.heat is None else [picture("errors by history and unit", plots.error_map, analysis.heat)]
     return [*(tree if rows else ["There are too few holdout orders for an error tree."]), *heat]
 
 
@@ -92,7 +93,7 @@ def _fairness(analysis: Analysis) -> list[str]:
         "95 % intervals over customers; * differs from all other orders. People differ in how predictable they are: judge by gain "
         "and calibration, not by log loss alone."
     )
-    return [note, picture(plots.fairness_chart(analysis.groups), "quality by group"), table(head, rows)]
+    return [note, picture("quality by group", plots.fairness_chart, analysis.groups), table(head, rows)]
 
 
 def _effects(analysis: Analysis, names: Mapping[str, str]) -> list[str]:
@@ -112,7 +113,7 @@ def _effects(analysis: Analysis, names: Mapping[str, str]) -> list[str]:
         "How much more often a product is chosen because of the weather, by augmented inverse probability weighting. It is "
         "an effect if:",
         "\n".join(f"- {one}" for one in ASSUMPTIONS),
-        picture(plots.effect_chart(analysis.effects, analysis.products, names), "effects of weather"),
+        picture("effects of weather", plots.effect_chart, analysis.effects, analysis.products, names),
         "Placebo: the largest difference, in standard errors, in what customers chose the time before, which weather cannot "
         f"have caused; {limit}.",
         table(("", "orders", "left out", "placebo"), rows),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.orders import Contexts, Orders, canonical_order
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.model import model_files
@@ -69,7 +70,15 @@ class PreferenceModel(FittedModel):
 
     @classmethod
     def load(cls, folder: Path) -> "PreferenceModel":
-        """Read what `save` wrote; raises InvalidDataError for a missing file or another format version."""
+        """Read what `save` wrote; raises InvalidDataError for a missing or damaged file or another format version."""
         model = cls()
-        model_files.restore(model, folder)
+        try:
+            model_files.restore(model, folder)
+        except InvalidDataError:
+            raise
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            fault = f"{type(error).__name__}: {error}"
+            raise InvalidDataError(
+                f"{folder}: the model is of another version, or damaged ({fault}); train it again"
+            ) from error
         return model

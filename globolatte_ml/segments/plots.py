@@ -35,7 +35,7 @@ def evidence_chart(evidence: Sequence[Evidence], taken: int) -> bytes:
     )
     left, right = figure.subplots(1, 2)
     ks = [one.k for one in evidence]
-    low = [one.stability - one.stability_low for one in evidence]
+    low = [max(one.stability - one.stability_low, 0.0) for one in evidence]  # equal ones may differ in the last digit
     left.errorbar(
         ks, [one.stability for one in evidence], yerr=[low, [0.0] * len(ks)], color=ACCENT, marker="o", capsize=3
     )

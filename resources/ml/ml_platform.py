@@ -5,6 +5,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,8 @@ from resources.ml.training_method import MethodKind
 MODEL_NAME = "preference_model"
 CHAMPION = "champion"
 CHALLENGER = "challenger"
+NOT_TOLD = "not told"
+"""In place of what a version of an earlier release does not say of itself."""
 
 
 @dataclass(frozen=True)
@@ -98,11 +101,22 @@ class MLPlatform(Protocol):
 
 def holds_model(folder: Path, content_hash: str) -> bool:
     """Whether a folder holds the model of this content, undamaged."""
+    return _fault_in(folder, content_hash) is None
+
+
+@lru_cache(maxsize=8)
+def fault_of(version: ModelVersion) -> str | None:
+    """Why a version cannot be used: its files are gone, damaged, or of another version of this code; none if it can. Looked at once."""
+    return _fault_in(version.folder, version.content_hash)
+
+
+def _fault_in(folder: Path, content_hash: str) -> str | None:
     from globolatte_ml.data.columns import InvalidDataError
     from globolatte_ml.model.model import PreferenceModel
     from globolatte_ml.scoring.scorer import resolve_model_folder
 
     try:
-        return PreferenceModel.load(resolve_model_folder(folder)).content_hash() == content_hash
-    except (InvalidDataError, OSError):
-        return False
+        found = PreferenceModel.load(resolve_model_folder(folder)).content_hash()
+    except (InvalidDataError, OSError) as error:
+        return str(error)
+    return None if found == content_hash else f"{folder}: holds another model than the one registered; train again"

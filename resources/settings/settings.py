@@ -320,6 +320,16 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
             raise ValueError(f"has {wrong or value}; use distinct folder names of letters, digits, '-' and '_'")
         return value
 
+    @field_validator("home")
+    @classmethod
+    def _home_fits_into_an_address(cls, value: Path) -> Path:
+        if found := sorted({*"#?%"} & {*str(value)}):
+            raise ValueError(
+                f"has {' and '.join(map(repr, found))} in it: its databases are opened by address, which would end or change there; "
+                "choose a folder without '#', '?' and '%'"
+            )
+        return value
+
     @field_validator("reports_url")
     @classmethod
     def _reports_url_is_one(cls, value: str) -> str:

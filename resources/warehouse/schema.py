@@ -253,6 +253,13 @@ create table sales_data.weather (
 );
 """
 
+KNOWN_ETAGS = """
+create table sales_data.known_etags (
+    path varchar not null, etag varchar not null, sha256 varchar not null, known_at timestamp not null
+);
+"""
+"""Further etags under which the recorded content of a path was found again, after a copy or an upload of the same bytes."""
+
 EXCHANGE_RATES = """
 create table sales_data.exchange_rates (date date not null, currency varchar not null, rate decimal(18, 8) not null);
 alter table sales_data.products add column currency varchar;
@@ -276,6 +283,7 @@ MIGRATIONS: tuple[str, ...] = (
     UNIT_DECLARATIONS,
     SALES_AS_TILLS_WRITE_THEM,
     WEATHER,
+    KNOWN_ETAGS,
     EXCHANGE_RATES,
 )
 

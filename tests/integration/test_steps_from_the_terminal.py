@@ -55,6 +55,17 @@ def test_rows_are_seen_mended_put_back_and_taken_out_and_what_follows_follows(
     assert lines(home, DATE) == 3
     assert lines(home) == before - 1 + 3
 
+    again = home.ok("quarantine", "retry", "--unit", "BU_US")
+    assert f"{Path(PATH).with_name('empty.csv')}: refused" in again
+    assert f"{corrected.relative_to(home.folder / 'landing')}: " in again
+    assert PATH not in again
+    assert lines(home) == before - 1 + 3
+    assert (
+        "no business unit has the folder or id 'france'"
+        in home.command("quarantine", "retry", "--unit", "france").stderr
+    )
+    assert "give the PATH of one file, or --unit" in home.command("quarantine", "retry").stderr
+
     assert "3 rows taken out" in home.ok("retract", PATH, "--yes")
     assert (PATH,) not in sales(warehouse(home), "path")
     assert "nothing of it is loaded or held (it is retracted)" in home.command("retract", PATH, "--yes").stderr

@@ -67,3 +67,17 @@ def test_words_that_the_glossary_replaces_do_not_come_back(words: str) -> None:
     allowed = {ROOT / "CHANGELOG.md", ROOT / "docs" / "glossary.md", Path(__file__)}
     found = [file for file in (*PAGES, *MODULES) if file not in allowed and pattern.search(file.read_text())]
     assert [str(file.relative_to(ROOT)) for file in found] == []
+
+
+def test_every_case_of_what_happens_when_names_a_test_that_exists() -> None:
+    page = (ROOT / "docs" / "what-happens-when.md").read_text()
+    cases = [row for row in page.splitlines() if row.startswith("| ") and "`test_" in row]
+    named = {test for row in cases for test in re.findall(r"`(test_\w+)`", row)}
+    written = {
+        test
+        for file in (ROOT / "tests").rglob("test_*.py")
+        for test in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
+    }
+    assert sorted(named - written) == []
+    assert len(cases) >= 60
+    assert len(cases) == sum(row.startswith("| ") and not row.startswith("| case") for row in page.splitlines())

@@ -15,7 +15,7 @@ from resources.atomic import filled_once
 from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none
 from resources.ml.azureml.files import fetch
 from resources.ml.azureml.workspace import Workspace
-from resources.ml.ml_platform import CHALLENGER, MODEL_NAME, ModelVersion, TrainedModel
+from resources.ml.ml_platform import CHALLENGER, MODEL_NAME, NOT_TOLD, ModelVersion, TrainedModel
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import Model, Registry
@@ -130,15 +130,15 @@ def folder_name(version: str, content_hash: str) -> str:
 def as_version(workspace: Workspace, model: "Model", models_folder: Path) -> ModelVersion:
     """A version as the rest of the project knows it, with its files here."""
     tags = tags_of(model)
-    content = tags["content_hash"]
+    content = tags.get("content_hash", NOT_TOLD)
     folder = filled_once(
         models_folder / folder_name(str(model.version), content), lambda new: fetch(workspace, str(model.path), new)
     )
     return ModelVersion(
         version=str(model.version),
         content_hash=content,
-        snapshot=tags["snapshot"],
-        job_id=tags["job_id"],
+        snapshot=tags.get("snapshot", NOT_TOLD),
+        job_id=tags.get("job_id", NOT_TOLD),
         folder=folder,
         reasons=reasons_of(model),
     )

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from resources.content_store import ContentStore
-from resources.ml.ml_platform import CHALLENGER, CHAMPION, MODEL_NAME, ModelVersion, Snapshot, TrainedModel, holds_model
+from resources.ml.ml_platform import (
+    CHALLENGER,
+    CHAMPION,
+    MODEL_NAME,
+    NOT_TOLD,
+    ModelVersion,
+    Snapshot,
+    TrainedModel,
+    holds_model,
+)
 from resources.ml.training_method import MethodKind, training_method
 
 if TYPE_CHECKING:
@@ -18,6 +27,7 @@ if TYPE_CHECKING:
 
 
 REASONS_TAG = "promotion_reasons"
+JOBS = "jobs"
 
 
 class LocalMLPlatform(dg.ConfigurableResource):
@@ -79,7 +89,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
         """Trains by the chosen method in processes of their own; each run has one folder for their outputs."""
         from resources.ml.local.methods import train_by_method
 
-        out = self._root / "jobs" / context.run.run_id
+        out = self._root / JOBS / context.run.run_id
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         method = training_method(self.training, Path(self.training_file) if self.training_file else None)
@@ -112,7 +122,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
                 },
             )
         client.set_registered_model_alias(MODEL_NAME, CHALLENGER, known.version)
-        return _model_version(known)
+        return _model_version(known, self._root)
 
     def _same(self, client: "MlflowClient", trained: TrainedModel) -> "RegisteredVersion | None":
         from mlflow.exceptions import MlflowException
@@ -126,7 +136,9 @@ class LocalMLPlatform(dg.ConfigurableResource):
                 raise
         versions = client.search_model_versions(f"name = '{MODEL_NAME}'")
         wanted = {"content_hash": trained.content_hash, "snapshot": trained.snapshot}
-        same = [version for version in versions if wanted.items() <= version.tags.items() and _is_whole(version)]
+        same = [
+            version for version in versions if wanted.items() <= version.tags.items() and _is_whole(version, self._root)
+        ]
         return min(same, key=lambda version: int(version.version), default=None)
 
     def model(self, alias: str) -> ModelVersion | None:
@@ -136,7 +148,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
         from mlflow.exceptions import MlflowException
 
         try:
-            return _model_version(self._client().get_model_version_by_alias(MODEL_NAME, alias))
+            return _model_version(self._client().get_model_version_by_alias(MODEL_NAME, alias), self._root)
         except MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
@@ -152,17 +164,28 @@ class LocalMLPlatform(dg.ConfigurableResource):
         return f"MLflow on SQLite in {self.folder}"
 
 
-def _model_version(registered: "RegisteredVersion") -> ModelVersion:
+def _model_version(registered: "RegisteredVersion", root: Path) -> ModelVersion:
     return ModelVersion(
         version=str(registered.version),
-        content_hash=registered.tags["content_hash"],
-        snapshot=registered.tags["snapshot"],
-        job_id=registered.tags["job_id"],
-        folder=Path(registered.source),
+        content_hash=registered.tags.get("content_hash", NOT_TOLD),
+        snapshot=registered.tags.get("snapshot", NOT_TOLD),
+        job_id=registered.tags.get("job_id", NOT_TOLD),
+        folder=_folder_of(registered, root),
         reasons=tuple(json.loads(registered.tags.get(REASONS_TAG, "[]"))),
     )
 
 
-def _is_whole(registered: "RegisteredVersion") -> bool:
+def _folder_of(registered: "RegisteredVersion", root: Path) -> Path:
+    """The folder of a version's files. The registry has it as it was when the model was registered; the home may have moved since."""
+    stored = Path(registered.source)
+    if JOBS in stored.parts:
+        within = stored.parts[len(stored.parts) - stored.parts[::-1].index(JOBS) :]
+        here = root.joinpath(JOBS, *within)
+        if here.is_dir():
+            return here
+    return stored
+
+
+def _is_whole(registered: "RegisteredVersion", root: Path) -> bool:
     """Whether the stored files still are the model that was registered."""
-    return holds_model(Path(registered.source), registered.tags["content_hash"])
+    return holds_model(_folder_of(registered, root), registered.tags.get("content_hash", NOT_TOLD))

@@ -1,5 +1,6 @@
 """`globolatte onboard`: what people see, what is written, and what is said when it cannot be."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.unit.ingest.tills.exports import (
     PRODUCTS_CSV,
     american_register,
     database_dump,
+    eight_columns,
     mexican_spreadsheet,
     shopify,
     square,
@@ -56,6 +58,21 @@ def fault(result: Result) -> str:
     return str(result.exception)
 
 
+def test_what_was_found_is_shown_and_nothing_is_written(run: Run, home: Path) -> None:
+    result = run(mexican_spreadsheet().file, "--unit", "mexico")
+    assert result.exit_code == 0, result.output
+    for words in (
+        "Folio",
+        "'Importe' is 'Precio' × quantity",
+        "On trial: loaded, 158 rows loaded, 0 in quarantine",
+        '"Devolución" = "refund"',
+        "says 'Público en general' for nobody",
+        "Nothing was written",
+    ):
+        assert words in result.output
+    assert not units_file(home).exists()
+
+
 def test_a_declaration_is_written_and_what_comes_next_is_said(run: Run, home: Path) -> None:
     units_file(home).write_text('# ours\n[BU_CA]\ndelimiter = "semicolon"\n')
     result = run(mexican_spreadsheet().file, "--unit", "BU_MX", "--write")
@@ -64,7 +81,24 @@ def test_a_declaration_is_written_and_what_comes_next_is_said(run: Run, home: Pa
     assert written.startswith('# ours\n[BU_CA]\ndelimiter = "semicolon"\n')
     assert 'order_id = "Folio"' in written
     assert "sales/mexico/<yyyy>/<mm>/<dd>/" in result.output
-    assert "As it stands already" in run(mexican_spreadsheet().file, "--unit", "mexico", "--write").output
+    assert "Nothing had to be written" in run(mexican_spreadsheet().file, "--unit", "mexico", "--write").output
+
+
+def test_everything_is_there_for_programs(run: Run) -> None:
+    found = json.loads(run(square().file, "--unit", "usa", "--json").output)
+    assert found["unit"] == "BU_US"
+    assert found["declaration"]["columns"]["order_id"] == "Transaction ID"
+    assert found["files"][0]["columns"]["total_price"] == "Net Sales"
+    assert found["previews"][square().file]["sums"]["rows"] == 152
+
+
+def test_rows_that_would_be_quarantined_are_shown_with_line_and_reason(run: Run, home: Path) -> None:
+    broken = home / "broken.csv"
+    broken.write_bytes(square().content.replace(b",Espresso,1.0,", b",Espreso,1.0,", 3))
+    result = run("broken.csv", "--unit", "usa")
+    assert "What would be quarantined" in result.output
+    assert "unknown_product" in result.output
+    assert "'Espreso' looks like 'Espresso'" in result.output
 
 
 def test_a_sample_that_lies_in_the_landing_zone_needs_no_unit(run: Run, home: Path) -> None:
@@ -92,6 +126,14 @@ def test_another_form_is_not_overwritten_but_if_that_is_meant(run: Run, home: Pa
 def test_what_cannot_be_loaded_is_not_written(run: Run, home: Path) -> None:
     result = run(shopify().file, "--unit", "usa", "--write")
     assert "times with an offset from UTC" in fault(result)
+    assert not units_file(home).exists()
+
+
+def test_files_of_the_usual_form_need_no_declaration(run: Run, home: Path) -> None:
+    (home / "usual.csv").write_bytes(eight_columns().content)
+    result = run("usual.csv", "--unit", "usa", "--write")
+    assert result.exit_code == 0, result.output
+    assert "these files are written the usual way" in result.output
     assert not units_file(home).exists()
 
 

@@ -20,7 +20,7 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Version:
-    """One upload: its rows, or none for a file that is refused. `number` distinguishes uploads of the same rows."""
+    """One upload: its rows, or none for a file that is refused. `number` distinguishes uploads of the same rows, which are no news."""
 
     number: int
     rows: tuple[Row, ...] | None
@@ -47,7 +47,11 @@ class Day:
     corrections: dict[tuple[str, tuple[Row, ...]], dict[int, Row]] = field(default_factory=dict)
 
     def pending(self) -> list[str]:
-        """Paths whose landed version is not known."""
+        """Paths whose landed content is not the one that is known. The same content that landed again is the known version."""
+        for path, version in self.landed.items():
+            known = self.known.get(path)
+            if known is not None and known.rows == version.rows:
+                self.landed[path] = known
         return sorted(path for path, version in self.landed.items() if self.known.get(path) != version)
 
     def take(self, path: str) -> None:
@@ -89,12 +93,11 @@ class Day:
         if path in self.seniority:
             self.seniority.remove(path)
 
-    def reloadable(self) -> list[str]:
-        """Paths whose latest known version is loaded, held or refused, and lies there still."""
+    def reloadable(self, states: tuple[str, ...] = ("loaded", "held", "refused")) -> list[str]:
+        """Paths whose latest known version is in one of these states, and lies there still."""
+        self.pending()
         return sorted(
-            path
-            for path, state in self.states.items()
-            if state in ("loaded", "held", "refused") and self.landed.get(path) == self.known[path]
+            path for path, state in self.states.items() if state in states and self.landed.get(path) == self.known[path]
         )
 
     def _is_too_much(self, bad: int, rows: tuple[Row, ...]) -> bool:

@@ -36,6 +36,7 @@ from tests.unit.ingest.law import Day, Row, Version, corrected
 
 PATHS = [sales_path(name) for name in ("a.csv", "b.csv")]
 MAX_BAD_SHARE = 0.34
+RETRIED = ("loaded", "held", "refused", "retracted")
 MAX_TAKE_AWAY = 0.6
 
 rows = st.lists(
@@ -141,10 +142,17 @@ class AnySequence(RuleBasedStateMachine):
             self.day.approved.add((path, self.day.known[path].rows))
             self.step(Step.APPROVE, path, crashing_at)
 
-    @precondition(lambda self: self.day.reloadable())
+    @precondition(lambda self: self.day.reloadable(RETRIED))
     @rule(data=st.data(), crashing_at=crashes)
     def somebody_retries(self, data: st.DataObject, crashing_at: list[int]) -> None:
-        self.step(Step.RETRY, data.draw(st.sampled_from(self.day.reloadable())), crashing_at)
+        self.step(Step.RETRY, data.draw(st.sampled_from(self.day.reloadable(RETRIED))), crashing_at)
+
+    @precondition(lambda self: self.day.landed)
+    @rule()
+    def the_landing_zone_is_restored_on_another_disk(self) -> None:
+        for path in self.day.landed:
+            deliver(self.landing, path, content(self.day.landed[path]))
+        self.loads_run([])
 
     @precondition(lambda self: self.day.reloadable())
     @rule(data=st.data(), crashing_at=crashes)

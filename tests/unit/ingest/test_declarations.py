@@ -32,6 +32,7 @@ decimal_quantity = true
 line_ids = "receipt"
 products = "name"
 required = ["customer_id"]
+nobody = "Público en general"
 [BU_MX.columns]
 order_id = "Folio"
 product_id = ["Producto", "Artículo"]
@@ -77,6 +78,7 @@ MEXICO = Declaration(
     ),
     product_aliases=(("Café Latte", "P001"),),
     kinds=(("Devolución", "refund"), ("Cancelada", "void")),
+    nobody=("Público en general",),
 )
 
 

@@ -153,6 +153,27 @@ def test_a_spreadsheet_that_says_its_separator_and_writes_whole_numbers_with_dec
     ]
 
 
+def test_a_european_till_writes_amounts_with_a_comma_and_programs_whole_numbers_with_a_point(till: Till) -> None:
+    toml = '[BU_US]\ndelimiter = "semicolon"\ndecimal_mark = "comma"\ncurrency_signs = ["€"]\n[BU_US.columns]\nunit_price = "price"\n'
+    header = "transaction_id;product_id;quantity;price;transaction_date\n"
+    rows = "".join(
+        f"EU{place};P001;{quantity};0,90 €;2022-01-31\n"
+        for place, quantity in enumerate(("1.0", "3.00", "-1.0", "1.000"), 1)
+    )
+    path = till.takes((header + rows).encode(), toml)
+    assert till.rows(path, "quantity, total_price") == [("1", "0.90"), ("3", "2.70"), ("-1", "-0.90")]
+    assert till.faults(path) == [("5", "bad_number", "quantity '1.000' is no whole number")]
+
+
+def test_what_stands_for_nobody_is_no_customer(till: Till) -> None:
+    toml = """[BU_US]\nnobody = ["Público en general", '\\N']\n"""
+    header = "transaction_id,product_id,quantity,total_price,transaction_date,customer_id\n"
+    names = ("C1", "PÚBLICO EN GENERAL", "\\N", "")
+    rows = "".join(f"NO{place},P001,1,3.50,2022-01-31,{name}\n" for place, name in enumerate(names, 1))
+    path = till.takes((header + rows).encode(), toml)
+    assert till.rows(path, "customer_id") == [("C1",), ("None",), ("None",), ("None",)]
+
+
 def test_packed_files_have_suffixes_in_any_case(till: Till) -> None:
     path = till.takes(gzip.compress(EXCEL.replace(b"\n1;", b"\n9;")), suffix=".Csv.GZ")
     assert [row[0] for row in till.rows(path)] == ["9"]

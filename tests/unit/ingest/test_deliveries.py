@@ -14,7 +14,7 @@ from globolatte_ingest.requested_steps import requested_step
 from resources.clock import Clock
 from resources.settings.choices import MissingDelivery
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.builders import Deployment, csv, deliver, deployment, landing_in, line, load, sales, sales_path
+from tests.builders import Deployment, ask_for, csv, deliver, deployment, landing_in, line, load, sales, sales_path
 
 DAY = dt.date(2023, 5, 4)
 POLICY = DeliveryPolicy(dt.date(2022, 1, 1), hours=6, days=3)
@@ -190,9 +190,24 @@ def test_only_the_unit_that_delivered_becomes_fresh_and_taking_a_file_out_is_no_
     assert reported(ready, "usa") == 1
 
 
-def test_a_held_file_has_come_and_a_refused_one_has_not(ready: Deployment) -> None:
+def test_what_is_held_or_refused_is_not_delivered(ready: Deployment) -> None:
     deliver(ready.landing, sales_path(), csv(*(line(number, quantity="x") for number in range(5))))
     deliver(ready.landing, sales_path(folder="canada"), b"no sales file")
     for folder in ("usa", "canada"):
         assert ready.run("ingest_sales", {"dagster/partition": f"{folder}|2022-01-31"}).success
-    assert (reported(ready, "usa"), reported(ready, "canada")) == (1, 0)
+    assert (reported(ready, "usa"), reported(ready, "canada")) == (0, 0)
+    policy = DeliveryPolicy(dt.date(2022, 1, 31), days=1)
+    with ready.warehouse.transaction() as transaction:
+        found = missing_of_units(transaction, ["usa", "canada"], policy, at("2022-02-01T23:00+00:00"))
+    assert [str(unit) for unit in found] == [
+        "usa has not delivered 2022-01-31 (what came is held until someone approves it)",
+        "canada has not delivered 2022-01-31 (what came was refused)",
+    ]
+
+
+def test_an_approved_file_is_a_delivery(ready: Deployment) -> None:
+    deliver(ready.landing, sales_path(), csv(line(1), *(line(number, quantity="x") for number in range(2, 5))))
+    assert ready.run("ingest_sales", {"dagster/partition": "usa|2022-01-31"}).success
+    ask_for(ready.warehouse, Step.APPROVE, sales_path())
+    assert ready.run("ingest_sales", {"dagster/partition": "usa|2022-01-31"}).success
+    assert reported(ready, "usa") == 1

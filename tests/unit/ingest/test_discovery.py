@@ -39,7 +39,7 @@ def pending(warehouse: DuckDBWarehouse) -> Callable[..., Pending]:
     def find(*listing: LandedFile, known: Sequence[Known] = (), crashed: Sequence[CrashedLoad] = ()) -> Pending:
         with warehouse.transaction() as transaction:
             transaction.stage(
-                "listed", pa.table({"place": [0], "path": ["x"], "etag": ["x"]})
+                "listed", pa.table({"place": [0], "path": ["x"], "etag": ["x"], "size_bytes": [0]})
             )  # defined before the first write
             ledger = Ledger(transaction)
             for version, status, code in known:
@@ -78,7 +78,8 @@ def test_a_misplaced_file_is_pending_until_it_is_in_the_ledger(pending: Callable
     [item] = pending(file(path)).misplaced
     assert (item.file, "'france'" in item.reason) == (file(path), True)
     assert pending(file(path), known=known(path, status="refused", code=ReasonCode.MISPLACED)) == NOTHING
-    assert len(pending(file(path, "2"), known=known(path, code=ReasonCode.MISPLACED)).misplaced) == 1
+    assert pending(file(path, "2"), known=known(path, code=ReasonCode.MISPLACED)) == NOTHING
+    assert len(pending(LandedFile(path, "2", 99), known=known(path, code=ReasonCode.MISPLACED)).misplaced) == 1
 
 
 REFERENCE = ["reference/business_units.csv", "reference/customers.csv", "reference/products.csv"]

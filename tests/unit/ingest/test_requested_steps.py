@@ -9,7 +9,7 @@ from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.quarantine_sheets import quarantined_rows
 from globolatte_ingest.reading.sales import SALES_COLUMNS
-from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step
+from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step, to_retry
 from sensors.landing import range_tags
 from tests.builders import (
     DAY,
@@ -73,16 +73,18 @@ def test_approval_loads_the_good_rows_of_a_held_file(ready: Deployment) -> None:
     assert materialized(ingest(ready)) == []
 
 
-def test_an_approval_holds_for_the_same_content_sent_again_and_for_no_other(ready: Deployment) -> None:
+def test_an_approval_holds_for_the_same_content_when_it_comes_back_and_for_no_other(ready: Deployment) -> None:
     deliver(ready.landing, A, csv(line(1), bad(2)))
     ingest(ready)
     request(ready, Step.APPROVE)
+    ingest(ready)
+    deliver(ready.landing, A, csv(line(9)))
     ingest(ready)
     deliver(ready.landing, A, csv(line(1), bad(2)))
     ingest(ready)
     deliver(ready.landing, A, csv(line(3), bad(4)))
     ingest(ready)
-    assert [status for _, status in ledger(ready.warehouse)] == ["superseded", "superseded", "loaded", "held"]
+    assert [status for _, status in ledger(ready.warehouse)] == ["superseded"] * 3 + ["loaded", "held"]
     assert transactions(ready) == [(A, 1, "T00000001", 1)]
 
 
@@ -145,6 +147,8 @@ def test_retraction_takes_the_rows_out_and_the_partition_materializes_anew(ready
     assert outcome(ready, step) == "1 rows taken out"
     assert materialized(ingest(ready)) == []
     deliver(ready.landing, A, csv(line(1)))
+    assert materialized(ingest(ready)) == [], "the same bytes are no news"
+    request(ready, Step.RETRY)
     assert materialized(ingest(ready)) == [PARTITION]
     assert transactions(ready) == [(A, 1, "T00000001", 1)]
 
@@ -158,7 +162,7 @@ def test_retraction_settles_ownership_again_and_forfeits_seniority(ready: Deploy
     ingest(ready)
     assert transactions(ready) == [(B, 1, "T00000001", 1), (B, 2, "T00000003", 1)]
     assert quarantine(ready.warehouse) == []
-    deliver(ready.landing, A, csv(line(1), line(2)))
+    request(ready, Step.RETRY)
     ingest(ready)
     assert transactions(ready) == [(A, 2, "T00000002", 1), (B, 1, "T00000001", 1), (B, 2, "T00000003", 1)]
     assert quarantine(ready.warehouse) == [(A, 1, "duplicate_across_files")]
@@ -196,6 +200,20 @@ def test_a_refused_file_can_be_tried_again(ready: Deployment) -> None:
     request(ready, Step.RETRY)
     ingest(ready)
     assert sales(ready.warehouse, "payment_method") == [("café",)]
+
+
+def test_a_unit_tries_again_what_may_load_now_and_nothing_else(ready: Deployment) -> None:
+    for name, content in (("a", b"\x00"), ("b", csv(line(1), bad(2))), ("c", csv(line(3))), ("d", csv(bad(4)))):
+        deliver(ready.landing, sales_path(f"{name}.csv"), content)
+    deliver(ready.landing, sales_path("e.csv", folder="canada"), b"\x00")
+    ingest(ready)
+    with ready.warehouse.transaction() as transaction:
+        assert to_retry(transaction, "usa") == [sales_path(f"{name}.csv") for name in ("a", "b", "d")]
+        assert to_retry(transaction, "canada") == []
+    deliver(ready.landing, sales_path("b.csv"), csv(line(1), line(2)))
+    ingest(ready)
+    with ready.warehouse.transaction() as transaction:
+        assert to_retry(transaction, "usa") == [sales_path("a.csv"), sales_path("d.csv")]
 
 
 @pytest.mark.parametrize(

@@ -319,3 +319,16 @@ def test_partition_keys_become_dates_by_folder() -> None:
 )
 def test_as_little_of_the_landing_zone_is_listed_as_the_dates_allow(days: list[str], expected: list[str]) -> None:
     assert prefixes("usa", [dt.date.fromisoformat(day) for day in days]) == expected
+
+
+@pytest.mark.parametrize(("tags", "said"), [({"dagster/backfill": "b"}, True), ({}, False)])
+def test_a_backfill_over_days_without_news_says_why_it_ends_as_failed(
+    ready: Deployment, tags: dict[str, str], *, said: bool
+) -> None:
+    deliver(ready.landing, sales_path(), csv(line(1)))
+    wanted = range_tags(LoadRange("usa", DAY - dt.timedelta(days=2), DAY))
+    result = ready.run(INGEST_SALES, {**wanted, **tags})
+    assert result.success
+    assert materialized(result) == [f"usa|{DAY}"]
+    messages = [entry.user_message for entry in ready.instance.all_logs(result.run_id)]
+    assert any("usa: 2 of the 3 days of this backfill had nothing new" in message for message in messages) is said

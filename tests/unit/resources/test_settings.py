@@ -41,6 +41,12 @@ def test_home_is_absolute_wherever_it_is_read(
     assert Settings().home == expected
 
 
+@pytest.mark.parametrize("name", ["a#b", "a?b", "a%23b"])
+def test_a_home_that_would_end_an_address_is_refused_by_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValidationError, match=f"has '[{name[1]}]' in it: its databases are opened by address"):
+        Settings(home=tmp_path / name)
+
+
 def test_everything_of_a_deployment_lies_under_its_home(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path)
     folders = (settings.landing_folder, settings.mlflow_folder, settings.dagster_folder, settings.endpoints_folder)

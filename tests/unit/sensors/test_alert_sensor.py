@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from globolatte_assets.jobs import INGEST_SALES
+from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES
 from resources.alerts import WEBHOOK_VARIABLE, Alerts
 from resources.environment import clock_of
 from tests.blob_builders import BlobDeployment
@@ -20,6 +20,7 @@ def ready(tmp_path: Path, instance: dg.DagsterInstance) -> Deployment:
     """Units that owe nothing: the first business date is today."""
     made = deployment(tmp_path, instance, first_business_date=NOW.date(), max_load_attempts=2, retry_base_seconds=1e-9)
     put_reference_data(made.warehouse)
+    made.settings.landing_folder.mkdir()
     return made
 
 
@@ -33,7 +34,7 @@ def tick(
         instance=deployed.instance,
         cursor=cursor,
         definitions=deployed.definitions,
-        resources={"alerts": Alerts(), "clock": clock_of(deployed.settings)},
+        resources={"alerts": Alerts(), "landing": deployed.landing, "clock": clock_of(deployed.settings)},
     )
     result = deployed.definitions.resolve_sensor_def("alert_sensor")(context)
     reported = [r.getMessage().removeprefix("ALERT ") for r in caplog.records if r.name == "globolatte.alerts"]
@@ -112,6 +113,82 @@ def test_messages_in_the_poison_queue_are_reported(
     made.events.queue.poison(made.events.queue.receive(1, 1)[0], "is no event")
     reported, _ = tick(made.deployed, caplog)
     assert ["1 messages in its poison queue" in line for line in reported] == [True]
+
+
+def test_a_landing_zone_that_is_gone_is_reported(ready: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+    ready.settings.landing_folder.rmdir()
+    reported, cursor = tick(ready, caplog)
+    assert [text.partition(":")[0] for text in reported] == ["the landing zone cannot be read"]
+    assert tick(ready, caplog, cursor) == ([], cursor)
+
+
+def test_a_held_file_is_reported_once_until_it_is_settled(ready: Deployment, caplog: pytest.LogCaptureFixture) -> None:
+    def hold(name: str) -> None:
+        path = sales_path(name, date=NOW.date())
+        bad = csv(*(line(number, quantity="x") for number in range(5)))
+        load(ready.warehouse, ready.landing, deliver(ready.landing, path, bad), max_bad_share=0.2)
+
+    hold("a.csv")
+    reported, cursor = tick(ready, caplog)
+    assert [text.partition(",")[0] for text in reported] == ["usa: 1 file held of 2022-02-10"]
+    hold("b.csv")
+    assert tick(ready, caplog, cursor) == ([], cursor), "more of the same is no news"
+    for name in ("a.csv", "b.csv"):
+        Path(ready.landing.folder, sales_path(name, date=NOW.date())).unlink()
+    assert tick(ready, caplog, cursor) == ([], "[]")
+    hold("c.csv")
+    assert len(tick(ready, caplog, "[]")[0]) == 1
+
+
+def failed_run(ready: Deployment, job: str = BUILD_FEATURES, **more: object) -> None:
+    run = ready.instance.create_run_for_job(ready.definitions.resolve_job_def(job), **more)
+    ready.instance.report_run_failed(run, "dbt broke off")
+
+
+def test_a_failed_run_is_reported_once_until_a_later_one_succeeds(
+    ready: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed_run(ready)
+    reported, cursor = tick(ready, caplog)
+    assert [text.partition(",")[0] for text in reported] == ["build_features: a run failed"]
+    failed_run(ready)
+    assert tick(ready, caplog, cursor) == ([], cursor)
+    ready.instance.create_run_for_job(
+        ready.definitions.resolve_job_def(BUILD_FEATURES), status=dg.DagsterRunStatus.SUCCESS
+    )
+    assert tick(ready, caplog, cursor) == ([], "[]")
+    failed_run(ready)
+    assert len(tick(ready, caplog, "[]")[0]) == 1
+
+
+def test_a_failed_run_of_a_part_is_mended_when_its_assets_were_made_by_another(
+    ready: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = ["the disk is full"]
+
+    @dg.asset
+    def figures() -> None:
+        if faults:
+            raise RuntimeError(faults.pop())
+
+    definitions = dg.Definitions(
+        [figures], jobs=[dg.define_asset_job("nightly", "figures"), dg.define_asset_job("by_hand", "figures")]
+    )
+    definitions.resolve_job_def("nightly").execute_in_process(instance=ready.instance, raise_on_error=False)
+    reported, cursor = tick(ready, caplog)
+    assert [text.partition("; ")[0].partition(", ")[0] for text in reported] == ["nightly: a run failed"]
+    assert "figures: RuntimeError: the disk is full" in reported[0]
+    assert definitions.resolve_job_def("by_hand").execute_in_process(instance=ready.instance).success
+    assert tick(ready, caplog, cursor) == ([], "[]")
+
+
+def test_a_canceled_run_and_a_batch_that_is_tried_again_are_no_alert(
+    ready: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = ready.definitions.resolve_job_def(BUILD_FEATURES)
+    ready.instance.create_run_for_job(job, status=dg.DagsterRunStatus.CANCELED)
+    failed_run(ready, INGEST_SALES, tags={"globolatte/batch": "b"})
+    assert tick(ready, caplog)[0] == []
 
 
 def test_an_alert_that_the_webhook_does_not_take_is_sent_again(

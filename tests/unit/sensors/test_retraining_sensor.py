@@ -2,10 +2,11 @@
 
 import datetime as dt
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
@@ -17,14 +18,17 @@ from globolatte_assets.keys import DATA_DRIFT, DELIVERED_DAYS, PROMOTION, TRAINI
 from globolatte_assets.models.champion import MANIFEST_FILE
 from globolatte_assets.models.retraining import TrainingSituation
 from globolatte_assets.models.trainings import Training, record_training
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.model_files import DOCUMENT_NAME
 from resources.endpoint.endpoint import Deployment as Served
 from resources.endpoint.endpoint import DesiredState, ObservedState
 from resources.ml.local.platform import LocalMLPlatform
-from resources.ml.ml_platform import TrainedModel
+from resources.ml.ml_platform import CHAMPION, MODEL_NAME, NOT_TOLD, TrainedModel
 from resources.warehouse.warehouse import Warehouse
 from sensors.retraining import retraining_sensor, training_situation
 from tests.builders import Deployment, deployment
 from tests.dbt_views import make_view
+from tests.endpoint_builders import train_into
 
 
 @dataclass
@@ -60,6 +64,13 @@ class Chain:
 
     deployed: Deployment
     ml: LocalMLPlatform
+    model: Path
+    """The folder of a small model."""
+
+    @property
+    def content(self) -> str:
+        """The small model's content hash, in place of `first`."""
+        return PreferenceModel.load(self.model).content_hash()
 
     @property
     def warehouse(self) -> Warehouse:
@@ -69,13 +80,14 @@ class Chain:
     def instance(self) -> dg.DagsterInstance:
         return self.deployed.instance
 
-    def built(self) -> None:
+    def built(self, orders: int = 10) -> None:
         """Training examples are built; sales were delivered until `DATA_UNTIL`."""
         with self.warehouse.transaction() as transaction:
             transaction.execute("create schema intermediate")
             transaction.execute(
                 "create table intermediate.int_daily_sales (business_unit varchar, business_date date, main_orders bigint)"
             )
+            transaction.execute("insert into intermediate.int_daily_sales values ('BU_US', ?, ?)", (DATA_UNTIL, orders))
         make_view(self.warehouse, "int_delivered_days")
         self.deliver(DATA_UNTIL)
         materialize(self.instance, DELIVERED_DAYS)
@@ -101,7 +113,9 @@ class Chain:
         staging = self.ml.snapshot_staging("snapshot")
         (staging / MANIFEST_FILE).write_text(json.dumps({"last_business_date": str(LEARNED_UNTIL)}))
         self.ml.keep_snapshot(staging, "snapshot")
-        model = TrainedModel(Path(self.ml.folder), "first", "snapshot", "job", {})
+        folder = Path(self.ml.folder, "jobs", "job")
+        shutil.copytree(self.model, folder)
+        model = TrainedModel(folder, self.content, "snapshot", "job", {})
         self.ml.promote(self.ml.register(model), ["There was none."])
 
     def watched(self, *statuses: str, table: str = "monitoring.drift", version: str = "1") -> None:
@@ -113,6 +127,8 @@ class Chain:
         materialize(self.instance, DATA_DRIFT)
 
     def requested(self, endpoint: Endpoint = SERVING) -> list[dg.RunRequest]:
+        if endpoint.content_hash == "first":
+            endpoint = replace(endpoint, content_hash=self.content)
         resources = {"ml": self.ml, "endpoint": endpoint}
         context = dg.build_sensor_context(
             instance=self.instance, definitions=self.deployed.definitions, resources=resources
@@ -138,17 +154,85 @@ def window_row(window_id: str, last: dt.date, version: str) -> dict[str, object]
     }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_into(tmp_path_factory.mktemp("model"))
+
+
 @pytest.fixture
-def chain(tmp_path: Path, instance: dg.DagsterInstance) -> Iterator[Chain]:
+def chain(tmp_path: Path, instance: dg.DagsterInstance, small_model: Path) -> Iterator[Chain]:
     made = deployment(tmp_path / "home", instance)
     with made.warehouse.keep_open():
-        yield Chain(made, LocalMLPlatform(folder=str(tmp_path)))
+        yield Chain(made, LocalMLPlatform(folder=str(tmp_path)), small_model)
 
 
 def test_a_first_model_is_trained_alone(chain: Chain) -> None:
     chain.built()
     (request,) = chain.requested(NOTHING_DEPLOYED)
     assert request.job_name == TRAIN_MODEL
+
+
+def test_without_an_order_there_is_nothing_to_train_on(chain: Chain) -> None:
+    chain.built(orders=0)
+    assert chain.requested(NOTHING_DEPLOYED) == []
+
+
+@pytest.mark.parametrize("fault", ["gone", "another format", "another model", "cut off"])
+def test_a_champion_that_cannot_be_read_is_a_reason_to_train(chain: Chain, fault: str) -> None:
+    chain.built()
+    chain.promoted()
+    chain.trained()
+    folder = Path(chain.ml.folder, "jobs", "job")
+    document = folder / DOCUMENT_NAME
+    if fault == "gone":
+        shutil.rmtree(folder)
+    elif fault == "another format":
+        document.write_text(json.dumps({**json.loads(document.read_text()), "schema": "of another release"}))
+    elif fault == "another model":
+        words = json.loads(document.read_text())
+        document.write_text(json.dumps({**words, "floor": words["floor"] * 2}))
+    else:
+        document.write_text(document.read_text()[:100])
+    (request,) = chain.requested(NOTHING_DEPLOYED)
+    assert request.job_name == TRAIN_MODEL
+    assert request.tags["globolatte/reason"].startswith("The champion cannot be read: ")
+
+
+def test_a_model_that_was_refused_in_place_of_an_unreadable_champion_waits_for_new_examples(chain: Chain) -> None:
+    chain.built()
+    chain.promoted()
+    shutil.rmtree(Path(chain.ml.folder, "jobs", "job"))
+    record_training(chain.warehouse, Training("run", "snapshot", LEARNED_UNTIL, AT, "2", False, "1", AT))
+    materialize(chain.instance, TRAINING_SNAPSHOT)
+    materialize(chain.instance, PROMOTION)
+    assert chain.requested(NOTHING_DEPLOYED) == []
+    materialize(chain.instance, TRAINING_EXAMPLES)
+    assert len(chain.requested(NOTHING_DEPLOYED)) == 1
+
+
+def test_models_are_found_after_the_home_was_moved(chain: Chain, tmp_path: Path) -> None:
+    chain.promoted()
+    shutil.copytree(chain.ml.folder, tmp_path.with_name("moved"), ignore=shutil.ignore_patterns("home"))
+    moved = LocalMLPlatform(folder=str(tmp_path.with_name("moved")))
+    champion = moved.model(CHAMPION)
+    assert champion is not None
+    assert champion.folder == tmp_path.with_name("moved") / "jobs" / "job"
+
+
+def test_a_version_of_an_earlier_release_is_read_as_far_as_it_goes(chain: Chain) -> None:
+    from mlflow import MlflowClient
+
+    chain.built()
+    chain.promoted()
+    chain.trained()
+    client = MlflowClient(registry_uri=f"sqlite:///{chain.ml.folder}/mlflow.db")
+    for tag in ("content_hash", "job_id", "snapshot"):
+        client.delete_model_version_tag(MODEL_NAME, "1", tag)
+    champion = chain.ml.model(CHAMPION)
+    assert champion is not None
+    assert (champion.content_hash, champion.job_id, champion.snapshot) == (NOT_TOLD,) * 3
+    (request,) = chain.requested(NOTHING_DEPLOYED)
+    assert "cannot be read" in request.tags["globolatte/reason"]
 
 
 def test_the_registry_says_whether_there_is_a_champion(chain: Chain) -> None:

@@ -92,6 +92,8 @@ class Export:
     loads: bool = True
     """Whether it is expected to load after `--write` without a further edit."""
     why_not: str = ""
+    is_chain: bool = False
+    """Whether its rows are of several units or dates."""
     days: tuple[dt.date, ...] = field(default=(DAY,))
 
     @property
@@ -573,7 +575,9 @@ def eight_columns() -> Export:
                     f"{receipt.moment:%Y-%m-%d %H:%M:%S}", {"Cash": "Cash", "Card": "Credit Card"}.get(receipt.payment, "Mobile App"),
                 ]
             )  # fmt: skip
-    return Export("eight_columns", "usa", "sales_20220131.csv", delimited(rows).encode(), truth_of(known))
+    return Export(
+        "eight_columns", "usa", "sales_20220131.csv", delimited(rows).encode(), truth_of(known), is_chain=True
+    )
 
 
 def online_retailer() -> Export:
@@ -605,6 +609,7 @@ def online_retailer() -> Export:
         "online_retail.csv",
         delimited(rows).encode("cp1252"),
         truth_of(receipts),
+        is_chain=True,
         days=days[::-1],
     )
 

@@ -208,14 +208,20 @@ def test_a_time_with_an_offset_is_named_with_its_remedy() -> None:
 
 
 def test_what_the_files_cannot_tell_is_a_question() -> None:
-    assert asked(proposed("mexican_spreadsheet"), "Is 'Público en general' in 'Cliente'")
-    assert asked(proposed("database_dump"), r"Is '\\N' in 'member_id'")
     assert asked(proposed("mexican_spreadsheet"), "read as windows-1252. Is 'Caffè Latte' written as it should be?")
     assert asked(proposed("eight_columns"), "No business unit is called 'BU_XX'")
     assert asked(proposed("eight_columns"), "each line counts as an order of its own")
     assert asked(proposed("french_bakery"), "Ids like '150001.0'")
     assert asked(proposed("square"), "Is '$' the currency USD?")
     assert asked(proposed("shopify"), "No row of the sample is a refund")
+
+
+def test_what_stands_for_nobody_is_declared_and_what_might_is_a_question() -> None:
+    assert proposed("mexican_spreadsheet").table["nobody"] == ["Público en general"]
+    assert proposed("database_dump").table["nobody"] == [r"\N"]
+    assert found(proposed("database_dump"), "30 % of the rows are anonymous")
+    dump = EXPORTS["database_dump"].content.replace(rb"\N", b"C9999")
+    assert asked(of(dump), "Is 'C9999' in 'member_id' (30 % of the rows) a customer, or nobody?")
 
 
 def test_evidence_is_said_with_what_was_found() -> None:
@@ -262,12 +268,34 @@ def test_a_value_above_twelve_decides_a_date() -> None:
     assert not asked(proposal, "Does the day or the month come first")
 
 
+def test_the_night_after_a_day_belongs_to_it_and_nights_between_days_are_a_question() -> None:
+    night = sold(
+        "1,2022-02-03 08:15,Espresso,1,2.50", "2,2022-02-03 23:50,Espresso,1,2.50", "3,2022-02-04 01:10,Espresso,1,2.50"
+    )
+    assert of(night).table["day_ends"] == "04:00"
+    days = night + "4,2022-02-04 12:10,Espresso,1,2.50\n"
+    assert "day_ends" not in of(days).table
+    assert asked(of(days), "When does the day end? 1 of the sampled rows are of the hours after midnight, until 01:10")
+
+
 def test_a_price_is_of_the_piece_or_of_the_line_as_the_rows_say() -> None:
     rows = ("1,2022-02-03 08:15,Espresso,1,2.50", "1,2022-02-03 08:15,Croissant,1,2.10")
     piece = of(sold(*rows, "2,2022-02-03 09:00,Espresso,3,2.50"))
     line = of(sold(*rows, "2,2022-02-03 09:00,Espresso,3,7.50"))
     assert (piece.meanings["unit_price"], line.meanings["total_price"]) == ("price", "price")
     assert asked(of(sold(*rows, "2,2022-02-03 09:00,Baguette,3,7.50")), "the price of one piece or of the line?")
+
+
+def test_the_total_of_a_receipt_is_not_the_amount_of_its_lines() -> None:
+    rows = (
+        "1,2022-02-03 08:15,Espresso,1,2.50,4.60",
+        "1,2022-02-03 08:15,Croissant,1,2.10,4.60",
+        "2,2022-02-03 09:00,Espresso,3,2.50,9.60",
+        "2,2022-02-03 09:00,Croissant,1,2.10,9.60",
+    )
+    proposal = of("receipt,sold at,item,qty,price,total\n" + "\n".join(rows) + "\n")
+    assert (proposal.meanings["unit_price"], "total_price" in proposal.meanings) == ("price", False)
+    assert asked(proposal, "What are 'total'? They are not 'price' × quantity")
 
 
 def test_ids_that_repeat_are_receipts_whatever_they_are_called() -> None:

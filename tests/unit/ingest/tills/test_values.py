@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from globolatte_ingest.onboarding.values import date_in, marks, moments, numbers
-from globolatte_ingest.onboarding.words import likeness, plain
+from globolatte_ingest.onboarding.words import is_nobody, likeness, plain
 
 
 @pytest.mark.parametrize(
@@ -141,3 +141,10 @@ def test_accents_capitals_and_marks_make_no_difference() -> None:
     assert [plain(text) for text in ("UnitPrice", "Nº de Ticket", "Check #", "Größe", "Void?")] == [
         "unit price", "no de ticket", "check number", "grosse", "void",
     ]  # fmt: skip
+
+
+def test_a_number_that_could_be_a_customer_is_one() -> None:
+    assert [
+        value for value in (r"\N", "NULL", "-1", "0", "Walk-In", "Público en General") if not is_nobody(value)
+    ] == []
+    assert [value for value in ("1", "N", "C0001", "Ana", "10") if is_nobody(value)] == []
