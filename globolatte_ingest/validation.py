@@ -350,7 +350,8 @@ def held_for(rows: int, bad: int, max_bad_share: float) -> str | None:
         return None
     return (
         f"{bad} of {rows} rows are bad, more than {max_bad_share:.0%} (GLOBOLATTE_MAX_BAD_SHARE); nothing is loaded: "
-        "see `globolatte quarantine show`, then upload the file corrected, or load its good rows by `globolatte quarantine release`"
+        "see `globolatte quarantine show`, then upload the file corrected, or load its good rows by `globolatte quarantine release`; if "
+        "its unit writes all files so, declare how (docs/declarations.md), then `globolatte quarantine retry`"
     )
 
 
