@@ -334,8 +334,9 @@ class Pass:
     def _check(self) -> None:
         """Evaluates the checks of raw data and reports errors; warnings are only shown in the UI."""
         result = self._execute(CHECK_RAW_DATA)
-        if not result.success:
-            raise UserError(_failure(CHECK_RAW_DATA, result, self.settings))
+        if not result.success:  # a check that cannot be made stops no work
+            fault = _failure(CHECK_RAW_DATA, result, self.settings)
+            self.report.complaints += [fault] if fault not in self.report.complaints else []
         self.report.failed_checks += [
             f"{check.asset_key.to_user_string()}: {check.check_name}"
             for check in result.get_asset_check_evaluations()
@@ -434,11 +435,21 @@ def execute_pass(settings: Settings) -> PassReport:
         backlog = one.look()
         has_reference_data = one.warehouse.read("sales_data.business_units", ["folder"]).num_rows
         if not backlog.pending.reference and not has_reference_data:
-            raise UserError(
-                f"the landing zone ({one.landing.describe()}) is empty: put reference/business_units.csv, products.csv and "
-                "customers.csv and your sales files into it, or try `globolatte demo`"
-            )
+            raise UserError(_nothing_to_start_with(one))
         return one.run(backlog)
+
+
+def _nothing_to_start_with(one: Pass) -> str:
+    """Why no unit is known: nothing has landed, or the reference data that landed were refused."""
+    files = sum(1 for _ in one.landing.files())
+    state = f"has {files:,} files, but no business unit is known yet" if files else "is empty"
+    return "\n".join(
+        [
+            f"the landing zone ({one.landing.describe()}) {state}: put reference/business_units.csv, products.csv and "
+            "customers.csv and your sales files into it, or try `globolatte demo`",
+            *(item.text for item in one.what_waits()),
+        ]
+    )
 
 
 def deploy(settings: Settings) -> None:

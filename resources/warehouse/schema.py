@@ -260,6 +260,11 @@ create table sales_data.known_etags (
 """
 """Further etags under which the recorded content of a path was found again, after a copy or an upload of the same bytes."""
 
+EXCHANGE_RATES = """
+create table sales_data.exchange_rates (date date not null, currency varchar not null, rate decimal(18, 8) not null);
+alter table sales_data.products add column currency varchar;
+"""
+
 PARTS_OF_LOADS = """
 insert into sales_data.load_parts (
     load_id, business_unit, business_date, status, reason_code, reason, rows_in_part, rows_loaded, rows_quarantined
@@ -289,6 +294,7 @@ MIGRATIONS: tuple[str, ...] = (
     SALES_AS_TILLS_WRITE_THEM,
     WEATHER,
     KNOWN_ETAGS,
+    EXCHANGE_RATES,
     PARTS_OF_LOADS,
 )
 
