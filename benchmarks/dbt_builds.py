@@ -35,6 +35,8 @@ from range({first}, {last}) as numbers (number)
 
 SALES = """
 insert into sales_data.sales_transactions
+    (business_unit, business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price, transaction_date,
+     payment_method, weather, load_id, row_number)
 select
     business_unit, business_date, 'T' || (number * 4 + line), 'O' || number, 'P00' || (1 + hash(number, line, 4) % 6), customer_id,
     1 + (hash(number, line, 5) % 3)::bigint, 4.5, business_date + to_hours(hour), 'Card', weather,
@@ -57,9 +59,9 @@ group by business_unit, business_date
 REFERENCE = """
 insert into sales_data.business_units (business_unit_id, country, unit_name, folder, time_zone)
 values ('BU_CA', 'Canada', 'C', 'canada', 'UTC'), ('BU_MX', 'Mexico', 'M', 'mexico', 'UTC'), ('BU_US', 'USA', 'U', 'usa', 'UTC');
-insert into sales_data.products
+insert into sales_data.products (product_id, product_name, category, price, stock_quantity)
 select 'P00' || number, 'Coffee ' || number, 'Coffee', 2 + number, 10 from range(1, 7) as numbers (number);
-insert into sales_data.customers
+insert into sales_data.customers (customer_id, customer_name, email, location, marketing_opt_out)
 select 'C' || number, 'Name', 'c@example.com', 'Austin, USA', false from range({customers}) as numbers (number)
 """
 

@@ -120,6 +120,8 @@ def _fill(settings: Settings, rows: int) -> None:
         transaction.execute("update sales_data.load_ledger set rows_loaded = rows_in_file, rows_quarantined = 0")
         transaction.execute(
             f"""insert into sales_data.sales_transactions
+                (business_unit, business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price, transaction_date,
+                 payment_method, weather, load_id, row_number)
             select business_unit, business_date, 'T' || i, 'O' || i // 2, 'P001', 'C' || i % 1000, 1, 3.5,
                 business_date + to_seconds(21600 + i % 50000), 'card', 'Sunny', load_id, i + 1
             from sales_data.load_ledger, range({per_load}) as numbers (i) order by sequence, i"""

@@ -17,6 +17,7 @@ TABLES: Mapping[dg.AssetKey, str] = {
     keys.PRODUCTS: "sales_data.products",
     keys.CUSTOMERS: "sales_data.customers",
     keys.UNIT_DECLARATIONS: "sales_data.unit_declarations",
+    keys.EXCHANGE_RATES: "sales_data.exchange_rates",
     keys.HOLIDAYS: "sales_data.holidays",
     keys.WEATHER: "sales_data.weather",
     keys.SALES_TRANSACTIONS: "sales_data.sales_transactions",

@@ -52,9 +52,15 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
     selected: dict[str, tuple[dg.AssetSelection, str]] = {
         LOAD_REFERENCE_DATA: (
             assets(
-                keys.BUSINESS_UNITS, keys.PRODUCTS, keys.CUSTOMERS, keys.UNIT_DECLARATIONS, keys.HOLIDAYS, keys.WEATHER
+                keys.BUSINESS_UNITS,
+                keys.PRODUCTS,
+                keys.CUSTOMERS,
+                keys.UNIT_DECLARATIONS,
+                keys.EXCHANGE_RATES,
+                keys.HOLIDAYS,
+                keys.WEATHER,
             ),
-            "Business units, products, customers, how units write their files, holidays and weather.",
+            "Business units, products, customers, how units write their files, exchange rates, holidays and weather.",
         ),
         INGEST_SALES: (assets(keys.SALES_TRANSACTIONS), "New or changed sales files of a unit's date range."),
         RECORD_MISPLACED_FILES: (

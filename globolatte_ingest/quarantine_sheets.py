@@ -17,6 +17,20 @@ from resources.warehouse.warehouse import Transaction
 
 PATH = "path"
 
+ALWAYS_EXPORTED = (
+    "transaction_id",
+    "order_id",
+    "business_unit",
+    "product_id",
+    "customer_id",
+    "quantity",
+    "total_price",
+    "transaction_date",
+    "payment_method",
+    "weather",
+)
+"""The columns of every sheet; one that an earlier release exported has no others, and those are then not told."""
+
 FORMULA = r"'*[=+\-@\t\r]"
 """The start of a cell that a spreadsheet would read as a formula, or of one that was escaped for that reason."""
 
@@ -91,10 +105,10 @@ def read_corrections(content: bytes, path: str | None = None) -> pa.Table:
     """
     header, chunk = read_delimited(content, list(DELIMITERS.values()), SALES_COLUMNS)
     names, table = header.names, chunk.table
-    if not {ROW_NUMBER, *SALES_COLUMNS} <= {*names}:
+    if not {ROW_NUMBER, *ALWAYS_EXPORTED} <= {*names}:
         raise RefusedError(
             ReasonCode.MISSING_COLUMN,
-            f"needs the columns {ROW_NUMBER}, {', '.join(SALES_COLUMNS)}; start from `globolatte quarantine export`",
+            f"needs the columns {ROW_NUMBER}, {', '.join(ALWAYS_EXPORTED)}; start from `globolatte quarantine export`",
         )
     if chunk.unreadable:
         row = chunk.unreadable[0]
@@ -111,7 +125,8 @@ def read_corrections(content: bytes, path: str | None = None) -> pa.Table:
             f"row_number is no number in a row ({error}); leave that column as it was exported",
         ) from error
     rows = unescaped(as_sales_columns(table, names)).append_column(ROW_NUMBER, numbers)
-    filled = compute.greater(compute.binary_length(compute.binary_join_element_wise(*rows.columns[:-1], "")), 0)
+    joined = compute.binary_join_element_wise(*rows.columns[:-1], "", null_handling="skip")
+    filled = compute.greater(compute.binary_length(joined), 0)
     if path is not None and PATH in names:
         filled = compute.and_(filled, compute.equal(table.column(names.index(PATH)), path))
     rows = rows.filter(filled)

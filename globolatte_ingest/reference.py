@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
@@ -23,6 +24,7 @@ from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.paths import (
     BUSINESS_UNITS_PATH,
     CUSTOMERS_PATH,
+    EXCHANGE_RATES_PATH,
     PRODUCTS_PATH,
     UNIT_DECLARATIONS_PATH,
     is_reference,
@@ -33,9 +35,18 @@ from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.landing.landing_zone import REFERENCE_PREFIX, LandingZone
 from resources.warehouse.warehouse import Transaction, Warehouse
 
-TYPES = {"string": pa.string(), "decimal": pa.decimal128(18, 2), "int64": pa.int64(), "bool": pa.bool_()}
+TYPES = {
+    "string": pa.string(),
+    "decimal": pa.decimal128(18, 2),
+    "rate": pa.decimal128(18, 8),
+    "int64": pa.int64(),
+    "bool": pa.bool_(),
+    "date": pa.date32(),
+}
 MEANT = {
     "decimal": "no amount with at most two decimals; an amount is stored to the cent: write it like 3.50",
+    "rate": "no number with at most eight decimals; write it like 0.0586",
+    "date": "no date; write it like 2024-01-31",
     "int64": "no whole number; write it like 100",
     "bool": "neither true nor false; write one of them, or leave it empty",
 }
@@ -46,8 +57,8 @@ MEANT = {
 class ReferenceFile:
     """What a reference file holds. `optional` columns have documented defaults.
 
-    No value of a `filled` column is empty, and none of a `unique` column stands twice; the first of these identifies a row. A file that
-    `may_be_absent` is not missed.
+    No value of a `filled` column is empty, and none of a `unique` column stands twice; the first of these, or of `filled`, identifies a
+    row. No two rows have the same values in all columns of `unique_together`. A file that `may_be_absent` is not missed.
     """
 
     path: str
@@ -56,6 +67,7 @@ class ReferenceFile:
     optional: Mapping[str, tuple[str, object]] = field(default_factory=dict)
     filled: Sequence[str] = ()
     unique: Sequence[str] = ()
+    unique_together: Sequence[str] = ()
     may_be_absent: bool = False
 
 
@@ -77,6 +89,7 @@ PRODUCTS_FILE = ReferenceFile(
         "price": "decimal",
         "stock_quantity": "int64",
     },
+    {"currency": ("string", None)},
     filled=("product_id", "product_name", "price"),
     unique=("product_id",),
 )
@@ -90,6 +103,14 @@ CUSTOMERS_FILE = ReferenceFile(
 )
 
 
+EXCHANGE_RATES_FILE = ReferenceFile(
+    EXCHANGE_RATES_PATH,
+    "sales_data.exchange_rates",
+    {"date": "date", "currency": "string", "rate": "rate"},
+    filled=("date", "currency", "rate"),
+    unique_together=("currency", "date"),
+    may_be_absent=True,
+)
 UNIT_DECLARATIONS_FILE = ReferenceFile(UNIT_DECLARATIONS_PATH, "sales_data.unit_declarations", may_be_absent=True)
 
 
@@ -163,7 +184,7 @@ def read_reference(kind: ReferenceFile, content: bytes, folders: Collection[str]
 
     def place_of(row: int) -> str:
         """Where a row stands, and which it is; rows are counted from 0."""
-        name, line = kind.unique[0], line_of(content, header, row + 1, chunk.place.rows)
+        name, line = (*kind.unique, *kind.filled)[0], line_of(content, header, row + 1, chunk.place.rows)
         named = texts[name][row].as_py().strip()
         return f"line {line} ({name} {named!r})" if named else f"line {line}"
 
@@ -202,6 +223,8 @@ def _columns(
     for name, (type_name, default) in kind.optional.items():
         given = _typed(table.column(name) if name in table.column_names else blank, name, type_name, place_of)
         columns[name] = given if default is None else compute.fill_null(given, default)
+    if "currency" in columns:
+        columns["currency"] = compute.utf8_upper(columns["currency"])
     if "folder" in columns:
         countries = (country and folder_of_country(country, folders) for country in columns["country"].to_pylist())
         columns["folder"] = compute.coalesce(columns["folder"], pa.array(countries, pa.string()))
@@ -241,12 +264,45 @@ def _check(kind: ReferenceFile, table: pa.Table, place_of: Callable[[int], str])
             raise _bad(
                 f"{place_of(int(rows[1]))}: {name} {', '.join(map(repr, twice[:5]))} stands more than once; keep one row each"
             )
+    _check_together(kind, table, place_of)
+    _check_money(table, place_of)
     if "price" in table.column_names:
         is_below = compute.less(table.column("price"), 0)
         if (row := compute.index(is_below, value=True).as_py()) >= 0:
             raise _bad(f"{place_of(row)}: column 'price' is below zero ({table['price'][row].as_py()}); correct it")
     if "time_zone" in table.column_names:
         _check_units(table, place_of)
+
+
+def _check_together(kind: ReferenceFile, table: pa.Table, place_of: Callable[[int], str]) -> None:
+    rows = (
+        [tuple(row.values()) for row in table.select(kind.unique_together).to_pylist()] if kind.unique_together else []
+    )
+    for row, (values, count) in enumerate(zip(rows, _so_far(rows), strict=True)):
+        if count > 1:
+            raise _bad(f"{place_of(row)}: {', '.join(map(str, values))} stands more than once; keep one row each")
+
+
+def _check_money(table: pa.Table, place_of: Callable[[int], str]) -> None:
+    if "currency" in table.column_names:
+        is_code = compute.match_substring_regex(table["currency"], "^[A-Z]{3}$")
+        if (row := compute.index(is_code, value=False).as_py()) >= 0:
+            currency = table["currency"][row].as_py()
+            raise _bad(f"{place_of(row)}: currency {currency!r} is no code of three letters; write it like USD")
+    if "rate" in table.column_names:
+        is_above = compute.greater(table["rate"], 0)
+        if (row := compute.index(is_above, value=False).as_py()) >= 0:
+            raise _bad(f"{place_of(row)}: rate {table['rate'][row].as_py():f} is not above zero; correct it")
+
+
+def _so_far(rows: Sequence[tuple[object, ...]]) -> list[int]:
+    """For each row, how many of the rows down to it are the same."""
+    seen = Counter[tuple[object, ...]]()
+    counts = []
+    for row in rows:
+        seen[row] += 1
+        counts.append(seen[row])
+    return counts
 
 
 def _check_units(table: pa.Table, place_of: Callable[[int], str]) -> None:

@@ -3,7 +3,9 @@ What the incremental models know of each other, so that a build costs what chang
 
 build_state.built_days: the content of every day (unit x date) with rows, as fct_order_lines has it.
 build_state.day_changes, build_state.customer_changes: two logs. fct_order_lines writes into the first which days changed,
-    fct_orders into the second which customers had an order on such a day, before or after; each build under a new sequence.
+    fct_orders into the second which customers had an order on such a day, before or after, and fct_refunds who had something taken
+    back; each build under a new sequence.
+build_state.refunds_to_resolve: macros/refunds.sql.
 build_state.watermarks: up to which sequence of a log each model has followed, and each test that looks at changes (macros/checks.sql).
 
 A model's meta says which models it `follows`. It replaces what was logged since its own watermark, up to the watermarks of these, and
@@ -15,6 +17,7 @@ create schema if not exists build_state;
 create table if not exists build_state.built_days (business_unit varchar, business_date date, content_hash varchar);
 create table if not exists build_state.day_changes (sequence bigint, business_unit varchar, business_date date);
 create table if not exists build_state.customer_changes (sequence bigint, customer_id varchar, from_date date);
+create table if not exists build_state.refunds_to_resolve (order_line_key varchar);
 create table if not exists build_state.watermarks (model varchar, log varchar, sequence bigint)
 {%- if execute %};
 {{ forget_retired() }}
@@ -30,7 +33,11 @@ create table if not exists build_state.watermarks (model varchar, log varchar, s
         {%- endif -%}
     {%- endfor -%}
     {%- set known = graph.nodes.values() | selectattr('resource_type', 'in', ['model', 'test']) | map(attribute='name') -%}
-delete from build_state.watermarks where model not in ('{{ known | join("', '") }}')
+delete from build_state.watermarks
+where
+    model not in ('{{ known | join("', '") }}')
+    -- before there were refunds, fct_orders said how far the customers' log may be followed
+    or (model = 'fct_orders' and log = 'customer_changes')
 {%- endmacro %}
 
 {#- The models that this model, or test, follows. -#}
@@ -132,6 +139,8 @@ from (
     {{ join_touched_days('changed') }}
     {%- endif %}
 ) as customers
+-- anonymous orders belong to nobody's state
+where customer_id is not null
 group by customer_id
 {% endmacro %}
 

@@ -3,7 +3,7 @@ What an incremental model, or a test that looks at changes, reads of its inputs:
 (macros/build_state.sql). Where everything is built or looked at they leave all rows.
 
 Day-grained models are dbt's delete+insert by day: their rows of a touched day are replaced by what is there now. It deletes by the
-new rows, so `delete_emptied_days` goes before it: of a day that was retracted none is left to say so.
+new rows, so `delete_emptied_days` goes before it: of a day that was retracted, or of which no order is left, none is there to say so.
 -#}
 
 {#-
@@ -71,13 +71,22 @@ Whether this build, or test, only follows changes. A unit test has no table that
     cast('{{ earliest or '9999-12-31' }}' as date)
 {%- endmacro %}
 
-{#- Before a day-grained model. -#}
-{% macro delete_emptied_days() %}
+{#- Before a day-grained model. With `order_lines`, a model of orders: a day can have lines and none that is sold. -#}
+{% macro delete_emptied_days(order_lines=none) %}
     {%- if follows_changes() %}
 delete from {{ this }}
 where
     (business_unit, business_date) in (select business_unit, business_date from {{ touched_days() }} as touched)
-    and (business_unit, business_date) not in (select business_unit, business_date from build_state.built_days)
+    and (business_unit, business_date) not in (
+        {%- if order_lines %}
+        select sold.business_unit, sold.business_date
+        from {{ order_lines }} as sold
+        {{ join_touched_days('sold') }}
+        where sold.booking = 'sold'
+        {%- else %}
+        select business_unit, business_date from build_state.built_days
+        {%- endif %}
+    )
     {%- endif %}
 {% endmacro %}
 

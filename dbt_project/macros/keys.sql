@@ -13,7 +13,18 @@
     strftime({{ date_expression }}, '%Y-%m-%d')
 {%- endmacro %}
 
-{#- A unit and a date before an id: files only promise ids that are unique within one unit and date. -#}
-{% macro daily_key(id) -%}
-    business_unit || '|' || {{ iso_date('business_date') }} || '|' || {{ id }}
+{#-
+What stands before an id: files only promise ids that are unique within one unit, date and, where told, store. A store's name stands
+before the date, where no id can, and its own bars are doubled, so that no two keys are the same text.
+-#}
+{% macro daily_key(id, kept_apart_by='') -%}
+    business_unit || '|' || {{ kept_apart_by }}{{ iso_date('business_date') }} || '|' || {{ id }}
+{%- endmacro %}
+
+{% macro store_of_key() -%}
+    coalesce({{ part_of_key('store', 'store_id') }}, '') ||{{ ' ' }}
+{%- endmacro %}
+
+{% macro part_of_key(word, value) -%}
+    '{{ word }} ' || replace({{ value }}, '|', '||') || '|'
 {%- endmacro %}

@@ -1,21 +1,22 @@
 {#-
 How often what was bought together, from two relations: `events` (order_key, customer_id, business_unit, anchor), one row per order
 with an anchor, and `hits` (order_key, companion), what was taken with it. By unit and for the chain as a whole (`region`). Orders of
-one customer hang together, so beside the counts stand sums of the customers' squares (globolatte_ml/affinity/pairs.py).
+one customer hang together, so beside the counts stand sums of the customers' squares (globolatte_ml/affinity/pairs.py). An anonymous
+order hangs together with no other: it counts as a customer of its own, known by the order's key, which is no customer's id.
 -#}
 {% macro product_pairs(events, hits) -%}
 regional as (
 
     select
         order_key,
-        customer_id,
+        coalesce(customer_id, order_key) as customer_id,
         business_unit as region,
         anchor
     from {{ events }}
     union all
     select
         order_key,
-        customer_id,
+        coalesce(customer_id, order_key) as customer_id,
         'chain' as region,
         anchor
     from {{ events }}

@@ -1,4 +1,5 @@
--- A state is the one before it and the orders of its own day, no more; its products add up to it.
+-- A state is the one before it and the orders of its own day, no more, where nothing was refunded; its products add
+-- up to it.
 {{ config(meta={
     'checks': 'touched_intervals',
     'follows': ['int_customer_product_state_history'],
@@ -12,7 +13,7 @@ states as (
     select
         states.*,
         -- what the history goes on from was compared when it was new
-        {{ 'touched.from_date > states.last_order_date' if follows_changes() else 'false' }} as is_base
+        {{ 'touched.from_date >= states.valid_from' if follows_changes() else 'false' }} as is_base
     from {{ ref('int_customer_state_history') }} as states
     {{ only_touched_intervals('states') }}
 
@@ -40,8 +41,16 @@ days as (
         sum(orders.line_count) as line_count
     from {{ ref('fct_orders') }} as orders
     {{ only_since_touched('orders') }}
-    where orders.main_product_id is not null
+    where
+        orders.main_product_id is not null
+        and orders.customer_id is not null
     group by orders.customer_id, orders.business_date
+
+),
+
+customers_with_refunds as (
+
+    select distinct customer_id from {{ ref('int_refunded_lines') }}
 
 ),
 
@@ -49,23 +58,25 @@ compared as (
 
     select
         coalesce(states.customer_id, days.customer_id) as customer_id,
-        coalesce(states.last_order_date, days.business_date) as business_date,
+        coalesce(states.valid_from - 1, days.business_date) as business_date,
         states.order_count,
         states.line_count,
         coalesce(earlier.order_count, 0) + days.order_count as counted_orders,
         coalesce(earlier.line_count, 0) + days.line_count as counted_lines,
         products.main_orders,
         products.line_count as product_lines,
-        coalesce(states.is_base, false) as is_base
+        coalesce(states.is_base, false) or customers_with_refunds.customer_id is not null as is_base
     from states
     full outer join days
         on
             states.customer_id = days.customer_id
-            and states.last_order_date = days.business_date
+            and states.valid_from - 1 = days.business_date
+    left join customers_with_refunds
+        on coalesce(states.customer_id, days.customer_id) = customers_with_refunds.customer_id
     left join states as earlier
         on
             states.customer_id = earlier.customer_id
-            and states.last_order_date = earlier.valid_to
+            and states.valid_from - 1 = earlier.valid_to
     left join products
         on
             states.customer_id = products.customer_id

@@ -1,4 +1,5 @@
--- The sums over orders are the sums over order lines, order by order, and every line has its order.
+-- The sums over orders are the sums over order lines, order by order, less what was voided on its day; every line
+-- sold has its order.
 {{ config(meta={
     'checks': 'touched_days',
     'follows': ['fct_orders'],
@@ -11,12 +12,14 @@ order_lines as (
 
     select
         order_lines.order_key,
-        count(*) as line_count,
+        sum(case when order_lines.booking = 'sold' then 1 else 0 end) as line_count,
         sum(order_lines.quantity) as quantity,
         sum(order_lines.total_price) as total_price
     from {{ ref('fct_order_lines') }} as order_lines
     {{ only_touched_days('order_lines') }}
+    where order_lines.booking <> 'refunds'
     group by order_lines.order_key
+    having sum(case when order_lines.booking = 'sold' then 1 else 0 end) > 0
 
 ),
 

@@ -70,7 +70,10 @@ def as_dagster(lineage: Lineage, key_of: Mapping[str, dg.AssetKey]) -> dict[str,
     """The lineage of every model, by its unique id, as Dagster shows it. `key_of`: the asset that each unique id is."""
 
     def origins(pairs: Sequence[Sequence[str]]) -> list[dg.TableColumnDep]:
-        return [dg.TableColumnDep(asset_key=key_of[unique_id], column_name=name) for unique_id, name in pairs]
+        # one asset can stand for several tables, which share columns
+        return list(
+            dict.fromkeys(dg.TableColumnDep(asset_key=key_of[unique_id], column_name=name) for unique_id, name in pairs)
+        )
 
     return {
         unique_id: dg.TableColumnLineage({column: origins(pairs) for column, pairs in columns.items()})

@@ -21,13 +21,17 @@ from globolatte_assets.features.builds import (
 )
 from globolatte_assets.features.checks import meaning_of_test
 from globolatte_assets.features.column_lineage import LINEAGE_FILE, as_dagster
-from globolatte_assets.keys import OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUSE_POOL
+from globolatte_assets.keys import BUSINESS_UNITS, OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUSE_POOL
 from resources.clock import Clock
 from resources.dbt_cli import DbtOfThisEnvironment
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError
 
-SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "quarantine"})
+SOURCES_OF_THE_LOAD = frozenset({"sales_transactions", "load_ledger", "load_parts", "quarantine"})
 """Tables that one load writes together: the one asset `raw/sales_transactions` stands for all of them."""
+
+OPTIONAL_SOURCES = frozenset({"unit_declarations", "exchange_rates"})
+"""Tables of reference files that may be absent. Nothing waits for their assets, which an old home has never made: the business units,
+which they describe, stand for them."""
 
 COLUMN_LINEAGE = "dagster/column_lineage"
 
@@ -54,6 +58,8 @@ class Translator(DagsterDbtTranslator):
         """`[folder, model]` for a model; the raw asset for a source."""
         name = dbt_resource_props["name"]
         if dbt_resource_props["resource_type"] == "source":
+            if name in OPTIONAL_SOURCES:
+                return BUSINESS_UNITS
             return SALES_TRANSACTIONS if name in SOURCES_OF_THE_LOAD else dg.AssetKey(["raw", name])
         return dg.AssetKey([dbt_resource_props["fqn"][1], name])
 

@@ -9,6 +9,7 @@ from globolatte_assets.keys import (
     CATALOGUE,
     OWNER_SCIENCE,
     TRAINING_EXAMPLE_PRODUCTS,
+    TRAINING_EXAMPLE_REFUNDS,
     TRAINING_EXAMPLES,
     TRAINING_SNAPSHOT,
     WAREHOUSE_POOL,
@@ -16,7 +17,7 @@ from globolatte_assets.keys import (
 from globolatte_assets.models.champion import MANIFEST_FILE, Champion, champion_with_snapshot
 from globolatte_assets.models.trainings import Training, record_training
 from globolatte_assets.tables import CATALOGUE_EXPORT, example_span
-from globolatte_ml.data.snapshot import SPLIT_FILE
+from globolatte_ml.data.snapshot import REFUNDS_FILE, SPLIT_FILE
 from resources.clock import Clock
 from resources.ml.ml_platform import MLPlatform
 from resources.warehouse.snapshot_export import SnapshotExports
@@ -25,6 +26,7 @@ from resources.warehouse.warehouse import Warehouse
 EXAMPLES_FILE = "examples.parquet"
 EXAMPLE_PRODUCTS_FILE = "example_products.parquet"
 PRODUCTS_FILE = "products.parquet"
+REFUNDS_TABLE = "features.feat_training_example_refunds"
 
 
 def first_fresh_date(champion: Champion | None, last: dt.date) -> dt.date | None:
@@ -39,7 +41,7 @@ def first_fresh_date(champion: Champion | None, last: dt.date) -> dt.date | None
 
 @dg.asset(
     key=TRAINING_SNAPSHOT,
-    deps=[TRAINING_EXAMPLES, TRAINING_EXAMPLE_PRODUCTS, CATALOGUE],
+    deps=[TRAINING_EXAMPLES, TRAINING_EXAMPLE_PRODUCTS, TRAINING_EXAMPLE_REFUNDS, CATALOGUE],
     pool=WAREHOUSE_POOL,
     owners=[OWNER_SCIENCE],
     kinds={"parquet"},
@@ -63,6 +65,8 @@ def training_snapshot(
     export = snapshots(context.run.run_id)
     export.unload("features.feat_training_examples", EXAMPLES_FILE, ["ordered_at", "order_key"])
     export.unload("features.feat_training_example_products", EXAMPLE_PRODUCTS_FILE, ["order_key", "product_id"])
+    if warehouse.read(REFUNDS_TABLE, ["order_key"]).num_rows:
+        export.unload(REFUNDS_TABLE, REFUNDS_FILE, ["order_key", "refunded_on"])
     export.write(PRODUCTS_FILE, CATALOGUE_EXPORT.content(warehouse))
     fresh_from = first_fresh_date(champion_with_snapshot(ml), span.last)
     if fresh_from is not None:

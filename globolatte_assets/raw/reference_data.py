@@ -1,4 +1,4 @@
-"""The reference-data assets: business units, products, customers, declarations, each one file, replaced as a whole; and the holidays."""
+"""The reference-data assets: units, products, customers, declarations and rates, each one file, replaced as a whole; and the holidays."""
 
 import datetime as dt
 from collections.abc import Collection, Sequence
@@ -8,6 +8,7 @@ import dagster as dg
 from globolatte_assets.keys import (
     BUSINESS_UNITS,
     CUSTOMERS,
+    EXCHANGE_RATES,
     HOLIDAYS,
     OWNER_DATA,
     PRODUCTS,
@@ -19,6 +20,7 @@ from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,
+    EXCHANGE_RATES_FILE,
     PRODUCTS_FILE,
     UNIT_DECLARATIONS_FILE,
     ReferenceFile,
@@ -33,6 +35,7 @@ REFERENCE_ASSETS = {
     PRODUCTS_FILE.path: PRODUCTS,
     CUSTOMERS_FILE.path: CUSTOMERS,
     UNIT_DECLARATIONS_FILE.path: UNIT_DECLARATIONS,
+    EXCHANGE_RATES_FILE.path: EXCHANGE_RATES,
 }
 """The asset of each reference file."""
 NEEDED_ASSETS = (BUSINESS_UNITS, PRODUCTS, CUSTOMERS)
@@ -108,7 +111,7 @@ def reference_asset(
 
 
 def reference_assets(folders: Collection[str]) -> list[dg.AssetsDefinition]:
-    """Business units, products, customers, and how units write their files. `folders` are the landing folders of the deployment."""
+    """Units, products, customers, how units write their files, and exchange rates. `folders` are the landing folders of the deployment."""
     return [
         reference_asset(
             BUSINESS_UNITS,
@@ -123,6 +126,11 @@ def reference_assets(folders: Collection[str]) -> list[dg.AssetsDefinition]:
             UNIT_DECLARATIONS_FILE,
             "How units write their sales files, as far as it is not the usual way. The file is optional.",
             deps=[BUSINESS_UNITS],
+        ),
+        reference_asset(
+            EXCHANGE_RATES,
+            EXCHANGE_RATES_FILE,
+            "What currencies are worth in the one that the chain reports in. The file is optional.",
         ),
     ]
 

@@ -125,6 +125,11 @@ def find_day(study: Study) -> None:
     counted = Counter((moment - dt.timedelta(hours=hours, minutes=minutes)).date() for moment in moments)
     dates = sorted(counted)
     study.usual_date = counted.most_common(1)[0][0]
+    if len(dates) > 1:
+        study.questions.append(
+            f"Can each day be exported by itself? The rows are of {_period(dates)}; a file holds one business date, and rows of others "
+            "than its folder's go into quarantine"
+        )
     if own is None:
         study.findings.append(f"neither folder nor name tells the file's date; its rows are of {_period(dates)}")
     elif dates != [own]:

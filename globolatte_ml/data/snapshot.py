@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from globolatte_ml.data import columns
 from globolatte_ml.data.columns import InvalidDataError
@@ -14,6 +15,9 @@ from globolatte_ml.data.states import CUSTOMER_LEVEL_COLUMNS, PRODUCT_LEVEL_COLU
 
 SPLIT_FILE = "split.json"
 """Says from which date on the orders are new to the champion: `{"fresh_from": "2024-01-01"}`. A first snapshot has none."""
+
+REFUNDS_FILE = "example_refunds.parquet"
+"""Which orders are no examples since their main product was refunded. A snapshot without any such order has none."""
 
 EXAMPLE_COLUMNS = (
     "order_key",
@@ -27,6 +31,55 @@ EXAMPLE_COLUMNS = (
 
 
 @dataclass(frozen=True)
+class PastOrders:
+    """m orders as they are part of their customers' states, which know a refund from the day after on.
+
+    Attributes:
+        customer_ids, order_keys, dayparts: str; dates: datetime64[D]; ordered_at: datetime64[us]; chosen: positions in the catalogue of
+            the main products as sold. All of shape (m,).
+        refunded, refunded_on, left: r refunds of main products, by date: position of the order, datetime64[D], and the position in the
+            catalogue of what then took the main product's place, or -1 if the order counts no more. Shape (r,).
+    """
+
+    customer_ids: np.ndarray
+    order_keys: np.ndarray
+    dayparts: np.ndarray
+    dates: np.ndarray
+    ordered_at: np.ndarray
+    chosen: np.ndarray
+    refunded: np.ndarray
+    refunded_on: np.ndarray
+    left: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def take(self, rows: np.ndarray) -> "PastOrders":
+        """The orders at `rows`, positions, with their refunds."""
+        place = np.full(len(self), -1)
+        place[rows] = np.arange(len(rows))
+        theirs = place[self.refunded] >= 0
+        return PastOrders(
+            customer_ids=self.customer_ids[rows],
+            order_keys=self.order_keys[rows],
+            dayparts=self.dayparts[rows],
+            dates=self.dates[rows],
+            ordered_at=self.ordered_at[rows],
+            chosen=self.chosen[rows],
+            refunded=place[self.refunded[theirs]],
+            refunded_on=self.refunded_on[theirs],
+            left=self.left[theirs],
+        )
+
+    def chosen_before(self, date: np.datetime64) -> np.ndarray:
+        """The main products as they are known on `date`, shape (m,): -1 for an order that counts no more."""
+        known, earlier = self.chosen.copy(), self.refunded_on < date
+        for order, left in zip(self.refunded[earlier].tolist(), self.left[earlier].tolist(), strict=True):
+            known[order] = left
+        return known
+
+
+@dataclass(frozen=True)
 class SnapshotOrders:
     """n orders in time order, each with its customer's state as of the order's business date.
 
@@ -36,6 +89,7 @@ class SnapshotOrders:
         order_keys, order_ids, customer_ids: str, shape (n,); only the key is unique.
         ordered_at: datetime64[us], shape (n,), local time of the business unit.
         fresh_from: the first date that the champion of the time of the export knows nothing of; None without a champion.
+        taken_back: the orders of the snapshot that are no examples, since their main product was refunded; None without any.
     """
 
     products: tuple[str, ...]
@@ -47,6 +101,7 @@ class SnapshotOrders:
     customer_ids: np.ndarray
     ordered_at: np.ndarray
     fresh_from: np.datetime64 | None = None
+    taken_back: PastOrders | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -63,13 +118,27 @@ class SnapshotOrders:
         return np.searchsorted(np.array(self.products), self.y)
 
     @property
+    def past(self) -> PastOrders:
+        """The examples and, after them, what was taken back: all that the states are made of."""
+        none = np.empty(0, dtype=np.int64)
+        examples = PastOrders(
+            self.customer_ids, self.order_keys, self.contexts.daypart, self.contexts.date, self.ordered_at, self.chosen,
+            none, none.astype("datetime64[D]"), none,
+        )  # fmt: skip
+        back = self.taken_back
+        if back is None:
+            return examples
+        joined = {name: np.concatenate((of, getattr(back, name))) for name, of in vars(examples).items()}
+        return PastOrders(**joined | {"refunded": back.refunded + len(examples)})
+
+    @property
     def holdout(self) -> np.ndarray:
         """Which orders no model of this snapshot learns from: bool of shape (n,)."""
         return time_split(self.ordered_at, self.fresh_from)
 
 
 def read_snapshot(folder: Path) -> SnapshotOrders:
-    """Read examples.parquet, example_products.parquet, products.parquet and, if there is one, split.json of `folder`.
+    """Read examples.parquet, example_products.parquet, products.parquet and, if there are any, the refunds and split.json of `folder`.
 
     Raises:
         InvalidDataError: a file or column is missing, there are no orders, or an order lacks its product or time.
@@ -83,8 +152,10 @@ def read_snapshot(folder: Path) -> SnapshotOrders:
         if examples.column(name).null_count:
             raise InvalidDataError(f"{folder / 'examples.parquet'}: column {name!r} has empty values; export it again")
     y = columns.strings(examples, "main_product_id")
-    products = tuple(sorted({*columns.strings(catalogue, "product_id").tolist(), *np.unique(y).tolist()}))
-    return SnapshotOrders(
+    refunds = _refunds(folder)
+    seen = {*np.unique(y).tolist(), *columns.strings(refunds, "main_product_id").tolist()} - {""}
+    products = tuple(sorted({*columns.strings(catalogue, "product_id").tolist(), *seen}))
+    orders = SnapshotOrders(
         products=products,
         states=CustomerStates.from_tables(examples, pairs, "order_key", products),
         contexts=Contexts.from_table(examples),
@@ -95,6 +166,32 @@ def read_snapshot(folder: Path) -> SnapshotOrders:
         ordered_at=columns.timestamps(examples, "ordered_at"),
         fresh_from=fresh_from(folder),
     )
+    return _without_refunded(orders, refunds) if refunds.num_rows else orders
+
+
+def _refunds(folder: Path) -> pa.Table:
+    """order_key, refunded_on, main_product_id, by date; empty if the folder has none."""
+    file, names = folder / REFUNDS_FILE, ("order_key", "refunded_on", "main_product_id")
+    if not file.is_file():
+        return pa.table({name: pa.array([], pa.string()) for name in names})
+    return columns.read_table(file, names).sort_by([("refunded_on", "ascending"), ("order_key", "ascending")])
+
+
+def _without_refunded(orders: SnapshotOrders, refunds: pa.Table) -> SnapshotOrders:
+    """The orders whose main product was kept, the others as `taken_back`."""
+    keys, left = columns.strings(refunds, "order_key"), columns.strings(refunds, "main_product_id")
+    is_refunded = np.isin(orders.order_keys, keys)
+    back = orders.take(is_refunded).past
+    in_order = np.argsort(back.order_keys, kind="stable")
+    place = in_order[np.searchsorted(back.order_keys, keys, sorter=in_order).clip(max=len(back) - 1)]
+    here = back.order_keys[place] == keys
+    taken_back = replace(
+        back,
+        refunded=place[here],
+        refunded_on=columns.dates(refunds, "refunded_on")[here],
+        left=np.where(left == "", -1, np.searchsorted(np.array(orders.products), left))[here],
+    )
+    return replace(orders.take(~is_refunded), taken_back=taken_back)
 
 
 def fresh_from(folder: Path) -> np.datetime64 | None:

@@ -75,34 +75,36 @@ def same_hash_with_a_shuffled_future(
 
 def states_that_know_the_future(snapshot: SnapshotOrders) -> tuple[int, int]:
     """Of some holdout orders (all, or evenly spread ones): how many were looked at, and how many have a state that the customer's
-    orders of earlier dates do not give."""
-    future = np.flatnonzero(snapshot.holdout)
+    orders of earlier dates do not give, less what was refunded on earlier dates."""
+    future, past = np.flatnonzero(snapshot.holdout), snapshot.past
     looked_at = future[:: max(1, len(future) // REPLAYED_ORDERS)]
-    customers, customer = np.unique(snapshot.customer_ids, return_inverse=True)
+    customers, customer = np.unique(past.customer_ids, return_inverse=True)
     by_customer = np.argsort(customer, kind="stable")
     bounds = np.searchsorted(customer[by_customer], np.arange(len(customers) + 1))
     differ = 0
     for row in looked_at.tolist():
         own = by_customer[bounds[customer[row]] : bounds[customer[row] + 1]]
-        own = own[snapshot.contexts.date[own] < snapshot.contexts.date[row]]
-        in_time = np.lexsort((snapshot.order_keys[own], snapshot.ordered_at[own], snapshot.contexts.date[own]))
-        differ += not _is_the_state_after(snapshot, own[in_time], row)
+        date = snapshot.contexts.date[row]
+        own = own[past.dates[own] < date]
+        in_time = np.lexsort((past.order_keys[own], past.ordered_at[own], past.dates[own]))
+        earlier = past.take(own[in_time])
+        chosen = earlier.chosen_before(date)
+        differ += not _is_the_state_after(snapshot, chosen[chosen >= 0], earlier.dayparts[chosen >= 0], row)
     return len(looked_at), differ
 
 
-def _is_the_state_after(snapshot: SnapshotOrders, earlier: np.ndarray, row: int) -> bool:
-    """Whether the state of order `row` is what the orders `earlier`, in time order, make it."""
+def _is_the_state_after(snapshot: SnapshotOrders, chosen: np.ndarray, dayparts: np.ndarray, row: int) -> bool:
+    """Whether the state of order `row` is what earlier orders make it: their main products and dayparts, in time order."""
     state: CustomerStates = snapshot.states.take(np.array([row]))
-    chosen = snapshot.chosen[earlier]
     counts = np.bincount(chosen, minlength=len(snapshot.products))
-    dayparts = one_hot(encode(snapshot.contexts.daypart[earlier], DAYPARTS), len(DAYPARTS)).sum(axis=0)
+    hours = one_hot(encode(dayparts, DAYPARTS), len(DAYPARTS)).sum(axis=0)
     recent = np.full(state.recent_products.shape[1], -1)
     latest = chosen[::-1][: len(recent)]
     recent[: len(latest)] = latest
     return bool(
-        state.order_count[0] == len(earlier)
+        state.order_count[0] == len(chosen)
         and np.abs(state.main_orders[0] - counts).max() < SAME_COUNT
-        and np.array_equal(state.daypart_orders[0], dayparts)
+        and np.array_equal(state.daypart_orders[0], hours)
         and np.array_equal(state.recent_products[0], recent)
     )
 

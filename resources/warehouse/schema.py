@@ -260,6 +260,11 @@ create table sales_data.known_etags (
 """
 """Further etags under which the recorded content of a path was found again, after a copy or an upload of the same bytes."""
 
+EXCHANGE_RATES = """
+create table sales_data.exchange_rates (date date not null, currency varchar not null, rate decimal(18, 8) not null);
+alter table sales_data.products add column currency varchar;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -279,6 +284,7 @@ MIGRATIONS: tuple[str, ...] = (
     SALES_AS_TILLS_WRITE_THEM,
     WEATHER,
     KNOWN_ETAGS,
+    EXCHANGE_RATES,
 )
 
 

@@ -5,7 +5,9 @@ with
 orders as (
 
     select * from {{ ref('fct_orders') }}
-    where main_product_id is not null
+    where
+        main_product_id is not null
+        and customer_id is not null
 
 ),
 
@@ -25,7 +27,7 @@ final as (
 
     select
         orders.order_key,
-        orders.order_id,
+        coalesce(orders.order_id, orders.order_key) as order_id,
         orders.customer_id,
         orders.business_unit,
         orders.business_date,

@@ -17,7 +17,9 @@ orders as (
 order_lines as (
 
     select * from {{ ref('fct_order_lines') }}
-    where line_number > 1
+    where
+        line_number > 1
+        and booking = 'sold'
 
 ),
 

@@ -1,7 +1,7 @@
 {{ config(
     materialized='incremental',
     incremental_strategy='as_of_states',
-    meta={'follows': ['fct_orders']},
+    meta={'follows': ['int_refunded_lines']},
     post_hook="{{ set_watermark('customer_changes') }}"
 ) }}
 
@@ -12,13 +12,24 @@ with
     (
         select
             touched.customer_id,
-            -- without an order on that date or after it, what is known goes on; else the customer's orders are read again
+            -- without an order or refund on that date or after it, what is known goes on; else the customer's are read again.
+            -- A refund changes what an earlier order counts for
             case
-                when coalesce(max(known.last_order_date) < min(touched.from_date), true) then min(touched.from_date)
+                when
+                    coalesce(max(known.last_booked_date) < min(touched.from_date), true)
+                    and coalesce(max(refunded.refunded_on) < min(touched.from_date), true)
+                    then min(touched.from_date)
                 else cast('0001-01-01' as date)
             end as read_from
         from {{ touched_customers() }} as touched
         left join {{ this }} as known on touched.customer_id = known.customer_id
+        left join (
+            select
+                customer_id,
+                max(refunded_on) as refunded_on
+            from {{ ref('int_refunded_lines') }}
+            group by customer_id
+        ) as refunded on touched.customer_id = refunded.customer_id
         group by touched.customer_id
     )
 {%- endset %}
@@ -31,34 +42,101 @@ touched as (
 ),
 {%- endif %}
 
+refunded_lines as (
+
+    select
+        *,
+        refunded_on is null
+        and row_number() over (
+            partition by order_key, case when refunded_on is null then 0 else 1 end order by line_number
+        ) = 1 as is_first_left
+    from {{ ref('int_refunded_lines') }}
+
+),
+
+orders_left as (
+
+    select
+        order_key,
+        sum(case when refunded_on is null then 1 else 0 end) as line_count,
+        max(case when is_first_left and not follows_a_gap and has_main_product then 1 else 0 end) as main_orders
+    from refunded_lines
+    group by order_key
+
+),
+
 orders as (
 
-    select orders.* from {{ ref('fct_orders') }} as orders
-    {%- if follows_changes() %}
-    inner join touched
-        on
-            orders.customer_id = touched.customer_id
-            and orders.business_date >= touched.read_from
-            and orders.business_date >= cast('{{ earliest or '9999-12-31' }}' as date)
-    {%- endif %}
+    select
+        orders.customer_id,
+        orders.business_unit,
+        orders.business_date,
+        orders.ordered_at,
+        orders.quantity,
+        orders.total_price,
+        coalesce(orders_left.line_count, orders.line_count) as line_count,
+        coalesce(
+            orders_left.main_orders,
+            case when orders.main_product_id is not null then 1 else 0 end
+        ) as main_orders
+    from {{ ref('fct_orders') }} as orders
+    left join orders_left on orders.order_key = orders_left.order_key
+    where orders.customer_id is not null
+
+),
+
+bookings as (
+
+    select
+        customer_id,
+        business_unit,
+        business_date as booked_date,
+        case when line_count > 0 then 1 else 0 end as order_count,
+        line_count,
+        quantity,
+        total_price,
+        case when line_count > 0 then business_date end as order_date,
+        main_orders,
+        case when main_orders > 0 then ordered_at end as main_ordered_at
+    from orders
+    union all
+    select
+        customer_id,
+        business_unit,
+        business_date as booked_date,
+        0 as order_count,
+        0 as line_count,
+        quantity,
+        total_price,
+        cast(null as date) as order_date,
+        0 as main_orders,
+        cast(null as timestamp) as main_ordered_at
+    from {{ ref('fct_refunds') }}
+    where customer_id is not null
 
 ),
 
 counted as (
 
     select
-        customer_id,
-        business_unit,
-        1 as order_count,
-        line_count,
-        quantity,
-        total_price,
-        business_date as first_order_date,
-        business_date as last_order_date,
-        case when main_product_id is not null then 1 else 0 end as main_orders,
-        case when main_product_id is not null then ordered_at end as latest_main_ordered_at
-    from orders
+        bookings.customer_id,
+        bookings.business_unit,
+        bookings.order_count,
+        bookings.line_count,
+        bookings.quantity,
+        bookings.total_price,
+        bookings.order_date as first_order_date,
+        bookings.order_date as last_order_date,
+        bookings.main_orders,
+        bookings.main_ordered_at as latest_main_ordered_at,
+        bookings.booked_date as last_booked_date
+    from bookings
     {%- if follows_changes() %}
+    inner join touched
+        on
+            bookings.customer_id = touched.customer_id
+            and bookings.booked_date >= touched.read_from
+            and bookings.booked_date >= cast('{{ earliest or '9999-12-31' }}' as date)
     union all
     select
         known.customer_id,
@@ -70,12 +148,13 @@ counted as (
         known.first_order_date,
         known.last_order_date,
         known.main_orders,
-        known.latest_main_ordered_at
+        known.latest_main_ordered_at,
+        known.last_booked_date
     from {{ this }} as known
     inner join touched
         on
             known.customer_id = touched.customer_id
-            and known.last_order_date < touched.read_from
+            and known.last_booked_date < touched.read_from
     {%- endif %}
 
 ),
@@ -92,7 +171,8 @@ units as (
         min(first_order_date) as first_order_date,
         max(last_order_date) as last_order_date,
         cast(sum(main_orders) as bigint) as main_orders,
-        max(latest_main_ordered_at) as latest_main_ordered_at
+        max(latest_main_ordered_at) as latest_main_ordered_at,
+        max(last_booked_date) as last_booked_date
     from counted
     group by customer_id, business_unit
 

@@ -2,13 +2,9 @@
 
 with
 
-ledger as (
+load_parts as (
 
-    -- not by way of staging: a test that the ledger is out of balance is to raise an alarm, not to stop every build
-    select * from {{ source('sales_data', 'load_ledger') }}
-    where
-        business_unit is not null
-        and business_date is not null
+    select * from {{ ref('int_load_parts') }}
 
 ),
 
@@ -20,8 +16,8 @@ daily_sales as (
 
 latest_versions as (
 
-    select * from ledger
-    qualify row_number() over (partition by path order by sequence desc) = 1
+    select * from load_parts
+    qualify rank() over (partition by file_path order by load_sequence desc) = 1
 
 ),
 

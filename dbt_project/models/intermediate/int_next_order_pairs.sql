@@ -5,7 +5,9 @@ with
 orders as (
 
     select * from {{ ref('fct_orders') }}
-    where main_product_id is not null
+    where
+        main_product_id is not null
+        and customer_id is not null
 
 ),
 

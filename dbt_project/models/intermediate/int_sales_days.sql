@@ -2,12 +2,8 @@ with
 
 loads as (
 
-    -- not by way of staging: a test that the ledger is out of balance is to raise an alarm, not to stop every build
-    select * from {{ source('sales_data', 'load_ledger') }}
-    -- reference files are in the ledger, too; they belong to no date
-    where
-        status = 'loaded'
-        and business_date is not null
+    select * from {{ ref('int_load_parts') }}
+    where status = 'loaded'
 
 ),
 

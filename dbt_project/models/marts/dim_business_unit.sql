@@ -13,7 +13,8 @@ final as (
         country,
         unit_name,
         folder,
-        time_zone
+        time_zone,
+        currency
     from business_units
 
 )

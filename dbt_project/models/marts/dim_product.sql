@@ -22,6 +22,7 @@ final as (
         coalesce(products.product_name, sold.product_id) as product_name,
         products.category,
         products.price,
+        products.currency,
         products.stock_quantity,
         coalesce(products.is_in_reference, false) as is_in_reference
     from products

@@ -3,8 +3,8 @@
     incremental_strategy='delete+insert',
     unique_key=['business_unit', 'business_date'],
     meta={'follows': ['fct_order_lines']},
-    pre_hook=["{{ log_changed_customers(ref('fct_order_lines')) }}", "{{ delete_emptied_days() }}"],
-    post_hook=["{{ set_watermark('day_changes') }}", "{{ set_watermark('customer_changes', []) }}"]
+    pre_hook=["{{ log_changed_customers(ref('fct_order_lines')) }}", "{{ delete_emptied_days(ref('fct_order_lines')) }}"],
+    post_hook="{{ set_watermark('day_changes') }}"
 ) }}
 
 with
@@ -19,7 +19,9 @@ order_lines as (
 first_lines as (
 
     select * from order_lines
-    where line_number = 1
+    where
+        line_number = 1
+        and booking = 'sold'
 
 ),
 
@@ -27,10 +29,13 @@ totals as (
 
     select
         order_key,
-        count(*) as line_count,
+        -- lines without a customer go with the one that the others name
+        min(customer_id) as customer_id,
+        sum(case when booking = 'sold' then 1 else 0 end) as line_count,
         sum(quantity) as quantity,
         sum(total_price) as total_price
     from order_lines
+    where booking <> 'refunds'
     group by order_key
 
 ),
@@ -40,9 +45,10 @@ final as (
     select
         first_lines.order_key,
         first_lines.order_id,
-        first_lines.customer_id,
+        coalesce(first_lines.customer_id, totals.customer_id) as customer_id,
         first_lines.business_unit,
         first_lines.business_date,
+        first_lines.store_id,
         first_lines.transacted_at as ordered_at,
         {{ daypart('first_lines.transacted_at', 'first_lines.business_date') }} as daypart,
         {{ season('first_lines.business_date') }} as season,

@@ -18,6 +18,41 @@ last_day as (
 
 ),
 
+business_units as (
+
+    select
+        business_units.business_unit_id,
+        rates.rate
+    from {{ ref('dim_business_unit') }} as business_units
+    left join {{ ref('int_exchange_rates') }} as rates
+        on
+            business_units.currency = rates.currency
+            and rates.valid_before is null
+
+),
+
+currencies as (
+
+    select count(distinct coalesce(currency, '')) as currency_count
+    from {{ ref('dim_business_unit') }}
+
+),
+
+-- what customers spent can be compared in one currency alone
+spent as (
+
+    select
+        customer_sales.*,
+        case
+            when currencies.currency_count <= 1 then customer_sales.total_price
+            else customer_sales.total_price * business_units.rate
+        end as comparable_price
+    from customer_sales
+    cross join currencies
+    left join business_units on customer_sales.business_unit = business_units.business_unit_id
+
+),
+
 customers as (
 
     select
@@ -25,9 +60,12 @@ customers as (
         min(first_order_date) as first_order_date,
         max(last_order_date) as last_order_date,
         cast(sum(order_count) as bigint) as order_count,
-        cast(sum(total_price) as decimal(18, 2)) as total_price
-    from customer_sales
+        case when count(*) = count(comparable_price) then cast(sum(comparable_price) as decimal(18, 2)) end
+            as total_price
+    from spent
     group by customer_id
+    -- somebody who kept nothing that was bought is no customer
+    having sum(order_count) > 0
 
 ),
 
@@ -39,7 +77,13 @@ scored as (
         cast(last_day.as_of_date - customers.last_order_date as integer) as recency_days,
         cast(ntile(5) over (order by customers.last_order_date, customers.customer_id) as integer) as recency_score,
         cast(ntile(5) over (order by customers.order_count, customers.customer_id) as integer) as frequency_score,
-        cast(ntile(5) over (order by customers.total_price, customers.customer_id) as integer) as monetary_score
+        case
+            when customers.total_price is not null
+                then cast(ntile(5) over (
+                    partition by case when customers.total_price is null then 0 else 1 end
+                    order by customers.total_price, customers.customer_id
+                ) as integer)
+        end as monetary_score
     from customers
     cross join last_day
 

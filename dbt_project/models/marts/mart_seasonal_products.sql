@@ -3,9 +3,20 @@ with
 daily_sales as (
 
     select
-        *,
+        business_unit,
+        product_id,
+        main_orders,
         {{ season('business_date') }} as season
     from {{ ref('int_daily_product_sales') }}
+    union all
+    -- booked off on the day of the refund
+    select
+        business_unit,
+        product_id,
+        -1 as main_orders,
+        {{ season('refunded_on') }} as season
+    from {{ ref('int_refunded_products') }}
+    where is_main_product
 
 ),
 
@@ -15,7 +26,8 @@ seasons as (
         business_unit as scope,
         season,
         product_id,
-        cast(sum(main_orders) as bigint) as main_orders
+        -- a season can take back more than it sold
+        cast(greatest(sum(main_orders), 0) as bigint) as main_orders
     from daily_sales
     group by business_unit, season, product_id
     union all
@@ -23,7 +35,7 @@ seasons as (
         'chain' as scope,
         season,
         product_id,
-        cast(sum(main_orders) as bigint) as main_orders
+        cast(greatest(sum(main_orders), 0) as bigint) as main_orders
     from daily_sales
     group by season, product_id
 

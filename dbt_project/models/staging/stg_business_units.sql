@@ -6,15 +6,23 @@ source as (
 
 ),
 
+declarations as (
+
+    select * from {{ source('sales_data', 'unit_declarations') }}
+
+),
+
 renamed as (
 
     select
-        business_unit_id,
-        country,
-        unit_name,
-        folder,
-        time_zone
+        source.business_unit_id,
+        source.country,
+        source.unit_name,
+        source.folder,
+        source.time_zone,
+        upper({{ json_text('declarations.declaration', 'currency') }}) as currency
     from source
+    left join declarations on source.business_unit_id = declarations.business_unit_id
 
 )
 

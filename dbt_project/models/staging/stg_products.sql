@@ -13,6 +13,7 @@ renamed as (
         product_name,
         category,
         cast(price as decimal(18, 2)) as price,
+        currency,
         cast(stock_quantity as bigint) as stock_quantity
     from source
 

@@ -18,6 +18,9 @@ renamed as (
         business_date,
         nullif(trim(transaction_id), '') as transaction_id,
         nullif(trim(order_id), '') as order_id,
+        -- else a line without an order is one of its own
+        reason in ('wrong_field_count', 'unparseable_row', 'empty_key', 'lost_id') as is_of_unknown_order,
+        store_id,
         raw_text
     from source
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from globolatte_assets.models.training_snapshot import training_snapshot
+from globolatte_assets.models.training_snapshot import REFUNDS_TABLE, training_snapshot
 from globolatte_assets.tables import DAILY_SALES
 from globolatte_ml.data.snapshot import read_snapshot
 from resources.clock import Clock
@@ -57,6 +57,8 @@ def direct(fakesnow: FakeSnowflake, tmp_path: Path) -> SnowflakeWarehouse:
     made = emulated_warehouse(fakesnow)
     for table, file in TABLES.items():
         fill(made, table, parquet.read_table(folder / file))
+    refunds = pa.schema([("order_key", pa.string()), ("refunded_on", pa.date32()), ("main_product_id", pa.string())])
+    fill(made, REFUNDS_TABLE, refunds.empty_table())
     days = parquet.read_table(folder / "examples.parquet").group_by(["business_date"]).aggregate([([], "count_all")])
     fill(made, DAILY_SALES, days.rename_columns(["business_date", "main_orders"]))
     return made

@@ -110,51 +110,96 @@ def add_file(
 ) -> None:
     """Append one loaded file: its lines or quarantine rows in file order, and its ledger entry.
 
-    A file beside another one of the day, or in its place, needs a load id of its own; its order ids start again.
+    A file beside another one of the day, or in its place, needs a load id of its own; its order ids start again. Some files tell
+    stores, which share order ids. Some orders are anonymous, or have an id on no line, or no weather; some lines miss the customer
+    whom the others name. At the end come refunds of what was sold before, and voids.
     """
     suffix = "" if load_id is None else f"-{load_id}"
     load_id = load_id or f"{unit}-{day}"
-    row_number = loaded = 0
+    tells_stores = rng.random() < 0.3
+    lines: list[Row] = []
     # whole minutes, few of them: orders of one customer can tie
     for number, (customer_id, product_ids) in enumerate(orders, start=1):
         ordered_at = datetime.combine(day, time(rng.randrange(6, 22), rng.choice([0, 30, 59])))
-        weather = rng.choice(WEATHER)
+        order: Row = {
+            "order_id": None if rng.random() < 0.06 else f"O{(number + 1) // 2 if tells_stores else number}",
+            "customer_id": None if rng.random() < 0.1 else customer_id,
+            "transaction_date": ordered_at,
+            "weather": None if rng.random() < 0.1 else rng.choice(WEATHER),
+            "store_id": rng.choice(["north", "south"]) if tells_stores else None,
+        }
         for _ in range(rng.choice([1, 1, 1, 2, 3])):
-            row_number += 1
-            line: Row = {
-                "business_unit": unit,
-                "business_date": day,
-                "transaction_id": f"T{row_number}{suffix}",
-                "order_id": f"O{number}",
-                "product_id": rng.choice(product_ids[: rng.randrange(1, len(product_ids) + 1)]),
-                "customer_id": customer_id if rng.random() < 0.97 else "W2",
-                "quantity": rng.randrange(1, 4),
-                "total_price": 4.5,
-                "transaction_date": ordered_at,
-                "payment_method": rng.choice(["Card", "Cash", None]),
-                "weather": weather,
-                "load_id": load_id,
-                "row_number": row_number,
-            }
-            if rng.random() < 0.08:
-                readable = rng.random() < 0.5
-                chain.quarantine.append(quarantined(line, order_id=line["order_id"] if readable else None))
-            else:
-                chain.sales_transactions.append(line)
-                loaded += 1
-    chain.load_ledger.append(ledger_entry(load_id, unit, day, len(chain.load_ledger), row_number, loaded))
+            line = sale(unit, day, rng.choice(product_ids[: rng.randrange(1, len(product_ids) + 1)]), rng) | order
+            if order["customer_id"] is not None:
+                line["customer_id"] = rng.choices([customer_id, "W2", None], [94, 3, 3])[0]
+            lines.append(line)
+    lines += taken_back(chain, unit, day, lines, rng)
+    loaded = 0
+    for row_number, line in enumerate(lines, start=1):
+        line |= {"load_id": load_id, "row_number": row_number, "transaction_id": f"T{row_number}{suffix}"}
+        if rng.random() < 0.08:
+            chain.quarantine.append(quarantined(line, readable=rng.random() < 0.5))
+        else:
+            chain.sales_transactions.append(line)
+            loaded += 1
+    chain.load_ledger.append(ledger_entry(load_id, unit, day, len(chain.load_ledger), len(lines), loaded))
 
 
-def quarantined(line: Row, order_id: str | None) -> Row:
+def sale(unit: str, day: date, product_id: str, rng: Random) -> Row:
+    """A line with all columns of the raw table but those that say which line and whose order it is."""
+    return {
+        "business_unit": unit,
+        "business_date": day,
+        "product_id": product_id,
+        "quantity": rng.randrange(1, 4),
+        "total_price": rng.choice([4.5, 3.25]),
+        "payment_method": rng.choice(["Card", "Cash", None]),
+        "kind": "sale",
+        "refunded_order_id": None,
+        "refunded_date": None,
+    }
+
+
+def taken_back(chain: Chain, unit: str, day: date, lines: list[Row], rng: Random) -> list[Row]:
+    """Refunds and voids at the end of a file with these `lines`: of the day or of earlier ones, named or not, whole or in part."""
+    earlier = [
+        row
+        for row in chain.sales_transactions
+        if row["business_unit"] == unit and row["business_date"] <= day and row["kind"] == "sale"
+    ]
+    back: list[Row] = []
+    for number in range(rng.choice([0, 0, 0, 1, 2])):
+        if not (earlier or lines):
+            break
+        of = rng.choice(lines if lines and (not earlier or rng.random() < 0.3) else earlier)
+        same_day = of["business_date"] == day
+        line = of | {
+            "business_date": day,
+            "kind": "void" if rng.random() < (0.6 if same_day else 0.1) else "refund",
+            "quantity": -rng.choice([of["quantity"], of["quantity"], 1, 0]),
+            "total_price": -rng.choice([of["total_price"], 1.0]),
+            "transaction_date": datetime.combine(day, time(22, number)),
+        }
+        if not same_day or rng.random() < 0.5:
+            line["order_id"] = rng.choice([f"R{number}", None])
+            line["refunded_order_id"] = rng.choice([of["order_id"], of["order_id"], None, "never"])
+            line["refunded_date"] = of["business_date"] if line["refunded_order_id"] and rng.random() < 0.6 else None
+        back.append(line)
+    return back
+
+
+def quarantined(line: Row, readable: bool) -> Row:
+    """The line in quarantine. One that could not be read tells no order; one that could may have none."""
     return {
         "load_id": line["load_id"],
         "row_number": line["row_number"],
-        "reason": "quantity",
+        "reason": "bad_number" if readable else "unparseable_row",
         "detail": "many",
         "business_unit": line["business_unit"],
         "business_date": line["business_date"],
         "transaction_id": line["transaction_id"],
-        "order_id": order_id,
+        "order_id": line["order_id"] if readable else None,
+        "store_id": line["store_id"],
         "raw_text": "",
     }
 
@@ -163,7 +208,7 @@ def ledger_entry(load_id: str, unit: str, day: date, sequence: int, rows: int, l
     return {
         "load_id": load_id,
         "sequence": sequence,
-        "path": f"sales/{unit}/{day:%Y/%m/%d}/sales.csv",
+        "path": f"sales/{unit}/{day:%Y/%m/%d}/{load_id}.csv",
         "etag": load_id,
         "sha256": load_id,
         "size_bytes": 1,

@@ -13,12 +13,13 @@ from tests.unit.dbt.dbt_process import DbtProcess
 
 DAILY = ("build", "--quiet", "--exclude-resource-type", "unit_test")
 ALL_ROWS = ("build", "--quiet", "--resource-type", "test", "--full-refresh")
-WEATHER = "accepted_values_fct_orders_weather___var_weather_types_Unknown_"
+WEATHER = "accepted_values_fct_orders_weather___var_weather_types_"
 COVERED_BY_CHANGES = {
     "unique_fct_order_lines_order_line_key": "insert into marts.fct_order_lines from marts.fct_order_lines",
     "assert_orders_add_up_to_their_lines": "update marts.fct_orders set quantity = quantity + 1",
     "assert_loaded_lines_match_the_ledger": "delete from marts.fct_order_lines",
     "assert_ledger_counts_add_up": "delete from sales_data.quarantine",
+    "assert_marts_add_up_to_raw": "update intermediate.int_daily_sales set total_price = total_price + 0.01",
     "assert_customer_states_add_up": "update intermediate.int_customer_sales set main_orders = main_orders + 1",
     "assert_histories_go_on_from_day_to_day": "update intermediate.int_customer_state_history set order_count = order_count + 1",
     "assert_training_examples_know_only_the_past": "update intermediate.int_customer_state_history set last_order_date = valid_to",

@@ -64,7 +64,7 @@ def test_of_a_path_the_latest_version_is_known_whatever_became_of_it(
         latest = {file["path"]: file for file in Ledger(transaction).latest_versions()}
         assert unrecorded(transaction, [refused, landed(landing, B)]) == []
         earlier = refused._replace(etag="of an earlier version")
-        assert unrecorded(transaction, [earlier]) == [Unrecorded(earlier)]
+        assert [item.file for item in unrecorded(transaction, [earlier])] == [earlier]
     assert {path: file["status"] for path, file in latest.items()} == {A: "refused", B: "loaded"}
     assert "column" in str(latest[A]["reason"])
 

@@ -7,7 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from globolatte_ingest.quarantine_sheets import escaped, export, quarantined_rows, read_corrections, unescaped
+from globolatte_ingest.quarantine_sheets import (
+    ALWAYS_EXPORTED,
+    escaped,
+    export,
+    quarantined_rows,
+    read_corrections,
+    unescaped,
+)
 from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import RefusedError
 from resources.landing.folder import FolderLandingZone
@@ -101,3 +108,10 @@ def test_of_an_export_of_all_files_only_the_rows_of_the_one_file_are_put_back() 
     assert back.select(list(COLUMNS)).to_pylist() == [good]
     with pytest.raises(RefusedError, match=r"has no row of sales/usa/2022/01/31/c\.csv"):
         read_corrections(content, sales_path("c.csv"))
+
+
+def test_a_sheet_that_an_earlier_release_exported_is_read_without_the_columns_that_it_did_not_know() -> None:
+    sheet = f"path,row_number,{','.join(ALWAYS_EXPORTED)}\n{A},3,T1,O1,BU_US,P001,C1,1,3.50,2022-01-31,card,Sunny\n"
+    [row] = read_corrections(sheet.encode(), A).to_pylist()
+    assert (row["row_number"], row["transaction_id"], row["weather"]) == (3, "T1", "Sunny")
+    assert {row[column] for column in SALES_COLUMNS if column not in ALWAYS_EXPORTED} == {None}

@@ -12,6 +12,7 @@ from globolatte_ingest.declarations import unit_declarations
 from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,
     CUSTOMERS_FILE,
+    EXCHANGE_RATES_FILE,
     PRODUCTS_FILE,
     UNIT_DECLARATIONS_FILE,
     ReferenceFile,
@@ -120,6 +121,7 @@ def test_the_job_loads_all_reference_data_and_the_holidays_of_its_countries(depl
     assert materialized_keys(result) == {
         "raw/business_units",
         "raw/customers",
+        "raw/exchange_rates",
         "raw/holidays",
         "raw/products",
         "raw/unit_declarations",
@@ -142,6 +144,7 @@ def test_the_job_goes_on_with_the_other_files_when_one_is_refused(deployed: Depl
     )
     assert materialized_keys(result) == {
         "raw/business_units",
+        "raw/exchange_rates",
         "raw/holidays",
         "raw/products",
         "raw/unit_declarations",
@@ -262,3 +265,38 @@ def test_declarations_fit_the_units(warehouse: DuckDBWarehouse, landing: FolderL
     take(landing, warehouse, UNIT_DECLARATIONS_FILE, b'[BU_US]\ncurrency = "USD"\n')
     more = DECLARED_IN_COLUMNS.replace(b"New_York,", b"New_York,comma")
     assert "BU_US declares delimiter in" in refusal(landing, warehouse, BUSINESS_UNITS_FILE, more)
+
+
+def test_exchange_rates_are_one_per_currency_and_date(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+    take(
+        landing,
+        warehouse,
+        EXCHANGE_RATES_FILE,
+        b"date,currency,rate\n2024-01-01,usd,1\n2024-01-01,MXN,0.0586\n2024-02-01,MXN,0.06\n",
+    )
+    rates = warehouse.read("sales_data.exchange_rates", order_by=["currency", "date"]).to_pylist()
+    assert [(row["currency"], str(row["date"]), float(row["rate"])) for row in rates] == [
+        ("MXN", "2024-01-01", 0.0586),
+        ("MXN", "2024-02-01", 0.06),
+        ("USD", "2024-01-01", 1.0),
+    ]
+    for rows, fault in {
+        b"2024-01-01,MXN,0.05\n2024-01-01,mxn,0.06\n": "line 3 (date '2024-01-01'): MXN, 2024-01-01 stands more than once",
+        b"2024-01-01,MXN,0\n": "line 2 (date '2024-01-01'): rate 0.00000000 is not above zero",
+        b"2024-01-01,pesos,0.05\n": "line 2 (date '2024-01-01'): currency 'PESOS' is no code of three letters",
+        b"01/02/2024,MXN,0.05\n": "line 2 (date '01/02/2024'): date '01/02/2024' is no date; write it like 2024-01-31",
+    }.items():
+        assert fault in refusal(landing, warehouse, EXCHANGE_RATES_FILE, b"date,currency,rate\n" + rows)
+
+
+def test_the_catalogue_may_name_the_currency_of_its_prices(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    take(
+        landing,
+        warehouse,
+        PRODUCTS_FILE,
+        b"product_id,product_name,category,price,stock_quantity,currency\nP1,Latte,Coffee,3.5,1,usd\nP2,Tea,Tea,3,1,\n",
+    )
+    products = warehouse.read("sales_data.products", ["product_id", "currency"], order_by=["product_id"]).to_pylist()
+    assert [row["currency"] for row in products] == ["USD", None]

@@ -45,6 +45,7 @@ def test_the_three_files_are_read_into_typed_columns() -> None:
         "category": "Coffee",
         "price": Decimal("3.50"),
         "stock_quantity": 100,
+        "currency": None,
     }
     assert read_reference(CUSTOMERS_FILE, CUSTOMERS_CSV).to_pylist()[1] == {
         "customer_id": "C0002",
@@ -92,6 +93,7 @@ def test_header_order_case_blanks_and_further_columns_do_not_matter() -> None:
         "category": "Coffee",
         "price": Decimal("3.50"),
         "stock_quantity": 1,
+        "currency": None,
     }
 
 

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import pyarrow as pa
 import pytest
+from pyarrow import parquet as pq
 
+from globolatte_ml.data.snapshot import REFUNDS_FILE, read_snapshot
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.training.proofs import (
     Proofs,
@@ -47,6 +51,36 @@ def test_states_of_earlier_dates_pass_the_replay(snapshot):
     looked_at, differ = states_that_know_the_future(snapshot)
     assert looked_at > 50
     assert differ == 0
+
+
+@pytest.fixture
+def refunds(snapshot):
+    """Of the orders before the holdout every fifth one: refunded as a whole, or its main product in place of which another one counts."""
+    earlier = np.flatnonzero(~snapshot.holdout)[::5]
+    left = np.where(np.arange(len(earlier)) % 2, None, np.roll(snapshot.y[earlier], 1))
+    return {
+        "order_key": snapshot.order_keys[earlier].tolist(),
+        "refunded_on": [day.item() for day in snapshot.contexts.date[earlier] + np.timedelta64(3, "D")],
+        "main_product_id": left.tolist(),
+    }
+
+
+def test_what_was_refunded_is_no_example_and_counts_until_then(snapshot_folder, snapshot, refunds, tmp_path):
+    shutil.copytree(snapshot_folder, tmp_path, dirs_exist_ok=True)
+    pq.write_table(pa.table(refunds), tmp_path / REFUNDS_FILE)
+    seen = read_snapshot(tmp_path)
+    assert set(seen.order_keys) == set(snapshot.order_keys) - set(refunds["order_key"])
+    assert set(seen.taken_back.order_keys) == set(refunds["order_key"])
+    looked_at, differ = states_that_know_the_future(seen)
+    assert differ > looked_at / 2, "the states of this snapshot know nothing of refunds"
+    past = seen.past
+    assert len(past) == len(snapshot)
+    for key, day, left in zip(*refunds.values(), strict=True):
+        at = int(np.flatnonzero(past.order_keys == key)[0])
+        sold = snapshot.chosen[np.flatnonzero(snapshot.order_keys == key)[0]]
+        assert past.chosen_before(np.datetime64(day))[at] == sold
+        known = past.chosen_before(np.datetime64(day) + 1)[at]
+        assert known == (-1 if left is None else seen.products.index(left))
 
 
 @pytest.mark.parametrize("name", ["main_orders", "order_count", "daypart_orders"])

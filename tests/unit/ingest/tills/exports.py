@@ -92,8 +92,6 @@ class Export:
     loads: bool = True
     """Whether it is expected to load after `--write` without a further edit."""
     why_not: str = ""
-    is_chain: bool = False
-    """Whether its rows are of several units or dates."""
     days: tuple[dt.date, ...] = field(default=(DAY,))
 
     @property
@@ -575,9 +573,7 @@ def eight_columns() -> Export:
                     f"{receipt.moment:%Y-%m-%d %H:%M:%S}", {"Cash": "Cash", "Card": "Credit Card"}.get(receipt.payment, "Mobile App"),
                 ]
             )  # fmt: skip
-    return Export(
-        "eight_columns", "usa", "sales_20220131.csv", delimited(rows).encode(), truth_of(known), is_chain=True
-    )
+    return Export("eight_columns", "usa", "sales_20220131.csv", delimited(rows).encode(), truth_of(known))
 
 
 def online_retailer() -> Export:
@@ -609,7 +605,8 @@ def online_retailer() -> Export:
         "online_retail.csv",
         delimited(rows).encode("cp1252"),
         truth_of(receipts),
-        is_chain=True,
+        loads=False,
+        why_not="a file holds one business date, and it has three",
         days=days[::-1],
     )
 

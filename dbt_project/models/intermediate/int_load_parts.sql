@@ -1,0 +1,7 @@
+{{ config(materialized='view') }}
+
+with
+
+{{ load_parts() }}
+
+select * from load_parts
