@@ -334,8 +334,9 @@ class Pass:
     def _check(self) -> None:
         """Evaluates the checks of raw data and reports errors; warnings are only shown in the UI."""
         result = self._execute(CHECK_RAW_DATA)
-        if not result.success:
-            raise UserError(_failure(CHECK_RAW_DATA, result, self.settings))
+        if not result.success:  # a check that cannot be made stops no work
+            fault = _failure(CHECK_RAW_DATA, result, self.settings)
+            self.report.complaints += [fault] if fault not in self.report.complaints else []
         self.report.failed_checks += [
             f"{check.asset_key.to_user_string()}: {check.check_name}"
             for check in result.get_asset_check_evaluations()

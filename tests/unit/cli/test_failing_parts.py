@@ -9,7 +9,13 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
-from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, TRAIN_MODEL
+from globolatte_assets.jobs import (
+    CHECK_RAW_DATA,
+    INGEST_SALES,
+    LOAD_REFERENCE_DATA,
+    RECORD_MISPLACED_FILES,
+    TRAIN_MODEL,
+)
 from globolatte_cli.errors import UserError
 from globolatte_cli.run_pass import Pass, PassReport, conclude
 from globolatte_ingest.waiting import Waiting
@@ -74,6 +80,20 @@ def test_a_unit_whose_load_fails_stops_no_other(ready: Deployment) -> None:
     ]
     assert "ingest_sales mexico broke off" in report.complaints
     assert "Error: ingest_sales mexico broke off" in printed(report)
+
+
+def test_a_check_that_cannot_be_made_stops_no_work(ready: Deployment) -> None:
+    @dg.asset_check(asset="sales")
+    def broken() -> dg.AssetCheckResult:
+        raise RuntimeError("the disk is full")
+
+    one = Pass(ready.settings, ready.instance, Console(quiet=True))
+    checks = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("sales"), "broken"))
+    one.definitions = dg.Definitions(asset_checks=[broken], jobs=[dg.define_asset_job(CHECK_RAW_DATA, checks)])
+    for _ in range(2):
+        one._check()
+    assert len(one.report.complaints) == 1
+    assert "the disk is full" in one.report.complaints[0]
 
 
 def test_a_refused_reference_file_stops_no_sales(ready: Deployment) -> None:
