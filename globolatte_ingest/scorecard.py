@@ -243,5 +243,6 @@ def _bars(axes: "Axes", label: str, stacked: Mapping[str, tuple[str, Sequence[in
         below = [start + value for start, value in zip(below, values, strict=True)]
     axes.set_ylim(0, max(*below, 1) * 1.15)
     axes.set_ylabel(label, color=MUTED, fontsize=9)
+    axes.locator_params(axis="y", integer=True)
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8.5, labelcolor=INK)
     finish_axes(axes, "", grid="y")

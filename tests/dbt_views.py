@@ -7,7 +7,7 @@ import jinja2
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse.warehouse import Warehouse
 
-MACROS = ("product_pairs",)
+MACROS = ("product_pairs", "load_parts")
 
 
 def make_view(warehouse: Warehouse, name: str) -> None:

@@ -19,3 +19,11 @@
         else 'evening'
     end
 {%- endmacro %}
+
+{#- The hour of a sale on its business date: a sale after midnight that belongs to the day before is one of that day's last hour. -#}
+{% macro hour_of_business_date(sales) -%}
+    case
+        when cast({{ sales }}.transacted_at as date) <> {{ sales }}.business_date then 23
+        else extract(hour from {{ sales }}.transacted_at)
+    end
+{%- endmacro %}

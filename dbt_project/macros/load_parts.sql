@@ -36,6 +36,7 @@ load_parts as (
         parts.business_date,
         -- what was taken out was taken out as a whole; else each part has a fate of its own
         case when ledger.status in ('superseded', 'retracted') then ledger.status else parts.status end as status,
+        coalesce(parts.reason_code, ledger.reason_code) as reason_code,
         cast(parts.rows_in_part as bigint) as rows_in_part,
         cast(parts.rows_loaded as bigint) as rows_loaded,
         cast(parts.rows_quarantined as bigint) as rows_quarantined
@@ -49,6 +50,7 @@ load_parts as (
         business_unit,
         business_date,
         status,
+        reason_code,
         cast(rows_in_file as bigint) as rows_in_part,
         cast(rows_loaded as bigint) as rows_loaded,
         cast(rows_quarantined as bigint) as rows_quarantined

@@ -8,10 +8,8 @@ ledger as (
     select
         sum(case when status = 'loaded' then rows_loaded else 0 end) as rows_loaded,
         sum(case when status = 'loaded' then rows_quarantined else 0 end) as rows_quarantined,
-        sum(case when status = 'held' then rows_in_file else 0 end) as rows_held
-    from {{ ref('stg_load_ledger') }}
-    -- reference files are in the ledger, too; they are of no unit
-    where position('reference/' in file_path) <> 1
+        sum(case when status = 'held' then rows_in_part else 0 end) as rows_held
+    from {{ ref('int_load_parts') }}
 
 ),
 

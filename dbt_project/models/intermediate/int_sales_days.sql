@@ -7,7 +7,7 @@ loads as (
 
 ),
 
-final as (
+loaded_days as (
 
     select
         business_unit,
@@ -18,6 +18,39 @@ final as (
             as content_hash
     from loads
     group by business_unit, business_date
+
+),
+
+weather_days as (
+
+    select
+        business_unit,
+        business_date,
+        {{ dbt.listagg(
+            "file_path || '@' || coalesce(store_id, '') || '@' || coalesce(cast(hour_of_day as varchar), '') || ':' || weather",
+            "','",
+            "order by file_path, coalesce(store_id, ''), coalesce(hour_of_day, -1), weather"
+        ) }} as weather_told
+    from {{ ref('stg_weather') }}
+    group by business_unit, business_date
+
+),
+
+final as (
+
+    select
+        loaded_days.business_unit,
+        loaded_days.business_date,
+        loaded_days.rows_loaded,
+        case
+            when weather_days.weather_told is null then loaded_days.content_hash
+            else md5(loaded_days.content_hash || weather_days.weather_told)
+        end as content_hash
+    from loaded_days
+    left join weather_days
+        on
+            loaded_days.business_unit = weather_days.business_unit
+            and loaded_days.business_date = weather_days.business_date
 
 )
 

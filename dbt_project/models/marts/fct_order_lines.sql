@@ -23,6 +23,19 @@ sales as (
 
 ),
 
+-- joined here and not in staging, where it would have to be joined to all sales however few have changed
+weather as (
+
+    select feed.* from {{ ref('stg_weather') }} as feed
+    {{ only_touched_days('feed') }}
+    -- of files that tell the same, the last by name counts; a store that is named with its unit goes first
+    qualify row_number() over (
+        partition by feed.business_unit, feed.store_id, feed.business_date, feed.hour_of_day
+        order by feed.is_of_any_unit asc, feed.file_path desc, feed.weather asc
+    ) = 1
+
+),
+
 quarantine as (
 
     select quarantine.* from {{ ref('stg_quarantine') }} as quarantine
@@ -209,7 +222,14 @@ final as (
         numbered.currency,
         numbered.transacted_at,
         numbered.payment_method,
-        numbered.weather,
+        coalesce(
+            numbered.weather,
+            store_hours.weather,
+            store_days.weather,
+            unit_hours.weather,
+            unit_days.weather,
+            '{{ var('unknown_weather') }}'
+        ) as weather,
         numbered.refunded_order_id,
         numbered.refunded_date,
         numbered.load_id,
@@ -228,6 +248,30 @@ final as (
             numbered.load_id = quarantined_strays.load_id
             and numbered.file_row_number = quarantined_strays.file_row_number + 1
             and numbered.order_id is not null
+    left join weather as store_hours
+        on
+            numbered.business_unit = store_hours.business_unit
+            and numbered.business_date = store_hours.business_date
+            and numbered.store_id = store_hours.store_id
+            and {{ hour_of_business_date('numbered') }} = store_hours.hour_of_day
+    left join weather as store_days
+        on
+            numbered.business_unit = store_days.business_unit
+            and numbered.business_date = store_days.business_date
+            and numbered.store_id = store_days.store_id
+            and store_days.hour_of_day is null
+    left join weather as unit_hours
+        on
+            numbered.business_unit = unit_hours.business_unit
+            and numbered.business_date = unit_hours.business_date
+            and unit_hours.store_id is null
+            and {{ hour_of_business_date('numbered') }} = unit_hours.hour_of_day
+    left join weather as unit_days
+        on
+            numbered.business_unit = unit_days.business_unit
+            and numbered.business_date = unit_days.business_date
+            and unit_days.store_id is null
+            and unit_days.hour_of_day is null
 
 )
 

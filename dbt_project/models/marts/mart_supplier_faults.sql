@@ -3,26 +3,7 @@ with
 
 parts as (
 
-    select
-        load_id,
-        file_path,
-        load_sequence,
-        business_unit,
-        business_date,
-        status,
-        rows_in_file as rows_in_part,
-        rows_loaded,
-        rows_quarantined
-    from {{ ref('stg_load_ledger') }}
-    where
-        business_unit is not null
-        and business_date is not null
-
-),
-
-ledger as (
-
-    select * from {{ ref('stg_load_ledger') }}
+    select * from {{ ref('int_load_parts') }}
 
 ),
 
@@ -35,16 +16,15 @@ quarantine as (
 unusable_files as (
 
     select
-        parts.business_unit,
-        parts.business_date,
-        parts.status as kind,
-        coalesce(ledger.reason_code, 'unknown') as reason,
-        parts.file_path,
-        coalesce(parts.rows_in_part, 0) as row_count,
+        business_unit,
+        business_date,
+        status as kind,
+        coalesce(reason_code, 'unknown') as reason,
+        file_path,
+        coalesce(rows_in_part, 0) as row_count,
         cast(null as bigint) as line_number
     from parts
-    inner join ledger on parts.load_id = ledger.load_id
-    where parts.status in ('refused', 'held')
+    where status in ('refused', 'held')
 
 ),
 

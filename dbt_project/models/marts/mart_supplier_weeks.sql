@@ -3,20 +3,7 @@ with
 
 parts as (
 
-    select
-        load_id,
-        file_path,
-        load_sequence,
-        business_unit,
-        business_date,
-        status,
-        rows_in_file as rows_in_part,
-        rows_loaded,
-        rows_quarantined
-    from {{ ref('stg_load_ledger') }}
-    where
-        business_unit is not null
-        and business_date is not null
+    select * from {{ ref('int_load_parts') }}
 
 ),
 

@@ -19,7 +19,7 @@ renamed as (
         cast(total_price as decimal(18, 2)) as total_price,
         cast(transaction_date as timestamp) as transacted_at,
         payment_method,
-        coalesce(weather, '{{ var('unknown_weather') }}') as weather,
+        weather,
         store_id,
         coalesce(kind, 'sale') as kind,
         refunded_order_id,

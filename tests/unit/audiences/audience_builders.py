@@ -90,6 +90,7 @@ def _lines(sold: Chain) -> list[dict[str, Any]]:
             "business_unit": order.business_unit,
             "business_date": order.date,
             "line_number": number,
+            "booking": "sold",
             "product_id": product,
             "quantity": 1,
             "total_price": PRICE,

@@ -116,6 +116,7 @@ def home(folder: Path, instance: dg.DagsterInstance) -> Deployment:
         transaction.execute(
             "create table intermediate.int_daily_sales (business_unit varchar, business_date date, main_orders bigint)"
         )
+    make_view(there.warehouse, "int_load_parts")
     make_view(there.warehouse, "int_delivered_days")
     states = states_of(there.settings)
     states.publish(states.staging("made"), "made")

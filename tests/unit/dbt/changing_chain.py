@@ -11,7 +11,7 @@ from random import Random
 import duckdb
 import pandas as pd
 
-from tests.unit.dbt.random_chain import Row, add_file, customer, product, random_chain
+from tests.unit.dbt.random_chain import WEATHER, Row, add_file, customer, product, random_chain
 
 DAYS_OF_FILES = 60
 FIRST_DAY = date(2022, 1, 1)
@@ -25,6 +25,8 @@ class ChangingChain:
         self.rng = Random(seed)
         self.version = 0
         self.last_day = FIRST_DAY + timedelta(days=DAYS_OF_FILES)
+        for row in self.chain.sales_transactions[::3]:  # enough for the weather feed to tell
+            row["weather"] = None
 
     def write(self, path: Path) -> None:
         """Puts the present rows in place of all raw rows."""
@@ -43,7 +45,7 @@ class ChangingChain:
         """One random change; gives its name."""
         changes: list[Callable[[], None]] = [
             self.new_day, self.new_day, self.correct, self.correct, self.retract, self.settle_ownership, self.second_file,
-            self.empty_file, self.change_reference, self.long_pause,
+            self.empty_file, self.change_reference, self.long_pause, self.tell_weather,
         ]  # fmt: skip
         chosen = self.rng.choice(changes)
         chosen()
@@ -95,6 +97,22 @@ class ChangingChain:
         self.chain.products[0] = product("P001") | {"product_name": f"Coffee {self.version}"}
         day = FIRST_DAY + timedelta(days=self.rng.randrange(DAYS_OF_FILES))
         self.chain.holidays.append({"country": "Canada", "date": day, "name": f"Day {self.version}"})
+
+    def tell_weather(self) -> None:
+        """The weather feed tells, or corrects, the weather of some days and hours; what it told long before may go."""
+        self.version += 1
+        for _ in range(5):
+            entry = self._valid()
+            store = self.rng.choice([None, "north", "south"])
+            self.chain.weather.append({
+                "path": f"{self.version}.csv",
+                "business_unit": None if store and self.rng.random() < 0.5 else entry["business_unit"],
+                "store_id": store,
+                "date": entry["business_date"],
+                "hour": self.rng.choice([None, 9]),
+                "weather": self.rng.choice(WEATHER),
+            })  # fmt: skip
+        self.chain.weather = self.chain.weather[-20:]
 
     def _valid(self) -> Row:
         return self.rng.choice([one for one in self.chain.load_ledger if one["status"] == "loaded"])

@@ -37,6 +37,7 @@ def stocked(tmp_path: Path) -> DuckDBWarehouse:
     with made.transaction() as transaction:
         transaction.execute("create schema intermediate")
         transaction.execute(DAILY_SALES)
+    make_view(made, "int_load_parts")
     make_view(made, "int_delivered_days")
     return made
 

@@ -88,6 +88,7 @@ class Chain:
                 "create table intermediate.int_daily_sales (business_unit varchar, business_date date, main_orders bigint)"
             )
             transaction.execute("insert into intermediate.int_daily_sales values ('BU_US', ?, ?)", (DATA_UNTIL, orders))
+        make_view(self.warehouse, "int_load_parts")
         make_view(self.warehouse, "int_delivered_days")
         self.deliver(DATA_UNTIL)
         materialize(self.instance, DELIVERED_DAYS)
