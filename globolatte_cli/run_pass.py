@@ -435,11 +435,21 @@ def execute_pass(settings: Settings) -> PassReport:
         backlog = one.look()
         has_reference_data = one.warehouse.read("sales_data.business_units", ["folder"]).num_rows
         if not backlog.pending.reference and not has_reference_data:
-            raise UserError(
-                f"the landing zone ({one.landing.describe()}) is empty: put reference/business_units.csv, products.csv and "
-                "customers.csv and your sales files into it, or try `globolatte demo`"
-            )
+            raise UserError(_nothing_to_start_with(one))
         return one.run(backlog)
+
+
+def _nothing_to_start_with(one: Pass) -> str:
+    """Why no unit is known: nothing has landed, or the reference data that landed were refused."""
+    files = sum(1 for _ in one.landing.files())
+    state = f"has {files:,} files, but no business unit is known yet" if files else "is empty"
+    return "\n".join(
+        [
+            f"the landing zone ({one.landing.describe()}) {state}: put reference/business_units.csv, products.csv and "
+            "customers.csv and your sales files into it, or try `globolatte demo`",
+            *(item.text for item in one.what_waits()),
+        ]
+    )
 
 
 def deploy(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from globolatte_assets.jobs import (
     TRAIN_MODEL,
 )
 from globolatte_cli.errors import UserError
-from globolatte_cli.run_pass import Pass, PassReport, conclude
+from globolatte_cli.run_pass import Pass, PassReport, _nothing_to_start_with, conclude
 from globolatte_ingest.waiting import Waiting
 from tests.builders import Deployment, csv, deliver, line, load, sales_path
 
@@ -80,6 +80,18 @@ def test_a_unit_whose_load_fails_stops_no_other(ready: Deployment) -> None:
     ]
     assert "ingest_sales mexico broke off" in report.complaints
     assert "Error: ingest_sales mexico broke off" in printed(report)
+
+
+def test_a_first_pass_without_a_known_unit_says_what_lies_there_and_what_was_refused(deployed: Deployment) -> None:
+    one = PassThatFails(deployed, [])
+    deployed.settings.landing_folder.mkdir(parents=True)
+    assert "is empty: put reference/business_units.csv" in _nothing_to_start_with(one)
+    deliver(deployed.landing, "reference/business_units.csv", b"unit\nBU_US\n")
+    sell(deployed, "usa", "BU_US")
+    assert not deployed.run(LOAD_REFERENCE_DATA).success
+    said = _nothing_to_start_with(one)
+    assert "has 2 files, but no business unit is known yet" in said
+    assert "reference/business_units.csv is refused: " in said
 
 
 def test_a_check_that_cannot_be_made_stops_no_work(ready: Deployment) -> None:
