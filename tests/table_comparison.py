@@ -12,7 +12,15 @@ Tables = dict[str, list[tuple[object, ...]]]
 COMPARED = ("sales_data", "staging", "intermediate", "marts", "features")
 RUN_DEPENDENT = {"run_id", "etag", "recorded_at", "attempt", "started_at", "settled_at", "step_id", "asked_at"}
 """Columns that say who did it, when, and how a file was written: not what is known of the business."""
-BOOKKEEPING = {"announcements", "dbt_builds", "ledger_steps", "load_attempts", "schema_versions"}
+BOOKKEEPING = {
+    "announcements",
+    "dbt_builds",
+    "kept_files",
+    "known_etags",
+    "ledger_steps",
+    "load_attempts",
+    "schema_versions",
+}
 """Tables that say by which runs and in which builds it came about."""
 
 COLUMNS = """

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from globolatte_ingest.declarations import declarations_of
 from globolatte_ingest.discovery import work_in
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.load import do_work
@@ -17,9 +18,11 @@ from globolatte_ingest.quarantine_sheets import quarantined_rows
 from globolatte_ingest.requested_steps import requested_step
 from resources.warehouse.warehouse import Transaction
 from tests.builders import (
+    COLUMNS,
     DAY,
     NOW,
     RULES,
+    UNITS,
     InterferedWarehouse,
     csv,
     deliver,
@@ -35,6 +38,21 @@ from tests.builders import (
 from tests.unit.ingest.law import Day, Row, Version, corrected
 
 PATHS = [sales_path(name) for name in ("a.csv", "b.csv")]
+DECLARED = sales_path("b.csv")
+"""The file that is written in a way of its own."""
+DECLARATION = declarations_of(b"""
+[[BU_US.files]]
+pattern = "b.csv"
+delimiter = "semicolon"
+decimal_mark = "comma"
+lines_above_header = 1
+lines_below_data = 1
+[BU_US.files.columns]
+transaction_id = "Line"
+total_price = "Amount"
+[BU_US.files.product_aliases]
+"Latte to go" = "P001"
+""")["BU_US"]
 MAX_BAD_SHARE = 0.34
 RETRIED = ("loaded", "held", "refused", "retracted")
 MAX_TAKE_AWAY = 0.6
@@ -59,13 +77,18 @@ class CrashError(Exception):
     """What is thrown into a load."""
 
 
-def content(version: Version) -> bytes:
+def content(path: str, version: Version) -> bytes:
     if version.rows is None:
         return b"no,sales,file\n"
-    return csv(*(as_line(row) for row in version.rows))
+    lines = [as_line(path, row) for row in version.rows]
+    if path != DECLARED:
+        return csv(*lines)
+    header = ";".join({"transaction_id": "Line", "total_price": "AMOUNT"}.get(column, column) for column in COLUMNS)
+    rows_of_till = (";".join({**one, "product_id": "Latte to go"}[column] for column in COLUMNS) for one in lines)
+    return "\n".join(["Sales of the day, counted", header, *rows_of_till, "Total"]).encode()
 
 
-def as_line(row: Row) -> dict[str, str]:
+def as_line(path: str, row: Row) -> dict[str, str]:
     return line(
         transaction_id=row.transaction,
         payment_method=row.payment,
@@ -73,6 +96,7 @@ def as_line(row: Row) -> dict[str, str]:
         order_id=row.order,
         customer_id=row.customer,
         business_unit=row.unit,
+        total_price="3,50" if path == DECLARED else "3.50",
     )
 
 
@@ -104,7 +128,7 @@ class AnySequence(RuleBasedStateMachine):
         self.uploads += 1
         version = Version(self.uploads, content_rows)
         self.day.landed[path] = version
-        deliver(self.landing, path, content(version))
+        deliver(self.landing, path, content(path, version))
 
     @rule(
         path=st.sampled_from(PATHS),
@@ -153,7 +177,7 @@ class AnySequence(RuleBasedStateMachine):
     @rule()
     def the_landing_zone_is_restored_on_another_disk(self) -> None:
         for path in self.day.landed:
-            deliver(self.landing, path, content(self.day.landed[path]))
+            deliver(self.landing, path, content(path, self.day.landed[path]))
         self.loads_run([])
 
     @precondition(lambda self: self.day.reloadable())
@@ -167,7 +191,7 @@ class AnySequence(RuleBasedStateMachine):
             number = data.draw(st.sampled_from(hail))
             row = corrected(present[number - 1])
             self.day.corrections.setdefault((path, version.rows), {})[number] = row
-            self.step(Step.RELEASE, path, crashing_at, {**as_line(row), "row_number": number})
+            self.step(Step.RELEASE, path, crashing_at, {**as_line(path, row), "row_number": number})
 
     @precondition(lambda self: self.day.loaded or self.day.held)
     @rule(data=st.data(), crashing_at=crashes)
@@ -215,7 +239,10 @@ class AnySequence(RuleBasedStateMachine):
 
     def run(self, warehouse: InterferedWarehouse) -> None:
         work = work_in(warehouse, self.landing, "usa", {DAY}, RULES)
-        do_work(warehouse, self.landing, work, load_context(max_bad_share=MAX_BAD_SHARE, max_take_away=MAX_TAKE_AWAY))
+        context = load_context(
+            max_bad_share=MAX_BAD_SHARE, max_take_away=MAX_TAKE_AWAY, formats=dict.fromkeys(UNITS, DECLARATION)
+        )
+        do_work(warehouse, self.landing, work, context)
 
     def take(self, paths: list[str]) -> None:
         """What was loaded at once is taken in the order of the ledger: that of the landing zone, but for files that crashed before."""
