@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from globolatte_ingest.paths import MisplacedFile
 from globolatte_ingest.reading.sales import SALES_COLUMNS
-from globolatte_ingest.reasons import ReasonCode, RefusedError
+from globolatte_ingest.reasons import HOLDS, ReasonCode, RefusedError
 from resources.landing.landing_zone import LandedFile
 from resources.warehouse.warehouse import Transaction
 
@@ -209,15 +209,29 @@ order by crashed.last, crashed.path
 """
 """A file version counts as crashed while its last attempt has no entry; an entry refused only because of its path does not count as one."""
 
+HOLDING = ", ".join(f"'{code}'" for code in HOLDS)
+
 LOADED_FILES = f"""
 select
-    units.folder, ledger.business_date as date, ledger.status, ledger.path, ledger.load_id, ledger.rows_loaded,
-    ledger.rows_quarantined
-from sales_data.load_ledger as ledger
-inner join sales_data.business_units as units on ledger.business_unit = units.business_unit_id
-where ledger.status in ('{LedgerStatus.LOADED}', '{LedgerStatus.RETRACTED}') and units.folder = ?
-    and ledger.business_date between ? and ?
-order by ledger.business_date, ledger.path
+    units.folder, parts.business_date as date, ledger.status, ledger.path, parts.load_id, parts.rows_loaded, parts.rows_quarantined
+from sales_data.load_parts as parts
+inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
+inner join sales_data.business_units as units on parts.business_unit = units.business_unit_id
+where units.folder = ? and parts.business_date between ? and ? and (
+    ledger.status in ('{LedgerStatus.LOADED}', '{LedgerStatus.RETRACTED}')
+    or (ledger.status = '{LedgerStatus.SUPERSEDED}' and coalesce(ledger.reason_code, '') not in ({HOLDING}))
+)
+order by parts.business_date, ledger.path, ledger.sequence
+"""
+
+OTHER_UNITS = """
+select distinct units.folder
+from sales_data.load_parts as parts
+inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
+inner join sales_data.business_units as own on ledger.business_unit = own.business_unit_id
+inner join sales_data.business_units as units on parts.business_unit = units.business_unit_id
+where own.folder = ? and parts.business_date between ? and ? and parts.business_unit <> ledger.business_unit
+order by units.folder
 """
 
 UNBALANCED = """
@@ -236,6 +250,27 @@ where ledger.load_id is null
     or (ledger.status = 'held' and ledger.rows_loaded <> 0)
     or (ledger.status in ('loaded', 'held') and ledger.rows_quarantined <> coalesce(quarantined.n, 0))
     or (ledger.status = 'loaded' and ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0))
+order by path
+"""
+
+UNBALANCED_PARTS = """
+select
+    coalesce(parts.path, loaded.load_id) as path, parts.rows_in_part as rows_in_file, coalesce(loaded.n, 0) as rows_loaded,
+    coalesce(parts.rows_quarantined, 0) as rows_quarantined
+from (
+    select load_parts.*, ledger.path
+    from sales_data.load_parts
+    inner join sales_data.load_ledger as ledger on load_parts.load_id = ledger.load_id
+    where load_parts.status = 'loaded'
+) as parts
+full outer join (
+    select load_id, business_unit, business_date, count(*) as n
+    from sales_data.sales_transactions
+    group by load_id, business_unit, business_date
+) as loaded
+    on parts.load_id = loaded.load_id and parts.business_unit = loaded.business_unit and parts.business_date = loaded.business_date
+where parts.load_id is null or parts.rows_loaded <> coalesce(loaded.n, 0)
+    or parts.rows_in_part <> parts.rows_loaded + parts.rows_quarantined
 order by path
 """
 
@@ -321,6 +356,10 @@ class Ledger:
         files = self.transaction.fetch(LOADED_FILES, (folder, first, last)).to_pylist()
         return [_loaded_day(folder, date, list(of_day)) for date, of_day in groupby(files, lambda file: file["date"])]
 
+    def other_units(self, folder: str, first: dt.date, last: dt.date) -> list[str]:
+        """The folders of the other units that have, or had, rows of the unit's files of these dates."""
+        return [str(name) for name in self.transaction.fetch(OTHER_UNITS, (folder, first, last))["folder"].to_pylist()]
+
     def loaded_references(self) -> dict[str, str]:
         """The content hash of the loaded version of each reference file, by path."""
         found = self.transaction.fetch(
@@ -331,7 +370,10 @@ class Ledger:
 
     def unbalanced_files(self) -> list[dict[str, object]]:
         """Files whose counted rows differ from the ledger or the file: rows lost, doubled, or of a version that is not loaded."""
-        return list(self.transaction.fetch(UNBALANCED).to_pylist())
+        files = self.transaction.fetch(UNBALANCED).to_pylist()
+        known = {row["path"] for row in files}
+        parts = self.transaction.fetch(UNBALANCED_PARTS).to_pylist()
+        return [*files, *({row["path"]: row for row in parts if row["path"] not in known}).values()]
 
     def new_entries(
         self,

@@ -333,6 +333,7 @@ def load_into(
         point("rows written")
         _note_odd_ids(transaction, readable, span)
         name_customers_of_orders(transaction, span)
+        transaction.fill("affected_days", span.of(statements.AFFECTED_DAYS))
         transaction.fill("day_loads", statements.DAY_LOADS)
         find_contested(transaction, span)
         point("duplicates found")
@@ -347,6 +348,8 @@ def load_into(
     _keep(transaction, readable, context)
     ledger = Ledger(transaction)
     ledger.write([item.entry for item in batch])
+    transaction.execute(statements.WRITE_REFUSED_PARTS)
+    transaction.execute(statements.FOLLOW_ENTRIES)
     point("ledger written")
     if readable:
         count_and_check(transaction, span)
@@ -389,7 +392,6 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         for item in batch
     ]
     transaction.stage("batch_ledger", pa.Table.from_pylist(rows, statements.STAGED["batch_ledger"]))
-    transaction.fill("affected_days", statements.AFFECTED_DAYS)
     transaction.fill("batch_loads", statements.BATCH_LOADS)
     transaction.fill("corrected", statements.CORRECTED)
     point("batch staged")
@@ -501,15 +503,21 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
 
     The files are considered one after the other: a row conflicts with what was delivered before it, not with a file that is held.
     """
-    bad, conflicts = _counted(transaction, statements.BAD_ROW_COUNTS, "bad"), Conflicts(transaction)
+    bad = {row["load_number"]: row for row in transaction.fetch(statements.BAD_ROW_COUNTS).to_pylist()}
+    conflicts = Conflicts(transaction)
     possible, approvals = conflicts.possible(), Ledger(transaction).approvals()
     before = {row["load_number"]: row for row in transaction.fetch(span.of(statements.BEFORE)).to_pylist()}
+    units = transaction.fetch(span.of(statements.UNITS_OF_FILES)).to_pylist()
+    strays = {row["load_number"]: row["first_unit"] for row in units if row["first_unit"] == row["last_unit"]}
+    chain_files = {row["load_number"] for row in units} - {*strays}
     coming = {item.entry.load_id for item in batch}
     gone: set[str] = set()
     for item in batch:
         entry, approval, earlier = item.entry, approvals.get(item.entry.load_id), before.get(item.number)
         coming.discard(entry.load_id)
-        own = bad.get(item.number, 0)
+        counted = bad.get(item.number, {"bad": 0, "waiting": 0})
+        # In a file of several units, rows of one that is not known yet wait for it; they are no fault of the others.
+        own = counted["bad"] - (counted["waiting"] if item.number in chain_files else 0)
         reason = code = None
         if approval is None:
             code = ReasonCode.TOO_MANY_BAD_ROWS
@@ -521,9 +529,15 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
                 reason = held_for(item.rows, own + conflicting, context.max_bad_share)
                 if reason is not None:
                     conflicts.reject(entry.load_id)
+            if reason is None and item.number in strays and strays[item.number] != entry.business_unit:
+                code = ReasonCode.ANOTHER_UNIT
+                reason = (
+                    f"all its rows name {strays[item.number]}, its folder belongs to {entry.business_unit}; nothing is loaded: move the "
+                    "file to that unit's folder, or, if this is right, load it by `globolatte quarantine release`"
+                )
             if reason is None and earlier is not None:
                 code = ReasonCode.TAKES_AWAY_TOO_MUCH
-                reason = held_for_taking_away(earlier["good"], item.rows - own, context.max_take_away)
+                reason = held_for_taking_away(earlier["good"], item.rows - counted["bad"], context.max_take_away)
         if reason is not None:
             entry.status, entry.reason_code, entry.reason = LedgerStatus.HELD, code, reason
             gone.add(entry.load_id)
@@ -548,12 +562,6 @@ def _note_odd_ids(transaction: Transaction, batch: Sequence[BatchFile], span: Sp
                 f"note: {found['n']} rows have a customer_id like '{found['example']}', a number with a decimal point: if these are not "
                 "the ids that other files have, export them as text and upload the file again"
             )
-
-
-def _counted(transaction: Transaction, query: str, count: str) -> dict[int, int]:
-    """What a query counts, by load number."""
-    counted = transaction.fetch(query).to_pydict()
-    return dict(zip(counted["load_number"], counted[count], strict=True))
 
 
 def _supersede(transaction: Transaction, span: Span) -> None:

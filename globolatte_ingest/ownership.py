@@ -17,12 +17,15 @@ import pyarrow as pa
 from globolatte_ingest.reasons import RowReason
 from globolatte_ingest.statements import (
     NOTHING_LOADED,
+    PART_COUNTS,
     REASONS_OF_NOTHING,
     SALES_COLUMN_LIST,
     SCRATCH,
     STAGED,
     TOUCHED,
+    WRITE_PARTS,
     WRONG_COUNTS,
+    WRONG_PARTS,
 )
 from resources.warehouse.dialect import literal
 from resources.warehouse.warehouse import Transaction
@@ -342,6 +345,13 @@ def move_rows(transaction: Transaction, span: Span) -> None:
         transaction.execute(span.of(RENAME_FAULTS))
 
 
+def _write_parts(transaction: Transaction, span: Span) -> None:
+    """Writes beneath the entry of each touched load one row per unit and date, with its counts."""
+    transaction.fill("part_counts", span.of(PART_COUNTS))
+    transaction.execute("delete from sales_data.load_parts where load_id in (select load_id from touched)")
+    transaction.execute(WRITE_PARTS)
+
+
 def _say_what_is_not_loaded(transaction: Transaction, span: Span) -> None:
     """Writes into the ledger which touched files are loaded without any of their rows, and why; or that they no longer are."""
     for row in transaction.fetch(NOTHING_LOADED).to_pylist():
@@ -368,7 +378,8 @@ def count_and_check(transaction: Transaction, span: Span) -> None:
         "from touched where load_ledger.load_id = touched.load_id"
     )
     _say_what_is_not_loaded(transaction, span)
-    wrong = transaction.fetch(WRONG_COUNTS).to_pylist()
+    _write_parts(transaction, span)
+    wrong = transaction.fetch(WRONG_COUNTS).to_pylist() or transaction.fetch(WRONG_PARTS).to_pylist()
     if wrong:
         raise ConservationError(
             "rows in file = rows loaded + rows quarantined does not hold, so nothing of this batch was loaded: "

@@ -26,9 +26,10 @@ class ReasonCode(StrEnum):
     """The path, not the content, is at fault."""
     TOO_MANY_BAD_ROWS = "too_many_bad_rows"
     TAKES_AWAY_TOO_MUCH = "takes_away_too_much"
+    ANOTHER_UNIT = "another_unit"
 
 
-HOLDS = (ReasonCode.TOO_MANY_BAD_ROWS, ReasonCode.TAKES_AWAY_TOO_MUCH)
+HOLDS = (ReasonCode.TOO_MANY_BAD_ROWS, ReasonCode.TAKES_AWAY_TOO_MUCH, ReasonCode.ANOTHER_UNIT)
 """The reasons that hold a file until someone approves it; every other one refuses it."""
 
 
@@ -49,7 +50,6 @@ class RowReason(StrEnum):
     BAD_REFUNDED_DATE = "bad_refunded_date"
     DATE_NOT_OF_FOLDER = "date_not_of_folder"
     UNKNOWN_BUSINESS_UNIT = "unknown_business_unit"
-    BUSINESS_UNIT_NOT_OF_FOLDER = "business_unit_not_of_folder"
     UNKNOWN_PRODUCT = "unknown_product"
     UNKNOWN_WEATHER = "unknown_weather"
     BAD_CURRENCY = "bad_currency"

@@ -146,6 +146,7 @@ def _retract_one(transaction: Transaction, step: RequestedStep, run_id: str, now
     point("retracted rows deleted")
     reason = f"retracted by {step.asked_by}" + (f": {step.note}" if step.note else "")
     transaction.execute(statements.MARK_RETRACTED, (reason,))
+    transaction.execute(statements.FOLLOW_ENTRIES)
     point("retracted, ownership not decided")
     decide_owners(transaction)
     move_rows(transaction, span)

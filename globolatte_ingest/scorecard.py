@@ -46,6 +46,8 @@ WORDS: Mapping[str, str] = {
     "unclosed_quote": "a quote is never closed",
     "unreadable_csv": "the file cannot be split into rows",
     "too_many_bad_rows": "too many of its rows are faulty; it waits for approval or a correction",
+    "takes_away_too_much": "it takes away a large part of what it corrects; it waits for approval",
+    "another_unit": "all its rows name another unit; it waits for approval, or for the right folder",
     "wrong_field_count": "more or fewer fields than the header",
     "unparseable_row": "the row cannot be read with certainty",
     "empty_key": "an id that is needed is empty",

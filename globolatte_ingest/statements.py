@@ -47,6 +47,7 @@ SCRATCH = {
     "customers_of_orders": f"{SALE}, id decimal(20, 0), place_in_file bigint, first_customer varchar, {FAULT}, has_several boolean",
     "moved_loads": "load_id varchar",
     "touched": "load_id varchar, rows_loaded bigint, rows_quarantined bigint",
+    "part_counts": "load_id varchar, business_unit varchar, business_date date, rows_loaded bigint, rows_quarantined bigint",
 }
 """Columns of the scratch tables, by name."""
 
@@ -88,30 +89,50 @@ USUAL_TEXTS = tuple(SALES_TEXTS.values())[:10]
 FIRST_DELIVERY = f"""
 select ledger.path, min(ledger.sequence) as priority
 from sales_data.load_ledger as ledger
-inner join affected_days as days on ledger.business_unit = days.business_unit and ledger.business_date = days.business_date
 left join (
     select path, max(sequence) as sequence from sales_data.load_ledger where status = 'retracted' group by path
 ) as retraction on ledger.path = retraction.path
-where ledger.status in ('loaded', 'superseded') and coalesce(ledger.reason_code, '') not in ({", ".join(map(literal, HOLDS))})
+where ledger.path in ({{paths}}) and ledger.status in ('loaded', 'superseded')
+    and coalesce(ledger.reason_code, '') not in ({", ".join(map(literal, HOLDS))})
     and ledger.sequence > coalesce(retraction.sequence, 0)
 group by ledger.path
 """
-"""Since when each path of the affected days counts as delivered: its first loaded version since it was last retracted."""
-
-AFFECTED_DAYS = "select distinct business_unit, business_date from batch_ledger"
+"""Since when each path counts as delivered: its first loaded version since it was last retracted."""
 
 BATCH_LOADS = f"""
 select batch.*, coalesce(first_delivery.priority, batch.sequence) as priority
 from batch_ledger as batch
-left join ({FIRST_DELIVERY}) as first_delivery on batch.path = first_delivery.path
+left join ({FIRST_DELIVERY.format(paths="select path from batch_ledger")}) as first_delivery on batch.path = first_delivery.path
+"""
+
+AFFECTED_DAYS = """
+select business_unit, business_date from batch_loads
+union
+select business_unit, business_date from sales_data.sales_transactions
+where business_date between {first} and {last} and load_id in (select load_id from batch_loads)
+union
+select parts.business_unit, parts.business_date
+from sales_data.load_parts as parts
+inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
+inner join batch_loads as batch on ledger.path = batch.path
+where ledger.status = 'loaded'
+"""
+"""The units and dates that the new versions touch, and those that the versions touched which they may replace."""
+
+LOADED_OF_DAYS = """
+select distinct ledger.load_id, ledger.path, ledger.sequence
+from sales_data.load_ledger as ledger
+inner join sales_data.load_parts as parts on ledger.load_id = parts.load_id
+inner join affected_days as days on parts.business_unit = days.business_unit and parts.business_date = days.business_date
+where ledger.status = 'loaded'
 """
 
 DAY_LOADS = f"""
-select ledger.load_id, ledger.path, coalesce(first_delivery.priority, ledger.sequence) as priority
-from sales_data.load_ledger as ledger
-inner join affected_days as days on ledger.business_unit = days.business_unit and ledger.business_date = days.business_date
-left join ({FIRST_DELIVERY}) as first_delivery on ledger.path = first_delivery.path
-where ledger.status = 'loaded'
+with loads as ({LOADED_OF_DAYS})
+
+select loads.load_id, loads.path, coalesce(first_delivery.priority, loads.sequence) as priority
+from loads
+left join ({FIRST_DELIVERY.format(paths="select path from loads")}) as first_delivery on loads.path = first_delivery.path
 """
 
 CORRECTED = f"""
@@ -142,7 +163,8 @@ where not exists (
 """
 
 BAD_ROW_COUNTS = """
-select load_number, count(*) as bad
+select
+    load_number, count(*) as bad, sum(case when reason = 'unknown_business_unit' then 1 else 0 end) as waiting
 from rejected
 inner join batch_loads on rejected.load_id = batch_loads.load_id
 group by load_number
@@ -282,7 +304,81 @@ where path in (select path from retracted_path) and status in ('loaded', 'held')
 """
 
 RETRACTED_DAYS = """
-select distinct business_unit, business_date from sales_data.load_ledger where load_id in (select load_id from replaced)
+select distinct business_unit, business_date from sales_data.load_parts where load_id in (select load_id from replaced)
+"""
+
+PART_COUNTS = """
+with counted as (
+    select load_id, business_unit, business_date, count(*) as rows_loaded, 0 as rows_quarantined
+    from sales_data.sales_transactions
+    where business_date between {first} and {last} and load_id in (select load_id from touched)
+    group by load_id, business_unit, business_date
+    union all
+    select load_id, business_unit, business_date, 0 as rows_loaded, count(*) as rows_quarantined
+    from sales_data.quarantine
+    where business_date between {first} and {last} and load_id in (select load_id from touched)
+    group by load_id, business_unit, business_date
+    union all
+    select ledger.load_id, ledger.business_unit, ledger.business_date, 0 as rows_loaded, 0 as rows_quarantined
+    from sales_data.load_ledger as ledger
+    inner join touched on ledger.load_id = touched.load_id
+)
+
+select
+    load_id, business_unit, business_date, cast(sum(rows_loaded) as bigint) as rows_loaded,
+    cast(sum(rows_quarantined) as bigint) as rows_quarantined
+from counted
+group by load_id, business_unit, business_date
+"""
+
+PART = "load_id, business_unit, business_date, status, reason_code, reason, rows_in_part, rows_loaded, rows_quarantined"
+
+WRITE_PARTS = f"""
+insert into sales_data.load_parts ({PART})
+select
+    parts.load_id, parts.business_unit, parts.business_date, ledger.status, ledger.reason_code, ledger.reason,
+    case
+        when ledger.status = 'loaded' then parts.rows_loaded + parts.rows_quarantined
+        when counts.parts = 1 then ledger.rows_in_file
+    end as rows_in_part,
+    parts.rows_loaded, parts.rows_quarantined
+from part_counts as parts
+inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
+inner join (select load_id, count(*) as parts from part_counts group by load_id) as counts on parts.load_id = counts.load_id
+"""
+
+WRITE_REFUSED_PARTS = f"""
+insert into sales_data.load_parts ({PART})
+select load_id, business_unit, business_date, status, reason_code, reason, rows_in_file, rows_loaded, rows_quarantined
+from sales_data.load_ledger
+where load_id in (select load_id from ledger_rows) and status = 'refused' and business_date is not null
+"""
+
+FOLLOW_ENTRIES = """
+update sales_data.load_parts set status = ledger.status, reason_code = ledger.reason_code, reason = ledger.reason,
+    rows_loaded = case when ledger.status = 'retracted' then 0 else load_parts.rows_loaded end
+from sales_data.load_ledger as ledger
+where load_parts.load_id = ledger.load_id and load_parts.load_id in (select load_id from replaced)
+"""
+
+WRONG_PARTS = """
+select ledger.path, ledger.rows_in_file, ledger.rows_loaded, ledger.rows_quarantined
+from sales_data.load_ledger as ledger
+inner join touched on ledger.load_id = touched.load_id
+left join (
+    select load_id, sum(rows_in_part) as rows_in_part, sum(rows_loaded) as rows_loaded, sum(rows_quarantined) as rows_quarantined
+    from sales_data.load_parts group by load_id
+) as parts on ledger.load_id = parts.load_id
+where parts.load_id is null or parts.rows_loaded <> ledger.rows_loaded or parts.rows_quarantined <> ledger.rows_quarantined
+    or (ledger.status = 'loaded' and parts.rows_in_part <> ledger.rows_in_file)
+"""
+
+UNITS_OF_FILES = """
+select batch.load_number, min(sales.business_unit) as first_unit, max(sales.business_unit) as last_unit
+from sales_data.sales_transactions as sales
+inner join batch_loads as batch on sales.load_id = batch.load_id
+where sales.business_date between {first} and {last}
+group by batch.load_number
 """
 
 MARK_RETRACTED = (

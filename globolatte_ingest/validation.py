@@ -121,12 +121,6 @@ CHECKS = (
         of="business_unit",
     ),
     RowCheck(
-        RowReason.BUSINESS_UNIT_NOT_OF_FOLDER,
-        "typed.business_unit_text <> typed.business_unit",
-        "'the folder belongs to ' || business_unit || ', the row to ' || business_unit_text",
-        of="business_unit",
-    ),
-    RowCheck(
         RowReason.UNKNOWN_PRODUCT,
         "products.product_id is null",
         "'reference/products.csv has no product ''' || typed.product_id "
@@ -267,7 +261,9 @@ def bad_rows(formats: RowFormats) -> str:
     """The query for the incoming rows that cannot be loaded, with their text, the first reason and its detail."""
     checks = formats.checks()
     told = ", ".join(f"{value} as {name}" for name, value in formats.told_values().items())
+    has_units = "business_unit" in formats.told
     units = "left join sales_data.business_units as units on typed.business_unit_text = units.business_unit_id"
+    unit = "coalesce(units.business_unit_id, typed.business_unit)" if has_units else "typed.business_unit"
     return f"""
 {formats.trimmed()},
 
@@ -279,12 +275,12 @@ typed as (
 )
 
 select
-    typed.load_number, typed.load_id, row_number, business_unit, business_date,
+    typed.load_number, typed.load_id, row_number, {unit} as business_unit, business_date,
     {", ".join(f"typed.{text}" for text in SALES_TEXTS.values())},
     case {" ".join(f"when {check.fails} then {literal(check.reason)}" for check in checks)} end as reason,
     case reason {" ".join(f"when {literal(check.reason)} then {check.detail}" for check in checks)} end as detail
 from typed
-{units if "business_unit" in formats.told else ""}
+{units if has_units else ""}
 left join sales_data.products as products on typed.product_id = products.product_id
 where reason is not null
 """
@@ -310,7 +306,10 @@ def good_rows(formats: RowFormats) -> dict[str, str]:
     kind = f"coalesce({told['told_kind']}, {by_sign})" if "kind" in formats.told else by_sign
     is_own_void = f"{told['told_kind']} = 'void' and {quantity} >= 0 and {price} >= 0"
     values = {
-        **{column: column for column in ("business_unit", "business_date", "transaction_id", "product_id")},
+        "business_unit": "coalesce(business_unit_text, business_unit)"
+        if "business_unit" in formats.told
+        else "business_unit",
+        **{column: column for column in ("business_date", "transaction_id", "product_id")},
         "quantity": quantity,
         "total_price": price,
         "transaction_date": when,

@@ -18,7 +18,7 @@ from globolatte_assets.keys import (
     WAREHOUSE_POOL,
 )
 from globolatte_assets.metadata import load_report_metadata
-from globolatte_assets.partitions import partition_key
+from globolatte_assets.partitions import BUSINESS_UNIT, partition_key
 from globolatte_assets.raw.deliveries import delivery_event
 from globolatte_ingest.discovery import Work, last_dates, wanted_dates, work_in
 from globolatte_ingest.kept_files import KeptFiles
@@ -129,6 +129,8 @@ def sales_transactions_asset(
     `max_take_away` of what it corrects. `kept` is where the bytes of loaded files are kept.
     """
 
+    units = frozenset(partitions.get_partitions_def_for_dimension(BUSINESS_UNIT).get_partition_keys())
+
     @dg.asset(
         key=SALES_TRANSACTIONS,
         deps=[*deliveries, BUSINESS_UNITS, PRODUCTS, UNIT_DECLARATIONS],
@@ -172,8 +174,16 @@ def sales_transactions_asset(
                 work = work_in(warehouse, landing, folder, dates, rules, now)
                 done = do_work(warehouse, landing, work, load_context, context.log)
                 outstanding = _outstanding_days(context, warehouse, folder, dates, now)
+                with warehouse.transaction() as transaction:
+                    others = Ledger(transaction).other_units(folder, min(dates), max(dates))
+                elsewhere = [
+                    day
+                    for other in others
+                    if other in units
+                    for day in _outstanding_days(context, warehouse, other, dates, now)
+                ]
             _log_delivery(context, work, done, outstanding)
-            _log_materializations(context, outstanding)
+            _log_materializations(context, [*outstanding, *elsewhere])
             if BACKFILL_TAG in context.run.tags and (quiet := dates - {day.date for day in outstanding}):
                 context.log.warning(
                     f"{folder}: {len(quiet)} of the {len(dates)} days of this backfill had nothing new: they are loaded already, or no "

@@ -265,6 +265,16 @@ create table sales_data.exchange_rates (date date not null, currency varchar not
 alter table sales_data.products add column currency varchar;
 """
 
+PARTS_OF_LOADS = """
+insert into sales_data.load_parts (
+    load_id, business_unit, business_date, status, reason_code, reason, rows_in_part, rows_loaded, rows_quarantined
+)
+select load_id, business_unit, business_date, status, reason_code, reason, rows_in_file, rows_loaded, rows_quarantined
+from sales_data.load_ledger
+where business_date is not null and business_unit is not null;
+"""
+"""Before files could hold several units, each had one part, equal to its entry."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -285,6 +295,7 @@ MIGRATIONS: tuple[str, ...] = (
     WEATHER,
     KNOWN_ETAGS,
     EXCHANGE_RATES,
+    PARTS_OF_LOADS,
 )
 
 

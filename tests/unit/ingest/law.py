@@ -16,6 +16,12 @@ class Row(NamedTuple):
     weather: str = "Sunny"
     order: str = ""
     customer: str = "C1"
+    unit: str = "BU_US"
+
+    @property
+    def id(self) -> tuple[str, str]:
+        """What the line is known by, within its date."""
+        return self.unit, self.transaction
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,8 @@ class Day:
 
     max_bad_share: float
     max_take_away: float = 1.0
+    unit: str = "BU_US"
+    """The unit of the folder."""
     landed: dict[str, Version] = field(default_factory=dict)
     known: dict[str, Version] = field(default_factory=dict)
     states: dict[str, str] = field(default_factory=dict)
@@ -73,6 +81,8 @@ class Day:
                 wrong = faults
             elif self._is_too_much(len(faults) + len(conflicts), rows):
                 wrong = faults | dict.fromkeys(conflicts, "conflict_across_files")
+            elif len(units := {row.unit for row in good.values()}) == 1 and units != {self.unit}:
+                wrong = faults
             elif path in self.loaded and (before := len(judged(self.loaded[path])[1])):
                 wrong = faults if 1 - len(good) / before > self.max_take_away else None
             if wrong is not None:
@@ -105,25 +115,25 @@ class Day:
 
     def _conflicts(self, path: str, good: dict[int, Row]) -> list[int]:
         """The rows whose id a file delivered before has, with other values."""
-        owned: dict[str, Row] = {}
+        owned: dict[tuple[str, str], Row] = {}
         for senior in self.seniority:
             if senior == path:
                 break
             for row in judged(self.loaded[senior])[1].values():
-                owned.setdefault(row.transaction, row)
-        return [number for number, row in good.items() if owned.get(row.transaction, row) != row]
+                owned.setdefault(row.id, row)
+        return [number for number, row in good.items() if owned.get(row.id, row) != row]
 
-    def expected(self) -> tuple[list[tuple[str, int, str, str, str | None]], list[tuple[str, int, str]]]:
-        """The rows loaded (path, number, transaction, payment, customer), and those in quarantine (path, number, reason)."""
+    def expected(self) -> tuple[list[tuple[object, ...]], list[tuple[str, int, str]]]:
+        """The rows loaded (path, number, transaction, payment, customer, unit), and those in quarantine (path, number, reason)."""
         loaded, quarantined = [], []
-        owned: dict[str, Row] = {}
+        owned: dict[tuple[str, str], Row] = {}
         for path in self.seniority:
             faults, good = judged(self.loaded[path])
             quarantined += [(path, number, reason) for number, reason in faults.items()]
             for number, row in good.items():
-                owner = owned.setdefault(row.transaction, row)
+                owner = owned.setdefault(row.id, row)
                 if owner is row:
-                    loaded.append((path, number, row.transaction, row.payment, row.customer or None))
+                    loaded.append((path, number, row.transaction, row.payment, row.customer or None, row.unit))
                 else:
                     repeats = "duplicate_across_files" if owner == row else "conflict_across_files"
                     quarantined.append((path, number, repeats))
@@ -136,25 +146,25 @@ def judged(rows: tuple[Row, ...]) -> tuple[dict[int, str], dict[int, Row]]:
     """What is wrong with rows by themselves, and the good ones as they are loaded, with the customer that their order names."""
     faults = {number: "unknown_weather" for number, row in enumerate(rows, start=1) if row.weather == "Hail"}
     valid = {number: row for number, row in enumerate(rows, start=1) if number not in faults}
-    lines_of_orders: dict[tuple[str, str], Row] = {}
+    lines_of_orders: dict[tuple[str, str, str], Row] = {}
     for row in valid.values():
-        lines_of_orders.setdefault((row.order, row.transaction), row)
-    customers: dict[str, set[str]] = defaultdict(set)
+        lines_of_orders.setdefault((row.unit, row.order, row.transaction), row)
+    customers: dict[tuple[str, str], set[str]] = defaultdict(set)
     for row in lines_of_orders.values():
         if row.customer:
-            customers[row.order].add(row.customer)
+            customers[row.unit, row.order].add(row.customer)
     good: dict[int, Row] = {}
-    seen: dict[str, Row] = {}
+    seen: dict[tuple[str, str], Row] = {}
     for number, row in valid.items():
-        named = customers[row.order] if row.order else set()
+        named = customers[row.unit, row.order] if row.order else set()
         if len(named) > 1:
             faults[number] = "order_of_several_customers"
             continue
         line = row if row.customer or not named else row._replace(customer=min(named))
-        if row.transaction in seen:
-            faults[number] = "duplicate_in_file" if seen[row.transaction] == line else "conflict_in_file"
+        if row.id in seen:
+            faults[number] = "duplicate_in_file" if seen[row.id] == line else "conflict_in_file"
         else:
-            seen[row.transaction] = good[number] = line
+            seen[row.id] = good[number] = line
     return faults, good
 
 

@@ -108,7 +108,7 @@ VALUES: tuple[tuple[str | None, str, tuple[str, ...]], ...] = (
     ),
     (None, "transaction_date", ("2022-01-31", "2022-01-31 00:00", "2022-01-31T23:59:59.999999", " 2022-01-31T08:15 ")),
     ("unknown_business_unit", "business_unit", ("BU_BR", "BU_FR", "bu_us", "US", "BU_US;BU_CA")),
-    ("business_unit_not_of_folder", "business_unit", ("BU_CA",)),
+    (None, "business_unit", ("BU_CA",)),
     ("unknown_product", "product_id", ("P999", "p001", "P001 P002", "P\u200b001")),
     ("unknown_weather", "weather", ("Foggy", "Sunny,Rainy", "0", "S unny")),
     (None, "weather", ("sunny", "RAINY", " Snowy ")),

@@ -65,6 +65,7 @@ rows = st.lists(
         st.sampled_from(["Sunny"] * 3 + ["Hail"]),
         st.sampled_from(["", "", "O1", "O2"]),
         st.sampled_from(["C1"] * 3 + ["C2", ""]),
+        st.sampled_from(["BU_US"] * 3 + ["BU_CA"]),
     ),
     max_size=5,
 ).map(tuple)
@@ -94,6 +95,7 @@ def as_line(path: str, row: Row) -> dict[str, str]:
         weather=row.weather,
         order_id=row.order,
         customer_id=row.customer,
+        business_unit=row.unit,
         total_price="3,50" if path == DECLARED else "3.50",
     )
 
@@ -255,7 +257,10 @@ class AnySequence(RuleBasedStateMachine):
         if not hasattr(self, "day"):
             return
         loaded, quarantined = self.day.expected()
-        assert sales(self.warehouse, "path, row_number, transaction_id, payment_method, customer_id") == loaded
+        assert (
+            sales(self.warehouse, "path, row_number, transaction_id, payment_method, customer_id, business_unit")
+            == loaded
+        )
         assert (
             fetch(
                 self.warehouse,

@@ -162,7 +162,8 @@ def test_files_of_equal_content_give_the_same_sales_in_any_order_of_arrival(
 
 
 def as_row(fields: dict[str, str]) -> Row:
-    return Row(*(fields[name] for name in ("transaction_id", "payment_method", "weather", "order_id", "customer_id")))
+    names = ("transaction_id", "payment_method", "weather", "order_id", "customer_id", "business_unit")
+    return Row(*(fields[name] for name in names))
 
 
 def deliver_to(day: Day, path: str, lines: list[dict[str, str]] | None) -> None:
@@ -194,7 +195,8 @@ def test_random_deliveries_and_corrections_end_as_the_law_says(
 ) -> None:
     chance = random.Random(seed)
     days = {
-        (folder, dt.date(2022, 1, day)): Day(1.0) for folder, day in itertools.product(("canada", "usa"), range(1, 5))
+        (folder, dt.date(2022, 1, day)): Day(1.0, unit=UNITS[folder])
+        for folder, day in itertools.product(("canada", "usa"), range(1, 5))
     }
     for _ in range(6):
         batch = []
@@ -206,7 +208,7 @@ def test_random_deliveries_and_corrections_end_as_the_law_says(
                 batch.append(deliver(landing, path, b"refused" if lines is None else csv(*lines)))
         load(warehouse, landing, *batch)
         expected = [law.expected() for law in days.values()]
-        assert sales(warehouse, "path, row_number, transaction_id, payment_method, customer_id") == [
+        assert sales(warehouse, "path, row_number, transaction_id, payment_method, customer_id, business_unit") == [
             row for loaded, _ in expected for row in loaded
         ]
         assert quarantine(warehouse) == [row for _, quarantined in expected for row in quarantined]
