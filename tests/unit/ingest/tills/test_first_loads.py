@@ -74,9 +74,7 @@ def truth_in(warehouse: DuckDBWarehouse) -> Truth:
     return Truth(int(str(sales)), int(str(refunds)), int(str(voids)), Decimal(str(takings)), int(str(anonymous)))
 
 
-@pytest.mark.parametrize(
-    "name", [export.name for export in EXPORTS.values() if export.loads and export.name != "eight_columns"]
-)
+@pytest.mark.parametrize("name", [export.name for export in EXPORTS.values() if export.loads])
 def test_a_tills_export_loads_without_a_further_edit(name: str, tmp_path: Path) -> None:
     export = EXPORTS[name]
     result = onboarded(tmp_path, export)
