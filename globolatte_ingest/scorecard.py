@@ -195,7 +195,7 @@ def _faults_table(faults: Sequence[Row]) -> str:
                 (
                     words,
                     literal(WORDS.get(reason, reason.replace("_", " "))),
-                    f"{sum(fault['files'] for fault in mine):,}",
+                    f"{sum(fault['file_count'] for fault in mine):,}",
                     f"{sum(fault['row_count'] for fault in mine):,}",
                     str(mine[-1]["week_start"]),
                     literal(mine[-1]["example_file"]) + (f", line {line}" if line is not None else ""),

@@ -73,7 +73,7 @@ final as (
         week_start,
         kind,
         reason,
-        cast(count(*) as bigint) as files,
+        cast(count(*) as bigint) as file_count,
         cast(sum(row_count) as bigint) as row_count,
         max(file_path) as example_file,
         max_by(line_number, file_path) as example_line
