@@ -87,14 +87,15 @@ def missing_dates(unit: UnitDeliveries, policy: DeliveryPolicy, now: dt.datetime
 
 RECENT = """
 select
-    units.folder, units.time_zone, ledger.business_date as date,
-    coalesce(max(case when ledger.status = 'held' then 1 else 0 end), 0) as held,
-    coalesce(max(case when ledger.status = 'loaded' then 1 else 0 end), 0) as delivered
+    units.folder, units.time_zone, parts.business_date as date,
+    coalesce(max(case when parts.status = 'held' then 1 else 0 end), 0) as held,
+    coalesce(max(case when parts.status = 'loaded' then 1 else 0 end), 0) as delivered
 from sales_data.business_units as units
-left join sales_data.load_ledger as ledger
-    on ledger.business_unit = units.business_unit_id and ledger.business_date >= ?
-group by units.folder, units.time_zone, ledger.business_date
+left join sales_data.load_parts as parts
+    on parts.business_unit = units.business_unit_id and parts.business_date >= ?
+group by units.folder, units.time_zone, parts.business_date
 """
+"""By part: what a file of several units has of a unit is delivered by it, whichever folder the file lies in."""
 
 
 def recent_deliveries(transaction: Transaction, policy: DeliveryPolicy, now: dt.datetime) -> dict[str, UnitDeliveries]:

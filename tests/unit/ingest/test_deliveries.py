@@ -112,6 +112,17 @@ def test_a_day_without_sales_is_delivered(warehouse: DuckDBWarehouse, tmp_path) 
     assert said(warehouse, "usa") == ["usa has delivered every day that is due"]
 
 
+def test_a_file_of_several_units_delivers_for_each_of_them(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
+    for day in ("2022-01-30", "2022-01-31", "2022-02-01"):
+        rows = [line(1, transaction_date=day), line(2, transaction_date=day, business_unit="BU_CA")]
+        deliver_days(warehouse, tmp_path, day, content=csv(*rows))
+    assert said(warehouse, "canada", "mexico", "usa") == [
+        "canada has delivered every day that is due",
+        "mexico has not delivered a single day from 2022-01-30 to 2022-02-01, all that are watched",
+        "usa has delivered every day that is due",
+    ]
+
+
 def test_a_unit_that_reference_data_does_not_know_has_delivered_nothing(warehouse: DuckDBWarehouse) -> None:
     assert "atlantis has not delivered a single day" in said(warehouse, "atlantis")[0]
 
