@@ -43,8 +43,14 @@ COMPARED = (
 """What two rows of one id have to agree in to be the same line, delivered twice."""
 
 
+def _differs_in(column: str, row: str, other: str) -> str:
+    # A line may have its customer from another line of its order, which one file has and the other has not.
+    operator = "<>" if column == "customer_id" else "is distinct from"
+    return f"{row}.{column} {operator} {other}.{column}"
+
+
 def _differs(row: str, other: str) -> str:
-    return " or ".join(f"{row}.{column} is distinct from {other}.{column}" for column in COMPARED)
+    return f"coalesce({' or '.join(_differs_in(column, row, other) for column in COMPARED)}, false)"
 
 
 def _difference(row: str, other: str) -> str:
@@ -54,7 +60,7 @@ def _difference(row: str, other: str) -> str:
         return f"coalesce(cast({side}.{column} as varchar), 'not told')"
 
     cases = " ".join(
-        f"when {row}.{column} is distinct from {other}.{column} "
+        f"when {_differs_in(column, row, other)} "
         f"then '{column} ' || {written(row, column)} || ', there ' || {written(other, column)}"
         for column in COMPARED
     )
@@ -301,7 +307,7 @@ class Conflicts:
         counted = self.transaction.fetch(
             "select mine.load_id, count(distinct mine.row_number) as n from contested as mine inner join contested as theirs "
             f"on mine.load_id <> theirs.load_id and theirs.priority < mine.priority and {_same_id('mine', 'theirs')} "
-            f"where mine.is_new and mine.place_in_file = 1 and theirs.place_in_file = 1 and ({_differs('mine', 'theirs')}) "
+            f"where mine.is_new and mine.place_in_file = 1 and theirs.place_in_file = 1 and {_differs('mine', 'theirs')} "
             "group by mine.load_id"
         ).to_pydict()
         return dict(zip(counted["load_id"], counted["n"], strict=True))

@@ -291,6 +291,20 @@ def test_lines_without_a_customer_take_the_one_of_their_order_and_an_order_of_se
     ]
 
 
+@pytest.mark.parametrize("paths", [(A, B), (B, A)], ids=["whole-order-first", "part-first"])
+def test_a_line_that_comes_again_without_the_rest_of_its_order_is_no_conflict(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, paths: tuple[str, str]
+) -> None:
+    named = line(2, order_id="O1", customer_id="C2")
+    anonymous = line(1, order_id="O1", customer_id="")
+    contents = {A: [anonymous, named], B: [anonymous]}
+    for path in paths:
+        deliver_and_load(warehouse, landing, path, *contents[path])
+    assert quarantine(warehouse) == [(paths[1], 1, "duplicate_across_files")]
+    deliver_and_load(warehouse, landing, sales_path("c.csv"), line(2, order_id="O1", customer_id="C3"))
+    assert quarantine(warehouse, "path, reason")[-1] == (sales_path("c.csv"), "conflict_across_files")
+
+
 def test_customer_ids_that_went_through_a_program_for_numbers_are_noted(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
