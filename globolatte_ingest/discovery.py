@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, RequestedStep, Step
+from globolatte_ingest.ledger import IS_VERSION, Attempts, CrashedLoad, Ledger, RequestedStep, Step
 from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, needs_a_place
 from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES
 from globolatte_ingest.reasons import ReasonCode
@@ -37,21 +37,31 @@ from resources.warehouse.warehouse import Transaction, Warehouse
 UNRECORDED = f"""
 with latest as (
     select
-        path, max_by(etag, sequence) as etag, max_by(sha256, sequence) as sha256, max_by(size_bytes, sequence) as size_bytes,
-        max_by(coalesce(reason_code, ''), sequence) as reason_code
+        path, max(sequence) as sequence, max_by(etag, sequence) as etag, max_by(sha256, sequence) as sha256,
+        max_by(size_bytes, sequence) as size_bytes, max_by(coalesce(reason_code, ''), sequence) as reason_code
     from sales_data.load_ledger
-    where path in (select path from listed)
+    where path in (select path from listed) and {IS_VERSION} = 1
+    group by path
+),
+
+misplaced as (
+    select path, max(sequence) as sequence, max_by(etag, sequence) as etag, max_by(size_bytes, sequence) as size_bytes
+    from sales_data.load_ledger
+    where path in (select path from listed) and reason_code = '{ReasonCode.MISPLACED}'
     group by path
 )
 
 select
     listed.place,
     coalesce(
-        latest.reason_code = '{ReasonCode.MISPLACED}' and (latest.etag = listed.etag or latest.size_bytes = listed.size_bytes), false
+        misplaced.sequence >= coalesce(latest.sequence, 0)
+        and (misplaced.etag = listed.etag or misplaced.size_bytes = listed.size_bytes),
+        false
     ) as was_misplaced,
     case when latest.etag <> listed.etag and latest.size_bytes = listed.size_bytes then latest.sha256 else '' end as sha256
 from listed
 left join latest on listed.path = latest.path
+left join misplaced on listed.path = misplaced.path
 left join sales_data.known_etags as known
     on listed.path = known.path and listed.etag = known.etag and latest.sha256 = known.sha256
 where latest.path is null or (latest.etag <> listed.etag and known.path is null)

@@ -17,7 +17,8 @@ import pyarrow as pa
 from globolatte_ingest.paths import MisplacedFile
 from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import HOLDS, ReasonCode, RefusedError
-from resources.landing.landing_zone import LandedFile
+from resources.landing.landing_zone import LandedFile, NoFile
+from resources.warehouse.dialect import literal
 from resources.warehouse.warehouse import Transaction
 
 # What the ledger says -----------------------------------------------------------------------------------------------------
@@ -162,20 +163,24 @@ class FileHistory:
 
 # Reading ------------------------------------------------------------------------------------------------------------------
 
-LATEST_FIRST = """
+IS_VERSION = f"case when etag in ({', '.join(map(literal, NoFile))}) then 0 else 1 end"
+"""Orders entries: what lay under a path and was no file (a link, something that could not be looked into) says nothing new of the
+versions of that path which are recorded, whenever it was seen."""
+
+LATEST_FIRST = f"""
 select path, status, rows_in_file, rows_loaded, rows_quarantined, recorded_at, reason_code, reason
 from sales_data.load_ledger
-qualify row_number() over (partition by path order by sequence desc) = 1 and (? = '' or status = ?)
+qualify row_number() over (partition by path order by {IS_VERSION} desc, sequence desc) = 1 and (? = '' or status = ?)
 order by sequence desc
 """
 
-VERSIONS_OF_PATH = """
+VERSIONS_OF_PATH = f"""
 select
     sequence, load_id, etag, sha256, size_bytes, status, reason_code, reason, rows_in_file, rows_loaded, rows_quarantined, attempt,
     run_id, recorded_at, superseded_by
 from sales_data.load_ledger
 where path = ?
-order by sequence
+order by {IS_VERSION}, sequence
 """
 
 STEPS_OF_PATH = """

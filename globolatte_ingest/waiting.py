@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from globolatte_ingest.discovery import recent_crashes
-from globolatte_ingest.ledger import Ledger, LedgerStatus
+from globolatte_ingest.ledger import IS_VERSION, Ledger, LedgerStatus
 from globolatte_ingest.paths import BUSINESS_UNITS_PATH, MisplacedFile, PathRules, folder_and_date, is_reference
 from globolatte_ingest.reasons import ReasonCode
-from resources.landing.landing_zone import SALES_PREFIX, LandedFile, LandingZone
+from resources.landing.landing_zone import SALES_PREFIX, LandedFile, LandingZone, NoFile
 from resources.warehouse.warehouse import Transaction, Warehouse
 
 MOST_FILES_LOOKED_FOR = 50
@@ -31,7 +31,7 @@ OF_THE_SYSTEM = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".nfs", ".locali
 WAITING_FILES = f"""
 select path, etag, status, coalesce(reason_code, '') as code, reason
 from sales_data.load_ledger
-qualify row_number() over (partition by path order by sequence desc) = 1
+qualify row_number() over (partition by path, {IS_VERSION} order by sequence desc) = 1
     and status in ('{LedgerStatus.HELD}', '{LedgerStatus.REFUSED}')
 order by path
 """
@@ -90,9 +90,9 @@ def what_waits(
         steps = Ledger(transaction).open_steps()
     if listing is None and lists_whole:
         listing = landing.files()
-    there = {file.path for file in listing} if listing is not None else None
+    there = {file.path: file.etag for file in listing} if listing is not None else None
     left = still_there(landing, [file.path for file in files], there)
-    found = _files([file for file in files if file.path in left], rules)
+    found = _files([file for file in files if file.path in left and not _is_a_file_again(file, there)], rules)
     if units:
         found += _units(units, rules, landing, there)
     if crashed:
@@ -116,10 +116,15 @@ def what_waits(
 
 
 def waiting_files(transaction: Transaction) -> list[WaitingFile]:
-    """The files whose latest version is held or refused, whether or not they are still there."""
+    """The files whose latest version is held or refused, and what was no file, whether or not they are still there."""
     return [
         WaitingFile(**{**row, "reason": row["reason"] or ""}) for row in transaction.fetch(WAITING_FILES).to_pylist()
     ]
+
+
+def _is_a_file_again(entry: WaitingFile, there: Mapping[str, str] | None) -> bool:
+    """Whether the path of something that was no file, or could not be looked into, has a file now; `there` are the etags, by path."""
+    return there is not None and entry.etag in set(NoFile) and there.get(entry.path) not in set(NoFile)
 
 
 def still_there(landing: LandingZone, paths: Sequence[str], there: Collection[str] | None) -> set[str]:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_ingest.discovery import Unrecorded, unrecorded, without_known_content, work_in
-from globolatte_ingest.ledger import Step
+from globolatte_ingest.discovery import Unrecorded, placed, unrecorded, without_known_content, work_in
+from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.load import do_work
 from globolatte_ingest.reference import BUSINESS_UNITS_FILE, load_reference
+from globolatte_ingest.waiting import what_waits
 from resources.environment import clock_of
 from resources.landing.folder import FolderLandingZone
-from resources.landing.landing_zone import LandedFile
+from resources.landing.landing_zone import LandedFile, NoFile
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from sensors.landing import REQUESTED_BY_A_PERSON, Backlog, listing_of, look
 from tests.builders import (
@@ -60,6 +61,38 @@ def move(landing: FolderLandingZone) -> None:
 def of_news(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> list[Unrecorded]:
     with warehouse.transaction() as transaction:
         return unrecorded(transaction, list(landing.files()))
+
+
+def test_what_could_not_be_looked_into_for_a_while_is_no_news_afterwards(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    deliver(landing, A, csv(line(1)))
+    deliver(landing, B, csv(line(2)))
+    deliver(landing, C, b"no,sales,file\n")
+    assert ingest(warehouse, landing) == [A, B, C]
+    ask_for(warehouse, Step.RETRACT, A)
+    ingest(warehouse, landing)
+    unreadable = [LandedFile(path, NoFile.UNREADABLE, 0) for path in (A, B, C)]
+    with warehouse.transaction() as transaction:
+        found = placed(unrecorded(transaction, unreadable), RULES)
+        assert [item.file for item in found] == unreadable
+        Ledger(transaction).refuse_misplaced(found, "run", NOW)
+    with warehouse.transaction() as transaction:
+        assert placed(unrecorded(transaction, unreadable), RULES) == []
+        assert [Ledger(transaction).history(path).versions[-1]["status"] for path in (A, B, C)] == [
+            "retracted",
+            "loaded",
+            "refused",
+        ]
+    while_it_lasts = what_waits(warehouse, landing, RULES, NOW, listing=unreadable)
+    assert any("3 files misplaced" in item.text and "permission denied" in item.text for item in while_it_lasts)
+    assert of_news(warehouse, landing) == []
+    assert ingest(warehouse, landing) == []
+    assert sales(warehouse) == [(B, 1, "T00000002")]
+    waiting = [item.text for item in what_waits(warehouse, landing, RULES, NOW, listing=list(landing.files()))]
+    assert [C in text for text in waiting] == [True], waiting
+    ask_for(warehouse, Step.RETRY, A)
+    assert ingest(warehouse, landing) == [A]
 
 
 def test_a_moved_landing_zone_loads_nothing_again_and_a_retraction_holds(
