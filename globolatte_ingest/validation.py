@@ -4,6 +4,7 @@ SQL over staged text columns. The queries work on two staged tables of a load tr
 `row_number`) and `batch_loads` (one row per file). Bad rows are found first, with all checks; the good ones are then written without.
 """
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,9 @@ WHOLE_NUMBER = "[+-]?[0-9]{1,15}([.]0{1,15})?"
 AMOUNT = "[+-]?[0-9]{1,15}([.][0-9]{1,2}0*)?"
 LOCAL_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?"
 PRICE = "decimal(18, 2)"
+
+TIME_DIRECTIVES = "%[HIMSpf]"
+"""The parts of a declared date format that write the time of day."""
 
 LOST_ID = "[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}"
 """How a spreadsheet writes a long id after it took it for a number: its digits are lost. A hexadecimal `12e4` has no plus."""
@@ -56,9 +60,11 @@ class RowCheck:
 BUSINESS_DAY = "cast(typed.transaction_date as date)"
 ENDS_LATE = (
     "case when cast(typed.transaction_date as time) < cast(typed.day_ends as time) "
+    "and case when typed.date_format is null then typed.transaction_date_text like '%:%' "
+    "else typed.date_format like '%H%' or typed.date_format like '%I%' end "
     f"then {BUSINESS_DAY} - 1 else {BUSINESS_DAY} end"
 )
-"""The business day of a moment, where a file's unit may declare that its day ends after midnight."""
+"""The business day of a moment, where a file's unit may declare that its day ends after midnight. A date without a time is its own day."""
 
 CHECKS = (
     RowCheck(
@@ -176,6 +182,16 @@ class RowFormats:
         usual = self._cast_if(column, LOCAL_TIME, column, "timestamp")
         return _by_format("date_format", usual, {form: self.dialect.moment(column, form) for form in self.date_formats})
 
+    def date(self, column: str) -> str:
+        """An expression for the date that a text column writes, with or without the time of its format; NULL where it writes none."""
+        usual = self._cast_if(column, LOCAL_TIME, column, "timestamp")
+        declared = {}
+        for form in self.date_formats:
+            date_alone = re.sub(TIME_DIRECTIVES, "", form).strip("-/. :,T")
+            moments = [self.dialect.moment(column, form), self.dialect.moment(column, date_alone)]
+            declared[form] = f"coalesce({', '.join(moments)})"
+        return f"cast({_by_format('date_format', usual, declared)} as date)"
+
     def trimmed(self) -> str:
         """A common table expression: the incoming rows without blanks around values, with the columns of their file."""
         values = {
@@ -205,7 +221,7 @@ with trimmed as (
             "discount": self.amount("discount_text"),
             "currency": f"case when {self.dialect.matches('currency_text', CURRENCY)} then upper(currency_text) end",
             "told_kind": _one_of("kind_text", KINDS),
-            "refunded_date": f"cast({self.moment('refunded_date_text')} as date)",
+            "refunded_date": self.date("refunded_date_text"),
         }
         return {
             name: value

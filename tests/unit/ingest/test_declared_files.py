@@ -138,6 +138,40 @@ Total;;;;;3.029,50;
     assert "no product 'Té'" in details
 
 
+HEADER = b"transaction_id,product_id,quantity,total_price,transaction_date,refunded_date\n"
+
+
+@pytest.mark.parametrize(
+    ("date_format", "date", "next_night"),
+    [
+        ("", "2022-01-31", "2022-02-01 00:00"),
+        ("%d/%m/%Y", "31/01/2022", None),
+        ("%d/%m/%Y %H.%M", None, "01/02/2022 00.00"),
+    ],
+    ids=["usual", "date-alone", "with-time"],
+)
+def test_a_date_without_a_time_belongs_to_that_day_also_where_days_end_after_midnight(
+    till: Till, date_format: str, date: str | None, next_night: str | None
+) -> None:
+    toml = '[BU_US]\nday_ends = "04:00"\n' + (f'date_format = "{date_format}"\n' if date_format else "")
+    told = [when for when in (date, next_night) if when]
+    rows = "".join(f"DE{len(date_format)}-{place},P001,1,3.50,{when},\n" for place, when in enumerate(told))
+    path = till.takes(HEADER + rows.encode(), toml)
+    assert (till.faults(path), len(till.rows(path))) == ([], len(told))
+
+
+def test_the_date_of_what_is_refunded_needs_no_time(till: Till) -> None:
+    toml = '[BU_US]\ndate_format = "%d/%m/%Y %H:%M"\n'
+    days = ("29/01/2022", "29/01/2022 08:00", "29/01", "2022-01-29")
+    rows = "".join(f"RD{place},P001,-1,-3.50,31/01/2022 09:00,{day}\n" for place, day in enumerate(days))
+    path = till.takes(HEADER + rows.encode(), toml)
+    assert till.rows(path, "refunded_date") == [("2022-01-29",), ("2022-01-29",)]
+    assert [(line, reason) for line, reason, _ in till.faults(path)] == [
+        ("4", "bad_refunded_date"),
+        ("5", "bad_refunded_date"),
+    ]
+
+
 def test_a_file_family_of_the_same_unit(till: Till) -> None:
     content = "Folio;Fecha;Hora;Producto;Cant.;Precio\nW1;31/01/2022;08:15;Café Latte;1;3,50\n".encode()
     path = till.takes(content, MEXICAN, "_web.csv")
