@@ -510,6 +510,7 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
     units = transaction.fetch(span.of(statements.UNITS_OF_FILES)).to_pylist()
     strays = {row["load_number"]: row["first_unit"] for row in units if row["first_unit"] == row["last_unit"]}
     chain_files = {row["load_number"] for row in units} - {*strays}
+    parts_taken_away = _parts_taken_away(transaction, span, context) if before else {}
     coming = {item.entry.load_id for item in batch}
     gone: set[str] = set()
     for item in batch:
@@ -538,6 +539,7 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
             if reason is None and earlier is not None:
                 code = ReasonCode.TAKES_AWAY_TOO_MUCH
                 reason = held_for_taking_away(earlier["good"], item.rows - counted["bad"], context.max_take_away)
+                reason = reason or parts_taken_away.get(item.number)
         if reason is not None:
             entry.status, entry.reason_code, entry.reason = LedgerStatus.HELD, code, reason
             gone.add(entry.load_id)
@@ -551,6 +553,16 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
     if held:
         transaction.execute(span.of(statements.DELETE_ROWS_OF, loads="held_loads"))
         transaction.execute("delete from contested where load_id in (select load_id from held_loads)")
+
+
+def _parts_taken_away(transaction: Transaction, span: Span, context: LoadContext) -> dict[int, str]:
+    """Why files are held that take away too much of what one of their units has, however little of the file that is, by load number."""
+    reasons: dict[int, str] = {}
+    for part in transaction.fetch(span.of(statements.PARTS_BEFORE)).to_pylist():
+        why = held_for_taking_away(part["good"], part["coming"], context.max_take_away)
+        if why is not None:
+            reasons.setdefault(part["load_number"], f"its part of {part['business_unit']} {why}")
+    return reasons
 
 
 def _note_odd_ids(transaction: Transaction, batch: Sequence[BatchFile], span: Span) -> None:

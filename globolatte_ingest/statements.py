@@ -183,6 +183,42 @@ left join (
 """
 """The version of each path that is loaded now: how many of its rows are good by themselves."""
 
+PARTS_BEFORE = f"""
+with earlier as (
+    select batch.load_number, batch.load_id as successor, ledger.load_id
+    from batch_loads as batch
+    inner join sales_data.load_ledger as ledger on batch.path = ledger.path and ledger.status = 'loaded'
+),
+
+good as (
+    select load_id, business_unit, cast(sum(n) as bigint) as n
+    from (
+        select load_id, business_unit, rows_loaded as n
+        from sales_data.load_parts
+        where business_date between {{first}} and {{last}} and load_id in (select load_id from earlier)
+        union all
+        select load_id, business_unit, 1 as n
+        from sales_data.quarantine
+        where business_date between {{first}} and {{last}} and load_id in (select load_id from earlier)
+            and reason in ('{RowReason.DUPLICATE_ACROSS_FILES}', '{RowReason.CONFLICT_ACROSS_FILES}')
+    ) as rows_of_parts
+    group by load_id, business_unit
+),
+
+coming as (
+    select load_id, business_unit, count(*) as n from sales_data.sales_transactions
+    where business_date between {{first}} and {{last}} and load_id in (select load_id from batch_loads)
+    group by load_id, business_unit
+)
+
+select earlier.load_number, good.business_unit, good.n as good, coalesce(coming.n, 0) as coming
+from earlier
+inner join good on earlier.load_id = good.load_id
+left join coming on earlier.successor = coming.load_id and good.business_unit = coming.business_unit
+order by earlier.load_number, good.business_unit
+"""
+"""Of the version of each path that is loaded now, how many good rows each unit has, and how many in the version that is to replace it."""
+
 REPLACED = """
 select ledger.load_id, ledger.business_date, ledger.rows_loaded, batch.load_id as successor
 from sales_data.load_ledger as ledger

@@ -87,10 +87,8 @@ class Day:
                 wrong = faults
             elif self._is_too_much(len(faults) + len(conflicts), rows):
                 wrong = faults | dict.fromkeys(conflicts, "conflict_across_files")
-            elif len(units := {row.unit for row in good.values()}) == 1 and units != {self.unit}:
+            elif self._is_of_another_unit(good) or self._takes_away_too_much(path, good):
                 wrong = faults
-            elif path in self.loaded and (before := len(judged(self.loaded[path])[1])):
-                wrong = faults if 1 - len(good) / before > self.max_take_away else None
             if wrong is not None:
                 self.states[path], self.held[path], self.held_version[path] = "held", rows, version
                 self.held_for[path] = wrong
@@ -118,6 +116,17 @@ class Day:
 
     def _is_too_much(self, bad: int, rows: tuple[Row, ...]) -> bool:
         return bool(rows) and bad / len(rows) > self.max_bad_share
+
+    def _is_of_another_unit(self, good: dict[int, Row]) -> bool:
+        units = {row.unit for row in good.values()}
+        return len(units) == 1 and units != {self.unit}
+
+    def _takes_away_too_much(self, path: str, good: dict[int, Row]) -> bool:
+        """Of the whole file, or of what it has of one of its units."""
+        before = judged(self.loaded.get(path, ()))[1]
+        units = [None, *sorted({row.unit for row in before.values()})]
+        counts = [[sum(unit in (None, row.unit) for row in rows.values()) for rows in (before, good)] for unit in units]
+        return any(had and 1 - has / had > self.max_take_away for had, has in counts)
 
     def _conflicts(self, path: str, good: dict[int, Row]) -> list[int]:
         """The rows whose id a file delivered before has, with other values."""

@@ -120,6 +120,27 @@ def test_rows_of_a_unit_that_is_not_known_yet_hold_no_file_of_several_units_and_
     assert sales(warehouse, "row_number, business_unit") == [(1, "BU_US"), (2, "BU_CA"), (3, "BU_FR"), (4, "BU_FR")]
 
 
+def test_a_correction_that_takes_away_too_much_of_one_unit_waits_for_a_person(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    american = [of("BU_US", number) for number in range(9)]
+    limit = {"max_take_away": 0.5}
+    load(warehouse, landing, deliver(landing, A, csv(*american, of("BU_CA", 1), of("BU_CA", 2))), **limit)
+    without = deliver(landing, A, csv(*american, of("BU_MX", 1)))
+    assert load(warehouse, landing, without, **limit).held == (
+        (
+            A,
+            "its part of BU_CA has 0 good rows, the version loaded before has 2: that takes away more than 50% of it "
+            "(GLOBOLATTE_MAX_TAKE_AWAY). The version before stays: upload the file complete, or, if this is right, load it by "
+            "`globolatte quarantine release`",
+        ),
+    )
+    assert ledger(warehouse, "status, reason_code")[-1] == ("held", "takes_away_too_much")
+    assert len(sales(warehouse)) == 11
+    half = deliver(landing, A, csv(*american[:5], of("BU_CA", 1)))
+    assert load(warehouse, landing, half, **limit).loaded == (A,)
+
+
 def test_a_line_id_is_owned_within_its_unit_whichever_file_brings_it(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
@@ -162,6 +183,8 @@ def test_every_partition_that_a_chain_file_touches_is_materialized_also_when_it_
     deliver(ready.landing, A, csv(of("BU_US", 1), of("BU_CA", 1)))
     assert materialized(ingest(ready)) == [f"usa|{DAY}", f"canada|{DAY}"]
     deliver(ready.landing, A, csv(of("BU_US", 1), of("BU_MX", 1)))
+    assert materialized(ingest(ready)) == []
+    ask_for(ready.warehouse, Step.APPROVE, A)
     assert materialized(ingest(ready)) == [f"usa|{DAY}", f"canada|{DAY}", f"mexico|{DAY}"]
     assert materialized(ingest(ready)) == []
 
