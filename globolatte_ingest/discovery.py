@@ -131,7 +131,8 @@ def without_known_content(
     if known:
         with warehouse.transaction() as transaction:
             Ledger(transaction).note_known([(item.file, item.sha256) for item in known], now)
-    return [item for item in news if item not in known]
+    no_news = set(known)
+    return [item for item in news if item not in no_news]
 
 
 def _sha256_of(landing: LandingZone, file: LandedFile) -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from globolatte_ingest import discovery
 from globolatte_ingest.discovery import Unrecorded, placed, unrecorded, without_known_content, work_in
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.load import do_work
@@ -190,9 +191,6 @@ def test_a_tick_reads_so_many_bytes_and_leaves_the_others_to_the_run(
 def test_a_misplaced_file_is_recorded_once_whatever_its_etag(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
-    from globolatte_ingest.discovery import placed
-    from globolatte_ingest.ledger import Ledger
-
     deliver(landing, "sales/france/2022/01/31/a.csv", csv(line(1)))
     for expected in (1, 0, 0):
         with warehouse.transaction() as transaction:
@@ -234,3 +232,23 @@ def test_a_file_that_cannot_be_read_now_is_left_to_the_run(
 ) -> None:
     gone = [Unrecorded(LandedFile(A, "1", 3), sha256="0" * 64)]
     assert without_known_content(warehouse, landing, gone, NOW) == gone
+
+
+class CountedText(str):
+    """A text that counts how often it is compared."""
+
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        CountedText.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_many_files_that_are_known_again_are_taken_out_one_by_one_and_not_each_with_all(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "_sha256_of", lambda _landing, _file: "content")
+    news = [Unrecorded(LandedFile(CountedText(number), "etag", 1), sha256="content") for number in range(200)]
+    assert without_known_content(warehouse, landing, news, NOW) == []
+    assert CountedText.compared < len(news)
