@@ -566,13 +566,16 @@ def _parts_taken_away(transaction: Transaction, span: Span, context: LoadContext
 
 
 def _note_odd_ids(transaction: Transaction, batch: Sequence[BatchFile], span: Span) -> None:
-    """Notes in the entry of a file that its customer ids went through a program that took them for numbers: `1001.0`."""
+    """Notes in the entry of a file that its customer ids went through a program that took them for numbers: `1001.0`.
+
+    Not which ones they are: a customer's deletion does not reach the ledger.
+    """
     noted = {row["load_id"]: row for row in transaction.fetch(span.of(statements.DECIMAL_CUSTOMERS)).to_pylist()}
     for item in batch:
         if found := noted.get(item.entry.load_id):
             item.entry.reason = (
-                f"note: {found['n']} rows have a customer_id like '{found['example']}', a number with a decimal point: if these are not "
-                "the ids that other files have, export them as text and upload the file again"
+                f"note: {found['n']} rows have a customer_id that ends in '.0', a number with a decimal point: if these are not the ids "
+                "that other files have, export them as text and upload the file again"
             )
 
 

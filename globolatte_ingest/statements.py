@@ -238,7 +238,7 @@ select path, reason from sales_data.load_ledger where {OF_LOADED} and reason is 
 """
 
 DECIMAL_CUSTOMERS = """
-select load_id, count(*) as n, min(customer_id) as example
+select load_id, count(*) as n
 from sales_data.sales_transactions
 where business_date between {first} and {last} and load_id in (select load_id from batch_loads) and customer_id like '%.0'
 group by load_id
