@@ -56,10 +56,13 @@ DELIMITERS = (",", ";", "\t")
 
 
 class WeatherFiles(NamedTuple):
-    """What a run did with the weather files: those it loaded, and those whose version in the landing zone is refused, with the reason."""
+    """What a run did with the weather files: those it loaded, those whose version in the landing zone is refused, and those that could not
+    be read; the latter two with the reason.
+    """
 
     loaded: Sequence[str]
     refused: Sequence[tuple[str, str]]
+    unread: Sequence[tuple[str, str]] = ()
 
 
 def weather_version(references: Mapping[str, str]) -> str:
@@ -76,10 +79,10 @@ def known_weather(transaction: Transaction) -> list[dict[str, Any]]:
 def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: dt.datetime) -> WeatherFiles:
     """Loads the weather files that are new, changed, or were refused: a unit may be known by now that was not when they came.
 
-    Each is a transaction of its own, so that one that is refused stops no other. A file that is replaced or cannot be read while it is
+    Each is a transaction of its own, so that one that is refused or cannot be read stops no other. A file that is replaced while it is
     being read is left to the next look at the landing zone.
     """
-    loaded, refused = [], []
+    loaded, refused, unread = [], [], []
     with warehouse.keep_open():
         with warehouse.transaction() as transaction:
             etags = _loaded_etags(transaction)
@@ -90,14 +93,17 @@ def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: d
             try:
                 with landing.open(file) as stream:
                     content = stream.read()
-            except (SupersededError, OSError):
+            except SupersededError:
+                continue
+            except OSError as fault:
+                unread.append((file.path, fault.strerror or str(fault)))
                 continue
             fault = _load(warehouse, file, content, units["business_unit_id"].to_pylist(), run_id, now)
             if fault is None:
                 loaded.append(file.path)
             else:
                 refused.append((file.path, fault))
-    return WeatherFiles(loaded, refused)
+    return WeatherFiles(loaded, refused, unread)
 
 
 def _loaded_etags(transaction: Transaction) -> dict[str, str]:

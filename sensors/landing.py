@@ -280,9 +280,14 @@ def turn_of(runs: Sequence[dg.RunRecord], policy: RetryPolicy) -> Turn:
     """The retry state of a batch, from its runs; by the real clock even if `GLOBOLATTE_NOW` sets another time."""
     if any(run.dagster_run.status in ACTIVE for run in runs):
         return Turn.RUNNING
-    failed = [run.update_timestamp.astimezone(dt.UTC) for run in runs if not run.dagster_run.is_success]
-    attempts = Attempts(len(failed), max(failed).replace(tzinfo=None)) if failed else None
+    ended = [run.update_timestamp.astimezone(dt.UTC) for run in runs if _is_attempt(run.dagster_run)]
+    attempts = Attempts(len(ended), max(ended).replace(tzinfo=None)) if ended else None
     return policy.turn(attempts, dt.datetime.now(dt.UTC).replace(tzinfo=None))
+
+
+def _is_attempt(run: dg.DagsterRun) -> bool:
+    """Whether an ended run counts against its batch: one that failed, and any of a reference file, which is done when it is recorded."""
+    return not run.is_success or run.job_name == LOAD_REFERENCE_DATA
 
 
 def failed_batches(
@@ -319,7 +324,8 @@ def requests_for(
     """The run requests of a backlog. Reference data goes first: sales cannot be validated without it.
 
     A batch whose runs failed is requested again after a wait that doubles, until they have failed as often as the policy allows.
-    If this batch is reference data, sales are then loaded with the reference data that was loaded before.
+    If this batch is reference data, sales are then loaded with the reference data that was loaded before; if it is only weather, which
+    sales are not validated with, as soon as its first run failed.
     """
     for batch in batches_of(backlog):
         if batch.job != LOAD_REFERENCE_DATA and is_running(instance, LOAD_REFERENCE_DATA):
@@ -328,7 +334,9 @@ def requests_for(
         turn = turn_of(runs, policy)
         if turn is Turn.DUE:
             yield batch, run_request(batch, len(runs))
-        if batch.job == LOAD_REFERENCE_DATA and turn is not Turn.GIVEN_UP:
+        is_needed = any(not is_weather(file.path) for file in batch.files)
+        goes_first = turn in (Turn.DUE, Turn.RUNNING) or (turn is Turn.WAITING and is_needed)
+        if batch.job == LOAD_REFERENCE_DATA and goes_first:
             return
 
 
