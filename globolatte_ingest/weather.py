@@ -40,6 +40,22 @@ from {WEATHER_TABLE}
 group by business_unit
 order by unit
 """
+LOADED = f"""
+with latest as (
+    select path, max_by(etag, sequence) as etag, max_by(sha256, sequence) as sha256, max_by(status, sequence) as status
+    from sales_data.load_ledger
+    where position('{WEATHER_PREFIX}' in path) = 1
+    group by path
+)
+
+select path, etag from latest where status = '{LedgerStatus.LOADED}'
+union
+select latest.path, known.etag
+from latest
+inner join sales_data.known_etags as known on latest.path = known.path and latest.sha256 = known.sha256
+where latest.status = '{LedgerStatus.LOADED}'
+"""
+"""The file versions whose content is loaded, under every etag that they are known by."""
 SCHEMA = pa.schema(
     {
         "path": pa.string(),
@@ -85,10 +101,11 @@ def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: d
     loaded, refused, unread = [], [], []
     with warehouse.keep_open():
         with warehouse.transaction() as transaction:
-            etags = _loaded_etags(transaction)
+            known = transaction.fetch(LOADED).to_pydict()
             units = transaction.fetch("select business_unit_id from sales_data.business_units")
+        there = set(zip(known["path"], known["etag"], strict=True))
         for file in landing.files(WEATHER_PREFIX):
-            if needs_a_place(file) or etags.get(file.path) == file.etag:
+            if needs_a_place(file) or (file.path, file.etag) in there:
                 continue
             try:
                 with landing.open(file) as stream:
@@ -104,14 +121,6 @@ def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: d
             else:
                 refused.append((file.path, fault))
     return WeatherFiles(loaded, refused, unread)
-
-
-def _loaded_etags(transaction: Transaction) -> dict[str, str]:
-    found = transaction.fetch(
-        "select path, etag from sales_data.load_ledger where status = ? and business_date is null",
-        (str(LedgerStatus.LOADED),),
-    ).to_pydict()
-    return {path: etag for path, etag in zip(found["path"], found["etag"], strict=True) if is_weather(path)}
 
 
 def _load(

@@ -146,17 +146,21 @@ def _unreported_references(
     instance: dg.DagsterInstance, listing: Iterable[LandedFile], references: Mapping[str, str]
 ) -> Iterator[LandedFile]:
     """Loaded reference files that were not reported to Dagster because the run died between the commit and the event."""
-    for file in listing:
-        if file.path not in references:
-            continue
-        key, version = REFERENCE_ASSETS.get(file.path), references[file.path]
-        if is_weather(file.path):
-            key, version = WEATHER, weather_version(references)
-        if key is not None:
-            event = instance.get_latest_materialization_event(key)
-            reported = event.asset_materialization.tags if event is not None and event.asset_materialization else {}
-            if (reported or {}).get(DATA_VERSION_TAG) != version[:16]:
-                yield file
+    files = [file for file in listing if file.path in references]
+    assets = {file: WEATHER if is_weather(file.path) else REFERENCE_ASSETS.get(file.path) for file in files}
+    reported = {key: _reported_version(instance, key) for key in {*assets.values()} if key is not None}
+    weather = weather_version(references)  # of all its files together
+    for file, key in assets.items():
+        version = weather if key == WEATHER else references[file.path]
+        if key is not None and reported[key] != version[:16]:
+            yield file
+
+
+def _reported_version(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | None:
+    """The data version of an asset's latest materialization."""
+    event = instance.get_latest_materialization_event(key)
+    reported = event.asset_materialization if event is not None else None
+    return (reported.tags or {}).get(DATA_VERSION_TAG) if reported is not None else None
 
 
 def _sort_announcements(

@@ -1,10 +1,12 @@
 """The weather feed: each file replaces its own rows or is refused with line and value, and is taken up like any reference file."""
 
 import re
+from collections.abc import Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO
 
+import pyarrow as pa
 import pytest
 
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA
@@ -138,6 +140,33 @@ def test_each_file_replaces_its_own_rows_and_no_others(warehouse: DuckDBWarehous
         (LATER, "loaded", 1, 1),
         (JANUARY, "loaded", 1, 1),
     ]
+
+
+def test_a_file_that_was_copied_is_read_once_more_and_one_that_is_put_back_is_loaded_again(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_reference_data(warehouse)
+    good = b"business_unit,date,weather\nBU_US,2024-01-30,0\n"
+    read = []
+
+    def counted(path: str, content: bytes, units: Collection[str]) -> pa.Table:
+        read.append(path)
+        return read_weather(path, content, units)
+
+    monkeypatch.setattr("globolatte_ingest.weather.read_weather", counted)
+    deliver(landing, JANUARY, good)
+    assert load_weather(landing, warehouse, "run", NOW).loaded == [JANUARY]
+    deliver(landing, JANUARY, good)
+    for _ in range(3):
+        load_weather(landing, warehouse, "copied", NOW)
+    assert len(read) == 2
+    file = Path(landing.folder, JANUARY)
+    aside = file.rename(file.with_suffix(".aside"))
+    deliver(landing, JANUARY, b"broken")
+    assert [path for path, _ in load_weather(landing, warehouse, "broken", NOW).refused] == [JANUARY]
+    aside.rename(file)
+    assert load_weather(landing, warehouse, "put back", NOW).loaded == [JANUARY]
+    assert ledger(warehouse)[-1] == (JANUARY, "loaded")
 
 
 def test_a_file_that_is_refused_stops_no_other_and_is_read_again_when_its_unit_is_known(
