@@ -96,6 +96,15 @@ def what_waits(
     there = {file.path for file in listing} if listing is not None else None
     left = still_there(landing, [file.path for file in files], there)
     found = _files([file for file in files if file.path in left], rules)
+    if there is None and len(files) > MOST_FILES_LOOKED_FOR:
+        found.append(
+            Waiting(
+                "not looked for",
+                f"{_count(len(files) - MOST_FILES_LOOKED_FOR, 'held or refused file')}, recorded before the latest "
+                f"{MOST_FILES_LOOKED_FOR}, not looked for in the landing zone: they count as there even if they were removed; settle "
+                "the latest ones first",
+            )
+        )
     if units:
         found += _units(units, rules, landing, there)
     if crashed:
