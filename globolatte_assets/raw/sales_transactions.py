@@ -195,7 +195,8 @@ def sales_transactions_asset(
                 )
             point("run reported")
             report += done
-        if kept is not None and (over := kept.forget(now)):
+        if kept is not None and (over := kept.months_over(now)):
+            kept.forget(warehouse, over)
             context.log.info("kept files of %s removed: older than GLOBOLATTE_KEEP_FILES_DAYS", ", ".join(over))
         yield from check_results(report, _left(warehouse, landing, lists_whole=lists_whole))
 
