@@ -98,7 +98,9 @@ def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: d
     Each is a transaction of its own, so that one that is refused or cannot be read stops no other. A file that is replaced while it is
     being read is left to the next look at the landing zone.
     """
-    loaded, refused, unread = [], [], []
+    loaded: list[str] = []
+    refused: list[tuple[str, str]] = []
+    unread: list[tuple[str, str]] = []
     with warehouse.keep_open():
         with warehouse.transaction() as transaction:
             known = transaction.fetch(LOADED).to_pydict()
@@ -112,8 +114,8 @@ def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: d
                     content = stream.read()
             except SupersededError:
                 continue
-            except OSError as fault:
-                unread.append((file.path, fault.strerror or str(fault)))
+            except OSError as error:
+                unread.append((file.path, error.strerror or str(error)))
                 continue
             fault = _load(warehouse, file, content, units["business_unit_id"].to_pylist(), run_id, now)
             if fault is None:
