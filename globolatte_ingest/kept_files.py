@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content
 from resources.atomic import replacing
-from resources.warehouse.warehouse import Transaction
+from resources.warehouse.warehouse import Transaction, Warehouse
 
 CODEC = "zstd"
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
@@ -117,11 +117,12 @@ class KeptFiles:
     def open(self, pack: str | None, sha256: str) -> Iterator[BinaryIO]:
         """The bytes of a version as they landed. Raises `NotKeptError`."""
         if pack is None:
-            raise NotKeptError("this version was loaded before files were kept, or was never loaded")
+            raise NotKeptError(
+                "this version was loaded before files were kept, was never loaded, or is forgotten (GLOBOLATTE_KEEP_FILES_DAYS)"
+            )
         file = self.folder / pack
         if not file.is_file():
-            limit = f", and versions are kept for {self.days} days (GLOBOLATTE_KEEP_FILES_DAYS)" if self.days else ""
-            raise NotKeptError(f"its pack {file} is not there{limit}; restore the folder from a backup")
+            raise NotKeptError(f"its pack {file} is not there; restore the folder from a backup")
         with (
             zipfile.ZipFile(file) as members,
             members.open(f"{sha256}.zst") as member,
@@ -163,17 +164,20 @@ class KeptFiles:
         ].to_pylist()
         return str(found[0]) if found else None
 
-    def forget(self, now: dt.datetime) -> list[str]:
-        """Removes the months that are over for more than `days`; returns them. Costs no more than a listing of the months."""
+    def months_over(self, now: dt.datetime) -> list[str]:
+        """The months with packs that are over for more than `days`. Costs no more than a listing of the months."""
         if self.days is None or not self.folder.is_dir():
             return []
         oldest = f"{now - dt.timedelta(days=self.days):%Y-%m}"
-        over = sorted(
-            month.name for month in self.folder.iterdir() if MONTH.fullmatch(month.name) and month.name < oldest
-        )
-        for month in over:
+        months = (month.name for month in self.folder.iterdir() if MONTH.fullmatch(month.name))
+        return sorted(month for month in months if month < oldest)
+
+    def forget(self, warehouse: Warehouse, months: Iterable[str]) -> None:
+        """Removes the packs of these months. First what is written down of them: a content that comes again is kept again."""
+        for month in months:
+            with warehouse.transaction() as transaction:
+                transaction.execute("delete from sales_data.kept_files where pack like ? || '/%'", (month,))
             shutil.rmtree(self.folder / month)
-        return over
 
 
 def _rows(contents: Mapping[str, tuple[Content, int]], pack: str | None) -> pa.Table:

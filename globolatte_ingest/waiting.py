@@ -29,11 +29,11 @@ OF_THE_SYSTEM = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".nfs", ".locali
 """How names begin that operating systems write by themselves: such files are in the ledger, and nobody has to do anything about them."""
 
 WAITING_FILES = f"""
-select path, etag, status, coalesce(reason_code, '') as code, reason
+select path, etag, status, coalesce(reason_code, '') as code, reason, cast(recorded_at as date) as recorded
 from sales_data.load_ledger
 qualify row_number() over (partition by path order by sequence desc) = 1
     and status in ('{LedgerStatus.HELD}', '{LedgerStatus.REFUSED}')
-order by path
+order by recorded, path
 """
 
 
@@ -45,6 +45,8 @@ class Waiting:
     text: str
     status: str = ""
     """The ledger's status of the files, if it is about files that are held or refused."""
+    latest: dt.date | None = None
+    """When the latest of these files was recorded: what comes on a later day is news, although more of the same waits already."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class WaitingFile:
     status: str
     code: str
     reason: str
+    recorded: dt.date
 
     @property
     def date(self) -> dt.date | None:
@@ -93,6 +96,15 @@ def what_waits(
     there = {file.path for file in listing} if listing is not None else None
     left = still_there(landing, [file.path for file in files], there)
     found = _files([file for file in files if file.path in left], rules)
+    if there is None and len(files) > MOST_FILES_LOOKED_FOR:
+        found.append(
+            Waiting(
+                "not looked for",
+                f"{_count(len(files) - MOST_FILES_LOOKED_FOR, 'held or refused file')}, recorded before the latest "
+                f"{MOST_FILES_LOOKED_FOR}, not looked for in the landing zone: they count as there even if they were removed; settle "
+                "the latest ones first",
+            )
+        )
     if units:
         found += _units(units, rules, landing, there)
     if crashed:
@@ -152,6 +164,7 @@ def _files(files: Sequence[WaitingFile], rules: PathRules) -> list[Waiting]:
                 f"reference {file.path}",
                 f"{file.path} is refused: {file.reason}. What was loaded of it before stays in use; upload it again",
                 file.status,
+                file.recorded,
             )
             for file in references
         ),
@@ -160,6 +173,7 @@ def _files(files: Sequence[WaitingFile], rules: PathRules) -> list[Waiting]:
                 f"held {folder}",
                 f"{folder}: {_count(len(of_unit), 'file')} held{_dates(of_unit)}, the latest {of_unit[-1].path}: {of_unit[-1].reason}",
                 LedgerStatus.HELD,
+                _latest(of_unit),
             )
             for folder, of_unit in _grouped(held, lambda file: file.folder).items()
         ),
@@ -169,6 +183,7 @@ def _files(files: Sequence[WaitingFile], rules: PathRules) -> list[Waiting]:
                 f"{folder}: {_count(len(alike), 'file')} refused{_dates(alike)}, the latest {alike[-1].path}: {alike[-1].reason}. "
                 "Upload a corrected one, or remove it",
                 LedgerStatus.REFUSED,
+                _latest(alike),
             )
             for (folder, code), alike in _grouped(refused, lambda file: (file.folder, file.code)).items()
         ),
@@ -181,6 +196,10 @@ def _grouped(files: Iterable[WaitingFile], key: Callable[[WaitingFile], Any]) ->
     for file in files:
         groups[key(file)].append(file)
     return groups
+
+
+def _latest(files: Iterable[WaitingFile]) -> dt.date:
+    return max(file.recorded for file in files)
 
 
 def _dates(files: Sequence[WaitingFile]) -> str:
@@ -217,6 +236,7 @@ def _misplaced(files: Sequence[WaitingFile], rules: PathRules) -> Iterator[Waiti
             f"misplaced {folder}",
             f"{folder}: {_count(len(alike), 'file')} misplaced, such as {alike[-1].path}: {alike[-1].reason.removeprefix('misplaced: ')}",
             LedgerStatus.REFUSED,
+            _latest(alike),
         )
 
 

@@ -40,6 +40,22 @@ from {WEATHER_TABLE}
 group by business_unit
 order by unit
 """
+LOADED = f"""
+with latest as (
+    select path, max_by(etag, sequence) as etag, max_by(sha256, sequence) as sha256, max_by(status, sequence) as status
+    from sales_data.load_ledger
+    where position('{WEATHER_PREFIX}' in path) = 1
+    group by path
+)
+
+select path, etag from latest where status = '{LedgerStatus.LOADED}'
+union
+select latest.path, known.etag
+from latest
+inner join sales_data.known_etags as known on latest.path = known.path and latest.sha256 = known.sha256
+where latest.status = '{LedgerStatus.LOADED}'
+"""
+"""The file versions whose content is loaded, under every etag that they are known by."""
 SCHEMA = pa.schema(
     {
         "path": pa.string(),
@@ -56,10 +72,13 @@ DELIMITERS = (",", ";", "\t")
 
 
 class WeatherFiles(NamedTuple):
-    """What a run did with the weather files: those it loaded, and those whose version in the landing zone is refused, with the reason."""
+    """What a run did with the weather files: those it loaded, those whose version in the landing zone is refused, and those that could not
+    be read; the latter two with the reason.
+    """
 
     loaded: Sequence[str]
     refused: Sequence[tuple[str, str]]
+    unread: Sequence[tuple[str, str]] = ()
 
 
 def weather_version(references: Mapping[str, str]) -> str:
@@ -76,36 +95,34 @@ def known_weather(transaction: Transaction) -> list[dict[str, Any]]:
 def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: dt.datetime) -> WeatherFiles:
     """Loads the weather files that are new, changed, or were refused: a unit may be known by now that was not when they came.
 
-    Each is a transaction of its own, so that one that is refused stops no other. A file that is replaced or cannot be read while it is
+    Each is a transaction of its own, so that one that is refused or cannot be read stops no other. A file that is replaced while it is
     being read is left to the next look at the landing zone.
     """
-    loaded, refused = [], []
+    loaded: list[str] = []
+    refused: list[tuple[str, str]] = []
+    unread: list[tuple[str, str]] = []
     with warehouse.keep_open():
         with warehouse.transaction() as transaction:
-            etags = _loaded_etags(transaction)
+            known = transaction.fetch(LOADED).to_pydict()
             units = transaction.fetch("select business_unit_id from sales_data.business_units")
+        there = set(zip(known["path"], known["etag"], strict=True))
         for file in landing.files(WEATHER_PREFIX):
-            if needs_a_place(file) or etags.get(file.path) == file.etag:
+            if needs_a_place(file) or (file.path, file.etag) in there:
                 continue
             try:
                 with landing.open(file) as stream:
                     content = stream.read()
-            except (SupersededError, OSError):
+            except SupersededError:
+                continue
+            except OSError as error:
+                unread.append((file.path, error.strerror or str(error)))
                 continue
             fault = _load(warehouse, file, content, units["business_unit_id"].to_pylist(), run_id, now)
             if fault is None:
                 loaded.append(file.path)
             else:
                 refused.append((file.path, fault))
-    return WeatherFiles(loaded, refused)
-
-
-def _loaded_etags(transaction: Transaction) -> dict[str, str]:
-    found = transaction.fetch(
-        "select path, etag from sales_data.load_ledger where status = ? and business_date is null",
-        (str(LedgerStatus.LOADED),),
-    ).to_pydict()
-    return {path: etag for path, etag in zip(found["path"], found["etag"], strict=True) if is_weather(path)}
+    return WeatherFiles(loaded, refused, unread)
 
 
 def _load(

@@ -49,7 +49,7 @@ def incidents(
     try:
         for waiting in waiting_in(settings, warehouse, landing, ml_of(settings), clock):
             if waiting.name != NOT_LOADED:  # what is still tried is no incident yet
-                yield f"waiting {waiting.name}", waiting.text
+                yield f"waiting {waiting.name} {waiting.latest or ''}".rstrip(), waiting.text
     except OSError as fault:
         yield "landing zone", f"the landing zone cannot be read: {fault}"
     yield from _failed_runs(instance, policy)

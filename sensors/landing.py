@@ -146,17 +146,21 @@ def _unreported_references(
     instance: dg.DagsterInstance, listing: Iterable[LandedFile], references: Mapping[str, str]
 ) -> Iterator[LandedFile]:
     """Loaded reference files that were not reported to Dagster because the run died between the commit and the event."""
-    for file in listing:
-        if file.path not in references:
-            continue
-        key, version = REFERENCE_ASSETS.get(file.path), references[file.path]
-        if is_weather(file.path):
-            key, version = WEATHER, weather_version(references)
-        if key is not None:
-            event = instance.get_latest_materialization_event(key)
-            reported = event.asset_materialization.tags if event is not None and event.asset_materialization else {}
-            if (reported or {}).get(DATA_VERSION_TAG) != version[:16]:
-                yield file
+    files = [file for file in listing if file.path in references]
+    assets = {file: WEATHER if is_weather(file.path) else REFERENCE_ASSETS.get(file.path) for file in files}
+    reported = {key: _reported_version(instance, key) for key in {*assets.values()} if key is not None}
+    weather = weather_version(references)  # of all its files together
+    for file, key in assets.items():
+        version = weather if key == WEATHER else references[file.path]
+        if key is not None and reported[key] != version[:16]:
+            yield file
+
+
+def _reported_version(instance: dg.DagsterInstance, key: dg.AssetKey) -> str | None:
+    """The data version of an asset's latest materialization."""
+    event = instance.get_latest_materialization_event(key)
+    reported = event.asset_materialization if event is not None else None
+    return (reported.tags or {}).get(DATA_VERSION_TAG) if reported is not None else None
 
 
 def _sort_announcements(
@@ -280,9 +284,14 @@ def turn_of(runs: Sequence[dg.RunRecord], policy: RetryPolicy) -> Turn:
     """The retry state of a batch, from its runs; by the real clock even if `GLOBOLATTE_NOW` sets another time."""
     if any(run.dagster_run.status in ACTIVE for run in runs):
         return Turn.RUNNING
-    failed = [run.update_timestamp.astimezone(dt.UTC) for run in runs if not run.dagster_run.is_success]
-    attempts = Attempts(len(failed), max(failed).replace(tzinfo=None)) if failed else None
+    ended = [run.update_timestamp.astimezone(dt.UTC) for run in runs if _is_attempt(run.dagster_run)]
+    attempts = Attempts(len(ended), max(ended).replace(tzinfo=None)) if ended else None
     return policy.turn(attempts, dt.datetime.now(dt.UTC).replace(tzinfo=None))
+
+
+def _is_attempt(run: dg.DagsterRun) -> bool:
+    """Whether an ended run counts against its batch: one that failed, and any of a reference file, which is done when it is recorded."""
+    return not run.is_success or run.job_name == LOAD_REFERENCE_DATA
 
 
 def failed_batches(
@@ -319,7 +328,8 @@ def requests_for(
     """The run requests of a backlog. Reference data goes first: sales cannot be validated without it.
 
     A batch whose runs failed is requested again after a wait that doubles, until they have failed as often as the policy allows.
-    If this batch is reference data, sales are then loaded with the reference data that was loaded before.
+    If this batch is reference data, sales are then loaded with the reference data that was loaded before; if it is only weather, which
+    sales are not validated with, as soon as its first run failed.
     """
     for batch in batches_of(backlog):
         if batch.job != LOAD_REFERENCE_DATA and is_running(instance, LOAD_REFERENCE_DATA):
@@ -328,7 +338,9 @@ def requests_for(
         turn = turn_of(runs, policy)
         if turn is Turn.DUE:
             yield batch, run_request(batch, len(runs))
-        if batch.job == LOAD_REFERENCE_DATA and turn is not Turn.GIVEN_UP:
+        is_needed = any(not is_weather(file.path) for file in batch.files)
+        goes_first = turn in (Turn.DUE, Turn.RUNNING) or (turn is Turn.WAITING and is_needed)
+        if batch.job == LOAD_REFERENCE_DATA and goes_first:
             return
 
 

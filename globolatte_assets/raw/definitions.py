@@ -29,6 +29,7 @@ def raw(settings: Settings) -> dg.Definitions:
     limits = FileLimits(settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes)
     kept = KeptFiles(settings.kept_files_folder, settings.keep_files_days)
     deliveries = unit_deliveries(units, policy)
+    lists_whole = settings.landing is LandingKind.FOLDER
     watched = settings.missing_delivery is not MissingDelivery.OFF
     return dg.Definitions(
         assets=[
@@ -44,12 +45,13 @@ def raw(settings: Settings) -> dg.Definitions:
                 deliveries,
                 kept,
                 settings.max_take_away,
+                lists_whole=lists_whole,
             ),
             misplaced_files_asset(units, first),
         ],
         asset_checks=[
             *([delivery_checks(units, policy)] if watched else []),
             no_day_delivered_twice,
-            waiting_check(units, first, lists_whole=settings.landing is LandingKind.FOLDER),
+            waiting_check(units, first, lists_whole=lists_whole),
         ],
     )

@@ -16,6 +16,7 @@ from globolatte_assets.keys import (
     WAREHOUSE_POOL,
 )
 from globolatte_ingest.countries import public_holidays
+from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference import (
     BUSINESS_UNITS_FILE,
@@ -42,6 +43,7 @@ NEEDED_ASSETS = (BUSINESS_UNITS, PRODUCTS, CUSTOMERS)
 """Those whose file has to be there."""
 
 EVERY_COUNTRY_HAS_HOLIDAYS = "every_country_has_holidays"
+FILE_IS_ACCEPTED = "file_is_accepted"
 
 
 def materialized(
@@ -79,6 +81,43 @@ def _absent(kind: ReferenceFile, warehouse: Warehouse) -> dg.MaterializeResult:
     )
 
 
+def checked(
+    kind: ReferenceFile,
+    landing: LandingZone,
+    warehouse: Warehouse,
+    run_id: str,
+    now: dt.datetime,
+    folders: Collection[str] = (),
+) -> dg.MaterializeResult:
+    """As `materialized`, with a check that fails if the file is refused while an earlier version is loaded: that stays in use."""
+    refusal = ""
+    try:
+        result = materialized(kind, landing, warehouse, run_id, now, folders)
+    except dg.Failure as failure:
+        with warehouse.transaction() as transaction:
+            loaded = Ledger(transaction).loaded_references().get(kind.path)
+        if loaded is None or not isinstance(failure.__cause__, RefusedError):
+            raise
+        refusal = str(failure.description)
+        rows = warehouse.read(kind.table).num_rows
+        result = dg.MaterializeResult(
+            metadata={"dagster/row_count": rows, "file": dg.MetadataValue.path(kind.path), "sha256": loaded},
+            data_version=dg.DataVersion(loaded[:16]),
+        )
+    return dg.MaterializeResult(
+        metadata=result.metadata,
+        data_version=result.data_version,
+        check_results=[
+            dg.AssetCheckResult(
+                check_name=FILE_IS_ACCEPTED,
+                passed=not refusal,
+                severity=dg.AssetCheckSeverity.ERROR,
+                description=refusal or "loaded",
+            )
+        ],
+    )
+
+
 def reference_asset(
     key: dg.AssetKey,
     kind: ReferenceFile,
@@ -87,8 +126,17 @@ def reference_asset(
     deps: Sequence[dg.AssetKey] = (),
     *,
     pii: bool = False,
+    stops_what_follows: bool = True,
 ) -> dg.AssetsDefinition:
-    """Builds the asset of one reference file. `folders` are the landing folders of the deployment."""
+    """Builds the asset of one reference file. `folders` are the landing folders of the deployment.
+
+    Where a refused file is not to stop what follows, a check fails instead of the run, once an earlier version is loaded.
+    """
+    check = dg.AssetCheckSpec(
+        FILE_IS_ACCEPTED,
+        asset=key,
+        description=f"The version of `{kind.path}` that is in the landing zone is loaded, not refused.",
+    )
 
     @dg.asset(
         key=key,
@@ -97,6 +145,7 @@ def reference_asset(
         owners=[OWNER_DATA],
         kinds={"toml" if kind.path.endswith(".toml") else "csv", "table"},
         tags={"pii": "true"} if pii else {},
+        check_specs=[] if stops_what_follows else [check],
         description=description,
     )
     def reference(
@@ -105,7 +154,10 @@ def reference_asset(
         warehouse: dg.ResourceParam[Warehouse],
         clock: Clock,
     ) -> dg.MaterializeResult:
-        return materialized(kind, landing, warehouse, context.run.run_id, clock.timestamp(), folders)
+        run_id, now = context.run.run_id, clock.timestamp()
+        if stops_what_follows:
+            return materialized(kind, landing, warehouse, run_id, now, folders)
+        return checked(kind, landing, warehouse, run_id, now, folders)
 
     return reference
 
@@ -118,6 +170,7 @@ def reference_assets(folders: Collection[str]) -> list[dg.AssetsDefinition]:
             BUSINESS_UNITS_FILE,
             "Countries the chain sells in, with landing folder and time zone.",
             folders,
+            stops_what_follows=False,
         ),
         reference_asset(PRODUCTS, PRODUCTS_FILE, "The catalogue: products, categories, prices and stock."),
         reference_asset(CUSTOMERS, CUSTOMERS_FILE, "Registered customers, and who opted out of marketing.", pii=True),

@@ -28,7 +28,7 @@ from globolatte_ingest.load import LoadReport, MissingReferenceDataError, contex
 from globolatte_ingest.paths import PathRules
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reasons import ReasonCode
-from globolatte_ingest.waiting import WaitingFile, still_there, waiting_files
+from globolatte_ingest.waiting import MOST_FILES_LOOKED_FOR, WaitingFile, still_there, waiting_files
 from resources.clock import Clock
 from resources.landing.landing_zone import LandingZone
 from resources.warehouse.warehouse import Warehouse
@@ -122,11 +122,14 @@ def sales_transactions_asset(
     deliveries: Sequence[dg.AssetSpec] = (),
     kept: KeptFiles | None = None,
     max_take_away: float = 0.5,
+    *,
+    lists_whole: bool = False,
 ) -> dg.AssetsDefinition:
     """Builds the asset for a deployment's partitions. `deliveries` are the assets of what the units deliver.
 
     A file with a larger share of bad rows than `max_bad_share` is held, and so is one that takes away a larger share than
-    `max_take_away` of what it corrects. `kept` is where the bytes of loaded files are kept.
+    `max_take_away` of what it corrects. `kept` is where the bytes of loaded files are kept. `lists_whole`: listing the
+    whole landing zone is cheap.
     """
 
     units = frozenset(partitions.get_partitions_def_for_dimension(BUSINESS_UNIT).get_partition_keys())
@@ -192,18 +195,20 @@ def sales_transactions_asset(
                 )
             point("run reported")
             report += done
-        if kept is not None and (over := kept.forget(now)):
+        if kept is not None and (over := kept.months_over(now)):
+            kept.forget(warehouse, over)
             context.log.info("kept files of %s removed: older than GLOBOLATTE_KEEP_FILES_DAYS", ", ".join(over))
-        yield from check_results(report, _left(warehouse, landing))
+        yield from check_results(report, _left(warehouse, landing, lists_whole=lists_whole))
 
     return sales_transactions
 
 
-def _left(warehouse: Warehouse, landing: LandingZone) -> list[WaitingFile]:
+def _left(warehouse: Warehouse, landing: LandingZone, *, lists_whole: bool) -> list[WaitingFile]:
     """The sales files that are held or refused and still there, of this load or an earlier one."""
     with warehouse.transaction() as transaction:
         files = [file for file in waiting_files(transaction) if file.code != ReasonCode.MISPLACED and file.date]
-    there = still_there(landing, [file.path for file in files], None)
+    whole = {file.path for file in landing.files()} if lists_whole and len(files) > MOST_FILES_LOOKED_FOR else None
+    there = still_there(landing, [file.path for file in files], whole)
     return [file for file in files if file.path in there]
 
 

@@ -1,5 +1,7 @@
 """The asset `raw/weather`: what the files of the weather feed say, for orders that do not tell their weather themselves."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from globolatte_assets.keys import BUSINESS_UNITS, OWNER_DATA, WAREHOUSE_POOL, WEATHER
@@ -15,7 +17,10 @@ NO_WEATHER_FILE_REFUSED = "no_weather_file_refused"
 
 
 def weather_asset() -> dg.AssetsDefinition:
-    """Builds the asset. Without weather files it is materialized with no row: what follows it is not to wait for it."""
+    """Builds the asset. Without weather files it is materialized with no row: what follows it is not to wait for it.
+
+    If a file cannot be read, what the others say is loaded and reported, and the step fails: so the file is tried again, and not for ever.
+    """
 
     @dg.asset(
         key=WEATHER,
@@ -38,14 +43,14 @@ def weather_asset() -> dg.AssetsDefinition:
         landing: dg.ResourceParam[LandingZone],
         warehouse: dg.ResourceParam[Warehouse],
         clock: Clock,
-    ) -> dg.MaterializeResult:
-        loaded, _ = load_weather(landing, warehouse, context.run.run_id, clock.timestamp())
+    ) -> Iterator[dg.MaterializeResult]:
+        loaded, _, unread = load_weather(landing, warehouse, context.run.run_id, clock.timestamp())
         with warehouse.transaction() as transaction:
             references = Ledger(transaction).loaded_references()
             refused = [(path, reason) for path, reason in refused_reference_files(transaction) if is_weather(path)]
             spans = known_weather(transaction)
         rows = [f"| {span['unit']} | {span['n']:,} | {span['first']} | {span['last']} |" for span in spans]
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "dagster/row_count": sum(span["n"] for span in spans),
                 "files": sum(is_weather(path) for path in references),
@@ -67,5 +72,12 @@ def weather_asset() -> dg.AssetsDefinition:
                 )
             ],
         )
+        if unread:
+            named = "; ".join(f"{path}: {fault}" for path, fault in unread[:5])
+            more = f"; and {len(unread) - 5} more" if len(unread) > 5 else ""
+            raise dg.Failure(
+                description=f"{named}{more}. Give GloboLatte the right to read it, or remove it; the other weather files are loaded",
+                allow_retries=False,
+            )
 
     return weather

@@ -271,7 +271,8 @@ insert into sales_data.load_parts (
 )
 select load_id, business_unit, business_date, status, reason_code, reason, rows_in_file, rows_loaded, rows_quarantined
 from sales_data.load_ledger
-where business_date is not null and business_unit is not null;
+where business_date is not null and business_unit is not null
+    and not exists (select 1 from sales_data.load_parts as known where known.load_id = load_ledger.load_id);
 """
 """Before files could hold several units, each had one part, equal to its entry."""
 

@@ -51,7 +51,7 @@ def test_the_graph_fits_and_reads_from_left_to_right(page: Page) -> None:
     assert all(place["x"] >= 0 and place["x"] + place["width"] <= 1920 for place in places.values())
     page.keyboard.press("Alt+e")  # opens every group; what lies outside the window is not drawn
     expect(graph.get_by_text("fct_orders", exact=True).first).to_be_visible()
-    expect(graph.get_by_text("serving_state", exact=True).first).to_be_visible()
+    expect(graph.get_by_text("data_drift", exact=True).first).to_be_visible()
 
 
 def test_an_asset_says_what_it_is(page: Page) -> None:

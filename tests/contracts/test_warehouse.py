@@ -378,7 +378,7 @@ def test_values_keep_their_types(empty: Warehouse) -> None:
         ]
     )
     empty.replace("sales_data.products", pa.Table.from_pylist([product], schema))
-    assert empty.read("sales_data.products").to_pylist() == [{**product, "stock_quantity": None}]
+    assert empty.read("sales_data.products").to_pylist() == [{**product, "stock_quantity": None, "currency": None}]
 
 
 def stage(warehouse: Warehouse, name: str) -> None:

@@ -30,7 +30,7 @@ from sensors.landing import REQUESTED_BY_A_PERSON, listing_of, look, range_tags
 from tests.builders import Deployment, ask_for, deployment, failure_of
 from tests.homes import Home, as_if_made_here
 from tests.kept_homes.make import WHO, WHY, ask_endpoint
-from tests.table_comparison import assert_same, comparable
+from tests.table_comparison import Tables, assert_same, comparable
 
 pytestmark = pytest.mark.slow
 
@@ -228,6 +228,15 @@ def ran(world: Deployment, job: str, tags: dict[str, str] | None = None) -> None
     assert result.success, failure_of(result)
 
 
+def without_advice(found: Tables) -> Tables:
+    """Of reasons that name a setting only what is wrong: what to do about it was written by the version of its time."""
+
+    def fault(cell: object) -> object:
+        return cell.partition(";")[0] if isinstance(cell, str) and "(GLOBOLATTE_" in cell else cell
+
+    return {name: [tuple(map(fault, row)) for row in rows] for name, rows in found.items()}
+
+
 def test_its_tables_are_those_of_a_chain_that_never_changed_versions(
     kept: Kept, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
@@ -251,4 +260,4 @@ def test_its_tables_are_those_of_a_chain_that_never_changed_versions(
         "marts.fct_orders",
         "features.feat_training_examples",
     } <= {name for name, rows in unchanged.items() if rows}
-    assert_same(comparable(kept.warehouse), unchanged, tolerance=1e-12)
+    assert_same(without_advice(comparable(kept.warehouse)), without_advice(unchanged), tolerance=1e-12)

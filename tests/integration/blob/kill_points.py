@@ -18,6 +18,7 @@ from globolatte_assets.partitions import sales_partitions
 from globolatte_assets.raw import sales_transactions
 from globolatte_assets.raw.misplaced_files import misplaced_files_asset
 from globolatte_assets.raw.reference_data import holiday_calendar_asset, reference_assets
+from globolatte_assets.raw.weather import weather_asset
 from globolatte_ingest import kill_points
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.environment import clock_of, event_queue_of, landing_of, warehouse_of
@@ -61,6 +62,7 @@ defs = dg.Definitions(
     assets=[
         *reference_assets(settings.business_units),
         holiday_calendar_asset(settings.first_business_date.year),
+        weather_asset(),
         sales_transactions.sales_transactions_asset(partitions, settings.first_business_date, limits),
         misplaced_files_asset(settings.business_units, settings.first_business_date),
     ],

@@ -11,7 +11,7 @@ from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import NOW, csv, deliver, fetch, line, load, sales_path
 
-A, B = sales_path("a.csv"), sales_path("b.csv.gz")
+A, B_AS_A = sales_path("a.csv"), sales_path("b.csv")
 
 
 @pytest.fixture
@@ -75,10 +75,14 @@ def test_months_over_for_longer_than_the_days_are_removed(
     month = str(version[0]).partition("/")[0]
     limited = KeptFiles(kept.folder, days=40)
 
-    assert limited.forget(NOW + dt.timedelta(days=40)) == []
-    assert limited.forget(NOW + dt.timedelta(days=80)) == [month]
-    with pytest.raises(NotKeptError, match="kept for 40 days"):
-        limited.copy(*version, tmp_path / "copy")
+    assert limited.months_over(NOW + dt.timedelta(days=40)) == []
+    assert limited.months_over(NOW + dt.timedelta(days=80)) == [month]
+    limited.forget(warehouse, [month])
+    with pytest.raises(NotKeptError, match="before files were kept"):
+        limited.copy(*versions(warehouse, kept, A)[0], tmp_path / "copy")
+
+    load(warehouse, landing, deliver(landing, B_AS_A, csv(line(1))), kept=limited)
+    assert versions(warehouse, kept, B_AS_A)[0][0], "what comes again is kept again"
 
 
 def test_a_damaged_pack_is_said(

@@ -55,7 +55,7 @@ def became(warehouse: DuckDBWarehouse, path: str) -> tuple[object, ...]:
 def test_a_malformed_file_ends_as_it_should(loads: "tuple[DuckDBWarehouse, FolderLandingZone]", case: Case) -> None:
     warehouse, landing = loads
     with warehouse.transaction() as transaction:  # each file is the only one of its day
-        for table in ("sales_transactions", "quarantine", "load_ledger"):
+        for table in ("sales_transactions", "quarantine", "load_ledger", "load_parts"):
             transaction.execute(f"delete from sales_data.{table}")
     path = sales_path(f"file{case.suffix}")
     load(

@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA
-from globolatte_assets.raw.reference_data import EVERY_COUNTRY_HAS_HOLIDAYS, materialized
+from globolatte_assets.raw.reference_data import EVERY_COUNTRY_HAS_HOLIDAYS, FILE_IS_ACCEPTED, materialized
 from globolatte_ingest.countries import public_holidays
 from globolatte_ingest.declarations import unit_declarations
 from globolatte_ingest.reference import (
@@ -18,13 +18,16 @@ from globolatte_ingest.reference import (
     ReferenceFile,
     refused_reference_files,
 )
+from resources.environment import clock_of
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
+from sensors.landing import REQUESTED_BY_A_PERSON, listing_of, look
 from tests.builders import (
     BUSINESS_UNITS_CSV,
     NOW,
     PRODUCTS_CSV,
     Deployment,
+    checks,
     deliver,
     deliver_and_load,
     deliver_reference_data,
@@ -150,6 +153,29 @@ def test_the_job_goes_on_with_the_other_files_when_one_is_refused(deployed: Depl
         "raw/unit_declarations",
         "raw/weather",
     }
+
+
+def test_refused_units_stop_nothing_that_the_units_loaded_before_are_enough_for(deployed: Deployment) -> None:
+    deliver_reference_data(deployed.landing)
+    first = deployed.run(LOAD_REFERENCE_DATA)
+    assert checks(first)[FILE_IS_ACCEPTED].passed
+    deliver(deployed.landing, BUSINESS_UNITS_FILE.path, b"unit\nBU_US\n")
+    deliver(deployed.landing, UNIT_DECLARATIONS_FILE.path, b'[BU_US]\ncurrency = "USD"\n')
+    deliver(deployed.landing, "reference/weather/a.csv", b"business_unit,date,weather\nBU_US,2022-01-03,Rainy\n")
+    result = deployed.run(LOAD_REFERENCE_DATA)
+    assert result.success
+    check = checks(result)[FILE_IS_ACCEPTED]
+    assert not check.passed
+    assert str(check.description).startswith("reference/business_units.csv: column 'business_unit_id'")
+    counts = {
+        name: deployed.warehouse.read(f"sales_data.{name}").num_rows
+        for name in ("business_units", "unit_declarations", "weather")
+    }
+    assert counts == {"business_units": 3, "unit_declarations": 1, "weather": 1}
+    clock = clock_of(deployed.settings)
+    listing = listing_of(deployed.landing)
+    found = look(deployed.instance, deployed.settings, listing, deployed.warehouse, clock, REQUESTED_BY_A_PERSON)
+    assert found.pending.reference == ()
 
 
 @pytest.mark.parametrize("country", ["Atlantis", "date", "utils", "HolidayBase", "England", ""])

@@ -6,13 +6,28 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from globolatte_ingest.discovery import placed, unrecorded
+from globolatte_assets.jobs import INGEST_SALES
+from globolatte_ingest.discovery import LoadRange, placed, unrecorded
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.paths import MisplacedFile, PathRules
 from globolatte_ingest.waiting import Waiting, delivered_twice, still_there, what_waits
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.builders import DAY, NOW, RULES, ask_for, csv, deliver, line, load, put_reference_data, sales_path
+from sensors.landing import range_tags
+from tests.builders import (
+    DAY,
+    NOW,
+    RULES,
+    Deployment,
+    ask_for,
+    checks,
+    csv,
+    deliver,
+    line,
+    load,
+    put_reference_data,
+    sales_path,
+)
 
 TEN_BAD = csv(*(line(number, quantity="x") for number in range(10)))
 GOOD = csv(line(1))
@@ -165,6 +180,28 @@ def test_a_load_that_was_tried_and_left_nothing_is_said(warehouse: DuckDBWarehou
 def test_beyond_a_bound_files_count_as_there(landing: FolderLandingZone) -> None:
     paths = [sales_path(f"{number}.csv") for number in range(60)]
     assert still_there(landing, paths, None) == set(paths[:10])
+
+
+def test_files_that_are_not_looked_for_are_said_to_be_so(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    files = [deliver(landing, sales_path(f"{number:02d}.csv"), b"refused") for number in range(53)]
+    load(warehouse, landing, *files)
+    assert waits(warehouse, landing, lists_whole=False)["not looked for"].startswith(
+        "3 held or refused files, recorded"
+    )
+    assert "not looked for" not in waits(warehouse, landing)
+
+
+def test_of_many_refused_files_the_check_of_a_load_names_none_that_was_removed(ready: Deployment) -> None:
+    """However many there are: a folder is listed as a whole then."""
+    files = [deliver(ready.landing, sales_path(f"{number:02d}.csv"), b"refused") for number in range(53)]
+    load(ready.warehouse, ready.landing, *files)
+    for file in files[:2]:
+        Path(ready.landing.folder, file.path).unlink()
+    deliver(ready.landing, sales_path("good.csv"), GOOD)
+    result = ready.run(INGEST_SALES, range_tags(LoadRange("usa", DAY, DAY)))
+    assert str(checks(result)["no_file_refused"].description).startswith("51 refused, such as ")
 
 
 def day_of(number: int, date: dt.date = DAY, **fields: str) -> list[dict[str, str]]:

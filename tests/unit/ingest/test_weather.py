@@ -1,8 +1,12 @@
 """The weather feed: each file replaces its own rows or is refused with line and value, and is taken up like any reference file."""
 
 import re
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import BinaryIO
 
+import pyarrow as pa
 import pytest
 
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA
@@ -21,6 +25,7 @@ from tests.builders import (
     checks,
     deliver,
     deliver_reference_data,
+    failure_of,
     fetch,
     ledger,
     materialized_keys,
@@ -50,6 +55,7 @@ def weather(warehouse: DuckDBWarehouse) -> list[tuple[object, ...]]:
         ("reference/weather/january.xlsx", False),
         ("reference/weather/.csv", False),
         ("reference/weather.csv", False),
+        ("reference/Weather/january.csv", False),
         ("sales/usa/2024/01/01/weather.csv", False),
     ],
 )
@@ -124,16 +130,43 @@ def test_each_file_replaces_its_own_rows_and_no_others(warehouse: DuckDBWarehous
     put_reference_data(warehouse)
     deliver(landing, JANUARY, b"business_unit,date,weather\nBU_US,2024-01-30,0\nBU_US,2024-01-31,0\n")
     deliver(landing, LATER, b"business_unit,date,weather\nBU_US,2024-02-01,Snowy\n")
-    assert load_weather(landing, warehouse, "run", NOW) == ([JANUARY, LATER], [])
-    assert load_weather(landing, warehouse, "again", NOW) == ([], [])
+    assert load_weather(landing, warehouse, "run", NOW) == ([JANUARY, LATER], [], [])
+    assert load_weather(landing, warehouse, "again", NOW) == ([], [], [])
     deliver(landing, JANUARY, b"business_unit,date,weather\nBU_US,2024-01-31,Rainy\n")
-    assert load_weather(landing, warehouse, "corrected", NOW) == ([JANUARY], [])
+    assert load_weather(landing, warehouse, "corrected", NOW) == ([JANUARY], [], [])
     assert weather(warehouse) == [("BU_US", "2024-01-31", "Rainy"), ("BU_US", "2024-02-01", "Snowy")]
     assert ledger(warehouse, "path, status, rows_in_file, rows_loaded") == [
         (JANUARY, "superseded", 2, 2),
         (LATER, "loaded", 1, 1),
         (JANUARY, "loaded", 1, 1),
     ]
+
+
+def test_a_file_that_was_copied_is_read_once_more_and_one_that_is_put_back_is_loaded_again(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_reference_data(warehouse)
+    good = b"business_unit,date,weather\nBU_US,2024-01-30,0\n"
+    read = []
+
+    def counted(path: str, content: bytes, units: Collection[str]) -> pa.Table:
+        read.append(path)
+        return read_weather(path, content, units)
+
+    monkeypatch.setattr("globolatte_ingest.weather.read_weather", counted)
+    deliver(landing, JANUARY, good)
+    assert load_weather(landing, warehouse, "run", NOW).loaded == [JANUARY]
+    deliver(landing, JANUARY, good)
+    for _ in range(3):
+        load_weather(landing, warehouse, "copied", NOW)
+    assert len(read) == 2
+    file = Path(landing.folder, JANUARY)
+    aside = file.rename(file.with_suffix(".aside"))
+    deliver(landing, JANUARY, b"broken")
+    assert [path for path, _ in load_weather(landing, warehouse, "broken", NOW).refused] == [JANUARY]
+    aside.rename(file)
+    assert load_weather(landing, warehouse, "put back", NOW).loaded == [JANUARY]
+    assert ledger(warehouse)[-1] == (JANUARY, "loaded")
 
 
 def test_a_file_that_is_refused_stops_no_other_and_is_read_again_when_its_unit_is_known(
@@ -143,7 +176,7 @@ def test_a_file_that_is_refused_stops_no_other_and_is_read_again_when_its_unit_i
     deliver(landing, JANUARY, b"business_unit,date,weather\nBU_FR,2024-01-31,0\n")
     deliver(landing, LATER, b"business_unit,date,weather\nBU_US,2024-02-01,Snowy\n")
     for _ in range(2):
-        _, refused = load_weather(landing, warehouse, "run", NOW)
+        _, refused, _ = load_weather(landing, warehouse, "run", NOW)
         assert [path for path, _ in refused] == [JANUARY]
     assert weather(warehouse) == [("BU_US", "2024-02-01", "Snowy")]
     assert sorted(ledger(warehouse)) == [(JANUARY, "refused"), (LATER, "loaded")]
@@ -151,7 +184,7 @@ def test_a_file_that_is_refused_stops_no_other_and_is_read_again_when_its_unit_i
         transaction.execute(
             "insert into sales_data.business_units values ('BU_FR', 'France', 'F', 'france', 'UTC'" + ", null" * 5 + ")"
         )
-    assert load_weather(landing, warehouse, "run", NOW) == ([JANUARY], [])
+    assert load_weather(landing, warehouse, "run", NOW) == ([JANUARY], [], [])
 
 
 def test_the_job_takes_weather_up_says_what_is_refused_and_goes_on(deployed: Deployment) -> None:
@@ -174,6 +207,36 @@ def test_the_job_takes_weather_up_says_what_is_refused_and_goes_on(deployed: Dep
     check = checks(result)["no_weather_file_refused"]
     assert not check.passed
     assert str(check.description).startswith(f"{JANUARY}: line 2: weather 'Hail' is none of")
+    assert pending() == []
+
+
+def test_a_file_that_cannot_be_read_fails_the_job_and_what_the_others_say_is_loaded_and_reported(
+    deployed: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pending() -> list[str]:
+        listing = listing_of(deployed.landing)
+        clock = clock_of(deployed.settings)
+        found = look(deployed.instance, deployed.settings, listing, deployed.warehouse, clock, REQUESTED_BY_A_PERSON)
+        return [file.path for file in found.pending.reference]
+
+    deliver_reference_data(deployed.landing)
+    deliver(deployed.landing, JANUARY, b"business_unit,date,weather\nBU_US,2024-01-31,Rainy\n")
+    deliver(deployed.landing, LATER, b"business_unit,date,weather\nBU_US,2024-02-01,Snowy\n")
+    opened = FolderLandingZone.open
+
+    def closed(landing: FolderLandingZone, file: LandedFile) -> AbstractContextManager[BinaryIO]:
+        if file.path == JANUARY:
+            raise PermissionError(13, "Permission denied", "/somewhere/january.csv")
+        return opened(landing, file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderLandingZone, "open", closed)
+        result = deployed.run(LOAD_REFERENCE_DATA)
+    assert failure_of(result).startswith(f"{JANUARY}: Permission denied. Give GloboLatte the right to read it")
+    assert "raw/weather" in materialized_keys(result)
+    assert weather(deployed.warehouse) == [("BU_US", "2024-02-01", "Snowy")]
+    assert pending() == [JANUARY]
+    assert deployed.run(LOAD_REFERENCE_DATA).success
     assert pending() == []
 
 

@@ -23,7 +23,8 @@ create table marts.mart_supplier_weeks as select
     3.5 as hours_after_day, 14.0 as most_hours_after_day, 8 as file_versions, 6 as files_loaded, 1 as files_superseded,
     0 as files_retracted, 1 as files_refused, 0 as files_held, 1 as corrections, 120 as rows_loaded, 4 as rows_quarantined, 0 as rows_held;
 create table marts.mart_supplier_faults as select
-    'BU_US' as business_unit, date '2022-01-31' as week_start, 'quarantined' as kind, 'bad_number' as reason, 1 as file_count, 4 as row_count,
+    'BU_US' as business_unit, date '2022-01-31' as week_start, 'quarantined' as kind, 'bad_number' as reason,
+    1 as file_count, 4 as row_count,
     'sales/usa/2022/02/01/a.csv' as example_file, 14 as example_line;
 """
 LINE = "| 2022-01-31 | 6 | 1 | 1 | 3.5, at most 14.0 | 8 | 1 | 1 | 0 | 120 | 4 | 0 |"

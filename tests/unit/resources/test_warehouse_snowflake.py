@@ -26,7 +26,8 @@ def test_every_statement_of_every_migration_may_run_again() -> None:
     for migration in MIGRATIONS:
         for statement in statements(migration):
             fills_gaps = re.match(r"update \S+ set (\w+) = .*\swhere \1 is null\b", statement, re.DOTALL)
-            assert fills_gaps or "if not exists" in repeatable(statement), statement
+            is_once = any(word in repeatable(statement) for word in ("if not exists", "drop not null", "not exists"))
+            assert fills_gaps or is_once, statement
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,24 @@ def test_a_held_file_is_reported_once_until_it_is_settled(ready: Deployment, cap
     assert len(tick(ready, caplog, "[]")[0]) == 1
 
 
+def test_a_file_that_is_held_on_a_later_day_is_reported_although_an_earlier_one_still_waits(
+    ready: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    def hold(name: str, now: dt.datetime) -> None:
+        path = sales_path(name, date=NOW.date())
+        bad = csv(*(line(number, quantity="x") for number in range(5)))
+        load(ready.warehouse, ready.landing, deliver(ready.landing, path, bad), max_bad_share=0.2, now=now)
+
+    hold("b.csv", NOW)
+    _, cursor = tick(ready, caplog)
+    hold("a.csv", NOW + dt.timedelta(days=1))
+    reported, cursor = tick(ready, caplog, cursor)
+    latest = sales_path("a.csv", date=NOW.date())
+    assert len(reported) == 1
+    assert reported[0].startswith(f"usa: 2 files held of 2022-02-10, the latest {latest}: ")
+    assert tick(ready, caplog, cursor) == ([], cursor)
+
+
 def failed_run(ready: Deployment, job: str = BUILD_FEATURES, **more: object) -> None:
     run = ready.instance.create_run_for_job(ready.definitions.resolve_job_def(job), **more)
     ready.instance.report_run_failed(run, "dbt broke off")

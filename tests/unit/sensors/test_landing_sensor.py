@@ -225,6 +225,27 @@ def test_sales_wait_while_reference_data_whose_load_failed_waits_for_its_next_at
     assert jobs(requested(ready)) == [INGEST_SALES]
 
 
+def test_sales_do_not_wait_for_weather_whose_load_failed(ready: Deployment) -> None:
+    deliver(ready.landing, "reference/weather/a.csv", b"business_unit,date,weather\nBU_US,2022-01-03,Rainy\n")
+    sell(ready, 3)
+    [request] = requested(ready)
+    assert request.job_name == LOAD_REFERENCE_DATA
+    note(ready, request, FAILURE)
+    assert jobs(requested(ready)) == [INGEST_SALES]
+
+
+def test_reference_data_that_a_run_left_pending_although_it_succeeded_is_not_requested_for_ever(
+    ready: Deployment,
+) -> None:
+    quick = hasty(ready, max_load_attempts=3)
+    deliver_reference_data(ready.landing)
+    for _ in range(3):
+        [request] = requested(quick)
+        note(quick, request, SUCCESS)
+        assert requested(ready) == []
+    assert requested(quick) == []
+
+
 def test_the_same_look_makes_requests_under_the_same_run_key(ready: Deployment) -> None:
     """So that a tick that is repeated because its result was lost starts nothing twice."""
     sell(ready, 3)
