@@ -73,7 +73,8 @@ def onboard(files: tuple[Path, ...], unit: str | None, *, write: bool, replace: 
     context = PreviewContext(now, limits, settings.max_bad_share)
     previews = {} if products is None or found.faults else _previews(found, sources, units, products, context)
     if as_json:
-        shown = {name: dataclasses.asdict(seen) for name, seen in previews.items()}
+        called = found.called
+        shown = {called[path]: dataclasses.asdict(seen) for path, seen in previews.items()}
         print_json({**as_document(found), "previews": shown})
     else:
         _show(Console(), found, previews, has_products=products is not None)
@@ -134,16 +135,16 @@ def _surveyed(sources: Sequence[Source], known: Known, limits: FileLimits) -> Su
 def _previews(
     found: Survey, sources: Sequence[Source], units: pa.Table, products: pa.Table, context: PreviewContext
 ) -> dict[str, Preview]:
-    """What a load would make of the first file of each form."""
-    by_name = {source.path.rpartition("/")[2]: source for source in sources}
+    """What a load would make of the first file of each form, by its path: files of several days may all be called `sales.csv`."""
+    by_path = {source.path: source for source in sources}
     shown = {}
     for form in found.forms:
         proposal = form.proposals[0]
-        source = by_name[proposal.name]
+        source = by_path[proposal.path]
         date = _date_of(source, proposal, context.now)
         path = f"sales/{source.folder}/{date:%Y/%m/%d}/{proposal.name}"
         placed = SalesFile(LandedFile(path, "sample", len(source.content)), source.folder, date)
-        shown[proposal.name] = preview(placed, source.content, form.table, units, products, context)
+        shown[proposal.path] = preview(placed, source.content, form.table, units, products, context)
     return shown
 
 
@@ -153,16 +154,17 @@ def _date_of(source: Source, proposal: Proposal, now: dt.datetime) -> dt.date:
 
 
 def _show(console: Console, found: Survey, previews: dict[str, Preview], *, has_products: bool) -> None:
+    called = found.called
     for form in found.forms:
         first = form.proposals[0]
-        names = ", ".join(proposal.name for proposal in form.proposals)
+        names = ", ".join(called[proposal.path] for proposal in form.proposals)
         console.rule(f"[bold]{escape(names)}[/] for {found.unit}: {first.rows:,} rows")
         _show_columns(console, first)
         for proposal in form.proposals:
             for finding in proposal.findings:
                 console.print(f"  • {escape(finding)}", highlight=False)
-        if first.name in previews:
-            _show_preview(console, previews[first.name])
+        if first.path in previews:
+            _show_preview(console, previews[first.path])
     if not has_products:
         console.print(
             "\nreference/products.csv is not in the landing zone: without the catalogue, nothing can be loaded on trial."

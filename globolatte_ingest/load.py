@@ -421,7 +421,8 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
-        _write(transaction, corrections, RowFormats(transaction.dialect, numbers, dates, ends_late=ends_late))
+        formats_of_corrections = RowFormats(transaction.dialect, numbers, dates, ends_late=ends_late, is_corrected=True)
+        _write(transaction, corrections, formats_of_corrections)
     for item in batch:
         item.entry.rows_in_file = item.rows
 

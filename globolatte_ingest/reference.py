@@ -344,8 +344,8 @@ def _check_history(transaction: Transaction, units: Sequence[str]) -> None:
     """What was sold stays in the figures, and needs its unit's country and time zone."""
     present = ", ".join("?" for _ in units)
     gone = transaction.fetch(
-        "select business_unit, count(distinct business_date) as days from sales_data.sales_transactions "
-        f"where business_unit not in ({present}) group by business_unit order by business_unit",
+        "select business_unit, count(distinct business_date) as days from sales_data.load_parts "
+        f"where status = 'loaded' and rows_loaded > 0 and business_unit not in ({present}) group by business_unit order by business_unit",
         units,
     ).to_pylist()
     if gone:

@@ -168,6 +168,9 @@ class RowFormats:
     """Whether a quantity or an amount may be below zero."""
     ends_late: bool = False
     """Whether a day of some of the files ends after midnight."""
+    is_corrected: bool = False
+    """Whether people corrected the rows: one that was rejected after it was read lies in quarantine, and in its sheet, in the usual form,
+    whatever its file declares."""
 
     def quantity(self) -> str:
         """An expression for the whole number that `quantity_text` writes, NULL where it is none."""
@@ -180,7 +183,9 @@ class RowFormats:
     def moment(self, column: str) -> str:
         """An expression for the time that a text column writes, NULL where it is none."""
         usual = self._cast_if(column, LOCAL_TIME, column, "timestamp")
-        return _by_format("date_format", usual, {form: self.dialect.moment(column, form) for form in self.date_formats})
+        return self._by_format(
+            "date_format", usual, {form: self.dialect.moment(column, form) for form in self.date_formats}
+        )
 
     def date(self, column: str) -> str:
         """An expression for the date that a text column writes, with or without the time of its format; NULL where it writes none."""
@@ -190,7 +195,7 @@ class RowFormats:
             date_alone = re.sub(TIME_DIRECTIVES, "", form).strip("-/. :,T")
             moments = [self.dialect.moment(column, form), self.dialect.moment(column, date_alone)]
             declared[form] = f"coalesce({', '.join(moments)})"
-        return f"cast({_by_format('date_format', usual, declared)} as date)"
+        return f"cast({self._by_format('date_format', usual, declared)} as date)"
 
     def trimmed(self) -> str:
         """A common table expression: the incoming rows without blanks around values, with the columns of their file."""
@@ -253,7 +258,7 @@ with trimmed as (
 
     def _number(self, column: str, usual: str, sql_type: str) -> str:
         declared = {marks: self._declared_number(column, marks, sql_type) for marks in self.number_formats}
-        return _by_format("number_format", self._cast_if(column, usual, column, sql_type), declared)
+        return self._by_format("number_format", self._cast_if(column, usual, column, sql_type), declared)
 
     def _declared_number(self, column: str, marks: str, sql_type: str) -> str:
         fraction = "0{1,15}" if sql_type == "bigint" else "[0-9]{1,2}0*"
@@ -264,13 +269,15 @@ with trimmed as (
     def _cast_if(self, column: str, pattern: str, value: str, sql_type: str) -> str:
         return f"case when {self.dialect.matches(column, pattern)} then try_cast({value} as {sql_type}) end"
 
-
-def _by_format(format_column: str, usual: str, declared: dict[str, str]) -> str:
-    """The usual expression, or that of the format that a row's file declares."""
-    if not declared:
-        return usual
-    branches = " ".join(f"when {format_column} = {literal(form)} then {declared[form]}" for form in sorted(declared))
-    return f"case when {format_column} is null then {usual} {branches} end"
+    def _by_format(self, format_column: str, usual: str, declared: dict[str, str]) -> str:
+        """The usual expression, or that of the format that a row's file declares; of a corrected row, of the declared one first."""
+        if not declared:
+            return usual
+        branches = " ".join(
+            f"when {format_column} = {literal(form)} then {declared[form]}" for form in sorted(declared)
+        )
+        chosen = f"case when {format_column} is null then {usual} {branches} end"
+        return f"coalesce({chosen}, {usual})" if self.is_corrected else chosen
 
 
 def bad_rows(formats: RowFormats) -> str:

@@ -302,11 +302,31 @@ def _units(
 FEWEST_ROWS_ALIKE = 5
 """Fewer rows may well be alike by chance."""
 
+LATEST_DAYS = 400
+"""Of the days of units with files that have equally many rows, how many are compared: those that a file came for last."""
+
 DELIVERED_TWICE = f"""
-with several as (
-    select business_unit, business_date from sales_data.sales_transactions
+with alike as (
+    select parts.business_unit, parts.business_date, parts.load_id, ledger.sequence,
+        count(*) over (partition by parts.business_unit, parts.business_date, parts.rows_loaded) as files
+    from sales_data.load_parts as parts
+    inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
+    where parts.status = '{LedgerStatus.LOADED}' and parts.rows_loaded >= {FEWEST_ROWS_ALIKE}
+),
+
+days as (
+    select business_unit, business_date from alike
+    where files > 1
     group by business_unit, business_date
-    having min(load_id) <> max(load_id)
+    order by max(sequence) desc
+    limit {{latest_days}}
+),
+
+several as (
+    select alike.business_unit, alike.business_date, alike.load_id
+    from alike
+    inner join days on alike.business_unit = days.business_unit and alike.business_date = days.business_date
+    where alike.files > 1
 ),
 
 loads as (
@@ -316,9 +336,10 @@ loads as (
             sum(hash(sales.product_id, sales.customer_id, sales.quantity, sales.total_price, sales.transaction_date)) as varchar
         ) as content
     from sales_data.sales_transactions as sales
-    inner join several on sales.business_unit = several.business_unit and sales.business_date = several.business_date
+    inner join several
+        on sales.business_date = several.business_date and sales.load_id = several.load_id
+        and sales.business_unit = several.business_unit
     group by sales.business_unit, sales.business_date, sales.load_id
-    having count(*) >= {FEWEST_ROWS_ALIKE}
 )
 
 select loads.business_unit, loads.business_date, loads.n, min(ledger.path) as one, max(ledger.path) as another
@@ -347,9 +368,9 @@ class Twice:
         )
 
 
-def delivered_twice(transaction: Transaction) -> list[Twice]:
-    """Days whose sales are loaded twice, from two files with ids of their own."""
+def delivered_twice(transaction: Transaction, latest_days: int = LATEST_DAYS) -> list[Twice]:
+    """Days whose sales are loaded twice, from two files with ids of their own. Reads the rows of few days, however many are loaded."""
     return [
         Twice(row["business_unit"], row["business_date"], row["n"], row["one"], row["another"])
-        for row in transaction.fetch(DELIVERED_TWICE).to_pylist()
+        for row in transaction.fetch(DELIVERED_TWICE.format(latest_days=latest_days)).to_pylist()
     ]

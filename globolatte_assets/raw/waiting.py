@@ -8,7 +8,7 @@ import dagster as dg
 from globolatte_assets.automation import follow_new_data, hourly_and_after_new_data
 from globolatte_assets.keys import DELIVERED_ONCE, NOTHING_WAITS, SALES_TRANSACTIONS, WAREHOUSE_POOL
 from globolatte_ingest.paths import PathRules
-from globolatte_ingest.waiting import delivered_twice, what_waits
+from globolatte_ingest.waiting import LATEST_DAYS, delivered_twice, what_waits
 from resources.clock import Clock
 from resources.landing.landing_zone import LandingZone
 from resources.warehouse.warehouse import Warehouse
@@ -50,7 +50,8 @@ def waiting_check(
     name=DELIVERED_ONCE.name,
     automation_condition=follow_new_data(),
     pool=WAREHOUSE_POOL,
-    description="No two files of a unit's day hold the same sales under other ids: such sales would count twice.",
+    description="No two files of a unit's day hold the same sales under other ids: such sales would count twice. Compared are files with "
+    f"equally many rows, of the {LATEST_DAYS} days that such files came for last.",
 )
 def no_day_delivered_twice(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """Compare the files of each day that has several, by their rows without ids."""

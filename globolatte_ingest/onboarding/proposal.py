@@ -27,7 +27,7 @@ class Proposal:
     `meanings` has the header, or headers, of each of our columns; `unmapped` the headers that are left out.
     """
 
-    name: str
+    path: str
     unit: str
     table: dict[str, Any]
     meanings: dict[str, str]
@@ -43,6 +43,11 @@ class Proposal:
     rows: int
     examples: dict[str, str]
     """A value of each of our columns, as the file writes it."""
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folders."""
+        return self.path.rpartition("/")[2]
 
 
 def propose(path: str, folder: str, sheet: Sheet, known: Known) -> Proposal:
@@ -76,7 +81,7 @@ def _proposal(study: Study) -> Proposal:
     used = {column.place for column in study.taken.values()}
     rest = tuple(column.header for column in study.sheet.columns if column.place not in used and column.header)
     return Proposal(
-        study.path.rpartition("/")[2],
+        study.path,
         study.known.units.get(study.folder, study.folder),
         table,
         {meaning: column.header for meaning, column in study.taken.items()},

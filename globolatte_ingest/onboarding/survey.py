@@ -1,6 +1,7 @@
 """Several sample files of a unit together: files with the same header are of one form; several forms become file families."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -47,9 +48,20 @@ class Survey:
     questions: tuple[str, ...] = ()
 
     @property
+    def called(self) -> dict[str, str]:
+        """How people tell each file from the others, by its path."""
+        return _called([proposal for form in self.forms for proposal in form.proposals])
+
+    @property
     def faults(self) -> list[str]:
         """What keeps files from being loaded, whatever is declared, each with its file."""
-        return [f"{found.name}: {fault}" for form in self.forms for found in form.proposals for fault in found.faults]
+        called = self.called
+        return [
+            f"{called[found.path]}: {fault}"
+            for form in self.forms
+            for found in form.proposals
+            for fault in found.faults
+        ]
 
 
 def survey(sources: Sequence[Source], known: Known, limits: FileLimits) -> Survey:
@@ -59,7 +71,8 @@ def survey(sources: Sequence[Source], known: Known, limits: FileLimits) -> Surve
         sheet = read_sheet(source.path, Content(source.content), limits)
         proposal = propose(source.path, source.folder, sheet, known)
         groups.setdefault(tuple(header.lower() for header in sheet.headers), []).append(proposal)
-    forms = tuple(_form(proposals) for proposals in groups.values())
+    called = _called([proposal for proposals in groups.values() for proposal in proposals])
+    forms = tuple(_form(proposals, called) for proposals in groups.values())
     unit = forms[0].proposals[0].unit
     if len(forms) == 1:
         return Survey(unit, forms, forms[0].table)
@@ -74,7 +87,13 @@ def survey(sources: Sequence[Source], known: Known, limits: FileLimits) -> Surve
     return Survey(unit, forms, {"files": families}, tuple(questions))
 
 
-def _form(proposals: Sequence[Proposal]) -> Form:
+def _called(proposals: Sequence[Proposal]) -> dict[str, str]:
+    """Each file's name by its path; the path where several have that name, such as one `sales.csv` a day."""
+    names = Counter(proposal.name for proposal in proposals)
+    return {proposal.path: proposal.name if names[proposal.name] == 1 else proposal.path for proposal in proposals}
+
+
+def _form(proposals: Sequence[Proposal], called: Mapping[str, str]) -> Form:
     """What holds for files of one header: what any of them shows, and a question where two show different things."""
     table: dict[str, Any] = {}
     questions = []
@@ -86,11 +105,11 @@ def _form(proposals: Sequence[Proposal]) -> Form:
                 table[key] = value
             elif _differ(table[key], value):
                 questions.append(
-                    f"{key} is {table[key]!r} in {proposals[0].name}, but {value!r} in {proposal.name}: which is it?"
+                    f"{key} is {table[key]!r} in {called[proposals[0].path]}, but {value!r} in {called[proposal.path]}: which is it?"
                 )
     if len(proposals) > 1:
         for key in ("encoding", "lines_above_header", "lines_below_data"):
-            without = [proposal.name for proposal in proposals if key in table and key not in proposal.table]
+            without = [called[proposal.path] for proposal in proposals if key in table and key not in proposal.table]
             if without:
                 questions.append(
                     f"{key} is {table[key]!r} in some files, and nothing of it is in {named(without)}: which is it?"
@@ -105,13 +124,14 @@ def _differ(one: object, other: object) -> bool:
 
 def as_document(found: Survey) -> Mapping[str, Any]:
     """Everything about it for programs."""
+    called = found.called
     return {
         "unit": found.unit,
         "declaration": found.table,
         "questions": [*found.questions, *(question for form in found.forms for question in form.questions)],
         "files": [
             {
-                "file": proposal.name,
+                "file": called[proposal.path],
                 "rows": proposal.rows,
                 "columns": proposal.meanings,
                 "left_out": list(proposal.unmapped),

@@ -9,7 +9,7 @@ from click.testing import CliRunner, Result
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.onboard import onboard
-from tests.builders import BUSINESS_UNITS_CSV, NOW
+from tests.builders import BUSINESS_UNITS_CSV, NOW, csv, line
 from tests.unit.ingest.tills.exports import (
     PRODUCTS_CSV,
     american_register,
@@ -90,6 +90,29 @@ def test_everything_is_there_for_programs(run: Run) -> None:
     assert found["declaration"]["columns"]["order_id"] == "Transaction ID"
     assert found["files"][0]["columns"]["total_price"] == "Net Sales"
     assert found["previews"][square().file]["sums"]["rows"] == 152
+
+
+def of_day(home: Path, day: str, rows: int, **more: str) -> str:
+    """A file of that many lines under the day's folder, where every file is called the same; its path below the home."""
+    path = f"exports/2022/01/{day}/sales.csv"
+    (home / path).parent.mkdir(parents=True)
+    lines = (line(int(day) * 100 + row, transaction_date=f"2022-01-{day}T08:15:00", **more) for row in range(rows))
+    (home / path).write_bytes(csv(*lines))
+    return path
+
+
+def test_files_of_several_days_that_are_called_the_same_are_each_tried_under_their_own_date(
+    run: Run, home: Path
+) -> None:
+    days = [of_day(home, "29", 4), of_day(home, "30", 5)]
+    found = json.loads(run(*days, "--unit", "usa", "--json").output)
+    assert [file["file"] for file in found["files"]] == [str(home / day) for day in days]
+    seen = found["previews"][str(home / days[0])]
+    assert (seen["status"], seen["sums"]["rows"], seen["reasons"]) == ("loaded", 4, {})
+    other = of_day(home, "31", 6, store_id="S1")
+    found = json.loads(run(*days, other, "--unit", "usa", "--json").output)
+    rows = {path: (seen["status"], seen["sums"]["rows"]) for path, seen in found["previews"].items()}
+    assert rows == {str(home / days[0]): ("loaded", 4), str(home / other): ("loaded", 6)}, "two forms"
 
 
 def test_rows_that_would_be_quarantined_are_shown_with_line_and_reason(run: Run, home: Path) -> None:

@@ -9,15 +9,23 @@ import pyarrow as pa
 import pytest
 
 from globolatte_ingest.declarations import UnitDeclaration, declarations_of
+from globolatte_ingest.discovery import work_in
+from globolatte_ingest.ledger import Step
+from globolatte_ingest.load import do_work
+from globolatte_ingest.quarantine_sheets import export, quarantined_rows, read_corrections
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import (
+    DAY,
+    RULES,
     UNITS,
     LoadReport,
+    ask_for,
     deliver,
     fetch,
     landing_in,
     load,
+    load_context,
     put_reference_data,
     sales_path,
     warehouse_in,
@@ -169,6 +177,30 @@ def test_the_date_of_what_is_refunded_needs_no_time(till: Till) -> None:
     assert [(line, reason) for line, reason, _ in till.faults(path)] == [
         ("4", "bad_refunded_date"),
         ("5", "bad_refunded_date"),
+    ]
+
+
+def test_rows_of_a_declared_file_that_others_contest_are_put_back_as_they_were_exported(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, tmp_path: Path
+) -> None:
+    put_reference_data(warehouse)
+    till = Till(warehouse, landing)
+    till.takes(b"x\n\nFolio;Fecha;Hora;Producto;Cant.;Precio\nA1;31/01/2022;08:15;P001;1;3,50\nTotal\n", MEXICAN)
+    rows = "A1;31/01/2022;08:15;P002;2;1.004,25\nA1;31/01/2022;08:15;P003;dos;2,00\n"
+    path = till.takes(f"x\n\nFolio;Fecha;Hora;Producto;Cant.;Precio\n{rows}Total\n".encode(), MEXICAN)
+    assert [reason for _, reason, _ in till.faults(path)] == ["conflict_across_files", "bad_number"]
+    with warehouse.transaction() as transaction:
+        export(quarantined_rows(transaction, path), tmp_path / "sheet.csv")
+    sheet = (tmp_path / "sheet.csv").read_text(encoding="utf-8-sig")
+    for old, new in (("A1-1", "B1-1"), ("dos", "1")):
+        assert sheet.count(f'"{old}"') == 1
+        sheet = sheet.replace(f'"{old}"', f'"{new}"')
+    ask_for(warehouse, Step.RELEASE, path, read_corrections(sheet.encode(), path))
+    formats = dict.fromkeys(UNITS, declarations_of(MEXICAN.encode())["BU_US"])
+    do_work(warehouse, landing, work_in(warehouse, landing, "usa", {DAY}, RULES), load_context(formats=formats))
+    assert till.rows(path) == [
+        ("B1-1", "P002", "2", "2008.50", "2022-01-31 08:15:00"),
+        ("A1-2", "P003", "1", "2.00", "2022-01-31 08:15:00"),
     ]
 
 

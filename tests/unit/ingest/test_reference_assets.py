@@ -241,6 +241,21 @@ def test_a_unit_with_loaded_sales_keeps_its_row(warehouse: DuckDBWarehouse, land
     assert "MX_01" in warehouse.read("sales_data.business_units")["business_unit_id"].to_pylist()
 
 
+def test_the_loaded_days_of_a_unit_are_counted_without_reading_its_sales(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    put_reference_data(warehouse)
+    deliver_and_load(warehouse, landing, sales_path(), line())
+    deliver_and_load(warehouse, landing, sales_path("bad.csv", "canada"), line(2, business_unit="BU_CA", quantity="x"))
+    with warehouse.transaction() as transaction:
+        transaction.execute("delete from sales_data.sales_transactions")
+    mexico = b"".join(
+        one for one in BUSINESS_UNITS_CSV.splitlines(keepends=True) if not one.startswith((b"BU_US", b"BU_CA"))
+    )
+    said = refusal(landing, warehouse, BUSINESS_UNITS_FILE, mexico)
+    assert said.startswith("reference/business_units.csv: BU_US has 1 loaded days, but no row here"), "BU_CA has none"
+
+
 def test_the_newest_refused_version_of_a_reference_file_is_told_until_a_good_one_comes(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:

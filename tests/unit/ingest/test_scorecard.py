@@ -39,7 +39,7 @@ def week(number: int = 0, **counts: float) -> Row:
 
 
 def fault(kind: str, reason: str, **more: object) -> Row:
-    usual = {"files": 1, "row_count": 0, "example_file": "sales/usa/2022/01/05/a.csv", "example_line": None}
+    usual = {"file_count": 1, "row_count": 0, "example_file": "sales/usa/2022/01/05/a.csv", "example_line": None}
     return {"business_unit": "BU_US", "week_start": MONDAY, "kind": kind, "reason": reason, **usual, **more}
 
 
@@ -100,7 +100,7 @@ def test_faults_are_told_in_words_with_the_latest_place() -> None:
         card(
             week(),
             faults=(
-                fault("quarantined", RowReason.BAD_NUMBER, files=2, row_count=1000, **later),
+                fault("quarantined", RowReason.BAD_NUMBER, file_count=2, row_count=1000, **later),
                 fault("quarantined", RowReason.BAD_NUMBER, row_count=5, example_line=2),
                 fault("refused", ReasonCode.OFFICE_FILE),
                 fault("held", "a_code_of_tomorrow", row_count=9),

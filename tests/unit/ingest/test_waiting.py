@@ -204,9 +204,9 @@ def test_of_many_refused_files_the_check_of_a_load_names_none_that_was_removed(r
     assert str(checks(result)["no_file_refused"].description).startswith("51 refused, such as ")
 
 
-def day_of(number: int, **fields: str) -> list[dict[str, str]]:
+def day_of(number: int, date: dt.date = DAY, **fields: str) -> list[dict[str, str]]:
     return [
-        line(number + row, product_id=f"P00{row % 3 + 1}", transaction_date=f"{DAY}T0{row}:15", **fields)
+        line(number + row, product_id=f"P00{row % 3 + 1}", transaction_date=f"{date}T0{row}:15", **fields)
         for row in range(6)
     ]
 
@@ -221,6 +221,19 @@ def test_a_day_that_came_twice_under_other_ids_is_named_with_both_files(
         [twice] = delivered_twice(transaction)
     assert (twice.business_unit, twice.business_date, twice.rows, twice.one, twice.another) == ("BU_US", DAY, 6, a, b)
     assert f"globolatte retract {b}" in str(twice)
+
+
+def test_of_the_days_that_may_have_come_twice_those_that_a_file_came_for_last_are_compared(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    days = [DAY, DAY - dt.timedelta(1), DAY - dt.timedelta(2)]
+    for place, day in enumerate(days):
+        for name in ("a", "b"):
+            rows = day_of(1000 * place + (100 if name == "b" else 0), day)
+            load(warehouse, landing, deliver(landing, sales_path(f"{name}.csv", date=day), csv(*rows)))
+    with warehouse.transaction() as transaction:
+        assert [twice.business_date for twice in delivered_twice(transaction)] == days[::-1]
+        assert [twice.business_date for twice in delivered_twice(transaction, 2)] == [days[2], days[1]]
 
 
 def test_other_days_other_rows_and_a_handful_that_agree_by_chance_are_no_day_delivered_twice(
