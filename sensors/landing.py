@@ -149,7 +149,7 @@ def _unreported_references(
     files = [file for file in listing if file.path in references]
     assets = {file: WEATHER if is_weather(file.path) else REFERENCE_ASSETS.get(file.path) for file in files}
     reported = {key: _reported_version(instance, key) for key in {*assets.values()} if key is not None}
-    weather = weather_version(references)  # of all its files together
+    weather = weather_version(references) if WEATHER in assets.values() else ""  # of all its files together
     for file, key in assets.items():
         version = weather if key == WEATHER else references[file.path]
         if key is not None and reported[key] != version[:16]:
