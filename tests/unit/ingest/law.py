@@ -141,16 +141,16 @@ class Day:
     def expected(self) -> tuple[list[tuple[object, ...]], list[tuple[str, int, str]]]:
         """The rows loaded (path, number, transaction, payment, customer, unit), and those in quarantine (path, number, reason)."""
         loaded, quarantined = [], []
-        owned: dict[tuple[str, str], Row] = {}
+        owners: dict[tuple[str, str], tuple[str, Row]] = {}
         for path in self.seniority:
             faults, good = judged(self.loaded[path])
             quarantined += [(path, number, reason) for number, reason in faults.items()]
             for number, row in good.items():
-                owner = owned.setdefault(row.id, row)
-                if owner is row:
+                owner, owned = owners.setdefault(row.id, (path, row))
+                if owner == path:
                     loaded.append((path, number, row.transaction, row.payment, row.customer or None, row.unit))
                 else:
-                    repeats = "duplicate_across_files" if is_same(owner, row) else "conflict_across_files"
+                    repeats = "duplicate_across_files" if is_same(owned, row) else "conflict_across_files"
                     quarantined.append((path, number, repeats))
         for path in self.held:
             quarantined += [(path, number, reason) for number, reason in self.held_for[path].items()]
