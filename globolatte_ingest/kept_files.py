@@ -151,8 +151,8 @@ class KeptFiles:
         Raises `CannotKeepError`. The relation `kept_contents` is defined by the caller.
         """
         transaction.stage("kept_contents", _rows(contents, None))
-        kept = transaction.fetch(KNOWN)["sha256"].to_pylist()
-        new = {sha256: content for sha256, content in contents.items() if sha256 not in set(kept)}
+        kept = set(transaction.fetch(KNOWN)["sha256"].to_pylist())
+        new = {sha256: content for sha256, content in contents.items() if sha256 not in kept}
         pack = self.keep({sha256: packed for sha256, (packed, _) in new.items()}, now)
         transaction.stage("kept_contents", _rows(new, pack))
         transaction.execute(REMEMBER, (now,))
