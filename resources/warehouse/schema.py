@@ -276,6 +276,11 @@ where business_date is not null and business_unit is not null
 """
 """Before files could hold several units, each had one part, equal to its entry."""
 
+CONTENT_OF_WINDOWS = """
+alter table monitoring.drift add column delivered varchar;
+alter table monitoring.performance add column delivered varchar;
+"""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -297,6 +302,7 @@ MIGRATIONS: tuple[str, ...] = (
     KNOWN_ETAGS,
     EXCHANGE_RATES,
     PARTS_OF_LOADS,
+    CONTENT_OF_WINDOWS,
 )
 
 
