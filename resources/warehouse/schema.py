@@ -281,6 +281,12 @@ alter table monitoring.drift add column delivered varchar;
 alter table monitoring.performance add column delivered varchar;
 """
 
+AMOUNTS_NOT_KNOWN = """
+alter table ml.segment_profiles alter column share_of_sales drop not null;
+alter table ml.segment_profiles alter column spend_per_order drop not null;
+"""
+"""NULL: what some customers paid cannot be said in one currency."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -303,6 +309,7 @@ MIGRATIONS: tuple[str, ...] = (
     EXCHANGE_RATES,
     PARTS_OF_LOADS,
     CONTENT_OF_WINDOWS,
+    AMOUNTS_NOT_KNOWN,
 )
 
 
