@@ -106,9 +106,9 @@ def time_split(
     """Which of n orders are holdout: bool of shape (n,).
 
     The holdout is the last eighth of the span from the first to the last order. From 8 days on it consists of whole
-    business dates (at least one; where a unit's day ends after midnight, a sale of the small hours stands on the side of the evening
-    before); below, the cut falls at a point of time. The first order is always training. When all orders have the same time (a single order, for instance) no
-    holdout is possible and the mask is all False.
+    business dates (at least one; where a unit's day ends after midnight, a sale of the small hours stands on the side of
+    the evening before); below, the cut falls at a point of time. The first order is always training. When all orders have
+    the same time (a single order, for instance) no holdout is possible and the mask is all False.
 
     Where a champion learned from orders before `fresh_from`, the holdout is the later half of the dates from then on, or the
     last eighth if that is shorter: the challenger learns from the earlier half what changed since, which it could not if the
