@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import groupby
 from typing import NamedTuple
@@ -410,11 +410,17 @@ YEAR, MONTH = re.compile(r"\d{4}/", re.ASCII), re.compile(r"(0[1-9]|1[0-2])/", r
 
 @dataclass(frozen=True)
 class Look:
-    """What one tick lists: whole prefixes, single levels, and the older month whose turn it is (`2022-03`; none if there is none)."""
+    """What one tick lists: whole prefixes, single levels, and the older month whose turn it is (`2022-03`; none if there is none).
+
+    Under other paths than the usual ones there is no older month: everything is listed in pages, one at each tick (`is_paged`), and of
+    each of `tails`, which cannot be listed by date, what comes after the name seen last.
+    """
 
     prefixes: tuple[str, ...]
     levels: tuple[str, ...]
     month: str | None
+    tails: tuple[str, ...] = ()
+    is_paged: bool = False
 
 
 def months_before(first: dt.date, day: dt.date) -> list[str]:
@@ -427,7 +433,12 @@ def months_before(first: dt.date, day: dt.date) -> list[str]:
 
 
 def next_look(
-    folders: Sequence[str], first_business_date: dt.date, today: dt.date, window_days: int, last_month: str | None
+    folders: Sequence[str],
+    first_business_date: dt.date,
+    today: dt.date,
+    window_days: int,
+    last_month: str | None,
+    layout: SalesLayout = USUAL_LAYOUT,
 ) -> Look:
     """What the next tick lists, after the one whose month was `last_month`.
 
@@ -436,17 +447,24 @@ def next_look(
     """
     start = max(first_business_date, today - dt.timedelta(days=window_days - 1))
     days = [start + dt.timedelta(days=number) for number in range((today - start).days + 1)]
+    if not layout.is_usual:
+        by_date = replace(layout, patterns=tuple(one for one in layout.patterns if one.is_listed_by_date))
+        recent = [prefix for folder in folders for day in days for prefix in prefixes(folder, [day], by_date)]
+        tails = [
+            pattern.prefix(folder) for pattern in layout.patterns if not pattern.is_listed_by_date for folder in folders
+        ]
+        return Look((REFERENCE_PREFIX, *dict.fromkeys(recent)), (), None, tuple(dict.fromkeys(tails)), is_paged=True)
     older = months_before(first_business_date, start)
     left = [month for month in older if last_month is None or month < last_month]
     month = next(iter(left or older), None)
-    prefixes = [REFERENCE_PREFIX]
+    listed = [REFERENCE_PREFIX]
     apart = [day for day in days if f"{day:%Y-%m}" != month]  # the month's own listing has the others
-    prefixes += [f"{SALES_PREFIX}{folder}/{day:%Y/%m/%d}/" for folder in folders for day in apart]
+    listed += [f"{SALES_PREFIX}{folder}/{day:%Y/%m/%d}/" for folder in folders for day in apart]
     levels = ["", SALES_PREFIX, *(f"{SALES_PREFIX}{folder}/" for folder in folders)]
     if month is not None:
-        prefixes += [f"{SALES_PREFIX}{folder}/{month.replace('-', '/')}/" for folder in folders]
+        listed += [f"{SALES_PREFIX}{folder}/{month.replace('-', '/')}/" for folder in folders]
         levels += [f"{SALES_PREFIX}{folder}/{month[:4]}/" for folder in folders]
-    return Look(tuple(prefixes), tuple(levels), month)
+    return Look(tuple(listed), tuple(levels), month)
 
 
 def stray_folders(prefix: str, level: Level, folders: Iterable[str]) -> list[str]:

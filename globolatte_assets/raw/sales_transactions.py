@@ -83,15 +83,17 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
 
 
 def _log_delivery(
-    context: dg.AssetExecutionContext, work: Work, done: LoadReport, outstanding: Sequence[LoadedDay]
+    context: dg.AssetExecutionContext, work: Work, done: LoadReport, by_unit: Mapping[str, Sequence[LoadedDay]]
 ) -> None:
-    """Reports arrived files of the unit that this run, or a killed run before it, loaded. What is held is not delivered until it is
-    approved; other requested steps are not deliveries.
+    """Reports arrived files of the unit that this run, or a killed run before it, loaded; where their paths name no unit, for each unit
+    that has days in them. What is held is not delivered until it is approved; other requested steps are not deliveries.
     """
     requested = {step.path for step in work.steps if step.step != Step.APPROVE}
     came = [path for path in done.loaded if path not in requested]
-    if came or (outstanding and not requested):
-        context.log_event(delivery_event(work.folder, came, outstanding))
+    is_told = all(item.tells_unit for item in work.files)
+    for unit, outstanding in by_unit.items():
+        if (unit == work.folder if is_told else outstanding) and (came or (outstanding and not requested)):
+            context.log_event(delivery_event(unit, came, outstanding))
 
 
 def _outstanding_days(
@@ -213,7 +215,7 @@ def sales_transactions_asset(
                 done = do_work(warehouse, landing, work, load_context, context.log)
                 by_unit = _outstanding_days(context, warehouse, folder, dates, units, now)
             outstanding = by_unit[folder]
-            _log_delivery(context, work, done, outstanding)
+            _log_delivery(context, work, done, by_unit)
             _log_materializations(context, [day for days in by_unit.values() for day in days])
             if BACKFILL_TAG in context.run.tags and (quiet := dates - {day.date for day in outstanding}):
                 context.log.warning(
