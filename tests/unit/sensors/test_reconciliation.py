@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
+from resources.landing.blob import BlobLandingZone
 from resources.landing.landing_zone import LandedFile
 from tests.blob_builders import BlobDeployment
 from tests.builders import NOW, csv, ledger, line, put_reference_data, sales, sales_path
@@ -122,10 +123,12 @@ def test_files_without_a_date_are_found_in_pages_and_what_comes_after_the_last_n
 ) -> None:
     made = BlobDeployment.new(azurite, tmp_path, instance, sales_paths="exports/*.csv")
     put_reference_data(made.deployed.warehouse)
-    made = replace(made, bay=replace(made.bay, zone=made.bay.zone.model_copy(update={"page_size": 3})))
+    zone = BlobLandingZone(**{**made.bay.zone.model_dump(), "page_size": 3})
+    made = replace(made, bay=replace(made.bay, zone=zone))
 
-    def export(number: int) -> None:
-        made.bay.put(f"exports/{number}.csv", csv(line(number, business_unit="BU_CA"), line(number)))
+    def export(number: int, quantity: str = "1") -> None:
+        lines = line(number, business_unit="BU_CA", quantity=quantity), line(number, quantity=quantity)
+        made.bay.put(f"exports/{number}.csv", csv(*lines))
 
     def tick(cursor: str | None) -> tuple[list[str], str | None]:
         result = made.tick(SENSOR, cursor)
@@ -146,7 +149,7 @@ def test_files_without_a_date_are_found_in_pages_and_what_comes_after_the_last_n
     found, cursor = tick(cursor)
     assert found == ["16.csv", "17.csv"]
     export(18)
-    export(11)
+    export(11, "2")
     found, cursor = tick(cursor)
     assert found == ["11.csv", "18.csv"], "the last page again; of everything the first page"
     assert tick(cursor)[0] == []
