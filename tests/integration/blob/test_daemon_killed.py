@@ -64,12 +64,8 @@ ON_THE_WAY = {
 """The declared points that a file passes between its event and its rows; the others are killed in the tests of the load."""
 
 
-A_FEW = (
-    "event tick: requests made",
-    "committed",
-    "acknowledging: after the first deletion",
-)
-"""One after each thing that has to be done once: requests, rows, messages."""
+A_FEW = ("committed", "acknowledging: after the first deletion")
+"""One after each thing that is written once: rows, messages. That requests come again: tests/unit/sensors/test_blob_event_sensor.py."""
 UNDISTURBED = "nowhere"
 
 
