@@ -22,6 +22,8 @@ FORGOTTEN, NEVER_NAMED, OTHER_TASTES = "card forgotten", "never named", "never n
 KINDS = (FORGOTTEN, NEVER_NAMED, OTHER_TASTES)
 HISTORIES = {"0": (0, 0), "1-2": (1, 2), "3-9": (3, 9), "10 and more": (10, np.inf), "all": (0, np.inf)}
 SEEDS = (11, 12, 13)
+OWN_STREAM = 25
+"""Keeps who is anonymous independent of what the simulation draws from the same seed."""
 SIZES = ((10_000, 1_000), (10_000, 5_000))
 
 
@@ -56,7 +58,7 @@ def anonymous_orders(simulation: Simulation, kind: str, rng: np.random.Generator
 
 def without_names(simulation: Simulation, kind: str, seed: int) -> tuple[SnapshotOrders, np.ndarray]:
     """The chain's snapshot in which each anonymous order is a customer of its own, and which orders they are."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng([seed, OWN_STREAM])
     anonymous = anonymous_orders(simulation, kind, rng)
     orders, mains = simulation.orders.copy(), simulation.orders["main_product"].to_numpy().copy()
     customers = len(simulation.truth.segment)
