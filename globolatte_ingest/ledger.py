@@ -351,7 +351,8 @@ where ledger_steps.path = entries.path and (ledger_steps.etag = entries.etag or 
 
 def entry_table(entries: Sequence[LedgerEntry]) -> pa.Table:
     """Entries as a table, also when there are none."""
-    return pa.Table.from_pylist([asdict(entry) for entry in entries], ENTRY_SCHEMA)
+    columns = {name: [getattr(entry, name) for entry in entries] for name in ENTRY_SCHEMA.names}
+    return pa.Table.from_pydict(columns, ENTRY_SCHEMA)
 
 
 @dataclass(frozen=True)

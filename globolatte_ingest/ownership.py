@@ -372,8 +372,9 @@ def decide_owners(transaction: Transaction) -> None:
     Also fills `moved_loads`: the loads some of whose rows move between the table and the quarantine by that, or wait there for another
     reason than before.
     """
-    transaction.fill("decided", DECIDED)
-    transaction.fill("moved_loads", MOVED_LOADS)
+    if _any(transaction, "contested"):
+        transaction.fill("decided", DECIDED)
+        transaction.fill("moved_loads", MOVED_LOADS)
 
 
 def move_rows(transaction: Transaction, span: Span) -> None:

@@ -296,16 +296,21 @@ typed as (
         *, {formats.quantity()} as quantity, {formats.amount("total_price_text")} as total_price,
         {formats.moment("transaction_date_text")} as transaction_date, {told}
     from trimmed
+),
+
+checked as (
+    select
+        typed.*, {unit} as unit,
+        case {" ".join(f"when {check.fails} then {literal(check.reason)}" for check in checks)} end as reason
+    from typed
+    {units if has_units else ""}
+    left join sales_data.products as products on typed.product_id = products.product_id
 )
 
 select
-    typed.load_number, typed.load_id, row_number, {unit} as business_unit, business_date,
-    {", ".join(f"typed.{text}" for text in SALES_TEXTS.values())},
-    case {" ".join(f"when {check.fails} then {literal(check.reason)}" for check in checks)} end as reason,
+    load_number, load_id, row_number, unit as business_unit, business_date, {", ".join(SALES_TEXTS.values())}, reason,
     case reason {" ".join(f"when {literal(check.reason)} then {check.detail}" for check in checks)} end as detail
-from typed
-{units if has_units else ""}
-left join sales_data.products as products on typed.product_id = products.product_id
+from checked as typed
 where reason is not null
 """
 

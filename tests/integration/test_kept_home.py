@@ -39,6 +39,8 @@ WORDED_BY_THE_VERSION = {
     "sales_data.load_ledger.reason",
     "sales_data.load_parts.reason",
     "sales_data.quarantine.detail",
+    "staging.stg_load_ledger.reason",
+    "staging.stg_quarantine.detail",
 }
 """Sentences in the words of the version that wrote them; what is wrong stands beside them as a code."""
 ARCHIVE = Path(__file__).parents[1] / "kept_homes" / "0.1.0.tar.xz"
