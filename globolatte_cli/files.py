@@ -20,6 +20,7 @@ from globolatte_cli.output import JSON, print_json
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.kept_files import KeptFiles, NotKeptError
 from globolatte_ingest.ledger import Ledger, LedgerStatus, Step
+from globolatte_ingest.paths import layout_of
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.requested_steps import CannotBeDoneError, not_in_the_ledger, requested_step, to_retry
@@ -178,9 +179,10 @@ def _retry_unit(unit: str, note: str | None) -> None:
             raise UserError(f"no business unit has the folder or id {unit!r} (known folders: {known}); correct it")
         load_ledger, now = Ledger(transaction), clock_of(settings).timestamp()
         steps = []
-        for path in to_retry(transaction, folder):
+        for path in to_retry(transaction, folder, layout_of(settings)):
             try:
-                steps.append(requested_step(Step.RETRY, load_ledger.history(path), getpass.getuser(), note))
+                history = load_ledger.history(path)
+                steps.append(requested_step(Step.RETRY, history, getpass.getuser(), note, layout=layout_of(settings)))
             except CannotBeDoneError as fault:
                 Console().print(str(fault), highlight=False, markup=False)
             else:
@@ -286,7 +288,15 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
         corrected = corrections["row_number"].to_pylist() if corrections is not None else []
         quarantined = quarantined_rows(transaction, path)["row_number"].to_pylist() if corrected else []
         try:
-            requested = requested_step(step, load_ledger.history(path), getpass.getuser(), note, corrected, quarantined)
+            requested = requested_step(
+                step,
+                load_ledger.history(path),
+                getpass.getuser(),
+                note,
+                corrected,
+                quarantined,
+                layout_of(settings),
+            )
         except CannotBeDoneError as fault:
             raise UserError(str(fault)) from fault
         load_ledger.request(requested, clock_of(settings).timestamp(), corrections)

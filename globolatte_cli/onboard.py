@@ -23,7 +23,7 @@ from globolatte_ingest.onboarding.study import Known
 from globolatte_ingest.onboarding.survey import Source, Survey, as_document, survey
 from globolatte_ingest.onboarding.units_file import replace_file, table_text, with_table
 from globolatte_ingest.onboarding.values import date_in
-from globolatte_ingest.paths import UNIT_DECLARATIONS_PATH, SalesFile, folder_and_date
+from globolatte_ingest.paths import UNIT_DECLARATIONS_PATH, USUAL_LAYOUT, SalesFile
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference import BUSINESS_UNITS_FILE, PRODUCTS_FILE, ReferenceFile, read_reference
@@ -117,7 +117,7 @@ def _folder(unit: str | None, path: str, known: Known) -> str:
         if found is None:
             raise UserError(f"no business unit has the folder or id {unit!r}; known: {', '.join(sorted(known.units))}")
         return found
-    placed = folder_and_date(path)
+    placed = USUAL_LAYOUT.partition(path)
     if placed is not None and placed[0] in known.units:
         return placed[0]
     if len(known.units) == 1:

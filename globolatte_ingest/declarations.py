@@ -156,10 +156,14 @@ class UnitDeclaration:
 
     def for_file(self, path: str) -> Declaration:
         """The declaration of this file: that of the first family whose pattern matches its name, in any case."""
+        return self.of_family(path) or self.usual
+
+    def of_family(self, path: str) -> Declaration | None:
+        """What the family of this file declares; none if it belongs to none."""
         if not self.families:
-            return self.usual
+            return None
         name = path.rpartition("/")[2].lower()
-        return next((found for pattern, found in self.families if fnmatchcase(name, pattern.lower())), self.usual)
+        return next((found for pattern, found in self.families if fnmatchcase(name, pattern.lower())), None)
 
 
 UNDECLARED = UnitDeclaration()

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import groupby
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from globolatte_ingest.ledger import IS_VERSION, Attempts, CrashedLoad, Ledger, RequestedStep, Step
-from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, needs_a_place
+from globolatte_ingest.paths import USUAL_LAYOUT, MisplacedFile, PathRules, SalesFile, SalesLayout, needs_a_place
 from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES
 from globolatte_ingest.reasons import ReasonCode
 from resources.landing.landing_zone import (
@@ -181,6 +181,8 @@ class LoadRange:
     first: dt.date
     last: dt.date
     files: tuple[SalesFile, ...] = ()
+    is_undated: bool = False
+    """Whether it is about files whose path tells no date: the range is the home partition's, whatever the dates of their rows."""
 
     @property
     def digest(self) -> str:
@@ -264,12 +266,12 @@ def find_pending(
 
 
 def coalesce(files: Iterable[SalesFile]) -> tuple[LoadRange, ...]:
-    """One range per business unit, whatever the size of its backlog."""
-    ordered = sorted(files, key=lambda item: (item.folder, item.date, item.file.path))
+    """One range per business unit, whatever the size of its backlog; one more for its files whose path tells no date."""
+    ordered = sorted(files, key=lambda item: (item.folder, not item.tells_date, item.date, item.file.path))
     ranges = []
-    for folder, group in groupby(ordered, key=lambda item: item.folder):
+    for (folder, tells_date), group in groupby(ordered, key=lambda item: (item.folder, item.tells_date)):
         members = tuple(group)
-        ranges.append(LoadRange(folder, members[0].date, members[-1].date, members))
+        ranges.append(LoadRange(folder, members[0].date, members[-1].date, members, is_undated=not tells_date))
     return tuple(ranges)
 
 
@@ -306,15 +308,28 @@ def wanted_dates(partition_keys: Iterable[str]) -> dict[str, set[dt.date]]:
     return dict(dates)
 
 
-def prefixes(folder: str, dates: Iterable[dt.date]) -> list[str]:
-    """The landing prefixes to list, as few as sensible: a month's prefix where several of its days are wanted, else the day's."""
+def prefixes(
+    folder: str, dates: Iterable[dt.date], layout: SalesLayout = USUAL_LAYOUT, paths: Iterable[str] | None = None
+) -> list[str]:
+    """The landing prefixes to list, as few as sensible: a month's prefix where several of its days are wanted, else the day's.
+
+    Where the paths of a pattern do not tell the date, or not before a part that differs, they are `paths`; without any, all of them.
+    """
     by_month: dict[str, set[dt.date]] = defaultdict(set)
     for date in dates:
         by_month[f"{date:%Y/%m}"].add(date)
-    return [
-        f"{SALES_PREFIX}{folder}/{month}/" if len(days) > 1 else f"{SALES_PREFIX}{folder}/{min(days):%Y/%m/%d}/"
-        for month, days in sorted(by_month.items())
-    ]
+    found: list[str] = []
+    for pattern in layout.patterns:
+        if not pattern.tells_unit and folder != layout.home_folder:
+            continue
+        if pattern.is_listed_by_date:
+            for _, days in sorted(by_month.items()):
+                is_whole_month = len(days) > 1 and pattern.is_listed_by_month
+                listed = [min(days)] if is_whole_month else sorted(days)
+                found += [pattern.prefix(folder, day, whole_month=is_whole_month) for day in listed]
+        elif pattern.tells_date or layout.home_date in dates:
+            found += [pattern.prefix(folder)] if paths is None else [path for path in paths if pattern.told(path)]
+    return list(dict.fromkeys(found))
 
 
 def work_in(
@@ -324,12 +339,27 @@ def work_in(
     dates: set[dt.date],
     rules: PathRules,
     now: dt.datetime | None = None,
+    paths: Collection[str] | None = None,
 ) -> Work:
-    """Compares the landing zone with the ledger, and with what people requested. `now` (UTC without offset): when this is."""
-    listing = [file for prefix in prefixes(folder, dates) for file in landing.files(prefix)]
+    """Compares the landing zone with the ledger, and with what people requested. `now` (UTC without offset): when this is.
+
+    `paths` are the files to look at among those that cannot be listed by their date; without any, all of them.
+    """
+
+    def requested(transaction: Transaction) -> list[RequestedStep]:
+        open_steps = Ledger(transaction).open_steps()
+        return [step for step in open_steps if step.folder == folder and step.business_date in dates]
+
+    if paths is not None:
+        with warehouse.transaction() as transaction:
+            paths = sorted({*paths, *(step.path for step in requested(transaction))})
+    where = prefixes(folder, dates, rules.layout, paths)
+    by_name = {*(paths or ())}
+    listing = sorted(
+        {file for prefix in where for file in landing.files(prefix) if prefix not in by_name or file.path == prefix}
+    )
     with warehouse.transaction() as transaction:
-        ledger = Ledger(transaction)
-        steps = [step for step in ledger.open_steps() if step.folder == folder and step.business_date in dates]
+        ledger, steps = Ledger(transaction), requested(transaction)
         news = unrecorded(transaction, listing, ledger.reloads_among(steps))
     moment = now or dt.datetime.now(dt.UTC).replace(tzinfo=None)
     left = without_known_content(warehouse, landing, news, moment, math.inf)
@@ -339,7 +369,8 @@ def work_in(
     with warehouse.transaction() as transaction:
         there = {(file.path, file.etag) for file in listing}
         there |= Ledger(transaction).known_as(steps, there)
-    files = [item for item in placed(left, rules) if isinstance(item, SalesFile) and item.date in dates]
+    places = (item for item in placed(left, rules) if isinstance(item, SalesFile))
+    files = [item for item in places if item.folder == folder and item.date in dates]
     return Work(folder, files, there, steps)
 
 
@@ -355,10 +386,15 @@ def recent_crashes(transaction: Transaction, now: dt.datetime) -> list[CrashedLo
 
 
 def places_to_try_again(
-    crashed: Iterable[CrashedLoad], policy: RetryPolicy, now: dt.datetime, at_most: int
+    crashed: Iterable[CrashedLoad],
+    policy: RetryPolicy,
+    now: dt.datetime,
+    at_most: int,
+    layout: SalesLayout = USUAL_LAYOUT,
 ) -> list[str]:
-    """The prefixes to list for the crashed loads that are due: the folders they lie in."""
-    due = (item.path.rpartition("/")[0] + "/" for item in crashed if policy.turn(item.attempts, now) is Turn.DUE)
+    """The prefixes to list for the crashed loads that are due: the folders they lie in, which in the usual layout are a day's."""
+    paths = (item.path for item in crashed if policy.turn(item.attempts, now) is Turn.DUE)
+    due = (path.rpartition("/")[0] + "/" if layout.is_usual else path for path in paths)
     return list(dict.fromkeys(due))[:at_most]
 
 
@@ -374,11 +410,17 @@ YEAR, MONTH = re.compile(r"\d{4}/", re.ASCII), re.compile(r"(0[1-9]|1[0-2])/", r
 
 @dataclass(frozen=True)
 class Look:
-    """What one tick lists: whole prefixes, single levels, and the older month whose turn it is (`2022-03`; none if there is none)."""
+    """What one tick lists: whole prefixes, single levels, and the older month whose turn it is (`2022-03`; none if there is none).
+
+    Under other paths than the usual ones there is no older month: everything is listed in pages, one at each tick (`is_paged`), and of
+    each of `tails`, which cannot be listed by date, what comes after the name seen last.
+    """
 
     prefixes: tuple[str, ...]
     levels: tuple[str, ...]
     month: str | None
+    tails: tuple[str, ...] = ()
+    is_paged: bool = False
 
 
 def months_before(first: dt.date, day: dt.date) -> list[str]:
@@ -391,7 +433,12 @@ def months_before(first: dt.date, day: dt.date) -> list[str]:
 
 
 def next_look(
-    folders: Sequence[str], first_business_date: dt.date, today: dt.date, window_days: int, last_month: str | None
+    folders: Sequence[str],
+    first_business_date: dt.date,
+    today: dt.date,
+    window_days: int,
+    last_month: str | None,
+    layout: SalesLayout = USUAL_LAYOUT,
 ) -> Look:
     """What the next tick lists, after the one whose month was `last_month`.
 
@@ -400,17 +447,24 @@ def next_look(
     """
     start = max(first_business_date, today - dt.timedelta(days=window_days - 1))
     days = [start + dt.timedelta(days=number) for number in range((today - start).days + 1)]
+    if not layout.is_usual:
+        by_date = replace(layout, patterns=tuple(one for one in layout.patterns if one.is_listed_by_date))
+        recent = [prefix for folder in folders for day in days for prefix in prefixes(folder, [day], by_date)]
+        tails = [
+            pattern.prefix(folder) for pattern in layout.patterns if not pattern.is_listed_by_date for folder in folders
+        ]
+        return Look((REFERENCE_PREFIX, *dict.fromkeys(recent)), (), None, tuple(dict.fromkeys(tails)), is_paged=True)
     older = months_before(first_business_date, start)
     left = [month for month in older if last_month is None or month < last_month]
     month = next(iter(left or older), None)
-    prefixes = [REFERENCE_PREFIX]
+    listed = [REFERENCE_PREFIX]
     apart = [day for day in days if f"{day:%Y-%m}" != month]  # the month's own listing has the others
-    prefixes += [f"{SALES_PREFIX}{folder}/{day:%Y/%m/%d}/" for folder in folders for day in apart]
+    listed += [f"{SALES_PREFIX}{folder}/{day:%Y/%m/%d}/" for folder in folders for day in apart]
     levels = ["", SALES_PREFIX, *(f"{SALES_PREFIX}{folder}/" for folder in folders)]
     if month is not None:
-        prefixes += [f"{SALES_PREFIX}{folder}/{month.replace('-', '/')}/" for folder in folders]
+        listed += [f"{SALES_PREFIX}{folder}/{month.replace('-', '/')}/" for folder in folders]
         levels += [f"{SALES_PREFIX}{folder}/{month[:4]}/" for folder in folders]
-    return Look(tuple(prefixes), tuple(levels), month)
+    return Look(tuple(listed), tuple(levels), month)
 
 
 def stray_folders(prefix: str, level: Level, folders: Iterable[str]) -> list[str]:

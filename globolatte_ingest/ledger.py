@@ -248,6 +248,36 @@ where own.folder = ? and parts.business_date between ? and ? and parts.business_
 order by units.folder
 """
 
+DAYS_OF_RUNS = f"""
+with runs as (
+    select cast(? as varchar) as run_id
+    union
+    select run_id from sales_data.announcements
+    where settled_at is null and business_unit = ? and first_date >= ? and last_date <= ?
+),
+
+loads as (
+    select load_id from sales_data.load_ledger where run_id in (select run_id from runs)
+),
+
+touched as (
+    select load_id from loads
+    union
+    select load_id from sales_data.load_ledger where superseded_by in (select load_id from loads)
+    union
+    select load_id from sales_data.load_ledger
+    where path in (
+        select path from sales_data.ledger_steps where step = '{Step.RETRACT}' and run_id in (select run_id from runs)
+    )
+)
+
+select distinct units.folder, parts.business_date as date
+from sales_data.load_parts as parts
+inner join touched on parts.load_id = touched.load_id
+inner join sales_data.business_units as units on parts.business_unit = units.business_unit_id
+order by units.folder, parts.business_date
+"""
+
 UNBALANCED = """
 select
     coalesce(ledger.path, loaded.load_id) as path, ledger.rows_in_file, coalesce(loaded.n, 0) as rows_loaded,
@@ -383,6 +413,13 @@ class Ledger:
     def other_units(self, folder: str, first: dt.date, last: dt.date) -> list[str]:
         """The folders of the other units that have, or had, rows of the unit's files of these dates."""
         return [str(name) for name in self.transaction.fetch(OTHER_UNITS, (folder, first, last))["folder"].to_pylist()]
+
+    def days_of_runs(self, run_id: str, folder: str, first: dt.date, last: dt.date) -> list[tuple[str, dt.date]]:
+        """The days (landing folder, date) of what a run loaded, replaced or retracted; and earlier runs, of which it is not known that they
+        reported what they committed of the unit's dates.
+        """
+        found = self.transaction.fetch(DAYS_OF_RUNS, (run_id, folder, first, last)).to_pylist()
+        return [(row["folder"], row["date"]) for row in found]
 
     def loaded_references(self) -> dict[str, str]:
         """The content hash of the loaded version of each reference file, by path."""

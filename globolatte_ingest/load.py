@@ -11,14 +11,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import compute
 
 from globolatte_ingest import statements
-from globolatte_ingest.declarations import UNDECLARED, UnitDeclaration, unit_declarations
+from globolatte_ingest.declarations import UNDECLARED, USUAL, Declaration, UnitDeclaration, unit_declarations
 from globolatte_ingest.discovery import Work, unrecorded
 from globolatte_ingest.kept_files import KeptFiles, packed
 from globolatte_ingest.kill_points import point
@@ -55,6 +55,7 @@ from globolatte_ingest.validation import (
     HoldLimits,
     RowFormats,
     bad_rows,
+    days_of_good_rows,
     holds,
     insert_good_rows,
     may_have_too_many_conflicts,
@@ -97,6 +98,20 @@ class LoadContext:
     kept: KeptFiles | None = None
     """Where the bytes of loaded files are kept; nowhere if none."""
     max_take_away: float = 1.0
+    first_date: dt.date | None = None
+    last_dates: Mapping[str, dt.date] = field(default_factory=dict)
+    """The first business date, and the last one of each unit, by folder: rows that tell their date themselves have to lie between them."""
+
+    def declaration_of(self, item: SalesFile) -> Declaration:
+        """How a file is written. One whose path names no unit: as the first unit declares that has a family for its name, and each row has
+        to name its unit.
+        """
+        path = item.file.path
+        if item.tells_unit:
+            return self.formats.get(item.folder, UNDECLARED).for_file(path)
+        families = (self.formats[folder].of_family(path) for folder in sorted(self.formats))
+        found = next((one for one in families if one is not None), USUAL)
+        return replace(found, required=tuple({*found.required, "business_unit"}))
 
 
 def context_of(
@@ -169,6 +184,8 @@ class BatchFile:
     """The bytes as they landed, compressed; none where they are not kept."""
     number: int = 0
     rows: int = 0
+    last_part: str | None = None
+    """The latest date of its rows, and a unit that has rows on it, as text; none where that is not needed."""
     entry: LedgerEntry = field(init=False)
 
     @property
@@ -286,10 +303,7 @@ def fetch(landing: LandingZone, files: Sequence[SalesFile], context: LoadContext
         landed = list(readers.map(lambda item: _landed(landing, item, context), files))
     read = [(item, content) for item, content in landed if item is not None and content is not None]
     paths = [item.sales_file.file.path for item, _ in read]
-    own = [
-        context.formats.get(item.sales_file.folder, UNDECLARED).for_file(path)
-        for (item, _), path in zip(read, paths, strict=True)
-    ]
+    own = [context.declaration_of(item.sales_file) for item, _ in read]
     alike = read_alike_files(paths, [content.in_memory for _, content in read], own)
     for place, (item, content) in enumerate(read):
         try:
@@ -340,10 +354,9 @@ def load_into(
     define_relations(transaction)
     readable = [item for item in batch if item.refusal is None]
     if readable:
-        days = [item.sales_file.date for item in readable]
-        span = Span(min(days), max(days))
         _stage_batch(transaction, readable)
-        _write_rows(transaction, readable)
+        dates = _write_rows(transaction, readable, context)
+        span = _place_by_rows(transaction, readable, dates, context)
         point("rows written")
         _note_odd_ids(transaction, readable, span)
         name_customers_of_orders(transaction, span)
@@ -381,9 +394,9 @@ def _enter(
     landed, contents = [item.sales_file.file for item in batch], [item.sha256 for item in batch]
     entries = Ledger(transaction).new_entries(landed, contents, LedgerStatus.LOADED, context.run_id, context.now)
     for number, (item, entry) in enumerate(zip(batch, entries, strict=True)):
-        item.number, item.entry, item.rows = number, entry, 0
+        item.number, item.entry, item.rows, item.last_part = number, entry, 0, None
         entry.business_unit = context.units_by_folder[item.sales_file.folder]
-        entry.business_date = item.sales_file.date
+        entry.business_date = item.sales_file.date if item.sales_file.tells_date else context.now.date()
         entry.attempt = attempts[entry.path]
         if item.refusal is not None:
             entry.status = LedgerStatus.REFUSED
@@ -398,6 +411,8 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         {
             "load_number": item.number,
             **{column: getattr(item.entry, column) for column in statements.ENTRY_COLUMNS},
+            **({} if item.sales_file.tells_unit else {"business_unit": None}),
+            **({} if item.sales_file.tells_date else {"business_date": None}),
             "number_format": item.content.format.number_format,
             "date_format": item.content.format.date_format,
             "day_ends": item.content.format.day_ends,
@@ -410,12 +425,48 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
     point("batch staged")
 
 
-def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
-    """Validates the rows and writes the good ones; the next part of a large file is read meanwhile."""
+def _place_by_rows(
+    transaction: Transaction, batch: Sequence[BatchFile], dates: Collection[dt.date], context: LoadContext
+) -> Span:
+    """Gives the entry of each file whose path does not tell unit or date the latest date of its rows, and a unit that has rows on it;
+    without any good row, the day it is loaded. Rows that tell neither follow. Returns the dates that the batch touches, `dates` among them.
+    """
+    by_rows = [item for item in batch if not item.sales_file.is_placed]
+    told = []
+    for item in by_rows:
+        day, _, unit = (item.last_part or "").partition(" ")
+        if not item.sales_file.tells_unit:
+            item.entry.business_unit = unit or item.entry.business_unit
+        if not item.sales_file.tells_date:
+            item.entry.business_date = dt.date.fromisoformat(day) if day else context.now.date()
+        told.append({name: getattr(item.entry, name) for name in statements.STAGED["told_by_rows"].names})
+    days = [*dates, *(item.entry.business_date for item in batch if item.entry.business_date is not None)]
+    span = Span(min(days), max(days))
+    if not by_rows:
+        return span
+    transaction.stage("told_by_rows", pa.Table.from_pylist(told, statements.STAGED["told_by_rows"]))
+    transaction.execute(statements.PARTITION_OF_LOADS)
+    transaction.execute(statements.PARTITION_OF_REJECTED)
+    return span.widened(transaction.fetch(statements.DATES_BEFORE))
+
+
+def _write_rows(transaction: Transaction, batch: Sequence[BatchFile], context: LoadContext) -> set[dt.date]:
+    """Validates the rows and writes the good ones; the next part of a large file is read meanwhile.
+
+    Returns the first and the last dates of the rows of files whose path does not tell their partition; their latest is in `last_part`.
+    """
     formats = [item.content.format for item in batch]
     numbers = {form.number_format for form in formats if form.number_format is not None}
-    dates = {form.date_format for form in formats if form.date_format is not None}
-    ends_late = any(form.day_ends is not None for form in formats)
+    forms = {form.date_format for form in formats if form.date_format is not None}
+    by_rows = {item.number: item for item in batch if not item.sales_file.is_placed}
+    units = context.units_by_folder
+    of_deployment: dict[str, Any] = {
+        "ends_late": any(form.day_ends is not None for form in formats),
+        "is_dated_by_rows": bool(by_rows),
+        "first_date": context.first_date,
+        "last_dates": {units[folder]: date for folder, date in context.last_dates.items() if folder in units},
+    }
+    dates: set[dt.date] = set()
     corrections = transaction.fetch("select * from corrected")
     for parts in _ahead(_parts(batch)):
         for item, part in parts:
@@ -426,18 +477,21 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         gaps = [
             column for column in told if is_padded or _has(compute.equal(compute.binary_length(incoming[column]), 0))
         ]
+        if by_rows:
+            told, gaps = [*{*told, "business_unit"}], [*{*gaps, "business_unit"}]
         is_signed = any(_has(compute.match_substring(incoming[column], "-")) for column in ("quantity", "total_price"))
         formats_of_rows = RowFormats(
-            transaction.dialect, numbers, dates, is_padded, told, gaps, is_signed, ends_late=ends_late
+            transaction.dialect, numbers, forms, is_padded, told, gaps, is_signed, **of_deployment
         )
-        _write(transaction, incoming, formats_of_rows)
+        dates |= _write(transaction, incoming, formats_of_rows, by_rows)
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
-        formats_of_corrections = RowFormats(transaction.dialect, numbers, dates, ends_late=ends_late, is_corrected=True)
-        _write(transaction, corrections, formats_of_corrections)
+        formats_of_corrections = RowFormats(transaction.dialect, numbers, forms, is_corrected=True, **of_deployment)
+        dates |= _write(transaction, corrections, formats_of_corrections, by_rows)
     for item in batch:
         item.entry.rows_in_file = item.rows
+    return dates
 
 
 def _parts(batch: Sequence[BatchFile]) -> Iterator[list[tuple[BatchFile, SalesPart]]]:
@@ -482,8 +536,13 @@ def _has(conditions: pa.ChunkedArray) -> bool:
     return bool(compute.any(conditions).as_py())
 
 
-def _write(transaction: Transaction, incoming: pa.Table, formats: RowFormats) -> None:
-    """Quarantines the bad rows and writes the others."""
+def _write(
+    transaction: Transaction, incoming: pa.Table, formats: RowFormats, by_rows: Mapping[int, BatchFile]
+) -> set[dt.date]:
+    """Quarantines the bad rows and writes the others. Returns the first and the last date that rows tell themselves.
+
+    `by_rows` are the files whose path does not tell their partition, by number; the latest part of their rows is noted in them.
+    """
     transaction.stage("incoming", incoming)
     transaction.fill("bad_rows", bad_rows(formats))
     bad = transaction.fetch("select load_number, row_number from bad_rows")
@@ -493,6 +552,15 @@ def _write(transaction: Transaction, incoming: pa.Table, formats: RowFormats) ->
         # Removed here, since a join in the warehouse would take half as long as writing the rows.
         transaction.stage("incoming", incoming.filter(pa.array(~np.isin(_places(incoming), _places(bad)))))
     transaction.execute(insert_good_rows(formats))
+    if not by_rows:
+        return set()
+    bounds = "select min(business_date) as first_date, max(business_date) as last_date from bad_rows"
+    dates = {date for row in transaction.fetch(bounds).to_pylist() for date in row.values() if date is not None}
+    for row in transaction.fetch(days_of_good_rows(formats)).to_pylist():
+        dates |= {row["first_date"], dt.date.fromisoformat(row["last_part"].partition(" ")[0])}
+        if item := by_rows.get(row["load_number"]):
+            item.last_part = max(item.last_part or "", row["last_part"])
+    return dates
 
 
 def _places(table: pa.Table) -> np.ndarray:

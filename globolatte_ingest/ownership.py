@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from globolatte_ingest.reasons import RowReason
 from globolatte_ingest.statements import (
+    DATES_OF_MOVED,
     LATE_PARTS,
     NOTHING_LOADED,
     PART_COUNTS,
@@ -275,6 +276,13 @@ class Span:
         first, last = (f"cast({literal(date.isoformat())} as date)" for date in (self.first, self.last))
         return statement.format(first=first, last=last, **more)
 
+    def widened(self, found: pa.Table) -> "Span":
+        """These dates and those from `first_date` through `last_date` of a query's only row, where it has any."""
+        [row] = found.to_pylist()
+        if row["first_date"] is None:
+            return self
+        return Span(min(self.first, row["first_date"]), max(self.last, row["last_date"]))
+
 
 def _any(transaction: Transaction, rows: str) -> bool:
     return bool(transaction.fetch(f"select 1 as found from {rows} limit 1").num_rows)
@@ -420,6 +428,9 @@ def _say_what_is_not_loaded(transaction: Transaction, span: Span) -> None:
 
 def count_and_check(transaction: Transaction, span: Span) -> None:
     """Counts what each touched load has in the tables, writes that into the ledger, and raises if a row is lost or doubled."""
+    span = span.widened(
+        transaction.fetch(DATES_OF_MOVED)
+    )  # a load that lost a row, or won one, may have rows of other days
     transaction.fill("touched", span.of(TOUCHED))
     transaction.execute(
         "update sales_data.load_ledger set rows_loaded = touched.rows_loaded, rows_quarantined = touched.rows_quarantined "

@@ -49,6 +49,7 @@ class RowReason(StrEnum):
     BAD_DATE = "bad_date"
     BAD_REFUNDED_DATE = "bad_refunded_date"
     DATE_NOT_OF_FOLDER = "date_not_of_folder"
+    DATE_OUT_OF_RANGE = "date_out_of_range"
     UNKNOWN_BUSINESS_UNIT = "unknown_business_unit"
     UNKNOWN_PRODUCT = "unknown_product"
     UNKNOWN_WEATHER = "unknown_weather"

@@ -23,7 +23,7 @@ from globolatte_ingest.ownership import (
     find_contested,
     move_rows,
 )
-from globolatte_ingest.paths import folder_and_date
+from globolatte_ingest.paths import USUAL_LAYOUT, SalesLayout
 from globolatte_ingest.reasons import ReasonCode
 from resources.warehouse.warehouse import Transaction
 
@@ -49,12 +49,13 @@ def requested_step(
     note: str | None = None,
     corrected: Collection[int] = (),
     quarantined: Collection[int] = (),
+    layout: SalesLayout = USUAL_LAYOUT,
 ) -> RequestedStep:
     """The step to request. Raises `CannotBeDoneError`.
 
     `corrected` are the numbers of the rows that are to be put back, `quarantined` those that are in quarantine.
     """
-    place = folder_and_date(history.path)
+    place = layout.partition(history.path)
     if not history.versions:
         raise CannotBeDoneError(not_in_the_ledger(history.path))
     if place is None:
@@ -73,7 +74,7 @@ def requested_step(
     )
 
 
-def to_retry(transaction: Transaction, folder: str) -> list[str]:
+def to_retry(transaction: Transaction, folder: str, layout: SalesLayout = USUAL_LAYOUT) -> list[str]:
     """The files of a landing folder that another declaration, product or unit may load: refused, held, or with rows in quarantine."""
     waiting = (LedgerStatus.REFUSED, LedgerStatus.HELD)
     return sorted(
@@ -84,7 +85,7 @@ def to_retry(transaction: Transaction, folder: str) -> list[str]:
             or (file["status"] == LedgerStatus.LOADED and (file["rows_quarantined"] or file["parts_held"]))
         )
         and file["reason_code"] != ReasonCode.MISPLACED
-        and (place := folder_and_date(file["path"])) is not None
+        and (place := layout.partition(file["path"])) is not None
         and place[0] == folder
     )
 

@@ -63,6 +63,7 @@ WORDS: Mapping[str, str] = {
     "bad_refunded_date": "the date of the refunded order is none as declared",
     "bad_date": "the date is none as declared",
     "date_not_of_folder": "the date is of another day than the file",
+    "date_out_of_range": "the date is before the first business date, or in the future",
     "unknown_business_unit": "the business unit is unknown",
     "business_unit_not_of_folder": "the business unit is another than the file's",
     "unknown_product": "the product is not in the catalogue",

@@ -70,6 +70,7 @@ STAGED = {
     ),
     "incoming": pa.schema([*texts(*SALES_COLUMNS), ROW_NUMBER, LOAD_NUMBER]),
     "unreadable": pa.schema([LOAD_NUMBER, ROW_NUMBER, *texts("reason", "detail", "raw_text")]),
+    "told_by_rows": pa.schema([ENTRY_SCHEMA.field(name) for name in ("load_id", "business_unit", "business_date")]),
     "found_lines": pa.schema([ROW_NUMBER, LINE_NUMBER, ("raw_text", pa.large_string()), *texts("load_id")]),
     "held_parts": pa.schema(
         [*map(ENTRY_SCHEMA.field, (*PART_KEY, "reason_code", "reason")), ("rows_held", pa.int64())]
@@ -201,6 +202,32 @@ where not exists (
     select 1 from corrected
     where unreadable.load_number = corrected.load_number and unreadable.row_number = corrected.row_number
 )
+"""
+
+PARTITION_OF_LOADS = """
+update batch_loads set business_unit = told_by_rows.business_unit, business_date = told_by_rows.business_date
+from told_by_rows where batch_loads.load_id = told_by_rows.load_id
+"""
+
+PARTITION_OF_REJECTED = """
+update rejected set business_unit = coalesce(rejected.business_unit, told_by_rows.business_unit),
+    business_date = coalesce(rejected.business_date, told_by_rows.business_date)
+from told_by_rows where rejected.load_id = told_by_rows.load_id
+"""
+
+DATES_BEFORE = """
+select min(parts.business_date) as first_date, max(parts.business_date) as last_date
+from sales_data.load_parts as parts
+inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
+inner join batch_loads as batch on ledger.path = batch.path
+where ledger.status in ('loaded', 'held')
+"""
+"""The dates of what is there of the paths of the batch."""
+
+DATES_OF_MOVED = """
+select min(business_date) as first_date, max(business_date) as last_date
+from sales_data.load_parts
+where load_id in (select load_id from moved_loads) or load_id in (select load_id from replaced)
 """
 
 PARTS = f"""

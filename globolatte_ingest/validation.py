@@ -6,13 +6,19 @@ SQL over staged text columns. The queries work on two staged tables of a load tr
 
 import datetime as dt
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from globolatte_ingest.declarations import KINDS, number_pattern
 from globolatte_ingest.reading.sales import OPTIONAL_COLUMNS, SALES_TEXTS
 from globolatte_ingest.reasons import ReasonCode, RowReason
 from resources.warehouse.dialect import Dialect, literal
+
+
+def sql_date(date: dt.date) -> str:
+    """A date as a literal."""
+    return f"cast({literal(date.isoformat())} as date)"
+
 
 WEATHER_TYPES = ("Sunny", "Rainy", "Snowy", "Cloudy")
 
@@ -58,13 +64,20 @@ class RowCheck:
     of: str | None = None
 
 
-BUSINESS_DAY = "cast(typed.transaction_date as date)"
-ENDS_LATE = (
-    "case when cast(typed.transaction_date as time) < cast(typed.day_ends as time) "
-    "and case when typed.date_format is null then typed.transaction_date_text like '%:%' "
-    "else typed.date_format like '%H%' or typed.date_format like '%I%' end "
-    f"then {BUSINESS_DAY} - 1 else {BUSINESS_DAY} end"
-)
+def _business_day(moment: str, row: str, *, ends_late: bool) -> str:
+    day = f"cast({moment} as date)"
+    if not ends_late:
+        return day
+    return (
+        f"case when cast({moment} as time) < cast({row}.day_ends as time) "
+        f"and case when {row}.date_format is null then {row}.transaction_date_text like '%:%' "
+        f"else {row}.date_format like '%H%' or {row}.date_format like '%I%' end "
+        f"then {day} - 1 else {day} end"
+    )
+
+
+BUSINESS_DAY = _business_day("typed.transaction_date", "typed", ends_late=False)
+ENDS_LATE = _business_day("typed.transaction_date", "typed", ends_late=True)
 """The business day of a moment, where a file's unit may declare that its day ends after midnight. A date without a time is its own day."""
 
 CHECKS = (
@@ -122,9 +135,10 @@ CHECKS = (
     ),
     RowCheck(
         RowReason.UNKNOWN_BUSINESS_UNIT,
-        "typed.business_unit_text is not null and units.business_unit_id is null",
-        "'no business unit is called ''' || business_unit_text "
-        "|| '''; add it to reference/business_units.csv, then `globolatte quarantine retry` this file'",
+        "units.business_unit_id is null and (typed.business_unit_text is not null or typed.business_unit is null)",
+        "coalesce('no business unit is called ''' || business_unit_text "
+        "|| '''; add it to reference/business_units.csv, then `globolatte quarantine retry` this file', "
+        "'neither the row nor the path of the file names the business unit; write it into the row')",
         of="business_unit",
     ),
     RowCheck(
@@ -169,6 +183,11 @@ class RowFormats:
     """Whether a quantity or an amount may be below zero."""
     ends_late: bool = False
     """Whether a day of some of the files ends after midnight."""
+    is_dated_by_rows: bool = False
+    """Whether the path of some of the files does not tell the unit or the date."""
+    first_date: dt.date | None = None
+    last_dates: Mapping[str, dt.date] = field(default_factory=dict)
+    """The first business date, and the last one of each unit; where they are not known, rows may have any date."""
     is_corrected: bool = False
     """Whether people corrected the rows: one that was rejected after it was read lies in quarantine, and in its sheet, in the usual form,
     whatever its file declares."""
@@ -253,9 +272,49 @@ with trimmed as (
     def checks(self) -> list[RowCheck]:
         """The checks of rows that have no other columns than these."""
         looked_at = [check for check in CHECKS if check.of is None or check.of in self.told]
+        if self.is_dated_by_rows and self.first_date is not None and self.last_dates:
+            looked_at.append(self._date_out_of_range(self.first_date))
         if self.ends_late:
-            looked_at = [replace(check, fails=check.fails.replace(BUSINESS_DAY, ENDS_LATE)) for check in looked_at]
+            looked_at = [
+                replace(
+                    check,
+                    fails=check.fails.replace(BUSINESS_DAY, ENDS_LATE),
+                    detail=check.detail.replace(BUSINESS_DAY, ENDS_LATE),
+                )
+                for check in looked_at
+            ]
         return [looked_at[0], self.lost_ids(), *looked_at[1:]]
+
+    def _date_out_of_range(self, first: dt.date) -> RowCheck:
+        """The check for dates of rows that a path could not have, either."""
+        last = max(self.last_dates.values())
+        earlier = [(unit, date) for unit, date in sorted(self.last_dates.items()) if date != last]
+        latest = sql_date(last)
+        if earlier:
+            own = " ".join(f"when {self.unit()} = {literal(unit)} then {sql_date(date)}" for unit, date in earlier)
+            latest = f"case {own} else {latest} end"
+        return RowCheck(
+            RowReason.DATE_OUT_OF_RANGE,
+            f"typed.business_date is null and ({BUSINESS_DAY} < {sql_date(first)} or {BUSINESS_DAY} > {latest})",
+            f"'business date ' || {BUSINESS_DAY} || case when {BUSINESS_DAY} < {sql_date(first)} "
+            f"then ' is before the first one, {first}; correct the row, or set GLOBOLATTE_FIRST_BUSINESS_DATE' "
+            "else ' lies in the future; correct the row, or `globolatte quarantine retry` this file after that day' end",
+        )
+
+    def unit(self) -> str:
+        """An expression for the unit of a row in the query for bad rows, the path's unless it names a known one; NULL if neither does."""
+        has_units = "business_unit" in self.told
+        return "coalesce(units.business_unit_id, typed.business_unit)" if has_units else "typed.business_unit"
+
+    def date_of_bad_row(self) -> str:
+        """An expression for the date of a row that cannot be loaded, the path's or its own; NULL if neither is one."""
+        if not self.is_dated_by_rows:
+            return "business_date"
+        day = ENDS_LATE if self.ends_late else BUSINESS_DAY
+        if self.first_date is None or not self.last_dates:
+            return f"coalesce(typed.business_date, {day})"
+        bounds = f"{sql_date(self.first_date)} and {sql_date(max(self.last_dates.values()))}"
+        return f"coalesce(typed.business_date, case when {day} between {bounds} then {day} end)"
 
     def _number(self, column: str, usual: str, sql_type: str) -> str:
         declared = {marks: self._declared_number(column, marks, sql_type) for marks in self.number_formats}
@@ -287,7 +346,7 @@ def bad_rows(formats: RowFormats) -> str:
     told = ", ".join(f"{value} as {name}" for name, value in formats.told_values().items())
     has_units = "business_unit" in formats.told
     units = "left join sales_data.business_units as units on typed.business_unit_text = units.business_unit_id"
-    unit = "coalesce(units.business_unit_id, typed.business_unit)" if has_units else "typed.business_unit"
+
     return f"""
 {formats.trimmed()},
 
@@ -300,7 +359,7 @@ typed as (
 
 checked as (
     select
-        typed.*, {unit} as unit,
+        typed.*, {formats.unit()} as unit,
         case {" ".join(f"when {check.fails} then {literal(check.reason)}" for check in checks)} end as reason
     from typed
     {units if has_units else ""}
@@ -308,7 +367,8 @@ checked as (
 )
 
 select
-    load_number, load_id, row_number, unit as business_unit, business_date, {", ".join(SALES_TEXTS.values())}, reason,
+    load_number, load_id, row_number, unit as business_unit, {formats.date_of_bad_row()} as business_date,
+    {", ".join(SALES_TEXTS.values())}, reason,
     case reason {" ".join(f"when {literal(check.reason)} then {check.detail}" for check in checks)} end as detail
 from checked as typed
 where reason is not null
@@ -338,7 +398,10 @@ def good_rows(formats: RowFormats) -> dict[str, str]:
         "business_unit": "coalesce(business_unit_text, business_unit)"
         if "business_unit" in formats.told
         else "business_unit",
-        **{column: column for column in ("business_date", "transaction_id", "product_id")},
+        "business_date": f"coalesce(business_date, {_business_day(when, 'trimmed', ends_late=formats.ends_late)})"
+        if formats.is_dated_by_rows
+        else "business_date",
+        **{column: column for column in ("transaction_id", "product_id")},
         "quantity": quantity,
         "total_price": price,
         "transaction_date": when,
@@ -355,6 +418,21 @@ def good_rows(formats: RowFormats) -> dict[str, str]:
         values["quantity"] = f"case when {is_own_void} then 0 else {values['quantity']} end"
         values["total_price"] = f"case when {is_own_void} then 0 else {price} end"
     return values
+
+
+def days_of_good_rows(formats: RowFormats) -> str:
+    """The query for what the incoming rows tell of each file once the bad ones were taken out: its first day, and its last one with a unit
+    that has rows on it.
+    """
+    values = good_rows(formats)
+    return f"""
+{formats.trimmed()}
+select load_number, min(business_date) as first_date, max(cast(business_date as varchar) || ' ' || business_unit) as last_part
+from (
+    select load_number, {values["business_date"]} as business_date, {values["business_unit"]} as business_unit from trimmed
+) as days
+group by load_number
+"""
 
 
 def insert_good_rows(formats: RowFormats) -> str:
@@ -423,6 +501,7 @@ def takes_away_too_much(part: FilePart, limits: HoldLimits) -> Hold | None:
     return Hold(ReasonCode.TAKES_AWAY_TOO_MUCH, reason) if reason else None
 
 
+MOST_PARTS_NAMED = 3
 PART_RULES = (too_many_bad_rows, too_many_conflicts, takes_away_too_much)
 """The first one that holds a part is its reason."""
 
@@ -482,7 +561,8 @@ def reason_of_file(parts: Sequence[FilePart], decided: Sequence[Hold | None]) ->
         f"its part of {part.business_unit}{f' on {part.business_date}' if several_dates else ''}: {hold.reason}"
         for part, hold in held
     ]
-    return ("" if whole else "held in part: ") + "; ".join(reasons)
+    more = f"; and {len(reasons) - MOST_PARTS_NAMED} parts more" if len(reasons) > MOST_PARTS_NAMED else ""
+    return ("" if whole else "held in part: ") + "; ".join(reasons[:MOST_PARTS_NAMED]) + more
 
 
 def held_for(rows: int, bad: int, max_bad_share: float) -> str | None:

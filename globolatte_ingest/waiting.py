@@ -13,7 +13,14 @@ from typing import Any
 
 from globolatte_ingest.discovery import recent_crashes
 from globolatte_ingest.ledger import IS_VERSION, PARTS_HELD, Ledger, LedgerStatus
-from globolatte_ingest.paths import BUSINESS_UNITS_PATH, MisplacedFile, PathRules, folder_and_date, is_reference
+from globolatte_ingest.paths import (
+    BUSINESS_UNITS_PATH,
+    USUAL_LAYOUT,
+    MisplacedFile,
+    PathRules,
+    SalesLayout,
+    is_reference,
+)
 from globolatte_ingest.reasons import ReasonCode
 from resources.landing.landing_zone import SALES_PREFIX, LandedFile, LandingZone, NoFile
 from resources.warehouse.warehouse import Transaction, Warehouse
@@ -62,18 +69,26 @@ class WaitingFile:
     code: str
     reason: str
     recorded: dt.date
+    layout: SalesLayout = USUAL_LAYOUT
+
+    @property
+    def is_sales(self) -> bool:
+        """Whether its path is one of sales."""
+        return self.layout.partition(self.path) is not None
 
     @property
     def date(self) -> dt.date | None:
         """The business date that its path names."""
-        place = folder_and_date(self.path)
-        return place[1] if place else None
+        _, date = self.layout.told(self.path) or (None, None)
+        return date if isinstance(date, dt.date) else None
 
     @property
     def folder(self) -> str:
         """The unit's landing folder, or the part of the landing zone that it lies in."""
-        place = folder_and_date(self.path)
-        return place[0] if place else "/".join(self.path.split("/")[:2][: self.path.count("/")]) or "the landing zone"
+        folder, date = self.layout.told(self.path) or (None, None)
+        if folder is not None and not isinstance(date, str):
+            return folder
+        return "/".join(self.path.split("/")[:2][: self.path.count("/")]) or "the landing zone"
 
 
 def what_waits(
@@ -90,7 +105,7 @@ def what_waits(
     `listing` is all that is in the landing zone, if the caller has it; `lists_whole` says that listing it is cheap.
     """
     with warehouse.transaction() as transaction:
-        files = waiting_files(transaction)
+        files = waiting_files(transaction, rules.layout)
         units = _folders_of_units(transaction)
         crashed = recent_crashes(transaction, now)
         steps = Ledger(transaction).open_steps()
@@ -130,10 +145,11 @@ def what_waits(
     return found
 
 
-def waiting_files(transaction: Transaction) -> list[WaitingFile]:
+def waiting_files(transaction: Transaction, layout: SalesLayout = USUAL_LAYOUT) -> list[WaitingFile]:
     """The files whose latest version is held or refused, and what was no file, whether or not they are still there."""
     return [
-        WaitingFile(**{**row, "reason": row["reason"] or ""}) for row in transaction.fetch(WAITING_FILES).to_pylist()
+        WaitingFile(**{**row, "reason": row["reason"] or "", "layout": layout})
+        for row in transaction.fetch(WAITING_FILES).to_pylist()
     ]
 
 
@@ -226,7 +242,8 @@ def _misplaced(files: Sequence[WaitingFile], rules: PathRules) -> Iterator[Waiti
         place = rules.place(LandedFile(file.path, file.etag, 0))
         if not isinstance(place, MisplacedFile):
             continue
-        date = file.date if file.folder in rules.folders else None
+        folder, _ = rules.layout.told(file.path) or ("", None)
+        date = file.date if folder is None or folder in rules.folders else None
         if date is not None and date < rules.first_business_date:
             too_early.append(date)
         elif date is None or date <= rules.last_business_date:
@@ -271,20 +288,24 @@ def _units(
     units: Mapping[str, str], rules: PathRules, landing: LandingZone, there: Collection[str] | None
 ) -> list[Waiting]:
     """Units whose folder has no partition, and partitions whose folder has no unit."""
-    partitions = ", ".join(sorted(rules.folders))
+    partitions, is_told = ", ".join(sorted(rules.folders)), any(pattern.tells_unit for pattern in rules.layout.patterns)
     found = [
         Waiting(
             f"unit {folder}",
             f"{BUSINESS_UNITS_PATH}: the folder of {unit} is {folder!r}, which is not in GLOBOLATTE_BUSINESS_UNITS ({partitions}), so "
-            f"nothing under {SALES_PREFIX}{folder}/ is loaded; add it there, or give the unit one of these folders (column `folder`)",
+            f"{f'nothing under {rules.layout.prefixes(folder)[0]} is loaded' if is_told else 'its days have no partition'}; add it there, "
+            "or give the unit one of these folders (column `folder`)",
         )
         for folder, unit in units.items()
         if folder not in rules.folders
     ]
     for folder in sorted(set(rules.folders) - units.keys()):
-        prefix = f"{SALES_PREFIX}{folder}/"
-        lying = (path for path in there if path.startswith(prefix)) if there is not None else landing.files(prefix)
-        files = sum(1 for _ in lying)
+        starts = rules.layout.prefixes(folder)
+        prefix = starts[0] if starts else ""
+        if there is not None:
+            files = sum(1 for path in there if path.startswith(tuple(starts)))
+        else:
+            files = sum(1 for start in starts for _ in landing.files(start))
         found.append(
             Waiting(
                 f"partition {folder}",

@@ -28,6 +28,7 @@ from globolatte_ingest.discovery import (
     stray_folders,
 )
 from globolatte_ingest.kill_points import point
+from globolatte_ingest.paths import layout_of
 from resources.clock import Clock
 from resources.environment import warehouse_with_short_timeout
 from resources.landing.event_queue import EventQueue, Message
@@ -246,6 +247,37 @@ def listing_of_look(landing: LandingZone, where: Look, more: Sequence[str], fold
     return sorted(files)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the cursor of the reconciliation says: the older month listed last, or where the next page of each prefix begins."""
+
+    month: str | None = None
+    pages: Mapping[str, str | None] = field(default_factory=dict)
+
+    @classmethod
+    def from_cursor(cls, cursor: str | None) -> "Seen":
+        """Reads what `as_cursor` wrote."""
+        return cls(pages=json.loads(cursor)) if cursor and cursor.startswith("{") else cls(cursor)
+
+    def as_cursor(self, where: Look) -> str | None:
+        """The cursor after a look at these places."""
+        return json.dumps(self.pages) if where.is_paged else where.month
+
+
+def listed_pages(landing: LandingZone, where: Look, seen: Seen) -> tuple[list[LandedFile], Seen]:
+    """The pages whose turn it is, and what to look at next: of everything the next page, from the start after the last one; of each tail
+    the next page until the last one, and then that one again, with whatever came after it.
+    """
+    files: list[LandedFile] = []
+    following: dict[str, str | None] = {}
+    for prefix in ("", *where.tails) if where.is_paged else ():
+        begins = seen.pages.get(prefix)
+        page = landing.page(prefix, begins)
+        files += page.files
+        following[prefix] = page.next or (begins if prefix else None)
+    return files, Seen(where.month, following)
+
+
 def failed_ranges(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator[tuple[Batch, dg.RunRequest]]:
     """Ranges whose latest run failed and that are due again, including runs that died before they recorded an attempt in the ledger."""
     for (_, name), tags in failed_batches(instance, FAILED_RUNS_LOOKED_AT, INGEST_SALES).items():
@@ -259,7 +291,7 @@ def failed_ranges(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator
 
 
 def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.SensorDefinition:
-    """Builds the sensor. Its cursor names the older month that it listed last."""
+    """Builds the sensor. Its cursor names the older month that it listed last, or the pages that come next (`Seen`)."""
 
     @dg.sensor(
         name="reconciliation_sensor",
@@ -274,13 +306,17 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
     ) -> dg.SensorResult | dg.SkipReason:
         instance, warehouse, policy = context.instance, warehouse_with_short_timeout(settings), retry_policy(settings)
         folders, today, now = sorted(settings.business_units), clock.today(), clock.timestamp()
-        where = next_look(folders, settings.first_business_date, today, settings.reconcile_days, context.cursor)
+        layout, seen = layout_of(settings), Seen.from_cursor(context.cursor)
+        first, days = settings.first_business_date, settings.reconcile_days
+        where = next_look(folders, first, today, days, seen.month, layout)
         try:
             with warehouse.transaction() as transaction:
-                again = places_to_try_again(recent_crashes(transaction, now), policy, now, MOST_PLACES_TO_TRY_AGAIN)
+                crashed = recent_crashes(transaction, now)
+            again = places_to_try_again(crashed, policy, now, MOST_PLACES_TO_TRY_AGAIN, layout)
             listing = listing_of_look(landing, where, again, folders)  # while others may use the warehouse
+            paged, seen = listed_pages(landing, where, seen)
             point("reconciliation: listed")
-            backlog = look(instance, settings, listing, warehouse, clock, policy, is_partial=True)
+            backlog = look(instance, settings, sorted({*listing, *paged}), warehouse, clock, policy, is_partial=True)
         except WarehouseBusyError as busy:
             return dg.SkipReason(f"{busy}. Looking again in {settings.reconcile_seconds} seconds.")
         new = {batch.name: request for batch, request in requests_for(instance, backlog, policy)}
@@ -295,7 +331,7 @@ def reconciliation_sensor(settings: Settings, jobs: Sequence[AssetJob]) -> dg.Se
         found = f"{backlog.pending.file_count} files not in the ledger"
         return dg.SensorResult(
             run_requests=requests,
-            cursor=where.month,
+            cursor=seen.as_cursor(where),
             skip_reason=None if requests else dg.SkipReason(f"Older month: {where.month or 'none'}. {found}."),
         )
 

@@ -14,7 +14,7 @@ from itertools import groupby
 import dagster as dg
 
 from globolatte_assets.jobs import INGEST_SALES, LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES, AssetJob, job_named
-from globolatte_assets.keys import MISPLACED_FILES, WEATHER
+from globolatte_assets.keys import MISPLACED_FILES, SALES_TRANSACTIONS, WEATHER
 from globolatte_assets.partitions import partition_key
 from globolatte_assets.raw.reference_data import REFERENCE_ASSETS
 from globolatte_assets.raw.sales_transactions import DATA_VERSION_TAG
@@ -33,7 +33,7 @@ from globolatte_ingest.discovery import (
     without_known_content,
 )
 from globolatte_ingest.ledger import Announcement, Attempts, Ledger
-from globolatte_ingest.paths import PathRules, is_weather
+from globolatte_ingest.paths import PathRules, is_weather, layout_of
 from globolatte_ingest.weather import weather_version
 from resources.clock import Clock
 from resources.environment import landing_of, warehouse_with_short_timeout
@@ -62,9 +62,9 @@ class Backlog:
 
     @property
     def loads(self) -> tuple[LoadRange, ...]:
-        """The ranges to ingest: one per business unit, wide enough for new files and for unreported ones."""
-        loads = sorted((*self.pending.ranges, *self.unreported), key=lambda load: load.folder)
-        return tuple(_joined(list(of_unit)) for _, of_unit in groupby(loads, key=lambda load: load.folder))
+        """The ranges to ingest: one per business unit, wide enough for new files and for unreported ones. Files without a date go apart."""
+        loads = sorted((*self.pending.ranges, *self.unreported), key=_kind_of)
+        return tuple(_joined(list(of_unit)) for _, of_unit in groupby(loads, key=_kind_of))
 
     @property
     def without_reference_data(self) -> tuple[LoadRange, ...]:
@@ -72,14 +72,20 @@ class Backlog:
         return tuple(load for load in self.loads if load.folder not in self.ready_folders)
 
 
+def _kind_of(load: LoadRange) -> tuple[str, bool]:
+    return load.folder, load.is_undated
+
+
 def _joined(loads: Sequence[LoadRange]) -> LoadRange:
     files = dict.fromkeys(item for load in loads for item in load.files)
-    return LoadRange(loads[0].folder, min(load.first for load in loads), max(load.last for load in loads), tuple(files))
+    first, last = min(load.first for load in loads), max(load.last for load in loads)
+    return LoadRange(loads[0].folder, first, last, tuple(files), loads[0].is_undated)
 
 
 def path_rules(settings: Settings, clock: Clock, own_dates: Mapping[str, dt.date]) -> PathRules:
     """What makes a sales path belong to a partition of this deployment. `own_dates`: today by the units' own clocks, by folder."""
-    return PathRules(sorted(settings.business_units), settings.first_business_date, clock.today(), own_dates)
+    folders, layout = sorted(settings.business_units), layout_of(settings)
+    return PathRules(folders, settings.first_business_date, clock.today(), own_dates, layout)
 
 
 def state_of(listing: Iterable[LandedFile], settings: Settings, clock: Clock) -> str:
@@ -130,13 +136,17 @@ def look(
         own_dates = last_dates(transaction, clock.today)
     at_most = math.inf if policy is REQUESTED_BY_A_PERSON else MOST_HASHED_BYTES  # a tick has a minute
     news = without_known_content(warehouse, landing_of(settings), news, now, at_most)
-    pending = find_pending(news, crashed, path_rules(settings, clock, own_dates), policy, now)
+    rules = path_rules(settings, clock, own_dates)
+    pending = find_pending(news, crashed, rules, policy, now)
     pending = replace(
         pending, reference=tuple(sorted({*pending.reference, *_unreported_references(instance, listing, references)}))
     )
-    unreported = (
-        *(LoadRange(item.folder, item.first, item.last) for item in lost),
-        *(LoadRange(step.folder, step.business_date, step.business_date) for step in requested),
+    ranges = (
+        *((item.folder, item.first, item.last) for item in lost),
+        *((step.folder, step.business_date, step.business_date) for step in requested),
+    )
+    unreported = tuple(
+        LoadRange(folder, first, last, is_undated=rules.layout.is_home(first, last)) for folder, first, last in ranges
     )
     is_all_reported = {item.run_id for item in announced} <= {*succeeded}
     return Backlog(pending, unreported, ready_folders, is_all_reported, is_partial)
@@ -215,7 +225,12 @@ def left_by(backlog: Backlog, at_work: Collection[LoadRange]) -> Backlog:
         return not any(load.covers(folder, first, last) for load in at_work)
 
     files = [item for load in backlog.pending.ranges for item in load.files]
-    left = coalesce(item for item in files if is_left(item.folder, item.date, item.date))
+    left = coalesce(
+        item
+        for item in files
+        # a run that was told which files without a date to load loads these alone
+        if (backlog.is_partial and not item.tells_date) or is_left(item.folder, item.date, item.date)
+    )
     return replace(
         backlog,
         pending=replace(backlog.pending, ranges=left),
@@ -231,7 +246,7 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 MOST_PATHS_OF_ONE_RUN = 500
-"""The most misplaced files that are passed to one run by path."""
+"""The most files, misplaced or without a date, that are passed to one run by path."""
 
 
 def range_tags(load: LoadRange) -> dict[str, str]:
@@ -241,6 +256,11 @@ def range_tags(load: LoadRange) -> dict[str, str]:
         RANGE_END: partition_key(load.folder, load.last),
         BATCH_TAG: load.digest,
     }
+
+
+def undated_paths(files: Iterable[LandedFile]) -> dict[str, object]:
+    """The run config of an ingest run that looks at these files alone, among those that cannot be listed by their date."""
+    return {"ops": {SALES_TRANSACTIONS.to_python_identifier(): {"config": {"paths": [file.path for file in files]}}}}
 
 
 @dataclass(frozen=True)
@@ -270,7 +290,8 @@ def batches_of(backlog: Backlog) -> Iterator[Batch]:
     for load in backlog.loads:
         if load not in backlog.without_reference_data:
             files = tuple(item.file for item in load.files)
-            yield Batch(INGEST_SALES, load.digest, files, range_tags(load))
+            named = backlog.is_partial and load.is_undated and len(files) <= MOST_PATHS_OF_ONE_RUN
+            yield Batch(INGEST_SALES, load.digest, files, range_tags(load), undated_paths(files) if named else {})
 
 
 def runs_of(instance: dg.DagsterInstance, batch: Batch) -> list[dg.RunRecord]:

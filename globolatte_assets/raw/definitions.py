@@ -11,6 +11,7 @@ from globolatte_assets.raw.waiting import no_day_delivered_twice, waiting_check
 from globolatte_assets.raw.weather import weather_asset
 from globolatte_ingest.deliveries import DeliveryPolicy
 from globolatte_ingest.kept_files import KeptFiles
+from globolatte_ingest.paths import layout_of
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from resources.settings.choices import LandingKind, MissingDelivery
 from resources.settings.settings import Settings
@@ -29,6 +30,7 @@ def raw(settings: Settings) -> dg.Definitions:
     limits = FileLimits(settings.max_file_bytes, settings.max_compression_ratio, settings.load_batch_bytes)
     kept = KeptFiles(settings.kept_files_folder, settings.keep_files_days)
     deliveries = unit_deliveries(units, policy)
+    layout = layout_of(settings)
     lists_whole = settings.landing is LandingKind.FOLDER
     watched = settings.missing_delivery is not MissingDelivery.OFF
     return dg.Definitions(
@@ -45,13 +47,14 @@ def raw(settings: Settings) -> dg.Definitions:
                 deliveries,
                 kept,
                 settings.max_take_away,
+                layout,
                 lists_whole=lists_whole,
             ),
-            misplaced_files_asset(units, first),
+            misplaced_files_asset(units, first, layout),
         ],
         asset_checks=[
             *([delivery_checks(units, policy)] if watched else []),
             no_day_delivered_twice,
-            waiting_check(units, first, lists_whole=lists_whole),
+            waiting_check(units, first, layout, lists_whole=lists_whole),
         ],
     )

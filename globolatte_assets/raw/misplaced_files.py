@@ -9,7 +9,7 @@ from pydantic import Field
 from globolatte_assets.keys import MISPLACED_FILES, OWNER_DATA, WAREHOUSE_POOL
 from globolatte_ingest.discovery import last_dates, placed, unrecorded
 from globolatte_ingest.ledger import Ledger
-from globolatte_ingest.paths import MisplacedFile, PathRules
+from globolatte_ingest.paths import USUAL_LAYOUT, MisplacedFile, PathRules, SalesLayout
 from resources.clock import Clock
 from resources.landing.landing_zone import LandingZone
 from resources.warehouse.warehouse import Warehouse
@@ -21,7 +21,9 @@ class MisplacedPaths(dg.Config):
     paths: list[str] = Field(default_factory=list)
 
 
-def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) -> dg.AssetsDefinition:
+def misplaced_files_asset(
+    folders: Sequence[str], first_business_date: dt.date, layout: SalesLayout = USUAL_LAYOUT
+) -> dg.AssetsDefinition:
     """Builds the asset for a deployment's business units."""
 
     @dg.asset(
@@ -46,7 +48,7 @@ def misplaced_files_asset(folders: Sequence[str], first_business_date: dt.date) 
         ]
         with warehouse.transaction() as transaction:
             own_dates = last_dates(transaction, clock.today)
-            rules = PathRules(frozenset(folders), first_business_date, clock.today(), own_dates)
+            rules = PathRules(frozenset(folders), first_business_date, clock.today(), own_dates, layout)
             places = placed(unrecorded(transaction, listing), rules)
             found = [item for item in places if isinstance(item, MisplacedFile)]
             Ledger(transaction).refuse_misplaced(found, context.run.run_id, clock.timestamp())

@@ -5,7 +5,8 @@ Also the checks that a load evaluates: whether a file was refused or held, or a 
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import dagster as dg
 
@@ -25,7 +26,7 @@ from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.kill_points import point
 from globolatte_ingest.ledger import Announcement, Ledger, LedgerStatus, LoadedDay, Step
 from globolatte_ingest.load import LoadReport, MissingReferenceDataError, context_of, do_work
-from globolatte_ingest.paths import PathRules
+from globolatte_ingest.paths import USUAL_LAYOUT, PathRules, SalesLayout
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reasons import ReasonCode
 from globolatte_ingest.waiting import MOST_FILES_LOOKED_FOR, WaitingFile, still_there, waiting_files
@@ -82,36 +83,63 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
 
 
 def _log_delivery(
-    context: dg.AssetExecutionContext, work: Work, done: LoadReport, outstanding: Sequence[LoadedDay]
+    context: dg.AssetExecutionContext, work: Work, done: LoadReport, by_unit: Mapping[str, Sequence[LoadedDay]]
 ) -> None:
-    """Reports arrived files of the unit that this run, or a killed run before it, loaded. What is held is not delivered until it is
-    approved; other requested steps are not deliveries.
+    """Reports arrived files of the unit that this run, or a killed run before it, loaded; where their paths name no unit, for each unit
+    that has days in them. What is held is not delivered until it is approved; other requested steps are not deliveries.
     """
     requested = {step.path for step in work.steps if step.step != Step.APPROVE}
     came = [path for path in done.loaded if path not in requested]
-    if came or (outstanding and not requested):
-        context.log_event(delivery_event(work.folder, came, outstanding))
+    is_told = all(item.tells_unit for item in work.files)
+    for unit, outstanding in by_unit.items():
+        if (unit == work.folder if is_told else outstanding) and (came or (outstanding and not requested)):
+            context.log_event(delivery_event(unit, came, outstanding))
 
 
 def _outstanding_days(
-    context: dg.AssetExecutionContext, warehouse: Warehouse, folder: str, dates: set[dt.date], now: dt.datetime
-) -> list[LoadedDay]:
-    """The days still to be reported to Dagster. They are announced in the ledger, so that after a kill the next run reports them."""
+    context: dg.AssetExecutionContext,
+    warehouse: Warehouse,
+    folder: str,
+    dates: set[dt.date],
+    units: Collection[str],
+    now: dt.datetime,
+) -> dict[str, list[LoadedDay]]:
+    """The days still to be reported to Dagster, by landing folder, the run's own first: those of its dates, of its unit and of the others
+    that its files have rows of, and every other day that its files touched because their rows tell it.
+
+    They are announced in the ledger, so that after a kill the next run reports them.
+    """
+    found: dict[str, list[LoadedDay]] = {}
     with warehouse.transaction() as transaction:
         ledger = Ledger(transaction)
-        days = ledger.loaded_days(folder, min(dates), max(dates))
-        reported = context.instance.event_log_storage.get_latest_tags_by_partition(
-            SALES_TRANSACTIONS,
-            dg.DagsterEventType.ASSET_MATERIALIZATION,
-            [DATA_VERSION_TAG],
-            [partition_key(day.folder, day.date) for day in days],
-        )
-        outstanding = unreported(days, reported, dates)
-        if (max(dates) - min(dates)).days + 1 == len(dates):
-            ledger.take_over(folder, min(dates), max(dates), now)
-        if outstanding:
-            ledger.announce(Announcement(context.run.run_id, folder, outstanding[0].date, outstanding[-1].date), now)
-    return outstanding
+        to_report: dict[str, set[dt.date]] = {folder: set(dates)}
+        for other in ledger.other_units(folder, min(dates), max(dates)):
+            to_report.setdefault(other, set()).update(dates)
+        for day in ledger.days_of_runs(context.run.run_id, folder, min(dates), max(dates)):
+            to_report.setdefault(day[0], set()).add(day[1])
+        for unit, wanted in to_report.items():
+            if unit not in units and unit != folder:
+                continue
+            days = ledger.loaded_days(unit, min(wanted), max(wanted))
+            reported = context.instance.event_log_storage.get_latest_tags_by_partition(
+                SALES_TRANSACTIONS,
+                dg.DagsterEventType.ASSET_MATERIALIZATION,
+                [DATA_VERSION_TAG],
+                [partition_key(day.folder, day.date) for day in days],
+            )
+            found[unit] = unreported(days, reported, wanted)
+            if (max(dates) - min(dates)).days + 1 == len(dates):
+                ledger.take_over(unit, min(dates), max(dates), now)
+        for unit, outstanding in found.items():
+            if outstanding:
+                ledger.announce(Announcement(context.run.run_id, unit, outstanding[0].date, outstanding[-1].date), now)
+    return found
+
+
+class UndatedPaths(dg.Config):
+    """Which files to look at among those whose path does not tell their date; without any word of them, all that lie there."""
+
+    paths: list[str] | None = None
 
 
 def sales_transactions_asset(
@@ -122,6 +150,7 @@ def sales_transactions_asset(
     deliveries: Sequence[dg.AssetSpec] = (),
     kept: KeptFiles | None = None,
     max_take_away: float = 0.5,
+    layout: SalesLayout = USUAL_LAYOUT,
     *,
     lists_whole: bool = False,
 ) -> dg.AssetsDefinition:
@@ -151,6 +180,7 @@ def sales_transactions_asset(
     )
     def sales_transactions(
         context: dg.AssetExecutionContext,
+        config: UndatedPaths,
         landing: dg.ResourceParam[LandingZone],
         warehouse: dg.ResourceParam[Warehouse],
         clock: Clock,
@@ -165,7 +195,14 @@ def sales_transactions_asset(
         except MissingReferenceDataError as missing:
             raise dg.Failure(description=str(missing), allow_retries=False) from missing
         point("run started")
-        rules = PathRules(frozenset(load_context.units_by_folder), first_business_date, clock.today(), own_dates)
+        rules = PathRules(
+            frozenset(load_context.units_by_folder), first_business_date, clock.today(), own_dates, layout
+        )
+        load_context = replace(
+            load_context,
+            last_dates={folder: rules.last_of(folder) for folder in rules.folders},
+            first_date=first_business_date,
+        )
         report = LoadReport()
         for folder, dates in sorted(wanted_dates(context.partition_keys).items()):
             if folder not in load_context.units_by_folder:
@@ -174,19 +211,12 @@ def sales_transactions_asset(
                     allow_retries=False,
                 )
             with warehouse.keep_open():
-                work = work_in(warehouse, landing, folder, dates, rules, now)
+                work = work_in(warehouse, landing, folder, dates, rules, now, config.paths)
                 done = do_work(warehouse, landing, work, load_context, context.log)
-                outstanding = _outstanding_days(context, warehouse, folder, dates, now)
-                with warehouse.transaction() as transaction:
-                    others = Ledger(transaction).other_units(folder, min(dates), max(dates))
-                elsewhere = [
-                    day
-                    for other in others
-                    if other in units
-                    for day in _outstanding_days(context, warehouse, other, dates, now)
-                ]
-            _log_delivery(context, work, done, outstanding)
-            _log_materializations(context, [*outstanding, *elsewhere])
+                by_unit = _outstanding_days(context, warehouse, folder, dates, units, now)
+            outstanding = by_unit[folder]
+            _log_delivery(context, work, done, by_unit)
+            _log_materializations(context, [day for days in by_unit.values() for day in days])
             if BACKFILL_TAG in context.run.tags and (quiet := dates - {day.date for day in outstanding}):
                 context.log.warning(
                     f"{folder}: {len(quiet)} of the {len(dates)} days of this backfill had nothing new: they are loaded already, or no "
@@ -198,15 +228,16 @@ def sales_transactions_asset(
         if kept is not None and (over := kept.months_over(now)):
             kept.forget(warehouse, over)
             context.log.info("kept files of %s removed: older than GLOBOLATTE_KEEP_FILES_DAYS", ", ".join(over))
-        yield from check_results(report, _left(warehouse, landing, lists_whole=lists_whole))
+        yield from check_results(report, _left(warehouse, landing, layout, lists_whole=lists_whole))
 
     return sales_transactions
 
 
-def _left(warehouse: Warehouse, landing: LandingZone, *, lists_whole: bool) -> list[WaitingFile]:
+def _left(warehouse: Warehouse, landing: LandingZone, layout: SalesLayout, *, lists_whole: bool) -> list[WaitingFile]:
     """The sales files that are held or refused and still there, of this load or an earlier one."""
     with warehouse.transaction() as transaction:
-        files = [file for file in waiting_files(transaction) if file.code != ReasonCode.MISPLACED and file.date]
+        found = waiting_files(transaction, layout)
+        files = [file for file in found if file.code != ReasonCode.MISPLACED and file.is_sales]
     whole = {file.path for file in landing.files()} if lists_whole and len(files) > MOST_FILES_LOOKED_FOR else None
     there = still_there(landing, [file.path for file in files], whole)
     return [file for file in files if file.path in there]

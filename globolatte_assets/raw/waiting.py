@@ -7,7 +7,7 @@ import dagster as dg
 
 from globolatte_assets.automation import follow_new_data, hourly_and_after_new_data
 from globolatte_assets.keys import DELIVERED_ONCE, NOTHING_WAITS, SALES_TRANSACTIONS, WAREHOUSE_POOL
-from globolatte_ingest.paths import PathRules
+from globolatte_ingest.paths import USUAL_LAYOUT, PathRules, SalesLayout
 from globolatte_ingest.waiting import LATEST_DAYS, delivered_twice, what_waits
 from resources.clock import Clock
 from resources.landing.landing_zone import LandingZone
@@ -15,7 +15,7 @@ from resources.warehouse.warehouse import Warehouse
 
 
 def waiting_check(
-    folders: Sequence[str], first_business_date: dt.date, *, lists_whole: bool
+    folders: Sequence[str], first_business_date: dt.date, layout: SalesLayout = USUAL_LAYOUT, *, lists_whole: bool
 ) -> dg.AssetChecksDefinition:
     """Builds the check for a deployment's partitions. `lists_whole`: listing the whole landing zone is cheap."""
 
@@ -30,7 +30,7 @@ def waiting_check(
     def nothing_waits_for_a_person(
         landing: dg.ResourceParam[LandingZone], warehouse: dg.ResourceParam[Warehouse], clock: Clock
     ) -> dg.AssetCheckResult:
-        rules = PathRules(sorted(folders), first_business_date, clock.today())
+        rules = PathRules(sorted(folders), first_business_date, clock.today(), layout=layout)
         items = what_waits(warehouse, landing, rules, clock.timestamp(), lists_whole=lists_whole)
         listing = "\n".join(f"- {item.text}" for item in items)
         return dg.AssetCheckResult(

@@ -18,7 +18,7 @@ from globolatte_ingest.declarations import product_names, unit_declaration
 from globolatte_ingest.load import LoadContext, load_batch
 from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.landed_bytes import FileLimits
-from resources.landing.landing_zone import LandedFile, Level
+from resources.landing.landing_zone import LandedFile, Level, Page
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 
 WHOLE_UP_TO = 16 * 1024 * 1024
@@ -79,6 +79,9 @@ class _OneFile:
 
     def level(self, prefix: str = "") -> Level:  # noqa: ARG002 - nothing lists it level by level
         return Level(files=(self.file,))
+
+    def page(self, prefix: str = "", start: str | None = None) -> Page:  # noqa: ARG002 - there is only one
+        return Page(tuple(self.files(prefix)), None)
 
     @contextmanager
     def open(self, file: LandedFile) -> Iterator[BinaryIO]:  # noqa: ARG002 - there is only one

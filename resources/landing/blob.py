@@ -19,6 +19,7 @@ from resources.landing.landing_zone import (
     LandingUnreachableError,
     Level,
     NoFile,
+    Page,
     SupersededError,
     is_unfinished,
 )
@@ -98,6 +99,16 @@ class BlobLandingZone(dg.ConfigurableResource):
         folders = [entry.name for entry in entries if isinstance(entry, BlobPrefix)]
         files = _landed(entry for entry in entries if not isinstance(entry, BlobPrefix))
         return Level(tuple(sorted(folders)), tuple(sorted(files)))
+
+    def page(self, prefix: str = "", start: str | None = None) -> Page:
+        """One page of the files, by one request. Raises `LandingUnreachableError`."""
+        with faults_in_plain_words(self.describe()):
+            listed = self._container().list_blobs(
+                prefix or None, include=["metadata"], results_per_page=self.page_size, **request_options(self.retries)
+            )
+            pages = listed.by_page(continuation_token=start)
+            files = tuple(sorted(_landed(next(pages, ()))))
+        return Page(files, getattr(pages, "continuation_token", None) or None)
 
     @contextmanager
     def open(self, file: LandedFile) -> Iterator[BinaryIO]:

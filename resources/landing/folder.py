@@ -15,6 +15,7 @@ from resources.landing.landing_zone import (
     LandedFile,
     Level,
     NoFile,
+    Page,
     SupersededError,
     is_unfinished,
 )
@@ -128,6 +129,12 @@ class FolderLandingZone(dg.ConfigurableResource):
             else:
                 files.append(file)
         return Level(tuple(sorted(folders)[:MOST_OF_A_LEVEL]), tuple(files[:MOST_OF_A_LEVEL]))
+
+    def page(self, prefix: str = "", start: str | None = None) -> Page:
+        """One page of the files."""
+        after = [file for file in self.files(prefix) if start is None or file.path > start]
+        files = tuple(after[:MOST_OF_A_LEVEL])
+        return Page(files, files[-1].path if len(after) > len(files) else None)
 
     @contextmanager
     def open(self, file: LandedFile) -> Iterator[BinaryIO]:

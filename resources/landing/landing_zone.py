@@ -65,6 +65,13 @@ class Level:
     files: tuple[LandedFile, ...] = ()
 
 
+class Page(NamedTuple):
+    """Some files in path order, and where the page after them begins; none behind the last one."""
+
+    files: tuple[LandedFile, ...]
+    next: str | None
+
+
 MOST_OF_A_LEVEL = 5000
 
 
@@ -95,6 +102,12 @@ class LandingZone(Protocol):
 
     def level(self, prefix: str = "") -> Level:
         """What lies directly under `prefix`, which is empty or ends with `/`; what is deeper is not looked at."""
+
+    def page(self, prefix: str = "", start: str | None = None) -> Page:
+        """One page of `files`: the first one, or the one that begins at `start`, a `next` of an earlier page, however old.
+
+        What comes later at the end is on the last page, or on one behind it.
+        """
 
     def open(self, file: LandedFile) -> AbstractContextManager[BinaryIO]:
         """The listed version's bytes.

@@ -12,6 +12,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from resources.landing.path_patterns import USUAL_PATTERN, PathPattern
 from resources.ml.training_method import MethodKind
 from resources.settings.choices import (
     CredentialKind,
@@ -131,6 +132,11 @@ class LandingSettings(BaseModel):
         gt=0,
         description="Wait before the second attempt of a crashed load; doubled for each further one.",
     )
+    sales_paths: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(USUAL_PATTERN,),
+        description="Under which paths of the landing zone sales lie: patterns, several separated by `;`, of which the first that matches "
+        "counts, such as exports/*.csv or sales/{unit}/{date:%Y-%m-%d}_*.csv (docs/landing.md).",
+    )
     landing_poll_seconds: int = Field(
         default=15, ge=1, description="Least time between two looks of the landing sensor, in seconds."
     )
@@ -183,6 +189,18 @@ class LandingSettings(BaseModel):
     delivery_days: int = Field(
         default=14, ge=1, le=366, description="How many business dates back missing deliveries are watched."
     )
+
+    @field_validator("sales_paths", mode="before")
+    @classmethod
+    def _split_patterns(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(";") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("sales_paths")
+    @classmethod
+    def _patterns_are_good(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            PathPattern(text)
+        return value or (USUAL_PATTERN,)
 
     @field_validator("blob_account_url", "blob_queue_account_url")
     @classmethod
@@ -423,7 +441,9 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
         values = self.model_dump(mode="json", exclude_none=True)
         return {
             **{
-                f"GLOBOLATTE_{name.upper()}": ",".join(value) if isinstance(value, list) else str(value)
+                f"GLOBOLATTE_{name.upper()}": (";" if name == "sales_paths" else ",").join(value)
+                if isinstance(value, list)
+                else str(value)
                 for name, value in values.items()
             },
             "GLOBOLATTE_DUCKDB_PATH": str(self.warehouse_file),

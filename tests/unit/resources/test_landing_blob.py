@@ -50,7 +50,15 @@ def test_a_listing_goes_on_over_as_many_pages_as_there_are(bay: Bay) -> None:
     names = [f"sales/usa/2022/01/31/{number:02d}.csv" for number in range(23)]
     for name in names:
         bay.container.upload_blob(name, b"x")
-    assert paths(bay.zone.model_copy(update={"page_size": 5}), "sales/usa/2022/01/31/") == names
+    zone = bay.zone.model_copy(update={"page_size": 5})
+    assert paths(zone, "sales/usa/2022/01/31/") == names
+    seen, start = [], None
+    while (page := zone.page("sales/usa/", start)).next is not None:
+        seen, start = [*seen, *page.files], page.next
+    assert [file.path for file in (*seen, *page.files)] == names
+    bay.container.upload_blob("sales/usa/2022/01/31/30.csv", b"x")
+    later = zone.page("sales/usa/", start)  # the page that was the last one
+    assert [file.path for file in later.files][-1:] == ["sales/usa/2022/01/31/30.csv"]
 
 
 def test_snapshots_uncommitted_and_deleted_blobs_are_not_there(bay: Bay) -> None:

@@ -1,12 +1,14 @@
 """The reconciliation sensor: files without an event are found, and failed loads are requested again."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import LOAD_REFERENCE_DATA, RECORD_MISPLACED_FILES
+from resources.landing.blob import BlobLandingZone
 from resources.landing.landing_zone import LandedFile
 from tests.blob_builders import BlobDeployment
 from tests.builders import NOW, csv, ledger, line, put_reference_data, sales, sales_path
@@ -114,6 +116,44 @@ def test_what_an_event_reported_is_not_requested_again(ready: BlobDeployment) ->
     ready.events.tell(file)
     ready.work()
     assert not ready.tick(SENSOR).run_requests
+
+
+def test_files_without_a_date_are_found_in_pages_and_what_comes_after_the_last_name_at_once(
+    azurite: Azurite, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    made = BlobDeployment.new(azurite, tmp_path, instance, sales_paths="exports/*.csv")
+    put_reference_data(made.deployed.warehouse)
+    zone = BlobLandingZone(**{**made.bay.zone.model_dump(), "page_size": 3})
+    made = replace(made, bay=replace(made.bay, zone=zone))
+
+    def export(number: int, quantity: str = "1") -> None:
+        lines = line(number, business_unit="BU_CA", quantity=quantity), line(number, quantity=quantity)
+        made.bay.put(f"exports/{number}.csv", csv(*lines))
+
+    def tick(cursor: str | None) -> tuple[list[str], str | None]:
+        result = made.tick(SENSOR, cursor)
+        asked = [
+            request.run_config["ops"]["raw__sales_transactions"]["config"]["paths"] for request in result.run_requests
+        ]
+        for request in result.run_requests:
+            assert request.tags["dagster/asset_partition_range_start"] == "canada|2022-01-01"
+            assert made.execute(request).success
+        return [path.removeprefix("exports/") for paths in asked for path in paths], result.cursor
+
+    for number in range(10, 18):
+        export(number)
+    found, cursor = tick(None)
+    assert found == ["10.csv", "11.csv", "12.csv"]
+    found, cursor = tick(cursor)
+    assert found == ["13.csv", "14.csv", "15.csv"]
+    found, cursor = tick(cursor)
+    assert found == ["16.csv", "17.csv"]
+    export(18)
+    export(11, "2")
+    found, cursor = tick(cursor)
+    assert found == ["11.csv", "18.csv"], "the last page again; of everything the first page"
+    assert tick(cursor)[0] == []
+    assert len(sales(made.deployed.warehouse)) == 18
 
 
 def note(deployed: BlobDeployment, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:

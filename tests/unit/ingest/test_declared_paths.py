@@ -1,0 +1,321 @@
+"""Sales under other paths than the usual ones: one folder for all units, the date in the name, or only in the rows."""
+
+import datetime as dt
+
+import dagster as dg
+import pytest
+from pydantic import ValidationError
+
+from globolatte_assets.jobs import INGEST_SALES
+from globolatte_ingest.discovery import LoadRange, prefixes, unrecorded, work_in
+from globolatte_ingest.ledger import Ledger, Step
+from globolatte_ingest.load import do_work
+from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, SalesLayout
+from globolatte_ingest.requested_steps import requested_step
+from resources.landing.folder import FolderLandingZone
+from resources.landing.landing_zone import LandedFile
+from resources.landing.path_patterns import PathPattern
+from resources.settings.settings import Settings
+from resources.warehouse.duckdb_file import DuckDBWarehouse
+from sensors.landing import listing_of, look, path_rules, range_tags, retry_policy
+from tests.builders import (
+    DAY,
+    NOW,
+    RULES,
+    UNITS,
+    Deployment,
+    csv,
+    deliver,
+    deployment,
+    fetch,
+    ledger,
+    line,
+    load_context,
+    materialized,
+    put_reference_data,
+    quarantine,
+    sales,
+)
+
+FIRST = RULES.first_business_date
+EXPORT, OTHER = "exports/week.csv", "exports/week2.csv"
+
+
+def layout(*patterns: str) -> SalesLayout:
+    return SalesLayout(tuple(map(PathPattern, patterns)), "canada", FIRST)
+
+
+def rules(*patterns: str) -> PathRules:
+    return PathRules(RULES.folders, FIRST, RULES.last_business_date, layout=layout(*patterns))
+
+
+def of(unit: str, day: int, number: int = 1, **fields: str) -> dict[str, str]:
+    """A line of a unit's day in January."""
+    return line(number, business_unit=unit, transaction_date=f"2022-01-{day:02d}T09:15:00", **fields)
+
+
+# What a path tells ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "unit", "date"),
+    [
+        ("sales/{unit}/{date:%Y-%m-%d}_*.csv", "sales/usa/2022-01-31_shop 7.CSV", "usa", DAY),
+        ("sales/{date:%Y/%m/%d}/*.csv", "sales/2022/01/31/all.csv", None, DAY),
+        ("sales/{unit}/*.csv", "sales/usa/a.csv", "usa", None),
+        ("exports/*.csv", "exports/a.csv", None, None),
+        ("{unit}_{date:%d%m%y}*", "usa_310122.csv.gz", "usa", DAY),
+        ("sales/{date:%Y}/{unit}-{date:%m-%d}.parquet", "sales/2022/usa-01-31.parquet", "usa", DAY),
+        ("exports/till?_*.csv", "exports/till7_x.csv", None, None),
+    ],
+)
+def test_a_path_tells_what_its_pattern_says(pattern: str, path: str, unit: str | None, date: dt.date | None) -> None:
+    placed = rules(pattern).place(LandedFile(path, "e", 1))
+    assert placed == SalesFile(
+        LandedFile(path, "e", 1),
+        unit or "canada",
+        date or FIRST,
+        tells_unit=unit is not None,
+        tells_date=date is not None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "reason"),
+    [
+        ("exports/*.csv", "exports/a/b.csv", "path is none of exports/*.csv; move the file, or add a pattern to GLOBOLATTE_SALES_PATHS"),
+        ("exports/*.csv", "sales/usa/a.csv", "lies neither under exports/ nor under reference/; move the file there, or remove it"),
+        ("exports/*.csv", "exports/a.xlsx", "file type is none of .csv, .csv.gz, .parquet; export the sales as one of these"),
+        ("sales/{unit}/{date}.csv", "sales/usa/2022-13-01.csv", "the path's year/month/day is no date; move the file to its business date"),
+        ("{date}/*", "2022-03-01/a.csv", "business date 2022-03-01 lies in the future; it is looked at again on that day"),
+        ("{unit}/*", "france/a.csv", "no business unit has the folder 'france' (known: canada, mexico, usa); correct the folder, or add "
+         "the unit to GLOBOLATTE_BUSINESS_UNITS and reference/business_units.csv"),
+    ],
+)  # fmt: skip
+def test_what_matches_no_pattern_is_misplaced_with_the_reason(pattern: str, path: str, reason: str) -> None:
+    file = LandedFile(path, "e", 1)
+    assert rules(pattern).place(file) == MisplacedFile(file, reason)
+
+
+def test_of_two_patterns_that_match_the_first_counts() -> None:
+    path = "sales/usa/2022-01-31.csv"
+    first = rules("sales/{unit}/{date}.csv", "sales/{unit}/*").place(LandedFile(path, "e", 1))
+    second = rules("sales/{unit}/*", "sales/{unit}/{date}.csv").place(LandedFile(path, "e", 1))
+    assert (first.tells_date, second.tells_date) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fault"),
+    [
+        ("exports/{store}/*.csv", "has {store}; what a path may tell is {unit} and {date:%Y-%m-%d}, anything else is *"),
+        ("exports/{unit", "has a brace that is not closed or opened; write {unit} and {date:%Y-%m-%d}"),
+        ("/exports/*.csv", "is no path within the landing zone; write it with single slashes between names, like sales/{unit}/*.csv"),
+        ("exports/{date:%Y-%m}.csv", "tells no whole date (%Y, %m); its date needs %Y (or %y), %m and %d, each once"),
+        ("exports/{date:%Y-%m-%d-%H}.csv", "has %H in its date; write the date with %Y (or %y), %m and %d, and * for a time beside it"),
+        ("exports/*.xlsx", "ends like no sales file; end it with * or one of .csv, .csv.gz, .parquet"),
+        ("reference/*.csv", "lies under reference/, where the reference files are; put sales elsewhere, like sales/*.csv"),
+        ("exports/**", "has **; one * is any text within one name, so write a folder as /*/"),
+        ("{unit}/{unit}/*", "has {unit} twice; put * for the second"),
+    ],
+)  # fmt: skip
+def test_a_wrong_pattern_is_refused_at_start(pattern: str, fault: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        Settings(sales_paths=f"exports/*.csv; {pattern}")
+    assert f"GLOBOLATTE_SALES_PATHS: pattern {pattern!r} {fault}" in str(refused.value)
+
+
+def test_the_setting_is_several_patterns_and_reaches_child_processes() -> None:
+    settings = Settings(sales_paths="sales/{unit}/{date}.csv; exports/*.csv")
+    assert settings.sales_paths == ("sales/{unit}/{date}.csv", "exports/*.csv")
+    again = Settings(sales_paths=settings.environment_variables()["GLOBOLATTE_SALES_PATHS"])
+    assert again.sales_paths == settings.sales_paths
+    assert Settings().sales_paths == ("sales/{unit}/{date:%Y/%m/%d}/*",)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "folder", "days", "paths", "expected"),
+    [
+        (["sales/{unit}/{date}_*"], "usa", [3, 4], None, ["sales/usa/2022-01-"]),
+        (["sales/{unit}/{date}_*"], "usa", [3], None, ["sales/usa/2022-01-03_"]),
+        (["s/{date:%d%m%Y}*"], "canada", [3, 4], None, ["s/03012022", "s/04012022"]),
+        (["s/{date:%d%m%Y}*"], "usa", [3], None, []),
+        (["exports/*.csv"], "canada", [1], None, ["exports/"]),
+        (["exports/*.csv"], "canada", [1], ["exports/a.csv", "elsewhere"], ["exports/a.csv"]),
+        (["exports/*.csv"], "canada", [2], None, []),
+        (["sales/{unit}/*/{date}.csv"], "usa", [2], None, ["sales/usa/"]),
+        (["sales/{unit}/{date}.csv", "exports/*"], "canada", [1], None, ["sales/canada/2022-01-01.csv", "exports/"]),
+    ],
+)
+def test_a_run_lists_the_files_of_its_dates(
+    patterns: list[str], folder: str, days: list[int], paths: list[str] | None, expected: list[str]
+) -> None:
+    dates = [dt.date(2022, 1, day) for day in days]
+    assert prefixes(folder, dates, layout(*patterns), paths) == expected
+
+
+# Loads ------------------------------------------------------------------------------------------------------------------
+
+
+def take_in(warehouse: DuckDBWarehouse, landing: FolderLandingZone, *patterns: str, **more: object) -> None:
+    """What a run over the files without a date does."""
+    own = rules(*(patterns or ("exports/*.csv",)))
+    work = work_in(warehouse, landing, "canada", {FIRST}, own)
+    last_dates = dict.fromkeys(UNITS, RULES.last_business_date)
+    do_work(warehouse, landing, work, load_context(first_date=FIRST, last_dates=last_dates, **more))
+    with warehouse.transaction() as transaction:
+        assert Ledger(transaction).unbalanced_files() == []
+        assert unrecorded(transaction, list(landing.files("exports/"))) == []
+
+
+def request(warehouse: DuckDBWarehouse, step: Step, path: str) -> None:
+    with warehouse.transaction() as transaction:
+        history = Ledger(transaction).history(path)
+        Ledger(transaction).request(requested_step(step, history, "ana", layout=layout("exports/*.csv")), NOW)
+
+
+PARTS = "select business_unit, business_date, rows_in_part, rows_loaded, rows_quarantined from sales_data.load_parts inner join "
+OF_LOADED = PARTS + "(select load_id from sales_data.load_ledger where status = 'loaded') using (load_id) order by all"
+
+
+def test_each_row_goes_to_its_unit_and_date_and_each_part_has_its_counts(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    lines = [
+        of("BU_US", 3), of("BU_US", 4), of("BU_CA", 4), of("BU_MX", 4, quantity="x"), of("", 4, 7), line(8, transaction_date="x"),
+    ]  # fmt: skip
+    deliver(landing, EXPORT, csv(*lines))
+    take_in(warehouse, landing)
+    third, fourth = dt.date(2022, 1, 3), dt.date(2022, 1, 4)
+    assert sales(warehouse, "row_number, business_unit, business_date") == [
+        (1, "BU_US", third),
+        (2, "BU_US", fourth),
+        (3, "BU_CA", fourth),
+    ]
+    assert quarantine(warehouse, "row_number, quarantine.business_unit, quarantine.business_date, reason") == [
+        (4, "BU_MX", fourth, "bad_number"),
+        (5, "BU_US", fourth, "unknown_business_unit"),
+        (6, "BU_US", fourth, "bad_date"),
+    ]
+    assert fetch(warehouse, OF_LOADED) == [
+        ("BU_CA", fourth, 1, 1, 0),
+        ("BU_MX", fourth, 1, 0, 1),
+        ("BU_US", third, 1, 1, 0),
+        ("BU_US", fourth, 3, 1, 2),
+    ]
+    assert ledger(warehouse, "business_unit, business_date, rows_in_file, rows_loaded, rows_quarantined") == [
+        ("BU_US", fourth, 6, 3, 3)
+    ]
+
+
+def test_a_date_that_no_path_could_have_is_quarantined(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+    lines = [of("BU_US", 3), line(2, transaction_date="2021-12-31T10:00"), line(3, transaction_date="2022-02-11T10:00")]
+    deliver(landing, EXPORT, csv(*lines))
+    take_in(warehouse, landing)
+    assert quarantine(warehouse, "row_number, quarantine.business_date, quarantine.reason, detail") == [
+        (2, dt.date(2022, 1, 3), "date_out_of_range", "business date 2021-12-31 is before the first one, 2022-01-01; correct the row, or "
+         "set GLOBOLATTE_FIRST_BUSINESS_DATE"),
+        (3, dt.date(2022, 1, 3), "date_out_of_range", "business date 2022-02-11 lies in the future; correct the row, or "
+         "`globolatte quarantine retry` this file after that day"),
+    ]  # fmt: skip
+
+
+def test_a_file_without_a_unit_in_its_path_has_to_have_the_column(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    lines = [{name: value for name, value in of("BU_US", 3).items() if name != "business_unit"}]
+    columns = list(lines[0])
+    deliver(landing, EXPORT, "\n".join([",".join(columns), ",".join(lines[0].values())]).encode())
+    take_in(warehouse, landing)
+    assert ledger(warehouse, "status, reason_code") == [("refused", "missing_column")]
+    deliver(landing, "exports/usa/a.csv", "\n".join([",".join(columns), ",".join(lines[0].values())]).encode())
+    own = rules("exports/{unit}/*.csv")
+    do_work(warehouse, landing, work_in(warehouse, landing, "usa", {FIRST}, own), load_context())
+    assert sales(warehouse, "path, business_unit, business_date") == [
+        ("exports/usa/a.csv", "BU_US", dt.date(2022, 1, 3))
+    ]
+
+
+def test_a_correction_may_touch_other_dates_and_a_line_id_is_owned_within_its_date(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    deliver(landing, EXPORT, csv(of("BU_US", 3), of("BU_US", 20), of("BU_CA", 20)))
+    take_in(warehouse, landing)
+    deliver(landing, OTHER, csv(of("BU_US", 3), of("BU_US", 9), of("BU_MX", 9)))
+    take_in(warehouse, landing)
+    assert quarantine(warehouse) == [(OTHER, 1, "duplicate_across_files")]
+    deliver(landing, EXPORT, csv(of("BU_US", 5), of("BU_CA", 20)))
+    take_in(warehouse, landing)
+    assert quarantine(warehouse) == []
+    found = "path, row_number, business_unit, extract(day from business_date)"
+    others = [(OTHER, 1, "BU_US", 3), (OTHER, 2, "BU_US", 9), (OTHER, 3, "BU_MX", 9)]
+    assert sales(warehouse, found) == [(EXPORT, 1, "BU_US", 5), (EXPORT, 2, "BU_CA", 20), *others]
+    request(warehouse, Step.RETRACT, EXPORT)
+    take_in(warehouse, landing)
+    assert sales(warehouse, found) == others
+    request(warehouse, Step.RETRY, EXPORT)
+    take_in(warehouse, landing)
+    assert len(sales(warehouse)) == 5
+
+
+def test_a_file_of_one_unit_and_date_equals_the_one_under_a_usual_path(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    deliver(landing, EXPORT, csv(of("BU_US", 3), of("BU_US", 3, 2, quantity="x")))
+    deliver(landing, "exports/none.csv", csv())
+    take_in(warehouse, landing)
+    third = dt.date(2022, 1, 3)
+    assert ledger(warehouse, "path, status, business_unit, business_date") == [
+        ("exports/none.csv", "loaded", "BU_CA", NOW.date()),
+        (EXPORT, "loaded", "BU_US", third),
+    ]
+    assert fetch(warehouse, OF_LOADED) == [("BU_CA", NOW.date(), 0, 0, 0), ("BU_US", third, 2, 1, 1)]
+
+
+# In a deployment --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def exporting(tmp_path: object, instance: dg.DagsterInstance) -> Deployment:
+    deployed = deployment(tmp_path, instance, sales_paths="exports/*.csv", max_take_away=1.0)
+    put_reference_data(deployed.warehouse)
+    return deployed
+
+
+def pending(deployed: Deployment) -> tuple[LoadRange, ...]:
+    from resources.environment import clock_of
+
+    settings, clock = deployed.settings, clock_of(deployed.settings)
+    listing = listing_of(deployed.landing)
+    return look(deployed.instance, settings, listing, deployed.warehouse, clock, retry_policy(settings)).loads
+
+
+def test_every_partition_that_a_new_or_replaced_version_touches_is_materialized(exporting: Deployment) -> None:
+    def ingest() -> list[str | None]:
+        [load] = pending(exporting)
+        assert range_tags(load)["dagster/asset_partition_range_start"] == f"canada|{FIRST}"
+        result = exporting.run(INGEST_SALES, range_tags(load))
+        assert result.success
+        return sorted(materialized(result))
+
+    deliver(exporting.landing, EXPORT, csv(of("BU_US", 3), of("BU_CA", 4)))
+    assert ingest() == ["canada|2022-01-04", "usa|2022-01-03"]
+    deliver(exporting.landing, EXPORT, csv(of("BU_US", 3), of("BU_MX", 9)))
+    deliver(exporting.landing, OTHER, csv(of("BU_MX", 9, 2)))
+    assert ingest() == ["canada|2022-01-04", "mexico|2022-01-09", "usa|2022-01-03"]
+    request(exporting.warehouse, Step.RETRACT, OTHER)
+    assert ingest() == ["mexico|2022-01-09"]
+    assert pending(exporting) == ()
+
+
+def test_materializations_that_a_kill_swallowed_are_emitted_by_the_next_run(exporting: Deployment) -> None:
+    deliver(exporting.landing, EXPORT, csv(of("BU_US", 3), of("BU_CA", 4)))
+    from resources.environment import clock_of
+
+    own = path_rules(exporting.settings, clock_of(exporting.settings), {})
+    work = work_in(exporting.warehouse, exporting.landing, "canada", {FIRST}, own)
+    do_work(exporting.warehouse, exporting.landing, work, load_context("a run that died"))
+    [load] = pending(exporting)
+    assert (load.first, load.last, load.files) == (FIRST, FIRST, ())
+    result = exporting.run(INGEST_SALES, range_tags(load))
+    assert sorted(materialized(result)) == ["canada|2022-01-04", "usa|2022-01-03"]
+    assert pending(exporting) == ()
