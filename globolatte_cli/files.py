@@ -35,6 +35,17 @@ COLUMNS_OF_ROWS = ("row_number", "line_number", "reason", "detail", "raw_text")
 COLUMNS_OF_FILES = ("recorded_at", "path", "status", "rows_loaded", "rows_quarantined", "reason_code", "reason")
 COUNTS = ("rows_in_file", "rows_loaded", "rows_quarantined")
 COLUMNS_OF_VERSIONS = ("recorded_at", "status", *COUNTS, "sha256", "reason_code", "reason")
+COLUMNS_OF_EVENTS = (
+    "happened_at",
+    "event",
+    "sha256",
+    "business_unit",
+    "business_date",
+    "reason",
+    "asked_by",
+    "note",
+    "run_id",
+)
 COLUMNS_OF_STEPS = ("asked_at", "step", "asked_by", "note", "settled_at", "outcome")
 
 NOTE = click.option("--note", help="Why, for the record.")
@@ -237,16 +248,18 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
 @click.argument("path")
 @JSON
 def show_ledger(path: str, *, as_json: bool) -> None:
-    """Show every version of a file, and every step that people took."""
+    """Show every version of a file, what happened to it in its order, and every step that people took."""
     path = landing_path(path)
     with warehouse_of(Settings()).transaction() as transaction:
         history = Ledger(transaction).history(path)
     if not history.versions:
         raise UserError(not_in_the_ledger(path))
     if as_json:
-        print_json({"path": path, "versions": list(history.versions), "steps": list(history.steps)})
+        parts = {name: list(getattr(history, name)) for name in ("versions", "steps", "events")}
+        print_json({"path": path, **parts})
         return
-    print_table([{**entry, "sha256": entry["sha256"][:12]} for entry in history.versions], COLUMNS_OF_VERSIONS)
+    for entries, columns in ((history.versions, COLUMNS_OF_VERSIONS), (history.events, COLUMNS_OF_EVENTS)):
+        print_table([{**entry, "sha256": entry["sha256"][:12]} for entry in entries], columns)
     if history.steps:
         print_table(history.steps, COLUMNS_OF_STEPS)
 

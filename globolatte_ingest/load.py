@@ -22,7 +22,7 @@ from globolatte_ingest.declarations import UNDECLARED, USUAL, Declaration, UnitD
 from globolatte_ingest.discovery import Work, unrecorded
 from globolatte_ingest.kept_files import KeptFiles, packed
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step
+from globolatte_ingest.ledger import LOADS, Announcement, Ledger, LedgerEntry, LedgerStatus, Step
 from globolatte_ingest.ownership import (
     Conflicts,
     PartKey,
@@ -382,6 +382,8 @@ def load_into(
         point("counted")
     ledger.mark_reloads_done([item.entry for item in batch], context.run_id, context.now)
     point("steps marked done")
+    ledger.append_events(LOADS, context.run_id, context.now)
+    point("events appended")
     report = _report(transaction, batch)
     point("before the commit")
     return report
