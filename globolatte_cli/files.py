@@ -24,7 +24,7 @@ from globolatte_ingest.paths import layout_of
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.requested_steps import CannotBeDoneError, not_in_the_ledger, requested_step, to_retry
-from resources.environment import clock_of, warehouse_of
+from resources.environment import clock_of, landing_of, warehouse_of
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
 
@@ -276,16 +276,16 @@ def fetch_version(path: str, out: Path, start: str | None) -> None:
     kept = KeptFiles(settings.kept_files_folder, settings.keep_files_days)
     with warehouse_of(settings).transaction() as transaction:
         history = Ledger(transaction).history(path)
-        packs = {entry["sha256"]: kept.pack_of(transaction, entry["sha256"]) for entry in history.versions}
+        places = {entry["sha256"]: kept.place_of(transaction, entry["sha256"]) for entry in history.versions}
     if not history.versions:
         raise UserError(not_in_the_ledger(path))
     found = [entry for entry in history.versions if entry["sha256"].startswith(start or "")]
     if start and len({entry["sha256"] for entry in found}) != 1:
-        versions = ", ".join(sha256[:12] for sha256 in packs)
+        versions = ", ".join(sha256[:12] for sha256 in places)
         raise UserError(f"{path}: --version {start} is not the start of exactly one of {versions}")
     version = found[-1]
     try:
-        kept.copy(packs[version["sha256"]], version["sha256"], out)
+        kept.fetch(places[version["sha256"]], version["sha256"], landing_of(settings), out)
     except NotKeptError as fault:
         raise UserError(f"{path}, version {version['sha256'][:12]}: {fault}") from fault
     Console().print(f"{out}: {path} as of {version['recorded_at']:%Y-%m-%d %H:%M} UTC", highlight=False, markup=False)

@@ -301,6 +301,13 @@ from (
 """What happened to each file version, and to a part alone, in its order. Of what was loaded before there were events, the status that it
 had first, as far as it is known, and the one that it has."""
 
+KEPT_VERSIONS = """
+alter table sales_data.kept_files alter column pack drop not null;
+alter table sales_data.kept_files add column path varchar;
+alter table sales_data.kept_files add column version_id varchar;
+"""
+"""Where the landing zone keeps versions itself, a content is kept as the version of a path, and in no pack."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -323,6 +330,7 @@ MIGRATIONS: tuple[str, ...] = (
     EXCHANGE_RATES,
     PARTS_OF_LOADS,
     LEDGER_EVENTS,
+    KEPT_VERSIONS,
 )
 
 
