@@ -58,7 +58,9 @@ def test_any_sequence_of_changes_and_partial_builds(dbt: DbtProcess, steps: int)
 @pytest.mark.parametrize(
     "model", ["int_customer_state_history", pytest.param("fct_order_lines", marks=pytest.mark.depth)]
 )
-def test_a_build_that_was_killed_is_completed_by_the_next_one(dbt: DbtProcess, model: str) -> None:
+def test_a_build_that_was_killed_is_completed_by_the_next_one_and_one_without_news_replaces_nothing(
+    dbt: DbtProcess, model: str
+) -> None:
     changing = ChangingChain(seed=3)
     dbt.warehouse.unlink(missing_ok=True)
     changing.write(dbt.warehouse)
@@ -70,17 +72,10 @@ def test_a_build_that_was_killed_is_completed_by_the_next_one(dbt: DbtProcess, m
     changing.retract()
     changing.write(dbt.warehouse)
     dbt.run(*RUN)
-    assert_same(tables(dbt.warehouse, BUILT), built_anew(dbt))
-
-
-def test_a_build_without_news_replaces_nothing(dbt: DbtProcess) -> None:
-    changing = ChangingChain(seed=4)
-    dbt.warehouse.unlink(missing_ok=True)
-    changing.write(dbt.warehouse)
+    completed = tables(dbt.warehouse, BUILT)
+    assert_same(completed, built_anew(dbt))
     dbt.run(*RUN)
-    before = tables(dbt.warehouse, BUILT)
-    dbt.run(*RUN)
-    assert_same(tables(dbt.warehouse, BUILT), before)
+    assert_same(tables(dbt.warehouse, BUILT), completed)
     with duckdb.connect(str(dbt.warehouse), read_only=True) as connection:
         assert connection.execute("select count(*) from build_state.day_changes").fetchall() == [(0,)]
         assert connection.execute("select count(*) from build_state.customer_changes").fetchall() == [(0,)]
