@@ -193,8 +193,8 @@ def test_a_broken_snapshot_fails_the_training_with_the_reason(platform: MLPlatfo
     assert platform.model(CHALLENGER) is not None
 
 
-HELD_BY_TESTS_OF_THEIR_OWN = (azureml,)
-"""The command job above and from blobs to a canary, sweep, AutoML and pipeline in tests/unit/azureml/."""
+HELD_BY_TESTS_OF_THEIR_OWN = {(local, MethodKind.COMMAND), *((azureml, kind) for kind in MethodKind)}
+"""The command by the tests above and by every whole run; sweep, AutoML and pipeline on Azure ML in tests/unit/azureml/."""
 
 
 @pytest.mark.slow
@@ -205,7 +205,7 @@ HELD_BY_TESTS_OF_THEIR_OWN = (azureml,)
             make,
             kind,
             id=f"{make.__name__}-{kind}",
-            marks=[pytest.mark.depth] if make in HELD_BY_TESTS_OF_THEIR_OWN else [],
+            marks=[pytest.mark.depth] if (make, kind) in HELD_BY_TESTS_OF_THEIR_OWN else [],
         )
         for make in PLATFORMS
         for kind in MethodKind
