@@ -14,11 +14,29 @@ from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
+from globolatte_ingest.conservation import unbalanced_files
+from globolatte_ingest.ledger_statements import (
+    APPEND_EVENTS,
+    APPROVALS,
+    CRASHED,
+    DAYS_OF_RUNS,
+    ENTERED,
+    EVENTS_OF_PATH,
+    LATEST_FIRST,
+    LOADED_FILES,
+    MARK_RELOADS_DONE,
+    NOTE_ATTEMPTS,
+    NOTE_KNOWN,
+    OTHER_UNITS,
+    OUTSTANDING_ANNOUNCEMENTS,
+    REFERENCE_REPLACED,
+    STEPS_OF_PATH,
+    VERSIONS_OF_PATH,
+)
 from globolatte_ingest.paths import MisplacedFile
 from globolatte_ingest.reading.sales import SALES_COLUMNS
-from globolatte_ingest.reasons import HOLDS, ReasonCode, RefusedError
-from resources.landing.landing_zone import LandedFile, NoFile
-from resources.warehouse.dialect import literal
+from globolatte_ingest.reasons import ReasonCode, RefusedError
+from resources.landing.landing_zone import LandedFile
 from resources.warehouse.warehouse import Transaction
 
 # What the ledger says -----------------------------------------------------------------------------------------------------
@@ -155,210 +173,15 @@ class FileHistory:
     path: str
     versions: Sequence[dict[str, Any]]
     steps: Sequence[dict[str, Any]]
+    events: Sequence[dict[str, Any]] = ()
+    """What happened to the versions and to their parts, oldest first."""
 
     def latest(self, statuses: Collection[LedgerStatus]) -> dict[str, Any] | None:
         """The latest version that is in one of these states."""
         return next((entry for entry in reversed(self.versions) if entry["status"] in statuses), None)
 
 
-# Reading ------------------------------------------------------------------------------------------------------------------
-
-IS_VERSION = f"case when etag in ({', '.join(map(literal, NoFile))}) then 0 else 1 end"
-"""Orders entries: what lay under a path and was no file (a link, something that could not be looked into) says nothing new of the
-versions of that path which are recorded, whenever it was seen."""
-
-LATEST_FIRST = f"""
-select path, status, rows_in_file, rows_loaded, rows_quarantined, recorded_at, reason_code, reason
-from sales_data.load_ledger
-qualify row_number() over (partition by path order by {IS_VERSION} desc, sequence desc) = 1 and (? = '' or status = ?)
-order by sequence desc
-"""
-
-VERSIONS_OF_PATH = f"""
-select
-    sequence, load_id, etag, sha256, size_bytes, status, reason_code, reason, rows_in_file, rows_loaded, rows_quarantined, attempt,
-    run_id, recorded_at, superseded_by
-from sales_data.load_ledger
-where path = ?
-order by {IS_VERSION}, sequence
-"""
-
-STEPS_OF_PATH = """
-select step, etag, asked_by, note, asked_at, settled_at, outcome, run_id, load_id
-from sales_data.ledger_steps
-where path = ?
-order by sequence
-"""
-
-CRASHED = f"""
-with crashed as (
-    select attempts.path, attempts.etag, max(attempts.attempt) as tried, max(attempts.started_at) as last
-    from sales_data.load_attempts as attempts
-    left join (
-        select path, etag, max(attempt) as attempt
-        from sales_data.load_ledger
-        where coalesce(reason_code, '') <> '{ReasonCode.MISPLACED}'
-        group by path, etag
-    ) as recorded on attempts.path = recorded.path and attempts.etag = recorded.etag
-    where attempts.started_at >= ? and (recorded.attempt is null or attempts.attempt > recorded.attempt)
-    group by attempts.path, attempts.etag
-)
-
-select
-    crashed.path, crashed.etag, crashed.tried, crashed.last, coalesce(latest.recorded_at > crashed.last, false) as is_replaced
-from crashed
-left join (
-    select path, max(recorded_at) as recorded_at from sales_data.load_ledger group by path
-) as latest on crashed.path = latest.path
-order by crashed.last, crashed.path
-"""
-"""A file version counts as crashed while its last attempt has no entry; an entry refused only because of its path does not count as one."""
-
-HOLDING = ", ".join(f"'{code}'" for code in HOLDS)
-
-LOADED_FILES = f"""
-select
-    units.folder, parts.business_date as date, ledger.status, ledger.path, parts.load_id, parts.rows_loaded, parts.rows_quarantined
-from sales_data.load_parts as parts
-inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
-inner join sales_data.business_units as units on parts.business_unit = units.business_unit_id
-where units.folder = ? and parts.business_date between ? and ? and (
-    ledger.status in ('{LedgerStatus.LOADED}', '{LedgerStatus.RETRACTED}')
-    or (ledger.status = '{LedgerStatus.SUPERSEDED}' and coalesce(ledger.reason_code, '') not in ({HOLDING}))
-)
-order by parts.business_date, ledger.path, ledger.sequence
-"""
-
-OTHER_UNITS = """
-select distinct units.folder
-from sales_data.load_parts as parts
-inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
-inner join sales_data.business_units as own on ledger.business_unit = own.business_unit_id
-inner join sales_data.business_units as units on parts.business_unit = units.business_unit_id
-where own.folder = ? and parts.business_date between ? and ? and parts.business_unit <> ledger.business_unit
-order by units.folder
-"""
-
-DAYS_OF_RUNS = f"""
-with runs as (
-    select cast(? as varchar) as run_id
-    union
-    select run_id from sales_data.announcements
-    where settled_at is null and business_unit = ? and first_date >= ? and last_date <= ?
-),
-
-loads as (
-    select load_id from sales_data.load_ledger where run_id in (select run_id from runs)
-),
-
-touched as (
-    select load_id from loads
-    union
-    select load_id from sales_data.load_ledger where superseded_by in (select load_id from loads)
-    union
-    select load_id from sales_data.load_ledger
-    where path in (
-        select path from sales_data.ledger_steps where step = '{Step.RETRACT}' and run_id in (select run_id from runs)
-    )
-)
-
-select distinct units.folder, parts.business_date as date
-from sales_data.load_parts as parts
-inner join touched on parts.load_id = touched.load_id
-inner join sales_data.business_units as units on parts.business_unit = units.business_unit_id
-order by units.folder, parts.business_date
-"""
-
-UNBALANCED = """
-select
-    coalesce(ledger.path, loaded.load_id) as path, ledger.rows_in_file, coalesce(loaded.n, 0) as rows_loaded,
-    coalesce(quarantined.n, 0) as rows_quarantined
-from (select * from sales_data.load_ledger where business_date is not null) as ledger
-full outer join (
-    select load_id, count(*) as n from sales_data.sales_transactions group by load_id
-) as loaded on ledger.load_id = loaded.load_id
-left join (
-    select load_id, count(*) as n from sales_data.quarantine group by load_id
-) as quarantined on ledger.load_id = quarantined.load_id
-where ledger.load_id is null
-    or coalesce(loaded.n, 0) <> case when ledger.status = 'loaded' then ledger.rows_loaded else 0 end
-    or (ledger.status = 'held' and ledger.rows_loaded <> 0)
-    or (ledger.status in ('loaded', 'held') and ledger.rows_quarantined <> coalesce(quarantined.n, 0))
-    or (ledger.status = 'loaded' and ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0))
-order by path
-"""
-
-UNBALANCED_PARTS = """
-select
-    coalesce(parts.path, loaded.load_id) as path, parts.rows_in_part as rows_in_file, coalesce(loaded.n, 0) as rows_loaded,
-    coalesce(parts.rows_quarantined, 0) as rows_quarantined
-from (
-    select load_parts.*, ledger.path
-    from sales_data.load_parts
-    inner join sales_data.load_ledger as ledger on load_parts.load_id = ledger.load_id
-    where load_parts.status = 'loaded'
-) as parts
-full outer join (
-    select load_id, business_unit, business_date, count(*) as n
-    from sales_data.sales_transactions
-    group by load_id, business_unit, business_date
-) as loaded
-    on parts.load_id = loaded.load_id and parts.business_unit = loaded.business_unit and parts.business_date = loaded.business_date
-where parts.load_id is null or parts.rows_loaded <> coalesce(loaded.n, 0)
-    or parts.rows_in_part <> parts.rows_loaded + parts.rows_quarantined
-order by path
-"""
-
-OUTSTANDING_ANNOUNCEMENTS = """
-select run_id, business_unit as folder, first_date as first, last_date as last from sales_data.announcements where settled_at is null
-"""
-
-APPROVALS = f"""
-select loads.load_id, max_by(steps.asked_by, steps.sequence) as asked_by, max_by(steps.note, steps.sequence) as note
-from sales_data.ledger_steps as steps
-inner join batch_loads as loads on steps.path = loads.path and steps.sha256 = loads.sha256
-where steps.step = '{Step.APPROVE}'
-group by loads.load_id
-"""
-
 KNOWN_SCHEMA = pa.schema([("path", pa.string()), ("etag", pa.string()), ("sha256", pa.string())])
-
-NOTE_KNOWN = """
-insert into sales_data.known_etags (path, etag, sha256, known_at)
-select distinct known_again.path, known_again.etag, known_again.sha256, ?
-from known_again
-left join sales_data.known_etags as known
-    on known_again.path = known.path and known_again.etag = known.etag and known_again.sha256 = known.sha256
-where known.path is null and not exists (
-    select 1 from sales_data.load_ledger as ledger
-    where ledger.path = known_again.path and ledger.etag = known_again.etag and ledger.sha256 = known_again.sha256
-)
-"""
-
-# Writing ------------------------------------------------------------------------------------------------------------------
-
-NOTE_ATTEMPTS = """
-insert into sales_data.load_attempts
-select tried.path, tried.etag, 1 + coalesce(max(earlier.attempt), 0), ?, ? from tried
-left join sales_data.load_attempts as earlier on tried.path = earlier.path and tried.etag = earlier.etag
-group by tried.path, tried.etag
-"""
-
-MARK_RELOADS_DONE = f"""
-update sales_data.ledger_steps set settled_at = ?, run_id = ?, load_id = entries.load_id,
-    outcome = coalesce(entries.outcome, 'loaded')
-from (
-    select ledger.path, ledger.etag, ledger.sha256, ledger.load_id, ledger.status || case
-        when ledger.status = 'refused' then ': ' || ledger.reason
-        else ' (' || ledger.rows_loaded || ' rows loaded, ' || ledger.rows_quarantined || ' quarantined)'
-    end as outcome
-    from sales_data.load_ledger as ledger
-    inner join done_entries on ledger.load_id = done_entries.load_id
-) as entries
-where ledger_steps.path = entries.path and (ledger_steps.etag = entries.etag or ledger_steps.sha256 = entries.sha256)
-    and ledger_steps.settled_at is null
-    and ledger_steps.step in ({", ".join(f"'{step}'" for step in RELOADS)})
-"""
 
 
 def entry_table(entries: Sequence[LedgerEntry]) -> pa.Table:
@@ -380,9 +203,12 @@ class Ledger:
         return self.transaction.fetch(LATEST_FIRST, (status, status)).to_pylist()
 
     def history(self, path: str) -> FileHistory:
-        """All versions of a path, and the steps requested for it."""
+        """All versions of a path, the steps requested for it, and what happened to it."""
         versions = self.transaction.fetch(VERSIONS_OF_PATH, (path,)).to_pylist()
-        return FileHistory(path, versions, self.transaction.fetch(STEPS_OF_PATH, (path,)).to_pylist())
+        steps, events = (
+            self.transaction.fetch(found, (path,)).to_pylist() for found in (STEPS_OF_PATH, EVENTS_OF_PATH)
+        )
+        return FileHistory(path, versions, steps, events)
 
     def loaded_days(self, folder: str, first: dt.date, last: dt.date) -> list[LoadedDay]:
         """What is loaded for a unit's dates from `first` through `last`; dates for which nothing was ever loaded are left out.
@@ -412,11 +238,8 @@ class Ledger:
         return dict(zip(found["path"], found["sha256"], strict=True))
 
     def unbalanced_files(self) -> list[dict[str, object]]:
-        """Files whose counted rows differ from the ledger or the file: rows lost, doubled, or of a version that is not loaded."""
-        files = self.transaction.fetch(UNBALANCED).to_pylist()
-        known = {row["path"] for row in files}
-        parts = self.transaction.fetch(UNBALANCED_PARTS).to_pylist()
-        return [*files, *({row["path"]: row for row in parts if row["path"] not in known}).values()]
+        """Files whose counted rows or whose events differ from what the ledger has of them (`conservation`)."""
+        return unbalanced_files(self.transaction)
 
     def new_entries(
         self,
@@ -463,11 +286,16 @@ class Ledger:
         columns = ", ".join(ENTRY_SCHEMA.names)
         self.transaction.execute(f"insert into sales_data.load_ledger ({columns}) select {columns} from ledger_rows")
 
+    def append_events(self, events: str, run_id: str, now: dt.datetime) -> None:
+        """Appends what a query says has happened to versions of files, or to their parts. Call it once their status is written."""
+        self.transaction.execute(APPEND_EVENTS.format(events=events), (now, run_id))
+
     def refuse_misplaced(self, files: Sequence[MisplacedFile], run_id: str, now: dt.datetime) -> None:
         """Records files that belong to no partition as refused; their content is not read."""
         reasons = [(ReasonCode.MISPLACED, f"misplaced: {item.reason}") for item in files]
         landed = [item.file for item in files]
         self.write(self.new_entries(landed, [""] * len(files), LedgerStatus.REFUSED, run_id, now, reasons))
+        self.append_events(ENTERED.format(entries="ledger_rows"), run_id, now)
 
     def refuse_reference(self, file: LandedFile, sha256: str, run_id: str, now: dt.datetime, why: RefusedError) -> None:
         """Records one version of a reference file as refused; one entry, however often it is tried."""
@@ -476,6 +304,7 @@ class Ledger:
         else:
             reason = (why.code, str(why))
             self.write(self.new_entries([file], [sha256], LedgerStatus.REFUSED, run_id, now, [reason]))
+            self.append_events(ENTERED.format(entries="ledger_rows"), run_id, now)
 
     def replace_reference(
         self,
@@ -505,6 +334,8 @@ class Ledger:
                 (str(LedgerStatus.SUPERSEDED), entry.load_id, file.path, str(LedgerStatus.LOADED)),
             )
             self.write([entry])
+            events = f"{REFERENCE_REPLACED} union all {ENTERED.format(entries='ledger_rows')}"
+            self.append_events(events, run_id, now)
         columns = ", ".join(rows.column_names)
         if replaces_only_its_own_rows:
             transaction.execute(f"delete from {table} where path = ?", (file.path,))

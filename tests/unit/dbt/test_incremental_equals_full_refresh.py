@@ -58,9 +58,7 @@ def test_any_sequence_of_changes_and_partial_builds(dbt: DbtProcess, steps: int)
 @pytest.mark.parametrize(
     "model", ["int_customer_state_history", pytest.param("fct_order_lines", marks=pytest.mark.depth)]
 )
-def test_a_build_that_was_killed_is_completed_by_the_next_one_and_one_without_news_replaces_nothing(
-    dbt: DbtProcess, model: str
-) -> None:
+def test_a_build_that_was_killed_is_completed_by_the_next_one(dbt: DbtProcess, model: str) -> None:
     changing = ChangingChain(seed=3)
     dbt.warehouse.unlink(missing_ok=True)
     changing.write(dbt.warehouse)
@@ -72,10 +70,25 @@ def test_a_build_that_was_killed_is_completed_by_the_next_one_and_one_without_ne
     changing.retract()
     changing.write(dbt.warehouse)
     dbt.run(*RUN)
-    completed = tables(dbt.warehouse, BUILT)
-    assert_same(completed, built_anew(dbt))
+    assert_same(tables(dbt.warehouse, BUILT), built_anew(dbt))
+
+
+def test_a_build_replaces_nothing_without_news_and_of_customers_nothing_before_a_new_day(dbt: DbtProcess) -> None:
+    changing = ChangingChain(seed=4)
+    dbt.warehouse.unlink(missing_ok=True)
+    changing.write(dbt.warehouse)
     dbt.run(*RUN)
-    assert_same(tables(dbt.warehouse, BUILT), completed)
+    before = tables(dbt.warehouse, BUILT)
+    dbt.run(*RUN)
+    assert_same(tables(dbt.warehouse, BUILT), before)
     with duckdb.connect(str(dbt.warehouse), read_only=True) as connection:
         assert connection.execute("select count(*) from build_state.day_changes").fetchall() == [(0,)]
         assert connection.execute("select count(*) from build_state.customer_changes").fetchall() == [(0,)]
+        took_back = connection.execute("select count(distinct customer_id) from marts.fct_refunds").fetchall()[0][0]
+    assert took_back > 20, "too few customers whose refunds of before could be followed once more"
+    changing.new_day()
+    changing.write(dbt.warehouse)
+    dbt.run(*RUN)
+    with duckdb.connect(str(dbt.warehouse), read_only=True) as connection:
+        [(since,)] = connection.execute("select min(from_date) from build_state.customer_changes").fetchall()
+    assert since == changing.last_day

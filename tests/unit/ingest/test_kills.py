@@ -46,10 +46,19 @@ RUN_DEPENDENT = (
     "asked_at",
     "step_id",
     "started_at",
+    "happened_at",
 )
 COUNTS = ("rows_loaded", "rows_quarantined")
 PRESENT = "load_id in (select load_id from sales_data.load_ledger where status in ('loaded', 'held'))"
-TABLES = ("sales_transactions", "quarantine", "load_ledger", "ledger_steps", "row_corrections")
+TABLES = (
+    "sales_transactions",
+    "quarantine",
+    "load_ledger",
+    "load_parts",
+    "ledger_events",
+    "ledger_steps",
+    "row_corrections",
+)
 
 
 def child(target: Callable[..., None], *arguments: object) -> multiprocessing.Process:
@@ -104,7 +113,7 @@ def tables(warehouse: DuckDBWarehouse) -> dict[str, list[tuple[object, ...]]]:
     found = {}
     for table in TABLES:
         names = [name for name in warehouse.read(f"sales_data.{table}").column_names if name not in RUN_DEPENDENT]
-        if table == "load_ledger":
+        if table in ("load_ledger", "load_parts"):
             names = [f"case when status <> 'superseded' then {n} end" if n in COUNTS else n for n in names]
         which = PRESENT if table == "quarantine" else "true"
         found[table] = fetch(warehouse, f"select {', '.join(names)} from sales_data.{table} where {which} order by all")
