@@ -167,18 +167,27 @@ IS_VERSION = f"case when etag in ({', '.join(map(literal, NoFile))}) then 0 else
 """Orders entries: what lay under a path and was no file (a link, something that could not be looked into) says nothing new of the
 versions of that path which are recorded, whenever it was seen."""
 
+PARTS_HELD = f"""
+select load_id, count(*) as n, min(reason_code) as reason_code
+from sales_data.load_parts where status = '{LedgerStatus.HELD}' group by load_id
+"""
+"""How many units' parts of a version are held: some of a loaded one, all of one that is held as a whole."""
+
 LATEST_FIRST = f"""
-select path, status, rows_in_file, rows_loaded, rows_quarantined, recorded_at, reason_code, reason
-from sales_data.load_ledger
+select
+    path, status, rows_in_file, rows_loaded, rows_quarantined, recorded_at, ledger.reason_code, reason, coalesce(held.n, 0) as parts_held
+from sales_data.load_ledger as ledger
+left join ({PARTS_HELD}) as held on ledger.load_id = held.load_id
 qualify row_number() over (partition by path order by {IS_VERSION} desc, sequence desc) = 1 and (? = '' or status = ?)
 order by sequence desc
 """
 
 VERSIONS_OF_PATH = f"""
 select
-    sequence, load_id, etag, sha256, size_bytes, status, reason_code, reason, rows_in_file, rows_loaded, rows_quarantined, attempt,
-    run_id, recorded_at, superseded_by
-from sales_data.load_ledger
+    sequence, ledger.load_id, etag, sha256, size_bytes, status, ledger.reason_code, reason, rows_in_file, rows_loaded, rows_quarantined,
+    attempt, run_id, recorded_at, superseded_by, coalesce(held.n, 0) as parts_held
+from sales_data.load_ledger as ledger
+left join ({PARTS_HELD}) as held on ledger.load_id = held.load_id
 where path = ?
 order by {IS_VERSION}, sequence
 """
@@ -218,13 +227,13 @@ HOLDING = ", ".join(f"'{code}'" for code in HOLDS)
 
 LOADED_FILES = f"""
 select
-    units.folder, parts.business_date as date, ledger.status, ledger.path, parts.load_id, parts.rows_loaded, parts.rows_quarantined
+    units.folder, parts.business_date as date, parts.status, ledger.path, parts.load_id, parts.rows_loaded, parts.rows_quarantined
 from sales_data.load_parts as parts
 inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
 inner join sales_data.business_units as units on parts.business_unit = units.business_unit_id
 where units.folder = ? and parts.business_date between ? and ? and (
-    ledger.status in ('{LedgerStatus.LOADED}', '{LedgerStatus.RETRACTED}')
-    or (ledger.status = '{LedgerStatus.SUPERSEDED}' and coalesce(ledger.reason_code, '') not in ({HOLDING}))
+    parts.status in ('{LedgerStatus.LOADED}', '{LedgerStatus.RETRACTED}')
+    or (parts.status = '{LedgerStatus.SUPERSEDED}' and coalesce(parts.reason_code, '') not in ({HOLDING}))
 )
 order by parts.business_date, ledger.path, ledger.sequence
 """
@@ -280,11 +289,20 @@ full outer join (
 left join (
     select load_id, count(*) as n from sales_data.quarantine group by load_id
 ) as quarantined on ledger.load_id = quarantined.load_id
+left join (
+    select load_id, sum(rows_in_part - rows_quarantined) as n
+    from sales_data.load_parts
+    where status in ('held', 'superseded')
+    group by load_id
+) as others on ledger.load_id = others.load_id
 where ledger.load_id is null
     or coalesce(loaded.n, 0) <> case when ledger.status = 'loaded' then ledger.rows_loaded else 0 end
     or (ledger.status = 'held' and ledger.rows_loaded <> 0)
     or (ledger.status in ('loaded', 'held') and ledger.rows_quarantined <> coalesce(quarantined.n, 0))
-    or (ledger.status = 'loaded' and ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0))
+    or (
+        ledger.status = 'loaded'
+        and ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0) + coalesce(others.n, 0)
+    )
 order by path
 """
 
@@ -351,7 +369,7 @@ from (
     select ledger.path, ledger.etag, ledger.sha256, ledger.load_id, ledger.status || case
         when ledger.status = 'refused' then ': ' || ledger.reason
         else ' (' || ledger.rows_loaded || ' rows loaded, ' || ledger.rows_quarantined || ' quarantined)'
-    end as outcome
+    end || case when position('held in part: ' in ledger.reason) = 1 then ', ' || ledger.reason else '' end as outcome
     from sales_data.load_ledger as ledger
     inner join done_entries on ledger.load_id = done_entries.load_id
 ) as entries

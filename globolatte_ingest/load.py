@@ -7,7 +7,7 @@ of the batch on one open transaction. The laws of conservation and exactly-once 
 import datetime as dt
 import hashlib
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -25,6 +25,7 @@ from globolatte_ingest.kill_points import point
 from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step
 from globolatte_ingest.ownership import (
     Conflicts,
+    PartKey,
     Span,
     count_and_check,
     decide_owners,
@@ -32,6 +33,7 @@ from globolatte_ingest.ownership import (
     find_contested,
     move_rows,
     name_customers_of_orders,
+    present,
     reject_repeated_in_file,
 )
 from globolatte_ingest.paths import SalesFile
@@ -46,13 +48,19 @@ from globolatte_ingest.reading.sales import (
 )
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from globolatte_ingest.requested_steps import retract
+from globolatte_ingest.statements import PART_KEY
 from globolatte_ingest.validation import (
+    FilePart,
+    Hold,
+    HoldLimits,
     RowFormats,
     bad_rows,
     days_of_good_rows,
-    held_for,
-    held_for_taking_away,
+    holds,
     insert_good_rows,
+    may_have_too_many_conflicts,
+    parts_to_decide_on,
+    reason_of_file,
 )
 from resources.landing.landing_zone import LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
@@ -368,7 +376,6 @@ def load_into(
     ledger = Ledger(transaction)
     ledger.write([item.entry for item in batch])
     transaction.execute(statements.WRITE_REFUSED_PARTS)
-    transaction.execute(statements.FOLLOW_ENTRIES)
     point("ledger written")
     if readable:
         count_and_check(transaction, span)
@@ -574,70 +581,64 @@ def _stage_unreadable(transaction: Transaction, parts: Iterable[tuple[BatchFile,
 
 
 def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, context: LoadContext) -> None:
-    """Removes the rows of files with too many bad rows, or that take away too much, again: these wait for approval. Stages `held_loads`.
+    """Removes the rows of parts with too many bad rows, or that take away too much, again: these wait for approval. Stages `held_parts`.
 
-    The files are considered one after the other: a row conflicts with what was delivered before it, not with a file that is held.
+    The files are considered one after the other: a row conflicts with what was delivered before it, not with what is held.
     """
-    bad = {row["load_number"]: row for row in transaction.fetch(statements.BAD_ROW_COUNTS).to_pylist()}
-    conflicts = Conflicts(transaction)
-    possible, approvals = conflicts.possible(), Ledger(transaction).approvals()
-    before = {row["load_number"]: row for row in transaction.fetch(span.of(statements.BEFORE)).to_pylist()}
-    units = transaction.fetch(span.of(statements.UNITS_OF_FILES)).to_pylist()
-    strays = {row["load_number"]: row["first_unit"] for row in units if row["first_unit"] == row["last_unit"]}
-    chain_files = {row["load_number"] for row in units} - {*strays}
-    parts_taken_away = _parts_taken_away(transaction, span, context) if before else {}
-    coming = {item.entry.load_id for item in batch}
-    gone: set[str] = set()
+    limits = HoldLimits(context.max_bad_share, context.max_take_away)
+    conflicts, approvals = Conflicts(transaction), Ledger(transaction).approvals()
+    possible = conflicts.possible()
+    counted = defaultdict(list)
+    for row in transaction.fetch(span.of(statements.PARTS)).to_pylist():
+        counted[row.pop("load_number")].append(row)
+    replaced = {
+        number: {(row["replaced"], row["business_unit"], row["business_date"]) for row in rows if row["replaced"]}
+        for number, rows in counted.items()
+    }
+    parts = {
+        number: parts_to_decide_on(
+            [FilePart(**{name: row[name] for name in row if name != "replaced"}) for row in rows]
+        )
+        for number, rows in counted.items()
+    }
+    keys = {
+        item.number: [(item.entry.load_id, part.business_unit, part.business_date) for part in parts[item.number]]
+        for item in batch
+    }
+    gone: set[PartKey] = {key for of_file in keys.values() for key in of_file}  # nothing of the batch is there yet
+    held: list[tuple[PartKey, Hold, int]] = []
     for item in batch:
-        entry, approval, earlier = item.entry, approvals.get(item.entry.load_id), before.get(item.number)
-        coming.discard(entry.load_id)
-        counted = bad.get(item.number, {"bad": 0, "waiting": 0})
-        # In a file of several units, rows of one that is not known yet wait for it; they are no fault of the others.
-        own = counted["bad"] - (counted["waiting"] if item.number in chain_files else 0)
-        reason = code = None
-        if approval is None:
-            code = ReasonCode.TOO_MANY_BAD_ROWS
-            reason = held_for(item.rows, own, context.max_bad_share)
-            at_most = possible.get(entry.load_id, 0)
-            if reason is None and at_most and held_for(item.rows, own + at_most, context.max_bad_share):
-                replaced = {earlier["load_id"]} if earlier is not None else set()
-                conflicting = conflicts.of(entry.load_id, gone | coming | replaced)
-                reason = held_for(item.rows, own + conflicting, context.max_bad_share)
-                if reason is not None:
-                    conflicts.reject(entry.load_id)
-            if reason is None and item.number in strays and strays[item.number] != entry.business_unit:
-                code = ReasonCode.ANOTHER_UNIT
-                reason = (
-                    f"all its rows name {strays[item.number]}, its folder belongs to {entry.business_unit}; nothing is loaded: move the "
-                    "file to that unit's folder, or, if this is right, load it by `globolatte quarantine release`"
-                )
-            if reason is None and earlier is not None:
-                code = ReasonCode.TAKES_AWAY_TOO_MUCH
-                reason = held_for_taking_away(earlier["good"], item.rows - counted["bad"], context.max_take_away)
-                reason = reason or parts_taken_away.get(item.number)
-        if reason is not None:
-            entry.status, entry.reason_code, entry.reason = LedgerStatus.HELD, code, reason
-            gone.add(entry.load_id)
-        else:
-            entry.reason = approval or entry.reason
-            if earlier is not None:
-                gone.add(earlier["load_id"])
+        entry, own, of_file = item.entry, keys[item.number], parts[item.number]
+        gone -= {*own}
+        if entry.load_id in approvals:
+            entry.reason = approvals[entry.load_id]
+            gone |= replaced[item.number]
+            continue
+        if may_have_too_many_conflicts(of_file, [possible.get(key, 0) for key in own], limits):
+            found = conflicts.of(entry.load_id, gone | replaced[item.number])
+            of_file = [replace(part, conflicts=found.get(key, 0)) for part, key in zip(of_file, own, strict=True)]
+        decided = holds(of_file, entry.business_unit or "", limits)
+        for key, part, hold in zip(own, of_file, decided, strict=True):
+            if hold is None:
+                gone |= {old for old in replaced[item.number] if old[1:] == key[1:]}
+                continue
+            gone.add(key)
+            if hold.counts_conflicts:
+                conflicts.reject(key)
+            held.append((key, hold, part.good - part.conflicts * hold.counts_conflicts))
+        if any(decided):
+            entry.reason = reason_of_file(of_file, decided)
+        if all(decided):
+            entry.status, entry.reason_code = LedgerStatus.HELD, next(hold.code for hold in decided if hold)
     point("deciding who is held")
-    held = [item.entry.load_id for item in batch if item.entry.status == LedgerStatus.HELD]
-    transaction.stage("held_loads", pa.table({"load_id": pa.array(held, pa.string())}))
+    rows = [
+        {**dict(zip(PART_KEY, key, strict=True)), "reason_code": hold.code, "reason": hold.reason, "rows_held": good}
+        for key, hold, good in held
+    ]
+    transaction.stage("held_parts", pa.Table.from_pylist(rows, statements.STAGED["held_parts"]))
     if held:
-        transaction.execute(span.of(statements.DELETE_ROWS_OF, loads="held_loads"))
-        transaction.execute("delete from contested where load_id in (select load_id from held_loads)")
-
-
-def _parts_taken_away(transaction: Transaction, span: Span, context: LoadContext) -> dict[int, str]:
-    """Why files are held that take away too much of what one of their units has, however little of the file that is, by load number."""
-    reasons: dict[int, str] = {}
-    for part in transaction.fetch(span.of(statements.PARTS_BEFORE)).to_pylist():
-        why = held_for_taking_away(part["good"], part["coming"], context.max_take_away)
-        if why is not None:
-            reasons.setdefault(part["load_number"], f"its part of {part['business_unit']} {why}")
-    return reasons
+        transaction.execute(span.of(statements.DELETE_ROWS_OF, parts="held_parts"))
+        transaction.execute(f"delete from contested where not ({present('held_parts')})")
 
 
 def _note_odd_ids(transaction: Transaction, batch: Sequence[BatchFile], span: Span) -> None:
@@ -655,12 +656,13 @@ def _note_odd_ids(transaction: Transaction, batch: Sequence[BatchFile], span: Sp
 
 
 def _supersede(transaction: Transaction, span: Span) -> None:
-    """Removes the rows of the versions that this batch replaces. Their quarantine and ledger entries stay."""
+    """Removes the rows of what this batch replaces of earlier versions. Their quarantine and ledger entries stay."""
     transaction.fill("replaced", statements.REPLACED)
     if not transaction.fetch("select 1 as found from replaced limit 1").num_rows:
         return
-    transaction.execute(span.of(statements.DELETE_ROWS_OF, loads="replaced"))
+    transaction.execute(span.of(statements.DELETE_ROWS_OF, parts="replaced"))
     point("replaced rows deleted")
+    transaction.execute(statements.MARK_PARTS_REPLACED)
     transaction.execute(statements.MARK_SUPERSEDED)
 
 
@@ -702,9 +704,7 @@ def _write_lines(transaction: Transaction, found: list[pa.Table]) -> None:
 
 
 def _report(transaction: Transaction, batch: Sequence[BatchFile]) -> LoadReport:
-    def reasons_of(status: LedgerStatus) -> tuple[tuple[str, str], ...]:
-        return tuple((item.entry.path, str(item.entry.reason)) for item in batch if item.entry.status == status)
-
+    held = {*transaction.fetch("select distinct load_id from held_parts")["load_id"].to_pylist()}
     loaded = [item for item in batch if item.entry.status == LedgerStatus.LOADED]
     noted = transaction.fetch(statements.NOTES_OF_LOADED).to_pydict()
     notes = tuple(zip(noted["path"], noted["reason"], strict=True))
@@ -712,8 +712,8 @@ def _report(transaction: Transaction, batch: Sequence[BatchFile]) -> LoadReport:
     reasons = transaction.fetch(statements.REASONS_OF_LOADED).to_pydict()
     return LoadReport(
         loaded=tuple(item.entry.path for item in loaded),
-        refused=reasons_of(LedgerStatus.REFUSED),
-        held=reasons_of(LedgerStatus.HELD),
+        refused=tuple((item.entry.path, str(item.refusal)) for item in batch if item.refusal is not None),
+        held=tuple((item.entry.path, str(item.entry.reason)) for item in batch if item.entry.load_id in held),
         rows_loaded=counts["loaded"],
         rows_quarantined=counts["quarantined"],
         reasons=dict(sorted(zip(reasons["reason"], reasons["n"], strict=True))),

@@ -17,8 +17,10 @@ import pyarrow as pa
 from globolatte_ingest.reasons import RowReason
 from globolatte_ingest.statements import (
     DATES_OF_MOVED,
+    LATE_PARTS,
     NOTHING_LOADED,
     PART_COUNTS,
+    PART_KEY,
     REASONS_OF_NOTHING,
     SALES_COLUMN_LIST,
     SCRATCH,
@@ -26,7 +28,6 @@ from globolatte_ingest.statements import (
     TOUCHED,
     WRITE_PARTS,
     WRONG_COUNTS,
-    WRONG_PARTS,
 )
 from resources.warehouse.dialect import literal
 from resources.warehouse.warehouse import Transaction
@@ -74,11 +75,20 @@ def _same_id(row: str, other: str) -> str:
     return f"{equal} and coalesce({row}.store_id, '') = coalesce({other}.store_id, '')"
 
 
+def _same_part(row: str, other: str) -> str:
+    return " and ".join(f"{row}.{name} = {other}.{name}" for name in PART_KEY)
+
+
 CONTENDERS = """
 select load_id, path, priority, true as is_new from batch_loads
 union all
 select load_id, path, priority, false as is_new from day_loads
 """
+
+IN_LOADED_PART = f"""not exists (
+    select 1 from sales_data.load_parts as part where part.status <> 'loaded' and {_same_part("part", "quarantine")}
+)"""
+"""Whether a quarantined row's part is loaded: what is held or replaced claims nothing."""
 
 CONTESTED_IDS = f"""
 select {ID} as id
@@ -90,6 +100,7 @@ union
 select {ID} as id
 from sales_data.quarantine
 where business_date between {{first}} and {{last}} and {WAITING} and load_id in (select load_id from contenders)
+    and {IN_LOADED_PART}
 """
 
 CONTESTED = f"""
@@ -104,14 +115,21 @@ with contested_rows as (
         store_id, cast(discount_text as decimal(18, 2)), promotion, currency_text, coalesce(kind_text, 'sale'), refunded_order_id,
         cast(refunded_date_text as date), load_id, row_number, true as is_waiting
     from sales_data.quarantine
-    where business_date between {{first}} and {{last}} and {WAITING} and {ID} in (select id from contested_ids)
+    where business_date between {{first}} and {{last}} and {WAITING} and {ID} in (select id from contested_ids) and {IN_LOADED_PART}
 )
 
 select
-    contested_rows.*, contenders.path, contenders.priority, contenders.is_new,
-    row_number() over (partition by contested_rows.load_id, {ID_COLUMNS} order by row_number) as place_in_file
+    contested_rows.*, contenders.path, coalesce(late_parts.priority, contenders.priority) as priority, contenders.is_new,
+    row_number() over (
+        partition by contested_rows.load_id, contested_rows.business_unit, contested_rows.business_date,
+            coalesce(store_id, ''), transaction_id
+        order by row_number
+    ) as place_in_file
 from contested_rows
 inner join contenders on contested_rows.load_id = contenders.load_id
+left join late_parts
+    on contenders.path = late_parts.path and contested_rows.business_unit = late_parts.business_unit
+        and contested_rows.business_date = late_parts.business_date
 """
 
 REPEATED_IN_FILE = f"""
@@ -154,9 +172,15 @@ select
 from placed
 inner join placed as owner on owner.place = 1 and {_same_id("placed", "owner")}
 """
-"""The contested rows of the loads that are `present`, each with its place among the rows of its id: the first one owns it."""
+"""The contested rows that are `present`, each with its place among the rows of its id: the first one owns it."""
 
-DECIDED = OWNED.format(present="load_id not in (select load_id from replaced)")
+
+def present(gone: str) -> str:
+    """The condition that the part of a contested row is not in a relation of parts."""
+    return f"not exists (select 1 from {gone} as gone where {_same_part('gone', 'contested')})"
+
+
+DECIDED = OWNED.format(present=present("replaced"))
 
 MOVED_LOADS = """
 select distinct load_id from decided where is_waiting or place > 1
@@ -291,6 +315,7 @@ def name_customers_of_orders(transaction: Transaction, span: Span) -> None:
 def find_contested(transaction: Transaction, span: Span) -> None:
     """Fills the scratch table `contested`: the rows whose line id more than one row of a day claims."""
     transaction.fill("contenders", CONTENDERS)
+    transaction.fill("late_parts", LATE_PARTS)
     transaction.fill("contested_ids", span.of(CONTESTED_IDS))
     transaction.fill("contested", span.of(CONTESTED))
 
@@ -304,32 +329,46 @@ def reject_repeated_in_file(transaction: Transaction, span: Span) -> None:
     transaction.execute(span.of(DELETE_ROWS, table="sales_transactions", rows="repeated_in_file"))
 
 
+PartKey = tuple[str, str, dt.date]
+"""The key of one unit's part of a file version: load id, unit, date."""
+
+
 @dataclass(frozen=True)
 class Conflicts:
     """The new rows that claim a line id which a file delivered before has with other values."""
 
     transaction: Transaction
 
-    def possible(self) -> dict[str, int]:
-        """How many such rows each new load has at most, by load id, as if everything were loaded; without those that have none."""
+    def possible(self) -> dict[PartKey, int]:
+        """How many such rows each new part has at most, as if everything were loaded; without those that have none."""
         counted = self.transaction.fetch(
-            "select mine.load_id, count(distinct mine.row_number) as n from contested as mine inner join contested as theirs "
+            f"select {', '.join(f'mine.{name}' for name in PART_KEY)}, count(distinct mine.row_number) as n "
+            "from contested as mine inner join contested as theirs "
             f"on mine.load_id <> theirs.load_id and theirs.priority < mine.priority and {_same_id('mine', 'theirs')} "
             f"where mine.is_new and mine.place_in_file = 1 and theirs.place_in_file = 1 and {_differs('mine', 'theirs')} "
-            "group by mine.load_id"
-        ).to_pydict()
-        return dict(zip(counted["load_id"], counted["n"], strict=True))
+            f"group by {', '.join(f'mine.{name}' for name in PART_KEY)}"
+        )
+        return _counts(counted)
 
-    def of(self, load_id: str, gone: Collection[str]) -> int:
-        """How many such rows a load has when all contenders are loaded but those `gone`. Leaves them in `conflicting`."""
-        self.transaction.stage("gone_loads", pa.table({"load_id": pa.array(sorted(gone), pa.string())}))
-        self.transaction.fill("decided", OWNED.format(present="load_id not in (select load_id from gone_loads)"))
-        found = self.transaction.fetch(f"select count(*) as n from {CONFLICTS_OF}", (load_id,))
-        return int(found["n"][0].as_py())
+    def of(self, load_id: str, gone: Collection[PartKey]) -> dict[PartKey, int]:
+        """How many such rows each part of a load has when all parts of contenders are loaded but those `gone`. Leaves them in `decided`."""
+        parts = [dict(zip(PART_KEY, part, strict=True)) for part in sorted(gone)]
+        self.transaction.stage("gone_parts", pa.Table.from_pylist(parts, STAGED["gone_parts"]))
+        self.transaction.fill("decided", OWNED.format(present=present("gone_parts")))
+        key = ", ".join(PART_KEY)
+        return _counts(
+            self.transaction.fetch(f"select {key}, count(*) as n from {CONFLICTS_OF} group by {key}", (load_id,))
+        )
 
-    def reject(self, load_id: str) -> None:
-        """Rejects the rows that `of` counted last, for a load that is held because of them."""
-        self.transaction.execute(REJECT.format(rows=CONFLICTS_OF), (load_id,))
+    def reject(self, part: PartKey) -> None:
+        """Rejects the rows of a part that `of` counted last, for one that is held because of them."""
+        self.transaction.execute(
+            REJECT.format(rows=f"{CONFLICTS_OF} and business_unit = ? and business_date = ?"), part
+        )
+
+
+def _counts(counted: pa.Table) -> dict[PartKey, int]:
+    return {(row["load_id"], row["business_unit"], row["business_date"]): row["n"] for row in counted.to_pylist()}
 
 
 CONFLICTS_OF = f"decided where place > 1 and fault = '{RowReason.CONFLICT_ACROSS_FILES}' and load_id = ?"
@@ -363,7 +402,9 @@ def move_rows(transaction: Transaction, span: Span) -> None:
 def _write_parts(transaction: Transaction, span: Span) -> None:
     """Writes beneath the entry of each touched load one row per unit and date, with its counts."""
     transaction.fill("part_counts", span.of(PART_COUNTS))
-    transaction.execute("delete from sales_data.load_parts where load_id in (select load_id from touched)")
+    transaction.execute(
+        "delete from sales_data.load_parts where status = 'loaded' and load_id in (select load_id from touched)"
+    )
     transaction.execute(WRITE_PARTS)
 
 
@@ -397,10 +438,10 @@ def count_and_check(transaction: Transaction, span: Span) -> None:
     )
     _say_what_is_not_loaded(transaction, span)
     _write_parts(transaction, span)
-    wrong = transaction.fetch(WRONG_COUNTS).to_pylist() or transaction.fetch(WRONG_PARTS).to_pylist()
+    wrong = transaction.fetch(WRONG_COUNTS).to_pylist()
     if wrong:
         raise ConservationError(
-            "rows in file = rows loaded + rows quarantined does not hold, so nothing of this batch was loaded: "
+            "rows in file = rows loaded + rows quarantined + rows held does not hold, so nothing of this batch was loaded: "
             + "; ".join(
                 f"{row['path']}: {row['rows_in_file']} = {row['rows_loaded']} + {row['rows_quarantined']}"
                 for row in wrong[:5]

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyarrow import compute, csv
 
 from globolatte_ingest.declarations import DELIMITERS
+from globolatte_ingest.ledger import PARTS_HELD
 from globolatte_ingest.reading.delimited import read_delimited
 from globolatte_ingest.reading.sales import ROW_NUMBER, SALES_COLUMNS, SALES_TEXTS, as_sales_columns
 from globolatte_ingest.reasons import ReasonCode, RefusedError
@@ -34,13 +35,17 @@ ALWAYS_EXPORTED = (
 FORMULA = r"'*[=+\-@\t\r]"
 """The start of a cell that a spreadsheet would read as a formula, or of one that was escaped for that reason."""
 
-OVERVIEW = """
-select ledger.path, ledger.status, ledger.rows_in_file, ledger.rows_quarantined, ledger.recorded_at, reasons.reason, reasons.n
+OVERVIEW = f"""
+select
+    ledger.path, case when ledger.status = 'loaded' and held.n > 0 then 'held in part' else ledger.status end as status,
+    ledger.rows_in_file, ledger.rows_quarantined, ledger.recorded_at, reasons.reason, reasons.n
 from sales_data.load_ledger as ledger
 left join (
     select load_id, reason, count(*) as n from sales_data.quarantine group by load_id, reason
 ) as reasons on ledger.load_id = reasons.load_id
-where ledger.status = 'held' or (ledger.status = 'loaded' and ledger.rows_quarantined > 0 and ledger.business_date is not null)
+left join ({PARTS_HELD}) as held on ledger.load_id = held.load_id
+where ledger.status = 'held' or held.n > 0
+    or (ledger.status = 'loaded' and ledger.rows_quarantined > 0 and ledger.business_date is not null)
 order by ledger.path, reasons.n desc, reasons.reason
 """
 
@@ -50,7 +55,11 @@ select
     {", ".join(f"quarantine.{text} as {column}" for column, text in SALES_TEXTS.items())}
 from sales_data.quarantine as quarantine
 inner join sales_data.load_ledger as ledger on quarantine.load_id = ledger.load_id
-where ledger.status in ('loaded', 'held') and (? = '' or ledger.path = ?)
+where ledger.status in ('loaded', 'held') and (? = '' or ledger.path = ?) and not exists (
+    select 1 from sales_data.load_parts as part
+    where part.load_id = quarantine.load_id and part.business_unit = quarantine.business_unit
+        and part.business_date = quarantine.business_date and part.status = 'superseded'
+)
 order by ledger.path, quarantine.row_number
 """
 

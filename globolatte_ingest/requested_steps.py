@@ -80,7 +80,10 @@ def to_retry(transaction: Transaction, folder: str, layout: SalesLayout = USUAL_
     return sorted(
         file["path"]
         for file in Ledger(transaction).latest_versions()
-        if (file["status"] in waiting or (file["status"] == LedgerStatus.LOADED and file["rows_quarantined"]))
+        if (
+            file["status"] in waiting
+            or (file["status"] == LedgerStatus.LOADED and (file["rows_quarantined"] or file["parts_held"]))
+        )
         and file["reason_code"] != ReasonCode.MISPLACED
         and (place := layout.partition(file["path"])) is not None
         and place[0] == folder
@@ -99,6 +102,8 @@ def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:
         return entry
     allowed = {Step.APPROVE: (LedgerStatus.HELD,), Step.RETRY: VALIDATED_AGAIN}.get(step, LOADS_AGAIN)
     entry = history.latest(allowed)
+    if step == Step.APPROVE and last["parts_held"]:
+        entry = last
     if last["reason_code"] == ReasonCode.MISPLACED:
         raise CannotBeDoneError(f"{path}: is {last['status']}, {last['reason']}")
     if entry is None:
@@ -137,18 +142,18 @@ def _retract_one(transaction: Transaction, step: RequestedStep, run_id: str, now
     if not found:
         ledger.mark_done(step, "nothing was loaded or held of this file", run_id, now)
         return
-    span = Span(found[0]["business_date"], found[0]["business_date"])
-    span = span.widened(transaction.fetch(statements.DATES_OF_REPLACED))
+    days = [row["business_date"] for row in found]
+    span = Span(min(days), max(days))
     rows = sum(row["rows_loaded"] or 0 for row in found)
     transaction.fill("affected_days", statements.RETRACTED_DAYS)
     transaction.fill("day_loads", statements.DAY_LOADS)
     transaction.execute("delete from rejected")
     find_contested(transaction, span)
-    transaction.execute(span.of(statements.DELETE_ROWS_OF, loads="replaced"))
+    transaction.execute(span.of(statements.DELETE_ROWS_OF, parts="replaced"))
     point("retracted rows deleted")
     reason = f"retracted by {step.asked_by}" + (f": {step.note}" if step.note else "")
     transaction.execute(statements.MARK_RETRACTED, (reason,))
-    transaction.execute(statements.FOLLOW_ENTRIES)
+    transaction.execute(statements.MARK_PARTS_RETRACTED)
     point("retracted, ownership not decided")
     decide_owners(transaction)
     move_rows(transaction, span)

@@ -9,10 +9,9 @@ ownership of transaction ids are in `ownership`.
 import pyarrow as pa
 
 from globolatte_ingest.kept_files import KEPT_CONTENTS
-from globolatte_ingest.ledger import ENTRY_SCHEMA
+from globolatte_ingest.ledger import ENTRY_SCHEMA, HOLDING
 from globolatte_ingest.reading.sales import SALES_COLUMNS, SALES_TEXTS, texts
-from globolatte_ingest.reasons import HOLDS, RowReason
-from resources.warehouse.dialect import literal
+from globolatte_ingest.reasons import RowReason
 
 SALE = (
     "business_unit varchar, business_date date, transaction_id varchar, order_id varchar, product_id varchar, customer_id varchar, "
@@ -37,8 +36,9 @@ SCRATCH = {
     "rejected": "load_id varchar, row_number bigint, reason varchar, detail varchar, business_unit varchar, business_date date, "
     f"{TEXT_TYPES}, raw_text varchar",
     "raw_lines": "load_id varchar, row_number bigint, line_number bigint, raw_text varchar",
-    "replaced": "load_id varchar, business_date date, rows_loaded bigint, successor varchar",
+    "replaced": "load_id varchar, business_unit varchar, business_date date, rows_loaded bigint, successor varchar",
     "contenders": "load_id varchar, path varchar, priority bigint, is_new boolean",
+    "late_parts": "path varchar, business_unit varchar, business_date date, priority bigint",
     "contested_ids": "id decimal(20, 0)",
     "contested": CONTESTED,
     "repeated_in_file": f"{CONTESTED}, {FAULT}",
@@ -55,6 +55,9 @@ SCRATCH = {
 ENTRY_COLUMNS = ("load_id", "path", "sha256", "sequence", "business_unit", "business_date")
 """What `batch_ledger` has of a ledger entry."""
 
+PART_KEY = ("load_id", "business_unit", "business_date")
+"""What one unit's part of a file version is known by."""
+
 LOAD_NUMBER, ROW_NUMBER, LINE_NUMBER = (
     ("load_number", pa.int32()),
     ("row_number", pa.int64()),
@@ -69,8 +72,10 @@ STAGED = {
     "unreadable": pa.schema([LOAD_NUMBER, ROW_NUMBER, *texts("reason", "detail", "raw_text")]),
     "told_by_rows": pa.schema([ENTRY_SCHEMA.field(name) for name in ("load_id", "business_unit", "business_date")]),
     "found_lines": pa.schema([ROW_NUMBER, LINE_NUMBER, ("raw_text", pa.large_string()), *texts("load_id")]),
-    "held_loads": pa.schema([ENTRY_SCHEMA.field("load_id")]),
-    "gone_loads": pa.schema([ENTRY_SCHEMA.field("load_id")]),
+    "held_parts": pa.schema(
+        [*map(ENTRY_SCHEMA.field, (*PART_KEY, "reason_code", "reason")), ("rows_held", pa.int64())]
+    ),
+    "gone_parts": pa.schema([*map(ENTRY_SCHEMA.field, PART_KEY)]),
     "done_entries": pa.schema([ENTRY_SCHEMA.field("load_id")]),
     "retracted_path": pa.schema([ENTRY_SCHEMA.field("path")]),
     "ledger_rows": ENTRY_SCHEMA,
@@ -94,7 +99,7 @@ left join (
     select path, max(sequence) as sequence from sales_data.load_ledger where status = 'retracted' group by path
 ) as retraction on ledger.path = retraction.path
 where ledger.path in ({{paths}}) and ledger.status in ('loaded', 'superseded')
-    and coalesce(ledger.reason_code, '') not in ({", ".join(map(literal, HOLDS))})
+    and coalesce(ledger.reason_code, '') not in ({HOLDING})
     and ledger.sequence > coalesce(retraction.sequence, 0)
 group by ledger.path
 """
@@ -105,6 +110,42 @@ select batch.*, coalesce(first_delivery.priority, batch.sequence) as priority
 from batch_ledger as batch
 left join ({FIRST_DELIVERY.format(paths="select path from batch_ledger")}) as first_delivery on batch.path = first_delivery.path
 """
+
+LATE_PARTS = f"""
+with held as (
+    select distinct ledger.path, parts.business_unit, parts.business_date
+    from sales_data.load_parts as parts
+    inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
+    where parts.reason_code in ({HOLDING}) and coalesce(ledger.reason_code, '') not in ({HOLDING})
+        and ledger.path in (select path from contenders)
+),
+
+retractions as (
+    select path, max(sequence) as sequence from sales_data.load_ledger where status = 'retracted' group by path
+),
+
+delivered as (
+    select held.path, held.business_unit, held.business_date, ledger.load_id, ledger.sequence
+    from held
+    inner join sales_data.load_ledger as ledger on held.path = ledger.path
+    left join retractions on held.path = retractions.path
+    where ledger.status in ('loaded', 'superseded') and coalesce(ledger.reason_code, '') not in ({HOLDING})
+        and ledger.sequence > coalesce(retractions.sequence, 0)
+    union all
+    select held.path, held.business_unit, held.business_date, batch.load_id, batch.sequence
+    from held
+    inner join batch_loads as batch on held.path = batch.path
+)
+
+select delivered.path, delivered.business_unit, delivered.business_date, min(delivered.sequence) as priority
+from delivered
+left join sales_data.load_parts as parts
+    on delivered.load_id = parts.load_id and delivered.business_unit = parts.business_unit
+        and delivered.business_date = parts.business_date and parts.reason_code in ({HOLDING})
+where parts.load_id is null
+group by delivered.path, delivered.business_unit, delivered.business_date
+"""
+"""Since when a path's part counts as delivered that was held in an earlier version of which other parts were loaded."""
 
 AFFECTED_DAYS = """
 select business_unit, business_date from batch_loads
@@ -125,7 +166,7 @@ select distinct ledger.load_id, ledger.path, ledger.sequence
 from sales_data.load_ledger as ledger
 inner join sales_data.load_parts as parts on ledger.load_id = parts.load_id
 inner join affected_days as days on parts.business_unit = days.business_unit and parts.business_date = days.business_date
-where ledger.status = 'loaded'
+where ledger.status = 'loaded' and parts.status = 'loaded'
 """
 
 DAY_LOADS = f"""
@@ -189,79 +230,92 @@ from sales_data.load_parts
 where load_id in (select load_id from moved_loads) or load_id in (select load_id from replaced)
 """
 
-BAD_ROW_COUNTS = """
-select
-    load_number, count(*) as bad, sum(case when reason = 'unknown_business_unit' then 1 else 0 end) as waiting
-from rejected
-inner join batch_loads on rejected.load_id = batch_loads.load_id
-group by load_number
-"""
-
-BEFORE = f"""
-select batch.load_number, ledger.load_id, ledger.path, ledger.rows_loaded + coalesce(waiting.n, 0) as good
-from batch_loads as batch
-inner join sales_data.load_ledger as ledger on batch.path = ledger.path and ledger.status = 'loaded'
-left join (
-    select load_id, count(*) as n from sales_data.quarantine
-    where business_date between {{first}} and {{last}}
-        and reason in ('{RowReason.DUPLICATE_ACROSS_FILES}', '{RowReason.CONFLICT_ACROSS_FILES}')
-    group by load_id
-) as waiting on ledger.load_id = waiting.load_id
-"""
-"""The version of each path that is loaded now: how many of its rows are good by themselves."""
-
-PARTS_BEFORE = f"""
+PARTS = f"""
 with earlier as (
-    select batch.load_number, batch.load_id as successor, ledger.load_id
+    select batch.load_id as successor, parts.load_id, parts.business_unit, parts.business_date, parts.rows_loaded
     from batch_loads as batch
     inner join sales_data.load_ledger as ledger on batch.path = ledger.path and ledger.status = 'loaded'
+    inner join sales_data.load_parts as parts on ledger.load_id = parts.load_id and parts.status = 'loaded'
 ),
 
-good as (
-    select load_id, business_unit, cast(sum(n) as bigint) as n
-    from (
-        select load_id, business_unit, rows_loaded as n
-        from sales_data.load_parts
-        where business_date between {{first}} and {{last}} and load_id in (select load_id from earlier)
-        union all
-        select load_id, business_unit, 1 as n
-        from sales_data.quarantine
-        where business_date between {{first}} and {{last}} and load_id in (select load_id from earlier)
-            and reason in ('{RowReason.DUPLICATE_ACROSS_FILES}', '{RowReason.CONFLICT_ACROSS_FILES}')
-    ) as rows_of_parts
-    group by load_id, business_unit
-),
-
-coming as (
-    select load_id, business_unit, count(*) as n from sales_data.sales_transactions
+counted as (
+    select load_id, business_unit, business_date, 0 as good, 0 as bad, 0 as unknown, 0 as named, 0 as before, null as replaced
+    from batch_loads
+    union all
+    select load_id, business_unit, business_date, count(*), 0, 0, count(*), 0, null
+    from sales_data.sales_transactions
     where business_date between {{first}} and {{last}} and load_id in (select load_id from batch_loads)
-    group by load_id, business_unit
+    group by load_id, business_unit, business_date
+    union all
+    select
+        load_id, business_unit, business_date, 0, count(*),
+        sum(case when reason = '{RowReason.UNKNOWN_BUSINESS_UNIT}' then 1 else 0 end),
+        sum(case when business_unit_text = business_unit then 1 else 0 end), 0, null
+    from rejected
+    where load_id in (select load_id from batch_loads)
+    group by load_id, business_unit, business_date
+    union all
+    select successor, business_unit, business_date, 0, 0, 0, 0, rows_loaded, load_id from earlier
+    union all
+    select earlier.successor, earlier.business_unit, earlier.business_date, 0, 0, 0, 0, 1, null
+    from earlier
+    inner join sales_data.quarantine as quarantine
+        on earlier.load_id = quarantine.load_id and earlier.business_unit = quarantine.business_unit
+            and earlier.business_date = quarantine.business_date
+    where quarantine.business_date between {{first}} and {{last}}
+        and quarantine.reason in ('{RowReason.DUPLICATE_ACROSS_FILES}', '{RowReason.CONFLICT_ACROSS_FILES}')
 )
 
-select earlier.load_number, good.business_unit, good.n as good, coalesce(coming.n, 0) as coming
-from earlier
-inner join good on earlier.load_id = good.load_id
-left join coming on earlier.successor = coming.load_id and good.business_unit = coming.business_unit
-order by earlier.load_number, good.business_unit
+select
+    batch.load_number, counted.business_unit, counted.business_date, cast(sum(good) as bigint) as good, cast(sum(bad) as bigint) as bad,
+    cast(sum(unknown) as bigint) as unknown, cast(sum(named) as bigint) as named, cast(sum(before) as bigint) as before,
+    max(replaced) as replaced
+from counted
+inner join batch_loads as batch on counted.load_id = batch.load_id
+group by batch.load_number, counted.business_unit, counted.business_date
+order by batch.load_number, counted.business_unit, counted.business_date
 """
-"""Of the version of each path that is loaded now, how many good rows each unit has, and how many in the version that is to replace it."""
+"""What each new version has of each unit and date, what the version before has of it that is loaded, and which version that is."""
 
 REPLACED = """
-select ledger.load_id, ledger.business_date, ledger.rows_loaded, batch.load_id as successor
+select parts.load_id, parts.business_unit, parts.business_date, parts.rows_loaded, batch.load_id as successor
 from sales_data.load_ledger as ledger
 inner join batch_loads as batch on ledger.path = batch.path
-where ledger.status = 'held' or (ledger.status = 'loaded' and batch.load_id not in (select load_id from held_loads))
+inner join sales_data.load_parts as parts on ledger.load_id = parts.load_id
+left join held_parts as held
+    on batch.load_id = held.load_id and parts.business_unit = held.business_unit and parts.business_date = held.business_date
+where ledger.status in ('loaded', 'held')
+    and (parts.status = 'held' or (parts.status = 'loaded' and held.load_id is null))
+"""
+"""The parts that new versions replace: those that were held, and the loaded ones of which the new version's part is not held."""
+
+MARK_PARTS_REPLACED = """
+update sales_data.load_parts set status = 'superseded'
+from replaced
+where load_parts.load_id = replaced.load_id and load_parts.business_unit = replaced.business_unit
+    and load_parts.business_date = replaced.business_date
 """
 
-MARK_SUPERSEDED = (
-    "update sales_data.load_ledger set status = 'superseded', superseded_by = replaced.successor "
-    "from replaced where load_ledger.load_id = replaced.load_id"
-)
+MARK_SUPERSEDED = """
+update sales_data.load_ledger set superseded_by = gone.successor, status = case when gone.parts_left > 0 then status else 'superseded' end
+from (
+    select
+        replaced.load_id, min(replaced.successor) as successor,
+        sum(case when parts.status in ('loaded', 'held') then 1 else 0 end) as parts_left
+    from (select distinct load_id, successor from replaced) as replaced
+    inner join sales_data.load_parts as parts on replaced.load_id = parts.load_id
+    group by replaced.load_id
+) as gone
+where load_ledger.load_id = gone.load_id
+"""
+"""A version of which other parts are loaded still stays in the ledger as loaded."""
 
-OF_LOADED = "load_id in (select load_id from batch_loads) and load_id not in (select load_id from held_loads)"
+OF_LOADED = """load_id in (select load_id from batch_loads)
+    and load_id in (select load_id from sales_data.load_ledger where status = 'loaded')"""
 
 NOTES_OF_LOADED = f"""
-select path, reason from sales_data.load_ledger where {OF_LOADED} and reason is not null order by sequence
+select path, reason from sales_data.load_ledger where {OF_LOADED} and reason is not null and load_id not in (select load_id from held_parts)
+order by sequence
 """
 
 DECIMAL_CUSTOMERS = """
@@ -277,7 +331,10 @@ from sales_data.load_ledger as ledger
 inner join touched on ledger.load_id = touched.load_id
 where ledger.status = 'loaded' and (
     position('nothing of it is loaded' in ledger.reason) = 1
-    or (ledger.rows_loaded = 0 and ledger.rows_in_file > 0 and (ledger.reason is null or position('note: ' in ledger.reason) = 1))
+    or (
+        ledger.rows_loaded = 0 and ledger.rows_in_file > 0 and ledger.rows_quarantined = ledger.rows_in_file
+        and (ledger.reason is null or position('note: ' in ledger.reason) = 1)
+    )
 )
 """
 
@@ -307,10 +364,12 @@ where {OF_LOADED}
 
 REASONS_OF_LOADED = f"select reason, count(*) as n from rejected where {OF_LOADED} group by reason"
 
-DELETE_ROWS_OF = (
-    "delete from sales_data.sales_transactions where business_date between {first} and {last} "
-    "and load_id in (select load_id from {loads})"
-)
+DELETE_ROWS_OF = """
+delete from sales_data.sales_transactions
+using (select load_id, business_unit, business_date from {parts}) as gone
+where sales_transactions.business_date between {first} and {last} and sales_transactions.load_id = gone.load_id
+    and sales_transactions.business_unit = gone.business_unit and sales_transactions.business_date = gone.business_date
+"""
 
 QUARANTINE = f"""
 insert into sales_data.quarantine (
@@ -333,6 +392,11 @@ with loads as (
     select load_id from batch_loads
     union
     select load_id from moved_loads
+    union
+    select ledger.load_id
+    from sales_data.load_ledger as ledger
+    inner join replaced on ledger.load_id = replaced.load_id
+    where ledger.status = 'loaded'
 ),
 
 loaded as (
@@ -351,29 +415,15 @@ left join loaded on loads.load_id = loaded.load_id
 left join quarantined on loads.load_id = quarantined.load_id
 """
 
-WRONG_COUNTS = """
-select ledger.path, ledger.rows_in_file, ledger.rows_loaded, ledger.rows_quarantined
-from sales_data.load_ledger as ledger
-inner join touched on ledger.load_id = touched.load_id
-where ledger.rows_in_file is null
-    or (ledger.status = 'loaded' and ledger.rows_in_file <> ledger.rows_loaded + ledger.rows_quarantined)
-    or (ledger.status <> 'loaded' and ledger.rows_loaded <> 0)
-"""
-
 RETRACTED = """
-select load_id, business_date, rows_loaded, cast(null as varchar) as successor
-from sales_data.load_ledger
-where path in (select path from retracted_path) and status in ('loaded', 'held')
+select parts.load_id, parts.business_unit, parts.business_date, parts.rows_loaded, cast(null as varchar) as successor
+from sales_data.load_parts as parts
+inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
+where ledger.path in (select path from retracted_path) and ledger.status in ('loaded', 'held')
+    and parts.status in ('loaded', 'held')
 """
 
-DATES_OF_REPLACED = """
-select min(business_date) as first_date, max(business_date) as last_date
-from sales_data.load_parts where load_id in (select load_id from replaced)
-"""
-
-RETRACTED_DAYS = """
-select distinct business_unit, business_date from sales_data.load_parts where load_id in (select load_id from replaced)
-"""
+RETRACTED_DAYS = "select distinct business_unit, business_date from replaced"
 
 PART_COUNTS = """
 with counted as (
@@ -390,6 +440,8 @@ with counted as (
     select ledger.load_id, ledger.business_unit, ledger.business_date, 0 as rows_loaded, 0 as rows_quarantined
     from sales_data.load_ledger as ledger
     inner join touched on ledger.load_id = touched.load_id
+    union all
+    select load_id, business_unit, business_date, 0 as rows_loaded, 0 as rows_quarantined from held_parts
 )
 
 select
@@ -404,16 +456,21 @@ PART = "load_id, business_unit, business_date, status, reason_code, reason, rows
 WRITE_PARTS = f"""
 insert into sales_data.load_parts ({PART})
 select
-    parts.load_id, parts.business_unit, parts.business_date, ledger.status, ledger.reason_code, ledger.reason,
-    case
-        when ledger.status = 'loaded' then parts.rows_loaded + parts.rows_quarantined
-        when counts.parts = 1 then ledger.rows_in_file
-    end as rows_in_part,
+    parts.load_id, parts.business_unit, parts.business_date,
+    case when held.load_id is null then ledger.status else 'held' end as status,
+    case when held.load_id is null then ledger.reason_code else held.reason_code end as reason_code,
+    case when held.load_id is null then ledger.reason else held.reason end as reason,
+    case when held.load_id is null then parts.rows_loaded else held.rows_held end + parts.rows_quarantined as rows_in_part,
     parts.rows_loaded, parts.rows_quarantined
 from part_counts as parts
 inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
-inner join (select load_id, count(*) as parts from part_counts group by load_id) as counts on parts.load_id = counts.load_id
+left join held_parts as held
+    on parts.load_id = held.load_id and parts.business_unit = held.business_unit and parts.business_date = held.business_date
+left join sales_data.load_parts as known
+    on parts.load_id = known.load_id and parts.business_unit = known.business_unit and parts.business_date = known.business_date
+where known.load_id is null
 """
+"""The loaded parts of touched loads are written anew; what became of the others stays as it is."""
 
 WRITE_REFUSED_PARTS = f"""
 insert into sales_data.load_parts ({PART})
@@ -422,34 +479,33 @@ from sales_data.load_ledger
 where load_id in (select load_id from ledger_rows) and status = 'refused' and business_date is not null
 """
 
-FOLLOW_ENTRIES = """
-update sales_data.load_parts set status = ledger.status, reason_code = ledger.reason_code, reason = ledger.reason,
-    rows_loaded = case when ledger.status = 'retracted' then 0 else load_parts.rows_loaded end
-from sales_data.load_ledger as ledger
-where load_parts.load_id = ledger.load_id and load_parts.load_id in (select load_id from replaced)
-"""
-
-WRONG_PARTS = """
+WRONG_COUNTS = """
 select ledger.path, ledger.rows_in_file, ledger.rows_loaded, ledger.rows_quarantined
 from sales_data.load_ledger as ledger
 inner join touched on ledger.load_id = touched.load_id
 left join (
-    select load_id, sum(rows_in_part) as rows_in_part, sum(rows_loaded) as rows_loaded, sum(rows_quarantined) as rows_quarantined
-    from sales_data.load_parts group by load_id
+    select
+        load_id, sum(rows_in_part) as rows_in_part, sum(rows_quarantined) as rows_quarantined,
+        sum(case when status = 'loaded' then rows_loaded else 0 end) as rows_loaded
+    from sales_data.load_parts
+    where load_id in (select load_id from touched)
+    group by load_id
 ) as parts on ledger.load_id = parts.load_id
-where parts.load_id is null or parts.rows_loaded <> ledger.rows_loaded or parts.rows_quarantined <> ledger.rows_quarantined
-    or (ledger.status = 'loaded' and parts.rows_in_part <> ledger.rows_in_file)
+where parts.load_id is null or ledger.rows_in_file is null or parts.rows_in_part <> ledger.rows_in_file
+    or parts.rows_loaded <> ledger.rows_loaded or parts.rows_quarantined <> ledger.rows_quarantined
+    or (ledger.status <> 'loaded' and ledger.rows_loaded <> 0)
+"""
+"""Conservation: the parts add up to the file, where a loaded part is its rows loaded and quarantined, and a held one those held back and
+quarantined; and what of them is loaded and quarantined is what the entry says."""
+
+MARK_RETRACTED = """
+update sales_data.load_ledger set status = 'retracted', reason = ?, rows_loaded = 0
+where load_id in (select load_id from replaced)
 """
 
-UNITS_OF_FILES = """
-select batch.load_number, min(sales.business_unit) as first_unit, max(sales.business_unit) as last_unit
-from sales_data.sales_transactions as sales
-inner join batch_loads as batch on sales.load_id = batch.load_id
-where sales.business_date between {first} and {last}
-group by batch.load_number
+MARK_PARTS_RETRACTED = """
+update sales_data.load_parts set status = 'retracted', reason = ledger.reason, rows_loaded = 0
+from sales_data.load_ledger as ledger, replaced
+where load_parts.load_id = ledger.load_id and load_parts.load_id = replaced.load_id
+    and load_parts.business_unit = replaced.business_unit and load_parts.business_date = replaced.business_date
 """
-
-MARK_RETRACTED = (
-    "update sales_data.load_ledger set status = 'retracted', reason = ?, rows_loaded = 0 "
-    "where load_id in (select load_id from replaced)"
-)

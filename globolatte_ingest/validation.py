@@ -6,12 +6,12 @@ SQL over staged text columns. The queries work on two staged tables of a load tr
 
 import datetime as dt
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from globolatte_ingest.declarations import KINDS, number_pattern
 from globolatte_ingest.reading.sales import OPTIONAL_COLUMNS, SALES_TEXTS
-from globolatte_ingest.reasons import RowReason
+from globolatte_ingest.reasons import ReasonCode, RowReason
 from resources.warehouse.dialect import Dialect, literal
 
 
@@ -446,6 +446,125 @@ from trimmed
 """
 
 
+# What is held -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HoldLimits:
+    """The shares of a part's rows that may be bad, or be taken away by a correction, before a person is asked."""
+
+    max_bad_share: float = 1.0
+    max_take_away: float = 1.0
+
+
+@dataclass(frozen=True)
+class FilePart:
+    """What a new version has of one unit and date: rows that are good by themselves, and bad ones. Of the bad, how many name a unit that
+    is not known; of all, how many name this one, by themselves or by the folder. `before`: good rows of the version that is loaded now.
+    """
+
+    business_unit: str
+    business_date: dt.date
+    good: int = 0
+    bad: int = 0
+    unknown: int = 0
+    named: int = 0
+    before: int = 0
+    conflicts: int = 0
+    """Good rows whose id a file delivered before has with other values."""
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Why a part waits for approval. `counts_conflicts`: it is held for its conflicts, which are quarantined with its bad rows."""
+
+    code: ReasonCode
+    reason: str
+    counts_conflicts: bool = False
+
+
+def too_many_bad_rows(part: FilePart, limits: HoldLimits) -> Hold | None:
+    """A part with too many rows that are bad by themselves."""
+    reason = held_for(part.good + part.bad, part.bad, limits.max_bad_share)
+    return Hold(ReasonCode.TOO_MANY_BAD_ROWS, reason) if reason else None
+
+
+def too_many_conflicts(part: FilePart, limits: HoldLimits) -> Hold | None:
+    """A part with too many rows that are bad by themselves or conflict with other files."""
+    reason = held_for(part.good + part.bad, part.bad + part.conflicts, limits.max_bad_share) if part.conflicts else None
+    return Hold(ReasonCode.TOO_MANY_BAD_ROWS, reason, counts_conflicts=True) if reason else None
+
+
+def takes_away_too_much(part: FilePart, limits: HoldLimits) -> Hold | None:
+    """A part that lacks too much of what is loaded of it."""
+    reason = held_for_taking_away(part.before, part.good, limits.max_take_away)
+    return Hold(ReasonCode.TAKES_AWAY_TOO_MUCH, reason) if reason else None
+
+
+MOST_PARTS_NAMED = 3
+PART_RULES = (too_many_bad_rows, too_many_conflicts, takes_away_too_much)
+"""The first one that holds a part is its reason."""
+
+
+def parts_to_decide_on(parts: Sequence[FilePart]) -> list[FilePart]:
+    """The parts, where a file has rows of several units without the rows of a unit that is not known yet: these wait for it, and are no
+    fault of the others.
+    """
+    if len({part.business_unit for part in parts if part.named}) < 2:
+        return list(parts)
+    return [replace(part, bad=part.bad - part.unknown) for part in parts]
+
+
+def holds(parts: Sequence[FilePart], own_unit: str, limits: HoldLimits) -> list[Hold | None]:
+    """Why each part of a file is held that nobody approved; none where it is not.
+
+    A file whose rows all name one other unit than its folder's is held as a whole. `parts` come from `parts_to_decide_on`.
+    """
+    named = {part.business_unit for part in parts if part.named}
+    good = sum(part.good for part in parts)
+    if good and len(named) == 1 and named != {own_unit}:
+        whole = replace(
+            parts[0],
+            good=good,
+            bad=sum(part.bad for part in parts),
+            conflicts=sum(part.conflicts for part in parts),
+        )
+        reason = (
+            f"all its rows name {named.pop()}, its folder belongs to {own_unit}; nothing is loaded: move the file to that unit's folder, "
+            "or, if this is right, load it by `globolatte quarantine release`"
+        )
+        hold = too_many_bad_rows(whole, limits) or too_many_conflicts(whole, limits)
+        return [hold or Hold(ReasonCode.ANOTHER_UNIT, reason)] * len(parts)
+    decided = [next(filter(None, (rule(part, limits) for rule in PART_RULES)), None) for part in parts]
+    has_any = [bool(part.good or part.bad or part.before) for part in parts]
+    is_whole = any(decided) and all(hold for hold, has in zip(decided, has_any, strict=True) if has)
+    return [hold or next(filter(None, decided)) for hold in decided] if is_whole else decided
+
+
+def may_have_too_many_conflicts(parts: Sequence[FilePart], possible: Sequence[int], limits: HoldLimits) -> bool:
+    """Whether it matters how many conflicts there are, if each part has at most as many as `possible`."""
+    most = [replace(part, conflicts=number) for part, number in zip(parts, possible, strict=True)]
+    whole = FilePart(
+        "", dt.date.min, sum(part.good for part in parts), sum(part.bad for part in parts), conflicts=sum(possible)
+    )
+    return any(too_many_conflicts(part, limits) for part in (*most, whole))
+
+
+def reason_of_file(parts: Sequence[FilePart], decided: Sequence[Hold | None]) -> str:
+    """What a file says whose parts are held, all or some of them."""
+    held = [(part, hold) for part, hold in zip(parts, decided, strict=True) if hold is not None]
+    whole = len(held) == len(parts)
+    if whole and len({hold.reason for _, hold in held}) == 1:
+        return held[0][1].reason
+    several_dates = len({part.business_date for part in parts}) > 1
+    reasons = [
+        f"its part of {part.business_unit}{f' on {part.business_date}' if several_dates else ''}: {hold.reason}"
+        for part, hold in held
+    ]
+    more = f"; and {len(reasons) - MOST_PARTS_NAMED} parts more" if len(reasons) > MOST_PARTS_NAMED else ""
+    return ("" if whole else "held in part: ") + "; ".join(reasons[:MOST_PARTS_NAMED]) + more
+
+
 def held_for(rows: int, bad: int, max_bad_share: float) -> str | None:
     """Why a file with so many rows, and bad ones among them, is held until someone approves it; none if it is not.
 
@@ -455,7 +574,7 @@ def held_for(rows: int, bad: int, max_bad_share: float) -> str | None:
     if not rows or bad / rows <= max_bad_share:
         return None
     return (
-        f"{bad} of {rows} rows are bad, more than {max_bad_share:.0%} (GLOBOLATTE_MAX_BAD_SHARE); nothing is loaded: "
+        f"{bad} of {rows} rows are bad, more than {max_bad_share:.0%} (GLOBOLATTE_MAX_BAD_SHARE); nothing of it is loaded: "
         "see `globolatte quarantine show`, then upload the file corrected, or load its good rows by `globolatte quarantine release`; if "
         "its unit writes all files so, declare how (docs/declarations.md), then `globolatte quarantine retry`"
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from globolatte_ingest.discovery import recent_crashes
-from globolatte_ingest.ledger import IS_VERSION, Ledger, LedgerStatus
+from globolatte_ingest.ledger import IS_VERSION, PARTS_HELD, Ledger, LedgerStatus
 from globolatte_ingest.paths import (
     BUSINESS_UNITS_PATH,
     USUAL_LAYOUT,
@@ -36,10 +36,13 @@ OF_THE_SYSTEM = (".DS_Store", "._", "Thumbs.db", "desktop.ini", ".nfs", ".locali
 """How names begin that operating systems write by themselves: such files are in the ledger, and nobody has to do anything about them."""
 
 WAITING_FILES = f"""
-select path, etag, status, coalesce(reason_code, '') as code, reason, cast(recorded_at as date) as recorded
-from sales_data.load_ledger
+select
+    path, etag, case when held.n > 0 then '{LedgerStatus.HELD}' else status end as status,
+    coalesce(ledger.reason_code, held.reason_code, '') as code, reason, cast(recorded_at as date) as recorded
+from sales_data.load_ledger as ledger
+left join ({PARTS_HELD}) as held on ledger.load_id = held.load_id
 qualify row_number() over (partition by path, {IS_VERSION} order by sequence desc) = 1
-    and status in ('{LedgerStatus.HELD}', '{LedgerStatus.REFUSED}')
+    and (ledger.status in ('{LedgerStatus.HELD}', '{LedgerStatus.REFUSED}') or held.n > 0)
 order by recorded, path
 """
 
@@ -58,7 +61,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class WaitingFile:
-    """A file whose latest version is held or refused."""
+    """A file whose latest version is held, as a whole or in part, or refused."""
 
     path: str
     etag: str

@@ -7,9 +7,12 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+KNOWN = ("BU_CA", "BU_US")
+UNKNOWN_UNIT = "unknown_business_unit"
+
 
 class Row(NamedTuple):
-    """A line: it is bad when its weather is `Hail`. Order and customer are empty where they are not told."""
+    """A line: it is bad when its weather is `Hail`, or its unit none of `KNOWN`. Order and customer are empty where they are not told."""
 
     transaction: str
     payment: str = "card"
@@ -38,9 +41,18 @@ class Version:
     rows: tuple[Row, ...] | None
 
 
+@dataclass(frozen=True)
+class Part:
+    """What a version has of one unit: what is wrong with rows, by number, and the good ones. Rows of an unknown unit are the folder's."""
+
+    version: Version
+    faults: dict[int, str]
+    good: dict[int, Row]
+
+
 @dataclass
 class Day:
-    """One unit's one day: what lies in the landing zone, what the ledger knows, what is loaded and held."""
+    """One unit's one day: what lies in the landing zone, what the ledger knows, what is loaded and held, by path and unit."""
 
     max_bad_share: float
     max_take_away: float = 1.0
@@ -48,15 +60,14 @@ class Day:
     """The unit of the folder."""
     landed: dict[str, Version] = field(default_factory=dict)
     known: dict[str, Version] = field(default_factory=dict)
+    rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
+    """The rows of each path's latest known version, corrected."""
     states: dict[str, str] = field(default_factory=dict)
     """The state of each path's latest known version."""
-    loaded: dict[str, tuple[Row, ...]] = field(default_factory=dict)
-    loaded_version: dict[str, Version] = field(default_factory=dict)
-    held: dict[str, tuple[Row, ...]] = field(default_factory=dict)
-    held_version: dict[str, Version] = field(default_factory=dict)
-    held_for: dict[str, dict[int, str]] = field(default_factory=dict)
-    """What was wrong with the rows of each held file when it was held."""
-    seniority: list[str] = field(default_factory=list)
+    loaded: dict[tuple[str, str], Part] = field(default_factory=dict)
+    held: dict[tuple[str, str], Part] = field(default_factory=dict)
+    seniority: dict[str, list[str]] = field(default_factory=lambda: {unit: [] for unit in KNOWN})
+    """The paths that have delivered, by unit: a version delivers every unit, also one without rows, but those of which it is held."""
     approved: set[tuple[str, tuple[Row, ...]]] = field(default_factory=set)
     corrections: dict[tuple[str, tuple[Row, ...]], dict[int, Row]] = field(default_factory=dict)
 
@@ -69,7 +80,7 @@ class Day:
         return sorted(path for path, version in self.landed.items() if self.known.get(path) != version)
 
     def take(self, path: str) -> None:
-        """Loads, holds or refuses what has landed at a path."""
+        """Loads what has landed at a path, holds it, as a whole or some of its parts, or refuses it."""
         version = self.landed[path]
         self.known[path] = version
         if version.rows is None:
@@ -77,35 +88,35 @@ class Day:
             return
         own = self.corrections.get((path, version.rows), {})
         rows = tuple(own.get(number, row) for number, row in enumerate(version.rows, start=1))
-        self.held.pop(path, None)
-        self.held_version.pop(path, None)
-        faults, good = judged(rows)
-        conflicts = self._conflicts(path, good)
-        if (path, version.rows) not in self.approved:
-            wrong = None
-            if self._is_too_much(len(faults), rows):
-                wrong = faults
-            elif self._is_too_much(len(faults) + len(conflicts), rows):
-                wrong = faults | dict.fromkeys(conflicts, "conflict_across_files")
-            elif self._is_of_another_unit(good) or self._takes_away_too_much(path, good):
-                wrong = faults
-            if wrong is not None:
-                self.states[path], self.held[path], self.held_version[path] = "held", rows, version
-                self.held_for[path] = wrong
-                return
-        self.states[path], self.loaded[path], self.loaded_version[path] = "loaded", rows, version
-        if path not in self.seniority:
-            self.seniority.append(path)
+        self.rows[path] = rows
+        before = {unit for place, unit in self.loaded if place == path}
+        parts = {
+            unit: self._part(version, rows, unit)
+            for unit in before | {self._unit_of(row) for row in rows} | {self.unit}
+        }
+        wrong = {} if (path, version.rows) in self.approved else self._wrong(path, rows, parts)
+        self.states[path] = "held" if len(wrong) == len(parts) else "loaded"
+        for place in [place for place in self.held if place[0] == path]:
+            del self.held[place]
+        for unit in KNOWN:
+            part = parts.get(unit)
+            if part is not None and unit in wrong:
+                self.held[path, unit] = Part(version, wrong[unit], part.good)
+                continue
+            if part is not None:
+                self.loaded[path, unit] = part
+            if path not in self.seniority[unit] and self.states[path] == "loaded":
+                self.seniority[unit].append(path)
 
     def retract(self, path: str) -> None:
         """Takes a path out."""
-        for version in (self.loaded_version.pop(path, None), self.held_version.pop(path, None)):
-            if version is not None and version == self.known.get(path):
-                self.states[path] = "retracted"
-        self.loaded.pop(path, None)
-        self.held.pop(path, None)
-        if path in self.seniority:
-            self.seniority.remove(path)
+        for parts in (self.loaded, self.held):
+            for place in [place for place in parts if place[0] == path]:
+                if parts.pop(place).version == self.known.get(path):
+                    self.states[path] = "retracted"
+        for paths in self.seniority.values():
+            if path in paths:
+                paths.remove(path)
 
     def reloadable(self, states: tuple[str, ...] = ("loaded", "held", "refused")) -> list[str]:
         """Paths whose latest known version is in one of these states, and lies there still."""
@@ -114,52 +125,102 @@ class Day:
             path for path, state in self.states.items() if state in states and self.landed.get(path) == self.known[path]
         )
 
-    def _is_too_much(self, bad: int, rows: tuple[Row, ...]) -> bool:
-        return bool(rows) and bad / len(rows) > self.max_bad_share
+    def waiting(self) -> list[str]:
+        """Paths whose latest known version is held, as a whole or in part, and lies there still."""
+        held = {path for (path, _), part in self.held.items() if part.version == self.known[path]}
+        return [path for path in self.reloadable(("loaded", "held")) if path in held]
 
-    def _is_of_another_unit(self, good: dict[int, Row]) -> bool:
-        units = {row.unit for row in good.values()}
-        return len(units) == 1 and units != {self.unit}
+    def _unit_of(self, row: Row) -> str:
+        return row.unit if row.unit in KNOWN else self.unit
 
-    def _takes_away_too_much(self, path: str, good: dict[int, Row]) -> bool:
-        """Of the whole file, or of what it has of one of its units."""
-        before = judged(self.loaded.get(path, ()))[1]
-        units = [None, *sorted({row.unit for row in before.values()})]
-        counts = [[sum(unit in (None, row.unit) for row in rows.values()) for rows in (before, good)] for unit in units]
-        return any(had and 1 - has / had > self.max_take_away for had, has in counts)
+    def _part(self, version: Version, rows: tuple[Row, ...], unit: str) -> Part:
+        faults, good = judged(rows)
+        of_unit = [number for number, row in enumerate(rows, start=1) if self._unit_of(row) == unit]
+        return Part(version, {n: faults[n] for n in of_unit if n in faults}, {n: good[n] for n in of_unit if n in good})
 
-    def _conflicts(self, path: str, good: dict[int, Row]) -> list[int]:
+    def _wrong(self, path: str, rows: tuple[Row, ...], parts: dict[str, Part]) -> dict[str, dict[int, str]]:
+        """The faults of the parts that are held, by unit; of a file that is held as a whole, of all parts."""
+        named = {row.unit for row in rows if row.unit in KNOWN}
+        conflicts = {unit: self._conflicts(path, part) for unit, part in parts.items()}
+        if any(part.good for part in parts.values()) and len(named) == 1 and named != {self.unit}:
+            faults = sum(len(part.faults) for part in parts.values())
+            is_bad = self._is_too_much(faults, len(rows))
+            are_too_many = self._is_too_much(faults + sum(map(len, conflicts.values())), len(rows))
+            with_them = are_too_many and not is_bad
+            return {u: part.faults | (conflicts[u] if with_them else {}) for u, part in parts.items()}
+        wrong = {}
+        for unit, part in parts.items():
+            unknown = [fault for fault in part.faults.values() if fault == UNKNOWN_UNIT] if len(named) > 1 else []
+            bad, count = len(part.faults) - len(unknown), len(part.faults) + len(part.good) - len(unknown)
+            if self._is_too_much(bad, count):
+                wrong[unit] = part.faults
+            elif self._is_too_much(bad + len(conflicts[unit]), count):
+                wrong[unit] = part.faults | conflicts[unit]
+            elif self._takes_away_too_much(path, unit, part):
+                wrong[unit] = part.faults
+        is_empty = {
+            unit for unit, part in parts.items() if not part.faults and not part.good and not self._before(path, unit)
+        }
+        if wrong and {*parts} - is_empty <= {*wrong}:
+            wrong |= {key: {} for key in is_empty}
+        return wrong
+
+    def _is_too_much(self, bad: int, rows: int) -> bool:
+        return bool(rows) and bad / rows > self.max_bad_share
+
+    def _before(self, path: str, unit: str) -> int:
+        return len(self.loaded[path, unit].good) if (path, unit) in self.loaded else 0
+
+    def _takes_away_too_much(self, path: str, unit: str, part: Part) -> bool:
+        had = self._before(path, unit)
+        return bool(had) and 1 - len(part.good) / had > self.max_take_away
+
+    def _conflicts(self, path: str, part: Part) -> dict[int, str]:
         """The rows whose id a file delivered before has, with other values."""
-        owned: dict[tuple[str, str], Row] = {}
-        for senior in self.seniority:
-            if senior == path:
-                break
-            for row in judged(self.loaded[senior])[1].values():
-                owned.setdefault(row.id, row)
-        return [number for number, row in good.items() if not is_same(owned.get(row.id, row), row)]
+        found = {}
+        for number, row in part.good.items():
+            for senior in self.seniority[row.unit]:
+                if senior == path:
+                    break
+                owned = {one.id: one for one in self._good(senior, row.unit).values()}
+                if row.id in owned:
+                    if not is_same(owned[row.id], row):
+                        found[number] = "conflict_across_files"
+                    break
+        return found
+
+    def _good(self, path: str, unit: str) -> dict[int, Row]:
+        return self.loaded[path, unit].good if (path, unit) in self.loaded else {}
 
     def expected(self) -> tuple[list[tuple[object, ...]], list[tuple[str, int, str]]]:
         """The rows loaded (path, number, transaction, payment, customer, unit), and those in quarantine (path, number, reason)."""
         loaded, quarantined = [], []
         owners: dict[tuple[str, str], tuple[str, Row]] = {}
-        for path in self.seniority:
-            faults, good = judged(self.loaded[path])
-            quarantined += [(path, number, reason) for number, reason in faults.items()]
-            for number, row in good.items():
-                owner, owned = owners.setdefault(row.id, (path, row))
-                if owner == path:
-                    loaded.append((path, number, row.transaction, row.payment, row.customer or None, row.unit))
-                else:
-                    repeats = "duplicate_across_files" if is_same(owned, row) else "conflict_across_files"
-                    quarantined.append((path, number, repeats))
-        for path in self.held:
-            quarantined += [(path, number, reason) for number, reason in self.held_for[path].items()]
+        for unit, paths in self.seniority.items():
+            for path in paths:
+                for number, row in self._good(path, unit).items():
+                    owner, owned = owners.setdefault(row.id, (path, row))
+                    if owner == path:
+                        loaded.append((path, number, row.transaction, row.payment, row.customer or None, row.unit))
+                    else:
+                        repeats = "duplicate_across_files" if is_same(owned, row) else "conflict_across_files"
+                        quarantined.append((path, number, repeats))
+        for (path, _), part in (*self.loaded.items(), *self.held.items()):
+            quarantined += [(path, number, reason) for number, reason in part.faults.items()]
         return sorted(loaded, key=lambda row: row[:2]), sorted(quarantined)
+
+    def parts(self) -> list[tuple[str, str, str]]:
+        """The parts that are loaded or held: path, unit, status."""
+        loaded, held = (
+            [(*place, status) for place in parts] for parts, status in ((self.loaded, "loaded"), (self.held, "held"))
+        )
+        return sorted((*loaded, *held))
 
 
 def judged(rows: tuple[Row, ...]) -> tuple[dict[int, str], dict[int, Row]]:
     """What is wrong with rows by themselves, and the good ones as they are loaded, with the customer that their order names."""
     faults = {number: "unknown_weather" for number, row in enumerate(rows, start=1) if row.weather == "Hail"}
+    faults |= {number: UNKNOWN_UNIT for number, row in enumerate(rows, start=1) if row.unit not in KNOWN}
     valid = {number: row for number, row in enumerate(rows, start=1) if number not in faults}
     lines_of_orders: dict[tuple[str, str, str], Row] = {}
     for row in valid.values():

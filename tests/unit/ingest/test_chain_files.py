@@ -1,17 +1,28 @@
 """Files whose rows belong to several units: each row goes to its unit, and the ledger counts each unit's part."""
 
+import datetime as dt
 import random
+from collections import Counter
 
 import dagster as dg
+import pyarrow as pa
+import pytest
 
 from globolatte_assets.jobs import INGEST_SALES
+from globolatte_ingest.deliveries import DeliveryPolicy, recent_deliveries
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.ledger import Ledger, Step
+from globolatte_ingest.quarantine_sheets import overview
+from globolatte_ingest.requested_steps import retract, to_retry
+from globolatte_ingest.waiting import what_waits
 from resources.landing.folder import FolderLandingZone
+from resources.landing.landing_zone import LandedFile
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from sensors.landing import range_tags
 from tests.builders import (
     DAY,
+    NOW,
+    RULES,
     UNITS,
     Deployment,
     ask_for,
@@ -120,25 +131,116 @@ def test_rows_of_a_unit_that_is_not_known_yet_hold_no_file_of_several_units_and_
     assert sales(warehouse, "row_number, business_unit") == [(1, "BU_US"), (2, "BU_CA"), (3, "BU_FR"), (4, "BU_FR")]
 
 
-def test_a_correction_that_takes_away_too_much_of_one_unit_waits_for_a_person(
+def test_a_correction_that_takes_away_too_much_of_one_unit_holds_that_units_part_and_a_release_loads_it(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
     american = [of("BU_US", number) for number in range(9)]
     limit = {"max_take_away": 0.5}
     load(warehouse, landing, deliver(landing, A, csv(*american, of("BU_CA", 1), of("BU_CA", 2))), **limit)
-    without = deliver(landing, A, csv(*american, of("BU_MX", 1)))
-    assert load(warehouse, landing, without, **limit).held == (
+    without = deliver(landing, A, csv(*american[:8], of("BU_MX", 1)))
+    report = load(warehouse, landing, without, **limit)
+    assert (report.loaded, report.held) == (
+        (A,),
         (
-            A,
-            "its part of BU_CA has 0 good rows, the version loaded before has 2: that takes away more than 50% of it "
-            "(GLOBOLATTE_MAX_TAKE_AWAY). The version before stays: upload the file complete, or, if this is right, load it by "
-            "`globolatte quarantine release`",
+            (
+                A,
+                "held in part: its part of BU_CA: has 0 good rows, the version loaded before has 2: that takes away more than 50% of it "
+                "(GLOBOLATTE_MAX_TAKE_AWAY). The version before stays: upload the file complete, or, if this is right, load it by "
+                "`globolatte quarantine release`",
+            ),
         ),
     )
-    assert ledger(warehouse, "status, reason_code")[-1] == ("held", "takes_away_too_much")
-    assert len(sales(warehouse)) == 11
-    half = deliver(landing, A, csv(*american[:5], of("BU_CA", 1)))
-    assert load(warehouse, landing, half, **limit).loaded == (A,)
+    assert [row[1:] for row in parts(warehouse)] == [
+        ("BU_CA", "loaded", 2, 2, 0),
+        ("BU_US", "superseded", 9, 9, 0),
+        ("BU_CA", "held", 0, 0, 0),
+        ("BU_MX", "loaded", 1, 1, 0),
+        ("BU_US", "loaded", 8, 8, 0),
+    ]
+    assert ledger(warehouse, "status, reason_code, rows_in_file, rows_loaded") == [
+        ("loaded", None, 11, 2),
+        ("loaded", None, 9, 9),
+    ]
+    ask_for(warehouse, Step.APPROVE, A)
+    load(warehouse, landing, without, **limit)
+    assert Counter(unit for (unit,) in sales(warehouse, "business_unit")) == {"BU_US": 8, "BU_MX": 1}
+    assert [status for _, status in ledger(warehouse)] == ["superseded", "superseded", "loaded"]
+    half = deliver(landing, A, csv(*american[:4], of("BU_MX", 1)))
+    assert load(warehouse, landing, half, **limit).held == ()
+
+
+def held_in_part(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> LandedFile:
+    """A file of which the American rows are good, and two of three Canadian ones bad."""
+    lines = [of("BU_US", 1), of("BU_CA", 1), of("BU_CA", 2, quantity="x"), of("BU_CA", 3, quantity="x")]
+    held = deliver(landing, A, csv(*lines))
+    load(warehouse, landing, held, max_bad_share=0.5)
+    return held
+
+
+def test_too_many_bad_rows_hold_one_units_part_and_everyone_who_reports_what_waits_says_so(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    held_in_part(warehouse, landing)
+    assert sales(warehouse, "row_number, business_unit") == [(1, "BU_US")]
+    assert parts(warehouse) == [(A, "BU_CA", "held", 3, 0, 2), (A, "BU_US", "loaded", 1, 1, 0)]
+    assert ledger(warehouse, "status, rows_in_file, rows_loaded, rows_quarantined") == [("loaded", 4, 1, 2)]
+    [item] = what_waits(warehouse, landing, RULES, NOW)
+    assert (item.name, item.status) == ("held usa", "held")
+    assert "held in part: its part of BU_CA: 2 of 3 rows are bad, more than 50%" in item.text
+    with warehouse.transaction() as transaction:
+        assert Ledger(transaction).unbalanced_files() == []
+        assert [(file["status"], file["reasons"]) for file in overview(transaction)] == [
+            ("held in part", "bad_number 2")
+        ]
+        assert to_retry(transaction, "usa") == [A]
+        due = recent_deliveries(transaction, DeliveryPolicy(DAY), NOW.replace(tzinfo=dt.UTC))
+    assert due["usa"].delivered == due["canada"].held == {DAY}
+    assert not due["canada"].delivered
+
+
+@pytest.mark.parametrize("step", [Step.APPROVE, Step.RETRACT])
+def test_a_held_part_has_delivered_nothing_until_it_is_released(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, step: Step
+) -> None:
+    held = held_in_part(warehouse, landing)
+    deliver_and_load(warehouse, landing, CANADIAN, of("BU_CA", 1), of("BU_CA", 4))
+    assert sales(warehouse, "path, row_number") == [(CANADIAN, 1), (CANADIAN, 2), (A, 1)]
+    ask_for(warehouse, step, A)
+    if step == Step.APPROVE:
+        load(warehouse, landing, held, max_bad_share=0.5)
+        assert quarantine(warehouse) == [(A, 2, "duplicate_across_files"), (A, 3, "bad_number"), (A, 4, "bad_number")]
+        assert ledger(warehouse, "path, status, rows_loaded, reason")[-1] == (
+            A,
+            "loaded",
+            1,
+            "approved by ana: because",
+        )
+    else:
+        with warehouse.transaction() as transaction:
+            retract(transaction, Ledger(transaction).open_steps(), "run", NOW)
+        assert sales(warehouse, "path, row_number") == [(CANADIAN, 1), (CANADIAN, 2)]
+        assert {status for _, _, status, *_ in parts(warehouse)} == {"retracted", "loaded"}
+
+
+def test_a_part_of_several_is_released_with_its_corrected_rows(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    held = held_in_part(warehouse, landing)
+    rows = pa.Table.from_pylist([{**of("BU_CA", number), "row_number": number + 1} for number in (2, 3)])
+    ask_for(warehouse, Step.RELEASE, A, rows)
+    load(warehouse, landing, held, max_bad_share=0.5)
+    assert sales(warehouse, "row_number, business_unit") == [(1, "BU_US"), *((row, "BU_CA") for row in (2, 3, 4))]
+    assert parts(warehouse)[2:] == [(A, "BU_CA", "loaded", 3, 3, 0), (A, "BU_US", "loaded", 1, 1, 0)]
+
+
+def test_a_file_of_which_every_part_is_held_is_held(warehouse: DuckDBWarehouse, landing: FolderLandingZone) -> None:
+    lines = [of(unit, number, quantity="x") for unit in ("BU_CA", "BU_MX") for number in (1, 2)]
+    report = load(warehouse, landing, deliver(landing, A, csv(*lines)), max_bad_share=0.5)
+    assert report.loaded == ()
+    assert ledger(warehouse, "status, reason_code, rows_in_file, rows_loaded, rows_quarantined") == [
+        ("held", "too_many_bad_rows", 4, 0, 4)
+    ]
+    assert {status for _, _, status, *_ in parts(warehouse)} == {"held"}
 
 
 def test_a_line_id_is_owned_within_its_unit_whichever_file_brings_it(
@@ -183,7 +285,7 @@ def test_every_partition_that_a_chain_file_touches_is_materialized_also_when_it_
     deliver(ready.landing, A, csv(of("BU_US", 1), of("BU_CA", 1)))
     assert materialized(ingest(ready)) == [f"usa|{DAY}", f"canada|{DAY}"]
     deliver(ready.landing, A, csv(of("BU_US", 1), of("BU_MX", 1)))
-    assert materialized(ingest(ready)) == []
+    assert materialized(ingest(ready)) == [f"usa|{DAY}", f"mexico|{DAY}"], "what is held of Canada stays as it was"
     ask_for(ready.warehouse, Step.APPROVE, A)
     assert materialized(ingest(ready)) == [f"usa|{DAY}", f"canada|{DAY}", f"mexico|{DAY}"]
     assert materialized(ingest(ready)) == []

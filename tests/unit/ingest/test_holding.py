@@ -1,12 +1,15 @@
 """Files with too many bad rows: held until someone approves them, and nothing of them is loaded meanwhile."""
 
+from dataclasses import replace
+
 import pytest
 
 from globolatte_ingest.ledger import Ledger, Step
-from globolatte_ingest.validation import held_for, held_for_taking_away
+from globolatte_ingest.reasons import ReasonCode
+from globolatte_ingest.validation import FilePart, HoldLimits, held_for, held_for_taking_away, holds, parts_to_decide_on
 from resources.landing.folder import FolderLandingZone
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.builders import ask_for, csv, deliver, fetch, ledger, line, load, sales, sales_path
+from tests.builders import DAY, ask_for, csv, deliver, fetch, ledger, line, load, sales, sales_path
 
 A, B = sales_path("a.csv"), sales_path("b.csv")
 
@@ -43,6 +46,38 @@ def test_a_correction_is_held_when_it_takes_away_more_than_the_allowed_share(
     before: int, rows: int, limit: float, is_held: bool
 ) -> None:
     assert (held_for_taking_away(before, rows, limit) is not None) is is_held
+
+
+LIMITS = HoldLimits(max_bad_share=0.2, max_take_away=0.5)
+US, CA = FilePart("BU_US", DAY, good=9, bad=1, named=10), FilePart("BU_CA", DAY, good=8, bad=2, named=10)
+BAD, AWAY, STRAY = ReasonCode.TOO_MANY_BAD_ROWS, ReasonCode.TAKES_AWAY_TOO_MUCH, ReasonCode.ANOTHER_UNIT
+
+
+@pytest.mark.parametrize(
+    ("parts", "held"),
+    [
+        ([US, CA], [None, None]),
+        ([US, replace(CA, bad=3)], [None, BAD]),
+        ([replace(US, bad=3), replace(CA, bad=3)], [BAD, BAD]),
+        ([replace(US, good=0, bad=0, named=0), replace(CA, bad=3), replace(CA, business_unit="BU_MX", bad=3)], [BAD, BAD, BAD]),
+        ([US, replace(CA, conflicts=1)], [None, BAD]),
+        ([US, replace(CA, before=17)], [None, AWAY]),
+        ([US, replace(CA, good=0, bad=0, named=0, before=1)], [None, AWAY]),
+        ([replace(US, bad=9, unknown=9), CA], [None, None]),
+        ([replace(US, bad=9, unknown=9)], [BAD]),
+        ([replace(US, good=0, bad=0, named=0), CA], [STRAY, STRAY]),
+        ([replace(US, good=0, bad=1, named=0), CA], [BAD, BAD]),
+        ([replace(US, good=0, bad=0, named=0)], [None]),
+    ],
+    ids=[
+        "nothing", "one-part", "every-part", "every-part-that-has-rows", "conflicts", "takes-away", "a-part-is-gone", "waits-for-its-unit",
+        "of-one-unit", "another-unit", "another-unit-and-bad", "no-sales",
+    ],
+)  # fmt: skip
+def test_each_part_is_held_by_the_first_rule_that_it_breaks(
+    parts: list[FilePart], held: list[ReasonCode | None]
+) -> None:
+    assert [hold and hold.code for hold in holds(parts_to_decide_on(parts), "BU_US", LIMITS)] == held
 
 
 def lines(good: int, bad: int, first: int = 1) -> list[dict[str, str]]:
