@@ -25,11 +25,17 @@ SALES_COLUMNS = (
     "'payment_method': 'VARCHAR', 'weather': 'VARCHAR'}"
 )
 
+OPTIONAL_COLUMNS = (
+    "{'store_id': 'VARCHAR', 'discount': 'DECIMAL(18,2)', 'promotion': 'VARCHAR', 'currency': 'VARCHAR', 'kind': 'VARCHAR', "
+    "'refunded_order_id': 'VARCHAR', 'refunded_date': 'DATE'}"
+)
+ALL_COLUMNS = f"{SALES_COLUMNS[:-1]}, {OPTIONAL_COLUMNS[1:]}"
 
-def bare_read(files: str | Path, scratch: Path) -> None:
+
+def bare_read(files: str | Path, scratch: Path, columns: str = SALES_COLUMNS) -> None:
     """One typed `read_csv` of all `files`, a path or a pattern, into a table of the new database file `scratch`."""
     scratch.unlink(missing_ok=True)
-    options = f"header = true, auto_detect = false, columns = {SALES_COLUMNS}"
+    options = f"header = true, auto_detect = false, columns = {columns}"
     with contextlib.closing(duckdb.connect(str(scratch))) as connection:
         connection.execute(f"create table sales as from read_csv('{files}', {options})")
 

@@ -24,7 +24,7 @@ from globolatte_ingest.paths import layout_of
 from globolatte_ingest.quarantine_sheets import export, overview, quarantined_rows, read_corrections
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.requested_steps import CannotBeDoneError, not_in_the_ledger, requested_step, to_retry
-from resources.environment import clock_of, warehouse_of
+from resources.environment import clock_of, landing_of, warehouse_of
 from resources.settings.choices import LandingKind
 from resources.settings.settings import Settings
 
@@ -35,6 +35,17 @@ COLUMNS_OF_ROWS = ("row_number", "line_number", "reason", "detail", "raw_text")
 COLUMNS_OF_FILES = ("recorded_at", "path", "status", "rows_loaded", "rows_quarantined", "reason_code", "reason")
 COUNTS = ("rows_in_file", "rows_loaded", "rows_quarantined")
 COLUMNS_OF_VERSIONS = ("recorded_at", "status", *COUNTS, "sha256", "reason_code", "reason")
+COLUMNS_OF_EVENTS = (
+    "happened_at",
+    "event",
+    "sha256",
+    "business_unit",
+    "business_date",
+    "reason",
+    "asked_by",
+    "note",
+    "run_id",
+)
 COLUMNS_OF_STEPS = ("asked_at", "step", "asked_by", "note", "settled_at", "outcome")
 
 NOTE = click.option("--note", help="Why, for the record.")
@@ -237,16 +248,18 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
 @click.argument("path")
 @JSON
 def show_ledger(path: str, *, as_json: bool) -> None:
-    """Show every version of a file, and every step that people took."""
+    """Show every version of a file, what happened to it in its order, and every step that people took."""
     path = landing_path(path)
     with warehouse_of(Settings()).transaction() as transaction:
         history = Ledger(transaction).history(path)
     if not history.versions:
         raise UserError(not_in_the_ledger(path))
     if as_json:
-        print_json({"path": path, "versions": list(history.versions), "steps": list(history.steps)})
+        parts = {name: list(getattr(history, name)) for name in ("versions", "steps", "events")}
+        print_json({"path": path, **parts})
         return
-    print_table([{**entry, "sha256": entry["sha256"][:12]} for entry in history.versions], COLUMNS_OF_VERSIONS)
+    for entries, columns in ((history.versions, COLUMNS_OF_VERSIONS), (history.events, COLUMNS_OF_EVENTS)):
+        print_table([{**entry, "sha256": entry["sha256"][:12]} for entry in entries], columns)
     if history.steps:
         print_table(history.steps, COLUMNS_OF_STEPS)
 
@@ -263,16 +276,16 @@ def fetch_version(path: str, out: Path, start: str | None) -> None:
     kept = KeptFiles(settings.kept_files_folder, settings.keep_files_days)
     with warehouse_of(settings).transaction() as transaction:
         history = Ledger(transaction).history(path)
-        packs = {entry["sha256"]: kept.pack_of(transaction, entry["sha256"]) for entry in history.versions}
+        places = {entry["sha256"]: kept.place_of(transaction, entry["sha256"]) for entry in history.versions}
     if not history.versions:
         raise UserError(not_in_the_ledger(path))
     found = [entry for entry in history.versions if entry["sha256"].startswith(start or "")]
     if start and len({entry["sha256"] for entry in found}) != 1:
-        versions = ", ".join(sha256[:12] for sha256 in packs)
+        versions = ", ".join(sha256[:12] for sha256 in places)
         raise UserError(f"{path}: --version {start} is not the start of exactly one of {versions}")
     version = found[-1]
     try:
-        kept.copy(packs[version["sha256"]], version["sha256"], out)
+        kept.fetch(places[version["sha256"]], version["sha256"], landing_of(settings), out)
     except NotKeptError as fault:
         raise UserError(f"{path}, version {version['sha256'][:12]}: {fault}") from fault
     Console().print(f"{out}: {path} as of {version['recorded_at']:%Y-%m-%d %H:%M} UTC", highlight=False, markup=False)

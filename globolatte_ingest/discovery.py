@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from globolatte_ingest.ledger import IS_VERSION, Attempts, CrashedLoad, Ledger, RequestedStep, Step
 from globolatte_ingest.paths import USUAL_LAYOUT, MisplacedFile, PathRules, SalesFile, SalesLayout, needs_a_place
-from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES
+from globolatte_ingest.reading.landed_bytes import HashedBlocks
 from globolatte_ingest.reasons import ReasonCode
 from resources.landing.landing_zone import (
     REFERENCE_PREFIX,
@@ -137,14 +137,14 @@ def without_known_content(
 
 def _sha256_of(landing: LandingZone, file: LandedFile) -> str | None:
     """The hash of a file's content; none if it cannot be read now."""
-    digest = hashlib.sha256()
     try:
         with landing.open(file) as stream:
-            while block := stream.read(BLOCK_BYTES):
-                digest.update(block)
+            blocks = HashedBlocks(stream)
+            for _ in blocks:
+                pass
     except (SupersededError, OSError):
         return None
-    return digest.hexdigest()
+    return blocks.sha256
 
 
 def placed(news: Iterable[Unrecorded], rules: PathRules) -> list[SalesFile | MisplacedFile]:

@@ -3,6 +3,7 @@
 The files of a load transaction are packed into one zip, `<yyyy-mm>/<digest>.zip` under the folder, each as a member named by its SHA-256
 and compressed with Zstandard (`<sha256>.zst`). `sales_data.kept_files` says which pack has a content. A pack is named by what it holds,
 written whole before the transaction commits, and never changed: after a kill the next try writes the same one, or it stays unused.
+Where the landing zone keeps the versions of its files itself, the version's id is remembered instead. Reference files are packed alike.
 """
 
 import datetime as dt
@@ -11,26 +12,35 @@ import re
 import shutil
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 
-from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content
+from globolatte_ingest.reading.landed_bytes import Content, HashedBlocks
 from resources.atomic import replacing
+from resources.landing.landing_zone import LandingZone, VersionedLandingZone
 from resources.warehouse.warehouse import Transaction, Warehouse
 
 CODEC = "zstd"
 MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
-KEPT_CONTENTS = pa.schema([("sha256", pa.string()), ("pack", pa.string()), ("size_bytes", pa.int64())])
+KEPT_CONTENTS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("sha256", "pack", "path", "version_id")),
+        ("size_bytes", pa.int64()),
+    ]
+)
 """Columns of the relation `kept_contents`."""
 
 KNOWN = "select sha256 from sales_data.kept_files where sha256 in (select sha256 from kept_contents)"
-REMEMBER = "insert into sales_data.kept_files (sha256, pack, size_bytes, kept_at) select sha256, pack, size_bytes, ? from kept_contents"
+REMEMBER = """
+insert into sales_data.kept_files (sha256, pack, path, version_id, size_bytes, kept_at)
+select sha256, pack, path, version_id, size_bytes, ? from kept_contents
+"""
 
 
 class NotKeptError(Exception):
@@ -41,9 +51,36 @@ class CannotKeepError(RuntimeError):
     """The folder of the kept files cannot be written: nothing of the batch is loaded."""
 
 
+@dataclass(frozen=True)
+class KeptContent:
+    """A content to be kept: its bytes, compressed, or the id of the version that the landing zone keeps. `size` is that as it landed."""
+
+    packed: Content | None
+    size: int
+    path: str | None = None
+    version_id: str | None = None
+
+
+@dataclass(frozen=True)
+class KeptPlace:
+    """Where a content is: in a pack, or in the landing zone as a version of a path."""
+
+    pack: str | None = None
+    path: str | None = None
+    version_id: str | None = None
+
+
+NOWHERE = KeptPlace()
+
+
 def packed(blocks: Iterable[bytes], most_in_memory: int) -> Content:
     """The compressed blocks: in memory up to so many bytes, else in a temporary file."""
     return Content.copied(_compressed(blocks), most_in_memory)
+
+
+def kept_content(content: bytes) -> KeptContent:
+    """A small content, to be kept in a pack."""
+    return KeptContent(packed([content], len(content)), len(content))
 
 
 def _compressed(blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -131,38 +168,53 @@ class KeptFiles:
             yield stream
 
     def copy(self, pack: str | None, sha256: str, to: Path) -> None:
-        """Writes the bytes of a version to a file. Raises `NotKeptError`, also if they are not those that were loaded."""
-        digest = hashlib.sha256()
+        """Writes the bytes of a packed version to a file. Raises `NotKeptError`, also if they are not those that were loaded."""
         damaged = NotKeptError(f"its pack {self.folder / str(pack)} is damaged; restore it from a backup")
-        with replacing(to) as new, new.open("wb") as file:
-            try:
-                with self.open(pack, sha256) as stream:
-                    while block := stream.read(BLOCK_BYTES):
-                        digest.update(block)
-                        file.write(block)
-            except (zipfile.BadZipFile, pa.ArrowException, OSError, KeyError) as fault:
-                raise damaged from fault
-            if digest.hexdigest() != sha256:
-                raise damaged
+        try:
+            _copy(self.open(pack, sha256), sha256, to, damaged)
+        except (zipfile.BadZipFile, pa.ArrowException, OSError, KeyError) as fault:
+            raise damaged from fault
 
-    def remember(self, transaction: Transaction, contents: Mapping[str, tuple[Content, int]], now: dt.datetime) -> None:
-        """Keeps contents (compressed, and their size as they landed) by SHA-256, each once, and writes down in which pack.
+    def fetch(self, place: KeptPlace, sha256: str, landing: LandingZone, to: Path) -> None:
+        """Writes the bytes of a version to a file, from its pack or from the landing zone that keeps it. Raises `NotKeptError`."""
+        if place.version_id is None or place.path is None:
+            self.copy(place.pack, sha256, to)
+            return
+        where = f"version {place.version_id} of {place.path} in {landing.describe()}"
+        if not isinstance(landing, VersionedLandingZone):
+            raise NotKeptError(
+                f"it is kept as {where}, which keeps no versions; set the landing zone that it was loaded from"
+            )
+        try:
+            other = NotKeptError(f"{where} is not what was loaded")
+            _copy(landing.open_version(place.path, place.version_id), sha256, to, other)
+        except OSError as fault:
+            raise NotKeptError(
+                f"{where} cannot be read ({fault}); restore the container, or look in a backup of it"
+            ) from fault
+
+    def remember(self, transaction: Transaction, contents: Mapping[str, KeptContent], now: dt.datetime) -> None:
+        """Keeps contents by SHA-256, each once, and writes down where they are.
 
         Raises `CannotKeepError`. The relation `kept_contents` is defined by the caller.
         """
         transaction.stage("kept_contents", _rows(contents, None))
         kept = set(transaction.fetch(KNOWN)["sha256"].to_pylist())
         new = {sha256: content for sha256, content in contents.items() if sha256 not in kept}
-        pack = self.keep({sha256: packed for sha256, (packed, _) in new.items()}, now)
+        pack = self.keep({sha256: one.packed for sha256, one in new.items() if one.packed is not None}, now)
         transaction.stage("kept_contents", _rows(new, pack))
         transaction.execute(REMEMBER, (now,))
 
+    def place_of(self, transaction: Transaction, sha256: str) -> KeptPlace:
+        """Where a content is kept; nowhere if it never was, or is forgotten."""
+        found = transaction.fetch(
+            "select pack, path, version_id from sales_data.kept_files where sha256 = ?", (sha256,)
+        ).to_pylist()
+        return KeptPlace(**found[0]) if found else NOWHERE
+
     def pack_of(self, transaction: Transaction, sha256: str) -> str | None:
-        """The pack that has a content; none if it was never kept, or is forgotten."""
-        found = transaction.fetch("select pack from sales_data.kept_files where sha256 = ?", (sha256,))[
-            "pack"
-        ].to_pylist()
-        return str(found[0]) if found else None
+        """The pack that has a content; none if it is in no pack."""
+        return self.place_of(transaction, sha256).pack
 
     def months_over(self, now: dt.datetime) -> list[str]:
         """The months with packs that are over for more than `days`. Costs no more than a listing of the months."""
@@ -180,6 +232,25 @@ class KeptFiles:
             shutil.rmtree(self.folder / month)
 
 
-def _rows(contents: Mapping[str, tuple[Content, int]], pack: str | None) -> pa.Table:
-    sizes = [size for _, size in contents.values()]
-    return pa.table([list(contents), [pack] * len(contents), sizes], schema=KEPT_CONTENTS)
+def _copy(opened: AbstractContextManager[BinaryIO], sha256: str, to: Path, other: NotKeptError) -> None:
+    """Writes what is opened to a file; raises `other` if that has not this hash."""
+    with replacing(to) as new, new.open("wb") as file, opened as stream:
+        blocks = HashedBlocks(stream)
+        for block in blocks:
+            file.write(block)
+        if blocks.sha256 != sha256:
+            raise other
+
+
+def _rows(contents: Mapping[str, KeptContent], pack: str | None) -> pa.Table:
+    rows = [
+        {
+            "sha256": sha256,
+            "pack": None if one.packed is None else pack,
+            "path": one.path,
+            "version_id": one.version_id,
+            "size_bytes": one.size,
+        }
+        for sha256, one in contents.items()
+    ]
+    return pa.Table.from_pylist(rows, KEPT_CONTENTS)

@@ -28,6 +28,7 @@ LOAD_POINTS = (
     "ledger written",
     "counted",
     "steps marked done",
+    "events appended",
     "before the commit",
     "committed",
 )

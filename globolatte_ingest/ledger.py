@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
+from globolatte_ingest.conservation import unbalanced_files
 from globolatte_ingest.paths import MisplacedFile
 from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import HOLDS, ReasonCode, RefusedError
@@ -155,6 +156,8 @@ class FileHistory:
     path: str
     versions: Sequence[dict[str, Any]]
     steps: Sequence[dict[str, Any]]
+    events: Sequence[dict[str, Any]] = ()
+    """What happened to the versions and to their parts, oldest first."""
 
     def latest(self, statuses: Collection[LedgerStatus]) -> dict[str, Any] | None:
         """The latest version that is in one of these states."""
@@ -197,6 +200,16 @@ select step, etag, asked_by, note, asked_at, settled_at, outcome, run_id, load_i
 from sales_data.ledger_steps
 where path = ?
 order by sequence
+"""
+
+EVENTS_OF_PATH = """
+select
+    events.happened_at, events.event, ledger.sha256, events.business_unit, events.business_date, events.reason_code, events.reason,
+    events.asked_by, events.note, events.run_id, events.load_id
+from sales_data.ledger_events as events
+inner join sales_data.load_ledger as ledger on events.load_id = ledger.load_id
+where ledger.path = ?
+order by events.sequence
 """
 
 CRASHED = f"""
@@ -278,55 +291,6 @@ inner join sales_data.business_units as units on parts.business_unit = units.bus
 order by units.folder, parts.business_date
 """
 
-UNBALANCED = """
-select
-    coalesce(ledger.path, loaded.load_id) as path, ledger.rows_in_file, coalesce(loaded.n, 0) as rows_loaded,
-    coalesce(quarantined.n, 0) as rows_quarantined
-from (select * from sales_data.load_ledger where business_date is not null) as ledger
-full outer join (
-    select load_id, count(*) as n from sales_data.sales_transactions group by load_id
-) as loaded on ledger.load_id = loaded.load_id
-left join (
-    select load_id, count(*) as n from sales_data.quarantine group by load_id
-) as quarantined on ledger.load_id = quarantined.load_id
-left join (
-    select load_id, sum(rows_in_part - rows_quarantined) as n
-    from sales_data.load_parts
-    where status in ('held', 'superseded')
-    group by load_id
-) as others on ledger.load_id = others.load_id
-where ledger.load_id is null
-    or coalesce(loaded.n, 0) <> case when ledger.status = 'loaded' then ledger.rows_loaded else 0 end
-    or (ledger.status = 'held' and ledger.rows_loaded <> 0)
-    or (ledger.status in ('loaded', 'held') and ledger.rows_quarantined <> coalesce(quarantined.n, 0))
-    or (
-        ledger.status = 'loaded'
-        and ledger.rows_in_file <> coalesce(loaded.n, 0) + coalesce(quarantined.n, 0) + coalesce(others.n, 0)
-    )
-order by path
-"""
-
-UNBALANCED_PARTS = """
-select
-    coalesce(parts.path, loaded.load_id) as path, parts.rows_in_part as rows_in_file, coalesce(loaded.n, 0) as rows_loaded,
-    coalesce(parts.rows_quarantined, 0) as rows_quarantined
-from (
-    select load_parts.*, ledger.path
-    from sales_data.load_parts
-    inner join sales_data.load_ledger as ledger on load_parts.load_id = ledger.load_id
-    where load_parts.status = 'loaded'
-) as parts
-full outer join (
-    select load_id, business_unit, business_date, count(*) as n
-    from sales_data.sales_transactions
-    group by load_id, business_unit, business_date
-) as loaded
-    on parts.load_id = loaded.load_id and parts.business_unit = loaded.business_unit and parts.business_date = loaded.business_date
-where parts.load_id is null or parts.rows_loaded <> coalesce(loaded.n, 0)
-    or parts.rows_in_part <> parts.rows_loaded + parts.rows_quarantined
-order by path
-"""
-
 OUTSTANDING_ANNOUNCEMENTS = """
 select run_id, business_unit as folder, first_date as first, last_date as last from sales_data.announcements where settled_at is null
 """
@@ -354,6 +318,66 @@ where known.path is null and not exists (
 """
 
 # Writing ------------------------------------------------------------------------------------------------------------------
+
+APPEND_EVENTS = """
+insert into sales_data.ledger_events (
+    sequence, happened_at, run_id, load_id, event, business_unit, business_date, reason_code, reason, asked_by, note
+)
+select
+    row_number() over (order by happened.place, happened.load_id, happened.business_unit, happened.business_date, happened.event)
+        + (select coalesce(max(sequence), 0) from sales_data.ledger_events),
+    ?, ?, happened.load_id, happened.event, happened.business_unit, happened.business_date, happened.reason_code, happened.reason,
+    happened.asked_by, happened.note
+from ({events}) as happened
+"""
+
+NO_PART = "cast(null as varchar) as business_unit, cast(null as date) as business_date"
+NO_REASON = "cast(null as varchar) as reason_code, cast(null as varchar) as reason"
+NOBODY = "cast(null as varchar) as asked_by, cast(null as varchar) as note"
+
+ENTERED = f"""
+select 3 as place, load_id, status as event, {NO_PART}, reason_code, reason, {NOBODY}
+from sales_data.load_ledger where load_id in (select load_id from {{entries}})
+"""
+"""What becomes of new entries."""
+
+REFERENCE_REPLACED = f"""
+select 2 as place, load_id, '{LedgerStatus.SUPERSEDED}' as event, {NO_PART}, {NO_REASON}, {NOBODY}
+from sales_data.load_ledger where superseded_by in (select load_id from ledger_rows)
+"""
+
+LOADS = f"""
+select
+    1 as place, load_id, case when step = '{Step.RETRY}' then 'retried' else 'released' end as event, {NO_PART}, {NO_REASON},
+    asked_by, note
+from sales_data.ledger_steps where load_id in (select load_id from done_entries)
+union all
+select distinct
+    2, replaced.load_id, '{LedgerStatus.SUPERSEDED}',
+    case when ledger.status <> '{LedgerStatus.SUPERSEDED}' then replaced.business_unit end,
+    case when ledger.status <> '{LedgerStatus.SUPERSEDED}' then replaced.business_date end,
+    cast(null as varchar), cast(null as varchar), cast(null as varchar), cast(null as varchar)
+from replaced
+inner join sales_data.load_ledger as ledger on replaced.load_id = ledger.load_id
+union all
+{ENTERED.format(entries="done_entries")}
+union all
+select
+    4, held.load_id, '{LedgerStatus.HELD}', held.business_unit, held.business_date, held.reason_code, held.reason,
+    cast(null as varchar), cast(null as varchar)
+from held_parts as held
+inner join sales_data.load_ledger as ledger on held.load_id = ledger.load_id
+where ledger.status = '{LedgerStatus.LOADED}'
+"""
+"""What a load does: to earlier versions as wholes or to some of their parts, and to the new ones."""
+
+RETRACTIONS = f"""
+select distinct
+    1 as place, replaced.load_id, '{LedgerStatus.RETRACTED}' as event, {NO_PART}, {NO_REASON}, steps.asked_by, steps.note
+from replaced
+inner join retracted_path on true
+inner join sales_data.ledger_steps as steps on retracted_path.step_id = steps.step_id
+"""
 
 NOTE_ATTEMPTS = """
 insert into sales_data.load_attempts
@@ -398,9 +422,12 @@ class Ledger:
         return self.transaction.fetch(LATEST_FIRST, (status, status)).to_pylist()
 
     def history(self, path: str) -> FileHistory:
-        """All versions of a path, and the steps requested for it."""
+        """All versions of a path, the steps requested for it, and what happened to it."""
         versions = self.transaction.fetch(VERSIONS_OF_PATH, (path,)).to_pylist()
-        return FileHistory(path, versions, self.transaction.fetch(STEPS_OF_PATH, (path,)).to_pylist())
+        steps, events = (
+            self.transaction.fetch(found, (path,)).to_pylist() for found in (STEPS_OF_PATH, EVENTS_OF_PATH)
+        )
+        return FileHistory(path, versions, steps, events)
 
     def loaded_days(self, folder: str, first: dt.date, last: dt.date) -> list[LoadedDay]:
         """What is loaded for a unit's dates from `first` through `last`; dates for which nothing was ever loaded are left out.
@@ -430,11 +457,8 @@ class Ledger:
         return dict(zip(found["path"], found["sha256"], strict=True))
 
     def unbalanced_files(self) -> list[dict[str, object]]:
-        """Files whose counted rows differ from the ledger or the file: rows lost, doubled, or of a version that is not loaded."""
-        files = self.transaction.fetch(UNBALANCED).to_pylist()
-        known = {row["path"] for row in files}
-        parts = self.transaction.fetch(UNBALANCED_PARTS).to_pylist()
-        return [*files, *({row["path"]: row for row in parts if row["path"] not in known}).values()]
+        """Files whose counted rows or whose events differ from what the ledger has of them (`conservation`)."""
+        return unbalanced_files(self.transaction)
 
     def new_entries(
         self,
@@ -481,11 +505,16 @@ class Ledger:
         columns = ", ".join(ENTRY_SCHEMA.names)
         self.transaction.execute(f"insert into sales_data.load_ledger ({columns}) select {columns} from ledger_rows")
 
+    def append_events(self, events: str, run_id: str, now: dt.datetime) -> None:
+        """Appends what a query says has happened to versions of files, or to their parts. Call it once their status is written."""
+        self.transaction.execute(APPEND_EVENTS.format(events=events), (now, run_id))
+
     def refuse_misplaced(self, files: Sequence[MisplacedFile], run_id: str, now: dt.datetime) -> None:
         """Records files that belong to no partition as refused; their content is not read."""
         reasons = [(ReasonCode.MISPLACED, f"misplaced: {item.reason}") for item in files]
         landed = [item.file for item in files]
         self.write(self.new_entries(landed, [""] * len(files), LedgerStatus.REFUSED, run_id, now, reasons))
+        self.append_events(ENTERED.format(entries="ledger_rows"), run_id, now)
 
     def refuse_reference(self, file: LandedFile, sha256: str, run_id: str, now: dt.datetime, why: RefusedError) -> None:
         """Records one version of a reference file as refused; one entry, however often it is tried."""
@@ -494,6 +523,7 @@ class Ledger:
         else:
             reason = (why.code, str(why))
             self.write(self.new_entries([file], [sha256], LedgerStatus.REFUSED, run_id, now, [reason]))
+            self.append_events(ENTERED.format(entries="ledger_rows"), run_id, now)
 
     def replace_reference(
         self,
@@ -523,6 +553,8 @@ class Ledger:
                 (str(LedgerStatus.SUPERSEDED), entry.load_id, file.path, str(LedgerStatus.LOADED)),
             )
             self.write([entry])
+            events = f"{REFERENCE_REPLACED} union all {ENTERED.format(entries='ledger_rows')}"
+            self.append_events(events, run_id, now)
         columns = ", ".join(rows.column_names)
         if replaces_only_its_own_rows:
             transaction.execute(f"delete from {table} where path = ?", (file.path,))

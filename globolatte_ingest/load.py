@@ -5,13 +5,12 @@ of the batch on one open transaction. The laws of conservation and exactly-once 
 """
 
 import datetime as dt
-import hashlib
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -20,9 +19,9 @@ from pyarrow import compute
 from globolatte_ingest import statements
 from globolatte_ingest.declarations import UNDECLARED, USUAL, Declaration, UnitDeclaration, unit_declarations
 from globolatte_ingest.discovery import Work, unrecorded
-from globolatte_ingest.kept_files import KeptFiles, packed
+from globolatte_ingest.kept_files import KeptContent, KeptFiles, packed
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step
+from globolatte_ingest.ledger import LOADS, Announcement, Ledger, LedgerEntry, LedgerStatus, Step
 from globolatte_ingest.ownership import (
     Conflicts,
     PartKey,
@@ -37,7 +36,7 @@ from globolatte_ingest.ownership import (
     reject_repeated_in_file,
 )
 from globolatte_ingest.paths import SalesFile
-from globolatte_ingest.reading.landed_bytes import BLOCK_BYTES, Content, FileLimits
+from globolatte_ingest.reading.landed_bytes import Content, FileLimits, HashedBlocks
 from globolatte_ingest.reading.sales import (
     OPTIONAL_COLUMNS,
     ReadSales,
@@ -62,7 +61,7 @@ from globolatte_ingest.validation import (
     parts_to_decide_on,
     reason_of_file,
 )
-from resources.landing.landing_zone import LandingZone, SupersededError
+from resources.landing.landing_zone import LandingZone, SupersededError, VersionedLandingZone
 from resources.warehouse.warehouse import Transaction, Warehouse
 
 FILES_READ_AT_ONCE = 8
@@ -181,7 +180,9 @@ class BatchFile:
     sales: SalesRows | None = None
     refusal: RefusedError | None = None
     packed: Content | None = None
-    """The bytes as they landed, compressed; none where they are not kept."""
+    """The bytes as they landed, compressed; none where they are not kept here."""
+    version_id: str | None = None
+    """Where the landing zone keeps versions: the id of this one."""
     number: int = 0
     rows: int = 0
     last_part: str | None = None
@@ -319,25 +320,17 @@ def _landed(landing: LandingZone, item: SalesFile, context: LoadContext) -> tupl
     if size > limits.max_bytes:
         reason = f"has {size} bytes, more than {limits.max_bytes} (GLOBOLATTE_MAX_FILE_BYTES); split the file"
         return BatchFile(item, refusal=RefusedError(ReasonCode.TOO_LARGE, reason)), None
-    digest = hashlib.sha256()
     try:
         with landing.open(item.file) as stream:
-            if size <= limits.most_in_memory:
-                data = stream.read()
-                digest.update(data)
-                content = Content(data)
-            else:
-                content = Content.copied(_hashed(stream, digest), limits.most_in_memory)
+            blocks = HashedBlocks(stream)
+            most = limits.most_in_memory
+            content = Content(b"".join(blocks)) if size <= most else Content.copied(blocks, most)
     except (SupersededError, OSError):
         return None, None
-    kept = packed(content.blocks(), limits.most_in_memory) if context.kept is not None else None
-    return BatchFile(item, digest.hexdigest(), packed=kept), content
-
-
-def _hashed(stream: BinaryIO, digest: "hashlib._Hash") -> Iterator[bytes]:
-    while block := stream.read(BLOCK_BYTES):
-        digest.update(block)
-        yield block
+    version = landing.version_id(item.file) if isinstance(landing, VersionedLandingZone) else None
+    is_packed = context.kept is not None and version is None
+    kept = packed(content.blocks(), limits.most_in_memory) if is_packed else None
+    return BatchFile(item, blocks.sha256, packed=kept, version_id=version), content
 
 
 # The transaction ------------------------------------------------------------------------------------------------------------
@@ -382,6 +375,8 @@ def load_into(
         point("counted")
     ledger.mark_reloads_done([item.entry for item in batch], context.run_id, context.now)
     point("steps marked done")
+    ledger.append_events(LOADS, context.run_id, context.now)
+    point("events appended")
     report = _report(transaction, batch)
     point("before the commit")
     return report
@@ -688,7 +683,11 @@ def _quarantine_rejected(transaction: Transaction, batch: Sequence[BatchFile]) -
 
 def _keep(transaction: Transaction, batch: Sequence[BatchFile], context: LoadContext) -> None:
     """Keeps the bytes of the files that are loaded, or held, as an approval may load them."""
-    contents = {item.sha256: (item.packed, item.sales_file.file.size) for item in batch if item.packed is not None}
+    contents = {
+        item.sha256: KeptContent(item.packed, item.sales_file.file.size, item.sales_file.file.path, item.version_id)
+        for item in batch
+        if item.packed is not None or item.version_id is not None
+    }
     if context.kept is not None and contents:
         context.kept.remember(transaction, contents, context.now)
         point("files kept")

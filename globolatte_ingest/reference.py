@@ -20,6 +20,7 @@ from globolatte_ingest.declarations import (
     tables_of,
     unit_declaration,
 )
+from globolatte_ingest.kept_files import KEPT_CONTENTS, KeptFiles, kept_content
 from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.paths import (
     BUSINESS_UNITS_PATH,
@@ -121,11 +122,12 @@ def load_reference(
     run_id: str,
     now: dt.datetime,
     folders: Collection[str] = (),
+    kept: KeptFiles | None = None,
 ) -> tuple[str, int]:
     """Replaces a reference table by its landed file, and writes the ledger; returns the content's hash and the number of rows.
 
-    `folders` are the landing folders of the deployment. Raises `FileNotFoundError` if there is no such file, and `RefusedError` if it
-    has a fault: it is refused and changes nothing.
+    `folders` are the landing folders of the deployment; `kept` is where its bytes are kept, once they are loaded. Raises
+    `FileNotFoundError` if there is no such file, and `RefusedError` if it has a fault: it is refused and changes nothing.
     """
     file = next((file for file in landing.files(kind.path) if file.path == kind.path), None)
     if file is None:
@@ -139,7 +141,10 @@ def load_reference(
         rows = read_reference(kind, content, folders)
         with warehouse.transaction() as transaction:
             _check_with_others(transaction, kind, rows)
+            transaction.stage("kept_contents", KEPT_CONTENTS.empty_table())
             Ledger(transaction).replace_reference(file, sha256, run_id, now, kind.table, rows)
+            if kept is not None:
+                kept.remember(transaction, {sha256: kept_content(content)}, now)
     except RefusedError as refused:
         with warehouse.transaction() as transaction:
             Ledger(transaction).refuse_reference(file, sha256, run_id, now, refused)

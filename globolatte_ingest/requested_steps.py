@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from globolatte_ingest import statements
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.ledger import FileHistory, Ledger, LedgerStatus, RequestedStep, Step
+from globolatte_ingest.ledger import RETRACTIONS, FileHistory, Ledger, LedgerStatus, RequestedStep, Step
 from globolatte_ingest.ownership import (
     Span,
     count_and_check,
@@ -136,7 +136,8 @@ def _retract_one(transaction: Transaction, step: RequestedStep, run_id: str, now
     point("retraction begun")
     ledger = Ledger(transaction)
     # Queries that fill a table take no parameters: a path is staged.
-    transaction.stage("retracted_path", pa.table({"path": pa.array([step.path], pa.string())}))
+    staged = pa.Table.from_pylist([{"path": step.path, "step_id": step.step_id}], statements.STAGED["retracted_path"])
+    transaction.stage("retracted_path", staged)
     transaction.fill("replaced", statements.RETRACTED)
     found = transaction.fetch("select * from replaced").to_pylist()
     if not found:
@@ -159,5 +160,6 @@ def _retract_one(transaction: Transaction, step: RequestedStep, run_id: str, now
     move_rows(transaction, span)
     transaction.execute(statements.QUARANTINE)
     count_and_check(transaction, span)
+    ledger.append_events(RETRACTIONS, run_id, now)
     point("retracted, not committed")
     ledger.mark_done(step, f"{rows} rows taken out", run_id, now)

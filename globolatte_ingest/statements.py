@@ -77,7 +77,7 @@ STAGED = {
     ),
     "gone_parts": pa.schema([*map(ENTRY_SCHEMA.field, PART_KEY)]),
     "done_entries": pa.schema([ENTRY_SCHEMA.field("load_id")]),
-    "retracted_path": pa.schema([ENTRY_SCHEMA.field("path")]),
+    "retracted_path": pa.schema([ENTRY_SCHEMA.field("path"), ("step_id", pa.string())]),
     "ledger_rows": ENTRY_SCHEMA,
     "kept_contents": KEPT_CONTENTS,
 }

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 from pyarrow import compute
 
+from globolatte_ingest.kept_files import KEPT_CONTENTS, KeptFiles, kept_content
 from globolatte_ingest.ledger import Ledger, LedgerStatus
 from globolatte_ingest.paths import WEATHER_PREFIX, is_weather, needs_a_place
 from globolatte_ingest.reading.delimited import Header, read_delimited, require_columns
@@ -92,7 +93,9 @@ def known_weather(transaction: Transaction) -> list[dict[str, Any]]:
     return transaction.fetch(KNOWN).to_pylist()
 
 
-def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: dt.datetime) -> WeatherFiles:
+def load_weather(
+    landing: LandingZone, warehouse: Warehouse, run_id: str, now: dt.datetime, kept: KeptFiles | None = None
+) -> WeatherFiles:
     """Loads the weather files that are new, changed, or were refused: a unit may be known by now that was not when they came.
 
     Each is a transaction of its own, so that one that is refused or cannot be read stops no other. A file that is replaced while it is
@@ -117,7 +120,7 @@ def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: d
             except OSError as error:
                 unread.append((file.path, error.strerror or str(error)))
                 continue
-            fault = _load(warehouse, file, content, units["business_unit_id"].to_pylist(), run_id, now)
+            fault = _load(warehouse, file, content, units["business_unit_id"].to_pylist(), run_id, now, kept)
             if fault is None:
                 loaded.append(file.path)
             else:
@@ -126,7 +129,13 @@ def load_weather(landing: LandingZone, warehouse: Warehouse, run_id: str, now: d
 
 
 def _load(
-    warehouse: Warehouse, file: LandedFile, content: bytes, units: Collection[str], run_id: str, now: dt.datetime
+    warehouse: Warehouse,
+    file: LandedFile,
+    content: bytes,
+    units: Collection[str],
+    run_id: str,
+    now: dt.datetime,
+    kept: KeptFiles | None,
 ) -> str | None:
     """Loads one file; returns the reason if it is refused."""
     sha256 = hashlib.sha256(content).hexdigest()
@@ -137,9 +146,12 @@ def _load(
             Ledger(transaction).refuse_reference(file, sha256, run_id, now, refused)
         return str(refused)
     with warehouse.transaction() as transaction:
+        transaction.stage("kept_contents", KEPT_CONTENTS.empty_table())
         Ledger(transaction).replace_reference(
             file, sha256, run_id, now, WEATHER_TABLE, rows, replaces_only_its_own_rows=True
         )
+        if kept is not None:
+            kept.remember(transaction, {sha256: kept_content(content)}, now)
     return None
 
 

@@ -20,7 +20,7 @@ from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.requested_steps import requested_step
 from resources.environment import clock_of, landing_of, warehouse_of
 from resources.landing.folder import FolderLandingZone
-from resources.landing.landing_zone import LandedFile
+from resources.landing.landing_zone import LandedFile, LandingZone
 from resources.ml.training_method import Distribution, DistributionKind
 from resources.settings.settings import Settings
 from resources.warehouse.dialect import Dialect
@@ -162,7 +162,7 @@ def load_context(
 
 
 def load(
-    warehouse: Warehouse, landing: FolderLandingZone, *files: LandedFile, run_id: str = "run", **more: object
+    warehouse: Warehouse, landing: LandingZone, *files: LandedFile, run_id: str = "run", **more: object
 ) -> LoadReport:
     """Loads these files as one batch; `more` goes into the load's context."""
     placed = [RULES.place(file) for file in files]

@@ -16,6 +16,7 @@ BOOKKEEPING = {
     "announcements",
     "dbt_builds",
     "kept_files",
+    "ledger_events",
     "known_etags",
     "ledger_steps",
     "load_attempts",

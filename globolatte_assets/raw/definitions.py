@@ -36,9 +36,9 @@ def raw(settings: Settings) -> dg.Definitions:
     return dg.Definitions(
         assets=[
             *deliveries,
-            *reference_assets(units),
+            *reference_assets(units, kept),
             holiday_calendar_asset(first.year),
-            weather_asset(),
+            weather_asset(kept),
             sales_transactions_asset(
                 sales_partitions(units, first),
                 first,

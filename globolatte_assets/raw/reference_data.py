@@ -16,6 +16,7 @@ from globolatte_assets.keys import (
     WAREHOUSE_POOL,
 )
 from globolatte_ingest.countries import public_holidays
+from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference import (
@@ -53,10 +54,11 @@ def materialized(
     run_id: str,
     now: dt.datetime,
     folders: Collection[str] = (),
+    kept: KeptFiles | None = None,
 ) -> dg.MaterializeResult:
     """Loads a reference file. Raises `dagster.Failure` if it is refused, or not there and needed."""
     try:
-        sha256, rows = load_reference(kind, landing, warehouse, run_id, now, folders)
+        sha256, rows = load_reference(kind, landing, warehouse, run_id, now, folders, kept)
     except FileNotFoundError as missing:
         if kind.may_be_absent:
             return _absent(kind, warehouse)
@@ -88,11 +90,12 @@ def checked(
     run_id: str,
     now: dt.datetime,
     folders: Collection[str] = (),
+    kept: KeptFiles | None = None,
 ) -> dg.MaterializeResult:
     """As `materialized`, with a check that fails if the file is refused while an earlier version is loaded: that stays in use."""
     refusal = ""
     try:
-        result = materialized(kind, landing, warehouse, run_id, now, folders)
+        result = materialized(kind, landing, warehouse, run_id, now, folders, kept)
     except dg.Failure as failure:
         with warehouse.transaction() as transaction:
             loaded = Ledger(transaction).loaded_references().get(kind.path)
@@ -124,6 +127,7 @@ def reference_asset(
     description: str,
     folders: Collection[str] = (),
     deps: Sequence[dg.AssetKey] = (),
+    kept: KeptFiles | None = None,
     *,
     pii: bool = False,
     stops_what_follows: bool = True,
@@ -156,34 +160,41 @@ def reference_asset(
     ) -> dg.MaterializeResult:
         run_id, now = context.run.run_id, clock.timestamp()
         if stops_what_follows:
-            return materialized(kind, landing, warehouse, run_id, now, folders)
-        return checked(kind, landing, warehouse, run_id, now, folders)
+            return materialized(kind, landing, warehouse, run_id, now, folders, kept)
+        return checked(kind, landing, warehouse, run_id, now, folders, kept)
 
     return reference
 
 
-def reference_assets(folders: Collection[str]) -> list[dg.AssetsDefinition]:
-    """Units, products, customers, how units write their files, and exchange rates. `folders` are the landing folders of the deployment."""
+def reference_assets(folders: Collection[str], kept: KeptFiles | None = None) -> list[dg.AssetsDefinition]:
+    """Units, products, customers, how units write their files, and exchange rates. `folders` are the landing folders of the deployment,
+    `kept` is where the bytes of what is loaded are kept.
+    """
     return [
         reference_asset(
             BUSINESS_UNITS,
             BUSINESS_UNITS_FILE,
             "Countries the chain sells in, with landing folder and time zone.",
             folders,
+            kept=kept,
             stops_what_follows=False,
         ),
-        reference_asset(PRODUCTS, PRODUCTS_FILE, "The catalogue: products, categories, prices and stock."),
-        reference_asset(CUSTOMERS, CUSTOMERS_FILE, "Registered customers, and who opted out of marketing.", pii=True),
+        reference_asset(PRODUCTS, PRODUCTS_FILE, "The catalogue: products, categories, prices and stock.", kept=kept),
+        reference_asset(
+            CUSTOMERS, CUSTOMERS_FILE, "Registered customers, and who opted out of marketing.", kept=kept, pii=True
+        ),
         reference_asset(
             UNIT_DECLARATIONS,
             UNIT_DECLARATIONS_FILE,
             "How units write their sales files, as far as it is not the usual way. The file is optional.",
             deps=[BUSINESS_UNITS],
+            kept=kept,
         ),
         reference_asset(
             EXCHANGE_RATES,
             EXCHANGE_RATES_FILE,
             "What currencies are worth in the one that the chain reports in. The file is optional.",
+            kept=kept,
         ),
     ]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from globolatte_assets.keys import BUSINESS_UNITS, OWNER_DATA, WAREHOUSE_POOL, WEATHER
+from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.ledger import Ledger
 from globolatte_ingest.paths import WEATHER_PREFIX, is_weather
 from globolatte_ingest.reference import refused_reference_files
@@ -16,7 +17,7 @@ from resources.warehouse.warehouse import Warehouse
 NO_WEATHER_FILE_REFUSED = "no_weather_file_refused"
 
 
-def weather_asset() -> dg.AssetsDefinition:
+def weather_asset(kept: KeptFiles | None = None) -> dg.AssetsDefinition:
     """Builds the asset. Without weather files it is materialized with no row: what follows it is not to wait for it.
 
     If a file cannot be read, what the others say is loaded and reported, and the step fails: so the file is tried again, and not for ever.
@@ -44,7 +45,7 @@ def weather_asset() -> dg.AssetsDefinition:
         warehouse: dg.ResourceParam[Warehouse],
         clock: Clock,
     ) -> Iterator[dg.MaterializeResult]:
-        loaded, _, unread = load_weather(landing, warehouse, context.run.run_id, clock.timestamp())
+        loaded, _, unread = load_weather(landing, warehouse, context.run.run_id, clock.timestamp(), kept)
         with warehouse.transaction() as transaction:
             references = Ledger(transaction).loaded_references()
             refused = [(path, reason) for path, reason in refused_reference_files(transaction) if is_weather(path)]

@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import hashlib
 import io
 import tempfile
 import zlib
@@ -53,6 +54,23 @@ SIGNATURES: dict[bytes, tuple[ReasonCode, str]] = {
     b"SQLite format 3\x00": (ReasonCode.WRONG_FILE_TYPE, f"is a database file; {EXPORT_AS_CSV}"),
 }
 """First bytes of files that are not sales files, and what they mean. No CSV header of a sales file starts with them."""
+
+
+class HashedBlocks:
+    """The blocks of a stream, read once; `sha256` is the hash of those that were read."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream, self._digest = stream, hashlib.sha256()
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self._stream.read(BLOCK_BYTES):
+            self._digest.update(block)
+            yield block
+
+    @property
+    def sha256(self) -> str:
+        """The hash as the ledger has it."""
+        return self._digest.hexdigest()
 
 
 class Content:

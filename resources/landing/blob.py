@@ -67,6 +67,7 @@ class BlobLandingZone(dg.ConfigurableResource):
     _connection: ExitStack = PrivateAttr(default_factory=ExitStack)
     _client: "ContainerClient | None" = PrivateAttr(default=None)
     _lock: Lock = PrivateAttr(default_factory=Lock)
+    _versions: dict[LandedFile, str] = PrivateAttr(default_factory=dict)
 
     def _container(self) -> "ContainerClient":
         """One connection for as long as this resource lives: files are read by several threads at once."""
@@ -128,14 +129,37 @@ class BlobLandingZone(dg.ConfigurableResource):
         with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as content:
             with faults_in_plain_words(f"{file.path} in {self.describe()}"):
                 try:
-                    self._container().get_blob_client(file.path).download_blob(
-                        etag=file.etag,
-                        match_condition=MatchConditions.IfNotModified,
-                        decompress=False,
-                        **request_options(self.retries),
-                    ).readinto(cast("BinaryIO", content))
+                    download = (
+                        self._container()
+                        .get_blob_client(file.path)
+                        .download_blob(
+                            etag=file.etag,
+                            match_condition=MatchConditions.IfNotModified,
+                            decompress=False,
+                            **request_options(self.retries),
+                        )
+                    )
+                    download.readinto(cast("BinaryIO", content))
                 except (ResourceModifiedError, ResourceNotFoundError):
                     raise SupersededError(file.path) from None
+            if version := getattr(download.properties, "version_id", None):
+                self._versions[file] = str(version)
+            content.seek(0)
+            yield cast("BinaryIO", content)
+
+    def version_id(self, file: LandedFile) -> str | None:
+        """The id of the version that was opened, where the container has versioning on; it is told once."""
+        return self._versions.pop(file, None)
+
+    @contextmanager
+    def open_version(self, path: str, version_id: str) -> Iterator[BinaryIO]:
+        """The bytes of a version that the container keeps. Raises `LandingUnreachableError`, also if it is not there any more."""
+        with tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES) as content:
+            with faults_in_plain_words(f"{path}, version {version_id}, in {self.describe()}"):
+                client = self._container().get_blob_client(path, version_id=version_id)
+                client.download_blob(decompress=False, **request_options(self.retries)).readinto(
+                    cast("BinaryIO", content)
+                )
             content.seek(0)
             yield cast("BinaryIO", content)
 

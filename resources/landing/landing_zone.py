@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 SALES_PREFIX = "sales/"
 REFERENCE_PREFIX = "reference/"
@@ -117,3 +117,14 @@ class LandingZone(Protocol):
 
     def describe(self) -> str:
         """Where this landing zone is, for people; no secret in it."""
+
+
+@runtime_checkable
+class VersionedLandingZone(Protocol):
+    """A landing zone that may keep the earlier versions of its files itself. Implementation: `BlobLandingZone`."""
+
+    def version_id(self, file: LandedFile) -> str | None:
+        """The id under which the version that was opened is kept; none where none are. Asked once after `open`; costs no request."""
+
+    def open_version(self, path: str, version_id: str) -> AbstractContextManager[BinaryIO]:
+        """The bytes of a version, also after it was replaced or removed. Raises `OSError` if it is not there."""

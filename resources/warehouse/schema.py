@@ -276,6 +276,38 @@ where business_date is not null and business_unit is not null
 """
 """Before files could hold several units, each had one part, equal to its entry."""
 
+LEDGER_EVENTS = """
+create table sales_data.ledger_events (
+    sequence bigint not null, load_id varchar not null, happened_at timestamp not null, event varchar not null, business_unit varchar,
+    business_date date, reason_code varchar, reason varchar, run_id varchar, asked_by varchar, note varchar
+);
+insert into sales_data.ledger_events (sequence, load_id, happened_at, event, reason_code, reason, run_id)
+select row_number() over (order by known.place, known.sequence), known.load_id, known.happened_at, known.event, known.reason_code,
+    known.reason, known.run_id
+from (
+    select
+        1 as place, sequence, load_id, recorded_at as happened_at, reason_code, run_id, cast(null as varchar) as reason,
+        case when reason_code in ('too_many_bad_rows', 'takes_away_too_much', 'another_unit') then 'held' else 'loaded' end as event
+    from sales_data.load_ledger
+    where status in ('superseded', 'retracted')
+    union all
+    select
+        2 as place, ledger.sequence, ledger.load_id, coalesce(successor.recorded_at, ledger.recorded_at) as happened_at,
+        ledger.reason_code, coalesce(successor.run_id, ledger.run_id) as run_id, ledger.reason, ledger.status as event
+    from sales_data.load_ledger as ledger
+    left join sales_data.load_ledger as successor on ledger.superseded_by = successor.load_id
+) as known;
+"""
+"""What happened to each file version, and to a part alone, in its order. Of what was loaded before there were events, the status that it
+had first, as far as it is known, and the one that it has."""
+
+KEPT_VERSIONS = """
+alter table sales_data.kept_files alter column pack drop not null;
+alter table sales_data.kept_files add column path varchar;
+alter table sales_data.kept_files add column version_id varchar;
+"""
+"""Where the landing zone keeps versions itself, a content is kept as the version of a path, and in no pack."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -297,6 +329,8 @@ MIGRATIONS: tuple[str, ...] = (
     KNOWN_ETAGS,
     EXCHANGE_RATES,
     PARTS_OF_LOADS,
+    LEDGER_EVENTS,
+    KEPT_VERSIONS,
 )
 
 

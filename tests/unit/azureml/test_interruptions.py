@@ -114,9 +114,8 @@ def test_a_run_killed_at_each_of_its_jobs_goes_on_with_them(azureml: StandIn, tm
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "kind", ["automl", *(pytest.param(kind, marks=pytest.mark.depth) for kind in ("sweep", "pipeline"))]
-)
+@pytest.mark.depth
+@pytest.mark.parametrize("kind", ["automl", "sweep", "pipeline"])
 def test_terminating_a_run_cancels_the_job_of_any_way_to_train(azureml: StandIn, tmp_path: Path, kind: str) -> None:
     azureml.faults.hold_job(f"globolatte-{kind}")
     before = made(azureml, "jobs")

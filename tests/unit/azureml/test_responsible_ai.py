@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from resources.ml.azureml import responsible_ai
-from resources.ml.training_method import PipelineMethod
+from resources.ml.training_method import MethodKind, PipelineMethod
 from tests.azureml_builders import platform_on
 from tests.emulators.azureml import StandIn
 from tests.emulators.azureml.responsible_ai import NOTHING
@@ -17,14 +17,20 @@ METHOD = PipelineMethod(responsible_ai=True)
 
 @pytest.mark.slow
 def test_the_pipeline_hands_model_and_orders_to_azures_components(azureml: StandIn, tmp_path: Path) -> None:
-    platform = platform_on(azureml, "responsible-ai", tmp_path, METHOD)
+    platform = platform_on(azureml, "responsible-ai", tmp_path, METHOD, compute="cluster")
     trained = train_by(platform)
+    assert (trained.method, trained.metrics["log_loss"] > 0) == (MethodKind.PIPELINE, True)
     assert platform.register(trained).content_hash == trained.content_hash
     client = azureml.ml_client(workspace_name="responsible-ai")
     (job,) = client.jobs.list()
     steps = {step.display_name: client.jobs.get(step.name) for step in client.jobs.list(parent_job_name=job.name)}
     assert {step.status for step in steps.values()} == {"Completed"}
     assert set(steps) >= set(responsible_ai.COMPONENTS), "each of Azure's components is a step"
+    ours = {f"globolatte_{step}" for step in ("prepare", "train", "evaluate")}
+    assert {one.name for one in client.components.list()} >= ours, "ours stay for other pipelines"
+    assert [(one.name, one.min_instances, one.max_instances) for one in client.compute.list()] == [
+        ("globolatte-cpu", 0, 4)
+    ]
 
     (config,) = client.data.list(name=responsible_ai.SCORECARD_CONFIG)
     assert (config.type, len(config.version)) == ("uri_file", 12)

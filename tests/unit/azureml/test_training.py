@@ -63,6 +63,7 @@ def test_a_sweep_gives_its_best_trial_and_registers_that(azureml: StandIn, tmp_p
 
 
 @pytest.mark.slow
+@pytest.mark.depth
 def test_a_pipeline_trains_by_components_that_stay(azureml: StandIn, tmp_path: Path) -> None:
     trained = train(azureml, "pipeline", tmp_path, PipelineMethod(), compute="cluster")
     assert trained.method is MethodKind.PIPELINE

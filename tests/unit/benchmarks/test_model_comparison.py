@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.model import comparison, peers
 from benchmarks.model.chains import CHAINS, HABIT_DATA, case
 from benchmarks.model.comparison import ORACLE, results_of, shortfalls, summarised
 from benchmarks.model.peers import FLAML, LIGHTGBM, OURS, answers, fold_in, product_factors
@@ -13,6 +14,13 @@ from simulator.identifiers import product_ids
 from tests.unit.dbt.replay import Order, customer_state, history, product_states
 
 PRODUCT_COLUMNS = ("main_orders", "addon_lines", "decayed_main_30d", "decayed_main_120d")
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch):
+    """FLAML searches less long, and the oracle knows less exactly: how well they do is the benchmark's matter."""
+    monkeypatch.setattr(peers, "TRIALS", 2)
+    monkeypatch.setattr(comparison, "PARTICLES", 2_000)
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,6 @@
 
 import copy
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +17,7 @@ from globolatte_assets.features.builds import (
 from resources.clock import Clock
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse.warehouse import Warehouse
+from tests.unit.dbt.dbt_process import DbtProcess
 
 NOW = Clock().timestamp()
 MODEL = "model.globolatte.fct_orders"
@@ -55,31 +52,17 @@ def test_what_is_not_built_by_this_version_is_built_anew_after_the_rest() -> Non
     assert second == ["build", "--full-refresh", "--indirect-selection=empty", "--exclude", "a a_counts"]
 
 
-LISTING = """
-import json, sys
-from dbt.cli.main import dbtRunner
-print(json.dumps([dbtRunner().invoke(command).result for command in json.loads(sys.argv[1])]))
-"""
-
-
-def test_two_commands_do_together_what_one_does(manifest: dict[str, Any], tmp_path: Path) -> None:
+def test_two_commands_do_together_what_one_does(manifest: dict[str, Any], dbt: DbtProcess) -> None:
     parents, tests = models_read_by(manifest, "model"), models_read_by(manifest, "test")
     by_day = well_built(parents.keys() - {"dim_customer", "mart_customer_rfm"}, parents)
     assert 0 < len(by_day) < len(parents)
     build = ["--exclude-resource-type", "unit_test"]
     listings = [build, *commands(build, parents.keys(), by_day, parents, tests)]
-    listing = ["--quiet", "ls", "--output", "name", "--select", "fqn:*"]
-    listings = [[*listing, *(part for part in command if part != "--full-refresh")] for command in listings]
-    environment = os.environ | {
-        "GLOBOLATTE_DUCKDB_PATH": str(tmp_path / "warehouse.duckdb"),
-        "DBT_TARGET_PATH": str(tmp_path / "target"),
-        "DBT_LOG_PATH": str(tmp_path / "logs"),
-        "DBT_PROJECT_DIR": str(DBT_PROJECT_FOLDER),
-        "DBT_PROFILES_DIR": str(DBT_PROJECT_FOLDER),
-    }
-    command = [sys.executable, "-c", LISTING, json.dumps(listings)]
-    output = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    listed = json.loads(output.splitlines()[-1])
+    listing = ["--quiet", "--output", "name", "--select", "fqn:*"]
+    listed = [
+        dbt.listed(*listing, *(part for part in command if part not in ("build", "--full-refresh")))
+        for command in listings
+    ]
     known = parents.keys() | tests.keys()
     whole, first, second = ([name for name in names if name in known] for names in listed)
     assert set(whole) == known

@@ -12,6 +12,7 @@ from tests.unit.dbt.changing_chain import ChangingChain
 from tests.unit.dbt.dbt_process import DbtProcess
 
 DAILY = ("build", "--quiet", "--exclude-resource-type", "unit_test")
+UP_TO_ORDERS = (*DAILY, "--select", "+fct_orders", "--indirect-selection", "cautious")
 ALL_ROWS = ("build", "--quiet", "--resource-type", "test", "--full-refresh")
 WEATHER = "accepted_values_fct_orders_weather___var_weather_types_"
 COVERED_BY_CHANGES = {
@@ -41,36 +42,36 @@ def execute(path: Path, statement: str) -> list[tuple[object, ...]]:
         return connection.execute(statement).fetchall()
 
 
-def built(dbt: DbtProcess, seed: int) -> ChangingChain:
+def built(dbt: DbtProcess, seed: int, *selected: str) -> ChangingChain:
     changing = ChangingChain(seed)
     dbt.warehouse.unlink(missing_ok=True)
     changing.write(dbt.warehouse)
-    dbt.run(*DAILY)
+    dbt.run(*(selected or DAILY))
     return changing
 
 
 def test_a_fault_stays_found_until_it_is_mended(dbt: DbtProcess) -> None:
-    changing = built(dbt, seed=5)
+    changing = built(dbt, 5, *UP_TO_ORDERS)
     changing.new_day()
     day = changing.chain.load_ledger[-1]
     for row in changing.chain.sales_transactions:
         if row["load_id"] == day["load_id"]:
             row["weather"] = "Hail"
     changing.write(dbt.warehouse)
-    assert dbt.failures(*DAILY) == {WEATHER}
+    assert dbt.failures(*UP_TO_ORDERS) == {WEATHER}
     changing.new_day()
     changing.write(dbt.warehouse)
-    assert dbt.failures(*DAILY) == {WEATHER}, "the day of the fault was not touched again"
+    assert dbt.failures(*UP_TO_ORDERS) == {WEATHER}, "the day of the fault was not touched again"
     changing._take_out(day, "retracted")
     changing.write(dbt.warehouse)
-    dbt.run(*DAILY)
+    dbt.run(*UP_TO_ORDERS)
     assert execute(dbt.warehouse, "select * from build_state.day_changes") != []
-    dbt.run(*DAILY)
+    dbt.run(*UP_TO_ORDERS)
     assert execute(dbt.warehouse, "select * from build_state.day_changes") == []
 
 
 def test_old_rows_are_looked_at_again_by_a_full_refresh_and_after_one(dbt: DbtProcess) -> None:
-    built(dbt, seed=6)
+    built(dbt, 6)
     execute(dbt.warehouse, "update marts.fct_orders set weather = 'Hail' where business_date < '2022-02-01'")
     assert dbt.failures("test", "--quiet", "--select", "fct_orders") == set()
     assert dbt.failures(*ALL_ROWS, "--select", "fct_orders") == {WEATHER}
@@ -82,7 +83,7 @@ def test_old_rows_are_looked_at_again_by_a_full_refresh_and_after_one(dbt: DbtPr
 @pytest.mark.slow
 def test_every_test_of_changes_fails_on_a_fault_among_them(dbt: DbtProcess) -> None:
     """Each with what only it has to notice, in the rows that one new day has touched."""
-    changing = built(dbt, seed=7)
+    changing = built(dbt, 7)
     changing.new_day()
     changing.write(dbt.warehouse)
     dbt.run("run", "--quiet")

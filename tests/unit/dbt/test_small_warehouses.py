@@ -82,32 +82,25 @@ def test_one_day_with_one_product_in_two_units_builds(build_warehouse: Callable[
     assert warehouse.read("select * from features.feat_training_example_products").empty
 
 
-def test_broken_references_raise_alarms(build_warehouse: Callable[..., BuiltWarehouse]) -> None:
+def test_broken_references_and_counts_raise_alarms(build_warehouse: Callable[..., BuiltWarehouse]) -> None:
     chain = one_sale(("BU_MX", "BU_US"))
     chain.business_units.pop()
     chain.sales_transactions[0]["weather"] = "Hail"
     chain.products.append(product("P001"))
+    chain.load_ledger[0]["rows_loaded"] += 1
     warehouse = build_warehouse(chain, *WITHOUT_UNIT_TESTS)
     assert {
+        "assert_ledger_counts_add_up",
         "accepted_values_fct_orders_weather___var_weather_types_",
         "relationships_int_sales_days_business_unit__business_unit_id__ref_dim_business_unit_",
         "unique_dim_product_product_id",
     } <= warehouse.failed
 
 
-@pytest.mark.parametrize(
-    ("counted_too_high", "alarm"),
-    [
-        (("rows_loaded",), "assert_ledger_counts_add_up"),
-        (("rows_loaded", "rows_in_file"), "assert_loaded_lines_match_the_ledger"),
-    ],
-)
-def test_broken_conservation_raises_an_alarm_and_stops_nothing(
-    build_warehouse: Callable[..., BuiltWarehouse], counted_too_high: tuple[str, ...], alarm: str
-) -> None:
+def test_broken_conservation_raises_an_alarm_and_stops_nothing(build_warehouse: Callable[..., BuiltWarehouse]) -> None:
     chain = one_sale(("BU_MX", "BU_US"))
-    for column in counted_too_high:
+    for column in ("rows_loaded", "rows_in_file"):
         chain.load_ledger[0][column] += 1
     warehouse = build_warehouse(chain, *WITHOUT_UNIT_TESTS)
-    assert alarm in warehouse.failed
+    assert "assert_loaded_lines_match_the_ledger" in warehouse.failed
     assert "features.feat_customer_state" in set(warehouse.read(TABLES).name)

@@ -1,15 +1,22 @@
 """What was loaded can be read again, byte by byte, after its file was replaced, removed or retracted."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from globolatte_ingest.kept_files import CannotKeepError, KeptFiles, NotKeptError
 from globolatte_ingest.ledger import Ledger
+from globolatte_ingest.reference import PRODUCTS_FILE, load_reference
 from resources.landing.folder import FolderLandingZone
+from resources.landing.landing_zone import LandedFile
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.builders import NOW, csv, deliver, fetch, line, load, sales_path
+from tests.builders import NOW, PRODUCTS_CSV, csv, deliver, fetch, line, load, sales_path
 
 A, B_AS_A = sales_path("a.csv"), sales_path("b.csv")
 
@@ -107,6 +114,75 @@ def test_a_content_is_kept_once_however_often_it_is_delivered(
         load(warehouse, landing, deliver(landing, path, content), kept=kept)
     assert fetch(warehouse, "select count(*), min(size_bytes) from sales_data.kept_files") == [(1, len(content))]
     assert len(list(kept.folder.rglob("*.zip"))) == 1
+
+
+@dataclass
+class LandingWithVersions:
+    """A stand-in for a container with versioning on, which the emulator has not: it keeps what was opened, whatever becomes of the file."""
+
+    inner: FolderLandingZone
+    versions: dict[str, bytes] = field(default_factory=dict)
+
+    def files(self, prefix: str = "") -> Iterator[LandedFile]:
+        yield from self.inner.files(prefix)
+
+    @contextmanager
+    def open(self, file: LandedFile) -> Iterator[BinaryIO]:
+        with self.inner.open(file) as stream:
+            content = stream.read()
+        self.versions[f"version of {file.etag}"] = content
+        yield BytesIO(content)
+
+    def describe(self) -> str:
+        return self.inner.describe()
+
+    def version_id(self, file: LandedFile) -> str | None:
+        return f"version of {file.etag}"
+
+    @contextmanager
+    def open_version(self, path: str, version_id: str) -> Iterator[BinaryIO]:
+        if version_id not in self.versions:
+            raise FileNotFoundError(version_id)
+        yield BytesIO(self.versions[version_id])
+
+
+def test_where_the_landing_zone_keeps_versions_their_ids_are_remembered_and_nothing_is_packed(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, kept: KeptFiles, tmp_path: Path
+) -> None:
+    zone = LandingWithVersions(landing)
+    first, second = csv(line(1)), csv(line(2))
+    for content in (first, second):
+        load(warehouse, zone, deliver(landing, A, content), kept=kept)
+    (Path(landing.folder) / A).unlink()
+    assert not kept.folder.exists()
+    with warehouse.transaction() as transaction:
+        hashes = [str(version["sha256"]) for version in Ledger(transaction).history(A).versions]
+        places = [kept.place_of(transaction, sha256) for sha256 in hashes]
+    assert [place.path for place in places] == [A, A]
+    for place, sha256, content in zip(places, hashes, (first, second), strict=True):
+        kept.fetch(place, sha256, zone, tmp_path / "copy")
+        assert (tmp_path / "copy").read_bytes() == content
+    with pytest.raises(NotKeptError, match="is not what was loaded"):
+        kept.fetch(places[0], hashes[1], zone, tmp_path / "other")
+    with pytest.raises(NotKeptError, match="keeps no versions; set the landing zone that it was loaded from"):
+        kept.fetch(places[0], hashes[0], landing, tmp_path / "other")
+    zone.versions.clear()
+    with pytest.raises(NotKeptError, match="cannot be read"):
+        kept.fetch(places[0], hashes[0], zone, tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
+def test_each_loaded_content_of_a_reference_file_is_kept(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, kept: KeptFiles, tmp_path: Path
+) -> None:
+    contents = (PRODUCTS_CSV, PRODUCTS_CSV.replace(b"3.50", b"3.60"))
+    for content in (*contents, contents[1]):
+        deliver(landing, PRODUCTS_FILE.path, content)
+        load_reference(PRODUCTS_FILE, landing, warehouse, "run", NOW, kept=kept)
+    found = versions(warehouse, kept, PRODUCTS_FILE.path)
+    for version, content in zip(found, contents, strict=True):
+        kept.copy(*version, tmp_path / "copy")
+        assert (tmp_path / "copy").read_bytes() == content
 
 
 def test_equal_content_makes_an_equal_pack(tmp_path: Path) -> None:

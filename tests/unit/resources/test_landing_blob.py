@@ -7,6 +7,8 @@ import os
 import traceback
 import urllib.parse
 from pathlib import Path
+from types import SimpleNamespace
+from typing import BinaryIO
 
 import pytest
 from azure.storage.blob import ContainerSasPermissions, ContentSettings, generate_container_sas
@@ -67,6 +69,34 @@ def test_snapshots_uncommitted_and_deleted_blobs_are_not_there(bay: Bay) -> None
     bay.container.get_blob_client("half.csv").stage_block("MDAx", b"half")
     bay.remove(gone.path)
     assert list(bay.zone.files()) == [kept]
+
+
+def test_the_id_of_a_version_that_the_container_keeps_is_told_once_and_opens_it(bay: Bay) -> None:
+    """The emulator keeps no versions: the container is asked through a client that tells an id, and finds by it what was there before."""
+    file = bay.put("sales/a.csv", b"one")
+    with bay.zone.open(file):
+        pass
+    assert bay.zone.version_id(file) is None, "nothing is remembered where the container keeps no versions"
+
+    class Versioned:
+        def __init__(self, name: str, version_id: str | None) -> None:
+            self.name, self.version = name, version_id
+            self.properties = SimpleNamespace(version_id=version_id or "2026-11-30T21:00:00.0000000Z")
+
+        def download_blob(self, **_: object) -> "Versioned":
+            return self
+
+        def readinto(self, stream: BinaryIO) -> None:
+            stream.write(f"{self.name} {self.version}".encode())
+
+    zone = bay.zone.model_copy()
+    zone._client = SimpleNamespace(get_blob_client=lambda name, version_id=None: Versioned(name, version_id))
+    with zone.open(file) as stream:
+        assert stream.read() == b"sales/a.csv None"
+    version = zone.version_id(file)
+    assert (version, zone.version_id(file)) == ("2026-11-30T21:00:00.0000000Z", None)
+    with zone.open_version(file.path, str(version)) as stream:
+        assert stream.read() == b"sales/a.csv 2026-11-30T21:00:00.0000000Z"
 
 
 def test_the_folders_of_a_hierarchical_namespace_are_no_files(bay: Bay) -> None:
