@@ -1,4 +1,7 @@
-"""dbt over many orders: building all anew, and one more day at ten million orders against the same day at a hundred thousand."""
+"""dbt over many orders: building all anew, and one more day at ten million orders against the same day at a hundred thousand.
+
+A quarter of the orders is anonymous, and of one in fifty another one is taken back.
+"""
 
 import json
 import os
@@ -23,37 +26,53 @@ FEW_ORDERS = 100_000
 LIMIT = 1.3
 
 # Everything about an order follows from its number by hashing: the same on every machine. A day's orders follow each other.
-ORDERS = """
+CUSTOMER = """
+case when hash({number}, 6) % 4 > 0
+    then 'C' || cast(floor({customers} * power((hash({number}, 1) % 1000000) / 1000000, 1.5)) as bigint) end
+"""
+"""A quarter of the orders is anonymous."""
+
+ORDERS = f"""
 create or replace temp table orders as
 select
-    number, (['BU_CA', 'BU_MX', 'BU_US'])[1 + number % 3] as business_unit, cast({date} as date) as business_date,
-    'C' || cast(floor({customers} * power((hash(number, 1) % 1000000) / 1000000, 1.5)) as bigint) as customer_id,
+    number, (['BU_CA', 'BU_MX', 'BU_US'])[1 + number % 3] as business_unit, cast({{date}} as date) as business_date,
+    {CUSTOMER.replace("{number}", "number")} as customer_id,
     1 + cast(greatest(0, (hash(number, 2) % 6)::bigint - 2) / 2 as bigint) as lines, 6 + (hash(number, 3) % 14)::bigint as hour,
-    (['Cloudy', 'Rainy', 'Snowy', 'Sunny'])[1 + (hash(business_unit, business_date) % 4)::integer] as weather
-from range({first}, {last}) as numbers (number)
+    (['Cloudy', 'Rainy', 'Snowy', 'Sunny'])[1 + (hash(business_unit, business_date) % 4)::integer] as weather,
+    -- of one order in fifty another one is taken back, of the same unit and up to ten days before
+    case when hash(number, 7) % 50 = 0 then number - 3 * ((1 + hash(number, 8) % 10)::bigint * {{orders_of_a_day}} // 3) end as earlier
+from range({{first}}, {{last}}) as numbers (number)
 """
 
-SALES = """
-insert into sales_data.sales_transactions
-    (business_unit, business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price, transaction_date,
-     payment_method, weather, load_id, row_number)
+SALES = f"""
+create or replace temp table lines as
 select
-    business_unit, business_date, 'T' || (number * 4 + line), 'O' || number, 'P00' || (1 + hash(number, line, 4) % 6), customer_id,
-    1 + (hash(number, line, 5) % 3)::bigint, 4.5, business_date + to_hours(hour), 'Card', weather,
-    business_unit || business_date, number * 4 + line
+    business_unit, business_date, 'T' || (number * 4 + line) as transaction_id, 'O' || number as order_id,
+    'P00' || (1 + hash(number, line, 4) % 6) as product_id, customer_id, 1 + (hash(number, line, 5) % 3)::bigint as quantity,
+    4.5 as total_price, business_date + to_hours(hour) as transaction_date, 'Card' as payment_method, weather,
+    business_unit || business_date as load_id, number * 4 + line as row_number, 'sale' as kind, null as refunded_order_id
 from orders, range(4) as numbers (line)
 where line < lines
+union all
+select
+    business_unit, business_date, 'T' || (number * 4 + 3), null, 'P00' || (1 + hash(earlier, 0, 4) % 6),
+    {CUSTOMER.replace("{number}", "earlier")}, -1 - (hash(earlier, 0, 5) % 3)::bigint, -4.5, business_date + to_hours(21), 'Card', weather,
+    business_unit || business_date, number * 4 + 3, 'refund', case when number % 2 = 0 then 'O' || earlier end
+from orders
+where earlier >= 0;
+insert into sales_data.sales_transactions by name select * from lines
 """
+"""Of the refunds half name their order."""
 
 LEDGER = """
 insert into sales_data.load_ledger
     (load_id, sequence, path, etag, sha256, size_bytes, business_unit, business_date, status, rows_in_file, rows_loaded,
      rows_quarantined, attempt, run_id, recorded_at)
 select
-    business_unit || business_date, row_number() over (), business_unit || business_date, '', '', 1, business_unit, business_date,
-    'loaded', sum(lines), sum(lines), 0, 1, 'bench', business_date
-from orders
-group by business_unit, business_date
+    load_id, row_number() over (), load_id, '', '', 1, business_unit, business_date,
+    'loaded', count(*), count(*), 0, 1, 'bench', business_date
+from lines
+group by load_id, business_unit, business_date
 """
 
 REFERENCE = """
@@ -108,8 +127,10 @@ class Chain:
         return self.orders // ORDERS_PER_CUSTOMER
 
     def _sell(self, connection: duckdb.DuckDBPyConnection, date: str, first: int, last: int) -> None:
-        connection.execute(ORDERS.format(date=date, customers=self._customers, first=first, last=last))
-        connection.execute(SALES)
+        names = {"date": date, "customers": self._customers, "first": first, "last": last}
+        a_day = self.orders // DAYS if first == 0 else ORDERS_OF_A_DAY
+        connection.execute(ORDERS.format(**names, orders_of_a_day=a_day))
+        connection.execute(SALES.format(customers=self._customers))
         connection.execute(LEDGER)
 
 

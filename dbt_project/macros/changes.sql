@@ -90,6 +90,14 @@ where
     {%- endif %}
 {% endmacro %}
 
+{#- Before a model that knows by itself for which content of a day it was made: the days that have another one now, or none. -#}
+{% macro delete_other_content(days) %}
+    {%- if follows_changes() %}
+delete from {{ this }}
+where (business_unit, business_date, content_hash) not in (select business_unit, business_date, content_hash from {{ days }})
+    {%- endif %}
+{% endmacro %}
+
 {#-
 A table built anew is written in this order, and what follows is added at the end: a warehouse that knows the least and the greatest
 value of each part of a table then reads the parts that changed, not the whole.

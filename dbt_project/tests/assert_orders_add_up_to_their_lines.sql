@@ -14,7 +14,7 @@ order_lines as (
         order_lines.order_key,
         sum(case when order_lines.booking = 'sold' then 1 else 0 end) as line_count,
         sum(order_lines.quantity) as quantity,
-        sum(order_lines.total_price) as total_price
+        case when count(distinct order_lines.currency) <= 1 then sum(order_lines.total_price) end as total_price
     from {{ ref('fct_order_lines') }} as order_lines
     {{ only_touched_days('order_lines') }}
     where order_lines.booking <> 'refunds'

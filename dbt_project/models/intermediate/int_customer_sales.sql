@@ -17,19 +17,16 @@ with
             case
                 when
                     coalesce(max(known.last_booked_date) < min(touched.from_date), true)
-                    and coalesce(max(refunded.refunded_on) < min(touched.from_date), true)
+                    and count(refunded.refunded_on) = 0
                     then min(touched.from_date)
                 else cast('0001-01-01' as date)
             end as read_from
         from {{ touched_customers() }} as touched
         left join {{ this }} as known on touched.customer_id = known.customer_id
-        left join (
-            select
-                customer_id,
-                max(refunded_on) as refunded_on
-            from {{ ref('int_refunded_lines') }}
-            group by customer_id
-        ) as refunded on touched.customer_id = refunded.customer_id
+        left join {{ ref('int_refunded_lines') }} as refunded
+            on
+                touched.customer_id = refunded.customer_id
+                and touched.from_date <= refunded.refunded_on
         group by touched.customer_id
     )
 {%- endset %}
@@ -45,12 +42,14 @@ touched as (
 refunded_lines as (
 
     select
-        *,
-        refunded_on is null
+        refunded.*,
+        refunded.refunded_on is null
         and row_number() over (
-            partition by order_key, case when refunded_on is null then 0 else 1 end order by line_number
+            partition by refunded.order_key, case when refunded.refunded_on is null then 0 else 1 end
+            order by refunded.line_number
         ) = 1 as is_first_left
-    from {{ ref('int_refunded_lines') }}
+    from {{ ref('int_refunded_lines') }} as refunded
+    {{ only_touched_customers('refunded') }}
 
 ),
 
@@ -70,6 +69,7 @@ orders as (
     select
         orders.customer_id,
         orders.business_unit,
+        orders.currency,
         orders.business_date,
         orders.ordered_at,
         orders.quantity,
@@ -90,6 +90,7 @@ bookings as (
     select
         customer_id,
         business_unit,
+        currency,
         business_date as booked_date,
         case when line_count > 0 then 1 else 0 end as order_count,
         line_count,
@@ -103,6 +104,7 @@ bookings as (
     select
         customer_id,
         business_unit,
+        currency,
         business_date as booked_date,
         0 as order_count,
         0 as line_count,
@@ -121,6 +123,7 @@ counted as (
     select
         bookings.customer_id,
         bookings.business_unit,
+        bookings.currency,
         bookings.order_count,
         bookings.line_count,
         bookings.quantity,
@@ -141,6 +144,7 @@ counted as (
     select
         known.customer_id,
         known.business_unit,
+        known.currency,
         known.order_count,
         known.line_count,
         known.quantity,
@@ -164,30 +168,53 @@ units as (
     select
         customer_id,
         business_unit,
+        currency,
         cast(sum(order_count) as bigint) as order_count,
         cast(sum(line_count) as bigint) as line_count,
         cast(sum(quantity) as bigint) as quantity,
-        cast(sum(total_price) as decimal(18, 2)) as total_price,
+        case when count(*) = count(total_price) then cast(sum(total_price) as decimal(18, 2)) end as total_price,
         min(first_order_date) as first_order_date,
         max(last_order_date) as last_order_date,
         cast(sum(main_orders) as bigint) as main_orders,
         max(latest_main_ordered_at) as latest_main_ordered_at,
         max(last_booked_date) as last_booked_date
     from counted
-    group by customer_id, business_unit
+    group by customer_id, business_unit, currency
+
+),
+
+over_currencies as (
+
+    select
+        *,
+        sum(main_orders) over (partition by customer_id, business_unit) as main_orders_of_unit,
+        max(latest_main_ordered_at) over (partition by customer_id, business_unit) as latest_of_unit
+    from units
 
 ),
 
 final as (
 
     select
-        *,
-        main_orders > 0
+        customer_id,
+        business_unit,
+        currency,
+        order_count,
+        line_count,
+        quantity,
+        total_price,
+        first_order_date,
+        last_order_date,
+        main_orders,
+        latest_main_ordered_at,
+        last_booked_date,
+        main_orders_of_unit > 0
         and row_number() over (
             partition by customer_id
-            order by main_orders desc, latest_main_ordered_at desc nulls last, business_unit asc
+            order by
+                main_orders_of_unit desc, latest_of_unit desc nulls last, business_unit asc, currency asc nulls first
         ) = 1 as is_home
-    from units
+    from over_currencies
 
 )
 

@@ -14,10 +14,11 @@ daily_sales as (
 
 ),
 
+-- of a file of several units, each unit's part: a refused version says nothing of what an earlier one has of the others
 latest_versions as (
 
     select * from load_parts
-    qualify rank() over (partition by file_path order by load_sequence desc) = 1
+    qualify rank() over (partition by file_path, business_unit, business_date order by load_sequence desc) = 1
 
 ),
 

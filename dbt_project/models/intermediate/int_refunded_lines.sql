@@ -17,6 +17,28 @@ refunds as (
 
 ),
 
+{%- if follows_changes() %}
+
+-- the orders that changed, or of which something was taken back since: the customers' others stay as they are
+changed_orders as (
+
+    select refunds.order_key
+    from refunds
+    {{ only_touched_customers('refunds') }}
+    where
+        refunds.order_date >= touched.from_date
+        or refunds.business_date >= touched.from_date
+    union
+    select known.order_key
+    from {{ this }} as known
+    {{ only_touched_customers('known') }}
+    where
+        known.business_date >= touched.from_date
+        or known.refunded_on >= touched.from_date
+
+),
+{%- endif %}
+
 orders as (
 
     select distinct
@@ -24,6 +46,7 @@ orders as (
         order_date,
         customer_id
     from refunds
+    {{ 'where order_key in (select changed_orders.order_key from changed_orders)' if follows_changes() }}
 
 ),
 
@@ -111,6 +134,19 @@ final as (
     from refunded
     -- orders of which only money was paid back stay as they are
     qualify count(refunded_on) over (partition by order_key) > 0
+    {%- if follows_changes() %}
+    union all
+    select
+        {%- for column in [
+            'customer_id', 'business_unit', 'business_date', 'order_key', 'order_line_key', 'line_number', 'product_id',
+            'follows_a_gap', 'has_main_product', 'refunded_on'
+        ] %}
+        known.{{ column }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ this }} as known
+    {{ only_touched_customers('known') }}
+    where known.order_key not in (select changed_orders.order_key from changed_orders)
+    {%- endif %}
 
 )
 

@@ -21,17 +21,25 @@ loaded_days as (
 
 ),
 
+-- what the day has of it, whichever file tells it
+weather as (
+
+    select feed.* from {{ ref('stg_weather') }} as feed
+    {{ that_count('feed') }}
+
+),
+
 weather_days as (
 
     select
         business_unit,
         business_date,
         {{ dbt.listagg(
-            "file_path || '@' || coalesce(store_id, '') || '@' || coalesce(cast(hour_of_day as varchar), '') || ':' || weather",
+            "coalesce(store_id, '') || '@' || coalesce(cast(hour_of_day as varchar), '') || ':' || weather",
             "','",
-            "order by file_path, coalesce(store_id, ''), coalesce(hour_of_day, -1), weather"
+            "order by coalesce(store_id, ''), coalesce(hour_of_day, -1)"
         ) }} as weather_told
-    from {{ ref('stg_weather') }}
+    from weather
     group by business_unit, business_date
 
 ),

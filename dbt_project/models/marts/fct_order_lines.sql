@@ -28,11 +28,7 @@ weather as (
 
     select feed.* from {{ ref('stg_weather') }} as feed
     {{ only_touched_days('feed') }}
-    -- of files that tell the same, the last by name counts; a store that is named with its unit goes first
-    qualify row_number() over (
-        partition by feed.business_unit, feed.store_id, feed.business_date, feed.hour_of_day
-        order by feed.is_of_any_unit asc, feed.file_path desc, feed.weather asc
-    ) = 1
+    {{ that_count('feed') }}
 
 ),
 
@@ -182,16 +178,24 @@ quarantined_orders as (
 
 ),
 
+loads as (
+
+    select distinct load_id from sales
+
+),
+
 -- lines whose order cannot be told: each may have been the first line of the order that follows it
 quarantined_strays as (
 
     select distinct
-        load_id,
-        file_row_number
-    from quarantine
+        strays.load_id,
+        strays.file_row_number
+    from {{ ref('stg_quarantine') }} as strays
+    -- also where they stand under another unit or date of their file
+    inner join loads on strays.load_id = loads.load_id
     where
-        is_of_unknown_order
-        and (order_id is null or reason = 'lost_id')
+        strays.is_of_unknown_order
+        and (strays.order_id is null or strays.reason = 'lost_id')
 
 ),
 

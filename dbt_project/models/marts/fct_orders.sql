@@ -33,7 +33,9 @@ totals as (
         min(customer_id) as customer_id,
         sum(case when booking = 'sold' then 1 else 0 end) as line_count,
         sum(quantity) as quantity,
-        sum(total_price) as total_price
+        -- lines without a currency go with the one that the others name; amounts of several have no sum
+        case when count(distinct currency) <= 1 then min(currency) end as currency,
+        case when count(distinct currency) <= 1 then sum(total_price) end as total_price
     from order_lines
     where booking <> 'refunds'
     group by order_key
@@ -58,6 +60,7 @@ final as (
         cast(totals.line_count as bigint) as line_count,
         cast(totals.quantity as bigint) as quantity,
         cast(totals.total_price as decimal(18, 2)) as total_price,
+        totals.currency,
         first_lines.load_id
     from first_lines
     inner join totals on first_lines.order_key = totals.order_key

@@ -18,38 +18,50 @@ last_day as (
 
 ),
 
-business_units as (
+-- each amount is in the currency that its lines name, else in that of its unit
+spent as (
 
     select
-        business_units.business_unit_id,
-        rates.rate
-    from {{ ref('dim_business_unit') }} as business_units
-    left join {{ ref('int_exchange_rates') }} as rates
-        on
-            business_units.currency = rates.currency
-            and rates.valid_before is null
+        customer_sales.*,
+        coalesce(customer_sales.currency, business_units.currency) as spent_in
+    from customer_sales
+    left join {{ ref('dim_business_unit') }} as business_units
+        on customer_sales.business_unit = business_units.business_unit_id
 
 ),
 
 currencies as (
 
-    select count(distinct coalesce(currency, '')) as currency_count
-    from {{ ref('dim_business_unit') }}
+    select count(distinct coalesce(spent_in, '')) as currency_count
+    from spent
+
+),
+
+rates as (
+
+    select
+        rates.currency,
+        rates.rate
+    from {{ ref('int_exchange_rates') }} as rates
+    cross join last_day
+    where
+        last_day.as_of_date >= rates.valid_from
+        and last_day.as_of_date < coalesce(rates.valid_before, cast('9999-12-31' as date))
 
 ),
 
 -- what customers spent can be compared in one currency alone
-spent as (
+compared as (
 
     select
-        customer_sales.*,
+        spent.*,
         case
-            when currencies.currency_count <= 1 then customer_sales.total_price
-            else customer_sales.total_price * business_units.rate
+            when currencies.currency_count <= 1 then spent.total_price
+            else spent.total_price * rates.rate
         end as comparable_price
-    from customer_sales
+    from spent
     cross join currencies
-    left join business_units on customer_sales.business_unit = business_units.business_unit_id
+    left join rates on spent.spent_in = rates.currency
 
 ),
 
@@ -62,7 +74,7 @@ customers as (
         cast(sum(order_count) as bigint) as order_count,
         case when count(*) = count(comparable_price) then cast(sum(comparable_price) as decimal(18, 2)) end
             as total_price
-    from spent
+    from compared
     group by customer_id
     -- somebody who kept nothing that was bought is no customer
     having sum(order_count) > 0

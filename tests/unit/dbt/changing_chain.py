@@ -11,7 +11,7 @@ from random import Random
 import duckdb
 import pandas as pd
 
-from tests.unit.dbt.random_chain import WEATHER, Row, add_file, customer, product, random_chain
+from tests.unit.dbt.random_chain import WEATHER, Row, add_chain_file, add_file, customer, product, random_chain
 
 DAYS_OF_FILES = 60
 FIRST_DAY = date(2022, 1, 1)
@@ -25,6 +25,9 @@ class ChangingChain:
         self.rng = Random(seed)
         self.version = 0
         self.last_day = FIRST_DAY + timedelta(days=DAYS_OF_FILES)
+        # two days that other files change, one unit at a time
+        for day in (FIRST_DAY, FIRST_DAY + timedelta(days=1)):
+            add_chain_file(self.chain, day, "C0020", self.rng, load_id=f"chain-{day}")
         for row in self.chain.sales_transactions[::3]:  # enough for the weather feed to tell
             row["weather"] = None
 
@@ -45,7 +48,7 @@ class ChangingChain:
         """One random change; gives its name."""
         changes: list[Callable[[], None]] = [
             self.new_day, self.new_day, self.correct, self.correct, self.retract, self.settle_ownership, self.second_file,
-            self.empty_file, self.change_reference, self.long_pause, self.tell_weather,
+            self.empty_file, self.change_reference, self.long_pause, self.tell_weather, self.correct_refund, self.retract_refund,
         ]  # fmt: skip
         chosen = self.rng.choice(changes)
         chosen()
@@ -62,20 +65,29 @@ class ChangingChain:
         self.new_day()
 
     def second_file(self) -> None:
-        """One more file of a day that has one."""
+        """One more file of a day that has one, and of one that a file of several units has, too."""
         entry = self._valid()
         self._add(entry["business_unit"], entry["business_date"], 3)
+        self._add(self.rng.choice(["BU_CA", "BU_MX", "BU_US"]), FIRST_DAY + timedelta(days=self.rng.randrange(2)), 3)
 
     def empty_file(self) -> None:
         """A day without sales."""
         self.last_day += timedelta(days=1)
         self._add("BU_US", self.last_day, 0)
 
-    def correct(self) -> None:
+    def correct(self, entry: Row | None = None) -> None:
         """New content in place of a file's."""
-        entry = self._valid()
+        entry = entry or self._valid()
         self._take_out(entry, "superseded")
         self._add(entry["business_unit"], entry["business_date"], self.rng.randrange(0, 9))
+
+    def correct_refund(self) -> None:
+        """New content in place of a file that took something back."""
+        self.correct(self._valid(with_refund=True))
+
+    def retract_refund(self) -> None:
+        """A file that took something back is taken out."""
+        self._take_out(self._valid(with_refund=True), "retracted")
 
     def retract(self) -> None:
         """A file's rows are taken out; nothing comes in their place."""
@@ -83,8 +95,10 @@ class ChangingChain:
 
     def settle_ownership(self) -> None:
         """A row of a file that stays comes out of the tables: another file owns its id now."""
+        divided = {part["load_id"] for part in self.chain.load_parts}
         rows = self.chain.sales_transactions
-        row = rows.pop(self.rng.randrange(len(rows)))
+        row = self.rng.choice([row for row in rows if row["load_id"] not in divided])
+        rows.remove(row)
         [entry] = [one for one in self.chain.load_ledger if one["load_id"] == row["load_id"]]
         entry["rows_in_file"] -= 1
         entry["rows_loaded"] -= 1
@@ -114,8 +128,11 @@ class ChangingChain:
             })  # fmt: skip
         self.chain.weather = self.chain.weather[-20:]
 
-    def _valid(self) -> Row:
-        return self.rng.choice([one for one in self.chain.load_ledger if one["status"] == "loaded"])
+    def _valid(self, with_refund: bool = False) -> Row:
+        loaded = [one for one in self.chain.load_ledger if one["status"] == "loaded" and one["business_unit"]]
+        refunding = {row["load_id"] for row in self.chain.sales_transactions if row["kind"] == "refund"}
+        some = [one for one in loaded if one["load_id"] in refunding] if with_refund else []
+        return self.rng.choice(some or loaded)
 
     def _add(self, unit: str, day: date, orders: int) -> None:
         self.version += 1

@@ -31,6 +31,7 @@ class Chain:
     weather: list[Row] = field(default_factory=list)
     sales_transactions: list[Row] = field(default_factory=list)
     load_ledger: list[Row] = field(default_factory=list)
+    load_parts: list[Row] = field(default_factory=list)
     quarantine: list[Row] = field(default_factory=list)
 
     def write(self, path: Path) -> None:
@@ -133,7 +134,8 @@ def add_file(
             if order["customer_id"] is not None:
                 line["customer_id"] = rng.choices([customer_id, "W2", None], [94, 3, 3])[0]
             lines.append(line)
-    lines += taken_back(chain, unit, day, lines, rng)
+    for line in taken_back(chain, unit, day, lines, rng):
+        lines.insert(rng.choice([0, rng.randrange(len(lines) + 1), len(lines), len(lines)]), line)
     loaded = 0
     for row_number, line in enumerate(lines, start=1):
         line |= {"load_id": load_id, "row_number": row_number, "transaction_id": f"T{row_number}{suffix}"}
@@ -143,6 +145,36 @@ def add_file(
             chain.sales_transactions.append(line)
             loaded += 1
     chain.load_ledger.append(ledger_entry(load_id, unit, day, len(chain.load_ledger), len(lines), loaded))
+
+
+def add_chain_file(chain: Chain, day: date, customer_id: str, rng: Random, load_id: str) -> None:
+    """Append one loaded file of all units: before each unit's orders stands a line that nobody could read, under the unit before."""
+    rows = 0
+    for number, (unit, _) in enumerate(BUSINESS_UNITS):
+        for position in range(2):
+            rows += 1
+            line = sale(unit, day, "P001", rng) | {
+                "load_id": load_id,
+                "row_number": rows,
+                "transaction_id": f"T{rows}-{load_id}",
+                "order_id": f"{load_id}-{number}",
+                "customer_id": customer_id,
+                "transaction_date": datetime.combine(day, time(9)),
+                "weather": None,
+                "store_id": None,
+            }
+            if position:
+                chain.quarantine.append(quarantined(line, readable=False))
+            else:
+                chain.sales_transactions.append(line)
+        entry = ledger_entry(load_id, unit, day, len(chain.load_ledger), rows=2, loaded=1)
+        part = {
+            name: entry[name]
+            for name in ("load_id", "business_unit", "business_date", "status", "rows_loaded", "rows_quarantined")
+        }
+        chain.load_parts.append(part | {"rows_in_part": 2})
+    entry = ledger_entry(load_id, "chain", day, len(chain.load_ledger), rows=rows, loaded=rows // 2)
+    chain.load_ledger.append(entry | {"business_unit": None})
 
 
 def sale(unit: str, day: date, product_id: str, rng: Random) -> Row:
@@ -161,29 +193,40 @@ def sale(unit: str, day: date, product_id: str, rng: Random) -> Row:
 
 
 def taken_back(chain: Chain, unit: str, day: date, lines: list[Row], rng: Random) -> list[Row]:
-    """Refunds and voids at the end of a file with these `lines`: of the day or of earlier ones, named or not, whole or in part."""
-    earlier = [
-        row
-        for row in chain.sales_transactions
-        if row["business_unit"] == unit and row["business_date"] <= day and row["kind"] == "sale"
-    ]
+    """Refunds and voids for a file with these `lines`: of the day or of earlier ones, named or not, whole or in part.
+
+    Some are of what was taken back before, or of what another unit sold.
+    """
+    so_far = [row for row in chain.sales_transactions if row["business_date"] <= day]
+    earlier = [row for row in so_far if row["business_unit"] == unit]
+    of_others = [row for row in so_far if row["business_unit"] != unit]
     back: list[Row] = []
     for number in range(rng.choice([0, 0, 0, 1, 2])):
-        if not (earlier or lines):
+        sold = [row for row in earlier if row["kind"] == "sale"]
+        if not (sold or lines):
             break
-        of = rng.choice(lines if lines and (not earlier or rng.random() < 0.3) else earlier)
-        same_day = of["business_date"] == day
+        of = rng.choice(lines if lines and (not sold or rng.random() < 0.3) else sold)
+        again = [row for row in [*earlier, *back] if row["kind"] == "refund"]
+        if again and rng.random() < 0.3:
+            of = rng.choice(again[-20:])
+        elif of_others and rng.random() < 0.3:
+            of = rng.choice(of_others)
+        same_day = of["business_date"] == day and of["kind"] == "sale"
         line = of | {
+            "business_unit": unit,
             "business_date": day,
             "kind": "void" if rng.random() < (0.6 if same_day else 0.1) else "refund",
-            "quantity": -rng.choice([of["quantity"], of["quantity"], 1, 0]),
-            "total_price": -rng.choice([of["total_price"], 1.0]),
-            "transaction_date": datetime.combine(day, time(22, number)),
+            "quantity": -rng.choice([abs(of["quantity"]), abs(of["quantity"]), 1, 0]),
+            "total_price": -rng.choice([abs(of["total_price"]), 1.0]),
+            "transaction_date": datetime.combine(day, time(rng.choice([9, 22, 22]), number)),
         }
         if not same_day or rng.random() < 0.5:
             line["order_id"] = rng.choice([f"R{number}", None])
-            line["refunded_order_id"] = rng.choice([of["order_id"], of["order_id"], None, "never"])
-            line["refunded_date"] = of["business_date"] if line["refunded_order_id"] and rng.random() < 0.6 else None
+            named = of["order_id"] if of["kind"] == "sale" else of["refunded_order_id"]
+            line["refunded_order_id"] = rng.choice([named, named, None, None, "never"])
+            line["refunded_date"] = None
+            if line["refunded_order_id"] and of["kind"] == "sale" and rng.random() < 0.7:
+                line["refunded_date"] = of["business_date"]
         back.append(line)
     return back
 

@@ -103,6 +103,12 @@ class Sold:
     order_key: str
     rows: list[Row]
     customer_id: str | None
+    receipt: list[Row]
+
+    def pieces(self, product_id: str) -> int:
+        """What was sold of a product, less what was voided of a line."""
+        of_the_order = [row for row in self.receipt if is_of_the_order(row, self.receipt)]
+        return sum(row["quantity"] for row in of_the_order if row["product_id"] == product_id)
 
     @property
     def place(self) -> tuple[str, str | None]:
@@ -129,46 +135,88 @@ def sold_orders(chain: Chain) -> dict[str, Sold]:
         rows = sold_rows(unsorted_rows)
         if rows:
             named = [r["customer_id"] for r in unsorted_rows if is_of_the_order(r, unsorted_rows) and r["customer_id"]]
-            sold[order_key] = Sold(order_key, rows, rows[0]["customer_id"] or min(named, default=None))
+            customer_id = rows[0]["customer_id"] or min(named, default=None)
+            sold[order_key] = Sold(order_key, rows, customer_id, unsorted_rows)
     return sold
 
 
 def refunds(chain: Chain) -> list[Refund]:
     """Every line that takes back something that was sold before."""
     sold = sold_orders(chain)
+    lines = [
+        (row, receipt_key)
+        for receipt_key, rows in receipts(chain).items()
+        for row in rows
+        if row["kind"] != "sale" and not is_of_the_order(row, rows)
+    ]
+    told = [(row, told_order(row, receipt_key, sold)) for row, receipt_key in lines]
     found = []
-    for receipt_key, rows in receipts(chain).items():
-        for row in rows:
-            if row["kind"] != "sale" and not is_of_the_order(row, rows):
-                order = refunded_order(row, receipt_key, sold)
-                found.append(Refund(row, order and order.order_key, order.customer_id if order else row["customer_id"]))
+    for row, named in told:
+        looked_for = named is None and row["refunded_order_id"] is None
+        order = order_of_the_customer(row, sold, told) if looked_for else named
+        found.append(Refund(row, order and order.order_key, order.customer_id if order else row["customer_id"]))
     return found
 
 
-def refunded_order(row: Row, receipt_key: str, sold: dict[str, Sold]) -> Sold | None:
-    """The order that a refund names, else that of its receipt, else the customer's latest earlier one of the store with the product."""
-    candidates = [
+def candidates(row: Row, sold: dict[str, Sold]) -> list[Sold]:
+    """The orders of a refund's store with its product, up to its date."""
+    return [
         order
         for order in sold.values()
         if order.place == (row["business_unit"], row["store_id"])
         and order.made[0] <= row["business_date"]
         and row["product_id"] in [line["product_id"] for line in order.rows]
     ]
+
+
+def told_order(row: Row, receipt_key: str, sold: dict[str, Sold]) -> Sold | None:
+    """The order that a refund names, or without a name that of its receipt."""
+    found = candidates(row, sold)
     if row["refunded_order_id"] is not None:
         chosen = [
             order
-            for order in candidates
+            for order in found
             if order.rows[0]["order_id"] == row["refunded_order_id"] and row["refunded_date"] in (None, order.made[0])
         ]
     else:
-        chosen = [order for order in candidates if order.order_key == receipt_key] or [
-            order
-            for order in candidates
-            if row["customer_id"]
-            and order.customer_id == row["customer_id"]
-            and order.made[1] < row["transaction_date"]
-        ]
+        chosen = [order for order in found if order.order_key == receipt_key]
     return max(chosen, key=lambda order: order.made, default=None)
+
+
+def order_of_the_customer(row: Row, sold: dict[str, Sold], told: list[tuple[Row, Sold | None]]) -> Sold | None:
+    """Of a refund that tells no order: the customer's latest one of the store since which more was bought than taken back."""
+    own = [
+        order
+        for order in candidates(row, sold)
+        if row["customer_id"] and order.customer_id == row["customer_id"] and order.made[1] < row["transaction_date"]
+    ]
+    before = [(other, order) for other, order in told if sequence(other) < sequence(row)]
+    without_an_order = [
+        other
+        for other, order in before
+        if order is None
+        and other["refunded_order_id"] is None
+        and all(other[name] == row[name] for name in ("customer_id", "business_unit", "store_id", "product_id"))
+    ]
+
+    def pieces(order: Sold) -> int:
+        bought: int = order.pieces(row["product_id"])
+        taken = sum(o["quantity"] for o, of in before if of is order and o["product_id"] == row["product_id"])
+        return max(bought + taken, 0)
+
+    for order in sorted(own, key=lambda order: order.made, reverse=True):
+        bought = sum(pieces(later) for later in own if later.made >= order.made)
+        back = sum(-other["quantity"] for other in without_an_order if sequence(other)[:2] > order.made[:2])
+        if bought > back:
+            return order
+    return None
+
+
+def sequence(row: Row) -> tuple[date, datetime, str]:
+    """Refunds in the sequence in which they happen."""
+    place = "" if row["store_id"] is None else f"store {row['store_id']}|"
+    key = f"{row['business_unit']}|{place}{row['business_date']}|{row['transaction_id']}"
+    return row["business_date"], row["transaction_date"], key
 
 
 def orders_with_a_main_product(chain: Chain) -> list[Order]:

@@ -18,6 +18,36 @@ from tests.unit.dbt import replay
 from tests.unit.dbt.built_warehouse import BuiltWarehouse
 from tests.unit.dbt.random_chain import ledger_entry, random_chain
 
+WAYS_OF_REFUNDS = {
+    "in part, by pieces": "from marts.fct_refunds where 0 < -quantity and -quantity < product_quantity",
+    "of money alone": "from marts.fct_refunds where quantity = 0 and order_key is not null",
+    "one after the other": """
+        select order_key from marts.fct_refunds group by order_key, product_id having count(distinct business_date) > 1""",
+    "more than was left": """
+        select order_key from marts.fct_refunds group by order_key, product_id having -sum(quantity) > max(product_quantity)""",
+    "not of the latest order": """
+        select refund.* from marts.fct_refunds as refund join marts.fct_orders as later
+            on later.customer_id = refund.named_customer_id and later.business_unit = refund.business_unit
+            and later.store_id is not distinct from refund.store_id and later.business_date > refund.order_date
+            and later.ordered_at < refund.transacted_at
+        join marts.fct_order_lines as line
+            on line.order_key = later.order_key and line.product_id = refund.product_id and line.booking = 'sold'
+        where refund.refunded_order_id is null and refund.order_key <> refund.receipt_key""",
+    "before its sale in the file": """
+        select refund.* from marts.fct_order_lines as refund join marts.fct_refunds as found using (order_line_key)
+        join marts.fct_order_lines as sold
+            on sold.order_key = found.order_key and sold.load_id = refund.load_id and sold.booking = 'sold'
+        where refund.file_row_number < sold.file_row_number""",
+    "of what another unit sold": """
+        from marts.fct_refunds as refund
+        where order_key is null and exists (
+            select * from marts.fct_order_lines as sold
+            where sold.business_unit <> refund.business_unit and sold.order_id = refund.refunded_order_id
+                and sold.business_date = refund.refunded_date and sold.product_id = refund.product_id
+        )""",
+    "of an order that is not there": "from marts.fct_refunds where refunded_order_id is not null and order_key is null",
+}
+
 
 @pytest.fixture(scope="module")
 def warehouse(build_warehouse: Callable[..., BuiltWarehouse]) -> BuiltWarehouse:
@@ -103,6 +133,14 @@ def test_refunds_are_booked_off_where_they_belong(warehouse: BuiltWarehouse) -> 
     assert actual == expected
     assert len({key for key, _ in actual.values()}) > 50, "too few refunds of a known order"
     assert sum(key is None for key, _ in actual.values()) > 10, "too few refunds of an unknown order"
+
+
+def test_refunds_are_irregular_enough(warehouse: BuiltWarehouse) -> None:
+    """Every way in which something is taken back is there to be compared."""
+    found = {
+        name: warehouse.read(f"select count(*) as n from ({query})").n[0] for name, query in WAYS_OF_REFUNDS.items()
+    }
+    assert {name: n for name, n in found.items() if n < 5} == {}
 
 
 def test_example_states_know_exactly_the_earlier_dates(warehouse: BuiltWarehouse, orders: list[replay.Order]) -> None:
