@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from resources.landing.landing_zone import LandedFile, is_unfinished
+from resources.landing.landing_zone import UNFINISHED_NAME, LandedFile
 
 BLOB_CREATED = "Microsoft.Storage.BlobCreated"
 COMPLETE_WRITES = frozenset({"PutBlob", "PutBlockList", "CopyBlob", "FlushWithClose", "SftpCommit"})
@@ -45,7 +45,7 @@ def blob_written(text: str) -> tuple[str, LandedFile] | None:
     if data.get("api") not in COMPLETE_WRITES:
         return None
     container, path = _place(event.get("subject"), data.get("url"))
-    if is_unfinished(path):
+    if UNFINISHED_NAME.search(path):
         return None
     size = data.get("contentLength")
     etag = str(data.get("eTag") or data.get("etag") or "").strip('"')

@@ -18,7 +18,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from globolatte_ingest.ledger import IS_VERSION, Attempts, CrashedLoad, Ledger, RequestedStep, Step
+from globolatte_ingest.ledger import Attempts, CrashedLoad, Ledger, RequestedStep, Step
+from globolatte_ingest.ledger_statements import IS_VERSION
 from globolatte_ingest.paths import USUAL_LAYOUT, MisplacedFile, PathRules, SalesFile, SalesLayout, needs_a_place
 from globolatte_ingest.reading.landed_bytes import HashedBlocks
 from globolatte_ingest.reasons import ReasonCode

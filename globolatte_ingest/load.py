@@ -21,7 +21,8 @@ from globolatte_ingest.declarations import UNDECLARED, USUAL, Declaration, UnitD
 from globolatte_ingest.discovery import Work, unrecorded
 from globolatte_ingest.kept_files import KeptContent, KeptFiles, packed
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.ledger import LOADS, Announcement, Ledger, LedgerEntry, LedgerStatus, Step
+from globolatte_ingest.ledger import Announcement, Ledger, LedgerEntry, LedgerStatus, Step
+from globolatte_ingest.ledger_statements import LOADS
 from globolatte_ingest.ownership import (
     Conflicts,
     PartKey,

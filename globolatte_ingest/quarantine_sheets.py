@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import compute, csv
 
 from globolatte_ingest.declarations import DELIMITERS
-from globolatte_ingest.ledger import PARTS_HELD
+from globolatte_ingest.ledger_statements import PARTS_HELD
 from globolatte_ingest.reading.delimited import read_delimited
 from globolatte_ingest.reading.sales import ROW_NUMBER, SALES_COLUMNS, SALES_TEXTS, as_sales_columns
 from globolatte_ingest.reasons import ReasonCode, RefusedError

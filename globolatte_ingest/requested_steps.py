@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from globolatte_ingest import statements
 from globolatte_ingest.kill_points import point
-from globolatte_ingest.ledger import RETRACTIONS, FileHistory, Ledger, LedgerStatus, RequestedStep, Step
+from globolatte_ingest.ledger import FileHistory, Ledger, LedgerStatus, RequestedStep, Step
+from globolatte_ingest.ledger_statements import RETRACTIONS
 from globolatte_ingest.ownership import (
     Span,
     count_and_check,

@@ -75,7 +75,7 @@ WORDS: Mapping[str, str] = {
     "order_of_several_customers": "the lines of the order name several customers",
 }
 """What the unit is told of a reason code of a file or a row (`globolatte_ingest.reasons`); a code without words of its own is told as it
-is, with blanks."""
+is, with blanks. `negative_price` and `business_unit_not_of_folder` are given no more: rows quarantined by an earlier release have them."""
 
 
 @dataclass(frozen=True)

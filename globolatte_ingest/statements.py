@@ -9,7 +9,8 @@ ownership of transaction ids are in `ownership`.
 import pyarrow as pa
 
 from globolatte_ingest.kept_files import KEPT_CONTENTS
-from globolatte_ingest.ledger import ENTRY_SCHEMA, HOLDING
+from globolatte_ingest.ledger import ENTRY_SCHEMA
+from globolatte_ingest.ledger_statements import HOLDING
 from globolatte_ingest.reading.sales import SALES_COLUMNS, SALES_TEXTS, texts
 from globolatte_ingest.reasons import RowReason
 

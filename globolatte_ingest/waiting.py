@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from globolatte_ingest.discovery import recent_crashes
-from globolatte_ingest.ledger import IS_VERSION, PARTS_HELD, Ledger, LedgerStatus
+from globolatte_ingest.ledger import Ledger, LedgerStatus
+from globolatte_ingest.ledger_statements import IS_VERSION, PARTS_HELD
 from globolatte_ingest.paths import (
     BUSINESS_UNITS_PATH,
     USUAL_LAYOUT,

@@ -15,13 +15,13 @@ from resources.azure_storage import blob_service, faults_in_plain_words, request
 from resources.landing.landing_zone import (
     LISTED_AFTER_SECONDS,
     MOST_OF_A_LEVEL,
+    UNFINISHED_NAME,
     LandedFile,
     LandingUnreachableError,
     Level,
     NoFile,
     Page,
     SupersededError,
-    is_unfinished,
 )
 from resources.settings.choices import CredentialKind
 
@@ -43,7 +43,7 @@ def _landed(blobs: Iterable["BlobProperties"]) -> Iterator[LandedFile]:
     """The files among blobs: no folders, and copies with an unfinished name only if nothing was written to them for long."""
     since = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=LISTED_AFTER_SECONDS)
     for blob in blobs:
-        if not is_unfinished(blob.name):
+        if not UNFINISHED_NAME.search(blob.name):
             if not _is_folder(blob):
                 yield LandedFile(blob.name, str(blob.etag).strip('"'), blob.size)
         elif blob.last_modified <= since:

@@ -12,12 +12,12 @@ import dagster as dg
 from resources.landing.landing_zone import (
     LISTED_AFTER_SECONDS,
     MOST_OF_A_LEVEL,
+    UNFINISHED_NAME,
     LandedFile,
     Level,
     NoFile,
     Page,
     SupersededError,
-    is_unfinished,
 )
 
 
@@ -47,7 +47,7 @@ def _finished_files(folder: str, prefix: str) -> list[LandedFile]:
         with entries:
             for entry in entries:
                 name = entry.name
-                if name.startswith(".") or is_unfinished(name):
+                if name.startswith(".") or UNFINISHED_NAME.search(name):
                     found += _left_behind(entry, path)
                 elif entry.is_dir(follow_symlinks=False):
                     folders.append((entry.path, f"{path}{name}/"))

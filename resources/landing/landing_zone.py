@@ -52,11 +52,6 @@ UNFINISHED_NAME = re.compile(
 others. rsync, AzCopy, Syncthing and lftp's default write hidden files."""
 
 
-def is_unfinished(path: str) -> bool:
-    """Whether the name is one under which a copy is written until it is whole."""
-    return UNFINISHED_NAME.search(path) is not None
-
-
 @dataclass(frozen=True)
 class Level:
     """The direct content of one folder: prefixes of subfolders, each ending with `/`, and files; at most `MOST_OF_A_LEVEL`."""
