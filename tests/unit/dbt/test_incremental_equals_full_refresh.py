@@ -73,7 +73,7 @@ def test_a_build_that_was_killed_is_completed_by_the_next_one(dbt: DbtProcess, m
     assert_same(tables(dbt.warehouse, BUILT), built_anew(dbt))
 
 
-def test_a_build_without_news_replaces_nothing(dbt: DbtProcess) -> None:
+def test_a_build_replaces_nothing_without_news_and_of_customers_nothing_before_a_new_day(dbt: DbtProcess) -> None:
     changing = ChangingChain(seed=4)
     dbt.warehouse.unlink(missing_ok=True)
     changing.write(dbt.warehouse)
@@ -84,3 +84,11 @@ def test_a_build_without_news_replaces_nothing(dbt: DbtProcess) -> None:
     with duckdb.connect(str(dbt.warehouse), read_only=True) as connection:
         assert connection.execute("select count(*) from build_state.day_changes").fetchall() == [(0,)]
         assert connection.execute("select count(*) from build_state.customer_changes").fetchall() == [(0,)]
+        took_back = connection.execute("select count(distinct customer_id) from marts.fct_refunds").fetchall()[0][0]
+    assert took_back > 20, "too few customers whose refunds of before could be followed once more"
+    changing.new_day()
+    changing.write(dbt.warehouse)
+    dbt.run(*RUN)
+    with duckdb.connect(str(dbt.warehouse), read_only=True) as connection:
+        [(since,)] = connection.execute("select min(from_date) from build_state.customer_changes").fetchall()
+    assert since == changing.last_day
