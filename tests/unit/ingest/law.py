@@ -123,7 +123,9 @@ class Day:
                 self.held[path, key] = Part(version, wrong[key], part.good)
                 continue
             if part is not None:
-                self.loaded[path, key] = part
+                self.loaded.pop((path, key), None)
+                if part.good or part.faults or key == own_key:  # else there is nothing of it any more
+                    self.loaded[path, key] = part
             if path not in self.seniority[key] and self.states[path] == "loaded":
                 self.seniority[key].append(path)
 
