@@ -5,9 +5,11 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import dagster as dg
 import pyarrow as pa
 from pyarrow import parquet
 
+from globolatte_ml.data.money import Money
 from resources.warehouse.warehouse import Warehouse
 
 
@@ -61,6 +63,23 @@ DAILY_SALES = "intermediate.int_daily_sales"
 def last_business_date(warehouse: Warehouse) -> dt.date | None:
     """The last date with an order; none without orders."""
     return max(warehouse.read(DAILY_SALES, ["business_date"])["business_date"].to_pylist(), default=None)
+
+
+def money_at(warehouse: Warehouse, as_of: dt.date) -> Money:
+    """The exchange rates in force on a date, and the units' currencies."""
+    return Money.from_tables(
+        warehouse.read("intermediate.int_exchange_rates"),
+        warehouse.read("marts.dim_business_unit", ["business_unit_id", "currency"]),
+        as_of,
+    )
+
+
+def prices_not_compared(prices: Mapping[str, Mapping[str, float]]) -> dict[str, dg.MetadataValue]:
+    """Metadata that name the products of each region (or unit) whose prices cannot be compared; empty without any."""
+    missing = {region: sorted(one for one, price in of.items() if price != price) for region, of in prices.items()}
+    words = "; ".join(f"{region}: {', '.join(products)}" for region, products in sorted(missing.items()) if products)
+    remedy = "name the rates of their currencies in reference/exchange_rates.csv"
+    return {"prices_not_compared": dg.MetadataValue.text(f"{words}; {remedy}")} if words else {}
 
 
 @dataclass(frozen=True)

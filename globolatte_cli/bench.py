@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import dbt_builds, drift, ingest, large_files, passes, serving, ticks
-from benchmarks.model import speed
+from benchmarks.model import anonymous, speed
 from benchmarks.model.chains import CHAINS
 from benchmarks.model.comparison import Summary, compare, shortfalls
 from benchmarks.rows import Row
@@ -139,12 +139,49 @@ def _reached(summaries: Sequence[Summary]) -> Table:
     return table
 
 
+def bench_anonymous(seeds: Sequence[int], sizes: Sequence[tuple[int, int]], *, as_json: bool) -> int:
+    """Prints what anonymous orders bring as examples, by the length of the history."""
+    console, progress = Console(), Console(stderr=True)
+    done: list[anonymous.Gain] = []
+    for gains in anonymous.measured(
+        anonymous.KINDS, sizes or anonymous.SIZES, seeds or anonymous.SEEDS, progress.print
+    ):
+        done += gains
+        if not as_json:
+            console.print(_gained(gains))
+    if as_json:
+        print_json([asdict(one) for one in done])
+    return 0
+
+
+def _gained(gains: Sequence[anonymous.Gain]) -> Table:
+    one = gains[0]
+    title = f"{one.kind}: {one.orders:,} orders of {one.customers:,} customers"
+    table = Table("earlier orders", "orders", "log loss without", "with anonymous orders", "gain (95 %)", title=title)
+    for one in gains:
+        gain = one.gain
+        table.add_row(
+            one.history,
+            f"{one.evaluated:,}",
+            f"{one.without:.4f}",
+            f"{one.with_them:.4f}",
+            f"{gain.estimate:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})",
+        )
+    return table
+
+
 @click.command()
-@click.argument("what", type=click.Choice([*BENCHMARKS, "model", "all"]), default="all")
+@click.argument("what", type=click.Choice([*BENCHMARKS, "model", "anonymous", "all"]), default="all")
 @JSON
 @click.option("--orders", default=10_000_000, help="Of `dbt`: how many orders it builds.", show_default=True)
-@click.option("--seed", "seeds", type=int, multiple=True, help="Of `model`: a simulated chain; default: 11 to 15.")
-@click.option("--size", "sizes", multiple=True, help="Of `model`: orders x customers; default: 10000x1000.")
+@click.option(
+    "--seed",
+    "seeds",
+    type=int,
+    multiple=True,
+    help="Of `model`, `anonymous`: a simulated chain; default: 11 to 15; 11 to 13.",
+)
+@click.option("--size", "sizes", multiple=True, help="Of `model`, `anonymous`: orders x customers.")
 @click.option(
     "--chain", "chains", type=click.Choice(CHAINS), multiple=True, help="Of `model`: which chains; default: all."
 )
@@ -153,10 +190,13 @@ def bench(
 ) -> None:
     """Measure us and the reference side by side, in one run, and print the ratios.
 
-    `model` is no part of `all`: it fits everything on many chains and takes minutes.
+    `model` and `anonymous` (what orders without a customer would bring as examples) are no part of `all`: they fit on many chains and
+    take minutes.
     """
     # SIGTERM ends it as a finished measurement does: with the servers that it started.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if what == "model":
         sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, as_json=as_json))
+    if what == "anonymous":
+        sys.exit(bench_anonymous(seeds, parsed_sizes(sizes), as_json=as_json))
     sys.exit(run_benchmarks(what, as_json=as_json, orders=orders))

@@ -44,6 +44,7 @@ from globolatte_ingest.waiting import Waiting
 from resources.environment import clock_of, endpoint_of, landing_of, ml_of, predictions_of, states_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
+from sensors.alerts import report_headless
 from sensors.automation import HeadlessAutomation
 from sensors.landing import REQUESTED_BY_A_PERSON, Backlog, listing_of, look, range_tags
 from sensors.outstanding import latest_places, lost_work
@@ -181,6 +182,8 @@ class Pass:
         except UserError as error:
             self.report.complaints.append(str(error))
         self.report.waiting = [item.text for item in self.what_waits()]
+        not_sent = report_headless(self.instance, self.settings, self.warehouse, self.landing, self.clock)
+        self.report.notes += [not_sent] if not_sent else []
         return self.report
 
     def what_waits(self) -> list[Waiting]:

@@ -22,6 +22,11 @@ class AlertNotTakenError(RuntimeError):
     """The webhook did not accept an alert. The message does not contain its address."""
 
 
+def has_webhook() -> bool:
+    """Whether alerts are posted anywhere."""
+    return bool(dg.EnvVar(WEBHOOK_VARIABLE).get_value())
+
+
 class Alerts(dg.ConfigurableResource):
     """Where alerts go. A post is JSON with one member `text`, which chat systems show as it is."""
 

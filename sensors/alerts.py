@@ -10,7 +10,8 @@ from globolatte_assets.raw.definitions import delivery_policy
 from globolatte_ingest.deliveries import missing_of_units
 from globolatte_ingest.discovery import RetryPolicy, Turn, given_up, recent_crashes
 from globolatte_ingest.waiting import NOT_LOADED
-from resources.alerts import AlertNotTakenError, Alerts
+from resources.alerts import AlertNotTakenError, Alerts, has_webhook
+from resources.atomic import write_text
 from resources.clock import Clock
 from resources.environment import event_queue_of, has_event_queue, ml_of, warehouse_with_short_timeout
 from resources.landing.landing_zone import LandingUnreachableError, LandingZone
@@ -123,6 +124,24 @@ def _fault(instance: dg.DagsterInstance, run_id: str) -> str:
             text = own.description if own is not None and own.description else error.message
             return f"{event.step_key}: {text.strip().splitlines()[0][:LONGEST_FAULT]}"
     return "see its log"
+
+
+def report_headless(
+    instance: dg.DagsterInstance, settings: Settings, warehouse: Warehouse, landing: LandingZone, clock: Clock
+) -> str | None:
+    """For a pass without the daemon: sends what is new to the webhook. Returns why that could not be; none if it could, or if there
+    is no webhook. What was sent stands in a file of the home, by which it is sent once as long as it lasts."""
+    if not has_webhook():
+        return None
+    sent = settings.home / "alerts_sent.json"
+    reported = set(json.loads(sent.read_text(encoding="utf-8"))) if sent.is_file() else set()
+    try:
+        now = dict(incidents(instance, settings, warehouse, landing, clock))
+        Alerts().send([text for name, text in now.items() if name not in reported])
+    except (WarehouseBusyError, LandingUnreachableError, AlertNotTakenError) as fault:
+        return f"Alerts are not sent: {fault}. The next pass sends them."
+    write_text(sent, json.dumps(sorted(now)))
+    return None
 
 
 def alert_sensor(settings: Settings) -> dg.SensorDefinition:

@@ -1,6 +1,7 @@
 """dbt's views over tables that a test has made: the project's own SQL, without dbt."""
 
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -23,6 +24,18 @@ def make_view(warehouse: Warehouse, name: str) -> None:
     with warehouse.transaction() as transaction:
         transaction.execute(f"create schema if not exists {schema}")
         transaction.execute(f"create view {schema}.{name} as {sql}")
+
+
+def failures(warehouse: Warehouse, check: str) -> list[dict[str, Any]]:
+    """The rows that the check of that name complains about."""
+    sql = jinja2.Template((DBT_PROJECT_FOLDER / "tests" / f"{check}.sql").read_text()).render(
+        config=lambda **_: "",
+        ref=lambda other: f"{_file(other).parent.name}.{other}",
+        var=lambda _, default: default,
+    )
+    with warehouse.transaction() as transaction:
+        rows: list[dict[str, Any]] = transaction.fetch(sql).to_pylist()
+    return rows
 
 
 def _file(name: str) -> Path:

@@ -80,6 +80,7 @@ def as_snapshot(simulation: Simulation, mains: np.ndarray, lines: pd.DataFrame) 
         is_holiday=orders["is_holiday"].to_numpy(),
     )
     numbers = np.arange(1, len(orders) + 1).astype(str)
+    customer = orders["customer"].to_numpy()
     return SnapshotOrders(
         products=products,
         states=_states(simulation, mains, lines, products),
@@ -87,7 +88,7 @@ def as_snapshot(simulation: Simulation, mains: np.ndarray, lines: pd.DataFrame) 
         y=np.array(products)[mains],
         order_keys=numbers,
         order_ids=numbers,
-        customer_ids=np.array(customer_ids(len(simulation.truth.segment)))[orders["customer"].to_numpy()],
+        customer_ids=np.array(customer_ids(int(customer.max()) + 1))[customer],
         ordered_at=orders["ordered_at"].to_numpy().astype("datetime64[us]"),
     )
 

@@ -12,12 +12,15 @@ from pydantic import Field
 from globolatte_assets.keys import (
     CAMPAIGN_AUDIENCES,
     CUSTOMER_STATE,
+    DIM_BUSINESS_UNIT,
     DIM_CUSTOMER,
+    EXCHANGE_RATES_IN_FORCE,
     OWNER_SCIENCE,
     RECOMMENDATIONS,
     WAREHOUSE_POOL,
 )
 from globolatte_assets.pictures import png
+from globolatte_assets.tables import money_at, prices_not_compared
 from globolatte_ml.campaigns.audience import Audience, Candidates, Plan, choose_audience, sizes_for_budgets
 from globolatte_ml.campaigns.effect import OfferEffect, offer_effect
 from globolatte_ml.campaigns.plots import budget_curve
@@ -84,7 +87,11 @@ def plan_of(config: CampaignConfig, products: Mapping[str, Sequence[str]], clock
 
 
 def candidates_of(
-    warehouse: Warehouse, plan: Plan, config: CampaignConfig, prices: Mapping[str, float], excluded: Exclusions
+    warehouse: Warehouse,
+    plan: Plan,
+    config: CampaignConfig,
+    prices: Mapping[str, Mapping[str, float]],
+    excluded: Exclusions,
 ) -> tuple[Candidates, dict[str, str]]:
     """The customers who may be addressed, and the versions behind their recommendations. Raises `dagster.Failure` without any."""
 
@@ -176,7 +183,7 @@ def _metadata(
 
 @dg.asset(
     key=CAMPAIGN_AUDIENCES,
-    deps=[RECOMMENDATIONS, DIM_CUSTOMER, CUSTOMER_STATE],
+    deps=[RECOMMENDATIONS, DIM_CUSTOMER, CUSTOMER_STATE, DIM_BUSINESS_UNIT, EXCHANGE_RATES_IN_FORCE],
     pool=WAREHOUSE_POOL,
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
@@ -188,10 +195,14 @@ def campaign_audiences(
     config: CampaignConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock
 ) -> dg.MaterializeResult:
     """Choose the audience, log the contacts, and report the expected effect."""
-    catalogue = warehouse.read("marts.dim_product", ["product_id", "product_name", "price"]).to_pylist()
+    catalogue = warehouse.read("marts.dim_product", ["product_id", "product_name", "price", "currency"]).to_pylist()
     names = {row["product_id"]: row["product_name"] for row in catalogue}
-    prices = {row["product_id"]: float(row["price"]) for row in catalogue if row["price"] is not None}
+    priced = {
+        row["product_id"]: (float(row["price"]), row["currency"]) for row in catalogue if row["price"] is not None
+    }
     plan = plan_of(config, {product: [product, name] for product, name in names.items()}, clock)
+    money = money_at(warehouse, plan.starts_on)
+    prices = {unit: money.comparable(priced, unit) for unit in money.currencies}
     excluded = exclusions(warehouse, plan.campaign_id, plan.starts_on, plan.ends_on, config.rest_days)
     candidates, versions = candidates_of(warehouse, plan, config, prices, excluded)
     if plan.product is not None and plan.product not in candidates.products:
@@ -207,5 +218,9 @@ def campaign_audiences(
     keep_campaign(warehouse, plan.campaign_id, campaign, table, contacts_of(table, plan))
     metadata = _metadata(plan, effect, candidates, audience, campaign.to_pylist()[0], table, names)
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": row_count(warehouse, "serving.campaign_audiences"), **metadata}
+        metadata={
+            "dagster/row_count": row_count(warehouse, "serving.campaign_audiences"),
+            **metadata,
+            **prices_not_compared(prices),
+        }
     )

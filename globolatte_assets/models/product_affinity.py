@@ -11,15 +11,17 @@ from globolatte_assets.keys import (
     BASKET_PAIRS,
     CATALOGUE,
     DAILY_SALES,
+    DIM_BUSINESS_UNIT,
+    EXCHANGE_RATES_IN_FORCE,
     NEXT_ORDER_PAIRS,
     OWNER_SCIENCE,
     PRODUCT_AFFINITY,
     WAREHOUSE_POOL,
 )
 from globolatte_assets.pictures import png
-from globolatte_assets.tables import last_business_date
+from globolatte_assets.tables import last_business_date, money_at, prices_not_compared
 from globolatte_ml.affinity.plots import cross_sell_map
-from globolatte_ml.affinity.table import CHAIN, CROSS_SELL, UPSELL, affinity_table, products_from
+from globolatte_ml.affinity.table import CHAIN, CROSS_SELL, UPSELL, affinity_table, prices_in, products_from
 from resources.warehouse.warehouse import Warehouse
 
 AFFINITY_TABLE = "ml.product_affinity"
@@ -61,7 +63,7 @@ def regional_differences(table: pa.Table, names: Mapping[str, str]) -> str:
 
 @dg.asset(
     key=PRODUCT_AFFINITY,
-    deps=[BASKET_PAIRS, NEXT_ORDER_PAIRS, DAILY_SALES, CATALOGUE],
+    deps=[BASKET_PAIRS, NEXT_ORDER_PAIRS, DAILY_SALES, CATALOGUE, DIM_BUSINESS_UNIT, EXCHANGE_RATES_IN_FORCE],
     pool=WAREHOUSE_POOL,
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
@@ -75,9 +77,12 @@ def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeRe
         products = products_from(warehouse.read("marts.dim_product"))
         baskets, next_orders = (warehouse.read(pairs, order_by=PAIR) for pairs in (BASKETS, NEXT_ORDERS))
         as_of = last_business_date(warehouse) or dt.date.min
+        money = money_at(warehouse, as_of)
     names = {product_id: product.name for product_id, product in products.items()}
-    table = affinity_table(baskets, next_orders, products, as_of)
+    table = affinity_table(baskets, next_orders, products, as_of, money)
     rows = warehouse.replace(AFFINITY_TABLE, table)
+    regions = set(baskets["region"].to_pylist())
+    prices = {region: prices_in(region, products, money) for region in regions}
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": rows,
@@ -86,5 +91,6 @@ def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeRe
             "upsell": dg.MetadataValue.md(offers_in_words(table, UPSELL, names)),
             "first_offers_by_region": dg.MetadataValue.md(regional_differences(table, names)),
             "what_goes_together": png(cross_sell_map, table, names),
+            **prices_not_compared(prices),
         }
     )

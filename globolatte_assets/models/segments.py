@@ -67,10 +67,12 @@ def profiles_in_words(profiles: Sequence[Profile], names: Mapping[str, str]) -> 
     ]
     for one in profiles:
         best = sorted(one.product_shares, key=lambda product: -one.product_shares[product])[:2]
+        of_sales = "–" if one.share_of_sales is None else f"{one.share_of_sales:.0%}"
+        per_order = "–" if one.spend_per_order is None else f"{one.spend_per_order:.2f}"
         favourites = ", ".join(f"{names.get(product, product)} {one.product_shares[product]:.0%}" for product in best)
         lines.append(
-            f"| {one.segment_id} | **{one.name}** | {one.customers:,} ({one.share_of_customers:.0%}) | {one.share_of_sales:.0%} "
-            f"| {one.orders_per_30_days:.1f} | {one.spend_per_order:.2f} | {one.lines_per_order:.2f} "
+            f"| {one.segment_id} | **{one.name}** | {one.customers:,} ({one.share_of_customers:.0%}) | {of_sales} "
+            f"| {one.orders_per_30_days:.1f} | {per_order} | {one.lines_per_order:.2f} "
             f"| {one.days_since_last_order:.0f} days ago | {favourites} |"
         )
     return "\n".join(lines)
@@ -92,6 +94,18 @@ def _metadata(
         "ids_kept": dg.MetadataValue.text(f"{len(lasting)} of {len(fit.ids)}"),
         "fit": dg.MetadataValue.text(fit.fit_id),
     }
+
+
+def _spend_not_known(customers: Customers) -> dict[str, dg.MetadataValue]:
+    """Metadata about customers who paid in a currency that cannot be converted; empty without any."""
+    unknown = int(np.isnan(customers.spend).sum())
+    if not unknown:
+        return {}
+    note = (
+        f"What {unknown:,} of {len(customers):,} customers paid cannot be said in one currency: amounts are left out where they "
+        "count. Tastes, hours, baskets and visits make the segments, amounts do not. Rates are named in reference/exchange_rates.csv."
+    )
+    return {"amounts_not_compared": dg.MetadataValue.text(note)}
 
 
 @dg.asset(
@@ -122,4 +136,5 @@ def segments(config: SegmentsConfig, warehouse: dg.ResourceParam[Warehouse], clo
     with warehouse.keep_open():
         rows = warehouse.replace(SEGMENTS_TABLE, segments_table(customers, fit, segment, confidence, until))
         warehouse.replace(PROFILES_TABLE, profiles_table(profiles, fit, until))
-    return dg.MaterializeResult(metadata={"dagster/row_count": rows, **_metadata(fit, reason, profiles, names)})
+    metadata = _metadata(fit, reason, profiles, names) | _spend_not_known(customers)
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows, **metadata})

@@ -21,6 +21,7 @@ DRIFT_TABLE = "monitoring.drift"
 PERFORMANCE_TABLE = "monitoring.performance"
 STATUS_COLUMN = {DRIFT_TABLE: "window_status", PERFORMANCE_TABLE: "status"}
 NO_CHAMPION = "there is no champion, or its snapshot is gone; the job train_model makes a new one"
+NEVER = "never evaluated"
 MARKS = {
     Status.OK: "✅ ok",
     Status.DRIFTED: "⚠️ drifted",
@@ -65,19 +66,24 @@ def delivered_since(warehouse: Warehouse, after: dt.date) -> Delivered:
 def watch(warehouse: Warehouse, table: str, champion: Champion, rules: WindowRules) -> Watch:
     """Compares what was delivered since the champion's snapshot with what `table` has of it already.
 
-    A scope's last windows that were broken are looked at again until their files are corrected; all others are evaluated once.
+    A scope's last windows that were broken are evaluated again when other files were delivered for them; all others are evaluated
+    once.
     """
     status = STATUS_COLUMN[table]
-    stored = stored_rows(warehouse, table, champion, ["window_id", "scope", "window_to", status])
+    stored = stored_rows(warehouse, table, champion, ["window_id", "scope", "window_to", "delivered", status])
     evaluated: dict[str, dt.date] = {}
     for row in stored:
         if row[status] != Status.BROKEN:
             evaluated[row["scope"]] = max(row["window_to"], evaluated.get(row["scope"], row["window_to"]))
-    again = {row["window_id"] for row in stored if row["window_to"] > evaluated.get(row["scope"], dt.date.min)}
+    broken = {
+        row["window_id"]: row["delivered"]
+        for row in stored
+        if row["window_to"] > evaluated.get(row["scope"], dt.date.min)
+    }
     days = _deliveries(warehouse, champion.learned_until)
     complete = complete_windows(days, champion.learned_until, rules, evaluated_until=evaluated)
-    windows = [one for one in complete if one.window_id not in again or not one.delivery.faults()]
-    obsolete = sorted(again - {window.window_id for window in complete})
+    windows = [one for one in complete if broken.get(one.window_id, NEVER) != one.delivery.content]
+    obsolete = sorted(broken.keys() - {window.window_id for window in complete})
     return Watch(**vars(_delivered(days)), windows=windows, obsolete=obsolete)
 
 
@@ -134,6 +140,7 @@ def common_columns(window: Window, champion: Champion, recorded_at: dt.datetime)
         "window_from": window.first,
         "window_to": window.last,
         "orders": window.orders,
+        "delivered": window.delivery.content,
         "model_version": champion.version.version,
         "snapshot": champion.snapshot.name,
         "recorded_at": recorded_at,
@@ -168,6 +175,7 @@ def _deliveries(warehouse: Warehouse, after: dt.date) -> list[Delivery]:
             rows_loaded=row["rows_loaded"],
             rows_quarantined=row["rows_quarantined"],
             days_refused=int(row["files_refused"] > row["files_loaded"]),
+            content="{latest_load}:{rows_loaded}:{rows_quarantined}:{files_refused}".format_map(row),
         )
         for row in warehouse.read(
             "intermediate.int_delivered_days",

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from globolatte_ml.affinity.pairs import Affinity, Pairs, affinity
 from globolatte_ml.data import columns
+from globolatte_ml.data.money import Money
 
 CHAIN = "chain"
 CROSS_SELL, UPSELL = "cross_sell", "upsell"
@@ -21,13 +22,14 @@ class Product:
     name: str
     category: str | None
     price: float
+    currency: str | None = None
 
 
 def products_from(catalogue: pa.Table) -> dict[str, Product]:
-    """Products by id, from columns product_id, product_name, category, price; those without a price are left out."""
-    rows = catalogue.select(["product_id", "product_name", "category", "price"]).to_pylist()
+    """Products by id, from columns product_id, product_name, category, price, currency; those without a price are left out."""
+    rows = catalogue.select(["product_id", "product_name", "category", "price", "currency"]).to_pylist()
     return {
-        row["product_id"]: Product(row["product_name"], row["category"], float(row["price"]))
+        row["product_id"]: Product(row["product_name"], row["category"], float(row["price"]), row["currency"])
         for row in rows
         if row["price"] is not None
     }
@@ -73,31 +75,48 @@ def pairs_of(counts: pa.Table, region: str) -> Pairs:
     )
 
 
+def prices_in(region: str, products: Mapping[str, Product], money: Money) -> dict[str, float]:
+    """By product the price to compare in a region; NaN where there is none."""
+    prices = {product: (one.price, one.currency) for product, one in products.items()}
+    return money.comparable(prices, None if region == CHAIN else region)
+
+
 def affinity_table(
-    baskets: pa.Table, next_orders: pa.Table, products: Mapping[str, Product], as_of: dt.date
+    baskets: pa.Table,
+    next_orders: pa.Table,
+    products: Mapping[str, Product],
+    as_of: dt.date,
+    money: Money | None = None,
 ) -> pa.Table:
     """One row per region, kind and pair; `rank` counts an anchor's significant pairs by value, and is empty for all others.
 
     `baskets` and `next_orders` are counts as `pairs_of` reads them, with the region "chain" among the regions. Upsell pairs are
-    those of one category whose companion costs more.
+    those of one category whose companion costs more. A product whose price cannot be compared in a region is not offered there.
     """
+    money = money or Money()
     tables = []
     for kind, counts in ((CROSS_SELL, baskets), (UPSELL, next_orders)):
         chain = pairs_of(counts, CHAIN)
         of_chain = affinity(chain)
-        tables.append(_rows(CHAIN, kind, chain, of_chain, products, as_of))
+        tables.append(_rows(CHAIN, kind, chain, of_chain, products, money, as_of))
         lift = dict(zip(zip(chain.anchor, chain.companion, strict=True), of_chain.shrunken_lift, strict=True))
         for region in sorted(set(counts["region"].to_pylist()) - {CHAIN}):
             pairs = pairs_of(counts, region)
             around = np.array([lift[pair] for pair in zip(pairs.anchor, pairs.companion, strict=True)])
-            tables.append(_rows(region, kind, pairs, affinity(pairs, around), products, as_of))
+            tables.append(_rows(region, kind, pairs, affinity(pairs, around), products, money, as_of))
     return pa.concat_tables(tables)
 
 
 def _rows(
-    region: str, kind: str, pairs: Pairs, found: Affinity, products: Mapping[str, Product], as_of: dt.date
+    region: str,
+    kind: str,
+    pairs: Pairs,
+    found: Affinity,
+    products: Mapping[str, Product],
+    money: Money,
+    as_of: dt.date,
 ) -> pa.Table:
-    value = 100.0 * _value(kind, pairs, found, products)
+    value = 100.0 * _value(kind, pairs, found, products, prices_in(region, products, money))
     offered = ~np.isnan(value)
     worth = offered & found.significant & (value > 0)
     rank = _rank(pairs.anchor, value, worth)
@@ -122,17 +141,20 @@ def _rows(
     return table.filter(pa.array(offered))
 
 
-def _value(kind: str, pairs: Pairs, found: Affinity, products: Mapping[str, Product]) -> np.ndarray:
+def _value(
+    kind: str, pairs: Pairs, found: Affinity, products: Mapping[str, Product], prices: Mapping[str, float]
+) -> np.ndarray:
     """What one offer brings at the anchor, in money: NaN for what is no offer of that kind."""
     value = np.full(len(pairs), np.nan)
-    for at, (anchor, companion) in enumerate(zip(pairs.anchor, pairs.companion, strict=True)):
-        one, other = products.get(str(anchor)), products.get(str(companion))
+    for at, (anchor, companion) in enumerate(zip(pairs.anchor.tolist(), pairs.companion.tolist(), strict=True)):
+        one, other = products.get(anchor), products.get(companion)
         if one is None or other is None:
             continue
+        dearer = prices[companion] - prices[anchor]
         if kind == CROSS_SELL:
-            value[at] = found.extra_rate()[at] * other.price
-        elif one.category is not None and one.category == other.category and other.price > one.price:
-            value[at] = found.expected[at] * found.shrunken_lift[at] * (other.price - one.price)
+            value[at] = found.extra_rate()[at] * prices[companion]
+        elif one.category is not None and one.category == other.category and dearer > 0:
+            value[at] = found.expected[at] * found.shrunken_lift[at] * dearer
     return value
 
 

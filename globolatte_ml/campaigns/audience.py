@@ -60,7 +60,8 @@ class Candidates:
     """n eligible customers with the model's view of them.
 
     ids, units, prediction_ids: str, shape (n,). probabilities: of each product at an order, shape (n, K), in the order of `products`.
-    orders: expected within the campaign, shape (n,). prices: shape (K,).
+    orders: expected within the campaign, shape (n,). prices: as the customer's unit compares them, shape (n, K), or (K,) if all units do
+    alike; NaN where a price cannot be compared.
     """
 
     ids: np.ndarray
@@ -77,10 +78,14 @@ class Candidates:
         return more
 
     def worth(self, odds_ratio: float) -> np.ndarray:
-        """The value of an offer of each product in money, shape (n, K): its price minus that of the product that it replaces."""
-        everything = self.probabilities @ self.prices
-        rest = 1.0 - self.probabilities
-        others = (everything[:, None] - self.probabilities * self.prices) / np.maximum(rest, 1e-12)
+        """The value of an offer of each product in money, shape (n, K): its price minus that of the product that it replaces.
+
+        NaN where a price cannot be compared; such a product is none that could be replaced, either.
+        """
+        known = ~np.isnan(self.prices)
+        share = np.where(known, self.probabilities, 0.0)
+        paid = share * np.where(known, self.prices, 0.0)
+        others = (paid.sum(axis=1, keepdims=True) - paid) / np.maximum(share.sum(axis=1, keepdims=True) - share, 1e-12)
         more: np.ndarray = self.extra_purchases(odds_ratio) * (self.prices - others)
         return more
 
@@ -106,14 +111,18 @@ def hash_share(salt: str, customer: str) -> float:
 
 
 def products_to_push(candidates: Candidates, plan: Plan, effect: OfferEffect) -> dict[str, int]:
-    """For each unit the product (a position) to offer: the plan's, or the one that is worth most within the unit's share of the budget."""
+    """For each unit the product (a position) to offer: the plan's, or the one that is worth most within the unit's share of the budget.
+
+    Where no price can be compared, the one that is bought most beyond what would be bought anyway.
+    """
     units = np.unique(candidates.units).tolist()
     if plan.product is not None:
         return dict.fromkeys(units, candidates.products.index(plan.product))
-    worth = candidates.worth(effect.odds_ratio)
+    worth, extra = candidates.worth(effect.odds_ratio), candidates.extra_purchases(effect.odds_ratio)
     chosen = {}
     for unit in units:
         here = worth[candidates.units == unit]
+        here = extra[candidates.units == unit] if np.isnan(here).all() else np.where(np.isnan(here), -np.inf, here)
         contacts = max(1, round(plan.contacts * len(here) / len(candidates.ids)))
         best = np.sort(here, axis=0)[::-1][:contacts].sum(axis=0)
         chosen[unit] = int(best.argmax())

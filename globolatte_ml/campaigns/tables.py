@@ -14,7 +14,11 @@ from globolatte_ml.data import columns
 
 
 def candidates_from(
-    recommendations: pa.Table, states: pa.Table, prices: Mapping[str, float], excluded: frozenset[str], plan: Plan
+    recommendations: pa.Table,
+    states: pa.Table,
+    prices: Mapping[str, Mapping[str, float]],
+    excluded: frozenset[str],
+    plan: Plan,
 ) -> Candidates:
     """The customers who may be addressed, as the recommendations see them.
 
@@ -22,7 +26,7 @@ def candidates_from(
         recommendations: prediction_id, customer_id, business_unit, product_id, probability: every product of every customer, once.
         states: customer_id, order_count, first_order_date, last_order_date; customers without orders are no candidates. Sales go
             until the last of all orders: what may have been ordered since is not known.
-        prices: by product; one without a price counts as free.
+        prices: by unit and product, NaN where a price cannot be compared; a product without a price counts as free.
         excluded: customers who must not be addressed.
         plan: says for which days.
     """
@@ -44,12 +48,14 @@ def candidates_from(
     orders = np.zeros(len(ids))
     orders[known] = expected_orders(ordered[at][known].astype(np.float64), days[known], float(plan.days))
     eligible = known & ~np.isin(ids, sorted(excluded))
+    where, there = np.unique(units[eligible].astype(np.str_), return_inverse=True)
+    by_unit = [[prices.get(unit, {}).get(product, 0.0) for product in products] for unit in where.tolist()]
     return Candidates(
         ids=ids[eligible],
         units=units[eligible].astype(np.str_),
         prediction_ids=addresses[eligible].astype(np.str_),
         products=products,
-        prices=np.array([prices.get(product, 0.0) for product in products]),
+        prices=np.array(by_unit).reshape(len(where), len(products))[there],
         probabilities=probabilities[eligible],
         orders=orders[eligible],
     )

@@ -40,6 +40,11 @@ def floats(table: pa.Table, name: str) -> np.ndarray:
     return np.asarray(pc.fill_null(_cast(table, name, pa.float64()), 0.0).to_numpy(), dtype=np.float64)
 
 
+def is_null(table: pa.Table, name: str) -> np.ndarray:
+    """Where column `name` is NULL, bool of shape (rows,)."""
+    return np.asarray(pc.is_null(table.column(name)).to_numpy(), dtype=bool)
+
+
 def booleans(table: pa.Table, name: str) -> np.ndarray:
     """Column `name` as bool, shape (rows,); NULL counts as False."""
     return np.asarray(pc.fill_null(_cast(table, name, pa.bool_()), False).to_numpy(), dtype=bool)

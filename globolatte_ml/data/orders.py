@@ -100,13 +100,15 @@ def recency_weights(dates: np.ndarray, half_life: float | None) -> np.ndarray | 
     return weights
 
 
-def time_split(ordered_at: np.ndarray, fresh_from: np.datetime64 | None = None) -> np.ndarray:
+def time_split(
+    ordered_at: np.ndarray, fresh_from: np.datetime64 | None = None, business_dates: np.ndarray | None = None
+) -> np.ndarray:
     """Which of n orders are holdout: bool of shape (n,).
 
     The holdout is the last eighth of the span from the first to the last order. From 8 days on it consists of whole
-    business dates (at least one; `ordered_at` is local time of the business unit); below, the cut falls at a point of
-    time. The first order is always training. When all orders have the same time (a single order, for instance) no
-    holdout is possible and the mask is all False.
+    business dates (at least one; where a unit's day ends after midnight, a sale of the small hours stands on the side of
+    the evening before); below, the cut falls at a point of time. The first order is always training. When all orders have
+    the same time (a single order, for instance) no holdout is possible and the mask is all False.
 
     Where a champion learned from orders before `fresh_from`, the holdout is the later half of the dates from then on, or the
     last eighth if that is shorter: the challenger learns from the earlier half what changed since, which it could not if the
@@ -114,12 +116,13 @@ def time_split(ordered_at: np.ndarray, fresh_from: np.datetime64 | None = None) 
     not decided here (`promotion.Gates`).
 
     Args:
-        ordered_at: datetime64 of any unit, shape (n,).
+        ordered_at: datetime64 of any unit, shape (n,), local time of the business unit.
         fresh_from: the first date that the champion knows nothing of; none for a first model.
+        business_dates: datetime64[D], shape (n,); none if they are the dates of `ordered_at`.
     """
     if len(ordered_at) == 0:
         return np.zeros(0, bool)
-    dates = ordered_at.astype("datetime64[D]")
+    dates = ordered_at.astype("datetime64[D]") if business_dates is None else business_dates
     days = int((dates.max() - dates.min()) / _DAY) + 1
     if days >= HOLDOUT_FRACTION:
         holdout: np.ndarray = dates > dates.max() - (days // HOLDOUT_FRACTION) * _DAY

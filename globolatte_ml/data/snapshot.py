@@ -134,7 +134,7 @@ class SnapshotOrders:
     @property
     def holdout(self) -> np.ndarray:
         """Which orders no model of this snapshot learns from: bool of shape (n,)."""
-        return time_split(self.ordered_at, self.fresh_from)
+        return time_split(self.ordered_at, self.fresh_from, self.contexts.date)
 
 
 def read_snapshot(folder: Path) -> SnapshotOrders:

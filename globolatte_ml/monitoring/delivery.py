@@ -1,6 +1,7 @@
 """What was delivered on some days, and whether too much of it was unusable to conclude anything from the rest."""
 
 import datetime as dt
+import hashlib
 from dataclasses import dataclass, replace
 
 MOST_QUARANTINED, MOST_FAILED_DAYS = 0.05, 0.4
@@ -17,6 +18,7 @@ class Delivery:
         orders: orders that can be evaluated. rows_loaded, rows_quarantined: lines of files.
         days_expected: how many files were to be expected, one a unit and day; days_missing of them did not come,
             days_refused came and could not be read.
+        content: a name of what was delivered: another file version of any of the days makes another one. Empty if not known.
     """
 
     unit: str
@@ -27,6 +29,7 @@ class Delivery:
     days_expected: int = 1
     days_missing: int = 0
     days_refused: int = 0
+    content: str = ""
 
     @classmethod
     def nothing(cls, unit: str, date: dt.date) -> "Delivery":
@@ -55,8 +58,10 @@ class Delivery:
 
     def plus(self, other: "Delivery") -> "Delivery":
         """Both together; unit and date are those of `self` and the later one."""
-        counts = {name: own + vars(other)[name] for name, own in vars(self).items() if name not in ("unit", "date")}
-        return replace(self, date=max(self.date, other.date), **counts)
+        counts = {name: own + vars(other)[name] for name, own in vars(self).items() if isinstance(own, int)}
+        both = f"{self.content},{other.content}" if self.content or other.content else ""
+        content = both and hashlib.sha256(both.encode()).hexdigest()
+        return replace(self, date=max(self.date, other.date), content=content, **counts)
 
     def faults(self) -> tuple[str, ...]:
         """Why the delivery is broken, one sentence each; empty if it is sound."""

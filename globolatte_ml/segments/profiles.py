@@ -22,16 +22,17 @@ class Profile:
     """One segment: m customers, the shares they are of all customers and of all sales, and what they are like on average.
 
     product_shares: of main products, by id; product_lifts: log-ratio to what is usual where they live. daypart_shares in the
-    order of `DAYPARTS`; unit_shares by home unit. orders_per_30_days counts from each customer's first order to `as_of`.
+    order of `DAYPARTS`; unit_shares by home unit. share_of_sales and spend_per_order: none where what some of these customers paid
+    cannot be said in one currency. orders_per_30_days counts from each customer's first order to `as_of`.
     """
 
     segment_id: int
     name: str
     customers: int
     share_of_customers: float
-    share_of_sales: float
+    share_of_sales: float | None
     orders_per_30_days: float
-    spend_per_order: float
+    spend_per_order: float | None
     lines_per_order: float
     days_since_last_order: float
     product_shares: Mapping[str, float]
@@ -84,7 +85,7 @@ def profiles_of(
     as_of: np.datetime64,
 ) -> list[Profile]:
     """One profile per segment, largest first. `segment`, shape (n,), holds positions in `ids`; one without customers is left out."""
-    found = []
+    found, sales = [], float(customers.spend.sum())
     for at in np.unique(segment).tolist():
         members, lifts = customers.take(segment == at), coordinates[segment == at, : len(space.products)].mean(axis=0)
         states = members.states.for_products(space.products)
@@ -92,15 +93,16 @@ def profiles_of(
         known = (as_of - states.first_order_date).astype("timedelta64[D]").astype(np.int64).clip(min=1)
         silent = (as_of - states.last_order_date).astype("timedelta64[D]").astype(np.int64).clip(min=0)
         units, counts = np.unique(members.home, return_counts=True)
+        spend = float(members.spend.sum())
         found.append(
             Profile(
                 segment_id=ids[at],
                 name=names[at],
                 customers=len(members),
                 share_of_customers=len(members) / len(customers),
-                share_of_sales=float(members.spend.sum() / max(customers.spend.sum(), 1e-9)),
+                share_of_sales=None if np.isnan(sales) else spend / max(sales, 1e-9),
                 orders_per_30_days=float(30.0 * orders / known.sum()),
-                spend_per_order=float(members.spend.sum() / max(orders, 1)),
+                spend_per_order=None if np.isnan(spend) else spend / float(max(orders, 1)),
                 lines_per_order=float(states.line_count.sum() / max(orders, 1)),
                 days_since_last_order=float(np.median(silent)),
                 product_shares=dict(zip(space.products, (main / max(main.sum(), 1)).tolist(), strict=True)),

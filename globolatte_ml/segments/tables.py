@@ -28,13 +28,14 @@ def customers_from(
 
     Args:
         customer_level, product_level: as `CustomerStates.from_tables` takes them, the former with home_business_unit.
-        spend: customer_id, total_price: what each customer paid in all, over all units.
+        spend: customer_id, total_price: what each customer paid in all, over all units; empty where that cannot be said in one currency.
         products: the catalogue.
     """
     states = CustomerStates.from_tables(customer_level, product_level, "customer_id", sorted(products))
     ids = columns.strings(customer_level, "customer_id")
     where = columns.positions(customer_level.column("customer_id"), spend.column("customer_id"))
-    paid = np.append(columns.floats(spend, "total_price"), 0.0)[where]
+    paid = np.where(columns.is_null(spend, "total_price"), np.nan, columns.floats(spend, "total_price"))
+    paid = np.append(paid, 0.0)[where]
     everyone = Customers(ids, columns.strings(customer_level, "home_business_unit"), states, paid)
     order = np.argsort(ids, kind="stable")
     return everyone.take(order[states.order_count[order] > 0])

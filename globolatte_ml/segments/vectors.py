@@ -21,7 +21,7 @@ BASKET_WEIGHT = 3.0
 
 @dataclass(frozen=True)
 class Customers:
-    """n customers: ids and home units (str, shape (n,)), their states, and what they paid in all (float64, shape (n,))."""
+    """n customers: ids and home units (str, shape (n,)), their states, and what they paid in all (float64, shape (n,); NaN: not known)."""
 
     ids: np.ndarray
     home: np.ndarray

@@ -308,6 +308,17 @@ alter table sales_data.kept_files add column version_id varchar;
 """
 """Where the landing zone keeps versions itself, a content is kept as the version of a path, and in no pack."""
 
+CONTENT_OF_WINDOWS = """
+alter table monitoring.drift add column delivered varchar;
+alter table monitoring.performance add column delivered varchar;
+"""
+
+AMOUNTS_NOT_KNOWN = """
+alter table ml.segment_profiles alter column share_of_sales drop not null;
+alter table ml.segment_profiles alter column spend_per_order drop not null;
+"""
+"""NULL: what some customers paid cannot be said in one currency."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -331,6 +342,8 @@ MIGRATIONS: tuple[str, ...] = (
     PARTS_OF_LOADS,
     LEDGER_EVENTS,
     KEPT_VERSIONS,
+    CONTENT_OF_WINDOWS,
+    AMOUNTS_NOT_KNOWN,
 )
 
 

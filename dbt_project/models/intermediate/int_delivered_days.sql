@@ -30,7 +30,8 @@ files as (
         cast(sum(case when status = 'loaded' then rows_loaded else 0 end) as bigint) as rows_loaded,
         cast(sum(case when status = 'loaded' then rows_quarantined else 0 end) as bigint) as rows_quarantined,
         cast(sum(case when status = 'loaded' then 1 else 0 end) as bigint) as files_loaded,
-        cast(sum(case when status = 'refused' then 1 else 0 end) as bigint) as files_refused
+        cast(sum(case when status = 'refused' then 1 else 0 end) as bigint) as files_refused,
+        max(load_sequence) as latest_load
     from latest_versions
     where status in ('loaded', 'refused')
     group by business_unit, business_date
@@ -46,6 +47,7 @@ final as (
         files.rows_quarantined,
         files.files_loaded,
         files.files_refused,
+        files.latest_load,
         coalesce(daily_sales.main_orders, 0) as orders
     from files
     left join daily_sales

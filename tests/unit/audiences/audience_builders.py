@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,10 @@ def small_chain(**changes: Any) -> Chain:
     return chain(**{"n_orders": 1200, "n_customers": 60, "n_products": 4, "strength": 2.5, **changes})
 
 
-def stocked_warehouse(folder: Path, sold: Chain, opted_out: tuple[str, ...] = ()) -> DuckDBWarehouse:
-    """The tables and views of dbt that segments, affinities and campaigns read."""
+def stocked_warehouse(
+    folder: Path, sold: Chain, opted_out: tuple[str, ...] = (), currencies: Mapping[str, str] | None = None
+) -> DuckDBWarehouse:
+    """The tables and views of dbt that segments, affinities and campaigns read. Without exchange rates; `currencies` by unit."""
     states = write_state(sold, folder / "state")
     warehouse = warehouse_in(folder)
     marts = {
@@ -30,10 +33,14 @@ def stocked_warehouse(folder: Path, sold: Chain, opted_out: tuple[str, ...] = ()
         "fct_order_lines": _lines(sold),
         "dim_product": _products(sold),
         "dim_customer": _customers(sold, opted_out),
+        "dim_business_unit": [
+            {"business_unit_id": unit, "currency": (currencies or {}).get(unit)}
+            for unit in sorted({order.business_unit for order in sold.orders})
+        ],
     }
     with warehouse.transaction() as transaction:
         for name, rows in marts.items():
-            transaction.stage(f"staged_{name}", pa.Table.from_pylist(rows))
+            transaction.stage(f"staged_{name}", _without_null_type(pa.Table.from_pylist(rows)))
         for schema in ("marts", "features"):
             transaction.execute(f"create schema if not exists {schema}")
         for table in ("customer_state", "customer_product_state"):
@@ -52,9 +59,18 @@ def stocked_warehouse(folder: Path, sold: Chain, opted_out: tuple[str, ...] = ()
             "create table intermediate.int_daily_sales as select business_unit, business_date, count(main_product_id) as main_orders "
             "from marts.fct_orders group by business_unit, business_date"
         )
+        transaction.execute(
+            "create table intermediate.int_exchange_rates (currency varchar, rate double, valid_from date, valid_before date)"
+        )
     for view in ("int_basket_pairs", "int_next_order_pairs"):
         make_view(warehouse, view)
     return warehouse
+
+
+def _without_null_type(table: pa.Table) -> pa.Table:
+    """Columns without any value as texts."""
+    fields = [pa.field(one.name, pa.string() if pa.types.is_null(one.type) else one.type) for one in table.schema]
+    return table.cast(pa.schema(fields))
 
 
 def materialize(asset: dg.AssetsDefinition, config: dict[str, Any] | None = None, **resources: Any) -> dict[str, Any]:
@@ -107,6 +123,7 @@ def _products(sold: Chain) -> list[dict[str, Any]]:
             "product_name": f"Drink {product}",
             "category": "Coffee",
             "price": 3.0 + number,
+            "currency": None,
             "is_in_reference": True,
         }
         for number, product in enumerate(sold.products)

@@ -198,11 +198,29 @@ def test_candidates_are_known_customers_who_may_be_addressed():
             "last_order_date": pa.array([dt.date(2023, 9, 1), None, dt.date(2023, 8, 1)], pa.date32()),
         }
     )
-    found = candidates_from(pa.Table.from_pylist(rows), states, {"A": 2.0}, frozenset({"C1"}), PLAN)
+    found = candidates_from(pa.Table.from_pylist(rows), states, {"BU_US": {"A": 2.0}}, frozenset({"C1"}), PLAN)
     assert found.ids.tolist() == ["C3"]
     assert found.probabilities.tolist() == [[0.75, 0.25]]
-    assert found.prices.tolist() == [2.0, 0.0]
+    assert found.prices.tolist() == [[2.0, 0.0]]
     assert found.orders[0] > 0
+
+
+def test_a_price_that_cannot_be_compared_is_never_worth_most_and_replaces_nothing():
+    people, plan = candidates(), replace(PLAN, product=None)
+    mixed = np.tile([2.0, np.nan, 3.0], (200, 1))
+    mixed[people.units == "BU_US"] = np.nan
+    found = replace(people, prices=mixed)
+    worth = found.worth(1.5)
+    assert np.isnan(worth[:, 1]).all()
+    alone = replace(
+        people, products=("A", "C"), prices=np.array([2.0, 3.0]), probabilities=people.probabilities[:, [0, 2]]
+    )
+    canada = people.units == "BU_CA"
+    assert worth[canada][:, [0, 2]] == pytest.approx(alone.worth(1.5)[canada])
+    pushed = products_to_push(found, plan, EFFECT)
+    assert pushed["BU_CA"] == 2
+    extra = np.sort(people.extra_purchases(EFFECT.odds_ratio)[~canada], axis=0)[::-1][: plan.contacts // 2].sum(axis=0)
+    assert pushed["BU_US"] == extra.argmax()
 
 
 def test_the_contact_log_names_offers_only():

@@ -67,3 +67,13 @@ def test_what_is_new_to_a_champion_is_halved(fresh_days, per_day, holdout_days):
 def test_with_nothing_new_the_last_eighth_is_held_out():
     ordered_at = days(*range(80))
     np.testing.assert_array_equal(time_split(ordered_at, np.datetime64("2023-01-01")), time_split(ordered_at))
+
+
+def test_a_sale_after_midnight_stands_on_the_side_of_its_evening():
+    ordered_at = days(*range(16), 14.02, 15.05)
+    business_dates = days(*range(16), 13, 14).astype("datetime64[D]")
+    late, early = time_split(ordered_at, business_dates=business_dates)[[-1, -2]]
+    assert (late, early) == (True, False)
+    holdout = time_split(ordered_at, np.datetime64("2022-01-10"), business_dates)
+    assert not set(business_dates[holdout].tolist()) & set(business_dates[~holdout].tolist())
+    assert time_split(ordered_at).tolist()[-2:] == [True, True]

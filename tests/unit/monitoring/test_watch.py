@@ -112,6 +112,22 @@ def test_a_broken_window_is_evaluated_again_once_it_is_corrected(stocked: DuckDB
     assert window.orders == 400
 
 
+def test_a_window_that_lacks_the_values_of_a_column_is_evaluated_again_once_other_files_came(
+    stocked: DuckDBWarehouse,
+) -> None:
+    for day in range(10):
+        deliver(stocked, day, good=20)
+    (window,) = look(stocked).windows
+    assert not window.delivery.faults()
+    record(stocked, window, Status.BROKEN)
+    assert look(stocked).windows == []
+    deliver(stocked, 4, good=20, version=2)
+    (again,) = look(stocked).windows
+    assert again.window_id == window.window_id
+    record(stocked, again, Status.BROKEN)
+    assert look(stocked).windows == []
+
+
 def test_a_broken_window_that_is_none_any_more_is_dropped(stocked: DuckDBWarehouse) -> None:
     for day in range(10):
         deliver(stocked, day, good=0, bad=20)

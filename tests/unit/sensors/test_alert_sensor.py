@@ -8,8 +8,9 @@ import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES
-from resources.alerts import WEBHOOK_VARIABLE, Alerts
+from resources.alerts import WEBHOOK_VARIABLE, AlertNotTakenError, Alerts
 from resources.environment import clock_of
+from sensors.alerts import report_headless
 from tests.blob_builders import BlobDeployment
 from tests.builders import NOW, Deployment, csv, deliver, deployment, line, load, put_reference_data, sales_path
 from tests.emulators.azurite_server import Azurite
@@ -138,6 +139,33 @@ def test_a_held_file_is_reported_once_until_it_is_settled(ready: Deployment, cap
     assert tick(ready, caplog, cursor) == ([], "[]")
     hold("c.csv")
     assert len(tick(ready, caplog, "[]")[0]) == 1
+
+
+def test_a_pass_without_the_daemon_sends_the_same_alerts_once(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    posts: list[str] = []
+
+    def headless() -> str | None:
+        return report_headless(ready.instance, ready.settings, ready.warehouse, ready.landing, clock_of(ready.settings))
+
+    def post(_: Alerts, address: str, text: str) -> None:
+        if address == "https://down":
+            raise AlertNotTakenError("the alert webhook answered 503")
+        posts.append(text)
+
+    monkeypatch.setattr(Alerts, "_post", post)
+    bad = csv(*(line(number, quantity="x") for number in range(5)))
+    path = sales_path("a.csv", date=NOW.date())
+    load(ready.warehouse, ready.landing, deliver(ready.landing, path, bad), max_bad_share=0.2)
+    assert headless() is None
+    monkeypatch.setenv(WEBHOOK_VARIABLE, "https://down")
+    assert headless() == "Alerts are not sent: the alert webhook answered 503. The next pass sends them."
+    monkeypatch.setenv(WEBHOOK_VARIABLE, "https://up")
+    assert headless() is None
+    assert headless() is None
+    [text] = posts
+    assert "usa: 1 file held of 2022-02-10" in text
 
 
 def test_a_file_that_is_held_on_a_later_day_is_reported_although_an_earlier_one_still_waits(
