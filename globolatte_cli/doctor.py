@@ -18,6 +18,7 @@ from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, print_json
 from globolatte_cli.prepare import manifest_is_current
 from globolatte_cli.settings_page import shown, variable
+from globolatte_ingest.paths import layout_of
 from resources import environment
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX
 from resources.ml.ml_platform import CHAMPION, fault_of
@@ -57,7 +58,10 @@ def _landing(settings: Settings) -> Finding:
     missing = [name for name in REFERENCE_FILES if REFERENCE_PREFIX + name not in paths]
     state = f"{landing.describe()}: reachable"
     if settings.landing is LandingKind.FOLDER:  # counting a whole container takes minutes
-        state = f"{landing.describe()}: {sum(1 for _ in landing.files(SALES_PREFIX)):,} sales files"
+        layout = layout_of(settings)
+        listing = landing.files(SALES_PREFIX if layout.is_usual else "")
+        files = sum(1 for file in listing if layout.is_usual or layout.told(file.path))
+        state = f"{landing.describe()}: {files:,} sales files"
     if missing:
         remedy = f"put {REFERENCE_PREFIX}{', '.join(missing)} into it, or try `globolatte demo`"
         return Finding("landing zone", False, state, remedy)

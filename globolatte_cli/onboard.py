@@ -23,7 +23,7 @@ from globolatte_ingest.onboarding.study import Known
 from globolatte_ingest.onboarding.survey import Source, Survey, as_document, survey
 from globolatte_ingest.onboarding.units_file import replace_file, table_text, with_table
 from globolatte_ingest.onboarding.values import date_in
-from globolatte_ingest.paths import UNIT_DECLARATIONS_PATH, USUAL_LAYOUT, SalesFile
+from globolatte_ingest.paths import UNIT_DECLARATIONS_PATH, USUAL_LAYOUT, SalesFile, layout_of
 from globolatte_ingest.reading.landed_bytes import FileLimits
 from globolatte_ingest.reasons import RefusedError
 from globolatte_ingest.reference import BUSINESS_UNITS_FILE, PRODUCTS_FILE, ReferenceFile, read_reference
@@ -71,7 +71,12 @@ def onboard(files: tuple[Path, ...], unit: str | None, *, write: bool, replace: 
     found = _surveyed(sources, known, limits)
     now = clock_of(settings).now().astimezone(dt.UTC).replace(tzinfo=None)
     context = PreviewContext(now, limits, settings.max_bad_share)
-    previews = {} if products is None or found.faults else _previews(found, sources, units, products, context)
+    has_undated = layout_of(settings).has_undated
+    previews = (
+        {}
+        if products is None or found.faults
+        else _previews(found, sources, units, products, context, has_undated=has_undated)
+    )
     if as_json:
         called = found.called
         shown = {called[path]: dataclasses.asdict(seen) for path, seen in previews.items()}
@@ -133,9 +138,18 @@ def _surveyed(sources: Sequence[Source], known: Known, limits: FileLimits) -> Su
 
 
 def _previews(
-    found: Survey, sources: Sequence[Source], units: pa.Table, products: pa.Table, context: PreviewContext
+    found: Survey,
+    sources: Sequence[Source],
+    units: pa.Table,
+    products: pa.Table,
+    context: PreviewContext,
+    *,
+    has_undated: bool,
 ) -> dict[str, Preview]:
-    """What a load would make of the first file of each form, by its path: files of several days may all be called `sales.csv`."""
+    """What a load would make of the first file of each form, by its path: files of several days may all be called `sales.csv`.
+
+    `has_undated`: files of several days may lie where the path tells no date.
+    """
     by_path = {source.path: source for source in sources}
     shown = {}
     for form in found.forms:
@@ -143,7 +157,8 @@ def _previews(
         source = by_path[proposal.path]
         date = _date_of(source, proposal, context.now)
         path = f"sales/{source.folder}/{date:%Y/%m/%d}/{proposal.name}"
-        placed = SalesFile(LandedFile(path, "sample", len(source.content)), source.folder, date)
+        tells_date = not (has_undated and proposal.has_several_dates)
+        placed = SalesFile(LandedFile(path, "sample", len(source.content)), source.folder, date, tells_date=tells_date)
         shown[proposal.path] = preview(placed, source.content, form.table, units, products, context)
     return shown
 

@@ -35,7 +35,7 @@ SPREAD = (
 )
 """Where each test takes long and arranges for itself: whichever worker is free takes the next one."""
 
-settings.register_profile("quick", max_examples=75, deadline=None)
+settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("depth", max_examples=300, deadline=None)
 settings.load_profile("quick")
 

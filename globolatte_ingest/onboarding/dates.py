@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from globolatte_ingest.onboarding.sheet import Column
 from globolatte_ingest.onboarding.study import Study, named, percent
 from globolatte_ingest.onboarding.values import Moments, date_in, joined
+from resources.landing.path_patterns import SETTING, USUAL_PATTERN
 
 NIGHT_ENDS = dt.time(9)
 """A sale before may belong to the evening of the day before."""
@@ -127,13 +128,21 @@ def find_day(study: Study) -> None:
     study.usual_date = counted.most_common(1)[0][0]
     if len(dates) > 1:
         study.questions.append(
-            f"Can each day be exported by itself? The rows are of {_period(dates)}; a file holds one business date, and rows of others "
-            "than its folder's go into quarantine"
+            f"Can each day be exported by itself? The rows are of {_period(dates)}; under a path that tells a date, rows of others go into "
+            f"quarantine. If not, put such files where the path tells none: export {SETTING}='{USUAL_PATTERN};{_pattern(study)}'"
         )
+        study.has_several_dates = True
     if own is None:
         study.findings.append(f"neither folder nor name tells the file's date; its rows are of {_period(dates)}")
     elif dates != [own]:
         study.findings.append(f"the rows are of {_period(dates)}; the path is of {own}")
+
+
+def _pattern(study: Study) -> str:
+    """The pattern to propose for files of several dates: with the unit in the path, unless the rows name several."""
+    column = study.taken.get("business_unit")
+    units = {value for value in column.few if value in study.known.units.values()} if column is not None else set()
+    return "exports/*" if len(units) > 1 else "exports/{unit}/*"
 
 
 def _period(dates: list[dt.date]) -> str:

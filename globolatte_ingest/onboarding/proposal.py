@@ -40,6 +40,7 @@ class Proposal:
     """The date that its path or name tells."""
     usual_date: dt.date | None
     """The business date that most of its rows are of."""
+    has_several_dates: bool
     rows: int
     examples: dict[str, str]
     """A value of each of our columns, as the file writes it."""
@@ -91,6 +92,7 @@ def _proposal(study: Study) -> Proposal:
         tuple(study.faults),
         date_in(study.path),
         study.usual_date,
+        study.has_several_dates,
         study.sheet.table.num_rows,
         {meaning: next(iter(column.few), "") for meaning, column in study.taken.items()},
     )

@@ -41,6 +41,7 @@ class Study:
     faults: list[str] = field(default_factory=list)
     left_out: set[int] = field(default_factory=set)
     usual_date: dt.date | None = None
+    has_several_dates: bool = False
 
     def free(self) -> list[Column]:
         """The columns with a name that nothing was decided about yet."""

@@ -193,8 +193,8 @@ def test_a_broken_snapshot_fails_the_training_with_the_reason(platform: MLPlatfo
     assert platform.model(CHALLENGER) is not None
 
 
-HELD_BY_TESTS_OF_THEIR_OWN = (azureml, MethodKind.AUTOML), (azureml, MethodKind.PIPELINE)
-"""tests/unit/azureml/test_automl.py and test_training.py."""
+HELD_BY_TESTS_OF_THEIR_OWN = {(local, MethodKind.COMMAND), *((azureml, kind) for kind in MethodKind)}
+"""The command by the tests above and by every whole run; sweep, AutoML and pipeline on Azure ML in tests/unit/azureml/."""
 
 
 @pytest.mark.slow

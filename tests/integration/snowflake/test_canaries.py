@@ -53,6 +53,7 @@ def put(cursor: Any) -> None:
     cursor.execute("put 'file://rows.parquet' @sales_data.loading auto_compress = false", file_stream=content)
 
 
+@pytest.mark.depth
 @pytest.mark.parametrize("statement", WORKAROUNDS.values(), ids=WORKAROUNDS.keys())
 def test_the_emulator_still_needs_it(cursor: Any, statement: str) -> None:
     put(cursor)
@@ -60,6 +61,7 @@ def test_the_emulator_still_needs_it(cursor: Any, statement: str) -> None:
         cursor.execute(statement)
 
 
+@pytest.mark.depth
 def test_the_emulator_still_fails_where_snowflake_would_commit(cursor: Any) -> None:
     """Where something is defined after something was written. `DefinedTooLateError` holds that rule on every engine."""
     cursor.execute("begin")

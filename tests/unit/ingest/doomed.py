@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,11 +17,18 @@ from globolatte_ingest import kill_points
 from globolatte_ingest.discovery import work_in
 from globolatte_ingest.kept_files import KeptFiles
 from globolatte_ingest.load import LoadReport, do_work
+from globolatte_ingest.paths import USUAL_LAYOUT, SalesLayout
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
+from resources.landing.path_patterns import PathPattern
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import DAY, RULES, landing_in, load_context, warehouse_in
 
+DECLARED = replace(
+    RULES,
+    layout=SalesLayout((*USUAL_LAYOUT.patterns, PathPattern("exports/*.csv")), "canada", RULES.first_business_date),
+)
+"""The usual paths, and some that tell neither unit nor date."""
 MAX_BAD_SHARE = 0.5
 DISK_IS_FULL = 3
 CANNOT_WRITE = 4
@@ -29,7 +36,9 @@ CANNOT_WRITE = 4
 
 def run(warehouse: DuckDBWarehouse, landing: FolderLandingZone, run_id: str = "run") -> LoadReport:
     """One run of the ingest job's body over the day."""
-    work = work_in(warehouse, landing, "usa", {DAY}, RULES)
+    own = work_in(warehouse, landing, "usa", {DAY}, DECLARED)
+    undated = work_in(warehouse, landing, DECLARED.layout.home_folder, {DECLARED.layout.home_date}, DECLARED)
+    work = replace(own, files=[*own.files, *undated.files], there=own.there | undated.there)  # one batch of both kinds
     kept = KeptFiles(Path(warehouse.file).parent / "kept_files")
     return do_work(warehouse, landing, work, load_context(run_id, max_bad_share=MAX_BAD_SHARE, kept=kept))
 

@@ -3,12 +3,23 @@
 The naive model that the real loads are compared with. Knows no warehouse.
 """
 
+import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import product
 from typing import NamedTuple
 
 KNOWN = ("BU_CA", "BU_US")
 UNKNOWN_UNIT = "unknown_business_unit"
+
+DATE, OTHER_DATE, LOADED_ON = dt.date(2022, 1, 31), dt.date(2022, 1, 30), dt.date(2022, 2, 10)
+"""The date of the folder, another one, and the day of the load."""
+
+Key = tuple[str, dt.date]
+"""The unit and the date of a part."""
+KEYS: tuple[Key, ...] = tuple(product(KNOWN, (OTHER_DATE, DATE, LOADED_ON)))
+HOME_UNIT = "BU_CA"
+"""The unit of a file without a good row whose path tells neither unit nor date."""
 
 
 class Row(NamedTuple):
@@ -20,11 +31,12 @@ class Row(NamedTuple):
     order: str = ""
     customer: str = "C1"
     unit: str = "BU_US"
+    date: dt.date = DATE
 
     @property
-    def id(self) -> tuple[str, str]:
-        """What the line is known by, within its date."""
-        return self.unit, self.transaction
+    def id(self) -> tuple[str, dt.date, str]:
+        """What the line is known by."""
+        return self.unit, self.date, self.transaction
 
 
 def is_same(row: Row, other: Row) -> bool:
@@ -43,7 +55,9 @@ class Version:
 
 @dataclass(frozen=True)
 class Part:
-    """What a version has of one unit: what is wrong with rows, by number, and the good ones. Rows of an unknown unit are the folder's."""
+    """What a version has of one unit and date: what is wrong with rows, by number, and the good ones. Rows of an unknown unit are the
+    folder's; without a folder, of the unit that the file stands under.
+    """
 
     version: Version
     faults: dict[int, str]
@@ -52,22 +66,26 @@ class Part:
 
 @dataclass
 class Day:
-    """One unit's one day: what lies in the landing zone, what the ledger knows, what is loaded and held, by path and unit."""
+    """One unit's one day: what lies in the landing zone, what the ledger knows, what is loaded and held, by path, unit and date.
+
+    The paths in `undated` tell neither: each row is of the unit and date that it names.
+    """
 
     max_bad_share: float
     max_take_away: float = 1.0
     unit: str = "BU_US"
     """The unit of the folder."""
+    undated: frozenset[str] = frozenset()
     landed: dict[str, Version] = field(default_factory=dict)
     known: dict[str, Version] = field(default_factory=dict)
     rows: dict[str, tuple[Row, ...]] = field(default_factory=dict)
     """The rows of each path's latest known version, corrected."""
     states: dict[str, str] = field(default_factory=dict)
     """The state of each path's latest known version."""
-    loaded: dict[tuple[str, str], Part] = field(default_factory=dict)
-    held: dict[tuple[str, str], Part] = field(default_factory=dict)
-    seniority: dict[str, list[str]] = field(default_factory=lambda: {unit: [] for unit in KNOWN})
-    """The paths that have delivered, by unit: a version delivers every unit, also one without rows, but those of which it is held."""
+    loaded: dict[tuple[str, Key], Part] = field(default_factory=dict)
+    held: dict[tuple[str, Key], Part] = field(default_factory=dict)
+    seniority: dict[Key, list[str]] = field(default_factory=lambda: {key: [] for key in KEYS})
+    """The paths that have delivered, by part: a version delivers every one, also one without rows, but those of which it is held."""
     approved: set[tuple[str, tuple[Row, ...]]] = field(default_factory=set)
     corrections: dict[tuple[str, tuple[Row, ...]], dict[int, Row]] = field(default_factory=dict)
 
@@ -89,24 +107,27 @@ class Day:
         own = self.corrections.get((path, version.rows), {})
         rows = tuple(own.get(number, row) for number, row in enumerate(version.rows, start=1))
         self.rows[path] = rows
-        before = {unit for place, unit in self.loaded if place == path}
+        before = {key for place, key in self.loaded if place == path}
+        own_key = self._own(path, rows)
         parts = {
-            unit: self._part(version, rows, unit)
-            for unit in before | {self._unit_of(row) for row in rows} | {self.unit}
+            key: self._part(version, path, rows, key, own_key)
+            for key in before | {self._key_of(path, row, own_key) for row in rows} | {own_key}
         }
-        wrong = {} if (path, version.rows) in self.approved else self._wrong(path, rows, parts)
+        wrong = {} if (path, version.rows) in self.approved else self._wrong(path, rows, parts, own_key[0])
         self.states[path] = "held" if len(wrong) == len(parts) else "loaded"
         for place in [place for place in self.held if place[0] == path]:
             del self.held[place]
-        for unit in KNOWN:
-            part = parts.get(unit)
-            if part is not None and unit in wrong:
-                self.held[path, unit] = Part(version, wrong[unit], part.good)
+        for key in KEYS:
+            part = parts.get(key)
+            if part is not None and key in wrong:
+                self.held[path, key] = Part(version, wrong[key], part.good)
                 continue
             if part is not None:
-                self.loaded[path, unit] = part
-            if path not in self.seniority[unit] and self.states[path] == "loaded":
-                self.seniority[unit].append(path)
+                self.loaded.pop((path, key), None)
+                if part.good or part.faults or key == own_key:  # else there is nothing of it any more
+                    self.loaded[path, key] = part
+            if path not in self.seniority[key] and self.states[path] == "loaded":
+                self.seniority[key].append(path)
 
     def retract(self, path: str) -> None:
         """Takes a path out."""
@@ -130,36 +151,46 @@ class Day:
         held = {path for (path, _), part in self.held.items() if part.version == self.known[path]}
         return [path for path in self.reloadable(("loaded", "held")) if path in held]
 
-    def _unit_of(self, row: Row) -> str:
-        return row.unit if row.unit in KNOWN else self.unit
+    def _own(self, path: str, rows: tuple[Row, ...]) -> Key:
+        """The part that the file's entry stands under."""
+        if path not in self.undated:
+            return self.unit, DATE
+        valid = [(row.date, row.unit) for row in rows if row.unit in KNOWN and row.weather != "Hail"]
+        date, unit = max(valid, default=(LOADED_ON, HOME_UNIT))
+        return unit, date
 
-    def _part(self, version: Version, rows: tuple[Row, ...], unit: str) -> Part:
+    def _key_of(self, path: str, row: Row, own: Key) -> Key:
+        return row.unit if row.unit in KNOWN else own[0], row.date if path in self.undated else own[1]
+
+    def _part(self, version: Version, path: str, rows: tuple[Row, ...], key: Key, own: Key) -> Part:
         faults, good = judged(rows)
-        of_unit = [number for number, row in enumerate(rows, start=1) if self._unit_of(row) == unit]
-        return Part(version, {n: faults[n] for n in of_unit if n in faults}, {n: good[n] for n in of_unit if n in good})
+        of_key = [number for number, row in enumerate(rows, start=1) if self._key_of(path, row, own) == key]
+        return Part(version, {n: faults[n] for n in of_key if n in faults}, {n: good[n] for n in of_key if n in good})
 
-    def _wrong(self, path: str, rows: tuple[Row, ...], parts: dict[str, Part]) -> dict[str, dict[int, str]]:
-        """The faults of the parts that are held, by unit; of a file that is held as a whole, of all parts."""
+    def _wrong(
+        self, path: str, rows: tuple[Row, ...], parts: dict[Key, Part], own_unit: str
+    ) -> dict[Key, dict[int, str]]:
+        """The faults of the parts that are held; of a file that is held as a whole, of all parts."""
         named = {row.unit for row in rows if row.unit in KNOWN}
-        conflicts = {unit: self._conflicts(path, part) for unit, part in parts.items()}
-        if any(part.good for part in parts.values()) and len(named) == 1 and named != {self.unit}:
+        conflicts = {key: self._conflicts(path, part) for key, part in parts.items()}
+        if any(part.good for part in parts.values()) and len(named) == 1 and named != {own_unit}:
             faults = sum(len(part.faults) for part in parts.values())
             is_bad = self._is_too_much(faults, len(rows))
             are_too_many = self._is_too_much(faults + sum(map(len, conflicts.values())), len(rows))
             with_them = are_too_many and not is_bad
             return {u: part.faults | (conflicts[u] if with_them else {}) for u, part in parts.items()}
         wrong = {}
-        for unit, part in parts.items():
+        for key, part in parts.items():
             unknown = [fault for fault in part.faults.values() if fault == UNKNOWN_UNIT] if len(named) > 1 else []
             bad, count = len(part.faults) - len(unknown), len(part.faults) + len(part.good) - len(unknown)
             if self._is_too_much(bad, count):
-                wrong[unit] = part.faults
-            elif self._is_too_much(bad + len(conflicts[unit]), count):
-                wrong[unit] = part.faults | conflicts[unit]
-            elif self._takes_away_too_much(path, unit, part):
-                wrong[unit] = part.faults
+                wrong[key] = part.faults
+            elif self._is_too_much(bad + len(conflicts[key]), count):
+                wrong[key] = part.faults | conflicts[key]
+            elif self._takes_away_too_much(path, key, part):
+                wrong[key] = part.faults
         is_empty = {
-            unit for unit, part in parts.items() if not part.faults and not part.good and not self._before(path, unit)
+            key for key, part in parts.items() if not part.faults and not part.good and not self._before(path, key)
         }
         if wrong and {*parts} - is_empty <= {*wrong}:
             wrong |= {key: {} for key in is_empty}
@@ -168,40 +199,40 @@ class Day:
     def _is_too_much(self, bad: int, rows: int) -> bool:
         return bool(rows) and bad / rows > self.max_bad_share
 
-    def _before(self, path: str, unit: str) -> int:
-        return len(self.loaded[path, unit].good) if (path, unit) in self.loaded else 0
+    def _before(self, path: str, key: Key) -> int:
+        return len(self._good(path, key))
 
-    def _takes_away_too_much(self, path: str, unit: str, part: Part) -> bool:
-        had = self._before(path, unit)
+    def _takes_away_too_much(self, path: str, key: Key, part: Part) -> bool:
+        had = self._before(path, key)
         return bool(had) and 1 - len(part.good) / had > self.max_take_away
 
     def _conflicts(self, path: str, part: Part) -> dict[int, str]:
         """The rows whose id a file delivered before has, with other values."""
         found = {}
         for number, row in part.good.items():
-            for senior in self.seniority[row.unit]:
+            for senior in self.seniority[row.unit, row.date]:
                 if senior == path:
                     break
-                owned = {one.id: one for one in self._good(senior, row.unit).values()}
+                owned = {one.id: one for one in self._good(senior, (row.unit, row.date)).values()}
                 if row.id in owned:
                     if not is_same(owned[row.id], row):
                         found[number] = "conflict_across_files"
                     break
         return found
 
-    def _good(self, path: str, unit: str) -> dict[int, Row]:
-        return self.loaded[path, unit].good if (path, unit) in self.loaded else {}
+    def _good(self, path: str, key: Key) -> dict[int, Row]:
+        return self.loaded[path, key].good if (path, key) in self.loaded else {}
 
     def expected(self) -> tuple[list[tuple[object, ...]], list[tuple[str, int, str]]]:
-        """The rows loaded (path, number, transaction, payment, customer, unit), and those in quarantine (path, number, reason)."""
+        """The rows loaded (path, number, transaction, payment, customer, unit, date), and those in quarantine (path, number, reason)."""
         loaded, quarantined = [], []
-        owners: dict[tuple[str, str], tuple[str, Row]] = {}
-        for unit, paths in self.seniority.items():
+        owners: dict[tuple[str, dt.date, str], tuple[str, Row]] = {}
+        for key, paths in self.seniority.items():
             for path in paths:
-                for number, row in self._good(path, unit).items():
+                for number, row in self._good(path, key).items():
                     owner, owned = owners.setdefault(row.id, (path, row))
                     if owner == path:
-                        loaded.append((path, number, row.transaction, row.payment, row.customer or None, row.unit))
+                        loaded.append((path, number, row.transaction, row.payment, row.customer or None, *key))
                     else:
                         repeats = "duplicate_across_files" if is_same(owned, row) else "conflict_across_files"
                         quarantined.append((path, number, repeats))
@@ -209,10 +240,11 @@ class Day:
             quarantined += [(path, number, reason) for number, reason in part.faults.items()]
         return sorted(loaded, key=lambda row: row[:2]), sorted(quarantined)
 
-    def parts(self) -> list[tuple[str, str, str]]:
-        """The parts that are loaded or held: path, unit, status."""
+    def parts(self) -> list[tuple[str, str, dt.date, str]]:
+        """The parts that are loaded or held: path, unit, date, status."""
         loaded, held = (
-            [(*place, status) for place in parts] for parts, status in ((self.loaded, "loaded"), (self.held, "held"))
+            [(path, *key, status) for path, key in parts]
+            for parts, status in ((self.loaded, "loaded"), (self.held, "held"))
         )
         return sorted((*loaded, *held))
 
@@ -222,17 +254,17 @@ def judged(rows: tuple[Row, ...]) -> tuple[dict[int, str], dict[int, Row]]:
     faults = {number: "unknown_weather" for number, row in enumerate(rows, start=1) if row.weather == "Hail"}
     faults |= {number: UNKNOWN_UNIT for number, row in enumerate(rows, start=1) if row.unit not in KNOWN}
     valid = {number: row for number, row in enumerate(rows, start=1) if number not in faults}
-    lines_of_orders: dict[tuple[str, str, str], Row] = {}
+    lines_of_orders: dict[tuple[str, dt.date, str, str], Row] = {}
     for row in valid.values():
-        lines_of_orders.setdefault((row.unit, row.order, row.transaction), row)
-    customers: dict[tuple[str, str], set[str]] = defaultdict(set)
+        lines_of_orders.setdefault((row.unit, row.date, row.order, row.transaction), row)
+    customers: dict[tuple[str, dt.date, str], set[str]] = defaultdict(set)
     for row in lines_of_orders.values():
         if row.customer:
-            customers[row.unit, row.order].add(row.customer)
+            customers[row.unit, row.date, row.order].add(row.customer)
     good: dict[int, Row] = {}
-    seen: dict[tuple[str, str], Row] = {}
+    seen: dict[tuple[str, dt.date, str], Row] = {}
     for number, row in valid.items():
-        named = customers[row.unit, row.order] if row.order else set()
+        named = customers[row.unit, row.date, row.order] if row.order else set()
         if len(named) > 1:
             faults[number] = "order_of_several_customers"
             continue

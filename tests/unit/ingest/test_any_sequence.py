@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,8 +15,10 @@ from globolatte_ingest.declarations import declarations_of
 from globolatte_ingest.discovery import work_in
 from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.load import do_work
+from globolatte_ingest.paths import USUAL_LAYOUT, SalesLayout
 from globolatte_ingest.quarantine_sheets import quarantined_rows
 from globolatte_ingest.requested_steps import requested_step
+from resources.landing.path_patterns import PathPattern
 from resources.warehouse.warehouse import Transaction
 from tests.builders import (
     COLUMNS,
@@ -35,9 +38,12 @@ from tests.builders import (
     sales_path,
     warehouse_in,
 )
-from tests.unit.ingest.law import Day, Row, Version, corrected
+from tests.unit.ingest.law import DATE, OTHER_DATE, Day, Row, Version, corrected
 
-PATHS = [sales_path(name) for name in ("a.csv", "b.csv")]
+EXPORT = "exports/c.csv"
+"""A file whose path tells no unit and no date."""
+PATHS = [sales_path("a.csv"), sales_path("b.csv"), EXPORT]
+LAYOUT = SalesLayout((*USUAL_LAYOUT.patterns, PathPattern("exports/*.csv")), "canada", RULES.first_business_date)
 DECLARED = sales_path("b.csv")
 """The file that is written in a way of its own."""
 DECLARATION = declarations_of(b"""
@@ -66,6 +72,7 @@ rows = st.lists(
         st.sampled_from(["", "", "O1", "O2"]),
         st.sampled_from(["C1"] * 3 + ["C2", ""]),
         st.sampled_from(["BU_US"] * 6 + ["BU_CA"] * 3 + ["BU_FR"]),
+        st.sampled_from([DATE, DATE, OTHER_DATE]),
     ),
     max_size=5,
 ).map(tuple)
@@ -97,6 +104,7 @@ def as_line(path: str, row: Row) -> dict[str, str]:
         customer_id=row.customer,
         business_unit=row.unit,
         total_price="3,50" if path == DECLARED else "3.50",
+        transaction_date=f"{row.date}T08:15:00",
     )
 
 
@@ -115,7 +123,7 @@ class AnySequence(RuleBasedStateMachine):
         shutil.copy(warehouse_in(AnySequence._template).file, self.warehouse.file)
         self.opened = self.warehouse.keep_open()
         self.opened.__enter__()
-        self.day, self.uploads = Day(MAX_BAD_SHARE, MAX_TAKE_AWAY), 0
+        self.day, self.uploads = Day(MAX_BAD_SHARE, MAX_TAKE_AWAY, undated=frozenset({EXPORT})), 0
 
     def teardown(self) -> None:
         if hasattr(self, "opened"):
@@ -126,6 +134,8 @@ class AnySequence(RuleBasedStateMachine):
 
     def upload(self, path: str, content_rows: tuple[Row, ...] | None) -> None:
         self.uploads += 1
+        if content_rows is not None and path != EXPORT:
+            content_rows = tuple(row._replace(date=DATE) for row in content_rows)
         version = Version(self.uploads, content_rows)
         self.day.landed[path] = version
         deliver(self.landing, path, content(path, version))
@@ -214,7 +224,8 @@ class AnySequence(RuleBasedStateMachine):
         with self.warehouse.transaction() as transaction:
             lying = quarantined_rows(transaction, path)["row_number"].to_pylist()
             numbers = [row["row_number"] for row in put_back]
-            requested = requested_step(step, Ledger(transaction).history(path), "ana", None, numbers, lying)
+            history = Ledger(transaction).history(path)
+            requested = requested_step(step, history, "ana", None, numbers, lying, LAYOUT)
             Ledger(transaction).request(requested, NOW, table)
 
     def ingest(self, crashing_at: list[int]) -> None:
@@ -236,11 +247,12 @@ class AnySequence(RuleBasedStateMachine):
         self.run(self.warehouse)
 
     def run(self, warehouse: InterferedWarehouse) -> None:
-        work = work_in(warehouse, self.landing, "usa", {DAY}, RULES)
+        rules = replace(RULES, layout=LAYOUT)
         context = load_context(
             max_bad_share=MAX_BAD_SHARE, max_take_away=MAX_TAKE_AWAY, formats=dict.fromkeys(UNITS, DECLARATION)
         )
-        do_work(warehouse, self.landing, work, context)
+        for folder, date in (("usa", DAY), (LAYOUT.home_folder, LAYOUT.home_date)):
+            do_work(warehouse, self.landing, work_in(warehouse, self.landing, folder, {date}, rules), context)
 
     def take(self, paths: list[str]) -> None:
         """What was loaded at once is taken in the order of the ledger: that of the landing zone, but for files that crashed before."""
@@ -255,7 +267,8 @@ class AnySequence(RuleBasedStateMachine):
         if not hasattr(self, "day"):
             return
         loaded, quarantined = self.day.expected()
-        found = sales(self.warehouse, "path, row_number, transaction_id, payment_method, customer_id, business_unit")
+        what = "path, row_number, transaction_id, payment_method, customer_id, business_unit, business_date"
+        found = sales(self.warehouse, what)
         assert sorted(found, key=repr) == sorted(loaded, key=repr)
         assert (
             fetch(
@@ -270,7 +283,7 @@ class AnySequence(RuleBasedStateMachine):
         assert (
             fetch(
                 self.warehouse,
-                "select path, parts.business_unit, parts.status from sales_data.load_parts as parts inner join "
+                "select path, parts.business_unit, parts.business_date, parts.status from sales_data.load_parts as parts inner join "
                 "sales_data.load_ledger using (load_id) where parts.status in ('loaded', 'held') order by all",
             )
             == self.day.parts()

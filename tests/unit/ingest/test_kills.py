@@ -21,6 +21,7 @@ from tests.unit.ingest import doomed
 from tests.unit.ingest.doomed import Doomed
 
 A, B, C, H = (sales_path(name) for name in ("a.csv", "b.csv", "c.csv", "h.csv"))
+E = "exports/e.csv"
 
 INSIDE = tuple(name for name in LOAD_POINTS if name not in ("attempt noted", "committed"))
 """Points at which a load has not committed anything that it loads; beyond the others nothing is left to be undone."""
@@ -80,7 +81,7 @@ def ended(process: multiprocessing.Process) -> int | None:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A day in the middle of things: a and b are loaded and share a transaction, h is held; then a is corrected, c is new, and
 
-    somebody approves h, and puts a corrected row of b back.
+    somebody approves h, and puts a corrected row of b back. e is of two units and dates, and is corrected to others.
     """
     folder: Path = tmp_path_factory.mktemp("template")
     warehouse, landing = warehouse_in(folder), landing_in(folder)
@@ -88,7 +89,10 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     deliver(landing, A, csv(line(1), line(2), line(3, quantity="x")))
     deliver(landing, B, csv(line(1), line(4), line(5, weather="Hail")))
     deliver(landing, H, csv(line(9), line(10, quantity="x"), line(11, quantity="x")))
+    canadian = {"business_unit": "BU_CA"}
+    deliver(landing, E, csv(line(18), line(20), line(21, transaction_date="2022-01-05", **canadian)))
     doomed.run(warehouse, landing)
+    deliver(landing, E, csv(line(20), line(21, transaction_date="2022-01-06", **canadian), line(22, quantity="x")))
     deliver(landing, A, csv(line(2), line(6, quantity="x"), line(7), line(7)))
     deliver(landing, C, csv(line(4), line(8)))
     request(warehouse, Step.APPROVE, H)
@@ -223,7 +227,7 @@ def test_a_retraction_killed_at_a_named_point_ends_the_same(
         warehouse,
         "select path, status from sales_data.load_ledger where status in ('loaded', 'retracted') order by all",
     )
-    assert loaded == [(A, "loaded"), (B, "retracted"), (C, "loaded"), (H, "loaded")]
+    assert loaded == [(E, "loaded"), (A, "loaded"), (B, "retracted"), (C, "loaded"), (H, "loaded")]
     owners = "select path from sales_data.sales_transactions inner join sales_data.load_ledger using (load_id) where transaction_id = '{}'"
     assert fetch(warehouse, owners.format("T00000004")) == [(C,)]
     assert fetch(warehouse, owners.format("T00000001")) == []

@@ -236,6 +236,8 @@ def test_evidence_is_said_with_what_was_found() -> None:
         proposed("online_retailer"),
         "Can each day be exported by itself? The rows are of 3 dates, 2022-01-29 to 2022-01-31",
     )
+    several_days = "export GLOBOLATTE_SALES_PATHS='sales/{unit}/{date:%Y/%m/%d}/*;exports/{unit}/*'"
+    assert asked(proposed("online_retailer"), several_days)
 
 
 ROWS = "receipt,sold at,item,qty,price\n{}\n"
