@@ -86,8 +86,11 @@ class SalesLayout:
 
     @cached_property
     def roots(self) -> tuple[str, ...]:
-        """The folders that sales files lie in, up to the first part that differs between them; empty if they lie everywhere."""
-        return tuple(dict.fromkeys(pattern.prefix(None).partition("/")[0] + "/" for pattern in self.patterns))
+        """The folders of the landing zone's first level that all sales files lie in; none if some lie elsewhere, or in any folder."""
+        starts = [pattern.prefix(None) for pattern in self.patterns]
+        if not all("/" in start for start in starts):
+            return ()
+        return tuple(dict.fromkeys(start.partition("/")[0] + "/" for start in starts))
 
     def told(self, path: str) -> tuple[str | None, dt.date | str | None] | None:
         """What a path tells by the first pattern that it matches (see `PathPattern.told`); none if it matches none."""
@@ -182,7 +185,7 @@ class PathRules:
                 f"is none of {', '.join(REFERENCE_PATHS)}, {WEATHER_PREFIX}*.csv; correct the name, or remove the file"
             )
         roots = self.layout.roots
-        if "/" not in roots and not file.path.startswith(roots):
+        if roots and not file.path.startswith(roots):
             places = [SALES_PREFIX] if self.layout.is_usual else roots
             return f"lies neither under {', '.join(places)} nor under {REFERENCE_PREFIX}; move the file there, or remove it"
         if not file.path.lower().endswith(SALES_SUFFIXES):

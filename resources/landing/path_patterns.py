@@ -112,11 +112,14 @@ class PathPattern:
         return any(piece.kind in DIGITS for piece in self.pieces)
 
     @cached_property
+    def suffix(self) -> str:
+        """The type of file at the end, in lower case; empty if the pattern leaves it open."""
+        by_length = sorted(SALES_SUFFIXES, key=len, reverse=True)
+        return next((one for one in by_length if self.text.lower().endswith(one)), "")
+
+    @cached_property
     def expression(self) -> re.Pattern[str]:
         """The regular expression of the paths."""
-        suffix = next(
-            (one for one in sorted(SALES_SUFFIXES, key=len, reverse=True) if self.text.lower().endswith(one)), ""
-        )
         parts = []
         for piece in self.pieces:
             if piece.kind == "wild":
@@ -127,8 +130,8 @@ class PathPattern:
                 parts.append(f"(?P<{piece.kind}>{DIGITS[piece.kind]})")
             else:
                 parts.append(re.escape(piece.text))
-        if suffix:
-            parts[-1] = f"{re.escape(self.pieces[-1].text[: -len(suffix)])}(?i:{re.escape(suffix)})"
+        if self.suffix:
+            parts[-1] = f"{re.escape(self.pieces[-1].text[: -len(self.suffix)])}(?i:{re.escape(self.suffix)})"
         return re.compile("".join(parts), re.ASCII | re.DOTALL)
 
     def told(self, path: str) -> tuple[str | None, dt.date | str | None] | None:
@@ -149,10 +152,15 @@ class PathPattern:
             return values.get("unit"), f"{year}-{values['m']}-{values['d']}"
 
     def prefix(self, folder: str | None, date: dt.date | None = None, *, whole_month: bool = False) -> str:
-        """What the paths of a unit's date begin with, up to the first part that is not known; with `whole_month`, of all its days."""
+        """What the paths of a unit's date begin with, up to the first part that is not known; with `whole_month`, of all its days.
+
+        The type of file at the end is not part of it: paths have that in any case.
+        """
         found = ""
-        for piece in self.pieces:
-            if piece.kind == "text":
+        for place, piece in enumerate(self.pieces, start=1):
+            if piece.kind == "text" and place == len(self.pieces):
+                found += piece.text[: -len(self.suffix)]
+            elif piece.kind == "text":
                 found += piece.text
             elif piece.kind == "unit" and folder is not None:
                 found += folder

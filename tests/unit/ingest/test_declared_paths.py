@@ -4,6 +4,8 @@ import datetime as dt
 
 import dagster as dg
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from globolatte_assets.jobs import INGEST_SALES
@@ -67,6 +69,10 @@ def of(unit: str, day: int, number: int = 1, **fields: str) -> dict[str, str]:
         ("{unit}_{date:%d%m%y}*", "usa_310122.csv.gz", "usa", DAY),
         ("sales/{date:%Y}/{unit}-{date:%m-%d}.parquet", "sales/2022/usa-01-31.parquet", "usa", DAY),
         ("exports/till?_*.csv", "exports/till7_x.csv", None, None),
+        ("till_*.csv", "till_7.csv", None, None),
+        ("all.csv", "all.CSV", None, None),
+        ("sales-{unit}/*", "sales-usa/a.csv", "usa", None),
+        ("export_{date:%Y%m%d}.csv", "export_20220131.CSV", None, DAY),
     ],
 )
 def test_a_path_tells_what_its_pattern_says(pattern: str, path: str, unit: str | None, date: dt.date | None) -> None:
@@ -87,6 +93,7 @@ def test_a_path_tells_what_its_pattern_says(pattern: str, path: str, unit: str |
         ("exports/*.csv", "sales/usa/a.csv", "lies neither under exports/ nor under reference/; move the file there, or remove it"),
         ("exports/*.csv", "exports/a.xlsx", "file type is none of .csv, .csv.gz, .parquet; export the sales as one of these"),
         ("sales/{unit}/{date}.csv", "sales/usa/2022-13-01.csv", "the path's year/month/day is no date; move the file to its business date"),
+        ("till_*.csv", "till/a.csv", "path is none of till_*.csv; move the file, or add a pattern to GLOBOLATTE_SALES_PATHS"),
         ("{date}/*", "2022-03-01/a.csv", "business date 2022-03-01 lies in the future; it is looked at again on that day"),
         ("{unit}/*", "france/a.csv", "no business unit has the folder 'france' (known: canada, mexico, usa); correct the folder, or add "
          "the unit to GLOBOLATTE_BUSINESS_UNITS and reference/business_units.csv"),
@@ -143,7 +150,7 @@ def test_the_setting_is_several_patterns_and_reaches_child_processes() -> None:
         (["exports/*.csv"], "canada", [1], ["exports/a.csv", "elsewhere"], ["exports/a.csv"]),
         (["exports/*.csv"], "canada", [2], None, []),
         (["sales/{unit}/*/{date}.csv"], "usa", [2], None, ["sales/usa/"]),
-        (["sales/{unit}/{date}.csv", "exports/*"], "canada", [1], None, ["sales/canada/2022-01-01.csv", "exports/"]),
+        (["sales/{unit}/{date}.csv", "exports/*"], "canada", [1], None, ["sales/canada/2022-01-01", "exports/"]),
     ],
 )
 def test_a_run_lists_the_files_of_its_dates(
@@ -153,7 +160,75 @@ def test_a_run_lists_the_files_of_its_dates(
     assert prefixes(folder, dates, layout(*patterns), paths) == expected
 
 
+A_PART = {"unit": st.sampled_from(sorted(RULES.folders)), "*": st.text("ab 1.", max_size=3), "?": st.sampled_from("a1")}
+DATES = st.dates(FIRST, RULES.last_business_date)
+NAMES = st.sampled_from(
+    [
+        "sales",
+        "till_7",
+        "sales-{unit}",
+        "{unit}",
+        "{date}",
+        "{date:%Y/%m/%d}",
+        "export_{date:%Y%m%d}",
+        "{unit}_{date:%d%m%y}_*",
+        "a*",
+    ]
+)
+ENDS = st.sampled_from(
+    ["*.csv", "till_*.csv.gz", "?.parquet", "*", "all.csv", "{date}.csv", "{unit}.CSV", "export_{date:%d.%m.%Y}.csv"]
+)
+
+
+@st.composite
+def made_paths(draw: st.DrawFn) -> tuple[PathPattern, str, str, dt.date]:
+    """A pattern, and a path that was made from it for a unit and a date."""
+    pieces = [*draw(st.lists(NAMES, max_size=2)), draw(ENDS)]
+    assume("/".join(pieces).count("{unit") < 2 and "/".join(pieces).count("{date") < 2)
+    pattern, unit, date = PathPattern("/".join(pieces)), draw(A_PART["unit"]), draw(DATES)
+    parts = [
+        unit if piece.kind == "unit"
+        else draw(A_PART[piece.text]) if piece.kind == "wild"
+        else piece.text if piece.kind == "text"
+        else f"{date:%{piece.kind}}"
+        for piece in pattern.pieces
+    ]  # fmt: skip
+    path = "".join(parts) + ("" if pattern.suffix else ".csv")
+    if pattern.suffix:
+        cut = len(path) - len(pattern.suffix)
+        path = path[:cut] + draw(st.sampled_from([str.lower, str.upper, str]))(path[cut:])
+    return pattern, path, unit, date
+
+
+@given(made=made_paths())
+def test_a_path_that_was_made_from_a_pattern_is_placed_and_listed_by_the_run_that_loads_it(
+    made: tuple[PathPattern, str, str, dt.date],
+) -> None:
+    pattern, path, unit, date = made
+    placed = rules(pattern.text).place(LandedFile(path, "e", 1))
+    assert isinstance(placed, SalesFile), placed
+    assert placed.folder == (unit if pattern.tells_unit else "canada")
+    assert placed.date == (date if pattern.tells_date else FIRST)
+    assert path.startswith(tuple(prefixes(placed.folder, [placed.date], layout(pattern.text))))
+
+
 # Loads ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path"),
+    [
+        ("till_*.csv", "till_7.csv"),
+        ("sales-{unit}/*", "sales-canada/a.csv"),
+        ("export_{date:%Y%m%d}.csv", "export_20220101.CSV"),
+    ],
+)
+def test_a_run_finds_and_loads_what_lies_under_a_first_name_of_text_and_placeholders(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone, pattern: str, path: str
+) -> None:
+    deliver(landing, path, csv(of("BU_CA", 1)))
+    take_in(warehouse, landing, pattern)
+    assert sales(warehouse, "path, business_unit, business_date") == [(path, "BU_CA", FIRST)]
 
 
 def take_in(warehouse: DuckDBWarehouse, landing: FolderLandingZone, *patterns: str, **more: object) -> None:
@@ -164,7 +239,7 @@ def take_in(warehouse: DuckDBWarehouse, landing: FolderLandingZone, *patterns: s
     do_work(warehouse, landing, work, load_context(first_date=FIRST, last_dates=last_dates, **more))
     with warehouse.transaction() as transaction:
         assert Ledger(transaction).unbalanced_files() == []
-        assert unrecorded(transaction, list(landing.files("exports/"))) == []
+        assert unrecorded(transaction, list(landing.files())) == []
 
 
 def request(warehouse: DuckDBWarehouse, step: Step, path: str) -> None:
