@@ -182,9 +182,13 @@ class Pass:
         except UserError as error:
             self.report.complaints.append(str(error))
         self.report.waiting = [item.text for item in self.what_waits()]
-        not_sent = report_headless(self.instance, self.settings, self.warehouse, self.landing, self.clock)
-        self.report.notes += [not_sent] if not_sent else []
         return self.report
+
+    def send_alerts(self) -> None:
+        """Posts the incidents that are new, also those by which the pass ended. What cannot be sent is a note."""
+        not_sent = report_headless(self.instance, self.settings, self.warehouse, self.landing, self.clock)
+        if not_sent:
+            self.report.notes.append(not_sent)
 
     def what_waits(self) -> list[Waiting]:
         """What waits for a person now."""
@@ -435,11 +439,14 @@ def opened_pass(settings: Settings) -> Iterator[Pass]:
 def execute_pass(settings: Settings) -> PassReport:
     """Runs one pass and prints its steps; give its report to `conclude`. Raises `UserError` if nothing can be done."""
     with opened_pass(settings) as one:
-        backlog = one.look()
-        has_reference_data = one.warehouse.read("sales_data.business_units", ["folder"]).num_rows
-        if not backlog.pending.reference and not has_reference_data:
-            raise UserError(_nothing_to_start_with(one))
-        return one.run(backlog)
+        try:
+            backlog = one.look()
+            has_reference_data = one.warehouse.read("sales_data.business_units", ["folder"]).num_rows
+            if not backlog.pending.reference and not has_reference_data:
+                raise UserError(_nothing_to_start_with(one))
+            return one.run(backlog)
+        finally:
+            one.send_alerts()
 
 
 def _nothing_to_start_with(one: Pass) -> str:

@@ -425,7 +425,8 @@ def _place_by_rows(
     transaction: Transaction, batch: Sequence[BatchFile], dates: Collection[dt.date], context: LoadContext
 ) -> Span:
     """Gives the entry of each file whose path does not tell unit or date the latest date of its rows, and a unit that has rows on it;
-    without any good row, the day it is loaded. Rows that tell neither follow. Returns the dates that the batch touches, `dates` among them.
+    without any good row, the day it is loaded. Rows that tell neither follow. Returns the dates that the batch touches, `dates` and those
+    of the versions that it may replace among them.
     """
     by_rows = [item for item in batch if not item.sales_file.is_placed]
     told = []
@@ -437,13 +438,12 @@ def _place_by_rows(
             item.entry.business_date = dt.date.fromisoformat(day) if day else context.now.date()
         told.append({name: getattr(item.entry, name) for name in statements.STAGED["told_by_rows"].names})
     days = [*dates, *(item.entry.business_date for item in batch if item.entry.business_date is not None)]
-    span = Span(min(days), max(days))
-    if not by_rows:
-        return span
-    transaction.stage("told_by_rows", pa.Table.from_pylist(told, statements.STAGED["told_by_rows"]))
-    transaction.execute(statements.PARTITION_OF_LOADS)
-    transaction.execute(statements.PARTITION_OF_REJECTED)
-    return span.widened(transaction.fetch(statements.DATES_BEFORE))
+    if by_rows:
+        transaction.stage("told_by_rows", pa.Table.from_pylist(told, statements.STAGED["told_by_rows"]))
+        transaction.execute(statements.PARTITION_OF_LOADS)
+        transaction.execute(statements.PARTITION_OF_REJECTED)
+    # What a path tells depends on the patterns of now: its versions before may have rows of other dates.
+    return Span(min(days), max(days)).widened(transaction.fetch(statements.DATES_BEFORE))
 
 
 def _write_rows(transaction: Transaction, batch: Sequence[BatchFile], context: LoadContext) -> set[dt.date]:

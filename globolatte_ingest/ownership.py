@@ -378,11 +378,14 @@ def decide_owners(transaction: Transaction) -> None:
     """Fills the scratch table `decided`: the owner of each contested row. Rows of replaced loads are excluded.
 
     Also fills `moved_loads`: the loads some of whose rows move between the table and the quarantine by that, or wait there for another
-    reason than before.
+    reason than before. Where nothing is contested both are empty, whatever an earlier step of the transaction decided.
     """
     if _any(transaction, "contested"):
         transaction.fill("decided", DECIDED)
         transaction.fill("moved_loads", MOVED_LOADS)
+    else:
+        transaction.execute("delete from decided")
+        transaction.execute("delete from moved_loads")
 
 
 def move_rows(transaction: Transaction, span: Span) -> None:

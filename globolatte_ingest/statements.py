@@ -298,7 +298,9 @@ where load_parts.load_id = replaced.load_id and load_parts.business_unit = repla
 """
 
 MARK_SUPERSEDED = """
-update sales_data.load_ledger set superseded_by = gone.successor, status = case when gone.parts_left > 0 then status else 'superseded' end
+update sales_data.load_ledger set superseded_by = gone.successor,
+    status = case when gone.parts_left > 0 then status else 'superseded' end,
+    reason = case when gone.parts_left > 0 and position('held in part: ' in reason) = 1 then null else reason end
 from (
     select
         replaced.load_id, min(replaced.successor) as successor,
@@ -309,7 +311,8 @@ from (
 ) as gone
 where load_ledger.load_id = gone.load_id
 """
-"""A version of which other parts are loaded still stays in the ledger as loaded."""
+"""A version of which other parts are loaded still stays in the ledger as loaded, and is no longer held in part: what was held of it is
+replaced whatever the new version has (`REPLACED`)."""
 
 OF_LOADED = """load_id in (select load_id from batch_loads)
     and load_id in (select load_id from sales_data.load_ledger where status = 'loaded')"""

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 
@@ -126,26 +127,41 @@ def _fault(instance: dg.DagsterInstance, run_id: str) -> str:
     return "see its log"
 
 
+def _record(settings: Settings) -> Path:
+    """Where the names of the reported incidents that last are recorded, by sensor and passes alike: each incident is sent once."""
+    return settings.home / "alerts_sent.json"
+
+
+def _reported(record: Path, cursor: str | None = None) -> set[str]:
+    """The names of the incidents that were reported; by the sensor's cursor, if the home has no record."""
+    text = record.read_text(encoding="utf-8") if record.is_file() else cursor
+    return set(json.loads(text or "[]"))
+
+
 def report_headless(
     instance: dg.DagsterInstance, settings: Settings, warehouse: Warehouse, landing: LandingZone, clock: Clock
 ) -> str | None:
-    """For a pass without the daemon: sends what is new to the webhook. Returns why that could not be; none if it could, or if there
-    is no webhook. What was sent stands in a file of the home, by which it is sent once as long as it lasts."""
+    """For a pass without the daemon: sends what is new to the webhook. Returns why that could not be; none if it could, or if there is
+    no webhook."""
     if not has_webhook():
         return None
-    sent = settings.home / "alerts_sent.json"
-    reported = set(json.loads(sent.read_text(encoding="utf-8"))) if sent.is_file() else set()
+    record = _record(settings)
+    reported = _reported(record)
     try:
-        now = dict(incidents(instance, settings, warehouse, landing, clock))
+        try:
+            now = dict(incidents(instance, settings, warehouse, landing, clock))
+        except LandingUnreachableError as fault:  # whatever else was reported may last
+            now = {**dict.fromkeys(reported, ""), "landing zone": str(fault)}
         Alerts().send([text for name, text in now.items() if name not in reported])
-    except (WarehouseBusyError, LandingUnreachableError, AlertNotTakenError) as fault:
+    except (WarehouseBusyError, AlertNotTakenError) as fault:
         return f"Alerts are not sent: {fault}. The next pass sends them."
-    write_text(sent, json.dumps(sorted(now)))
+    write_text(record, json.dumps(sorted(now)))
     return None
 
 
 def alert_sensor(settings: Settings) -> dg.SensorDefinition:
-    """Builds the sensor. Its cursor names the reported incidents that still last. If the process dies, one may be reported twice."""
+    """Builds the sensor. Its cursor, and a record in the home, name the reported incidents that still last. If the process dies, one may
+    be reported twice."""
 
     @dg.sensor(
         name="alert_sensor",
@@ -162,12 +178,14 @@ def alert_sensor(settings: Settings) -> dg.SensorDefinition:
             now = dict(incidents(context.instance, settings, warehouse_with_short_timeout(settings), landing, clock))
         except (WarehouseBusyError, LandingUnreachableError) as fault:
             return dg.SkipReason(f"{fault} Looking again in a minute.")
-        reported = set(json.loads(context.cursor or "[]"))
+        record = _record(settings)
+        reported = _reported(record, context.cursor)
         news = [text for name, text in now.items() if name not in reported]
         try:
             alerts.send(news)
         except AlertNotTakenError as fault:
             return dg.SkipReason(f"{fault}. The alerts are in the log; sending them again in a minute.")
+        write_text(record, json.dumps(sorted(now)))
         return dg.SensorResult(
             cursor=json.dumps(sorted(now)), skip_reason=dg.SkipReason(f"{len(now)} incidents, {len(news)} of them new.")
         )

@@ -44,7 +44,10 @@ settings.load_profile("quick")
 
 def pytest_configure(config: pytest.Config) -> None:
     given = getattr(config, "workerinput", None)
-    config.stash[SHARED] = Shared.new() if given is None else Shared(Path(given["shared"]), given["mark"])
+    is_small = "not depth" in config.option.markexpr  # what is in depth takes more room than memory has
+    config.stash[SHARED] = (
+        Shared.new(in_memory=is_small) if given is None else Shared(Path(given["shared"]), given["mark"])
+    )
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -22,9 +22,11 @@ MARK = "TESTS_OF_SESSION"
 """The environment variable that whatever a session starts inherits."""
 FOLDER = "FOLDER_OF_TESTS"
 SECONDS_TO_END = 15
+PREFIX = "globolatte-tests-"
+"""Of a session's folder; its process's id follows."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory
 BYTES_OF_A_SESSION = 4 * 2**30
-"""What all temporary files of a session take, and twice as much again."""
+"""What all temporary files of `make test` take, and twice as much again."""
 
 
 def use_memory_for_temporary_files() -> None:
@@ -32,6 +34,12 @@ def use_memory_for_temporary_files() -> None:
 
     disk takes half of a run's time. Whoever has chosen a place by `TMPDIR` keeps it.
     """
+    for left in MEMORY.glob(
+        f"{PREFIX}*"
+    ):  # of sessions that were killed: there it would take room until the machine is started anew
+        owner = left.name.removeprefix(PREFIX).partition("-")[0]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
     if "TMPDIR" in os.environ or not os.access(MEMORY, os.W_OK) or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
         return
     if min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available // 2) >= BYTES_OF_A_SESSION:
@@ -46,11 +54,12 @@ class Shared:
     mark: str
 
     @classmethod
-    def new(cls) -> "Shared":
-        """The controller's; from now on what this process starts carries the mark."""
-        use_memory_for_temporary_files()
+    def new(cls, *, in_memory: bool) -> "Shared":
+        """The controller's; from now on what this process starts carries the mark. `in_memory`: whether memory will hold its files."""
+        if in_memory:
+            use_memory_for_temporary_files()
         mark = os.environ[MARK] = uuid.uuid4().hex
-        folder = os.environ[FOLDER] = tempfile.mkdtemp(prefix="globolatte-tests-")
+        folder = os.environ[FOLDER] = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
         return cls(Path(folder), mark)
 
     @classmethod

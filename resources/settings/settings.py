@@ -121,8 +121,9 @@ class LandingSettings(BaseModel):
     keep_files_days: int | None = Field(
         default=None,
         ge=1,
-        description="How many days the bytes of loaded sales files are kept in the home, in whole months, so that a version can be read "
-        "after its file was replaced or removed. Default: for ever.",
+        description="How many days the bytes of loaded sales and reference files (also of customers.csv, with its names and addresses) "
+        "are kept in the home, in whole months, so that a version can be read after its file was replaced or removed. "
+        "Default: for ever.",
     )
     max_load_attempts: int = Field(
         default=5, ge=1, description="How often a load that crashed is requested again by itself."

@@ -296,7 +296,8 @@ from (
         ledger.reason_code, coalesce(successor.run_id, ledger.run_id) as run_id, ledger.reason, ledger.status as event
     from sales_data.load_ledger as ledger
     left join sales_data.load_ledger as successor on ledger.superseded_by = successor.load_id
-) as known;
+) as known
+where not exists (select 1 from sales_data.ledger_events);
 """
 """What happened to each file version, and to a part alone, in its order. Of what was loaded before there were events, the status that it
 had first, as far as it is known, and the one that it has."""

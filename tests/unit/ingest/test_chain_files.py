@@ -198,6 +198,22 @@ def test_too_many_bad_rows_hold_one_units_part_and_everyone_who_reports_what_wai
     assert not due["canada"].delivered
 
 
+def test_a_version_whose_held_part_was_replaced_says_no_longer_that_it_is_held(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    held_in_part(warehouse, landing)
+    lines = [of("BU_US", 1, quantity="x"), of("BU_CA", 1), of("BU_CA", 2)]
+    load(warehouse, landing, deliver(landing, A, csv(*lines)), max_bad_share=0.5)
+    first, second = ledger(warehouse, "status, reason")
+    assert first == ("loaded", None)
+    assert str(second[1]).startswith("held in part: its part of BU_US")
+    assert fetch(
+        warehouse,
+        "select parts.business_unit, parts.status, parts.reason from sales_data.load_parts as parts inner join sales_data.load_ledger "
+        "as ledger using (load_id) where superseded_by is not null and parts.status = 'loaded'",
+    ) == [("BU_US", "loaded", None)]
+
+
 @pytest.mark.parametrize("step", [Step.APPROVE, Step.RETRACT])
 def test_a_held_part_has_delivered_nothing_until_it_is_released(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone, step: Step

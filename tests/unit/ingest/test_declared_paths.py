@@ -332,6 +332,20 @@ def test_a_correction_may_touch_other_dates_and_a_line_id_is_owned_within_its_da
     assert len(sales(warehouse)) == 5
 
 
+def test_a_path_that_tells_its_date_by_the_patterns_of_now_replaces_what_it_had_of_other_dates(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    path = f"exports/usa_{DAY}.csv"
+    deliver(landing, path, csv(of("BU_US", 30), of("BU_US", 31)))
+    take_in(warehouse, landing)
+    deliver(landing, path, csv(of("BU_US", 31, 2)))
+    dated = rules("exports/{unit}_{date}.csv")
+    do_work(warehouse, landing, work_in(warehouse, landing, "usa", {DAY}, dated), load_context())
+    assert sales(warehouse, "business_date, transaction_id") == [(DAY, "T00000002")]
+    with warehouse.transaction() as transaction:
+        assert Ledger(transaction).unbalanced_files() == []
+
+
 def test_a_file_of_one_unit_and_date_equals_the_one_under_a_usual_path(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:

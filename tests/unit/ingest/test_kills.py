@@ -32,6 +32,9 @@ COMMITS = [Doomed("before the commit", seconds / 1000) for seconds in (0, 1, 2, 
 A_FEW_MILLISECONDS = (0, 5, 20)
 
 
+assert set(A_FEW) <= {*LOAD_POINTS, *RETRACTION_POINTS}, "else none of a renamed point is held by `make test`"
+
+
 def each_or_a_few(points: tuple[str, ...]) -> list[Any]:
     """All points as a test's cases; those beyond the few in depth."""
     return [pytest.param(point, marks=() if point in A_FEW else pytest.mark.depth) for point in points]
@@ -176,7 +179,7 @@ def test_a_load_killed_at_a_named_point_leaves_nothing_half_done_and_ends_the_sa
         pytest.param(
             commit,
             id=f"{commit.after_seconds * 1000:g} ms",
-            marks=() if commit.after_seconds * 1000 in A_FEW_MILLISECONDS else pytest.mark.depth,
+            marks=() if round(commit.after_seconds * 1000) in A_FEW_MILLISECONDS else pytest.mark.depth,
         )
         for commit in COMMITS
     ],

@@ -209,7 +209,9 @@ def test_random_deliveries_and_corrections_end_as_the_law_says(
         load(warehouse, landing, *batch)
         expected = [law.expected() for law in days.values()]
         assert sales(warehouse, "path, row_number, transaction_id, payment_method, customer_id, business_unit") == [
-            row for loaded, _ in expected for row in loaded
+            row[:-1]
+            for loaded, _ in expected
+            for row in loaded  # the model of a day knows no other date
         ]
         assert quarantine(warehouse) == [row for _, quarantined in expected for row in quarantined]
         with warehouse.transaction() as transaction:

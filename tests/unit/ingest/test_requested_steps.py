@@ -25,7 +25,7 @@ from tests.builders import (
     sales_path,
 )
 
-A, B = sales_path("a.csv"), sales_path("b.csv")
+A, B, C = sales_path("a.csv"), sales_path("b.csv"), sales_path("c.csv")
 PARTITION = f"usa|{DAY}"
 
 
@@ -166,6 +166,22 @@ def test_retraction_settles_ownership_again_and_forfeits_seniority(ready: Deploy
     ingest(ready)
     assert transactions(ready) == [(A, 2, "T00000002", 1), (B, 1, "T00000001", 1), (B, 2, "T00000003", 1)]
     assert quarantine(ready.warehouse) == [(A, 1, "duplicate_across_files")]
+
+
+@pytest.mark.parametrize("retracted", [(A, B), (A, C)], ids=["the-day-sent-twice", "another-file"])
+def test_of_several_retractions_in_one_run_each_decides_for_itself(
+    ready: Deployment, retracted: tuple[str, str]
+) -> None:
+    contents = {A: csv(line(1), line(2)), B: csv(line(1), line(2)), C: csv(line(3))}
+    for path, content in contents.items():
+        deliver(ready.landing, path, content)
+        ingest(ready)
+    for path in retracted:
+        request(ready, Step.RETRACT, path)
+    ingest(ready)
+    left = {C: [(C, 1, "T00000003", 1)], B: [(B, 1, "T00000001", 1), (B, 2, "T00000002", 1)]}
+    assert transactions(ready) == [row for path in left if path not in retracted for row in left[path]]
+    assert quarantine(ready.warehouse) == []
 
 
 def test_retracting_takes_a_held_version_with_it(ready: Deployment) -> None:

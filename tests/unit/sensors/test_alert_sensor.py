@@ -3,13 +3,16 @@
 import datetime as dt
 import logging
 from pathlib import Path
+from typing import NoReturn
 
 import dagster as dg
 import pytest
 
 from globolatte_assets.jobs import BUILD_FEATURES, INGEST_SALES
+from globolatte_cli.run_pass import Pass, execute_pass
 from resources.alerts import WEBHOOK_VARIABLE, AlertNotTakenError, Alerts
 from resources.environment import clock_of
+from resources.landing.landing_zone import LandingUnreachableError
 from sensors.alerts import report_headless
 from tests.blob_builders import BlobDeployment
 from tests.builders import NOW, Deployment, csv, deliver, deployment, line, load, put_reference_data, sales_path
@@ -141,8 +144,8 @@ def test_a_held_file_is_reported_once_until_it_is_settled(ready: Deployment, cap
     assert len(tick(ready, caplog, "[]")[0]) == 1
 
 
-def test_a_pass_without_the_daemon_sends_the_same_alerts_once(
-    ready: Deployment, monkeypatch: pytest.MonkeyPatch
+def test_a_pass_sends_the_same_alerts_as_the_daemon_and_whoever_is_first_sends_them(
+    ready: Deployment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     posts: list[str] = []
 
@@ -166,6 +169,24 @@ def test_a_pass_without_the_daemon_sends_the_same_alerts_once(
     assert headless() is None
     [text] = posts
     assert "usa: 1 file held of 2022-02-10" in text
+    assert tick(ready, caplog)[0] == []
+    later = sales_path("b.csv", date=NOW.date())
+    load(
+        ready.warehouse,
+        ready.landing,
+        deliver(ready.landing, later, bad),
+        max_bad_share=0.2,
+        now=NOW + dt.timedelta(days=1),
+    )
+
+    def look(_: Pass) -> NoReturn:
+        raise LandingUnreachableError("landing", "gone")
+
+    monkeypatch.setattr(Pass, "look", look)
+    with pytest.raises(LandingUnreachableError):
+        execute_pass(ready.settings)
+    [_, text] = posts  # also of a pass that ends early
+    assert "usa: 2 files held of 2022-02-10" in text
 
 
 def test_a_file_that_is_held_on_a_later_day_is_reported_although_an_earlier_one_still_waits(
