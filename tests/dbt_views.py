@@ -8,6 +8,11 @@ import jinja2
 from resources.environment import DBT_PROJECT_FOLDER
 from resources.warehouse.warehouse import Warehouse
 
+BUILT_DAYS = (
+    "create schema if not exists build_state",
+    "create table if not exists build_state.built_days (business_unit varchar, business_date date, content_hash varchar)",
+)
+"""What a build notes of the days that it has built."""
 MACROS = ("product_pairs", "load_parts")
 
 
@@ -22,7 +27,8 @@ def make_view(warehouse: Warehouse, name: str) -> None:
     )
     schema = file.parent.name
     with warehouse.transaction() as transaction:
-        transaction.execute(f"create schema if not exists {schema}")
+        for statement in (*BUILT_DAYS, f"create schema if not exists {schema}"):
+            transaction.execute(statement)
         transaction.execute(f"create view {schema}.{name} as {sql}")
 
 

@@ -66,8 +66,8 @@ def delivered_since(warehouse: Warehouse, after: dt.date) -> Delivered:
 def watch(warehouse: Warehouse, table: str, champion: Champion, rules: WindowRules) -> Watch:
     """Compares what was delivered since the champion's snapshot with what `table` has of it already.
 
-    A scope's last windows that were broken are evaluated again when other files were delivered for them; all others are evaluated
-    once.
+    A scope's last windows that were broken are evaluated again when other files were delivered for them, or the marts were built from
+    other ones; all others are evaluated once.
     """
     status = STATUS_COLUMN[table]
     stored = stored_rows(warehouse, table, champion, ["window_id", "scope", "window_to", "delivered", status])
@@ -175,7 +175,7 @@ def _deliveries(warehouse: Warehouse, after: dt.date) -> list[Delivery]:
             rows_loaded=row["rows_loaded"],
             rows_quarantined=row["rows_quarantined"],
             days_refused=int(row["files_refused"] > row["files_loaded"]),
-            content="{latest_load}:{rows_loaded}:{rows_quarantined}:{files_refused}".format_map(row),
+            content="{latest_load}:{rows_loaded}:{rows_quarantined}:{files_refused}:{built_content}".format_map(row),
         )
         for row in warehouse.read(
             "intermediate.int_delivered_days",

@@ -18,7 +18,8 @@ class Delivery:
         orders: orders that can be evaluated. rows_loaded, rows_quarantined: lines of files.
         days_expected: how many files were to be expected, one a unit and day; days_missing of them did not come,
             days_refused came and could not be read.
-        content: a name of what was delivered: another file version of any of the days makes another one. Empty if not known.
+        content: a name of what was delivered, and of what the marts have of it: another file version of any of the days makes
+            another one, and so does the build that takes it up. Empty if not known.
     """
 
     unit: str

@@ -38,6 +38,13 @@ files as (
 
 ),
 
+-- what the marts have of a day; it is not what was delivered as long as a file has come since their last build
+built_days as (
+
+    select * from build_state.built_days
+
+),
+
 final as (
 
     select
@@ -48,12 +55,17 @@ final as (
         files.files_loaded,
         files.files_refused,
         files.latest_load,
+        built_days.content_hash as built_content,
         coalesce(daily_sales.main_orders, 0) as orders
     from files
     left join daily_sales
         on
             files.business_unit = daily_sales.business_unit
             and files.business_date = daily_sales.business_date
+    left join built_days
+        on
+            files.business_unit = built_days.business_unit
+            and files.business_date = built_days.business_date
 
 )
 

@@ -13,7 +13,7 @@ from globolatte_ingest.discovery import LoadRange, prefixes, unrecorded, work_in
 from globolatte_ingest.ledger import Announcement, Ledger, Step
 from globolatte_ingest.load import do_work
 from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, SalesLayout
-from globolatte_ingest.requested_steps import requested_step
+from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
 from resources.landing.path_patterns import PathPattern
@@ -359,6 +359,35 @@ def test_a_file_of_one_unit_and_date_equals_the_one_under_a_usual_path(
         (EXPORT, "loaded", "BU_US", third),
     ]
     assert fetch(warehouse, OF_LOADED) == [("BU_CA", NOW.date(), 0, 0, 0), ("BU_US", third, 2, 1, 1)]
+
+
+def test_a_file_that_is_overwritten_each_day_is_held_once_and_takes_nothing_away(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    here = "sales_data.load_parts where status in ('loaded', 'held')"
+    for day in (3, 4, 5, 6):
+        late = [of("BU_US", day - 1, day - 1)] if day == 5 else []  # sold after midnight
+        deliver(landing, EXPORT, csv(*late, *(of("BU_US", day, 10 * day + number) for number in range(3))))
+        take_in(warehouse, landing, max_take_away=0.5)
+        assert sales(warehouse, "row_number, extract(day from business_date)") == [(1, 3), (2, 3), (3, 3)]
+        parts = 0 if day == 3 else 2 + len(late)
+        assert fetch(warehouse, f"select count(*) from {here} and status = 'held'") == [(parts,)]
+    assert [status for _, status in ledger(warehouse)] == ["loaded", "superseded", "superseded", "held"]
+    [(code, reason)] = fetch(warehouse, "select reason_code, reason from sales_data.load_ledger where status = 'held'")
+    assert code == "other_dates"
+    assert reason == (
+        "takes away more than 50% (GLOBOLATTE_MAX_TAKE_AWAY) of each date that is loaded from this path (2022-01-03), and has rows of "
+        "2022-01-06. What is loaded stays, and nothing of this version is loaded: give each day's file a name of its own, and declare "
+        "{date} in GLOBOLATTE_SALES_PATHS if the name tells it; or, if this version does replace what is loaded, `globolatte retract` the "
+        "file, then `globolatte quarantine retry` it"
+    )
+    refusal = "a release would take away what is loaded of other dates; give each day's file a name of its own"
+    with pytest.raises(CannotBeDoneError, match=refusal):
+        request(warehouse, Step.APPROVE, EXPORT)
+    for step in (Step.RETRACT, Step.RETRY):
+        request(warehouse, step, EXPORT)
+        take_in(warehouse, landing, max_take_away=0.5)
+    assert sales(warehouse, "row_number, extract(day from business_date)") == [(1, 6), (2, 6), (3, 6)]
 
 
 # In a deployment --------------------------------------------------------------------------------------------------------

@@ -68,6 +68,14 @@ def deliver(warehouse: Warehouse, day: int, good: int, bad: int = 0, status: str
         warehouse.replace("intermediate.int_daily_sales", pa.Table.from_pylist(sales), {"business_date": date})
 
 
+def build(warehouse: Warehouse, day: int, content: str) -> None:
+    """The marts are built from this content of a day."""
+    date = FIRST + dt.timedelta(days=day)
+    with warehouse.transaction() as transaction:
+        transaction.execute("delete from build_state.built_days where business_date = ?", [date])
+        transaction.execute("insert into build_state.built_days values ('BU_US', ?, ?)", [date, content])
+
+
 def look(warehouse: Warehouse) -> Watch:
     return watch(warehouse, DRIFT_TABLE, CHAMPION, RULES)
 
@@ -125,6 +133,21 @@ def test_a_window_that_lacks_the_values_of_a_column_is_evaluated_again_once_othe
     (again,) = look(stocked).windows
     assert again.window_id == window.window_id
     record(stocked, again, Status.BROKEN)
+    assert look(stocked).windows == []
+
+
+def test_a_correction_that_the_marts_did_not_have_yet_is_evaluated_once_they_do(stocked: DuckDBWarehouse) -> None:
+    for day in range(10):
+        deliver(stocked, day, good=20)
+        build(stocked, day, "as it came first")
+    deliver(stocked, 4, good=20, version=2)
+    (window,) = look(stocked).windows
+    record(stocked, window, Status.BROKEN)
+    assert look(stocked).windows == []
+    build(stocked, 4, "as it was corrected")
+    (again,) = look(stocked).windows
+    assert again.window_id == window.window_id
+    record(stocked, again, Status.OK)
     assert look(stocked).windows == []
 
 
