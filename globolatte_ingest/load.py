@@ -391,7 +391,7 @@ def _enter(
     entries = Ledger(transaction).new_entries(landed, contents, LedgerStatus.LOADED, context.run_id, context.now)
     for number, (item, entry) in enumerate(zip(batch, entries, strict=True)):
         item.number, item.entry, item.rows, item.last_part = number, entry, 0, None
-        entry.business_unit = context.units_by_folder[item.sales_file.folder]
+        entry.business_unit = context.units_by_folder[item.sales_file.folder] if item.sales_file.tells_unit else None
         entry.business_date = item.sales_file.date if item.sales_file.tells_date else context.now.date()
         entry.attempt = attempts[entry.path]
         if item.refusal is not None:
@@ -407,7 +407,6 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
         {
             "load_number": item.number,
             **{column: getattr(item.entry, column) for column in statements.ENTRY_COLUMNS},
-            **({} if item.sales_file.tells_unit else {"business_unit": None}),
             **({} if item.sales_file.tells_date else {"business_date": None}),
             "number_format": item.content.format.number_format,
             "date_format": item.content.format.date_format,
@@ -425,18 +424,20 @@ def _place_by_rows(
     transaction: Transaction, batch: Sequence[BatchFile], dates: Collection[dt.date], context: LoadContext
 ) -> Span:
     """Gives the entry of each file whose path does not tell unit or date the latest date of its rows, and a unit that has rows on it;
-    without any good row, the day it is loaded. Rows that tell neither follow. Returns the dates that the batch touches, `dates` and those
+    without any good row, the day it is loaded, and the unit of the home partition if it has rows at all: a header alone is no unit's. Rows
+    that tell neither follow. Returns the dates that the batch touches, `dates` and those
     of the versions that it may replace among them.
     """
     by_rows = [item for item in batch if not item.sales_file.is_placed]
     told = []
     for item in by_rows:
         day, _, unit = (item.last_part or "").partition(" ")
-        if not item.sales_file.tells_unit:
-            item.entry.business_unit = unit or item.entry.business_unit
+        own_unit = item.entry.business_unit or unit or None
+        if item.rows:
+            item.entry.business_unit = own_unit or context.units_by_folder[item.sales_file.folder]
         if not item.sales_file.tells_date:
             item.entry.business_date = dt.date.fromisoformat(day) if day else context.now.date()
-        told.append({name: getattr(item.entry, name) for name in statements.STAGED["told_by_rows"].names})
+        told.append({"own_unit": own_unit, **{name: getattr(item.entry, name) for name in PART_KEY}})
     days = [*dates, *(item.entry.business_date for item in batch if item.entry.business_date is not None)]
     if by_rows:
         transaction.stage("told_by_rows", pa.Table.from_pylist(told, statements.STAGED["told_by_rows"]))
@@ -588,14 +589,18 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
     for row in transaction.fetch(span.of(statements.PARTS)).to_pylist():
         counted[row.pop("load_number")].append(row)
     replaced = {
-        number: {(row["replaced"], row["business_unit"], row["business_date"]) for row in rows if row["replaced"]}
-        for number, rows in counted.items()
+        item.number: {
+            (row["replaced"], row["business_unit"], row["business_date"])
+            for row in counted[item.number]
+            if row["replaced"]
+        }
+        for item in batch
     }
     parts = {
-        number: parts_to_decide_on(
-            [FilePart(**{name: row[name] for name in row if name != "replaced"}) for row in rows]
+        item.number: parts_to_decide_on(
+            [FilePart(**{name: row[name] for name in row if name != "replaced"}) for row in counted[item.number]]
         )
-        for number, rows in counted.items()
+        for item in batch
     }
     keys = {
         item.number: [(item.entry.load_id, part.business_unit, part.business_date) for part in parts[item.number]]
@@ -624,8 +629,8 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
             held.append((key, hold, part.good - part.conflicts * hold.counts_conflicts))
         if any(decided):
             entry.reason = reason_of_file(of_file, decided)
-        if all(decided):
-            entry.status, entry.reason_code = LedgerStatus.HELD, next(hold.code for hold in decided if hold)
+            if all(decided):
+                entry.status, entry.reason_code = LedgerStatus.HELD, next(hold.code for hold in decided if hold)
     point("deciding who is held")
     rows = [
         {**dict(zip(PART_KEY, key, strict=True)), "reason_code": hold.code, "reason": hold.reason, "rows_held": good}

@@ -71,7 +71,7 @@ STAGED = {
     ),
     "incoming": pa.schema([*texts(*SALES_COLUMNS), ROW_NUMBER, LOAD_NUMBER]),
     "unreadable": pa.schema([LOAD_NUMBER, ROW_NUMBER, *texts("reason", "detail", "raw_text")]),
-    "told_by_rows": pa.schema([ENTRY_SCHEMA.field(name) for name in ("load_id", "business_unit", "business_date")]),
+    "told_by_rows": pa.schema([*map(ENTRY_SCHEMA.field, PART_KEY), *texts("own_unit")]),
     "found_lines": pa.schema([ROW_NUMBER, LINE_NUMBER, ("raw_text", pa.large_string()), *texts("load_id")]),
     "held_parts": pa.schema(
         [*map(ENTRY_SCHEMA.field, (*PART_KEY, "reason_code", "reason")), ("rows_held", pa.int64())]
@@ -206,9 +206,10 @@ where not exists (
 """
 
 PARTITION_OF_LOADS = """
-update batch_loads set business_unit = told_by_rows.business_unit, business_date = told_by_rows.business_date
+update batch_loads set business_unit = told_by_rows.own_unit, business_date = told_by_rows.business_date
 from told_by_rows where batch_loads.load_id = told_by_rows.load_id
 """
+"""A file has no unit of its own if neither its path nor a good row tells one: only rows can be counted for the unit that stands in."""
 
 PARTITION_OF_REJECTED = """
 update rejected set business_unit = coalesce(rejected.business_unit, told_by_rows.business_unit),
@@ -242,6 +243,7 @@ with earlier as (
 counted as (
     select load_id, business_unit, business_date, 0 as good, 0 as bad, 0 as unknown, 0 as named, 0 as before, null as replaced
     from batch_loads
+    where business_unit is not null
     union all
     select load_id, business_unit, business_date, count(*), 0, 0, count(*), 0, null
     from sales_data.sales_transactions
@@ -279,16 +281,17 @@ order by batch.load_number, counted.business_unit, counted.business_date
 """What each new version has of each unit and date, what the version before has of it that is loaded, and which version that is."""
 
 REPLACED = """
-select parts.load_id, parts.business_unit, parts.business_date, parts.rows_loaded, batch.load_id as successor
+select ledger.load_id, parts.business_unit, parts.business_date, parts.rows_loaded, batch.load_id as successor
 from sales_data.load_ledger as ledger
 inner join batch_loads as batch on ledger.path = batch.path
-inner join sales_data.load_parts as parts on ledger.load_id = parts.load_id
+left join sales_data.load_parts as parts on ledger.load_id = parts.load_id
 left join held_parts as held
     on batch.load_id = held.load_id and parts.business_unit = held.business_unit and parts.business_date = held.business_date
 where ledger.status in ('loaded', 'held')
-    and (parts.status = 'held' or (parts.status = 'loaded' and held.load_id is null))
+    and (parts.load_id is null or parts.status = 'held' or (parts.status = 'loaded' and held.load_id is null))
 """
-"""The parts that new versions replace: those that were held, and the loaded ones of which the new version's part is not held."""
+"""The parts that new versions replace: those that were held, and the loaded ones of which the new version's part is not held. A version
+that is no unit's has no part and is replaced as a whole."""
 
 MARK_PARTS_REPLACED = """
 update sales_data.load_parts set status = 'superseded'
@@ -306,7 +309,7 @@ from (
         replaced.load_id, min(replaced.successor) as successor,
         sum(case when parts.status in ('loaded', 'held') then 1 else 0 end) as parts_left
     from (select distinct load_id, successor from replaced) as replaced
-    inner join sales_data.load_parts as parts on replaced.load_id = parts.load_id
+    left join sales_data.load_parts as parts on replaced.load_id = parts.load_id
     group by replaced.load_id
 ) as gone
 where load_ledger.load_id = gone.load_id
@@ -420,11 +423,13 @@ left join quarantined on loads.load_id = quarantined.load_id
 """
 
 RETRACTED = """
-select parts.load_id, parts.business_unit, parts.business_date, parts.rows_loaded, cast(null as varchar) as successor
-from sales_data.load_parts as parts
-inner join sales_data.load_ledger as ledger on parts.load_id = ledger.load_id
+select
+    ledger.load_id, parts.business_unit, coalesce(parts.business_date, ledger.business_date) as business_date, parts.rows_loaded,
+    cast(null as varchar) as successor
+from sales_data.load_ledger as ledger
+left join sales_data.load_parts as parts on ledger.load_id = parts.load_id
 where ledger.path in (select path from retracted_path) and ledger.status in ('loaded', 'held')
-    and parts.status in ('loaded', 'held')
+    and (parts.load_id is null or parts.status in ('loaded', 'held'))
 """
 
 RETRACTED_DAYS = "select distinct business_unit, business_date from replaced"
@@ -441,9 +446,13 @@ with counted as (
     where business_date between {first} and {last} and load_id in (select load_id from touched)
     group by load_id, business_unit, business_date
     union all
-    select ledger.load_id, ledger.business_unit, ledger.business_date, 0 as rows_loaded, 0 as rows_quarantined
-    from sales_data.load_ledger as ledger
-    inner join touched on ledger.load_id = touched.load_id
+    select load_id, business_unit, business_date, 0 as rows_loaded, 0 as rows_quarantined
+    from batch_loads
+    where business_unit is not null
+    union all
+    select load_id, business_unit, business_date, 0 as rows_loaded, 0 as rows_quarantined
+    from sales_data.load_parts
+    where status = 'loaded' and load_id in (select load_id from touched)
     union all
     select load_id, business_unit, business_date, 0 as rows_loaded, 0 as rows_quarantined from held_parts
 )
@@ -480,8 +489,9 @@ WRITE_REFUSED_PARTS = f"""
 insert into sales_data.load_parts ({PART})
 select load_id, business_unit, business_date, status, reason_code, reason, rows_in_file, rows_loaded, rows_quarantined
 from sales_data.load_ledger
-where load_id in (select load_id from ledger_rows) and status = 'refused' and business_date is not null
+where load_id in (select load_id from ledger_rows) and status = 'refused' and business_unit is not null
 """
+"""A refused file is the fault of the unit that its path tells; where it tells none, it is no unit's."""
 
 WRONG_COUNTS = """
 select ledger.path, ledger.rows_in_file, ledger.rows_loaded, ledger.rows_quarantined
@@ -495,8 +505,9 @@ left join (
     where load_id in (select load_id from touched)
     group by load_id
 ) as parts on ledger.load_id = parts.load_id
-where parts.load_id is null or ledger.rows_in_file is null or parts.rows_in_part <> ledger.rows_in_file
-    or parts.rows_loaded <> ledger.rows_loaded or parts.rows_quarantined <> ledger.rows_quarantined
+where (parts.load_id is null and (ledger.business_unit is not null or ledger.rows_in_file > 0)) or ledger.rows_in_file is null
+    or parts.rows_in_part <> ledger.rows_in_file or parts.rows_loaded <> ledger.rows_loaded
+    or parts.rows_quarantined <> ledger.rows_quarantined
     or (ledger.status <> 'loaded' and ledger.rows_loaded <> 0)
 """
 """Conservation: the parts add up to the file, where a loaded part is its rows loaded and quarantined, and a held one those held back and

@@ -19,7 +19,7 @@ Key = tuple[str, dt.date]
 """The unit and the date of a part."""
 KEYS: tuple[Key, ...] = tuple(product(KNOWN, (OTHER_DATE, DATE, LOADED_ON)))
 HOME_UNIT = "BU_CA"
-"""The unit of a file without a good row whose path tells neither unit nor date."""
+"""The unit of rows that tell none, of a file without a good row whose path tells neither unit nor date."""
 
 
 class Row(NamedTuple):
@@ -111,9 +111,10 @@ class Day:
         self.rows[path] = rows
         before = {key for place, key in self.loaded if place == path}
         own_key = self._own(path, rows)
+        always = set() if path in self.undated else {own_key}
         parts = {
             key: self._part(version, path, rows, key, own_key)
-            for key in before | {self._key_of(path, row, own_key) for row in rows} | {own_key}
+            for key in before | {self._key_of(path, row, own_key) for row in rows} | always
         }
         is_approved = (path, version.rows) in self.approved
         wrong = {} if is_approved else self._wrong(path, rows, parts, own_key[0])
@@ -122,7 +123,7 @@ class Day:
             if is_approved or not self._brings_other_dates(path, parts)
             else self.overwriting.add
         )(path)
-        self.states[path] = "held" if len(wrong) == len(parts) else "loaded"
+        self.states[path] = "held" if wrong and len(wrong) == len(parts) else "loaded"
         for place in [place for place in self.held if place[0] == path]:
             del self.held[place]
         for key in KEYS:
@@ -132,7 +133,7 @@ class Day:
                 continue
             if part is not None:
                 self.loaded.pop((path, key), None)
-                if part.good or part.faults or key == own_key:  # else there is nothing of it any more
+                if part.good or part.faults or key in always:  # else there is nothing of it any more
                     self.loaded[path, key] = part
             if path not in self.seniority[key] and self.states[path] == "loaded":
                 self.seniority[key].append(path)

@@ -9,11 +9,13 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from globolatte_assets.jobs import INGEST_SALES
+from globolatte_ingest.deliveries import DeliveryPolicy, recent_deliveries
 from globolatte_ingest.discovery import LoadRange, prefixes, unrecorded, work_in
 from globolatte_ingest.ledger import Announcement, Ledger, Step
 from globolatte_ingest.load import do_work
 from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, SalesLayout
 from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step
+from globolatte_ingest.waiting import what_waits
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
 from resources.landing.path_patterns import PathPattern
@@ -355,10 +357,57 @@ def test_a_file_of_one_unit_and_date_equals_the_one_under_a_usual_path(
     take_in(warehouse, landing)
     third = dt.date(2022, 1, 3)
     assert ledger(warehouse, "path, status, business_unit, business_date") == [
-        ("exports/none.csv", "loaded", "BU_CA", NOW.date()),
+        ("exports/none.csv", "loaded", None, NOW.date()),
         (EXPORT, "loaded", "BU_US", third),
     ]
-    assert fetch(warehouse, OF_LOADED) == [("BU_CA", NOW.date(), 0, 0, 0), ("BU_US", third, 2, 1, 1)]
+    assert fetch(warehouse, OF_LOADED) == [("BU_US", third, 2, 1, 1)]
+
+
+def test_what_tells_no_unit_is_no_unit_s_delivery_and_stands_in_the_ledger(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    damaged, none_good = "exports/damaged.csv", "exports/none_good.csv"
+    deliver(landing, EXPORT, csv())
+    deliver(landing, damaged, b"\x00")
+    deliver(landing, none_good, csv(of("BU_US", 9, quantity="x")))
+    take_in(warehouse, landing)
+    assert ledger(warehouse, "path, status, business_unit") == [
+        (damaged, "refused", None),
+        (none_good, "loaded", "BU_CA"),
+        (EXPORT, "loaded", None),
+    ]
+    parts = "select path, parts.business_unit, parts.status from sales_data.load_parts as parts inner join sales_data.load_ledger using "
+    assert fetch(warehouse, f"{parts} (load_id)") == [(none_good, "BU_US", "loaded")]
+    with warehouse.transaction() as transaction:
+        due = recent_deliveries(transaction, DeliveryPolicy(FIRST), NOW.replace(tzinfo=dt.UTC))
+    assert not due["canada"].delivered | due["canada"].refused
+    own = rules("exports/*.csv")
+    assert [(item.name, item.status) for item in what_waits(warehouse, landing, own, NOW)] == [
+        ("refused exports not_text", "refused")
+    ]
+    deliver(landing, EXPORT, csv(of("BU_MX", 9)))
+    take_in(warehouse, landing)
+    deliver(landing, OTHER, csv())
+    take_in(warehouse, landing)
+    request(warehouse, Step.RETRACT, OTHER)
+    take_in(warehouse, landing)
+    assert ledger(warehouse)[2:] == [(EXPORT, "superseded"), (EXPORT, "loaded"), (OTHER, "retracted")]
+
+
+def test_a_header_alone_that_takes_away_what_other_units_have_is_held_for_them_alone(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    deliver(landing, EXPORT, csv(of("BU_US", 3), of("BU_MX", 4)))
+    take_in(warehouse, landing)
+    deliver(landing, EXPORT, csv())
+    take_in(warehouse, landing, max_take_away=0.5)
+    assert ledger(warehouse) == [(EXPORT, "loaded"), (EXPORT, "held")]
+    held = "select business_unit from sales_data.load_parts where status = 'held' order by all"
+    assert fetch(warehouse, held) == [("BU_MX",), ("BU_US",)]
+    request(warehouse, Step.APPROVE, EXPORT)
+    take_in(warehouse, landing, max_take_away=0.5)
+    assert [status for _, status in ledger(warehouse)] == ["superseded", "superseded", "loaded"]
+    assert sales(warehouse) == []
 
 
 def test_a_file_that_is_overwritten_each_day_is_held_once_and_takes_nothing_away(
