@@ -613,7 +613,7 @@ def _hold(transaction: Transaction, batch: Sequence[BatchFile], span: Span, cont
         if may_have_too_many_conflicts(of_file, [possible.get(key, 0) for key in own], limits):
             found = conflicts.of(entry.load_id, gone | replaced[item.number])
             of_file = [replace(part, conflicts=found.get(key, 0)) for part, key in zip(of_file, own, strict=True)]
-        decided = holds(of_file, entry.business_unit or "", limits)
+        decided = holds(of_file, entry.business_unit or "", limits, tells_date=item.sales_file.tells_date)
         for key, part, hold in zip(own, of_file, decided, strict=True):
             if hold is None:
                 gone |= {old for old in replaced[item.number] if old[1:] == key[1:]}

@@ -27,9 +27,16 @@ class ReasonCode(StrEnum):
     TOO_MANY_BAD_ROWS = "too_many_bad_rows"
     TAKES_AWAY_TOO_MUCH = "takes_away_too_much"
     ANOTHER_UNIT = "another_unit"
+    OTHER_DATES = "other_dates"
+    """A path that tells no date has the next delivery, in place of a correction of what is loaded from it."""
 
 
-HOLDS = (ReasonCode.TOO_MANY_BAD_ROWS, ReasonCode.TAKES_AWAY_TOO_MUCH, ReasonCode.ANOTHER_UNIT)
+HOLDS = (
+    ReasonCode.TOO_MANY_BAD_ROWS,
+    ReasonCode.TAKES_AWAY_TOO_MUCH,
+    ReasonCode.ANOTHER_UNIT,
+    ReasonCode.OTHER_DATES,
+)
 """The reasons that hold a file until someone approves it; every other one refuses it."""
 
 

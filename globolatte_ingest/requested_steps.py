@@ -26,6 +26,7 @@ from globolatte_ingest.ownership import (
 )
 from globolatte_ingest.paths import USUAL_LAYOUT, SalesLayout
 from globolatte_ingest.reasons import ReasonCode
+from globolatte_ingest.validation import REMEDY_OF_OTHER_DATES
 from resources.warehouse.warehouse import Transaction
 
 TAKES_OUT = (LedgerStatus.LOADED, LedgerStatus.HELD)
@@ -105,6 +106,10 @@ def _version_for(step: Step, history: FileHistory) -> dict[str, Any]:
     entry = history.latest(allowed)
     if step == Step.APPROVE and last["parts_held"]:
         entry = last
+    if step == Step.APPROVE and last["reason_code"] == ReasonCode.OTHER_DATES and last["parts_held"]:
+        raise CannotBeDoneError(
+            f"{path}: a release would take away what is loaded of other dates; {REMEDY_OF_OTHER_DATES}"
+        )
     if last["reason_code"] == ReasonCode.MISPLACED:
         raise CannotBeDoneError(f"{path}: is {last['status']}, {last['reason']}")
     if entry is None:

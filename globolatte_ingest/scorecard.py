@@ -48,6 +48,7 @@ WORDS: Mapping[str, str] = {
     "too_many_bad_rows": "too many of its rows are faulty; it waits for approval or a correction",
     "takes_away_too_much": "it takes away a large part of what it corrects; it waits for approval",
     "another_unit": "all its rows name another unit; it waits for approval, or for the right folder",
+    "other_dates": "it lies in the place of other dates' sales; it waits for a name of its own",
     "wrong_field_count": "more or fewer fields than the header",
     "unparseable_row": "the row cannot be read with certainty",
     "empty_key": "an id that is needed is empty",

@@ -501,6 +501,33 @@ def takes_away_too_much(part: FilePart, limits: HoldLimits) -> Hold | None:
     return Hold(ReasonCode.TAKES_AWAY_TOO_MUCH, reason) if reason else None
 
 
+REMEDY_OF_OTHER_DATES = (
+    "give each day's file a name of its own, and declare {date} in GLOBOLATTE_SALES_PATHS if the name tells it; or, if this version does "
+    "replace what is loaded, `globolatte retract` the file, then `globolatte quarantine retry` it"
+)
+
+
+def brings_other_dates(parts: Sequence[FilePart], limits: HoldLimits) -> Hold | None:
+    """A version, under a path that does not tell the date, that takes too much of every date away and has rows of others: each delivery
+    overwrites the one before. It is held as a whole: a part that waits for each date, one more a day, helps nobody.
+    """
+    loaded = [part for part in parts if part.before]
+    dates = {part.business_date for part in loaded}
+    others = sorted({part.business_date for part in parts if part.good} - dates)
+    if not loaded or not others or not all(takes_away_too_much(part, limits) for part in loaded):
+        return None
+    return Hold(
+        ReasonCode.OTHER_DATES,
+        f"takes away more than {limits.max_take_away:.0%} (GLOBOLATTE_MAX_TAKE_AWAY) of each date that is loaded from this path "
+        f"({_dates_of(sorted(dates))}), and has rows of {_dates_of(others)}. What is loaded stays, and nothing of this version is loaded: "
+        f"{REMEDY_OF_OTHER_DATES}",
+    )
+
+
+def _dates_of(dates: Sequence[dt.date]) -> str:
+    return str(dates[0]) if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+
+
 MOST_PARTS_NAMED = 3
 PART_RULES = (too_many_bad_rows, too_many_conflicts, takes_away_too_much)
 """The first one that holds a part is its reason."""
@@ -515,11 +542,16 @@ def parts_to_decide_on(parts: Sequence[FilePart]) -> list[FilePart]:
     return [replace(part, bad=part.bad - part.unknown) for part in parts]
 
 
-def holds(parts: Sequence[FilePart], own_unit: str, limits: HoldLimits) -> list[Hold | None]:
+def holds(
+    parts: Sequence[FilePart], own_unit: str, limits: HoldLimits, *, tells_date: bool = True
+) -> list[Hold | None]:
     """Why each part of a file is held that nobody approved; none where it is not.
 
-    A file whose rows all name one other unit than its folder's is held as a whole. `parts` come from `parts_to_decide_on`.
+    A file whose rows all name one other unit than its folder's is held as a whole, and so is one that brings other dates where its path
+    does not tell the date. `parts` come from `parts_to_decide_on`.
     """
+    if not tells_date and (whole_file := brings_other_dates(parts, limits)):
+        return [whole_file] * len(parts)
     named = {part.business_unit for part in parts if part.named}
     good = sum(part.good for part in parts)
     if good and len(named) == 1 and named != {own_unit}:

@@ -87,6 +87,8 @@ class Day:
     seniority: dict[Key, list[str]] = field(default_factory=lambda: {key: [] for key in KEYS})
     """The paths that have delivered, by part: a version delivers every one, also one without rows, but those of which it is held."""
     approved: set[tuple[str, tuple[Row, ...]]] = field(default_factory=set)
+    overwriting: set[str] = field(default_factory=set)
+    """The paths that tell no date of which the latest version stands in the place of other dates: nobody can approve it."""
     corrections: dict[tuple[str, tuple[Row, ...]], dict[int, Row]] = field(default_factory=dict)
 
     def pending(self) -> list[str]:
@@ -113,7 +115,13 @@ class Day:
             key: self._part(version, path, rows, key, own_key)
             for key in before | {self._key_of(path, row, own_key) for row in rows} | {own_key}
         }
-        wrong = {} if (path, version.rows) in self.approved else self._wrong(path, rows, parts, own_key[0])
+        is_approved = (path, version.rows) in self.approved
+        wrong = {} if is_approved else self._wrong(path, rows, parts, own_key[0])
+        (
+            self.overwriting.discard
+            if is_approved or not self._brings_other_dates(path, parts)
+            else self.overwriting.add
+        )(path)
         self.states[path] = "held" if len(wrong) == len(parts) else "loaded"
         for place in [place for place in self.held if place[0] == path]:
             del self.held[place]
@@ -171,6 +179,8 @@ class Day:
         self, path: str, rows: tuple[Row, ...], parts: dict[Key, Part], own_unit: str
     ) -> dict[Key, dict[int, str]]:
         """The faults of the parts that are held; of a file that is held as a whole, of all parts."""
+        if self._brings_other_dates(path, parts):
+            return {key: part.faults for key, part in parts.items()}
         named = {row.unit for row in rows if row.unit in KNOWN}
         conflicts = {key: self._conflicts(path, part) for key, part in parts.items()}
         if any(part.good for part in parts.values()) and len(named) == 1 and named != {own_unit}:
@@ -205,6 +215,13 @@ class Day:
     def _takes_away_too_much(self, path: str, key: Key, part: Part) -> bool:
         had = self._before(path, key)
         return bool(had) and 1 - len(part.good) / had > self.max_take_away
+
+    def _brings_other_dates(self, path: str, parts: dict[Key, Part]) -> bool:
+        """Whether the version has rows of other dates alone, but for so few that too much of each date before is taken away."""
+        before = {key for key in parts if self._before(path, key)}
+        others = {date for (_, date), part in parts.items() if part.good} - {date for _, date in before}
+        is_taken = all(self._takes_away_too_much(path, key, parts[key]) for key in before)
+        return path in self.undated and bool(before) and bool(others) and is_taken
 
     def _conflicts(self, path: str, part: Part) -> dict[int, str]:
         """The rows whose id a file delivered before has, with other values."""

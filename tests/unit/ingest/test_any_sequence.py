@@ -17,7 +17,7 @@ from globolatte_ingest.ledger import Ledger, Step
 from globolatte_ingest.load import do_work
 from globolatte_ingest.paths import USUAL_LAYOUT, SalesLayout
 from globolatte_ingest.quarantine_sheets import quarantined_rows
-from globolatte_ingest.requested_steps import requested_step
+from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step
 from resources.landing.path_patterns import PathPattern
 from resources.warehouse.warehouse import Transaction
 from tests.builders import (
@@ -173,6 +173,10 @@ class AnySequence(RuleBasedStateMachine):
     @rule(data=st.data(), crashing_at=crashes)
     def somebody_approves(self, data: st.DataObject, crashing_at: list[int]) -> None:
         path = data.draw(st.sampled_from(self.day.waiting()))
+        if path in self.day.overwriting:
+            with pytest.raises(CannotBeDoneError, match="a release would take away"):
+                self.request(Step.APPROVE, path)
+            return
         self.day.approved.add((path, self.day.known[path].rows))
         self.step(Step.APPROVE, path, crashing_at)
 

@@ -1,5 +1,6 @@
 """Files with too many bad rows: held until someone approves them, and nothing of them is loaded meanwhile."""
 
+import datetime as dt
 from dataclasses import replace
 
 import pytest
@@ -51,6 +52,7 @@ def test_a_correction_is_held_when_it_takes_away_more_than_the_allowed_share(
 LIMITS = HoldLimits(max_bad_share=0.2, max_take_away=0.5)
 US, CA = FilePart("BU_US", DAY, good=9, bad=1, named=10), FilePart("BU_CA", DAY, good=8, bad=2, named=10)
 BAD, AWAY, STRAY = ReasonCode.TOO_MANY_BAD_ROWS, ReasonCode.TAKES_AWAY_TOO_MUCH, ReasonCode.ANOTHER_UNIT
+OTHER = ReasonCode.OTHER_DATES
 
 
 @pytest.mark.parametrize(
@@ -78,6 +80,35 @@ def test_each_part_is_held_by_the_first_rule_that_it_breaks(
     parts: list[FilePart], held: list[ReasonCode | None]
 ) -> None:
     assert [hold and hold.code for hold in holds(parts_to_decide_on(parts), "BU_US", LIMITS)] == held
+
+
+NEXT = replace(US, business_date=DAY + dt.timedelta(days=1))
+
+
+@pytest.mark.parametrize(
+    ("parts", "limit", "held"),
+    [
+        ([replace(US, good=0, bad=0, before=9), NEXT], 0.5, [OTHER] * 2),
+        ([replace(US, good=1, bad=0, before=9), replace(CA, good=0, bad=0, before=9), NEXT], 0.5, [OTHER] * 3),
+        ([replace(US, good=0, bad=0, before=9), replace(NEXT, bad=9)], 0.5, [OTHER] * 2),
+        ([replace(US, good=0, bad=0, before=9), replace(CA, before=8), NEXT], 0.5, [AWAY, None, None]),
+        ([replace(US, good=5, before=9), NEXT], 0.5, [None, None]),
+        ([replace(US, good=0, bad=0, before=9), replace(CA, before=0)], 0.5, [AWAY, None]),
+        ([replace(US, good=0, bad=0, before=9), replace(NEXT, good=0)], 0.5, [AWAY, BAD]),
+        ([replace(US, good=0, bad=0, before=9), NEXT], 1.0, [None, None]),
+        ([US, NEXT], 0.5, [None, None]),
+    ],
+    ids=[
+        "next-day", "with-some-late-rows", "and-bad", "one-unit-complete", "a-correction", "the-same-date", "no-good-row", "allowed",
+        "first-delivery",
+    ],
+)  # fmt: skip
+def test_a_version_in_the_place_of_other_dates_is_held_as_a_whole_where_the_path_tells_no_date(
+    parts: list[FilePart], limit: float, held: list[ReasonCode | None]
+) -> None:
+    limits = HoldLimits(max_bad_share=0.2, max_take_away=limit)
+    decided = holds(parts_to_decide_on(parts), "BU_US", limits, tells_date=False)
+    assert [hold and hold.code for hold in decided] == held
 
 
 def lines(good: int, bad: int, first: int = 1) -> list[dict[str, str]]:
