@@ -429,13 +429,16 @@ class Ledger:
                 (now, run_id),
             )
 
-    def take_over(self, folder: str, first: dt.date, last: dt.date, now: dt.datetime) -> None:
-        """Marks earlier runs' announcements within the range as reported. The caller has compared each day with Dagster's events."""
-        self.transaction.execute(
-            "update sales_data.announcements set settled_at = ? where settled_at is null and business_unit = ? "
-            "and first_date >= ? and last_date <= ?",
-            (now, folder, first, last),
-        )
+    def take_over(self, folder: str, compared: Collection[dt.date], now: dt.datetime) -> None:
+        """Marks those announcements of a unit as reported all of whose days were `compared` with Dagster's events."""
+        ranges = {(item.first, item.last) for item in self.outstanding_announcements() if item.folder == folder}
+        for first, last in sorted(ranges):
+            if sum(first <= date <= last for date in compared) == (last - first).days + 1:
+                self.transaction.execute(
+                    "update sales_data.announcements set settled_at = ? where settled_at is null and business_unit = ? "
+                    "and first_date >= ? and last_date <= ?",
+                    (now, folder, first, last),
+                )
 
     # What people requested
 

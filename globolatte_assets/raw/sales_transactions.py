@@ -54,15 +54,12 @@ DESCRIPTIONS = {
 }
 
 
-def unreported(
-    days: Iterable[LoadedDay], reported: Mapping[str, Mapping[str, str]], dates: set[dt.date]
-) -> list[LoadedDay]:
+def unreported(days: Iterable[LoadedDay], reported: Mapping[str, Mapping[str, str]]) -> list[LoadedDay]:
     """The loaded days whose present content was not reported to Dagster: loaded by this run, or by one that was killed."""
     return [
         day
         for day in days
-        if day.date in dates
-        and reported.get(partition_key(day.folder, day.date), {}).get(DATA_VERSION_TAG) != day.data_version
+        if reported.get(partition_key(day.folder, day.date), {}).get(DATA_VERSION_TAG) != day.data_version
     ]
 
 
@@ -83,17 +80,39 @@ def _log_materializations(context: dg.AssetExecutionContext, days: Iterable[Load
 
 
 def _log_delivery(
-    context: dg.AssetExecutionContext, work: Work, done: LoadReport, by_unit: Mapping[str, Sequence[LoadedDay]]
+    context: dg.AssetExecutionContext,
+    work: Work,
+    done: LoadReport,
+    by_unit: Mapping[str, Sequence[LoadedDay]],
+    layout: SalesLayout,
 ) -> None:
     """Reports arrived files of the unit that this run, or a killed run before it, loaded; where their paths name no unit, for each unit
     that has days in them. What is held is not delivered until it is approved; other requested steps are not deliveries.
     """
     requested = {step.path for step in work.steps if step.step != Step.APPROVE}
     came = [path for path in done.loaded if path not in requested]
-    is_told = all(item.tells_unit for item in work.files)
+    files = [item.file.path for item in work.files] or [
+        path for outstanding in by_unit.values() for day in outstanding for path in day.files
+    ]
+    is_told = all((told := layout.told(path)) is None or told[0] is not None for path in files)
     for unit, outstanding in by_unit.items():
         if (unit == work.folder if is_told else outstanding) and (came or (outstanding and not requested)):
             context.log_event(delivery_event(unit, came, outstanding))
+
+
+FAR_APART = dt.timedelta(days=7)
+"""Dates that lie no further apart are read by one query."""
+
+
+def _stretches(dates: Collection[dt.date]) -> list[tuple[dt.date, dt.date]]:
+    """The first and the last of the dates that lie near each other: nothing is read of the years between the others."""
+    found: list[tuple[dt.date, dt.date]] = []
+    for date in sorted(dates):
+        if found and date - found[-1][1] <= FAR_APART:
+            found[-1] = found[-1][0], date
+        else:
+            found.append((date, date))
+    return found
 
 
 def _outstanding_days(
@@ -120,16 +139,20 @@ def _outstanding_days(
         for unit, wanted in to_report.items():
             if unit not in units and unit != folder:
                 continue
-            days = ledger.loaded_days(unit, min(wanted), max(wanted))
+            days = [
+                day
+                for first, last in _stretches(wanted)
+                for day in ledger.loaded_days(unit, first, last)
+                if day.date in wanted
+            ]
             reported = context.instance.event_log_storage.get_latest_tags_by_partition(
                 SALES_TRANSACTIONS,
                 dg.DagsterEventType.ASSET_MATERIALIZATION,
                 [DATA_VERSION_TAG],
                 [partition_key(day.folder, day.date) for day in days],
             )
-            found[unit] = unreported(days, reported, wanted)
-            if (max(dates) - min(dates)).days + 1 == len(dates):
-                ledger.take_over(unit, min(dates), max(dates), now)
+            found[unit] = unreported(days, reported)
+            ledger.take_over(unit, wanted, now)
         for unit, outstanding in found.items():
             if outstanding:
                 ledger.announce(Announcement(context.run.run_id, unit, outstanding[0].date, outstanding[-1].date), now)
@@ -215,7 +238,7 @@ def sales_transactions_asset(
                 done = do_work(warehouse, landing, work, load_context, context.log)
                 by_unit = _outstanding_days(context, warehouse, folder, dates, units, now)
             outstanding = by_unit[folder]
-            _log_delivery(context, work, done, by_unit)
+            _log_delivery(context, work, done, by_unit, layout)
             _log_materializations(context, [day for days in by_unit.values() for day in days])
             if BACKFILL_TAG in context.run.tags and (quiet := dates - {day.date for day in outstanding}):
                 context.log.warning(

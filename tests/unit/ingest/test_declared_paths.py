@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from globolatte_assets.jobs import INGEST_SALES
 from globolatte_ingest.discovery import LoadRange, prefixes, unrecorded, work_in
-from globolatte_ingest.ledger import Ledger, Step
+from globolatte_ingest.ledger import Announcement, Ledger, Step
 from globolatte_ingest.load import do_work
 from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, SalesLayout
 from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step, to_retry
@@ -35,6 +35,7 @@ from tests.builders import (
     line,
     load_context,
     materialized,
+    materialized_keys,
     put_reference_data,
     quarantine,
     sales,
@@ -478,4 +479,53 @@ def test_materializations_that_a_kill_swallowed_are_emitted_by_the_next_run(expo
     assert (load.first, load.last, load.files) == (FIRST, FIRST, ())
     result = exporting.run(INGEST_SALES, range_tags(load))
     assert sorted(materialized(result)) == ["canada|2022-01-04", "usa|2022-01-03"]
+    assert {"raw/canada_deliveries", "raw/usa_deliveries"} <= materialized_keys(result)
     assert pending(exporting) == ()
+
+
+def test_only_the_days_that_files_touch_are_compared_with_what_was_reported(
+    exporting: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    storage = type(exporting.instance.event_log_storage)
+    answer = storage.get_latest_tags_by_partition
+
+    def listening(self: object, *arguments: object, **more: object) -> object:
+        asked.extend(map(str, arguments[3]))
+        return answer(self, *arguments, **more)
+
+    for days in (range(3, 26), (4, 24)):
+        [path] = [EXPORT] if days == (4, 24) else [OTHER]
+        deliver(exporting.landing, path, csv(*(of("BU_US", day, len(path) + day) for day in days)))
+        [load] = pending(exporting)
+        with monkeypatch.context() as patch:
+            asked.clear()
+            patch.setattr(storage, "get_latest_tags_by_partition", listening)
+            result = exporting.run(INGEST_SALES, range_tags(load))
+        assert sorted(asked) == sorted(materialized(result)) == [f"usa|2022-01-{day:02d}" for day in days]
+
+
+def test_what_a_killed_run_announced_stays_outstanding_until_its_days_are_compared(
+    tmp_path: object, instance: dg.DagsterInstance
+) -> None:
+    deployed = deployment(tmp_path, instance, sales_paths="sales/{date}/*.csv")
+    put_reference_data(deployed.warehouse)
+    dates = [dt.date(2022, 1, day) for day in (3, 4, 5)]
+
+    def put(day: int) -> None:
+        deliver(deployed.landing, f"sales/2022-01-{day:02d}/all.csv", csv(of("BU_US", day)))
+
+    put(4)
+    own = rules("sales/{date}/*.csv")
+    work = work_in(deployed.warehouse, deployed.landing, "canada", {dates[1]}, own)
+    do_work(deployed.warehouse, deployed.landing, work, load_context("killed"))
+    with deployed.warehouse.transaction() as transaction:  # it died after its last commit, before its events
+        Ledger(transaction).take_over("canada", dates, NOW)
+        Ledger(transaction).announce(Announcement("killed", "usa", dates[1], dates[1]), NOW)
+    put(3)
+    put(5)
+    result = deployed.run(INGEST_SALES, range_tags(LoadRange("canada", dates[0], dates[2])))
+    assert materialized(result) == ["usa|2022-01-03", "usa|2022-01-05"]
+    [load] = pending(deployed)
+    assert materialized(deployed.run(INGEST_SALES, range_tags(load))) == ["usa|2022-01-04"]
+    assert pending(deployed) == ()

@@ -199,21 +199,23 @@ def test_an_announcement_is_outstanding_until_it_is_marked_as_reported(warehouse
 
 
 @pytest.mark.parametrize(
-    ("folder", "first", "last", "still_owed"),
+    ("folder", "compared", "still_owed"),
     [
-        ("usa", 11, 19, {"before", "elsewhere"}),
-        ("usa", 1, 31, {"elsewhere"}),
-        ("usa", 12, 19, {"before", "within", "elsewhere"}),
-        ("usa", 11, 18, {"before", "within", "elsewhere"}),
-        ("canada", 11, 19, {"before", "within"}),
+        ("usa", [*range(11, 20)], {"before", "elsewhere"}),
+        ("usa", [*range(1, 32)], {"elsewhere"}),
+        ("usa", [*range(12, 20)], {"before", "within", "elsewhere"}),
+        ("usa", [*range(11, 19)], {"before", "within", "elsewhere"}),
+        ("usa", [*range(11, 15), *range(16, 20)], {"before", "within", "elsewhere"}),
+        ("usa", [1, *range(11, 20), 31], {"before", "elsewhere"}),
+        ("canada", [*range(11, 20)], {"before", "within"}),
     ],
 )
-def test_a_run_that_checked_a_whole_range_takes_over_what_is_outstanding_in_it(
-    warehouse: DuckDBWarehouse, folder: str, first: int, last: int, still_owed: set[str]
+def test_a_run_takes_over_what_is_outstanding_of_the_days_that_it_compared(
+    warehouse: DuckDBWarehouse, folder: str, compared: list[int], still_owed: set[str]
 ) -> None:
     with warehouse.transaction() as transaction:
         Ledger(transaction).announce(promise("before", 1, 9), NOW)
         Ledger(transaction).announce(promise("within", 11, 19), NOW)
         Ledger(transaction).announce(promise("elsewhere", 11, 19, "canada"), NOW)
-        Ledger(transaction).take_over(folder, dt.date(2022, 1, first), dt.date(2022, 1, last), NOW)
+        Ledger(transaction).take_over(folder, {dt.date(2022, 1, day) for day in compared}, NOW)
     assert announced(warehouse) == still_owed
