@@ -74,12 +74,24 @@ def money_at(warehouse: Warehouse, as_of: dt.date) -> Money:
     )
 
 
-def prices_not_compared(prices: Mapping[str, Mapping[str, float]]) -> dict[str, dg.MetadataValue]:
-    """Metadata that name the products of each region (or unit) whose prices cannot be compared; empty without any."""
+def prices_not_compared(
+    prices: Mapping[str, Mapping[str, float]], currencies: Mapping[str, str | None], money: Money
+) -> dict[str, dg.MetadataValue]:
+    """Metadata that name the products of each region (or unit) whose prices cannot be compared, and why; empty without any.
+
+    `currencies`: of each product the currency that its price names.
+    """
     missing = {region: sorted(one for one, price in of.items() if price != price) for region, of in prices.items()}
-    words = "; ".join(f"{region}: {', '.join(products)}" for region, products in sorted(missing.items()) if products)
-    remedy = "name the rates of their currencies in reference/exchange_rates.csv"
-    return {"prices_not_compared": dg.MetadataValue.text(f"{words}; {remedy}")} if words else {}
+    words = [f"{region}: {', '.join(products)}" for region, products in sorted(missing.items()) if products]
+    if not words:
+        return {}
+    unnamed = sorted(product for product, currency in currencies.items() if currency is None)
+    unrated = sorted({currency for currency in currencies.values() if currency is not None} - money.rates.keys())
+    if unnamed:
+        words.append(f"name the currency of {', '.join(unnamed)} in reference/products.csv")
+    if unrated:
+        words.append(f"name the rates of {', '.join(unrated)} in reference/exchange_rates.csv")
+    return {"prices_not_compared": dg.MetadataValue.text("; ".join(words))}
 
 
 @dataclass(frozen=True)

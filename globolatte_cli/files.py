@@ -5,6 +5,7 @@ A step is recorded first; then the ingest job does it for exactly that file's pa
 
 import getpass
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -178,10 +179,11 @@ def retry(path: str | None, unit: str | None, note: str | None) -> None:
 
 
 def _retry_unit(unit: str, note: str | None) -> None:
-    """Requests a retry of each of a unit's files and does them in one run."""
+    """Requests a retry of each of a unit's files and does them, in one run for each landing folder that they lie in."""
     from globolatte_cli.run_pass import opened_pass  # loads all assets, which listing does not need
 
     settings = Settings()
+    layout = layout_of(settings)
     with warehouse_of(settings).transaction() as transaction:
         units = transaction.fetch("select folder, business_unit_id from sales_data.business_units").to_pylist()
         folder = next((one["folder"] for one in units if unit in one.values()), None)
@@ -190,10 +192,10 @@ def _retry_unit(unit: str, note: str | None) -> None:
             raise UserError(f"no business unit has the folder or id {unit!r} (known folders: {known}); correct it")
         load_ledger, now = Ledger(transaction), clock_of(settings).timestamp()
         steps = []
-        for path in to_retry(transaction, folder, layout_of(settings)):
+        for path in to_retry(transaction, folder, layout):
             try:
                 history = load_ledger.history(path)
-                steps.append(requested_step(Step.RETRY, history, getpass.getuser(), note, layout=layout_of(settings)))
+                steps.append(requested_step(Step.RETRY, history, getpass.getuser(), note, layout=layout))
             except CannotBeDoneError as fault:
                 Console().print(str(fault), highlight=False, markup=False)
             else:
@@ -201,9 +203,13 @@ def _retry_unit(unit: str, note: str | None) -> None:
     if not steps:
         Console().print(f"{folder}: no file is refused or held, or has rows in quarantine.", highlight=False)
         return
-    dates = [step.business_date for step in steps]
+    places = sorted(
+        (step.folder, layout.is_home(step.business_date, step.business_date), step.business_date) for step in steps
+    )
     with opened_pass(settings) as one:
-        one.ingest(LoadRange(folder, min(dates), max(dates)))
+        for (of_unit, _), alike in groupby(places, key=lambda place: place[:2]):
+            dates = [date for *_, date in alike]
+            one.ingest(LoadRange(of_unit, dates[0], dates[-1]))
     found = warehouse_of(settings).read("sales_data.ledger_steps", ["step_id", "path", "outcome"])
     outcomes = {row["step_id"]: row["outcome"] for row in found.to_pylist()}
     for step in steps:

@@ -333,6 +333,15 @@ def prefixes(
     return list(dict.fromkeys(found))
 
 
+def steps_in(ledger: Ledger, layout: SalesLayout) -> list[RequestedStep]:
+    """The outstanding steps, each under the partition that its path has now: where that tells no unit or date, it moves with the settings.
+
+    A step about a path that belongs to no partition any more stays where it was requested.
+    """
+    placed = ((step, layout.partition(step.path)) for step in ledger.open_steps())
+    return [replace(step, folder=to[0], business_date=to[1]) if to else step for step, to in placed]
+
+
 def work_in(
     warehouse: Warehouse,
     landing: LandingZone,
@@ -348,8 +357,8 @@ def work_in(
     """
 
     def requested(transaction: Transaction) -> list[RequestedStep]:
-        open_steps = Ledger(transaction).open_steps()
-        return [step for step in open_steps if step.folder == folder and step.business_date in dates]
+        outstanding = steps_in(Ledger(transaction), rules.layout)
+        return [step for step in outstanding if step.folder == folder and step.business_date in dates]
 
     if paths is not None:
         with warehouse.transaction() as transaction:

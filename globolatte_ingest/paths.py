@@ -85,6 +85,15 @@ class SalesLayout:
         return not all(pattern.tells_date for pattern in self.patterns)
 
     @cached_property
+    def is_listed_by_date(self) -> bool:
+        """Whether all files can be listed by their date."""
+        return all(pattern.is_listed_by_date for pattern in self.patterns)
+
+    def lists_by_date(self, path: str) -> bool:
+        """Whether a prefix lists the file of this path with the others of its date."""
+        return next((one.is_listed_by_date for one in self.patterns if one.told(path) is not None), False)
+
+    @cached_property
     def roots(self) -> tuple[str, ...]:
         """The folders of the landing zone's first level that all sales files lie in; none if some lie elsewhere, or in any folder."""
         starts = [pattern.prefix(None) for pattern in self.patterns]

@@ -76,9 +76,32 @@ def requested_step(
     )
 
 
+ROWS_THAT_WAIT = """
+with rows_of_unit as (
+    select parts.load_id
+    from sales_data.load_parts as parts
+    inner join sales_data.business_units as units on parts.business_unit = units.business_unit_id
+    where units.folder = ? and parts.status = 'held'
+    union
+    select quarantine.load_id
+    from sales_data.quarantine as quarantine
+    inner join sales_data.business_units as units
+        on quarantine.business_unit = units.business_unit_id or quarantine.business_unit_text = units.business_unit_id
+    where units.folder = ?
+)
+
+select distinct path from sales_data.load_ledger
+where status in ('loaded', 'held') and load_id in (select load_id from rows_of_unit)
+"""
+"""The files, whatever their paths tell, with a held part of a unit, or with quarantined rows that are counted as the unit's or name it."""
+
+
 def to_retry(transaction: Transaction, folder: str, layout: SalesLayout = USUAL_LAYOUT) -> list[str]:
-    """The files of a landing folder that another declaration, product or unit may load: refused, held, or with rows in quarantine."""
+    """The files of a unit that another declaration, product or unit may load: refused, held, or with rows in quarantine. They are those of
+    its landing folder, and of all others those that have rows of it which wait.
+    """
     waiting = (LedgerStatus.REFUSED, LedgerStatus.HELD)
+    by_rows = {*transaction.fetch(ROWS_THAT_WAIT, (folder, folder))["path"].to_pylist()}
     return sorted(
         file["path"]
         for file in Ledger(transaction).latest_versions()
@@ -88,7 +111,7 @@ def to_retry(transaction: Transaction, folder: str, layout: SalesLayout = USUAL_
         )
         and file["reason_code"] != ReasonCode.MISPLACED
         and (place := layout.partition(file["path"])) is not None
-        and place[0] == folder
+        and (place[0] == folder or file["path"] in by_rows)
     )
 
 

@@ -280,10 +280,11 @@ def listed_pages(landing: LandingZone, where: Look, seen: Seen) -> tuple[list[La
 
 def failed_ranges(instance: dg.DagsterInstance, policy: RetryPolicy) -> Iterator[tuple[Batch, dg.RunRequest]]:
     """Ranges whose latest run failed and that are due again, including runs that died before they recorded an attempt in the ledger."""
-    for (_, name), tags in failed_batches(instance, FAILED_RUNS_LOOKED_AT, INGEST_SALES).items():
-        if not {RANGE_START, RANGE_END} <= set(tags):
+    for (_, name), run in failed_batches(instance, FAILED_RUNS_LOOKED_AT, INGEST_SALES).items():
+        if not {RANGE_START, RANGE_END} <= set(run.tags):
             continue
-        batch = Batch(INGEST_SALES, name, (), {end: tags[end] for end in (RANGE_START, RANGE_END)})
+        ends = {end: run.tags[end] for end in (RANGE_START, RANGE_END)}
+        batch = Batch(INGEST_SALES, name, (), ends, run.run_config)
         runs = runs_of(instance, batch)
         latest_failed = runs[0].dagster_run.is_finished and not runs[0].dagster_run.is_success
         if latest_failed and turn_of(runs, policy) is Turn.DUE:

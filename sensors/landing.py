@@ -29,11 +29,12 @@ from globolatte_ingest.discovery import (
     last_dates,
     listing_digest,
     loadable_folders,
+    steps_in,
     unrecorded,
     without_known_content,
 )
 from globolatte_ingest.ledger import Announcement, Attempts, Ledger
-from globolatte_ingest.paths import PathRules, is_weather, layout_of
+from globolatte_ingest.paths import USUAL_LAYOUT, PathRules, SalesLayout, is_weather, layout_of
 from globolatte_ingest.weather import weather_version
 from resources.clock import Clock
 from resources.environment import landing_of, warehouse_with_short_timeout
@@ -59,6 +60,7 @@ class Backlog:
     """Whether no run has materializations of rows that it committed still to report."""
     is_partial: bool = False
     """Whether only a part of the landing zone was looked at."""
+    layout: SalesLayout = USUAL_LAYOUT
 
     @property
     def loads(self) -> tuple[LoadRange, ...]:
@@ -131,7 +133,7 @@ def look(
         succeeded, lost = _sort_announcements(instance, announced)
         ledger.mark_reported(succeeded, now)
         references = ledger.loaded_references()
-        requested = ledger.open_steps()
+        requested = steps_in(ledger, layout_of(settings))
         ready_folders = loadable_folders(transaction)
         own_dates = last_dates(transaction, clock.today)
     at_most = math.inf if policy is REQUESTED_BY_A_PERSON else MOST_HASHED_BYTES  # a tick has a minute
@@ -149,7 +151,7 @@ def look(
         LoadRange(folder, first, last, is_undated=rules.layout.is_home(first, last)) for folder, first, last in ranges
     )
     is_all_reported = {item.run_id for item in announced} <= {*succeeded}
-    return Backlog(pending, unreported, ready_folders, is_all_reported, is_partial)
+    return Backlog(pending, unreported, ready_folders, is_all_reported, is_partial, rules.layout)
 
 
 def _unreported_references(
@@ -228,8 +230,9 @@ def left_by(backlog: Backlog, at_work: Collection[LoadRange]) -> Backlog:
     left = coalesce(
         item
         for item in files
-        # a run that was told which files without a date to load loads these alone
-        if (backlog.is_partial and not item.tells_date) or is_left(item.folder, item.date, item.date)
+        # of the files that cannot be listed by their date, a run that was told which to load loads these alone
+        if (backlog.is_partial and not backlog.layout.lists_by_date(item.file.path))
+        or is_left(item.folder, item.date, item.date)
     )
     return replace(
         backlog,
@@ -246,7 +249,7 @@ RANGE_END = "dagster/asset_partition_range_end"
 
 FAILURES_LOOKED_BACK = dt.timedelta(days=1)
 MOST_PATHS_OF_ONE_RUN = 500
-"""The most files, misplaced or without a date, that are passed to one run by path."""
+"""The most files, misplaced or such as cannot be listed by their date, that are passed to one run by path."""
 
 
 def range_tags(load: LoadRange) -> dict[str, str]:
@@ -258,7 +261,7 @@ def range_tags(load: LoadRange) -> dict[str, str]:
     }
 
 
-def undated_paths(files: Iterable[LandedFile]) -> dict[str, object]:
+def named_paths(files: Iterable[LandedFile]) -> dict[str, object]:
     """The run config of an ingest run that looks at these files alone, among those that cannot be listed by their date."""
     return {"ops": {SALES_TRANSACTIONS.to_python_identifier(): {"config": {"paths": [file.path for file in files]}}}}
 
@@ -290,8 +293,10 @@ def batches_of(backlog: Backlog) -> Iterator[Batch]:
     for load in backlog.loads:
         if load not in backlog.without_reference_data:
             files = tuple(item.file for item in load.files)
-            named = backlog.is_partial and load.is_undated and len(files) <= MOST_PATHS_OF_ONE_RUN
-            yield Batch(INGEST_SALES, load.digest, files, range_tags(load), undated_paths(files) if named else {})
+            is_named = (
+                backlog.is_partial and not backlog.layout.is_listed_by_date and len(files) <= MOST_PATHS_OF_ONE_RUN
+            )
+            yield Batch(INGEST_SALES, load.digest, files, range_tags(load), named_paths(files) if is_named else {})
 
 
 def runs_of(instance: dg.DagsterInstance, batch: Batch) -> list[dg.RunRecord]:
@@ -317,15 +322,15 @@ def _is_attempt(run: dg.DagsterRun) -> bool:
 
 def failed_batches(
     instance: dg.DagsterInstance, limit: int, job: str | None = None
-) -> dict[tuple[str, str], Mapping[str, str]]:
-    """The tags of batches of which a run failed lately, by job and name."""
+) -> dict[tuple[str, str], dg.DagsterRun]:
+    """A run of each batch of which one failed lately, by job and name."""
     filters = dg.RunsFilter(
         job_name=job,
         statuses=[dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED],
         updated_after=dt.datetime.now(dt.UTC) - FAILURES_LOOKED_BACK,  # of Dagster's clock
     )
     runs = [record.dagster_run for record in instance.get_run_records(filters, limit=limit)]
-    return {(run.job_name, run.tags[BATCH_TAG]): run.tags for run in runs if BATCH_TAG in run.tags}
+    return {(run.job_name, run.tags[BATCH_TAG]): run for run in runs if BATCH_TAG in run.tags}
 
 
 def run_request(batch: Batch, earlier: int) -> dg.RunRequest:

@@ -123,7 +123,8 @@ delete from build_state.refunds_to_resolve;
         orders.business_date as order_date,
         orders.ordered_at,
         orders.customer_id,
-        orders.main_product_id
+        orders.main_product_id,
+        orders.currency
 {%- endmacro %}
 
 {#- Refunds are taken in their sequence. -#}

@@ -47,6 +47,7 @@ first_orders as (
         customer_id,
         min(first_order_date) as first_order_date
     from {{ ref('int_customer_sales') }}
+    where customer_id in (select customers.customer_id from customers)
     group by customer_id
 
 ),

@@ -221,6 +221,6 @@ def campaign_audiences(
         metadata={
             "dagster/row_count": row_count(warehouse, "serving.campaign_audiences"),
             **metadata,
-            **prices_not_compared(prices),
+            **prices_not_compared(prices, {product: currency for product, (_, currency) in priced.items()}, money),
         }
     )

@@ -91,6 +91,6 @@ def product_affinity(warehouse: dg.ResourceParam[Warehouse]) -> dg.MaterializeRe
             "upsell": dg.MetadataValue.md(offers_in_words(table, UPSELL, names)),
             "first_offers_by_region": dg.MetadataValue.md(regional_differences(table, names)),
             "what_goes_together": png(cross_sell_map, table, names),
-            **prices_not_compared(prices),
+            **prices_not_compared(prices, {id_: product.currency for id_, product in products.items()}, money),
         }
     )

@@ -160,7 +160,7 @@ def _outstanding_days(
 
 
 class UndatedPaths(dg.Config):
-    """Which files to look at among those whose path does not tell their date; without any word of them, all that lie there."""
+    """Which files to look at among those that cannot be listed by their date; without any word of them, all that lie there."""
 
     paths: list[str] | None = None
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,8 @@ def candidates_from(
         recommendations: prediction_id, customer_id, business_unit, product_id, probability: every product of every customer, once.
         states: customer_id, order_count, first_order_date, last_order_date; customers without orders are no candidates. Sales go
             until the last of all orders: what may have been ordered since is not known.
-        prices: by unit and product, NaN where a price cannot be compared; a product without a price counts as free.
+        prices: by unit and product, NaN where a price cannot be compared; a product without a price counts as free, if the unit can
+            compare any.
         excluded: customers who must not be addressed.
         plan: says for which days.
     """
@@ -49,7 +50,7 @@ def candidates_from(
     orders[known] = expected_orders(ordered[at][known].astype(np.float64), days[known], float(plan.days))
     eligible = known & ~np.isin(ids, sorted(excluded))
     where, there = np.unique(units[eligible].astype(np.str_), return_inverse=True)
-    by_unit = [[prices.get(unit, {}).get(product, 0.0) for product in products] for unit in where.tolist()]
+    by_unit = [_prices_of(products, prices.get(unit, {})) for unit in where.tolist()]
     return Candidates(
         ids=ids[eligible],
         units=units[eligible].astype(np.str_),
@@ -59,6 +60,12 @@ def candidates_from(
         probabilities=probabilities[eligible],
         orders=orders[eligible],
     )
+
+
+def _prices_of(products: Sequence[str], prices: Mapping[str, float]) -> list[float]:
+    known = [prices[product] for product in products if product in prices]
+    without = 0.0 if np.isfinite(known).any() else math.nan
+    return [prices.get(product, without) for product in products]
 
 
 def audience_table(candidates: Candidates, audience: Audience, plan: Plan) -> pa.Table:

@@ -1,3 +1,3 @@
-{% call sums_of_days('currency') -%}
+{% call sums_of_days('booking, currency') -%}
 cast(sum(total_price) as decimal(18, 2)) as total_price
 {%- endcall %}

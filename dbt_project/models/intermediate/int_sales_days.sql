@@ -44,6 +44,12 @@ weather_days as (
 
 ),
 
+units as (
+
+    select * from {{ ref('stg_business_units') }}
+
+),
+
 final as (
 
     select
@@ -51,14 +57,19 @@ final as (
         loaded_days.business_date,
         loaded_days.rows_loaded,
         case
-            when weather_days.weather_told is null then loaded_days.content_hash
-            else md5(loaded_days.content_hash || weather_days.weather_told)
+            when weather_days.weather_told is null and units.currency is null then loaded_days.content_hash
+            else md5(
+                loaded_days.content_hash
+                || coalesce(weather_days.weather_told, '')
+                || coalesce(units.currency, '')
+            )
         end as content_hash
     from loaded_days
     left join weather_days
         on
             loaded_days.business_unit = weather_days.business_unit
             and loaded_days.business_date = weather_days.business_date
+    left join units on loaded_days.business_unit = units.business_unit_id
 
 )
 

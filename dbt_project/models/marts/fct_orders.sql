@@ -16,6 +16,12 @@ order_lines as (
 
 ),
 
+units as (
+
+    select * from {{ ref('stg_business_units') }}
+
+),
+
 first_lines as (
 
     select * from order_lines
@@ -28,17 +34,24 @@ first_lines as (
 totals as (
 
     select
-        order_key,
+        order_lines.order_key,
         -- lines without a customer go with the one that the others name
-        min(customer_id) as customer_id,
-        sum(case when booking = 'sold' then 1 else 0 end) as line_count,
-        sum(quantity) as quantity,
-        -- lines without a currency go with the one that the others name; amounts of several have no sum
-        case when count(distinct currency) <= 1 then min(currency) end as currency,
-        case when count(distinct currency) <= 1 then sum(total_price) end as total_price
+        min(order_lines.customer_id) as customer_id,
+        sum(case when order_lines.booking = 'sold' then 1 else 0 end) as line_count,
+        sum(order_lines.quantity) as quantity,
+        -- lines without a currency are in their unit's; amounts of several have no sum
+        case
+            when count(distinct coalesce(order_lines.currency, units.currency, '')) = 1
+                then min(order_lines.currency)
+        end as currency,
+        case
+            when count(distinct coalesce(order_lines.currency, units.currency, '')) = 1
+                then sum(order_lines.total_price)
+        end as total_price
     from order_lines
-    where booking <> 'refunds'
-    group by order_key
+    left join units on order_lines.business_unit = units.business_unit_id
+    where order_lines.booking <> 'refunds'
+    group by order_lines.order_key
 
 ),
 

@@ -25,7 +25,7 @@ refunds as (
         refunding.refunded_date,
         refunding.quantity,
         refunding.total_price,
-        refunding.currency
+        refunding.currency as named_currency
     from {{ ref('fct_order_lines') }} as refunding
     {{ only_touched_days('refunding') }}
     where refunding.booking = 'refunds'
@@ -45,7 +45,7 @@ refunds as (
         known.refunded_date,
         known.quantity,
         known.total_price,
-        known.currency
+        known.named_currency
     from {{ this }} as known
     inner join build_state.refunds_to_resolve as again on known.order_line_key = again.order_line_key
     {%- endif %}
@@ -312,7 +312,9 @@ final as (
         refunds.refunded_date,
         refunds.quantity,
         refunds.total_price,
-        refunds.currency,
+        refunds.named_currency,
+        -- it is paid back as it was paid
+        coalesce(refunds.named_currency, resolved.currency) as currency,
         resolved.order_key,
         resolved.order_date,
         -- whose order it was; of an order that is not known, who brought it back

@@ -19,16 +19,36 @@ days as (
 
 ),
 
+booked as (
+
+    select
+        business_unit,
+        business_date,
+        currency,
+        total_price
+    from {{ ref('int_daily_amounts') }}
+    where booking <> 'refunds'
+    union all
+    -- a refund can be in the currency of its order
+    select
+        business_unit,
+        business_date,
+        currency,
+        total_price
+    from {{ ref('fct_refunds') }}
+
+),
+
 amounts as (
 
     select
-        amounts.business_unit,
-        amounts.business_date,
-        coalesce(amounts.currency, business_units.currency) as currency,
-        amounts.total_price
-    from {{ ref('int_daily_amounts') }} as amounts
+        booked.business_unit,
+        booked.business_date,
+        coalesce(booked.currency, business_units.currency) as currency,
+        booked.total_price
+    from booked
     left join {{ ref('dim_business_unit') }} as business_units
-        on amounts.business_unit = business_units.business_unit_id
+        on booked.business_unit = business_units.business_unit_id
 
 ),
 

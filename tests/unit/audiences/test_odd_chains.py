@@ -43,8 +43,13 @@ def test_amounts_and_prices_that_cannot_be_compared_are_left_out_and_said(tmp_pa
         assert "| – |" in made["segments"]
         assert fetch(warehouse, "select count(share_of_sales) from ml.segment_profiles") == [(0,)]
         pairs = materialize(product_affinity, warehouse=warehouse)
-        assert f"chain: {sold.products[-1]}" in pairs["prices_not_compared"]
+        assert f"chain: {sold.products[-1]}; " in pairs["prices_not_compared"]
+        assert pairs["prices_not_compared"].endswith("; name the rates of MXN in reference/exchange_rates.csv")
         offered = f"select count(*) from ml.product_affinity where product_id = '{sold.products[-1]}'"
         assert fetch(warehouse, offered) == [(0,)]
+        with warehouse.transaction() as transaction:
+            transaction.execute("update marts.dim_product set currency = null where currency = 'MXN'")
+        said = materialize(product_affinity, warehouse=warehouse)["prices_not_compared"]
+        assert said.endswith(f"; name the currency of {sold.products[-1]} in reference/products.csv")
         upsells = "select count(*) from ml.product_affinity where kind = 'upsell' and region = 'chain'"
         assert fetch(warehouse, upsells) == [(3,)]

@@ -11,7 +11,17 @@ from random import Random
 import duckdb
 import pandas as pd
 
-from tests.unit.dbt.random_chain import WEATHER, Row, add_chain_file, add_file, customer, product, random_chain
+from tests.unit.dbt.random_chain import (
+    CURRENCIES,
+    WEATHER,
+    Row,
+    add_chain_file,
+    add_file,
+    customer,
+    product,
+    random_chain,
+    sells_in,
+)
 
 DAYS_OF_FILES = 60
 FIRST_DAY = date(2022, 1, 1)
@@ -49,6 +59,7 @@ class ChangingChain:
         changes: list[Callable[[], None]] = [
             self.new_day, self.new_day, self.correct, self.correct, self.retract, self.settle_ownership, self.second_file,
             self.empty_file, self.change_reference, self.long_pause, self.tell_weather, self.correct_refund, self.retract_refund,
+            self.declare_a_currency,
         ]  # fmt: skip
         chosen = self.rng.choice(changes)
         chosen()
@@ -111,6 +122,14 @@ class ChangingChain:
         self.chain.products[0] = product("P001") | {"product_name": f"Coffee {self.version}"}
         day = FIRST_DAY + timedelta(days=self.rng.randrange(DAYS_OF_FILES))
         self.chain.holidays.append({"country": "Canada", "date": day, "name": f"Day {self.version}"})
+
+    def declare_a_currency(self) -> None:
+        """A unit declares another currency, or none any more."""
+        declared = {row["business_unit_id"]: row for row in self.chain.unit_declarations}
+        unit = self.rng.choice(list(CURRENCIES))
+        others = [sells_in(unit, currency) for currency in CURRENCIES.values()]
+        declared[unit] = self.rng.choice([row for row in (None, *others) if row != declared.get(unit)])
+        self.chain.unit_declarations = [row for row in declared.values() if row is not None]
 
     def tell_weather(self) -> None:
         """The weather feed tells, or corrects, the weather of some days and hours; what it told long before may go."""

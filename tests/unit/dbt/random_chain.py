@@ -4,6 +4,7 @@ Belongs here: the rows, and writing them into a DuckDB file. Does not belong her
 (replay.py) and true customer preferences (the simulator).
 """
 
+import json
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ import pandas as pd
 from resources.warehouse.schema import MIGRATIONS, statements
 
 Row = dict[str, Any]
+CURRENCIES = {"BU_CA": "CAD", "BU_MX": "MXN", "BU_US": "USD"}
+"""What the units of a random chain declare."""
 WEATHER = ("Sunny", "Rainy", "Snowy", "Cloudy")
 BUSINESS_UNITS = (("BU_CA", "Canada"), ("BU_MX", "Mexico"), ("BU_US", "USA"))
 
@@ -25,6 +28,8 @@ class Chain:
     """The rows of the raw tables, as dictionaries by column name."""
 
     business_units: list[Row] = field(default_factory=list)
+    unit_declarations: list[Row] = field(default_factory=list)
+    exchange_rates: list[Row] = field(default_factory=list)
     products: list[Row] = field(default_factory=list)
     customers: list[Row] = field(default_factory=list)
     holidays: list[Row] = field(default_factory=list)
@@ -52,11 +57,13 @@ def random_chain(seed: int, orders: int, customers: int, days: int, products: in
 
     Order ids start again in every file, so that units and dates share them. Among the customers are some without orders,
     some without a known country, and two busy walk-ins who are in no reference file; one product is in none either.
-    Of the lines about one in twelve is quarantined, with and without a readable order id.
+    Of the lines about one in twelve is quarantined, with and without a readable order id. All currencies are worth the same.
     """
     rng = Random(seed)
     chain = Chain(
         business_units=[business_unit(unit, country) for unit, country in BUSINESS_UNITS],
+        unit_declarations=[sells_in(unit, currency) for unit, currency in CURRENCIES.items()],
+        exchange_rates=[{"date": date(2000, 1, 1), "currency": one, "rate": 1} for one in CURRENCIES.values()],
         products=[product(f"P{number:03}") for number in range(1, products)],
         customers=[customer(f"C{number:04}", rng) for number in range(1, customers + 1)],
         holidays=[
@@ -86,6 +93,11 @@ def business_unit(unit: str, country: str) -> Row:
     }
 
 
+def sells_in(unit: str, currency: str) -> Row:
+    """A unit's declaration of its currency."""
+    return {"business_unit_id": unit, "declaration": json.dumps({"currency": currency})}
+
+
 def product(product_id: str) -> Row:
     return {
         "product_id": product_id,
@@ -113,11 +125,13 @@ def add_file(
 
     A file beside another one of the day, or in its place, needs a load id of its own; its order ids start again. Some files tell
     stores, which share order ids. Some orders are anonymous, or have an id on no line, or no weather; some lines miss the customer
-    whom the others name. At the end come refunds of what was sold before, and voids.
+    whom the others name. Some are paid in another currency than the unit's; some lines do not name theirs. At the end come refunds of
+    what was sold before, and voids.
     """
     suffix = "" if load_id is None else f"-{load_id}"
     load_id = load_id or f"{unit}-{day}"
     tells_stores = rng.random() < 0.3
+    money = Random(load_id)
     lines: list[Row] = []
     # whole minutes, few of them: orders of one customer can tie
     for number, (customer_id, product_ids) in enumerate(orders, start=1):
@@ -129,12 +143,15 @@ def add_file(
             "weather": None if rng.random() < 0.1 else rng.choice(WEATHER),
             "store_id": rng.choice(["north", "south"]) if tells_stores else None,
         }
+        paid_in = money.choice([None, None, None, "USD", "MXN"])
         for _ in range(rng.choice([1, 1, 1, 2, 3])):
             line = sale(unit, day, rng.choice(product_ids[: rng.randrange(1, len(product_ids) + 1)]), rng) | order
             if order["customer_id"] is not None:
                 line["customer_id"] = rng.choices([customer_id, "W2", None], [94, 3, 3])[0]
+            line["currency"] = money.choices([paid_in, None, "USD"], [8, 1, 1])[0]
             lines.append(line)
     for line in taken_back(chain, unit, day, lines, rng):
+        line["currency"] = money.choice([line["currency"], None, None, "USD", "MXN"])
         lines.insert(rng.choice([0, rng.randrange(len(lines) + 1), len(lines), len(lines)]), line)
     loaded = 0
     for row_number, line in enumerate(lines, start=1):
@@ -189,6 +206,7 @@ def sale(unit: str, day: date, product_id: str, rng: Random) -> Row:
         "kind": "sale",
         "refunded_order_id": None,
         "refunded_date": None,
+        "currency": None,
     }
 
 

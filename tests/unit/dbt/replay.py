@@ -4,10 +4,12 @@ Belongs here: the slowest, most literal reading of the definitions. Does not bel
 for the two must agree because both are right.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from tests.unit.dbt.random_chain import Chain, Row
@@ -104,6 +106,8 @@ class Sold:
     rows: list[Row]
     customer_id: str | None
     receipt: list[Row]
+    currency: str | None
+    total_price: Decimal | None
 
     def pieces(self, product_id: str) -> int:
         """What was sold of a product, less what was voided of a line."""
@@ -126,6 +130,7 @@ class Refund:
     row: Row
     order_key: str | None
     customer_id: str | None
+    currency: str | None
 
 
 def sold_orders(chain: Chain) -> dict[str, Sold]:
@@ -136,8 +141,18 @@ def sold_orders(chain: Chain) -> dict[str, Sold]:
         if rows:
             named = [r["customer_id"] for r in unsorted_rows if is_of_the_order(r, unsorted_rows) and r["customer_id"]]
             customer_id = rows[0]["customer_id"] or min(named, default=None)
-            sold[order_key] = Sold(order_key, rows, customer_id, unsorted_rows)
+            sold[order_key] = Sold(order_key, rows, customer_id, unsorted_rows, *amount(chain, unsorted_rows))
     return sold
+
+
+def amount(chain: Chain, receipt: list[Row]) -> tuple[str | None, Decimal | None]:
+    """In which currency a receipt's lines name what it costs (None: the unit's), and how much; nothing if they are of several."""
+    lines = [row for row in receipt if is_of_the_order(row, receipt)]
+    declared = {row["business_unit_id"]: json.loads(row["declaration"])["currency"] for row in chain.unit_declarations}
+    named = {row["currency"] for row in lines}
+    if len({currency or declared.get(lines[0]["business_unit"]) for currency in named}) > 1:
+        return None, None
+    return max(named, key=bool), sum((Decimal(str(row["total_price"])) for row in lines), Decimal(0))
 
 
 def refunds(chain: Chain) -> list[Refund]:
@@ -154,7 +169,9 @@ def refunds(chain: Chain) -> list[Refund]:
     for row, named in told:
         looked_for = named is None and row["refunded_order_id"] is None
         order = order_of_the_customer(row, sold, told) if looked_for else named
-        found.append(Refund(row, order and order.order_key, order.customer_id if order else row["customer_id"]))
+        customer_id = order.customer_id if order else row["customer_id"]
+        currency = row["currency"] or (order and order.currency)
+        found.append(Refund(row, order and order.order_key, customer_id, currency))
     return found
 
 

@@ -63,7 +63,7 @@ def test_a_build_that_was_killed_is_completed_by_the_next_one(dbt: DbtProcess, m
     dbt.warehouse.unlink(missing_ok=True)
     changing.write(dbt.warehouse)
     dbt.run(*RUN)
-    for change in (changing.new_day, changing.correct, changing.retract):
+    for change in (changing.new_day, changing.correct, changing.retract, changing.declare_a_currency):
         change()
     changing.write(dbt.warehouse)
     dbt.kill_after(f"marts.{model}" if model.startswith("fct") else f"intermediate.{model}", "run", "--threads", "1")

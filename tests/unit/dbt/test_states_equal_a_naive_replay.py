@@ -3,6 +3,7 @@
 Belongs here: comparisons of whole tables with replay.py. Single expressions have their dbt unit tests beside the models.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
@@ -45,6 +46,13 @@ WAYS_OF_REFUNDS = {
             where sold.business_unit <> refund.business_unit and sold.order_id = refund.refunded_order_id
                 and sold.business_date = refund.refunded_date and sold.product_id = refund.product_id
         )""",
+    "in its order's currency, without naming it": "from marts.fct_refunds where named_currency is null and currency is not null",
+    "in another currency than its order": """
+        select refund.* from marts.fct_refunds as refund join marts.fct_orders as sold using (order_key)
+        where refund.currency <> sold.currency""",
+    "of an order in several currencies": """
+        select refund.* from marts.fct_refunds as refund join marts.fct_orders as sold using (order_key)
+        where sold.total_price is null""",
     "of an order that is not there": "from marts.fct_refunds where refunded_order_id is not null and order_key is null",
 }
 
@@ -113,8 +121,19 @@ def test_every_cent_is_booked(warehouse: BuiltWarehouse) -> None:
     expected = sum(Decimal(str(row["total_price"])) for row in warehouse.chain.sales_transactions)
     for table in ("intermediate.int_daily_sales", "intermediate.int_daily_product_sales", "marts.fct_order_lines"):
         assert warehouse.read(f"select sum(total_price) as total from {table}").total[0] == expected, table
-    months = warehouse.read("select sum(total_price) as total from marts.mart_monthly_sales where scope = 'chain'")
+    months = warehouse.read("select sum(reporting_price) as total from marts.mart_monthly_sales where scope = 'chain'")
     assert months.total[0] == expected
+
+
+def test_an_order_is_in_one_currency_or_has_no_amount(warehouse: BuiltWarehouse) -> None:
+    orders = warehouse.read("select order_key, currency, total_price from marts.fct_orders")
+    found = {row.order_key: (row.currency, row.total_price) for row in orders.itertuples()}
+    assert found == {
+        key: (sold.currency, sold.total_price) for key, sold in replay.sold_orders(warehouse.chain).items()
+    }
+    counts = Counter((currency, total is None) for currency, total in found.values())
+    assert counts.keys() == {(None, False), ("USD", False), ("MXN", False), (None, True)}
+    assert min(counts.values()) > 50, counts
 
 
 def test_refunds_are_booked_off_where_they_belong(warehouse: BuiltWarehouse) -> None:
@@ -122,17 +141,18 @@ def test_refunds_are_booked_off_where_they_belong(warehouse: BuiltWarehouse) -> 
         (refund.row["business_unit"], str(refund.row["business_date"]), refund.row["transaction_id"]): (
             refund.order_key,
             refund.customer_id,
+            refund.currency,
         )
         for refund in replay.refunds(warehouse.chain)
     }
-    columns = "f.business_unit, f.business_date, l.transaction_id, f.order_key, f.customer_id"
+    columns = "f.business_unit, f.business_date, l.transaction_id, f.order_key, f.customer_id, f.currency"
     found = warehouse.read(
         f"select {columns} from marts.fct_refunds f join marts.fct_order_lines l using (order_line_key)"
     )
-    actual = {(row[0], str(row[1]), row[2]): (row[3], row[4]) for row in found.itertuples(index=False)}
+    actual = {(row[0], str(row[1]), row[2]): (row[3], row[4], row[5]) for row in found.itertuples(index=False)}
     assert actual == expected
-    assert len({key for key, _ in actual.values()}) > 50, "too few refunds of a known order"
-    assert sum(key is None for key, _ in actual.values()) > 10, "too few refunds of an unknown order"
+    assert len({key for key, *_ in actual.values()}) > 50, "too few refunds of a known order"
+    assert sum(key is None for key, *_ in actual.values()) > 10, "too few refunds of an unknown order"
 
 
 def test_refunds_are_irregular_enough(warehouse: BuiltWarehouse) -> None:

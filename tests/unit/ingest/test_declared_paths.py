@@ -1,6 +1,7 @@
 """Sales under other paths than the usual ones: one folder for all units, the date in the name, or only in the rows."""
 
 import datetime as dt
+from dataclasses import replace
 
 import dagster as dg
 import pytest
@@ -14,7 +15,7 @@ from globolatte_ingest.discovery import LoadRange, prefixes, unrecorded, work_in
 from globolatte_ingest.ledger import Announcement, Ledger, Step
 from globolatte_ingest.load import do_work
 from globolatte_ingest.paths import MisplacedFile, PathRules, SalesFile, SalesLayout
-from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step
+from globolatte_ingest.requested_steps import CannotBeDoneError, requested_step, to_retry
 from globolatte_ingest.waiting import what_waits
 from resources.landing.folder import FolderLandingZone
 from resources.landing.landing_zone import LandedFile
@@ -408,6 +409,47 @@ def test_a_header_alone_that_takes_away_what_other_units_have_is_held_for_them_a
     take_in(warehouse, landing, max_take_away=0.5)
     assert [status for _, status in ledger(warehouse)] == ["superseded", "superseded", "loaded"]
     assert sales(warehouse) == []
+
+
+def test_a_step_is_done_where_its_path_belongs_now_whatever_the_home_partition_was_when_it_was_requested(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    deliver(landing, EXPORT, csv(of("BU_US", 3)))
+    take_in(warehouse, landing)
+    request(warehouse, Step.RETRY, EXPORT)
+    later, other_home = FIRST + dt.timedelta(days=1), "brazil"
+    moved = replace(
+        rules("exports/*.csv"), layout=replace(layout("exports/*.csv"), home_folder=other_home, home_date=later)
+    )
+    assert work_in(warehouse, landing, "canada", {FIRST}, moved).steps == []
+    work = work_in(warehouse, landing, other_home, {later}, moved)
+    assert ([step.path for step in work.steps], work.overtaken) == ([EXPORT], [])
+    assert work.span == (later, later)
+
+
+def test_a_unit_tries_again_what_has_waiting_rows_of_it_wherever_the_file_lies(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    good, held, unknown = EXPORT, OTHER, "exports/week3.csv"
+    deliver(landing, good, csv(of("BU_MX", 3), of("BU_US", 3, 2, quantity="x")))
+    deliver(landing, held, csv(of("BU_MX", 3, 3, quantity="x"), *(of("BU_US", 3, number) for number in (4, 5, 6))))
+    deliver(landing, unknown, csv(of("BU_FR", 4), of("BU_US", 4, 2)))
+    take_in(warehouse, landing, max_bad_share=0.5)
+    at = layout("exports/*.csv")
+
+    def found(folder: str) -> list[str]:
+        with warehouse.transaction() as transaction:
+            return to_retry(transaction, folder, at)
+
+    assert found("mexico") == [held]
+    assert found("usa") == [good, unknown]
+    assert found("france") == []
+    with warehouse.transaction() as transaction:
+        transaction.execute(
+            "insert into sales_data.business_units (business_unit_id, country, unit_name, folder, time_zone) "
+            "values ('BU_FR', 'France', 'France', 'france', 'UTC')"
+        )
+    assert found("france") == [unknown]
 
 
 def test_a_file_that_is_overwritten_each_day_is_held_once_and_takes_nothing_away(

@@ -198,11 +198,15 @@ def test_candidates_are_known_customers_who_may_be_addressed():
             "last_order_date": pa.array([dt.date(2023, 9, 1), None, dt.date(2023, 8, 1)], pa.date32()),
         }
     )
-    found = candidates_from(pa.Table.from_pylist(rows), states, {"BU_US": {"A": 2.0}}, frozenset({"C1"}), PLAN)
+    recommended = pa.Table.from_pylist(rows)
+    found = candidates_from(recommended, states, {"BU_US": {"A": 2.0}}, frozenset({"C1"}), PLAN)
     assert found.ids.tolist() == ["C3"]
     assert found.probabilities.tolist() == [[0.75, 0.25]]
     assert found.prices.tolist() == [[2.0, 0.0]]
     assert found.orders[0] > 0
+    of_no_currency = candidates_from(recommended, states, {"BU_US": {"B": np.nan}}, frozenset({"C1"}), PLAN)
+    assert np.isnan(of_no_currency.prices).all(), "a product that left the catalogue is worth no more than the others"
+    assert products_to_push(of_no_currency, replace(PLAN, product=None), EFFECT) == {"BU_US": 1}
 
 
 def test_a_price_that_cannot_be_compared_is_never_worth_most_and_replaces_nothing():

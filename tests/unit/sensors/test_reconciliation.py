@@ -1,6 +1,8 @@
 """The reconciliation sensor: files without an event are found, and failed loads are requested again."""
 
 import datetime as dt
+import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -159,7 +161,80 @@ def test_files_without_a_date_are_found_in_pages_and_what_comes_after_the_last_n
 def note(deployed: BlobDeployment, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
     job = deployed.deployed.definitions.resolve_job_def(str(request.job_name))
     tags = {**request.tags, "dagster/run_key": str(request.run_key)}
-    deployed.deployed.instance.create_run_for_job(job, tags=tags, status=status)
+    deployed.deployed.instance.create_run_for_job(job, tags=tags, status=status, run_config=request.run_config)
+
+
+def named(result: dg.SensorResult) -> list[list[str]]:
+    """The files that each requested run is to look at."""
+    return [one.run_config["ops"]["raw__sales_transactions"]["config"]["paths"] for one in result.run_requests or []]
+
+
+@pytest.fixture
+def dated(azurite: Azurite, tmp_path: Path, instance: dg.DagsterInstance) -> BlobDeployment:
+    """Files with a date that no prefix lists."""
+    made = BlobDeployment.new(
+        azurite, tmp_path, instance, sales_paths="exports/*_{date:%Y%m%d}.csv;daily/{date}.csv", max_load_attempts=3
+    )
+    put_reference_data(made.deployed.warehouse)
+    return made
+
+
+def export(deployed: BlobDeployment, day: int, path: str) -> LandedFile:
+    content = csv(line(day, transaction_date=f"2022-01-{day:02}"))
+    return deployed.bay.put(path, content)
+
+
+def test_dated_files_that_cannot_be_listed_by_date_are_named_to_the_run_that_loads_them(
+    dated: BlobDeployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = "exports/a_20220103.csv", "exports/b_20220105.csv"
+    export(dated, 3, a)
+    export(dated, 5, b)
+    result = dated.tick(SENSOR)
+    assert (ranges(result), named(result)) == ([("canada|2022-01-03", "canada|2022-01-05")], [[a, b]])
+    listed: list[str] = []
+    files = BlobLandingZone.files
+
+    def seen(zone: BlobLandingZone, prefix: str = "") -> Iterator[LandedFile]:
+        listed.append(prefix)
+        return files(zone, prefix)
+
+    monkeypatch.setattr(BlobLandingZone, "files", seen)
+    assert dated.execute(result.run_requests[0]).success
+    assert "exports/" not in listed
+    assert len(sales(dated.deployed.warehouse)) == 2
+    monkeypatch.undo()
+    export(dated, 4, "daily/2022-01-04.CSV")
+    result = dated.tick(SENSOR, result.cursor)
+    assert named(result) == [["daily/2022-01-04.CSV"]]
+    listed.clear()
+    monkeypatch.setattr(BlobLandingZone, "files", seen)
+    assert dated.execute(result.run_requests[0]).success
+    assert "exports/" not in listed, "a run of files that are listed by date does not list the others as a whole"
+    assert len(sales(dated.deployed.warehouse)) == 3
+
+
+def test_a_failed_run_of_named_files_is_repeated_with_their_names(dated: BlobDeployment) -> None:
+    path = "exports/a_20220103.csv"
+    dated.events.tell(export(dated, 3, path))
+    result = dated.tick()
+    [request] = result.run_requests or []
+    note(dated, request, dg.DagsterRunStatus.FAILURE)
+    nothing_new = json.dumps({"": path, "exports/": path})  # the pages after the file
+    result = dated.tick(SENSOR, nothing_new)
+    assert named(result) == [[path]]
+    assert result.run_requests[0].run_key != request.run_key
+
+
+def test_a_file_that_cannot_be_listed_by_date_is_not_left_to_a_waiting_run_of_other_names(
+    dated: BlobDeployment,
+) -> None:
+    dated.events.tell(export(dated, 3, "exports/a_20220103.csv"))
+    result = dated.tick()
+    [request] = result.run_requests or []
+    note(dated, request, dg.DagsterRunStatus.STARTING)
+    dated.events.tell(export(dated, 3, "exports/b_20220103.csv"))
+    assert named(dated.tick(cursor=result.cursor)) == [["exports/b_20220103.csv"]]
 
 
 def test_a_run_that_died_before_the_ledger_knew_of_it_is_requested_again_and_given_up_in_the_end(
