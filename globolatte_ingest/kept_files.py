@@ -212,10 +212,6 @@ class KeptFiles:
         ).to_pylist()
         return KeptPlace(**found[0]) if found else NOWHERE
 
-    def pack_of(self, transaction: Transaction, sha256: str) -> str | None:
-        """The pack that has a content; none if it is in no pack."""
-        return self.place_of(transaction, sha256).pack
-
     def months_over(self, now: dt.datetime) -> list[str]:
         """The months with packs that are over for more than `days`. Costs no more than a listing of the months."""
         if self.days is None or not self.folder.is_dir():

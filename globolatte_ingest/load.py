@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -457,12 +457,15 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile], context: L
     forms = {form.date_format for form in formats if form.date_format is not None}
     by_rows = {item.number: item for item in batch if not item.sales_file.is_placed}
     units = context.units_by_folder
-    of_deployment: dict[str, Any] = {
-        "ends_late": any(form.day_ends is not None for form in formats),
-        "is_dated_by_rows": bool(by_rows),
-        "first_date": context.first_date,
-        "last_dates": {units[folder]: date for folder, date in context.last_dates.items() if folder in units},
-    }
+    usual = RowFormats(
+        transaction.dialect,
+        numbers,
+        forms,
+        ends_late=any(form.day_ends is not None for form in formats),
+        is_dated_by_rows=bool(by_rows),
+        first_date=context.first_date,
+        last_dates={units[folder]: date for folder, date in context.last_dates.items() if folder in units},
+    )
     dates: set[dt.date] = set()
     corrections = transaction.fetch("select * from corrected")
     for parts in _ahead(_parts(batch)):
@@ -477,15 +480,12 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile], context: L
         if by_rows:
             told, gaps = [*{*told, "business_unit"}], [*{*gaps, "business_unit"}]
         is_signed = any(_has(compute.match_substring(incoming[column], "-")) for column in ("quantity", "total_price"))
-        formats_of_rows = RowFormats(
-            transaction.dialect, numbers, forms, is_padded, told, gaps, is_signed, **of_deployment
-        )
+        formats_of_rows = replace(usual, is_padded=is_padded, told=told, gaps=gaps, may_be_negative=is_signed)
         dates |= _write(transaction, incoming, formats_of_rows, by_rows)
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
-        formats_of_corrections = RowFormats(transaction.dialect, numbers, forms, is_corrected=True, **of_deployment)
-        dates |= _write(transaction, corrections, formats_of_corrections, by_rows)
+        dates |= _write(transaction, corrections, replace(usual, is_corrected=True), by_rows)
     for item in batch:
         item.entry.rows_in_file = item.rows
     return dates

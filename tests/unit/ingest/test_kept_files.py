@@ -30,7 +30,7 @@ def versions(warehouse: DuckDBWarehouse, kept: KeptFiles, path: str) -> list[tup
     """Pack and SHA-256 of each version of a path, oldest first."""
     with warehouse.transaction() as transaction:
         hashes = [str(version["sha256"]) for version in Ledger(transaction).history(path).versions]
-        return [(kept.pack_of(transaction, sha256), sha256) for sha256 in hashes]
+        return [(kept.place_of(transaction, sha256).pack, sha256) for sha256 in hashes]
 
 
 def test_a_replaced_version_is_read_as_it_landed(
