@@ -15,6 +15,7 @@ from globolatte_cli.output import JSON, print_json
 from resources.endpoint.endpoint import EndpointError, ObservedDeployment, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import last_lines
+from resources.endpoint.local.keys import OVERLAP_HOURS, rotate_key
 from resources.endpoint.local.supervisor import AlreadyRunningError, Supervisor
 from resources.environment import endpoint_of
 from resources.settings.choices import MLKind
@@ -90,6 +91,24 @@ def stop() -> None:
     console.print(("The endpoint has stopped" if ran or left else "The endpoint was not running") + ended + ".")
 
 
+@endpoints.command("rotate-key")
+@click.option(
+    "--at-once", is_flag=True, help="No other key is good from now on: for one that has got into wrong hands."
+)
+def rotate(*, at_once: bool) -> None:
+    """Make a new key. The one before stays good for 24 hours, so that callers can change theirs one by one.
+
+    Nothing is restarted. The new key is in endpoints/key; it is not printed.
+    """
+    files = local_endpoint(Settings()).files
+    try:
+        rotate_key(files, at_once=at_once)
+    except (EndpointError, OSError) as error:
+        raise UserError(str(error)) from error
+    before = "no other one is good any more" if at_once else f"the one before is good for another {OVERLAP_HOURS} hours"
+    Console().print(f"A new key is in {files.key}; {before}.", highlight=False, soft_wrap=True)
+
+
 @endpoints.command("list")
 @JSON
 def list_deployments(*, as_json: bool) -> None:
@@ -107,6 +126,9 @@ def show(state: ObservedState, console: Console) -> None:
         console.print("The endpoint does not run. Start it with `globolatte endpoints start`, or deploy to it.")
         return
     console.print(f"{state.url}/score", "[green]up[/]" if state.healthy else "[red]gateway down[/]", highlight=False)
+    if state.gateway_restarts:
+        why = f"; it {state.gateway_error}" if state.gateway_error else ""
+        console.print(f"[yellow]The gateway was started again {state.gateway_restarts} times{why}.[/]", highlight=False)
     if not state.deployments:
         console.print(NOTHING_DEPLOYED)
         return

@@ -54,7 +54,7 @@ def _json(body: bytes) -> Any:
     if not body.strip():
         raise BodyError(f"the body is empty; send a JSON object with {', '.join(REQUIRED)}")
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
     except UnicodeDecodeError as error:
         raise BodyError(f"the body is not UTF-8 (byte {error.start}); send JSON in UTF-8") from error
     except json.JSONDecodeError as error:

@@ -98,6 +98,9 @@ class ObservedState:
     deployments: Sequence[ObservedDeployment] = ()
     page: str | None = None
     """A page about the endpoint for people: its health, or its place in a studio."""
+    gateway_restarts: int = 0
+    gateway_error: str | None = None
+    """What the gateway's last end was, while it is not up again."""
 
     def named(self, name: str) -> ObservedDeployment | None:
         """The newest deployment of that name."""

@@ -27,6 +27,7 @@ from resources.endpoint.local.files import (
     version_of,
     write_desired,
 )
+from resources.endpoint.local.keys import remedy
 from resources.endpoint.local.processes import LOOPBACK, ProcessId, end_all, end_orphans, recorded, spawn_supervisor
 from resources.endpoint.local.supervisor import ALREADY_RUNNING, Options
 
@@ -136,6 +137,8 @@ class LocalEndpoint(dg.ConfigurableResource):
                 for entry in document.get("deployments", [])
             ],
             page=url and f"{url}/health",
+            gateway_restarts=gateway.get("restarts", 0),
+            gateway_error=gateway.get("last_error"),
         )
 
     def is_up(self) -> bool:
@@ -196,6 +199,8 @@ class LocalEndpoint(dg.ConfigurableResource):
             raise EndpointError(f"the endpoint cannot be reached ({error}); see `globolatte endpoints list`") from error
         finally:
             connection.close()
+        if response.status == http.client.UNAUTHORIZED:
+            raise EndpointError(f"the endpoint refuses the key; {remedy(self.files)}")
         if response.status != http.client.OK:
             raise EndpointError(str(document.get("message", response.reason)))
         return document

@@ -97,7 +97,10 @@ class Supervisor:
         self._reconcile()
         for slot in [self._gateway, *self._deployments]:
             if not self._stop and not (isinstance(slot, DeploymentSlot) and slot.draining_since is not None):
+                before = slot.restarts
                 slot.tend()
+                if slot.restarts > before:
+                    _say(f"{slot.name} {slot.last_error}; it is started again (restart {slot.restarts})")
         self._route()
         if not self._routed:
             self._gateway.look_soon()
