@@ -218,6 +218,7 @@ class Ending(AnsweredCall):
         return super().lines(deployment)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_writer_that_died_is_started_again_counted_and_loses_nothing(tmp_path):
     log = PredictionLog(tmp_path, "blue")
     log.offer(Ending(NOW, "request", False, [answer(1)]))
