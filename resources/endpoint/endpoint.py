@@ -83,6 +83,12 @@ class ObservedDeployment:
     status: Mapping[str, Any] = field(default_factory=dict)
     last_error: str | None = None
 
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with it, one sentence each: the process, the customer state, the prediction log."""
+        log = self.status.get("prediction_log") or {}
+        return [str(found) for found in (self.last_error, self.status.get("state_error"), log.get("fault")) if found]
+
 
 @dataclass(frozen=True)
 class ObservedState:

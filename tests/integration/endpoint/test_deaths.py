@@ -105,7 +105,7 @@ from globolatte_assets.monitoring.prediction_log import Ingestion, ingest_file
 from resources.clock import Clock
 from resources.endpoint.prediction_files import PredictionFiles
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-Path.unlink = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+Path.unlink = lambda path, **how: os.kill(os.getpid(), signal.SIGKILL)
 files = PredictionFiles(folder={str(endpoint.files.prediction_log)!r})
 for path in files.finished():
     ingest_file(DuckDBWarehouse(file={str(home / "warehouse.duckdb")!r}), files, path, "first", Clock(), Ingestion())
