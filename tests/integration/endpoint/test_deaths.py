@@ -141,7 +141,9 @@ def test_the_recommender_asset_deploys_the_champion(endpoint, caller, models, tm
 def test_a_copy_of_the_folder_has_no_endpoint_and_stopping_it_leaves_the_original_alone(endpoint, caller, tmp_path):
     copy = LocalEndpoint(folder=str(shutil.copytree(endpoint.folder, tmp_path / "endpoints")))
     before = endpoint.supervisor(), children_of(endpoint)
-    assert copy.observed() == ObservedState(None, running=False, healthy=False, routed=False, converged=False)
+    assert copy.observed() == ObservedState(
+        None, running=False, healthy=False, routed=False, converged=False, deployments=[]
+    )
     with pytest.raises(EndpointError, match="does not run"):
         copy.score([QUESTION])
     assert copy.stop() == 0
