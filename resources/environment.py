@@ -102,6 +102,7 @@ def ml_of(settings: Settings) -> MLPlatform:
             folder=str(settings.mlflow_folder),
             training=settings.training,
             training_file=str(settings.training_file) if settings.training_file else None,
+            wait_seconds=settings.warehouse_wait_seconds,
         )
     from resources.ml.azureml.platform import AzureMLPlatform
 
