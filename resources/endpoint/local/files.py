@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from logging.handlers import RotatingFileHandler
@@ -12,11 +13,14 @@ from typing import Any
 
 from resources.atomic import write_text
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, Mirror
+from resources.processes import ProcessId, is_held
 
 KEY_VARIABLE = "GLOBOLATTE_ENDPOINT_KEY"
 MARK_VARIABLE = "GLOBOLATTE_ENDPOINT_PROCESS"
 """An environment variable of every process of an endpoint, with its folder: it identifies them if all records are lost."""
 
+NAMING_SECONDS = 2.0
+"""How long the process that took the lock has to write into it who it is."""
 RETAINED_LOGS = 2
 LOG_BYTES = 5 * 1024 * 1024
 
@@ -46,6 +50,20 @@ class EndpointFiles:
         """The inference servers' working folder, with their logging configuration."""
         self.prediction_log = folder / "prediction_log"
         """Where deployments write their answers."""
+
+    def supervisor(self) -> ProcessId | None:
+        """The process that really holds the lock of this folder; none if nobody does, whatever a record or a copy of one says."""
+        deadline = time.monotonic() + NAMING_SECONDS
+        while is_held(self.lock):
+            holder = read_json(self.lock)
+            if holder:
+                return ProcessId(*holder)
+            if time.monotonic() > deadline:
+                raise EndpointError(
+                    f"a process holds {self.lock} and does not say which; end it, then start the endpoint again"
+                )
+            time.sleep(0.01)
+        return None
 
     def log(self, name: str) -> Path:
         """The output of a process."""
