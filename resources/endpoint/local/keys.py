@@ -130,7 +130,6 @@ def _digest(key: str) -> str:
 
 @contextmanager
 def _locked(files: EndpointFiles) -> Iterator[None]:
-    files.folder.mkdir(parents=True, exist_ok=True)
     with (files.folder / ".keys.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
