@@ -49,7 +49,7 @@ RESTART_SECONDS, RETRY_SECONDS = 15.0, 0.1
 SERVERS_AT_MOST = 2
 """How many servers a request is sent to when connections break after it was sent: it may be what ended them."""
 TAKEN_SECONDS = 60.0
-"""How long a caller may take to read an answer."""
+"""How long a caller may take to send the rest of a body that was refused, and to read an answer."""
 MOST_BYTES_AT_WORK = 256 * 1024 * 1024
 """Of all bodies that are being answered together."""
 SUCCESSOR_SECONDS = 30.0
@@ -289,12 +289,20 @@ async def _in_one_form(request: web.Request, handler: Handler) -> web.StreamResp
             with suppress(ConnectionError):  # the caller has gone
                 await answer.prepare(request)
                 await answer.write_eof()
+                await _pass_over(request)
     except TimeoutError:
         if request.transport is not None:
             request.transport.abort()
     if connection is not None:
         connection.enter(Phase.IDLE)
     return answer
+
+
+async def _pass_over(request: web.Request) -> None:
+    """Reads what still comes of a body that was refused: who sends it reads the answer only afterwards."""
+    with suppress(web.RequestPayloadError):
+        while not request.content.at_eof():
+            await request.content.readany()
 
 
 async def _expected(request: web.Request) -> web.StreamResponse | None:

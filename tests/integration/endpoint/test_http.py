@@ -196,6 +196,12 @@ def test_the_sizes_of_a_body_are_bounded_as_sent(wire):
     assert (status, "split it" in document["message"]) == (413, True)
 
 
+@pytest.mark.parametrize("key", [None, "wrong"])
+def test_who_sends_too_much_or_without_the_key_reads_why_when_all_is_sent(endpoint, caller, key):
+    refused = Caller(endpoint, key).post(b" " * 20_000_000)
+    assert refused.status == (401 if key else 413)
+
+
 # Limits ----------------------------------------------------------------------------------------------------------------
 
 
