@@ -148,7 +148,7 @@ def _text(fields: dict[str, Any], name: str, prefix: str) -> str:
         raise BodyError(f"{prefix}{name}: is {_kind(value)}; send text")
     if not value.strip() or len(value) > MAX_TEXT or not value.isprintable():
         raise BodyError(f"{prefix}{name}: {_shown(value)} is no name; send 1 to {MAX_TEXT} printable characters")
-    return value
+    return value.strip()  # as the load does: spaces around an id are no part of it
 
 
 def _date(value: Any, prefix: str) -> dt.date | None:
