@@ -193,9 +193,9 @@ def number_pattern(number_format: str, fraction: str, digits: str = "[0-9]{1,15}
     marks, *signs = number_format.split(SIGN_MARK)
     if marks.endswith(BRACKET):
         without = SIGN_MARK.join([marks.removesuffix(BRACKET), *signs])
-        pattern, removed = number_pattern(without, fraction, digits)
+        pattern, inner = number_pattern(without, fraction, digits)
         unsigned = pattern.replace("[+-]?", "")
-        return f"({pattern}|[(]{unsigned}[)])", f"({removed}|[)])" if removed else "[)]"
+        return f"({pattern}|[(]{unsigned}[)])", f"({inner}|[)])" if inner else "[)]"
     whole, removed = digits, []
     if thousands := marks[1:]:
         some = f"[{SPACES}]" if thousands == " " else f"[{thousands}]"
