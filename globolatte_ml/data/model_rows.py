@@ -31,7 +31,7 @@ def model_rows(states: CustomerStates, contexts: Contexts) -> pd.DataFrame:
     """n rows. Counts are floats and texts never null: servers take the types of columns from an example of these rows, where a column
     of nulls alone would become one of numbers."""
     flat = flat_rows(states, contexts).rename(columns={EARLIER_DATE: DATE})
-    rows = flat[[name for name in flat if "__" not in name]]
+    rows = flat[[name for name in flat if "__" not in str(name)]]
     texts = {name: rows[name].fillna("") for name in (*DATE_COLUMNS, *RECENT_COLUMNS)}
     return rows.astype(dict.fromkeys(COUNT_COLUMNS, np.float64)).assign(**texts, **{HISTORY: _histories(states)})
 
@@ -84,7 +84,7 @@ def states_from_model_rows(rows: pd.DataFrame, products: tuple[str, ...]) -> Cus
             for name in PRODUCT_LEVEL_COLUMNS
             for product in products
         }
-        others = [name for name in read if "__" not in name]
+        others = [name for name in read if "__" not in str(name)]
         read = pd.concat([read[others], pd.DataFrame(wide, index=read.index, dtype=np.float64)], axis=1)
     return states_from_rows(read, products)
 

@@ -75,7 +75,11 @@ class Served:
 
 
 def export(settings: AzureMLSettings, folder: Path, served: Served | None) -> list[Path]:
-    """Writes all definitions; the files, in their order. Raises `FileExistsError` if the folder has something in it."""
+    """Writes all definitions; the files, in their order.
+
+    Raises, before anything is written, `FileExistsError` if the folder has something in it, and `MissingSettingError`.
+    """
+    _computes(settings)  # raises for one that nothing describes
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; name a folder that is not there")
     folder.mkdir(parents=True, exist_ok=True)

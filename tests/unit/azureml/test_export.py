@@ -93,6 +93,7 @@ def test_an_export_that_cannot_say_which_cluster_is_attached_is_refused(tmp_path
     given = AzureMLSettings(subscription="s", resource_group="rg", workspace="ws", compute="kubernetes")
     with pytest.raises(MissingSettingError, match="GLOBOLATTE_AZUREML_KUBERNETES_CLUSTER is not set"):
         export(given, tmp_path / "out", None)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from typing import Any
 import mlflow
 import pandas as pd
 from azureml.ai.monitoring import Collector
-from inference_schema.parameter_types.pandas_parameter_type import PandasParameterType
-from inference_schema.schema_decorators import input_schema, output_schema
+from inference_schema.parameter_types.pandas_parameter_type import PandasParameterType  # type: ignore[import-untyped]
+from inference_schema.schema_decorators import input_schema, output_schema  # type: ignore[import-untyped]
 from mlflow.models import Model
 
 logger = logging.getLogger(__name__)
