@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -184,9 +185,8 @@ def test_the_recommender_asset_deploys_the_champion(endpoint, caller, models, tm
 def test_a_copy_of_the_folder_has_no_endpoint_and_stopping_it_leaves_the_original_alone(endpoint, caller, tmp_path):
     copy = LocalEndpoint(folder=str(shutil.copytree(endpoint.folder, tmp_path / "endpoints")))
     before = endpoint.supervisor(), children_of(endpoint)
-    assert copy.observed() == ObservedState(
-        None, running=False, healthy=False, routed=False, converged=False, deployments=[]
-    )
+    nothing = ObservedState(None, running=False, healthy=False, routed=False, converged=False, deployments=[])
+    assert copy.observed() == replace(nothing, missing="blue (100 %)")
     with pytest.raises(EndpointError, match="does not run"):
         copy.score([QUESTION])
     assert copy.stop() == 0
