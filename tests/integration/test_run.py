@@ -71,6 +71,13 @@ def test_every_dbt_test_is_emitted_as_an_asset_check(home: Home) -> None:
     ]
 
 
+def test_dbt_need_not_parse_in_a_new_home_what_was_prepared(home: Home) -> None:
+    [log] = (home.folder / "dbt").glob("*/dbt.log")
+    said = [json.loads(line)["info"]["name"] for line in log.read_text().splitlines()]
+    assert "LogModelResult" in said
+    assert "UnableToPartialParse" not in said
+
+
 def test_every_customer_has_a_ranking_for_each_weather(home: Home) -> None:
     rows = warehouse(home).read("serving.recommendations")
     assert rows.num_rows == 150 * 4 * 6
