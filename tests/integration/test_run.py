@@ -239,6 +239,7 @@ def test_models_of_which_another_version_built_some_are_built_anew_by_themselves
         pytest.param(
             ("--products", "1", "--orders", "40", "--customers", "20", "--start", "2022-03-05", "--end", "2022-03-05"),
             id="one product on a single day",
+            marks=pytest.mark.depth,
         ),
     ],
 )
@@ -262,6 +263,7 @@ def test_without_anything_in_the_landing_zone_the_remedy_is_named(new_home: NewH
     assert "globolatte run" in refused.stderr
 
 
+@pytest.mark.depth
 def test_without_reference_data_the_missing_file_is_named(new_home: NewHome) -> None:
     home = new_home().simulate("--orders", "20", "--customers", "5", "--start", "2022-01-01", "--end", "2022-01-02")
     (home.folder / "landing" / "reference" / "products.csv").unlink()
