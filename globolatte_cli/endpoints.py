@@ -15,11 +15,12 @@ from globolatte_cli.output import JSON, print_json
 from resources.endpoint.endpoint import EndpointError, ObservedDeployment, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import last_lines
-from resources.endpoint.local.supervisor import AlreadyRunningError, Supervisor
+from resources.endpoint.local.supervisor import AlreadyRunningError, MovedError, Supervisor
 from resources.environment import endpoint_of
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
+BRING_BACK = "`globolatte endpoints start` starts it again, and so do `globolatte dev` and `globolatte run`"
 NOTHING_DEPLOYED = "Nothing is deployed yet: `globolatte endpoints deploy`, or the job `deploy` in the UI."
 
 
@@ -48,8 +49,9 @@ def serve() -> None:
     endpoint.files.stopped.unlink(missing_ok=True)
     try:
         Supervisor(endpoint.options).run()
-    except (AlreadyRunningError, EndpointError, OSError) as error:
+    except (AlreadyRunningError, MovedError, EndpointError, OSError) as error:
         raise UserError(f"cannot serve: {error}") from error
+    endpoint.files.stopped.touch()  # by whoever ended it: nothing else brings it back
 
 
 @endpoints.command("deploy")
@@ -84,8 +86,11 @@ def stop() -> None:
     """End the endpoint with all of its processes."""
     console, endpoint = Console(), local_endpoint(Settings())
     ran = endpoint.supervisor() is not None
-    with console.status("Stopping"):
-        left = endpoint.stop()
+    try:
+        with console.status("Stopping"):
+            left = endpoint.stop()
+    except EndpointError as error:
+        raise UserError(str(error)) from error
     ended = f"; {left} processes of a killed supervisor ended too" if left else ""
     console.print(("The endpoint has stopped" if ran or left else "The endpoint was not running") + ended + ".")
 
@@ -103,10 +108,15 @@ def list_deployments(*, as_json: bool) -> None:
 
 def show(state: ObservedState, console: Console) -> None:
     """What runs, as a table."""
+    if state.missing:
+        console.print(f"[red]Declared, not running[/]: {state.missing}. {BRING_BACK}.", highlight=False)
+        return
     if not state.running:
         console.print("The endpoint does not run. Start it with `globolatte endpoints start`, or deploy to it.")
         return
     console.print(f"{state.url}/score", "[green]up[/]" if state.healthy else "[red]gateway down[/]", highlight=False)
+    if state.note:
+        console.print(state.note, style="yellow", markup=False, highlight=False)
     if not state.deployments:
         console.print(NOTHING_DEPLOYED)
         return

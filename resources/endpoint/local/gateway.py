@@ -9,7 +9,6 @@ import hmac
 import os
 import random
 import signal
-import socket
 import sys
 import uuid
 from collections import Counter
@@ -24,6 +23,7 @@ from aiohttp.typedefs import Handler
 
 from resources.endpoint.endpoint import DEPLOYMENT_HEADER
 from resources.endpoint.local.files import EndpointFiles, endpoint_key, read_json
+from resources.endpoint.local.ports import sockets
 from resources.endpoint.local.processes import BACKLOG, GRACE_SECONDS, end_orphans, spawn_supervisor, works_in
 from resources.endpoint.local.routing import RETRY_AFTER_SECONDS, NoRouteError, Route, Routes, choose, mirrors
 from resources.endpoint.local.upstream import ANSWER_SECONDS, Upstream
@@ -205,8 +205,8 @@ async def revive(files: EndpointFiles, supervisor: int, arguments: list[str]) ->
 
 
 def main() -> None:
-    """`python -m resources.endpoint.local.gateway FOLDER DESCRIPTOR SUPERVISOR_PID ARGUMENT...`."""
-    folder, descriptor, supervisor, *arguments = sys.argv[1:]
+    """`python -m resources.endpoint.local.gateway FOLDER DESCRIPTOR,… SUPERVISOR_PID ARGUMENT...`."""
+    folder, descriptors, supervisor, *arguments = sys.argv[1:]
     files = EndpointFiles(Path(folder))
     application = Gateway(files, endpoint_key(files)).application()
 
@@ -218,7 +218,7 @@ def main() -> None:
     application.cleanup_ctx.append(watched)
     web.run_app(
         application,
-        sock=socket.socket(fileno=int(descriptor)),
+        sock=sockets(descriptors),
         backlog=BACKLOG,
         shutdown_timeout=GRACE_SECONDS,
         access_log=None,
