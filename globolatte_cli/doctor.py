@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings
 from rich.console import Console
 from rich.table import Table
 
+from globolatte_cli.endpoints import BRING_BACK
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, print_json
@@ -119,10 +120,14 @@ def _ml(settings: Settings) -> Finding:
 def _endpoint(settings: Settings) -> Finding:
     endpoint = environment.endpoint_of(settings)
     state = endpoint.observed()
+    if state.missing:
+        return Finding("online endpoint", False, f"declared, not running: {state.missing}", BRING_BACK)
     if not state.running:
-        return Finding("online endpoint", True, "nothing is deployed")
+        stopped = "stopped" if endpoint.desired().live is not None else "nothing is deployed"
+        return Finding("online endpoint", True, stopped)
     serving = ", ".join(f"{one.name} ({one.phase}, {one.traffic} %)" for one in state.deployments) or "no deployment"
-    return Finding("online endpoint", state.healthy, f"{endpoint.describe()}: {serving}", "run the job `deploy`")
+    described = "; ".join(filter(None, [f"{endpoint.describe()}: {serving}", state.note]))
+    return Finding("online endpoint", state.healthy, described, "run the job `deploy`", waits=bool(state.note))
 
 
 def _manifest(settings: Settings) -> Finding:

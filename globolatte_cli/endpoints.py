@@ -16,11 +16,12 @@ from resources.endpoint.endpoint import EndpointError, ObservedDeployment, Obser
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import last_lines
 from resources.endpoint.local.keys import OVERLAP_HOURS, rotate_key
-from resources.endpoint.local.supervisor import AlreadyRunningError, Supervisor
+from resources.endpoint.local.supervisor import AlreadyRunningError, MovedError, Supervisor
 from resources.environment import endpoint_of
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
+BRING_BACK = "`globolatte endpoints start` starts it again, and so do `globolatte dev` and `globolatte run`"
 NOTHING_DEPLOYED = "Nothing is deployed yet: `globolatte endpoints deploy`, or the job `deploy` in the UI."
 
 
@@ -49,8 +50,9 @@ def serve() -> None:
     endpoint.files.stopped.unlink(missing_ok=True)
     try:
         Supervisor(endpoint.options).run()
-    except (AlreadyRunningError, EndpointError, OSError) as error:
+    except (AlreadyRunningError, MovedError, EndpointError, OSError) as error:
         raise UserError(f"cannot serve: {error}") from error
+    endpoint.files.stopped.touch()  # by whoever ended it: nothing else brings it back
 
 
 @endpoints.command("deploy")
@@ -85,8 +87,11 @@ def stop() -> None:
     """End the endpoint with all of its processes."""
     console, endpoint = Console(), local_endpoint(Settings())
     ran = endpoint.supervisor() is not None
-    with console.status("Stopping"):
-        left = endpoint.stop()
+    try:
+        with console.status("Stopping"):
+            left = endpoint.stop()
+    except EndpointError as error:
+        raise UserError(str(error)) from error
     ended = f"; {left} processes of a killed supervisor ended too" if left else ""
     console.print(("The endpoint has stopped" if ran or left else "The endpoint was not running") + ended + ".")
 
@@ -122,6 +127,9 @@ def list_deployments(*, as_json: bool) -> None:
 
 def show(state: ObservedState, console: Console) -> None:
     """What runs, as a table."""
+    if state.missing:
+        console.print(f"[red]Declared, not running[/]: {state.missing}. {BRING_BACK}.", highlight=False)
+        return
     if not state.running:
         console.print("The endpoint does not run. Start it with `globolatte endpoints start`, or deploy to it.")
         return
@@ -129,6 +137,8 @@ def show(state: ObservedState, console: Console) -> None:
     if state.gateway_restarts:
         why = f"; it {state.gateway_error}" if state.gateway_error else ""
         console.print(f"[yellow]The gateway was started again {state.gateway_restarts} times{why}.[/]", highlight=False)
+    if state.note:
+        console.print(state.note, style="yellow", markup=False, highlight=False)
     if not state.deployments:
         console.print(NOTHING_DEPLOYED)
         return

@@ -23,7 +23,7 @@ from resources.endpoint.azureml.batch_files import (
     without_answers,
 )
 from resources.endpoint.deployment_spec import APPEND_ROW, BATCH_SCRIPT, BESIDE, DeploymentSpec, write_folder
-from resources.ml.azureml.computes import ensure_compute
+from resources.ml.azureml.computes import WITHOUT_BATCH, ensure_compute
 from resources.ml.azureml.data_assets import URI_FOLDER, ensure_data
 from resources.ml.azureml.environments import batch_conda, batch_environment, copy_science, ensure_environment
 from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none
@@ -33,15 +33,13 @@ from resources.ml.azureml.models import CUSTOM_NAME
 from resources.ml.azureml.provenance import hash_of_files, hash_of_values
 from resources.ml.azureml.workspace import Workspace, provisioning_state
 from resources.ml.ml_platform import ModelVersion
-from resources.settings.azureml import PREFIX, AzureMLSettings, ComputeKind
+from resources.settings.azureml import PREFIX, AzureMLSettings
 
 if TYPE_CHECKING:
     from azure.ai.ml.entities import BatchEndpoint, ModelBatchDeployment
 
 QUESTIONS = "globolatte-batch-questions"
 OURS = re.compile(r"m[0-9a-f]{8}-s[0-9a-f]{8}-l[0-9a-f]{6}")
-WITHOUT_BATCH = frozenset({ComputeKind.SERVERLESS, ComputeKind.INSTANCE})
-"""Kinds of compute that Azure runs no batch deployment on."""
 
 
 def endpoint_entity(settings: AzureMLSettings) -> "BatchEndpoint":

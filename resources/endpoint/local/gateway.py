@@ -14,7 +14,7 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -36,6 +36,7 @@ from resources.endpoint.local.connections import (
 )
 from resources.endpoint.local.files import EndpointFiles, read_json
 from resources.endpoint.local.keys import AcceptedKeys
+from resources.endpoint.local.ports import sockets
 from resources.endpoint.local.processes import BACKLOG, GRACE_SECONDS, end_orphans, spawn_supervisor, works_in
 from resources.endpoint.local.routing import RETRY_AFTER_SECONDS, NoRouteError, Route, Routes, choose, mirrors
 from resources.endpoint.local.upstream import ANSWER_SECONDS, Upstream
@@ -335,8 +336,8 @@ async def revive(files: EndpointFiles, supervisor: int, arguments: list[str]) ->
             await asyncio.sleep(SUCCESSOR_SECONDS)
 
 
-async def serve(gateway: Gateway, listener: socket.socket) -> None:
-    """Answers on a listening socket until SIGTERM or SIGINT; then takes no more, and ends when the last answer is given."""
+async def serve(gateway: Gateway, listeners: Sequence[socket.socket]) -> None:
+    """Answers on listening sockets until SIGTERM or SIGINT; then takes no more, and ends when the last answer is given."""
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
@@ -346,30 +347,31 @@ async def serve(gateway: Gateway, listener: socket.socket) -> None:
     await runner.setup()
     http = cast("Callable[[], asyncio.Protocol]", runner.server)
     gateway.connections = connections = Connections(http, connection_limit())
-    server = await loop.create_server(connections.protocol, sock=listener, backlog=ACCEPTED_AT_ONCE)
-    listener.listen(BACKLOG)  # so many may wait in the system; asyncio takes `ACCEPTED_AT_ONCE` of them at a time
+    servers = []
+    for listener in listeners:
+        servers.append(await loop.create_server(connections.protocol, sock=listener, backlog=ACCEPTED_AT_ONCE))
+        listener.listen(BACKLOG)  # so many may wait in the system; asyncio takes `ACCEPTED_AT_ONCE` of them at a time
     sweeping = asyncio.create_task(connections.keep())
     await stop.wait()
-    server.close()
+    for server in servers:
+        server.close()
     sweeping.cancel()
     await runner.cleanup()
 
 
-async def _run(files: EndpointFiles, listener: socket.socket, supervisor: int, arguments: list[str]) -> None:
+async def _run(files: EndpointFiles, listeners: Sequence[socket.socket], supervisor: int, arguments: list[str]) -> None:
     reviving = asyncio.create_task(revive(files, supervisor, arguments))
-    await serve(Gateway(files, AcceptedKeys(files)), listener)
+    await serve(Gateway(files, AcceptedKeys(files)), listeners)
     reviving.cancel()
 
 
 def main() -> None:
-    """`python -m resources.endpoint.local.gateway FOLDER DESCRIPTOR SUPERVISOR_PID ARGUMENT...`."""
-    folder, descriptor, supervisor, *arguments = sys.argv[1:]
-    logging.getLogger("aiohttp.server").setLevel(
-        logging.CRITICAL
-    )  # a traceback for each call that is not HTTP: a log without end
+    """`python -m resources.endpoint.local.gateway FOLDER DESCRIPTOR,… SUPERVISOR_PID ARGUMENT...`."""
+    folder, descriptors, supervisor, *arguments = sys.argv[1:]
+    # what is not HTTP is worth no traceback: a log without end
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     logging.basicConfig(format="%(asctime)s %(levelname)s [%(process)d] %(name)s - %(message)s")
-    listener = socket.socket(fileno=int(descriptor))
-    asyncio.run(_run(EndpointFiles(Path(folder)), listener, int(supervisor), arguments))
+    asyncio.run(_run(EndpointFiles(Path(folder)), sockets(descriptors), int(supervisor), arguments))
 
 
 if __name__ == "__main__":
