@@ -131,7 +131,7 @@ def _known(rows: pd.DataFrame, column: str, words: Sequence[str], empty: str | N
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no text; send text")  # noqa: TRY004 - the value's fault, as all others here
-    return value
+    return value.strip()  # as in the load and at the endpoint: blanks around a word are no part of it
 
 
 def _day(value: Any) -> np.datetime64:

@@ -38,6 +38,7 @@ def written(folder, name, lines):
 def test_a_batch_says_what_the_endpoint_says_question_by_question(variables, tmp_path):
     questions = [
         QUESTION,
+        {**QUESTION, "customer_id": "C0001 "},
         {**QUESTION, "customer_id": "nobody", "region": "bu_us", "weather": "unknown", "daypart": "Morning"},
         {
             "customer_id": "C0002",

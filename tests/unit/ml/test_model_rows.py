@@ -31,7 +31,7 @@ SCRIPT = ROOT / "tests" / "emulators" / "azureml" / "serving" / "mlflow_score.py
 DAY = dt.date(2023, 1, 10)
 QUESTIONS = [
     ("C0001", "BU_CA", "Snowy", "morning"),
-    ("C0002", "bu_ca", "rainy", None),
+    ("C0002", "bu_ca ", " rainy", None),
     ("nobody", "BU_US", "Unknown", "Evening"),
     ("nobody", "BU_MX", "SUNNY", None),
 ]
@@ -121,6 +121,7 @@ def rows_of(scorer, questions=QUESTIONS):
 
 def expected(scorer, questions=QUESTIONS):
     """What the endpoint says: probabilities by product."""
+    questions = [(customer, unit.strip(), weather.strip(), part) for customer, unit, weather, part in questions]
     answers = scorer.recommend(
         [Request(customer, unit, weather, DAY, part) for customer, unit, weather, part in questions]
     )
