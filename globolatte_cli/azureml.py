@@ -5,10 +5,10 @@ from functools import partial
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
+from globolatte_cli.output import plain_console
 from resources.endpoint.azureml import batch
 from resources.endpoint.azureml.export import Served, export
 from resources.environment import ml_of, states_of
@@ -21,7 +21,7 @@ from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
 OFF = click.option("--off", is_flag=True, help="Switch it off; it stays.")
-say = partial(Console().print, highlight=False)
+say = partial(plain_console().print, highlight=False)
 
 
 @click.group()

@@ -3,12 +3,11 @@
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from globolatte_assets.jobs import CAMPAIGN
 from globolatte_assets.keys import CAMPAIGN_AUDIENCES
-from globolatte_cli.output import JSON, numbers, print_json
+from globolatte_cli.output import JSON, numbers, plain_console, print_json
 from globolatte_cli.run_pass import opened_pass
 from resources.settings.settings import Settings
 from resources.warehouse.campaigns import AUDIENCES, CAMPAIGNS
@@ -58,12 +57,13 @@ def campaign(*, as_json: bool, **config: Any) -> None:
     if as_json:
         print_json({**made, "audience": audience})
         return
-    console = Console()
+    console = plain_console()
     console.print(f"Campaign {campaign_id}: {metadata['expected'].value}.", highlight=False)
     console.print(f"Left out: {metadata['left_out'].value}. Held back: {made['controls']:,}.", highlight=False)
     console.print(table_of(audience))
     console.print(
-        f"[dim]All {len(audience):,} customers: {AUDIENCES}; result: endpoints/campaign_results after {made['ends_on']}[/]"
+        f"All {len(audience):,} customers: {AUDIENCES}; result: endpoints/campaign_results after {made['ends_on']}",
+        style="dim",
     )
 
 

@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from globolatte_cli.instance import prepare_home
+from globolatte_cli.output import plain_console
 from globolatte_cli.prepare import ensure_manifest
 from globolatte_cli.report_pages import start_beside_this_process
 from resources.environment import endpoint_of, landing_of
@@ -26,13 +26,14 @@ def dev(port: int, host: str) -> None:
     settings = Settings()
     prepare_home(settings)
     ensure_manifest()
-    console = Console(stderr=True)
+    console = plain_console(stderr=True)
     console.print(
         f"Dagster UI: http://{host}:{port}\n"
         f"Drop sales files into sales/ of {landing_of(settings).describe()}. Ctrl-C stops everything."
     )
     complaint = start_beside_this_process(settings.reports_folder, settings.reports_url)
-    console.print(f"[yellow]{complaint}[/]" if complaint else f"Drift reports: {settings.reports_url}", highlight=False)
+    reports = f"Drift reports: {settings.reports_url}"
+    console.print(complaint or reports, style="yellow" if complaint else None, highlight=False)
     if settings.ml is MLKind.LOCAL and endpoint_of(settings).bring_back():
         console.print("The online endpoint is declared and did not run; it is started again.")
     os.chdir(PROJECT_ROOT)

@@ -11,12 +11,13 @@ import click
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from globolatte_cli.endpoints import BRING_BACK
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
-from globolatte_cli.output import JSON, print_json
+from globolatte_cli.output import JSON, plain_console, print_json
 from globolatte_cli.prepare import manifest_is_current
 from globolatte_cli.settings_page import shown, variable
 from globolatte_ingest.paths import layout_of
@@ -178,7 +179,7 @@ def doctor(*, as_json: bool) -> None:
         values = {name: value for name, (value, _) in settings_table(settings).items()}
         print_json({"settings": values, "findings": [asdict(item) for item in found]})
     else:
-        _print(Console(), settings, found)
+        _print(plain_console(), settings, found)
     sys.exit(0 if all(item.fine for item in found) else 1)
 
 
@@ -189,7 +190,7 @@ def _print(console: Console, settings: Settings, found: list[Finding]) -> None:
     console.print(table)
     for item in found:
         mark = "[red]✗[/]" if not item.fine else "[yellow]![/]" if item.waits else "[green]✓[/]"
-        console.print(f"{mark} {item.name}: ", end="")
+        console.print(f"{mark} {escape(item.name)}: ", end="", markup=True)
         console.print(item.state, markup=False, highlight=False)
         if not item.fine and item.remedy:
-            console.print(f"  [yellow]remedy:[/] {item.remedy}")
+            console.print(f"  [yellow]remedy:[/] {escape(item.remedy)}", markup=True)

@@ -7,11 +7,13 @@ from pathlib import Path
 import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
-from globolatte_cli.output import JSON, print_json
+from globolatte_cli.output import JSON, plain_console, print_json
 from resources.endpoint.endpoint import EndpointError, ObservedDeployment, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import last_lines
@@ -62,13 +64,13 @@ def deploy_champion() -> None:
 
     settings = Settings()
     deploy(settings)
-    show(endpoint_of(settings).observed(), Console())
+    show(endpoint_of(settings).observed(), plain_console())
 
 
 @endpoints.command()
 def start() -> None:
     """Start the endpoint in the background and wait until it answers."""
-    settings, console = Settings(), Console()
+    settings, console = Settings(), plain_console()
     prepare_home(settings)
     endpoint = local_endpoint(settings)
     try:
@@ -85,7 +87,7 @@ def start() -> None:
 @endpoints.command()
 def stop() -> None:
     """End the endpoint with all of its processes."""
-    console, endpoint = Console(), local_endpoint(Settings())
+    console, endpoint = plain_console(), local_endpoint(Settings())
     ran = endpoint.supervisor() is not None
     try:
         with console.status("Stopping"):
@@ -111,7 +113,7 @@ def rotate(*, at_once: bool) -> None:
     except (EndpointError, OSError) as error:
         raise UserError(str(error)) from error
     before = "no other one is good any more" if at_once else f"the one before is good for another {OVERLAP_HOURS} hours"
-    Console().print(f"A new key is in {files.key}; {before}.", highlight=False, soft_wrap=True)
+    plain_console().print(f"A new key is in {files.key}; {before}.", highlight=False, soft_wrap=True)
 
 
 @endpoints.command("list")
@@ -122,21 +124,26 @@ def list_deployments(*, as_json: bool) -> None:
     if as_json:
         print_json(asdict(state))
     else:
-        show(state, Console())
+        show(state, plain_console())
 
 
 def show(state: ObservedState, console: Console) -> None:
     """What runs, as a table."""
     if state.missing:
-        console.print(f"[red]Declared, not running[/]: {state.missing}. {BRING_BACK}.", highlight=False)
+        console.print(
+            f"[red]Declared, not running[/]: {escape(f'{state.missing}. {BRING_BACK}.')}", markup=True, highlight=False
+        )
         return
     if not state.running:
         console.print("The endpoint does not run. Start it with `globolatte endpoints start`, or deploy to it.")
         return
-    console.print(f"{state.url}/score", "[green]up[/]" if state.healthy else "[red]gateway down[/]", highlight=False)
+    health = Text("up", "green") if state.healthy else Text("gateway down", "red")
+    console.print(f"{state.url}/score", health, highlight=False)
     if state.gateway_restarts:
         why = f"; it {state.gateway_error}" if state.gateway_error else ""
-        console.print(f"[yellow]The gateway was started again {state.gateway_restarts} times{why}.[/]", highlight=False)
+        console.print(
+            f"The gateway was started again {state.gateway_restarts} times{why}.", style="yellow", highlight=False
+        )
     if state.note:
         console.print(state.note, style="yellow", markup=False, highlight=False)
     if not state.deployments:
@@ -148,7 +155,7 @@ def show(state: ObservedState, console: Console) -> None:
             item.name,
             item.deployment.model_version,
             f"{item.traffic} %",
-            f"[{'green' if item.healthy and not item.problems else 'yellow'}]{item.phase}[/]",
+            Text(item.phase, "green" if item.healthy and not item.problems else "yellow"),
             str(item.restarts),
             _answers(item),
             str(item.status.get("state_version", "")),
@@ -156,15 +163,16 @@ def show(state: ObservedState, console: Console) -> None:
     console.print(table)
     for item in state.deployments:
         for problem in item.problems:
-            console.print(f"[yellow]{item.name}[/]: ", end="")
+            console.print(Text(item.name, "yellow"), ": ", sep="", end="")
             console.print(problem, markup=False, highlight=False)
 
 
-def _answers(item: ObservedDeployment) -> str:
+def _answers(item: ObservedDeployment) -> Text:
     """How many answers were logged since the process started, and how many could not be."""
     log = item.status.get("prediction_log") or {}
     lost = log.get("dropped", 0) + log.get("failed", 0)
-    return f"{log.get('written', 0):,}" + (f" [red]({lost:,} not logged)[/]" if lost else "")
+    written = f"{log.get('written', 0):,}"
+    return Text.assemble(written, (f" ({lost:,} not logged)", "red")) if lost else Text(written)
 
 
 @endpoints.command()
@@ -178,7 +186,7 @@ def logs(name: str, lines: int, *, follow: bool) -> None:
     if not path.exists():
         there = ", ".join(sorted(log.stem for log in path.parent.glob("*.log"))) or "none yet"
         raise UserError(f"there is no log of {name!r}; there are: {there}")
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = plain_console(highlight=False, soft_wrap=True)
     console.print(last_lines(path, lines))
     if follow:
         _follow(path, console)

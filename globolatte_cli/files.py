@@ -12,12 +12,11 @@ from typing import Any
 import click
 import pyarrow as pa
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
 from globolatte_cli.errors import UserError
-from globolatte_cli.output import JSON, print_json
+from globolatte_cli.output import JSON, plain_console, print_json
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.kept_files import KeptFiles, NotKeptError
 from globolatte_ingest.ledger import Ledger, LedgerStatus, Step
@@ -74,7 +73,7 @@ def list_quarantine(*, as_json: bool) -> None:
     if as_json:
         print_json(files)
     elif not files:
-        Console().print(NOTHING_IN_QUARANTINE)
+        plain_console().print(NOTHING_IN_QUARANTINE)
     else:
         columns = {
             "path": "file",
@@ -107,7 +106,7 @@ def export_quarantine(path: str | None, out: Path) -> None:
     path = None if path is None else landing_path(path)
     rows = _rows(path)
     export(rows, out)
-    Console(soft_wrap=True).print(
+    plain_console(soft_wrap=True).print(
         f"{rows.num_rows:,} rows written to {out}. Correct them there, leave path and row_number as they are, and put them back by "
         f"`globolatte quarantine release {path or 'PATH'} --rows {out}`"
         + (", for each PATH in it." if path is None else "."),
@@ -197,11 +196,11 @@ def _retry_unit(unit: str, note: str | None) -> None:
                 history = load_ledger.history(path)
                 steps.append(requested_step(Step.RETRY, history, getpass.getuser(), note, layout=layout))
             except CannotBeDoneError as fault:
-                Console().print(str(fault), highlight=False, markup=False)
+                plain_console().print(str(fault), highlight=False, markup=False)
             else:
                 load_ledger.request(steps[-1], now)
     if not steps:
-        Console().print(f"{folder}: no file is refused or held, or has rows in quarantine.", highlight=False)
+        plain_console().print(f"{folder}: no file is refused or held, or has rows in quarantine.", highlight=False)
         return
     places = sorted(
         (step.folder, layout.is_home(step.business_date, step.business_date), step.business_date) for step in steps
@@ -214,8 +213,8 @@ def _retry_unit(unit: str, note: str | None) -> None:
     outcomes = {row["step_id"]: row["outcome"] for row in found.to_pylist()}
     for step in steps:
         done = outcomes[step.step_id] or "recorded, but could not be done yet; `globolatte run` does it"
-        Console().print(f"{step.path}: {done}", highlight=False, markup=False)
-    Console().print("What follows from it is built by the automation, or by `globolatte run`.")
+        plain_console().print(f"{step.path}: {done}", highlight=False, markup=False)
+    plain_console().print("What follows from it is built by the automation, or by `globolatte run`.")
 
 
 @click.command()
@@ -245,7 +244,7 @@ def list_ledger(status: str | None, *, as_json: bool) -> None:
         print_json(files)
         return
     if not files:
-        Console().print(f"No file is {status}." if status else "The ledger is empty.")
+        plain_console().print(f"No file is {status}." if status else "The ledger is empty.")
         return
     print_table(files, COLUMNS_OF_FILES, "--json")
 
@@ -294,7 +293,9 @@ def fetch_version(path: str, out: Path, start: str | None) -> None:
         kept.fetch(places[version["sha256"]], version["sha256"], landing_of(settings), out)
     except NotKeptError as fault:
         raise UserError(f"{path}, version {version['sha256'][:12]}: {fault}") from fault
-    Console().print(f"{out}: {path} as of {version['recorded_at']:%Y-%m-%d %H:%M} UTC", highlight=False, markup=False)
+    plain_console().print(
+        f"{out}: {path} as of {version['recorded_at']:%Y-%m-%d %H:%M} UTC", highlight=False, markup=False
+    )
 
 
 def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Table | None = None) -> None:
@@ -325,8 +326,8 @@ def request_and_do(step: Step, path: str, note: str | None, corrections: pa.Tabl
     done = found["outcome"][0].as_py()
     if done is None:
         raise UserError(f"{path}: {step} is recorded, but could not be done yet; `globolatte run` does it")
-    Console().print(f"{path}: {done}", highlight=False, markup=False)
-    Console().print("What follows from it is built by the automation, or by `globolatte run`.")
+    plain_console().print(f"{path}: {done}", highlight=False, markup=False)
+    plain_console().print("What follows from it is built by the automation, or by `globolatte run`.")
 
 
 def print_table(
@@ -344,6 +345,6 @@ def print_table(
     table = Table(*(Column(name, overflow="fold") for name in names), box=SIMPLE_HEAD)
     for row in rows[:SHOWN] if others else rows:
         table.add_row(*(Text("" if row[name] is None else str(row[name])) for name in columns))
-    Console(highlight=False).print(table)
+    plain_console(highlight=False).print(table)
     if others and (more := (total or len(rows)) - SHOWN) > 0:
-        Console().print(f"{more:,} more: see them by {others}.")
+        plain_console().print(f"{more:,} more: see them by {others}.")

@@ -1,10 +1,10 @@
 """`globolatte models approve|reject`: records a person's decision, and makes the verdict again."""
 
 import click
-from rich.console import Console
 
 from globolatte_assets.models.sign_off import SignOff, record_sign_off
 from globolatte_cli.errors import UserError
+from globolatte_cli.output import plain_console
 from resources.environment import clock_of, ml_of, warehouse_of
 from resources.ml.ml_platform import CHALLENGER, CHAMPION
 from resources.settings.settings import Settings
@@ -40,7 +40,7 @@ def decide(version: str, by: str, why: str, *, approved: bool) -> None:
     """Records the decision. Raises `UserError` for a version that is neither challenger nor champion, and for an empty name or reason."""
     if not by.strip() or not why.strip():
         raise UserError("--by and --why must say something; name the person and the reason")
-    settings, console = Settings(), Console()
+    settings, console = Settings(), plain_console()
     ml = ml_of(settings)
     known = {model.version: model for model in (ml.model(CHALLENGER), ml.model(CHAMPION)) if model is not None}
     if version not in known:

@@ -4,19 +4,20 @@ import datetime as dt
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from globolatte_assets.jobs import MONITOR
 from globolatte_assets.monitoring.accepted_changes import (
+    HEADS,
     Acceptance,
     CannotBeAcceptedError,
     accept_change,
     acceptances,
+    cells_of,
     undo_acceptance,
 )
 from globolatte_cli.errors import UserError
-from globolatte_cli.output import JSON, print_json
+from globolatte_cli.output import JSON, plain_console, print_json
 from globolatte_ml.monitoring.accepted import AcceptedChange
 from resources.environment import clock_of, warehouse_of
 from resources.settings.settings import Settings
@@ -39,22 +40,26 @@ def monitoring() -> None:
     required=True,
     help="The first business date on which the column was as it is now.",
 )
+@click.option("--empty", is_flag=True, help="Values are missing since then, all or some, and that is meant too.")
 @BY
 @WHY
-def accept(column: str, unit: str | None, since: dt.datetime, by: str, why: str) -> None:
-    """Accept that COLUMN changed: its windows are compared with what it has been since then, those evaluated already, too."""
+def accept(column: str, unit: str | None, since: dt.datetime, *, empty: bool, by: str, why: str) -> None:
+    """Accept that COLUMN changed: its windows are compared with what it has been since then, those evaluated already, too.
+
+    That its values are missing is accepted by --empty alone.
+    """
     settings = Settings()
     try:
         made = accept_change(
             warehouse_of(settings),
-            AcceptedChange(column, unit, since.date()),
+            AcceptedChange(column, unit, since.date(), empty),
             by=by,
             why=why,
             clock=clock_of(settings),
         )
     except CannotBeAcceptedError as error:
         raise UserError(str(error)) from error
-    Console().print(f"Accepted as {made.change_id}: {made}", markup=False)
+    plain_console().print(f"Accepted as {made.change_id}: {made}", markup=False)
     judge_again(settings)
 
 
@@ -69,7 +74,7 @@ def undo(change: str, by: str, why: str) -> None:
         undone = undo_acceptance(warehouse_of(settings), change, by=by, why=why, clock=clock_of(settings))
     except CannotBeAcceptedError as error:
         raise UserError(str(error)) from error
-    Console().print(f"Undone: {undone}", markup=False)
+    plain_console().print(f"Undone: {undone}", markup=False)
     judge_again(settings)
 
 
@@ -81,9 +86,9 @@ def list_accepted(*, as_json: bool) -> None:
     if as_json:
         print_json([asdict(one) for one in found])
     elif not found:
-        Console().print("No change was accepted.")
+        plain_console().print("No change was accepted.")
     else:
-        Console().print(_table(found))
+        plain_console().print(listed(found))
 
 
 def judge_again(settings: Settings) -> None:
@@ -93,10 +98,9 @@ def judge_again(settings: Settings) -> None:
     run_job(settings, MONITOR, "Windows judged again")
 
 
-def _table(found: list[Acceptance]) -> Table:
-    table = Table("change", "column", "unit", "since", "why", "who", "when", "undone")
+def listed(found: list[Acceptance]) -> Table:
+    """The acceptances as a table."""
+    table = Table("change", *HEADS)
     for one in found:
-        undone = "" if one.holds else f"{one.undone_by}: {one.undone_reason}"
-        unit, when = one.business_unit or "all", f"{one.accepted_at:%Y-%m-%d}"
-        table.add_row(one.change_id, one.column_name, unit, str(one.since), one.reason, one.accepted_by, when, undone)
+        table.add_row(one.change_id, *cells_of(one))
     return table

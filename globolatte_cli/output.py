@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -16,6 +17,12 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def print_json(value: object) -> None:
     """Prints for programs; times as ISO text."""
     Console().print_json(data=value, default=str)
+
+
+def plain_console(**options: Any) -> Console:
+    """A console that prints text as it is, in tables too: people's words and names of files may look like rich's markup, and would be
+    swallowed, or end the command. What is marked up is printed with `markup=True`, and the rest of it escaped."""
+    return Console(markup=False, **options)
 
 
 def numbers(name: str) -> Column:
@@ -36,7 +43,7 @@ def quiet(log_file: Path) -> Iterator[Console]:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         try:
-            yield Console(file=terminal)
+            yield plain_console(file=terminal)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from globolatte_cli.endpoints import local_endpoint
 from globolatte_cli.errors import UserError
-from globolatte_cli.output import JSON, numbers, print_json
+from globolatte_cli.output import JSON, numbers, plain_console, print_json
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.explain.single import Explained, explain_request
@@ -78,14 +77,15 @@ def recommend(
     if as_json:
         print_json(found)
         return
-    console = Console()
+    console = plain_console()
     console.print(f"{found['customer_id']} in {found['business_unit']}, {found['weather']}, {found['date']}")
     table = Table(numbers("#"), "product", numbers("probability"))
     for item in found["products"]:
         table.add_row(str(item["rank"]), item["product_name"], f"{item['probability']:.1%}")
     console.print(table)
     console.print(
-        f"[dim]prediction {found['prediction_id']}, model version {found['model_version']}, by {found['served_by']}[/]"
+        f"prediction {found['prediction_id']}, model version {found['model_version']}, by {found['served_by']}",
+        style="dim",
     )
     if not found["known_customer"]:
         console.print(f"{customer} is not a known customer: this is the answer for the region and the season.")
@@ -98,7 +98,7 @@ def explain(
     customer: str, region: str, weather: str, date: dt.datetime | None, daypart: str | None, *, as_json: bool
 ) -> None:
     """Say why a customer's first recommendation is first, and what would turn it."""
-    settings, console = Settings(), Console()
+    settings, console = Settings(), plain_console()
     scorer = champion_scorer(settings)
     try:
         day = date.date() if date else _today(settings, scorer, region)
@@ -120,7 +120,7 @@ def explain(
     console.print(table)
     for turn in found["would_turn"]:
         console.print(f"{turn['change']}: {turn['product']} first, with {turn['probability']:.0%}", highlight=False)
-    console.print(f"[dim]prediction {found['prediction_id']}, model version {found['model_version']}[/]")
+    console.print(f"prediction {found['prediction_id']}, model version {found['model_version']}", style="dim")
 
 
 def champion_of(settings: Settings) -> ModelVersion:

@@ -13,7 +13,9 @@ import click
 import dagster as dg
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.spinner import Spinner
+from rich.text import Text
 
 from globolatte_assets.endpoints.rollout import lags_behind
 from globolatte_assets.execution import PROCESS_TAG, as_tag, held
@@ -38,7 +40,7 @@ from globolatte_assets.raw.reference_data import NEEDED_ASSETS
 from globolatte_assets.tables import has_examples
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import open_instance
-from globolatte_cli.output import quiet
+from globolatte_cli.output import plain_console, quiet
 from globolatte_cli.prepare import ensure_manifest
 from globolatte_ingest.discovery import LoadRange
 from globolatte_ingest.load import LoadReport
@@ -109,11 +111,14 @@ class PassReport:
 def print_summary(console: Console, report: PassReport, seconds: float) -> None:
     """What the pass did, in a few lines, and what waits for a person."""
     if report.did_nothing:
-        console.print(f"Nothing to do: everything in the landing zone is in the ledger. [dim]{seconds:.1f} s[/]")
+        console.print(
+            f"Nothing to do: everything in the landing zone is in the ledger. [dim]{seconds:.1f} s[/]", markup=True
+        )
     else:
         console.print(
             f"{report.files_loaded:,} files loaded with {report.rows_loaded:,} rows; {report.rows_quarantined:,} rows quarantined; "
-            f"{len(report.files_refused):,} files refused, {len(report.files_held):,} held. [dim]{seconds:.1f} s[/]"
+            f"{len(report.files_refused):,} files refused, {len(report.files_held):,} held. [dim]{seconds:.1f} s[/]",
+            markup=True,
         )
     for path, reason in report.files_held[:10]:
         console.print(f"  held: {path}: {reason}", highlight=False, markup=False)
@@ -123,7 +128,7 @@ def print_summary(console: Console, report: PassReport, seconds: float) -> None:
         console.print(f"Trained: {report.training_reason}", highlight=False, markup=False)
         console.print(report.verdict, highlight=False, markup=False)
     for check in report.failed_checks:
-        console.print(f"  [yellow]check failed:[/] {check}")
+        console.print(f"  [yellow]check failed:[/] {escape(check)}", markup=True)
     for note in report.notes:
         console.print(note, highlight=False, markup=False)
     if report.waiting:
@@ -316,8 +321,8 @@ class Pass:
         situation = training_situation(self.instance, self.warehouse, self.ml)
         decision = decide_retraining(situation, retraining_rules(self.settings))
         if not decision.retrain:
-            note = f"Not trained: {decision.reason}"
-            if situation.broken and note not in self.report.notes:
+            note = f"Not trained: {decision.reason}" if situation.broken else decision.not_repeated
+            if note is not None and note not in self.report.notes:
                 self.report.notes.append(note)
             return False
         self.report.training_reason = decision.reason
@@ -372,7 +377,7 @@ class Pass:
             result = self._execute(name, tags, config, assets)
         seconds = time.monotonic() - started
         mark = "[green]✓[/]" if result.success else "[red]✗[/]"
-        self.console.print(f"{mark} {label} [dim]{seconds:.1f} s[/]")
+        self.console.print(f"{mark} {escape(label)} [dim]{seconds:.1f} s[/]", markup=True)
         if not result.success:
             raise UserError(_failure(name, result, self.settings))
         self.report.steps.append((label, seconds))
@@ -404,7 +409,7 @@ class Pass:
     @contextmanager
     def _spinning(self, label: str) -> Iterator[None]:
         if self.console.is_terminal:
-            with Live(Spinner("dots", text=label), console=self.console, transient=True):
+            with Live(Spinner("dots", text=Text(label)), console=self.console, transient=True):
                 yield
         else:
             self.console.print(f"· {label}")
@@ -439,7 +444,8 @@ def opened_pass(settings: Settings) -> Iterator[Pass]:
         free_slots_of_finished_runs(instance)
         if dead:
             console.print(
-                f"[yellow]{len(dead)} runs of an earlier process that was killed are marked failed; taking up from there[/]"
+                f"[yellow]{len(dead)} runs of an earlier process that was killed are marked failed; taking up from there[/]",
+                markup=True,
             )
         yield Pass(settings, instance, console)
 
@@ -493,4 +499,4 @@ def run() -> None:
     settings = Settings()
     started = time.monotonic()
     report = execute_pass(settings)
-    conclude(Console(), report, time.monotonic() - started)
+    conclude(plain_console(), report, time.monotonic() - started)

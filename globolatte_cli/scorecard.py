@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.markdown import Markdown
 
 from globolatte_assets.monitoring.supplier_scorecards import cards_of
 from globolatte_assets.pictures import drawn
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
+from globolatte_cli.output import plain_console
 from globolatte_ingest.scorecard import WEEKS_TABLE, as_html, as_markdown, plot_of_weeks
 from resources.atomic import write_text
 from resources.environment import warehouse_of
@@ -39,7 +39,7 @@ def scorecard(unit: str, out: Path | None) -> None:
     if not warehouse.has(WEEKS_TABLE):
         raise UserError("nothing was built yet; run `globolatte run` first")
     card = next((card for card in cards_of(warehouse) if card.business_unit == found[0]["business_unit_id"]), None)
-    console = Console()
+    console = plain_console()
     if card is None:
         console.print(f"{found[0]['unit_name']} has delivered nothing yet.", highlight=False)
     elif out is None:

@@ -1,11 +1,13 @@
 """What monitoring found when a training began, and whether training for it had an effect: a training that had none is not repeated.
 
-A cause is a column that drifted, or the performance band, in a scope's latest window. It was tried without effect if a model was trained
-while it was there, and it is still there, about as strong: neither gone in a window since then, nor grown or shrunk beyond its margin.
+A cause is a column that drifted, or the performance band, in a scope's latest window. It was tried without effect if any model was
+trained while it was there, about as strong as now or stronger, and no window since then was without it. What shrank after a promotion
+was helped, and may be again; what shrank after a refusal did so by itself.
 """
 
 import datetime as dt
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
@@ -17,8 +19,10 @@ from resources.warehouse.warehouse import Warehouse
 DRIFT, PERFORMANCE = "drift", "performance"
 FURTHER_DRIFT = 0.5
 """A column's distance moved if it did by this part of its threshold."""
-FURTHER_LOSS = 0.1
-"""A log loss moved if it did by this much, in nats per order; a window's own standard error is about 0.05."""
+WINDOW_ERROR = 0.05
+"""About the standard error of a window's log loss, in nats per order."""
+FURTHER_LOSS = 3 * math.sqrt(2) * WINDOW_ERROR
+"""A log loss moved if it did by this much: three standard errors of the difference of two windows."""
 REMEDY = "if the change is meant, `globolatte monitoring accept` says so"
 
 
@@ -125,16 +129,24 @@ def said_of(warehouse: Warehouse, champion: Champion) -> str | None:
 
 
 def _in_vain(cause: Cause, of_scope: Sequence[Finding], decided: Sequence[Training]) -> Training | None:
-    """The latest training for a cause, if it had no effect."""
+    """The latest training for a cause about as strong as this one, or stronger, that had no effect; none if there is none since the cause
+    last went away, or since a promotion that helped."""
     for training, before in _attempts(cause, decided):
         since = [one for one in of_scope if one.last > training.last_business_date]
         went_away = any(not any(cause.is_that(other) for other in one.causes) for one in since)
-        return None if went_away or abs(cause.value - before.value) > cause.margin else training
+        helped = training.promoted and cause.value < before.value - cause.margin
+        if went_away or helped:
+            return None
+        if cause.value <= before.value + cause.margin:
+            return training
     return None
 
 
 def _attempts(cause: Cause, decided: Sequence[Training]) -> Iterator[tuple[Training, Cause]]:
+    """The trainings for a cause, the latest first, back to a champion that was trained when the cause was not there."""
     for training in reversed(decided):
-        for before in causes_of(training):
-            if cause.is_that(before):
-                yield training, before
+        before = next((one for one in causes_of(training) if cause.is_that(one)), None)
+        if before is not None:
+            yield training, before
+        elif training.promoted:
+            return

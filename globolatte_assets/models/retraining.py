@@ -68,10 +68,12 @@ class TrainingSituation:
 
 @dataclass(frozen=True)
 class RetrainingDecision:
-    """Whether to train, and the reason in one sentence."""
+    """Whether to train, and the reason in one sentence. `not_repeated`: why there is no training although there is a cause, if one for it
+    had no effect."""
 
     retrain: bool
     reason: str
+    not_repeated: str | None = None
 
 
 def decide_retraining(situation: TrainingSituation, rules: RetrainingRules = RULES) -> RetrainingDecision:
@@ -109,7 +111,8 @@ def _decide_on_monitoring(situation: TrainingSituation, rules: RetrainingRules) 
         return RetrainingDecision(False, "The champion still fits what is sold.")
     untried = [one for one in reasons if one.tried is None]
     if not untried:
-        return RetrainingDecision(False, f"{reasons[0].sentence} Not trained again: {reasons[0].tried}")
+        said = f"Not trained again: {reasons[0].tried}"
+        return RetrainingDecision(False, f"{reasons[0].sentence} {said}", said)
     reason, days = untried[0].sentence, situation.days_since_training
     if days is not None and days < rules.cooldown_days:
         waiting = (

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,6 +18,7 @@ from resources.clock import Clock
 from resources.warehouse.warehouse import Warehouse
 
 TABLE = "monitoring.accepted_changes"
+HEADS = ("column", "accepted", "unit", "since", "why", "who", "when", "undone")
 SCHEMA = pa.schema(
     [
         ("change_id", pa.string()),
@@ -29,6 +31,7 @@ SCHEMA = pa.schema(
         ("undone_by", pa.string()),
         ("undone_reason", pa.string()),
         ("undone_at", pa.timestamp("us")),
+        ("is_empty", pa.bool_()),
     ]
 )
 
@@ -39,7 +42,10 @@ class CannotBeAcceptedError(ValueError):
 
 @dataclass(frozen=True)
 class Acceptance:
-    """A manual approval: a column of a unit (none: of all units) is as it is meant to be since a date. Times are UTC without offset."""
+    """A manual approval: a column of a unit (none: of all units) is as it is meant to be since a date. Times are UTC without offset.
+
+    `is_empty`: that values are missing is meant, too; none before this was asked for, when every acceptance meant it.
+    """
 
     change_id: str
     column_name: str
@@ -51,6 +57,7 @@ class Acceptance:
     undone_by: str | None = None
     undone_reason: str | None = None
     undone_at: dt.datetime | None = None
+    is_empty: bool | None = None
 
     @property
     def holds(self) -> bool:
@@ -60,10 +67,16 @@ class Acceptance:
     @property
     def change(self) -> AcceptedChange:
         """What windows are judged by."""
-        return AcceptedChange(self.column_name, self.business_unit, self.since)
+        return AcceptedChange(self.column_name, self.business_unit, self.since, self.is_empty is not False)
+
+    @property
+    def what(self) -> str:
+        """What was accepted."""
+        return "missing values too" if self.change.is_empty else "other values"
 
     def __str__(self) -> str:
-        said = f"{self.column_name} of {self.business_unit or 'all units'} since {self.since}: {self.reason} ({self.accepted_by})"
+        what = f"{self.column_name} ({self.what}) of {self.business_unit or 'all units'}"
+        said = f"{what} since {self.since}: {self.reason} ({self.accepted_by})"
         return said if self.holds else f"{said}; undone by {self.undone_by}: {self.undone_reason}"
 
 
@@ -93,7 +106,9 @@ class Criteria:
         """A name of what such a window is judged by; another one if any of it changes."""
         required = self.required_of(scope)
         needed = sorted(policy.column for policy in POLICIES if policy.is_needed(required))
-        accepted = sorted((one.column, one.unit or "", one.since.isoformat()) for one in self.accepted_for(scope, last))
+        accepted = sorted(
+            (one.column, one.unit or "", one.since.isoformat(), one.is_empty) for one in self.accepted_for(scope, last)
+        )
         return hashlib.sha256(json.dumps([needed, accepted]).encode()).hexdigest()[:16]
 
 
@@ -135,7 +150,14 @@ def accept_change(warehouse: Warehouse, change: AcceptedChange, *, by: str, why:
         if one.holds and one.change == change:
             raise CannotBeAcceptedError(f"it is accepted already, as {one.change_id}: {one}")
     made = Acceptance(
-        uuid.uuid4().hex[:8], change.column, change.unit, change.since, why.strip(), by.strip(), clock.timestamp()
+        uuid.uuid4().hex[:8],
+        change.column,
+        change.unit,
+        change.since,
+        why.strip(),
+        by.strip(),
+        clock.timestamp(),
+        is_empty=change.is_empty,
     )
     _record(warehouse, made)
     return made
@@ -158,13 +180,21 @@ def undo_acceptance(warehouse: Warehouse, change_id: str, *, by: str, why: str, 
 
 def acceptances_table(found: Sequence[Acceptance]) -> str:
     """The acceptances as Markdown."""
-    lines = ["| change | column | unit | since | why | who | when | undone |", "|---|---|---|---|---|---|---|---|"]
-    lines += [
-        f"| {one.change_id} | {one.column_name} | {one.business_unit or 'all'} | {one.since} | {one.reason} | {one.accepted_by} "
-        f"| {one.accepted_at:%Y-%m-%d} | {'' if one.holds else f'{one.undone_by}: {one.undone_reason}'} |"
-        for one in found
-    ]
-    return "\n".join(lines)
+    lines = [["change", *HEADS], ["---"] * (len(HEADS) + 1)]
+    lines += [[one.change_id, *map(_markdown, cells_of(one))] for one in found]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def cells_of(one: Acceptance) -> list[str]:
+    """An acceptance for a table with `HEADS`."""
+    undone = "" if one.holds else f"{one.undone_by}: {one.undone_reason}"
+    unit, when = one.business_unit or "all", f"{one.accepted_at:%Y-%m-%d}"
+    return [one.column_name, one.what, unit, str(one.since), one.reason, one.accepted_by, when, undone]
+
+
+def _markdown(text: str) -> str:
+    """People's words as one cell that shows them as they are."""
+    return re.sub(r"([\\|\[\]<>*_`&])", r"\\\1", " ".join(text.split()))
 
 
 def _tell_who(by: str, why: str) -> None:

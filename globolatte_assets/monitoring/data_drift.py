@@ -49,12 +49,13 @@ DRIFT_REMEDY = (
     "each column's distribution then and now. If the change is meant: `globolatte monitoring accept`."
 )
 BROKEN_REMEDY = (
-    "Correct the files and deliver them again under the same paths. No model is trained on broken data meanwhile. If a column is meant to "
-    "be as it is now: `globolatte monitoring accept`."
+    "Correct the files and deliver them again under the same paths. No model is trained on broken data meanwhile. If values of a column "
+    "are meant to be missing: `globolatte monitoring accept` with --empty."
 )
 NOTED_REMEDY = (
     "Nothing has to be done: neither the load nor the model needs these columns, and no model is trained for them. Ask the unit if its "
-    "files should say so; if they are meant to be as they are now: `globolatte monitoring accept`, and this check passes."
+    "files should say so; if they are meant to be as they are now, `globolatte monitoring accept` (with --empty where values are missing) "
+    "says so, and this check passes."
 )
 
 

@@ -60,7 +60,7 @@ class Watch(Delivered):
     """The windows to evaluate.
 
     windows: complete, and not in the table or to be evaluated again. obsolete: ids of stored windows that do not exist any more,
-    because files were corrected.
+    because files were corrected or retracted.
     """
 
     windows: list[Window]
@@ -79,7 +79,7 @@ def watch(
 
     A scope's last windows that were broken are evaluated again when other files were delivered for them, or the marts were built from
     other ones; all others are evaluated once. Where `judged_by` is given, every window that was judged by anything else is judged again,
-    within its own dates.
+    within its own dates. Of a scope that has no delivery any more, all windows are obsolete: nothing could be judged again.
     """
     status = STATUS_COLUMN[table]
     names = ["window_id", "scope", "window_from", "window_to", "delivered", status]
@@ -103,13 +103,14 @@ def watch(
     windows = [
         one for one in complete if one.window_id in outdated or broken.get(one.window_id, NEVER) != one.delivery.content
     ]
-    scopes = days_by_scope(days, champion.learned_until) if outdated else {}
+    scopes = days_by_scope(days, champion.learned_until)
     windows += [
         window_between(row["scope"], row["window_from"], row["window_to"], scopes[row["scope"]])
         for window_id, row in outdated.items()
         if window_id not in broken and row["scope"] in scopes
     ]
-    obsolete = sorted(broken.keys() - {window.window_id for window in complete})
+    corrected = broken.keys() - {window.window_id for window in complete}
+    obsolete = sorted(corrected | {row["window_id"] for row in stored if row["scope"] not in scopes})
     return Watch(**vars(_delivered(days)), windows=windows, obsolete=obsolete)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from globolatte_ml.monitoring.accepted import AcceptedChange
 from globolatte_ml.monitoring.drift_columns import POLICIES, ColumnPolicy, Reference
-from globolatte_ml.monitoring.orders import ReferenceOrders, new_normal, reference_orders
+from globolatte_ml.monitoring.orders import NewNormal, ReferenceOrders, new_normal, reference_orders
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
 from globolatte_ml.monitoring.windows import Window
 
@@ -43,6 +43,7 @@ class Comparison:
     """One column's comparison: orders of the window with orders before it.
 
     `is_usual`: not changed by an acceptance, of which `note` tells otherwise. `is_needed`: the load or the model needs the column.
+    `gaps`: the orders, of the window and before, whose shares of missing values are compared; none if they are `now` and `then`.
     """
 
     policy: ColumnPolicy
@@ -51,6 +52,7 @@ class Comparison:
     is_needed: bool
     is_usual: bool = True
     note: str = ""
+    gaps: tuple[tuple[pd.DataFrame, pd.DataFrame], ...] = ()
 
     @property
     def column(self) -> str:
@@ -131,9 +133,24 @@ def _comparison(
         return Comparison(policy, orders, then, is_needed)
     if change.normal is None:
         then = then[then["business_unit"].isin(change.kept)]
-    else:
-        then = reference_orders(change.normal, window).rows(policy.reference)
-    return Comparison(policy, change.now, then, is_needed, is_usual=False, note=change.note)
+        return Comparison(policy, change.now, then, is_needed, is_usual=False, note=change.note)
+    normal = reference_orders(change.normal, window).rows(policy.reference)
+    gaps = _gaps(change, then, normal)
+    return Comparison(policy, change.now, normal, is_needed, is_usual=False, note=change.note, gaps=gaps)
+
+
+def _gaps(
+    change: NewNormal, usual: pd.DataFrame, normal: pd.DataFrame
+) -> tuple[tuple[pd.DataFrame, pd.DataFrame], ...]:
+    """Of an accepted change: units whose missing values were accepted are compared with their new normal, all others as ever."""
+    now, now_emptied = _split(change.now, change.emptied)
+    return (now, _split(usual, change.emptied)[0]), (now_emptied, _split(normal, change.emptied)[1])
+
+
+def _split(orders: pd.DataFrame, units: Collection[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The orders of all other units, and of these."""
+    mine = orders["business_unit"].isin(units)
+    return orders[~mine], orders[mine]
 
 
 def _as_learned(
@@ -163,12 +180,11 @@ def _guard(one: Comparison) -> ColumnVerdict | None:
         return one.verdict(Status.LEFT_OUT, "the snapshot lacks the column")
     if policy.column not in one.now:
         return one.verdict(Status.BROKEN, f"column {policy.column} is missing")
+    for pair in one.gaps or ((one.now, one.then),):
+        lost, before = (side[policy.column].isna().mean() for side in pair)  # no number where there are no orders
+        if lost > before + policy.most_missing:
+            return one.verdict(Status.BROKEN, f"{lost:.0%} of {policy.column} is empty ({before:.0%} before)")
     now, then = one.now[policy.column], one.then[policy.column]
-    if len(now) and len(then) and now.isna().mean() > then.isna().mean() + policy.most_missing:
-        return one.verdict(
-            Status.BROKEN,
-            f"{now.isna().mean():.0%} of {policy.column} is empty ({then.isna().mean():.0%} in the snapshot)",
-        )
     if min(now.notna().sum(), then.notna().sum()) < FEWEST_VALUES:
         return one.verdict(Status.LEFT_OUT, f"fewer than {FEWEST_VALUES} values")
     if pd.concat([now, then]).nunique() < 2:

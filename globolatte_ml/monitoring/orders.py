@@ -102,11 +102,13 @@ class NewNormal:
     Attributes:
         now: orders of the window. normal: orders before the window that they are compared with; none if those are the usual ones, `kept`.
         kept: the units whose orders are compared as usual, where not all have changed.
+        emptied: the units of which it was accepted that values are missing.
     """
 
     now: pd.DataFrame
     normal: pd.DataFrame | None
     kept: frozenset[str]
+    emptied: frozenset[str]
     note: str
 
 
@@ -126,11 +128,12 @@ def new_normal(
         return None
     units = frozenset(orders["business_unit"].unique())
     since = {unit: max(dates) for unit in units if (dates := _dates(changes, unit))}
+    emptied = frozenset(unit for unit in units for one in changes if one.is_empty and one.unit in (None, unit))
     said = f"accepted as the new normal since {max(one.since for one in changes)}"
     if kept := units - since.keys():
         without = ", ".join(sorted(since)) or "others"
-        return NewNormal(orders[orders["business_unit"].isin(kept)], None, kept, f"without {without}: {said}")
-    return NewNormal(_since(orders, since), _since(before, since), frozenset(), said)
+        return NewNormal(orders[orders["business_unit"].isin(kept)], None, kept, emptied, f"without {without}: {said}")
+    return NewNormal(_since(orders, since), _since(before, since), frozenset(), emptied, said)
 
 
 def _dates(changes: Iterable[AcceptedChange], unit: str) -> list[dt.date]:

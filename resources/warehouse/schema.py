@@ -331,6 +331,9 @@ alter table ml.trainings add column causes varchar;
 """`judged_by` names what a window was judged by: the columns that matter, and the accepted changes. `causes`: what monitoring found when a
 training began. NULL before there was any of it."""
 
+ACCEPTED_GAPS = "alter table monitoring.accepted_changes add column is_empty boolean"
+"""Whether missing values were accepted, too. NULL before this was asked for, when every acceptance meant them."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -357,6 +360,7 @@ MIGRATIONS: tuple[str, ...] = (
     CONTENT_OF_WINDOWS,
     AMOUNTS_NOT_KNOWN,
     ACCEPTED_CHANGES,
+    ACCEPTED_GAPS,
 )
 
 

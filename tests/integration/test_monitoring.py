@@ -131,6 +131,7 @@ def test_a_chain_goes_through_a_launch_a_retraining_that_takes_over_and_a_breakd
         "weather",
         "--since",
         str(broken[0]["window_from"]),
+        "--empty",
         "--by",
         "Ana",
         "--why",

@@ -16,6 +16,8 @@ from globolatte_assets.jobs import (
     RECORD_MISPLACED_FILES,
     TRAIN_MODEL,
 )
+from globolatte_assets.models.retraining import TrainingSituation
+from globolatte_cli import run_pass
 from globolatte_cli.errors import UserError
 from globolatte_cli.run_pass import Pass, PassReport, _nothing_to_start_with, conclude
 from globolatte_ingest.waiting import Waiting
@@ -129,6 +131,21 @@ def test_a_pass_that_loaded_nothing_trains_nothing_and_says_why(ready: Deploymen
     said = printed(one.report)
     assert "3 files lie before GLOBOLATTE_FIRST_BUSINESS_DATE (2022-01-01), the earliest of 2019-05-01" in said
     assert "Error: no sales are loaded, so there is nothing to train on or to recommend" in said
+
+
+def test_a_pass_says_once_what_is_not_trained_for_again(ready: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    situation = TrainingSituation(
+        has_examples=True,
+        has_champion=True,
+        chain_is_complete=True,
+        drift={"chain": ["drifted", "drifted"]},
+        tried={("drift", "chain"): "weather of chain: no effect."},
+    )
+    monkeypatch.setattr(run_pass, "training_situation", lambda *_: situation)
+    one = Pass(ready.settings, ready.instance, Console(quiet=True))
+    for _ in range(2):
+        assert not one._train_if_needed("Training")
+    assert printed(one.report).count("Not trained again: weather of chain: no effect.") == 1
 
 
 def test_a_pass_beside_one_that_trains_says_so(ready: Deployment) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from globolatte_assets.models.causes import (
     DRIFT,
+    FURTHER_LOSS,
     PERFORMANCE,
     Cause,
     Finding,
@@ -27,7 +28,7 @@ def drift(value: float, column: str = "weather", scope: str = "chain") -> Cause:
 
 
 def loss(value: float) -> Cause:
-    return Cause(PERFORMANCE, "chain", "", value, margin=0.1)
+    return Cause(PERFORMANCE, "chain", "", value, margin=FURTHER_LOSS)
 
 
 def window(day: int, *causes: Cause, kind: str = DRIFT, scope: str = "chain", broken: bool = False) -> Finding:
@@ -69,6 +70,31 @@ THERE = [window(0, drift(0.4)), window(21, drift(0.4))]
         pytest.param(
             [window(21, drift(0.6))], [training(drift(0.4)), training(drift(0.6))], True, id="grown, and tried again"
         ),
+        pytest.param(
+            [window(21, drift(0.6))],
+            [training(drift(0.6)), training(drift(0.4))],
+            True,
+            id="back to an earlier strength that was tried",
+        ),
+        pytest.param(
+            [window(21, drift(0.8))],
+            [training(drift(0.6)), training(drift(0.4))],
+            False,
+            id="grown beyond everything that was tried",
+        ),
+        pytest.param([window(21, drift(0.25))], [training(drift(0.4))], True, id="shrunk after a refusal"),
+        pytest.param(
+            [window(21, drift(0.25))],
+            [training(drift(0.4)), training(drift(0.4), promoted=True)],
+            False,
+            id="shrunk after a promotion that followed a refusal",
+        ),
+        pytest.param(
+            [window(21, drift(0.4))],
+            [training(drift(0.4)), training(loss(1.5), promoted=True)],
+            False,
+            id="new to a champion that was trained without it",
+        ),
     ],
 )
 def test_a_cause_was_tried_without_effect(findings: list[Finding], trained: list[Training], expected: bool) -> None:
@@ -78,7 +104,7 @@ def test_a_cause_was_tried_without_effect(findings: list[Finding], trained: list
 def test_a_log_loss_that_rose_further_is_a_new_cause() -> None:
     """As after a product launch that comes while the champion is below its band already."""
     trained = [training(loss(1.5))]
-    for value, expected in ((1.55, True), (2.2, False)):
+    for value, expected in ((1.55, True), (1.65, True), (1.35, True), (2.2, False)):
         findings = [window(21, loss(value), kind=PERFORMANCE)]
         assert ((PERFORMANCE, "chain") in tried_without_effect(findings, trained)) is expected
 

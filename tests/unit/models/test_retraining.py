@@ -143,6 +143,7 @@ def test_a_training_that_had_no_effect_is_not_repeated_and_that_is_said() -> Non
     assert decision.reason == (
         f"Data drifted in 2 of the last 2 windows of chain, the latest among them. Not trained again: {said}"
     )
+    assert decision.not_repeated == f"Not trained again: {said}"
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ def test_a_column_whose_loss_was_accepted_breaks_no_window(name: str) -> None:
     now = orders(400)
     now[name] = None if name != "business_unit" else "BU_MX"
     assert verdict(now).status is not Status.OK or name in OTHERS
-    found = accepted_verdict(now, AcceptedChange(name, None, FIRST))
+    found = accepted_verdict(now, AcceptedChange(name, None, FIRST, is_empty=True))
     assert found.status is Status.OK
     assert "accepted as the new normal since 2024-03-01" in column(found, name).note
 
@@ -265,7 +265,7 @@ def test_a_unit_whose_change_was_accepted_is_left_out_of_the_chain_s_comparison(
     now = orders(800)
     mine = now["business_unit"] == "BU_US"
     now.loc[mine, "weather"] = None
-    change = AcceptedChange("weather", "BU_US", FIRST)
+    change = AcceptedChange("weather", "BU_US", FIRST, is_empty=True)
     assert verdict(now).status is Status.BROKEN
     found = accepted_verdict(now, change)
     assert found.status is Status.OK
@@ -280,7 +280,39 @@ def test_a_window_in_whose_middle_the_change_came_is_judged_from_there_on() -> N
     now = orders(400)
     now.loc[now["business_date"] >= pd.Timestamp(FIRST) + pd.Timedelta(days=10), "weather"] = None
     assert verdict(now).status is Status.BROKEN
-    assert accepted_verdict(now, AcceptedChange("weather", None, FIRST + dt.timedelta(days=10))).status is Status.OK
+    change = AcceptedChange("weather", None, FIRST + dt.timedelta(days=10), is_empty=True)
+    assert accepted_verdict(now, change).status is Status.OK
+
+
+def recoded_weather(n: int, first: dt.date = FIRST, seed: int = 0) -> pd.DataFrame:
+    made = orders(n, first, seed=seed)
+    return made.assign(weather=recoded(made["weather"]))
+
+
+@pytest.mark.parametrize("windows_before", [0, 1])
+def test_where_other_values_were_accepted_their_loss_breaks_the_first_window_and_the_next(windows_before: int) -> None:
+    since = FIRST - dt.timedelta(days=21 * windows_before)
+    earlier = orders(400 * windows_before, since, seed=9).assign(weather=None)
+    change = AcceptedChange("weather", None, since)
+    found = accepted_verdict(orders(400).assign(weather=None), change, earlier)
+    assert found.status is Status.BROKEN
+    assert "100% of weather is empty" in found.faults[0]
+    assert accepted_verdict(recoded_weather(400), change, recoded_weather(400 * windows_before, since)).faults == ()
+
+
+def test_a_further_acceptance_says_that_the_values_may_be_missing_too() -> None:
+    now = orders(400).assign(weather=None)
+    both = [AcceptedChange("weather", None, FIRST), AcceptedChange("weather", None, FIRST, is_empty=True)]
+    assert measure_drift(window(400), now, SNAPSHOT, accepted=both).verdict.status is Status.OK
+
+
+def test_of_two_units_with_a_new_normal_the_one_alone_may_lose_values_of_which_that_was_accepted() -> None:
+    changes = [AcceptedChange("weather", "BU_US", FIRST, is_empty=True), AcceptedChange("weather", "BU_CA", FIRST)]
+    for unit, expected in (("BU_US", Status.OK), ("BU_CA", Status.BROKEN)):
+        now = recoded_weather(400)
+        now.loc[now["business_unit"] == unit, "weather"] = None
+        found = measure_drift(window(400), now, SNAPSHOT, accepted=changes).verdict
+        assert found.status is expected
 
 
 # References ------------------------------------------------------------------------------------------------------------

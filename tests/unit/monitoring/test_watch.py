@@ -13,6 +13,7 @@ from globolatte_assets.monitoring.accepted_changes import (
     CannotBeAcceptedError,
     accept_change,
     acceptances,
+    acceptances_table,
     criteria_of,
     undo_acceptance,
 )
@@ -52,17 +53,25 @@ def stocked(tmp_path: Path) -> DuckDBWarehouse:
     return made
 
 
-def deliver(warehouse: Warehouse, day: int, good: int, bad: int = 0, status: str = "loaded", version: int = 1) -> None:
+def deliver(
+    warehouse: Warehouse,
+    day: int,
+    good: int,
+    bad: int = 0,
+    status: str = "loaded",
+    version: int = 1,
+    unit: str = "BU_US",
+) -> None:
     """A unit's file of a day: `good` orders of one line, `bad` quarantined rows."""
     date = FIRST + dt.timedelta(days=day)
     entry = {
-        "load_id": f"{day}-{version}",
+        "load_id": f"{unit}-{day}-{version}",
         "sequence": 100 * version + day,
-        "path": f"sales/usa/{date:%Y/%m/%d}/sales.csv",
+        "path": f"sales/{unit}/{date:%Y/%m/%d}/sales.csv",
         "etag": str(version),
         "sha256": "",
         "size_bytes": 1,
-        "business_unit": "BU_US",
+        "business_unit": unit,
         "business_date": date,
         "status": status,
         "rows_in_file": good + bad,
@@ -73,9 +82,10 @@ def deliver(warehouse: Warehouse, day: int, good: int, bad: int = 0, status: str
         "recorded_at": dt.datetime(2024, 3, 1),  # noqa: DTZ001 - as the warehouse holds it
     }
     warehouse.replace("sales_data.load_ledger", pa.Table.from_pylist([entry]), {"load_id": entry["load_id"]})
-    sales = [{"business_unit": "BU_US", "business_date": date, "main_orders": good}]
+    sales = [{"business_unit": unit, "business_date": date, "main_orders": good}]
     if good:
-        warehouse.replace("intermediate.int_daily_sales", pa.Table.from_pylist(sales), {"business_date": date})
+        where = {"business_unit": unit, "business_date": date}
+        warehouse.replace("intermediate.int_daily_sales", pa.Table.from_pylist(sales), where)
 
 
 def build(warehouse: Warehouse, day: int, content: str) -> None:
@@ -235,6 +245,51 @@ def test_windows_are_judged_again_once_a_change_of_theirs_is_accepted_and_once_t
     assert sorted(look(stocked).windows, key=lambda one: one.first) == [second, third]
     accept(stocked, "weather", first.last)
     assert sorted(look(stocked).windows, key=lambda one: one.first) == [first, second, third]
+
+
+@pytest.mark.parametrize("gone", [["BU_CA"], ["BU_US", "BU_CA"]])
+def test_windows_whose_scope_is_gone_are_dropped_and_nothing_waits_for_them(
+    stocked: DuckDBWarehouse, gone: list[str]
+) -> None:
+    """All files of a unit are retracted: there is no chain of one unit, and no window of a unit without a delivery."""
+    for day in range(10):
+        for unit in ("BU_US", "BU_CA"):
+            deliver(stocked, day, good=20, unit=unit)
+    for window in look(stocked).windows:
+        record(stocked, window, Status.DRIFTED)
+    for unit in gone:
+        for day in range(10):
+            deliver(stocked, day, good=0, status="retracted", version=2, unit=unit)
+        with stocked.transaction() as transaction:
+            transaction.execute("delete from intermediate.int_daily_sales where business_unit = ?", [unit])
+    accept(stocked, "weather", FIRST)
+    assert standing_of(stocked, CHAMPION).is_outdated
+    seen = look(stocked)
+    kept = sorted({"BU_US", "BU_CA"} - set(gone))
+    assert [one.scope for one in seen.windows] == kept
+    drop_obsolete(stocked, DRIFT_TABLE, CHAMPION, seen)
+    for window in seen.windows:
+        record(stocked, window, Status.OK)
+    standing = standing_of(stocked, CHAMPION)
+    assert (sorted(standing.drift), standing.is_outdated) == (kept, False)
+
+
+def test_what_was_accepted_is_on_record_and_people_s_words_are_shown_as_they_are(stocked: DuckDBWarehouse) -> None:
+    change = AcceptedChange("weather", None, FIRST, is_empty=True)
+    accept_change(stocked, change, by="Ana|Ben", why="see [/ops/42]\nand *this*", clock=CLOCK)
+    (found,) = acceptances(stocked)
+    assert found.change == change
+    row = acceptances_table([found]).splitlines()[-1]
+    assert row.count("|") - row.count("\\|") == 10
+    assert r"missing values too | all | 2024-03-01 | see \[/ops/42\] and \*this\* | Ana\|Ben" in row
+
+
+def test_an_acceptance_of_an_earlier_release_means_missing_values_too(stocked: DuckDBWarehouse) -> None:
+    accept(stocked, "weather", FIRST)
+    assert not acceptances(stocked)[0].change.is_empty
+    with stocked.transaction() as transaction:
+        transaction.execute("update monitoring.accepted_changes set is_empty = null")
+    assert acceptances(stocked)[0].change.is_empty
 
 
 def test_another_unit_s_acceptance_judges_nothing_again(stocked: DuckDBWarehouse) -> None:
