@@ -28,7 +28,8 @@ from globolatte_ml.scoring.score_body import parse_body
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.scoring.served_state import StateFollower
 
-LOGGED_PROBE = "logged"
+LOGGED_PROBE, UNLOGGED_PROBE = PROBES = ("globolatte-probe-logged-", "globolatte-probe-unlogged-")
+"""How the id of a request begins by which a check of the endpoint asks."""
 SHOWN = ("rank", "product_id", "product_name", "probability")
 """What an answer says of each product."""
 
@@ -67,18 +68,15 @@ class Service:
         """The current time, aware."""
         return self.fixed_now or dt.datetime.now(dt.UTC)
 
-    def answer(self, body: bytes, request_id: str, *, mirrored: bool, probe: str = "") -> dict[str, Any]:
-        """The answer's document. Raises `BodyError`.
-
-        `probe`: a check of the endpoint asks: `logged` writes a line that is marked as a probe, anything else none.
-        """
+    def answer(self, body: bytes, request_id: str, *, mirrored: bool) -> dict[str, Any]:
+        """The answer's document. Raises `BodyError`. A probe's is no prediction: it is marked in the log, or not there at all."""
         scorer, now = self.states.current, self.now()
         requests = parse_body(body, scorer.words, now)
         answers = scorer.recommend([replace(request, top=None) for request in requests])  # the log has every product
-        entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers, bool(probe))
-        if self.log is not None and probe in ("", LOGGED_PROBE):
+        entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers, request_id.startswith(PROBES))
+        if self.log is not None and not request_id.startswith(UNLOGGED_PROBE):
             self.log.offer(entry)
-        for listener in () if probe else self.listeners:
+        for listener in () if entry.probe else self.listeners:
             listener(entry)
         return {
             "deployment": self.deployment,

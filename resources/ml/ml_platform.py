@@ -101,16 +101,17 @@ class MLPlatform(Protocol):
 
 def holds_model(folder: Path, content_hash: str) -> bool:
     """Whether a folder holds the model of this content, undamaged."""
-    return _fault_in(folder, content_hash) is None
+    return fault_in(folder, content_hash) is None
 
 
 @lru_cache(maxsize=8)
 def fault_of(version: ModelVersion) -> str | None:
     """Why a version cannot be used: its files are gone, damaged, or of another version of this code; none if it can. Looked at once."""
-    return _fault_in(version.folder, version.content_hash)
+    return fault_in(version.folder, version.content_hash)
 
 
-def _fault_in(folder: Path, content_hash: str) -> str | None:
+def fault_in(folder: Path, content_hash: str) -> str | None:
+    """Why a folder does not hold the model of this content, looked at anew; none if it does."""
     from globolatte_ml.data.columns import InvalidDataError
     from globolatte_ml.model.model import PreferenceModel
     from globolatte_ml.scoring.scorer import resolve_model_folder
