@@ -22,7 +22,7 @@ from globolatte_cli.settings_page import shown, variable
 from globolatte_ingest.paths import layout_of
 from resources import environment
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX
-from resources.ml.ml_platform import CHAMPION, fault_in
+from resources.ml.ml_platform import CHAMPION, fault_of
 from resources.settings.azureml import AzureMLSettings
 from resources.settings.choices import LandingKind, MissingSettingError, MLKind
 from resources.settings.settings import Settings
@@ -100,7 +100,7 @@ def _ml(settings: Settings) -> Finding:
     champion = ml.model(CHAMPION)
     if champion is None:
         return Finding("ML platform", False, f"{ml.describe()}: no champion", "run `globolatte run`")
-    if fault := fault_in(champion.folder, champion.content_hash):
+    if fault := fault_of(champion):
         state = f"{ml.describe()}: the champion, version {champion.version}, cannot be read: {fault}"
         return Finding("ML platform", False, state, "run `globolatte run`: it trains a new one")
     return Finding("ML platform", True, f"{ml.describe()}: champion is version {champion.version}")

@@ -14,9 +14,9 @@ DEPLOYMENT_HEADER = "azureml-model-deployment"
 
 @dataclass(frozen=True)
 class Deployment:
-    """One model behind the endpoint."""
+    """One model behind the endpoint. It is the same wherever its files are."""
 
-    model_folder: str
+    model_folder: str = field(compare=False)
     model_version: str
     content_hash: str
 

@@ -101,17 +101,24 @@ class MLPlatform(Protocol):
 
 def holds_model(folder: Path, content_hash: str) -> bool:
     """Whether a folder holds the model of this content, undamaged."""
-    return fault_in(folder, content_hash) is None
+    return _fault_in(folder, content_hash) is None
+
+
+def fault_of(version: ModelVersion) -> str | None:
+    """Why a version cannot be used: its files are gone, damaged, or of another version of this code; none if it can.
+
+    It is opened again whenever one of its files has another size or time.
+    """
+    files = ((file, file.stat()) for file in sorted(version.folder.rglob("*")))
+    return _opened(version, tuple((str(file), facts.st_size, facts.st_mtime_ns) for file, facts in files))
 
 
 @lru_cache(maxsize=8)
-def fault_of(version: ModelVersion) -> str | None:
-    """Why a version cannot be used: its files are gone, damaged, or of another version of this code; none if it can. Looked at once."""
-    return fault_in(version.folder, version.content_hash)
+def _opened(version: ModelVersion, _: tuple[tuple[str, int, int], ...]) -> str | None:
+    return _fault_in(version.folder, version.content_hash)
 
 
-def fault_in(folder: Path, content_hash: str) -> str | None:
-    """Why a folder does not hold the model of this content, looked at anew; none if it does."""
+def _fault_in(folder: Path, content_hash: str) -> str | None:
     from globolatte_ml.data.columns import InvalidDataError
     from globolatte_ml.model.model import PreferenceModel
     from globolatte_ml.scoring.scorer import resolve_model_folder

@@ -13,6 +13,7 @@ import dagster as dg
 
 from resources.atomic import write_text
 from resources.content_store import ContentStore
+from resources.ml.local.model_files import JOBS, MODEL, PARAMETERS, model_below
 from resources.ml.ml_platform import (
     CHALLENGER,
     CHAMPION,
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 
 REASONS_TAG = "promotion_reasons"
-JOBS = "jobs"
 OUTSTANDING = "outstanding"
 LOOK_SECONDS = 20.0
 """How long a single call of the registry waits for a lock; whoever registers or promotes waits as long as for the warehouse before."""
@@ -109,9 +109,9 @@ class LocalMLPlatform(dg.ConfigurableResource):
         method = training_method(self.training, Path(self.training_file) if self.training_file else None)
         finished = train_by_method(context, method, snapshot.folder, out)
         metrics = json.loads((finished / "metrics.json").read_text())
-        parameters = json.loads((finished / "parameters.json").read_text())
+        parameters = json.loads((finished / PARAMETERS).read_text())
         trained = TrainedModel(
-            folder=finished / "model",
+            folder=finished / MODEL,
             content_hash=parameters["content_hash"],
             snapshot=snapshot.name,
             job_id=context.run.run_id,
@@ -142,14 +142,21 @@ class LocalMLPlatform(dg.ConfigurableResource):
         return found
 
     def register(self, trained: TrainedModel) -> ModelVersion:
-        """Registers a trained model as challenger; the same content of the same snapshot is the same version, if undamaged."""
+        """Registers a trained model as challenger; the same content of the same snapshot is the same version, if undamaged.
+
+        A model that was trained elsewhere is copied below the platform's folder, where alone it is looked for.
+        """
         self._wait_for_registry(f"the model in {trained.folder} is finished, and the next training registers it")
         client = self._client()
         known = self._same(client, trained)
         if known is None:
+            folder = trained.folder
+            if not folder.is_relative_to(self._root):
+                folder = self._root / JOBS / trained.job_id / MODEL
+                shutil.copytree(trained.folder, folder, dirs_exist_ok=True)
             known = client.create_model_version(
                 MODEL_NAME,
-                source=str(trained.folder),
+                source=str(folder),
                 tags={
                     "content_hash": trained.content_hash,
                     "snapshot": trained.snapshot,
@@ -227,14 +234,7 @@ def _model_version(registered: "RegisteredVersion", root: Path) -> ModelVersion:
 
 
 def _folder_of(registered: "RegisteredVersion", root: Path) -> Path:
-    """The folder of a version's files. The registry has it as it was when the model was registered; the home may have moved since."""
-    stored = Path(registered.source)
-    if JOBS in stored.parts:
-        within = stored.parts[len(stored.parts) - stored.parts[::-1].index(JOBS) :]
-        here = root.joinpath(JOBS, *within)
-        if here.is_dir():
-            return here
-    return stored
+    return model_below(root, registered.source, registered.tags.get("content_hash", NOT_TOLD))
 
 
 def _is_whole(registered: "RegisteredVersion", root: Path) -> bool:
