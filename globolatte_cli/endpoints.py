@@ -12,6 +12,7 @@ from rich.table import Table
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, print_json
+from globolatte_cli.running_parts import online_endpoint
 from resources.endpoint.endpoint import EndpointError, ObservedDeployment, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import last_lines
@@ -93,12 +94,17 @@ def stop() -> None:
 @endpoints.command("list")
 @JSON
 def list_deployments(*, as_json: bool) -> None:
-    """Show what runs: deployments, models, traffic, health."""
-    state = endpoint_of(Settings()).observed()
+    """Show what runs: deployments, models, traffic, health. What is wrong is said as by `globolatte doctor`."""
+    settings, console = Settings(), Console()
+    state = endpoint_of(settings).observed()
+    wrong = [found for found in online_endpoint(settings) if not found.fine]
     if as_json:
-        print_json(asdict(state))
-    else:
-        show(state, Console())
+        print_json({**asdict(state), "wrong": [asdict(found) for found in wrong]})
+        return
+    show(state, console)
+    for found in wrong:
+        console.print("[red]✗[/] ", end="")
+        console.print(f"{found.name}: {found.state}; {found.remedy}", markup=False, highlight=False)
 
 
 def show(state: ObservedState, console: Console) -> None:

@@ -33,9 +33,9 @@ FAULTS: tuple[Fault | Delivery, ...] = (*STATES, *DELIVERIES, *SERVING)
 )
 @JSON
 def drill(*, names: tuple[str, ...], home: Path | None, as_json: bool) -> None:
-    """Play faults on a copy of the home; show which check, message or alert showed each, how soon, and what was lost.
+    """Play faults on a copy of the home, and show what says so of each.
 
-    The home itself is not touched. Exit code 1 if a fault was silent.
+    Which check or message showed it, how soon, and what was lost. The home itself is not touched. Exit code 1 if a fault was silent.
     """
     settings = Settings() if home is None else Settings(home=home.resolve())
     unknown = set(names) - {fault.name for fault in FAULTS}

@@ -12,6 +12,12 @@ from globolatte_cli.drill.stage import Shown, Stage
 from resources.environment import warehouse_of
 
 COLUMNS = "transaction_id,order_id,business_unit,product_id,customer_id,quantity,total_price,transaction_date,payment_method,weather"
+LOST = {
+    "ledger": "nothing: the file is not taken up",
+    "quarantine": "nothing: the line is in quarantine",
+    "run": "nothing: what was known before stays",
+}
+"""What becomes of a file or line, by where it is said."""
 LEDGER, QUARANTINE = "sales_data.load_ledger", "sales_data.quarantine"
 
 
@@ -151,16 +157,21 @@ def chain_of(stage: Stage) -> Chain:
     """A unit with sales, its latest loaded day, and a product."""
     warehouse = warehouse_of(stage.settings)
     units = warehouse.read("sales_data.business_units", ["business_unit_id", "folder"]).to_pylist()
-    ledger = warehouse.read(LEDGER, ["folder", "status", "business_date"]).to_pylist()
-    loaded = [
-        (entry["business_date"], entry["folder"])
+    ledger = warehouse.read(LEDGER, ["path", "status", "business_date"]).to_pylist()
+    dates = [
+        (entry["business_date"], entry["path"])
         for entry in ledger
         if entry["status"] == "loaded" and entry["business_date"]
     ]
-    names = {unit["folder"]: unit["business_unit_id"] for unit in units}
-    date, folder = max((date, folder) for date, folder in loaded if folder in names)
+    date, unit = max(
+        (date, unit["folder"], unit["business_unit_id"])
+        for date, path in dates
+        for unit in units
+        if f"/{unit['folder']}/" in path
+    )[::2]
+    folder = next(one["folder"] for one in units if one["business_unit_id"] == unit)
     product = warehouse.read("sales_data.products", ["product_id", "price"]).to_pylist()[0]
-    return Chain(names[folder], folder, date, product["product_id"], float(product["price"]))
+    return Chain(unit, folder, date, product["product_id"], float(product["price"]))
 
 
 def play_deliveries(stage: Stage, deliveries: Sequence[Delivery]) -> list[Shown]:

@@ -1,5 +1,6 @@
 """Faults of a running endpoint: of its processes, its files and its callers."""
 
+import json
 import os
 import signal
 import time
@@ -12,7 +13,7 @@ from typing import Any
 from globolatte_assets.endpoints.recommender import smoke_question
 from globolatte_cli.drill.stage import Fault, Stage, aside
 from globolatte_cli.drill.states import GARBAGE, red
-from globolatte_ml.scoring.prediction_log import UNFINISHED
+from globolatte_ml.scoring.prediction_log import UNFINISHED, finish_abandoned
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.local.files import last_lines, read_json
 from resources.environment import states_of
@@ -35,8 +36,10 @@ def _live(stage: Stage) -> str:
 
 def _answer(stage: Stage) -> str:
     """Whether a question is answered now, in words."""
+    if "question" not in stage.told:
+        stage.told["question"] = json.dumps(smoke_question(states_of(stage.settings).current()))
     try:
-        stage.endpoint.score([smoke_question(states_of(stage.settings).current())])
+        stage.endpoint.score([json.loads(stage.told["question"])])
     except (EndpointError, OSError) as error:
         return f"answers: {error}"
     return "nothing, it answers again"
@@ -83,8 +86,9 @@ def _another_supervisor(stage: Stage) -> str | None:
 
 @contextmanager
 def _log_file_removed(stage: Stage) -> Iterator[None]:
-    _answer(stage)
     folder = stage.endpoint.files.prediction_log
+    finish_abandoned(folder)
+    _answer(stage)
     for _ in range(50):
         if found := list(folder.glob(f"*{UNFINISHED}")):
             break
@@ -115,6 +119,7 @@ def _log_counts(stage: Stage) -> str:
 
 @contextmanager
 def _pointer_to_nothing(stage: Stage) -> Iterator[None]:
+    _answer(stage)
     with aside(stage.endpoint.files.state_pointer) as pointer:
         pointer.write_text("nowhere")
         yield

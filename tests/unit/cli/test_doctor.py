@@ -18,11 +18,13 @@ from tests.homes import NewHome
 
 
 @pytest.fixture(scope="module")
-def stage(home_that_ran: NewHome, tmp_path_factory: pytest.TempPathFactory) -> Stage:
+def stage(home_that_ran: NewHome, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One copy of a home that has run, for all broken states: each is mended after it was played."""
+    settings = Settings(home=home_that_ran().folder)
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("GLOBOLATTE_HOME", raising=False)
-        return stage_in(tmp_path_factory.mktemp("stage") / "home", Settings(home=home_that_ran().folder))
+        for name in settings.environment_variables():
+            patch.setenv(name, "")  # what doctor passes on to children ends with this module
+        yield stage_in(tmp_path_factory.mktemp("stage") / "home", settings)
 
 
 def test_a_home_that_ran_is_all_green(stage: Stage) -> None:
