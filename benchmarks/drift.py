@@ -1,12 +1,15 @@
 """How often monitoring cries wolf, and how fast it finds what really changed: the experiment behind the thresholds.
 
 Each seed is a chain of two years, which the champion's snapshot holds, and what comes after it: 24 stationary months, or
-84 days of a scenario. Rows are one per seed and scenario.
+84 days of a scenario. Beside the scenarios, a column that nobody needs is changed in the ways in which tills change columns, and our
+verdicts are compared with those of Evidently's defaults on the same windows.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -16,7 +19,7 @@ from globolatte_ml.monitoring.delivery import Delivery
 from globolatte_ml.monitoring.drift import measure_drift
 from globolatte_ml.monitoring.drift_columns import POLICIES
 from globolatte_ml.monitoring.verdicts import DriftVerdict, Status
-from globolatte_ml.monitoring.windows import CHAIN, WindowRules, complete_windows
+from globolatte_ml.monitoring.windows import CHAIN, Window, WindowRules, complete_windows
 from simulator import Scenario, Simulation, continue_chain, simulate
 from simulator.chain import Blanks
 from simulator.identifiers import product_ids
@@ -38,18 +41,11 @@ class Watched:
 
     @classmethod
     def of(cls, seed: int, scenario: Scenario) -> "Watched":
-        first = simulate(seed=seed)
-        after = first.arguments.end
-        until = after + dt.timedelta(days=STATIONARY_DAYS if scenario is Scenario.NONE else SCENARIO_DAYS)
-        further = continue_chain(first.truth, scenario, after + dt.timedelta(days=1), until, seed=seed + 1000)
-        everything = delivered_orders([first, further])
-        loaded = everything[~everything["is_quarantined"]]
-        snapshot = loaded[loaded["business_date"] <= pd.Timestamp(after)].sort_values("business_date", kind="stable")
-        verdicts = []
-        for window in complete_windows(deliveries(everything, after, until), after, WindowRules()):
-            dates = loaded["business_date"].between(pd.Timestamp(window.first), pd.Timestamp(window.last))
-            of_scope = window.scope == CHAIN or loaded["business_unit"] == window.scope
-            verdicts.append(measure_drift(window, loaded[dates & of_scope], snapshot, POLICIES).verdict)
+        days = STATIONARY_DAYS if scenario is Scenario.NONE else SCENARIO_DAYS
+        chain = Continued.of(seed, scenario, days)
+        verdicts = [
+            measure_drift(window, orders, chain.snapshot, POLICIES).verdict for window, orders in chain.windows()
+        ]
         return cls(verdicts, Status.BROKEN if scenario is Scenario.BROKEN_UPSTREAM else Status.DRIFTED)
 
     @property
@@ -85,19 +81,133 @@ def rows(seeds: Sequence[int] = (7, 8, 9)) -> Iterator[Row]:
             latest = max(chain.first_found or SCENARIO_DAYS for chain in found)
             name = f"{scenario}: the chain's window that finds it, worst of {len(seeds)} seeds / allowed"
             yield Row(name, latest, FOUND_WITHIN, unit="window", limit=1.0)
+    yield from changed_column_rows(seeds)
+
+
+# A column that nobody needs ---------------------------------------------------------------------------------------------
+
+CHANGED = "payment_method"
+
+
+def _emptied(values: pd.Series) -> pd.Series:
+    return pd.Series(None, values.index, dtype=object)
+
+
+def _masked(values: pd.Series) -> pd.Series:
+    return values.map(lambda value: "*" * len(value))
+
+
+def _recoded(values: pd.Series) -> pd.Series:
+    return values.map(lambda value: "".join(word[0] for word in value.split()))
+
+
+def _constant(values: pd.Series) -> pd.Series:
+    return pd.Series("Credit Card", values.index, dtype=object)
+
+
+def _card_numbers(values: pd.Series) -> pd.Series:
+    numbers = np.random.default_rng(len(values)).integers(0, 10**6, len(values))
+    return pd.Series([f"****** **** {number:06}" for number in numbers], values.index, dtype=object)
+
+
+CHANGES: dict[str, Callable[[pd.Series], pd.Series]] = {
+    "emptied": _emptied,
+    "masked": _masked,
+    "recoded": _recoded,
+    "constant": _constant,
+    "of high cardinality": _card_numbers,
+}
+
+
+def changed_column_rows(seeds: Sequence[int]) -> Iterator[Row]:
+    """Windows of the chain in which a changed column that nobody needs breaks something or is drift, ours against Evidently's defaults;
+    and the window that finds a product launch meanwhile."""
+    calm = [Continued.of(seed, Scenario.NONE, SCENARIO_DAYS) for seed in seeds]
+    launched = [Continued.of(seed, Scenario.PRODUCT_LAUNCH, SCENARIO_DAYS) for seed in seeds]
+    for name, change in CHANGES.items():
+        ours = reference = windows = 0
+        for chain in calm:
+            for window, orders in chain.windows(CHAIN):
+                changed = orders.assign(**{CHANGED: change(orders[CHANGED])})
+                windows += 1
+                ours += measure_drift(window, changed, chain.snapshot, POLICIES).verdict.status is not Status.OK
+                reference += defaults_complain(changed, chain.snapshot)
+        said = f"{CHANGED} {name}: windows broken or drifted / named by Evidently's defaults, or without a report"
+        yield Row(said, ours, reference, unit="windows", limit=0.0, note=f"{windows} windows of {len(seeds)} seeds")
+        found = [_first_found(chain, change) for chain in launched]
+        said = f"{CHANGED} {name}, and a product launch: the chain's window that finds it, worst of {len(seeds)} seeds / allowed"
+        yield Row(said, max(found), FOUND_WITHIN, unit="window", limit=1.0)
+
+
+def _first_found(chain: "Continued", change: Callable[[pd.Series], pd.Series]) -> int:
+    for number, (window, orders) in enumerate(chain.windows(CHAIN), 1):
+        changed = orders.assign(**{CHANGED: change(orders[CHANGED])})
+        if measure_drift(window, changed, chain.snapshot, POLICIES).verdict.status is Status.DRIFTED:
+            return number
+    return SCENARIO_DAYS
+
+
+def defaults_complain(orders: pd.DataFrame, snapshot: pd.DataFrame) -> bool:
+    """Whether Evidently's drift preset as it comes names the changed column, or gives no report at all."""
+    from evidently import DataDefinition, Dataset, Report
+    from evidently.presets import DataDriftPreset
+
+    names = [policy.column for policy in POLICIES]
+    categorical = [policy.column for policy in POLICIES if policy.is_categorical]
+    numerical = [name for name in names if name not in categorical]
+    definition = DataDefinition(categorical_columns=categorical, numerical_columns=numerical)
+    now, then = (Dataset.from_pandas(side[names], data_definition=definition) for side in (orders, snapshot))
+    try:
+        document = json.loads(Report([DataDriftPreset()], include_tests=True).run(now, then).json())
+    except (ValueError, IndexError, KeyError, ZeroDivisionError, TypeError):  # it has none for a column without values
+        return True
+    verdicts = {
+        test["metric_config"]["params"].get("column"): test["status"]
+        for test in document["tests"]
+        if test["metric_config"]["params"]["type"].endswith("ValueDrift")
+    }
+    return bool(verdicts.get(CHANGED) != "SUCCESS")
 
 
 # Simulated chains as monitoring sees them, without files and warehouse -------------------------------------------------
 
 
-def delivered_orders(simulations: list[Simulation]) -> pd.DataFrame:
-    """The orders of a chain and its continuations, in time order, with the columns of `monitoring.orders`, blanks included.
+@dataclass(frozen=True)
+class Continued:
+    """A chain that went on for some days after the two years that the champion's snapshot holds."""
 
-    Orders whose weather is blank are marked `is_quarantined`: the load keeps them out.
-    """
+    orders: pd.DataFrame
+    after: dt.date
+    until: dt.date
+
+    @classmethod
+    def of(cls, seed: int, scenario: Scenario, days: int) -> "Continued":
+        first = simulate(seed=seed)
+        after = first.arguments.end
+        until = after + dt.timedelta(days=days)
+        further = continue_chain(first.truth, scenario, after + dt.timedelta(days=1), until, seed=seed + 1000)
+        return cls(delivered_orders([first, further]), after, until)
+
+    @cached_property
+    def snapshot(self) -> pd.DataFrame:
+        """The orders that the champion learned from."""
+        learned = self.orders[self.orders["business_date"] <= pd.Timestamp(self.after)]
+        return learned.sort_values("business_date", kind="stable")
+
+    def windows(self, scope: str | None = None) -> Iterator[tuple[Window, pd.DataFrame]]:
+        """The complete windows of a scope, or of all, with their orders."""
+        delivered = deliveries(self.orders, self.after, self.until)
+        for window in complete_windows(delivered, self.after, WindowRules()):
+            if scope in (None, window.scope):
+                first, last = pd.Timestamp(window.first), pd.Timestamp(window.last)
+                of_scope = window.scope == CHAIN or self.orders["business_unit"] == window.scope
+                yield window, self.orders[self.orders["business_date"].between(first, last) & of_scope]
+
+
+def delivered_orders(simulations: list[Simulation]) -> pd.DataFrame:
+    """The orders of a chain and its continuations, in time order, with the columns of `monitoring.orders`, blanks included."""
     frame = pd.concat([_orders(simulation) for simulation in simulations], ignore_index=True)
-    usable = frame[~frame["is_quarantined"]]
-    days = usable.groupby(["customer", "business_date"], sort=True).size().reset_index()
+    days = frame.groupby(["customer", "business_date"], sort=True).size().reset_index()
     days["last"] = days.groupby("customer")["business_date"].shift()
     frame = frame.merge(days[["customer", "business_date", "last"]], on=["customer", "business_date"], how="left")
     frame["days_since_last_order"] = (frame["business_date"] - frame["last"]).dt.days.astype("float64")
@@ -117,24 +227,22 @@ def _orders(simulation: Simulation) -> pd.DataFrame:
             "business_unit": ids[unit],
             "business_date": orders["ordered_at"].to_numpy().astype("datetime64[D]").astype("datetime64[ns]"),
             "main_product_id": np.array(product_ids(len(parameters.products)), dtype=object)[orders["main_product"]],
-            "weather": np.array(WEATHERS, dtype=object)[orders["weather"]],
+            "weather": np.where(
+                blanks >= Blanks.PAYMENT_AND_WEATHER, None, np.array(WEATHERS, dtype=object)[orders["weather"]]
+            ),
             "daypart": np.array(DAYPARTS, dtype=object)[orders["daypart"]],
             "payment_method": np.where(
                 blanks >= Blanks.PAYMENT, None, np.array(PAYMENT_METHODS, dtype=object)[payment]
             ),
             "basket_size": orders["items"].astype(str).astype(object).to_numpy(),
             "items": orders["items"].to_numpy(),
-            "is_quarantined": blanks >= Blanks.PAYMENT_AND_WEATHER,
         }
     )
 
 
 def deliveries(orders: pd.DataFrame, after: dt.date, until: dt.date) -> list[Delivery]:
     """One delivery per unit and date after `after` until `until`, days without sales included."""
-    bad, items = orders["is_quarantined"], orders["items"]
-    counts = orders[["business_unit", "business_date"]].assign(
-        orders=~bad, loaded=items * ~bad, quarantined=items * bad
-    )
+    counts = orders[["business_unit", "business_date"]].assign(orders=1, loaded=orders["items"])
     dates = pd.date_range(after + dt.timedelta(days=1), until, name="business_date")
     every = pd.MultiIndex.from_product([sorted(orders["business_unit"].unique()), dates])
     of_days = counts.groupby(["business_unit", "business_date"]).sum().reindex(every, fill_value=0)

@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.arrangement import GLOBOLATTE, family, run
 from benchmarks.rows import Row
-from globolatte_ml.data.flat_rows import flat_rows
+from globolatte_ml.data.model_rows import model_rows
 from globolatte_ml.data.orders import Contexts
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.scorer import resolve_model_folder
@@ -165,7 +165,7 @@ def _questions(state: Path, model_folder: Path) -> tuple[bytes, bytes]:
         is_holiday=np.array([False]),
     )
     states = bundle.states(model.space_.vocabulary.products).take(np.array([0]))
-    flat = json.loads(flat_rows(states, contexts).to_json(orient="split", index=False))
+    flat = json.loads(model_rows(states, contexts).to_json(orient="split", index=False))
     return json.dumps(document).encode(), json.dumps({"dataframe_split": flat}).encode()
 
 

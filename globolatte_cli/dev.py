@@ -11,7 +11,8 @@ from rich.console import Console
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.prepare import ensure_manifest
 from globolatte_cli.report_pages import start_beside_this_process
-from resources.environment import landing_of
+from resources.environment import endpoint_of, landing_of
+from resources.settings.choices import MLKind
 from resources.settings.settings import PROJECT_ROOT, Settings
 
 
@@ -32,6 +33,8 @@ def dev(port: int, host: str) -> None:
     )
     complaint = start_beside_this_process(settings.reports_folder, settings.reports_url)
     console.print(f"[yellow]{complaint}[/]" if complaint else f"Drift reports: {settings.reports_url}", highlight=False)
+    if settings.ml is MLKind.LOCAL and endpoint_of(settings).bring_back():
+        console.print("The online endpoint is declared and did not run; it is started again.")
     os.chdir(PROJECT_ROOT)
     dagster = str(Path(sys.executable).with_name("dagster"))
     os.execv(dagster, [dagster, "dev", "--host", host, "--port", str(port), "--workspace", "workspace.yaml"])  # noqa: S606

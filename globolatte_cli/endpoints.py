@@ -12,11 +12,12 @@ from rich.table import Table
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, print_json
-from globolatte_cli.running_parts import online_endpoint
+from globolatte_cli.running_parts import BRING_BACK, online_endpoint
 from resources.endpoint.endpoint import EndpointError, ObservedDeployment, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import last_lines
-from resources.endpoint.local.supervisor import AlreadyRunningError, Supervisor
+from resources.endpoint.local.keys import OVERLAP_HOURS, rotate_key
+from resources.endpoint.local.supervisor import AlreadyRunningError, MovedError, Supervisor
 from resources.environment import endpoint_of
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
@@ -49,8 +50,9 @@ def serve() -> None:
     endpoint.files.stopped.unlink(missing_ok=True)
     try:
         Supervisor(endpoint.options).run()
-    except (AlreadyRunningError, EndpointError, OSError) as error:
+    except (AlreadyRunningError, MovedError, EndpointError, OSError) as error:
         raise UserError(f"cannot serve: {error}") from error
+    endpoint.files.stopped.touch()  # by whoever ended it: nothing else brings it back
 
 
 @endpoints.command("deploy")
@@ -85,10 +87,31 @@ def stop() -> None:
     """End the endpoint with all of its processes."""
     console, endpoint = Console(), local_endpoint(Settings())
     ran = endpoint.supervisor() is not None
-    with console.status("Stopping"):
-        left = endpoint.stop()
+    try:
+        with console.status("Stopping"):
+            left = endpoint.stop()
+    except EndpointError as error:
+        raise UserError(str(error)) from error
     ended = f"; {left} processes of a killed supervisor ended too" if left else ""
     console.print(("The endpoint has stopped" if ran or left else "The endpoint was not running") + ended + ".")
+
+
+@endpoints.command("rotate-key")
+@click.option(
+    "--at-once", is_flag=True, help="No other key is good from now on: for one that has got into wrong hands."
+)
+def rotate(*, at_once: bool) -> None:
+    """Make a new key. The one before stays good for 24 hours, so that callers can change theirs one by one.
+
+    Nothing is restarted. The new key is in endpoints/key; it is not printed.
+    """
+    files = local_endpoint(Settings()).files
+    try:
+        rotate_key(files, at_once=at_once)
+    except (EndpointError, OSError) as error:
+        raise UserError(str(error)) from error
+    before = "no other one is good any more" if at_once else f"the one before is good for another {OVERLAP_HOURS} hours"
+    Console().print(f"A new key is in {files.key}; {before}.", highlight=False, soft_wrap=True)
 
 
 @endpoints.command("list")
@@ -109,10 +132,18 @@ def list_deployments(*, as_json: bool) -> None:
 
 def show(state: ObservedState, console: Console) -> None:
     """What runs, as a table."""
+    if state.missing:
+        console.print(f"[red]Declared, not running[/]: {state.missing}. {BRING_BACK}.", highlight=False)
+        return
     if not state.running:
         console.print("The endpoint does not run. Start it with `globolatte endpoints start`, or deploy to it.")
         return
     console.print(f"{state.url}/score", "[green]up[/]" if state.healthy else "[red]gateway down[/]", highlight=False)
+    if state.gateway_restarts:
+        why = f"; it {state.gateway_error}" if state.gateway_error else ""
+        console.print(f"[yellow]The gateway was started again {state.gateway_restarts} times{why}.[/]", highlight=False)
+    if state.note:
+        console.print(state.note, style="yellow", markup=False, highlight=False)
     if not state.deployments:
         console.print(NOTHING_DEPLOYED)
         return

@@ -57,12 +57,17 @@ def prepare_manifest() -> None:
 
 
 def _dbt(command: str, *arguments: str) -> None:
-    places = ["--project-dir", str(DBT_PROJECT_FOLDER), "--profiles-dir", str(DBT_PROJECT_FOLDER)]
+    project = str(DBT_PROJECT_FOLDER)
     run = subprocess.run(
-        [str(DBT_EXECUTABLE), "--quiet", command, *arguments, *places],
+        [str(DBT_EXECUTABLE), "--quiet", command, *arguments],
         capture_output=True,
         text=True,
-        env={**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+        env={
+            **os.environ,
+            "DBT_PROJECT_DIR": project,
+            "DBT_PROFILES_DIR": project,
+            "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        },
         cwd=DBT_PROJECT_FOLDER,
         check=False,
     )

@@ -174,6 +174,8 @@ class Pass:
     def run(self, backlog: Backlog) -> PassReport:
         """Does everything that can be done; `backlog` is what a look found. What failed is among the report's complaints."""
         try:
+            if self.endpoint.bring_back():
+                self.report.notes.append("The online endpoint is declared and did not run; it is started again.")
             self._load(backlog)
             self._follow()
             if self.ml.model(CHAMPION) is None:

@@ -15,7 +15,7 @@ import dagster as dg
 
 from globolatte_assets.endpoints.recommender import smoke_question
 from globolatte_ml.scoring.prediction_log import FINISHED, UNFINISHED
-from globolatte_ml.scoring.service import LOGGED_PROBE, UNLOGGED_PROBE
+from globolatte_ml.scoring.service import UNLOGGED
 from globolatte_ml.scoring.state_bundle import read_state_bundle
 from resources import environment
 from resources.endpoint.endpoint import EndpointError, ObservedState
@@ -31,6 +31,7 @@ TICK_SECONDS = 900.0
 """After how long without a tick of any sensor, while the daemon lives, they count as not running."""
 FAILED_TICKS = 3
 START = "run `globolatte endpoints start`"
+BRING_BACK = "`globolatte endpoints start` starts it again, and so do `globolatte dev` and `globolatte run`"
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,12 @@ def online_endpoint(settings: Settings) -> Iterator[Finding]:
     except EndpointError as error:
         yield Finding(name, False, str(error), "run `globolatte endpoints deploy`")
         return
+    if state.missing:
+        yield Finding(name, False, f"declared, not running: {state.missing}", BRING_BACK)
+        return
     if not state.running:
-        yield _not_running(name, declared, on_purpose=endpoint.files.stopped.exists())
+        stopped = f"stopped on purpose; {', '.join(declared)} would run; {START}" if declared else "nothing is deployed"
+        yield Finding(name, True, stopped, waits=bool(declared))
         return
     if state.deployments and not declared:
         gone = f"{endpoint.files.desired} is gone; what runs goes on running until the next start"
@@ -98,30 +103,35 @@ def online_endpoint(settings: Settings) -> Iterator[Finding]:
         yield from _asked(settings, endpoint)
 
 
-def _not_running(name: str, declared: list[str], *, on_purpose: bool) -> Finding:
-    if not declared:
-        return Finding(name, True, "nothing is deployed")
-    if on_purpose:
-        return Finding(name, True, f"stopped on purpose; {', '.join(declared)} would run; {START}", waits=True)
-    return Finding(name, False, f"declared, not running: {', '.join(declared)}", f"{START}, or `globolatte dev`")
-
-
 def _as_observed(name: str, state: ObservedState, where: str) -> Finding:
     if not state.running:
         return Finding(name, True, "nothing is deployed")
     serving = ", ".join(f"{one.name} ({one.phase}, {one.traffic} %)" for one in state.deployments) or "no deployment"
     problems = [f"{one.name}: {problem}" for one in state.deployments for problem in one.problems]
     down = [one.name for one in state.deployments if one.traffic and not one.healthy]
-    words = "; ".join([f"{where}: {serving}", *([] if state.healthy else ["the gateway does not answer"]), *problems])
+    words = "; ".join(
+        [
+            f"{where}: {serving}",
+            *([] if state.healthy else ["the gateway does not answer"]),
+            *problems,
+            *filter(None, [state.note]),
+        ]
+    )
     logs = f"see `globolatte endpoints logs {down[0] if down else 'gateway'}`"
     remedy = logs if down or not state.healthy else "mend what the message names; it is tried again by itself"
-    return Finding(name, state.healthy and not problems and not down, words, remedy)
+    return Finding(name, state.healthy and not problems and not down, words, remedy, waits=bool(state.note))
 
 
 def _asked(settings: Settings, endpoint: LocalEndpoint) -> Iterator[Finding]:
     """Asks the endpoint as a caller does. On a read-only home the question leaves nothing anywhere."""
+    if not endpoint.files.probe.exists():
+        state = (
+            "not asked: the endpoint was started by an earlier version, which would log the question as a prediction"
+        )
+        yield Finding("an answer", True, state, waits=True)
+        return
     logged = os.access(settings.home, os.W_OK)
-    request_id = f"{LOGGED_PROBE if logged else UNLOGGED_PROBE}{uuid.uuid4().hex}"
+    request_id = f"{endpoint.files.probe_id()}{'' if logged else UNLOGGED}{uuid.uuid4().hex}"
     try:
         question = smoke_question(environment.states_of(settings).current())
         began = time.perf_counter()

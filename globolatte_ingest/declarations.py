@@ -43,7 +43,10 @@ WORDS = {
 }
 """What may be declared for each of these, by a word or, where the words stand for characters, by the character."""
 
-DATE_DIRECTIVES = "dmYyHIMSpf"
+BRACKET = "("
+"""In a number format: amounts below zero stand in brackets."""
+
+DATE_DIRECTIVES = "dmbBYyHIMSpf"
 DATE_FORMAT = re.compile(rf"(?:%[{DATE_DIRECTIVES}]|[-/. :,T])+")
 
 FORMAT_COLUMNS = (*WORDS, "date_format")
@@ -114,6 +117,7 @@ class Declaration:
     lines_above_header: int = 0
     lines_below_data: int = 0
     decimal_quantity: bool = False
+    negative_in_brackets: bool = False
     line_ids: str | None = None
     products: str | None = None
     required: tuple[str, ...] = ()
@@ -124,10 +128,10 @@ class Declaration:
 
     @cached_property
     def number_format(self) -> str | None:
-        """Decimal mark, then thousands mark if there is one, then each currency sign after a `SIGN_MARK`; none for the usual way of writing
-        numbers.
+        """Decimal mark, then thousands mark if there is one, then `BRACKET` if brackets stand for a minus, then each currency sign after a
+        `SIGN_MARK`; none for the usual way of writing numbers.
         """
-        marks = (self.decimal_mark or ".") + (self.thousands_mark or "")
+        marks = (self.decimal_mark or ".") + (self.thousands_mark or "") + BRACKET * self.negative_in_brackets
         signs = "".join(f"{SIGN_MARK}{sign}" for sign in self.currency_signs)
         return None if marks == "." and not signs else marks + signs
 
@@ -180,12 +184,18 @@ SPACES = " \u00a0\u202f"
 
 
 def number_pattern(number_format: str, fraction: str, digits: str = "[0-9]{1,15}") -> tuple[str, str]:
-    """Regular expressions for a number in a declared format: of the whole text, and of what is taken out of it to leave the plain number.
+    """Regular expressions for a number in a declared format: of the whole text, and of what is taken out of it to leave the plain number,
+    in which a `BRACKET` may be left in place of the minus.
 
     `fraction` is that of what follows the whole digits. Both are free of backslashes and of anchors; the second is empty if nothing is
     taken out.
     """
     marks, *signs = number_format.split(SIGN_MARK)
+    if marks.endswith(BRACKET):
+        without = SIGN_MARK.join([marks.removesuffix(BRACKET), *signs])
+        pattern, inner = number_pattern(without, fraction, digits)
+        unsigned = pattern.replace("[+-]?", "")
+        return f"({pattern}|[(]{unsigned}[)])", f"({inner}|[)])" if inner else "[)]"
     whole, removed = digits, []
     if thousands := marks[1:]:
         some = f"[{SPACES}]" if thousands == " " else f"[{thousands}]"
@@ -246,7 +256,10 @@ def _date_format(value: str) -> str:
             f"date_format {value!r} is not made of %{', %'.join(DATE_DIRECTIVES)}, each once, and - / . : , T or blanks; "
             "write it like %d/%m/%Y %H:%M"
         )
-    if not {"d", "m"} <= set(directives) or not {"Y", "y"} & set(directives):
+    months = [name for name in directives if name in "mbB"]
+    if len(months) > 1:
+        raise DeclarationError(f"date_format {value!r} has the month {len(months)} times; write it like %d %b %Y %H:%M")
+    if "d" not in directives or not months or not {"Y", "y"} & set(directives):
         raise DeclarationError(f"date_format {value!r} has no day, month or year; write it like %d/%m/%Y %H:%M")
     if ("I" in directives) != ("p" in directives):
         raise DeclarationError(
@@ -443,6 +456,7 @@ KEYS: dict[str, Callable[[str, Any], Any]] = {
     "lines_above_header": _lines,
     "lines_below_data": _lines,
     "decimal_quantity": _flag,
+    "negative_in_brackets": _flag,
     "line_ids": _only(RECEIPT),
     "products": _only(NAME),
     "required": _required,

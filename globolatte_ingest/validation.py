@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from globolatte_ingest.declarations import KINDS, number_pattern
+from globolatte_ingest.declarations import BRACKET, KINDS, SIGN_MARK, number_pattern
 from globolatte_ingest.reading.sales import OPTIONAL_COLUMNS, SALES_TEXTS
 from globolatte_ingest.reasons import ReasonCode, RowReason
 from resources.warehouse.dialect import Dialect, literal
@@ -324,6 +324,8 @@ with trimmed as (
         fraction = "0{1,15}" if sql_type == "bigint" else "[0-9]{1,2}0*"
         pattern, removed = number_pattern(marks, f"([{marks[0]}]{fraction})?")
         plain = self.dialect.without(column, removed) if removed else column
+        if marks.partition(SIGN_MARK)[0].endswith(BRACKET):
+            plain = f"replace({plain}, {literal(BRACKET)}, '-')"
         return self._cast_if(column, pattern, f"replace({plain}, {literal(marks[0])}, '.')", sql_type)
 
     def _cast_if(self, column: str, pattern: str, value: str, sql_type: str) -> str:

@@ -8,6 +8,7 @@ import dagster as dg
 from globolatte_assets.endpoints.rollout import is_in_service, lags_behind
 from globolatte_assets.jobs import DEPLOY, RETRAIN, TRAIN_MODEL, AssetJob, job_named
 from globolatte_assets.keys import DATA_DRIFT, DELIVERED_DAYS, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
+from globolatte_assets.models.causes import findings_of, tried_without_effect
 from globolatte_assets.models.champion import champion_with_snapshot
 from globolatte_assets.models.retraining import RetrainingRules, TrainingSituation, decide_retraining
 from globolatte_assets.models.trainings import trainings
@@ -40,6 +41,7 @@ def training_situation(instance: dg.DagsterInstance, warehouse: Warehouse, ml: M
     trained = trainings(warehouse)
     champion = champion_with_snapshot(ml) if DELIVERED_DAYS in places else None
     standing = standing_of(warehouse, champion) if champion is not None else NOTHING_KNOWN
+    findings = findings_of(warehouse, champion) if champion is not None else []
     learned = champion.learned_until if champion is not None else None
     version = ml.model(CHAMPION)
     has_champion = version is not None
@@ -55,6 +57,8 @@ def training_situation(instance: dg.DagsterInstance, warehouse: Warehouse, ml: M
         broken=standing.broken,
         drift=standing.drift,
         performance=standing.performance,
+        tried=tried_without_effect(findings, trained),
+        refused_at_age=_days(learned, trained[-1].last_business_date) if trained and trained[-1].was_refused else None,
         champion_age_days=_days(learned, standing.data_until),
         days_since_training=_days(trained[-1].last_business_date if trained else learned, standing.data_until),
     )

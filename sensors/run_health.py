@@ -15,6 +15,7 @@ import psutil
 from globolatte_assets.automation import FOLLOWERS
 from globolatte_assets.execution import PROCESS_TAG, from_tag, run_lock
 from globolatte_assets.keys import DBT_GROUPS
+from resources.endpoint.endpoint import Endpoint
 from resources.endpoint.serving_state import ServingStates
 from resources.environment import warehouse_with_short_timeout
 from resources.ml.ml_platform import MLPlatform
@@ -139,12 +140,16 @@ def run_health_sensor(settings: Settings) -> dg.SensorDefinition:
         name="run_health_sensor",
         minimum_interval_seconds=60,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Marks runs whose process is gone as failed and frees their pool slots, so that nothing waits for them. Requests "
-        "what follows new data and was left behind it: by a run that died or failed, or since the asset is new.",
+        description="Marks runs whose process is gone as failed and frees their pool slots, so that nothing waits for them. Starts the "
+        "online endpoint again if it is declared and does not run, as after a restart of the machine. Requests what follows new data "
+        "and was left behind it: by a run that died or failed, or since the asset is new.",
         target=dg.AssetSelection.groups(*DBT_GROUPS) | dg.AssetSelection.assets(*FOLLOWERS),
     )
     def watch_runs(
-        context: dg.SensorEvaluationContext, ml: dg.ResourceParam[MLPlatform], states: ServingStates
+        context: dg.SensorEvaluationContext,
+        ml: dg.ResourceParam[MLPlatform],
+        states: ServingStates,
+        endpoint: dg.ResourceParam[Endpoint],
     ) -> dg.SensorResult:
         instance = context.instance
         dead = fail_dead_runs(instance)
@@ -154,6 +159,9 @@ def run_health_sensor(settings: Settings) -> dg.SensorDefinition:
             context.log.error(
                 f"Runs whose process was gone, marked failed: {dead}. Runs whose pool slots were freed: {freed}."
             )
+        if endpoint.bring_back():
+            report += " The online endpoint is declared and did not run; it is started again."
+            context.log.error(report)
         if instance.get_runs_count(dg.RunsFilter(statuses=ACTIVE)):
             return dg.SensorResult(skip_reason=dg.SkipReason(report))
         if context.repository_def is None:

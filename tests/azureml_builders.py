@@ -63,7 +63,7 @@ def environment(client: Any) -> str:
     from azure.ai.ml.entities import Environment
 
     made = client.environments.create_or_update(
-        Environment(name="science", version="1", image="mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04")
+        Environment(name="science", version="1", image="mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest")
     )
     return f"azureml:{made.name}:{made.version}"
 

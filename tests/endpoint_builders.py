@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,6 +104,11 @@ class Caller:
             self.close()
             raise
         return Said(response.status, {k.lower(): v for k, v in response.getheaders()}, json.loads(text or b"null"))
+
+    def read(self, path: str) -> str:
+        """The text of a page."""
+        with urllib.request.urlopen(f"{self.endpoint.observed().url}{path}", timeout=30) as response:
+            return str(response.read(), "utf-8")
 
     def close(self) -> None:
         """Closes the connection."""

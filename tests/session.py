@@ -25,6 +25,8 @@ SECONDS_TO_END = 15
 PREFIX = "globolatte-tests-"
 """Of a session's folder; its process's id follows."""
 MEMORY = Path("/dev/shm")  # noqa: S108 - Linux's file system in memory
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+"""Linear algebra of one thread: the workers share the cores, and threads that find none wait for each other at full speed."""
 BYTES_OF_A_SESSION = 4 * 2**30
 """What all temporary files of `make test` take, and twice as much again."""
 
@@ -58,6 +60,7 @@ class Shared:
         """The controller's; from now on what this process starts carries the mark. `in_memory`: whether memory will hold its files."""
         if in_memory:
             use_memory_for_temporary_files()
+        os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
         mark = os.environ[MARK] = uuid.uuid4().hex
         folder = os.environ[FOLDER] = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
         return cls(Path(folder), mark)

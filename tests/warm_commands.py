@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
 MODULES = (
+    "alembic.command",
     "azure.ai.ml",
     "azure.identity",
     "dagster_azure.blob",
@@ -37,9 +38,12 @@ MODULES = (
     "rich.live",
     "scipy.stats",
     "sklearn",
+    "sqlalchemy.dialects.sqlite",
+    "sqlalchemy.orm",
     "sqlglot",
     "structlog.dev",
     "globolatte_cli.main",
+    "globolatte_cli.run_pass",
     "globolatte_assets.endpoints.definitions",
     "globolatte_assets.features.definitions",
     "globolatte_assets.models.definitions",

@@ -1,7 +1,9 @@
 """When to train. A pure decision; the sensor that acts on it is `sensors.retraining`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+
+from globolatte_assets.models.causes import DRIFT, PERFORMANCE
 
 DRIFTED = "drifted"
 BELOW_BAND = "below_band"
@@ -42,6 +44,9 @@ class TrainingSituation:
         broken: why the latest data are broken, one sentence each; empty if they are sound.
         drift, performance: statuses of the champion's windows by scope, oldest first (see
             `globolatte_ml.monitoring.verdicts.Status`).
+        tried: by kind ("drift" or "performance") and scope, where models were trained for all that monitoring finds, without effect: the
+            sentence that says so.
+        refused_at_age: how old the champion was when the last training was refused; none if it was not.
         champion_age_days: from the last date that the champion learned from to the latest sales; none if unknown.
         days_since_training: from the last date of the latest snapshot, whatever its outcome, to the latest sales.
     """
@@ -55,6 +60,8 @@ class TrainingSituation:
     broken: Sequence[str] = ()
     drift: Mapping[str, Sequence[str]] = field(default_factory=dict)
     performance: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    tried: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    refused_at_age: int | None = None
     champion_age_days: int | None = None
     days_since_training: int | None = None
 
@@ -72,7 +79,7 @@ def decide_retraining(situation: TrainingSituation, rules: RetrainingRules = RUL
 
     In this sequence, the first rule that applies decides: nothing to learn from: no; no champion, or none that can be read: yes;
     broken data: no, since a model would learn the fault; a training that was cut off: yes; data that monitoring has not seen: no;
-    too soon after the last training: no; drift, performance, age: yes.
+    drift, performance, age: yes, unless a training for that had no effect, or it is too soon after the last training.
     """
     if not situation.has_examples:
         return RetrainingDecision(False, "There are no training examples yet.")
@@ -97,10 +104,13 @@ def decide_retraining(situation: TrainingSituation, rules: RetrainingRules = RUL
 
 
 def _decide_on_monitoring(situation: TrainingSituation, rules: RetrainingRules) -> RetrainingDecision:
-    reason = _drifted(situation, rules) or _below_band(situation, rules) or _too_old(situation, rules)
-    if reason is None:
+    reasons = [*_drifted(situation, rules), *_below_band(situation, rules), *_too_old(situation, rules)]
+    if not reasons:
         return RetrainingDecision(False, "The champion still fits what is sold.")
-    days = situation.days_since_training
+    untried = [one for one in reasons if one.tried is None]
+    if not untried:
+        return RetrainingDecision(False, f"{reasons[0].sentence} Not trained again: {reasons[0].tried}")
+    reason, days = untried[0].sentence, situation.days_since_training
     if days is not None and days < rules.cooldown_days:
         waiting = (
             f"only {days} days of sales are new since the last training, {rules.cooldown_days} are to be waited for"
@@ -109,28 +119,43 @@ def _decide_on_monitoring(situation: TrainingSituation, rules: RetrainingRules) 
     return RetrainingDecision(True, reason)
 
 
-def _drifted(situation: TrainingSituation, rules: RetrainingRules) -> str | None:
+@dataclass(frozen=True)
+class _Reason:
+    """A reason to train; `tried` says that a training for it had no effect."""
+
+    sentence: str
+    tried: str | None
+
+
+def _drifted(situation: TrainingSituation, rules: RetrainingRules) -> Iterator[_Reason]:
     for scope, statuses in situation.drift.items():
         latest = list(statuses)[-rules.of_windows :]
         drifted = latest.count(DRIFTED)
         if latest and latest[-1] == DRIFTED and drifted >= rules.drifted_windows:
-            return f"Data drifted in {drifted} of the last {len(latest)} windows of {scope}, the latest among them."
-    return None
+            sentence = f"Data drifted in {drifted} of the last {len(latest)} windows of {scope}, the latest among them."
+            yield _Reason(sentence, situation.tried.get((DRIFT, scope)))
 
 
-def _below_band(situation: TrainingSituation, rules: RetrainingRules) -> str | None:
+def _below_band(situation: TrainingSituation, rules: RetrainingRules) -> Iterator[_Reason]:
     for scope, statuses in situation.performance.items():
         latest = list(statuses)[-rules.windows_below_band :]
         if len(latest) == rules.windows_below_band and set(latest) == {BELOW_BAND}:
             windows = "the latest window" if len(latest) == 1 else f"the last {len(latest)} windows"
-            return f"The champion was below its performance band in {windows} of {scope}."
-    return None
+            sentence = f"The champion was below its performance band in {windows} of {scope}."
+            yield _Reason(sentence, situation.tried.get((PERFORMANCE, scope)))
 
 
-def _too_old(situation: TrainingSituation, rules: RetrainingRules) -> str | None:
-    age = situation.champion_age_days
+def _too_old(situation: TrainingSituation, rules: RetrainingRules) -> Iterator[_Reason]:
+    age, refused = situation.champion_age_days, situation.refused_at_age
     if age is None or age <= rules.champion_age_days:
-        return None
-    return (
-        f"Sales go on {age} days after the last that the champion learned from ({rules.champion_age_days} are allowed)."
+        return
+    tried = None
+    if refused is not None and rules.champion_age_days < refused and age - refused <= rules.champion_age_days:
+        tried = (
+            f"at {refused} days a training for the same cause had no effect (its model was refused); the next one for it comes after "
+            f"{rules.champion_age_days} more."
+        )
+    yield _Reason(
+        f"Sales go on {age} days after the last that the champion learned from ({rules.champion_age_days} are allowed).",
+        tried,
     )

@@ -14,6 +14,7 @@ from globolatte_assets.keys import (
     TRAINING_SNAPSHOT,
     WAREHOUSE_POOL,
 )
+from globolatte_assets.models.causes import as_text, findings_of, present_causes
 from globolatte_assets.models.champion import MANIFEST_FILE, Champion, champion_with_snapshot
 from globolatte_assets.models.trainings import Training, record_training
 from globolatte_assets.tables import CATALOGUE_EXPORT, example_span
@@ -68,7 +69,8 @@ def training_snapshot(
     if warehouse.read(REFUNDS_TABLE, ["order_key"]).num_rows:
         export.unload(REFUNDS_TABLE, REFUNDS_FILE, ["order_key", "refunded_on"])
     export.write(PRODUCTS_FILE, CATALOGUE_EXPORT.content(warehouse))
-    fresh_from = first_fresh_date(champion_with_snapshot(ml), span.last)
+    champion = champion_with_snapshot(ml)
+    fresh_from = first_fresh_date(champion, span.last)
     if fresh_from is not None:
         export.write(SPLIT_FILE, json.dumps({"fresh_from": fresh_from.isoformat()}).encode())
     name = export.name()
@@ -82,13 +84,17 @@ def training_snapshot(
     }
     export.write(MANIFEST_FILE, json.dumps(manifest, indent=2).encode())
     place = export.keep(name)
-    record_training(warehouse, Training(context.run.run_id, name, span.last, clock.timestamp()))
+    findings = findings_of(warehouse, champion) if champion is not None else []
+    begun = Training(context.run.run_id, name, span.last, clock.timestamp(), causes=as_text(findings))
+    record_training(warehouse, begun)
+    causes = [str(cause) for of_scope in present_causes(findings).values() for cause in of_scope]
     return dg.MaterializeResult(
         metadata={
             "orders": span.orders,
             "business_dates": f"{span.first} to {span.last}",
             "last_business_date": span.last.isoformat(),
             "new_to_the_champion": f"{fresh_from} to {span.last}" if fresh_from else "everything: there is none",
+            "causes": ", ".join(causes) or "monitoring found none",
             "snapshot": name,
             "folder": dg.MetadataValue.path(place),
         },

@@ -19,6 +19,7 @@ SCHEMA = pa.schema(
         ("promoted", pa.bool_()),
         ("champion_version", pa.string()),
         ("decided_at", pa.timestamp("us")),
+        ("causes", pa.string()),
     ]
 )
 
@@ -31,6 +32,7 @@ class Training:
         last_business_date: of the snapshot's orders.
         decided_at: when the latest verdict was given; none while there is none.
         champion_version: the champion after that verdict; none if there was none.
+        causes: what monitoring found when it began (`globolatte_assets.models.causes`).
     """
 
     run_id: str
@@ -41,6 +43,7 @@ class Training:
     promoted: bool | None = None
     champion_version: str | None = None
     decided_at: dt.datetime | None = None
+    causes: str | None = None
 
     @property
     def left_no_champion(self) -> bool:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from globolatte_assets import keys
+from globolatte_assets.models.causes import said_of
 from globolatte_assets.models.champion import Champion, champion_with_snapshot
 from globolatte_assets.models.training_snapshot import EXAMPLES_FILE
 from globolatte_assets.monitoring.accepted_changes import Criteria, acceptances_table, criteria_of
@@ -24,6 +25,7 @@ from globolatte_assets.monitoring.windows import (
     evaluate_windows,
     examples_between,
     latest_windows,
+    not_repeated,
     nothing_to_compare,
 )
 from globolatte_assets.pictures import png
@@ -296,7 +298,12 @@ def data_drift_asset(reports: StoredPages, rules: WindowRules) -> dg.AssetsDefin
             criteria.name,
         )
         return dg.MaterializeResult(
-            metadata={**_shown(rows, champion, reports), **_accepted(criteria), **common},
+            metadata={
+                **_shown(rows, champion, reports),
+                **_accepted(criteria),
+                **not_repeated(said_of(warehouse, champion)),
+                **common,
+            },
             check_results=list(_checks(rows, broken_data(rows, seen), reports)),
         )
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from globolatte_assets import keys
+from globolatte_assets.models.causes import said_of
 from globolatte_assets.models.champion import Champion, champion_with_snapshot
 from globolatte_assets.monitoring.standing import HISTORY
 from globolatte_assets.monitoring.windows import (
@@ -18,6 +19,7 @@ from globolatte_assets.monitoring.windows import (
     evaluate_windows,
     examples_between,
     latest_windows,
+    not_repeated,
     nothing_to_compare,
 )
 from globolatte_assets.pictures import png
@@ -145,7 +147,10 @@ def performance_asset(rules: WindowRules) -> dg.AssetsDefinition:
                 yield verdict.window, performance_row(verdict, champion, clock)
 
         rows, _, common = evaluate_windows(warehouse, PERFORMANCE_TABLE, champion, rules, measure)
-        return dg.MaterializeResult(metadata={**_shown(rows, champion), **common}, check_results=[_check(rows)])
+        return dg.MaterializeResult(
+            metadata={**_shown(rows, champion), **not_repeated(said_of(warehouse, champion)), **common},
+            check_results=[_check(rows)],
+        )
 
     return performance
 

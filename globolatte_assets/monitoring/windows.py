@@ -187,6 +187,11 @@ def nothing_to_compare(reason: str) -> dict[str, dg.MetadataValue]:
     return {"note": dg.MetadataValue.text(f"Nothing to compare yet: {reason}")}
 
 
+def not_repeated(said: str | None) -> dict[str, dg.MetadataValue]:
+    """The metadata where a training had no effect, and is not repeated for the same cause."""
+    return {"training_not_repeated": dg.MetadataValue.text(said)} if said else {}
+
+
 def examples_between(warehouse: Warehouse, first: dt.date, last: dt.date) -> pa.Table:
     """The training examples of the business dates from `first` to `last`, in time order."""
     days = {"business_date": (first, last)}

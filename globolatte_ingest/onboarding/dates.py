@@ -50,7 +50,8 @@ def _settle_form(study: Study, written: Moments) -> None:
     where = f"column{'s' * (len(headers) > 1)} {' and '.join(headers)}"
     if written.has_words:
         study.faults.append(
-            f"{where} has months as words ({named(_dates_of(study)[:1])}), which cannot be declared; export dates as numbers"
+            f"{where} has months as words ({named(_dates_of(study)[:1])}), whose form is not proposed; declare date_format with %b "
+            "or %B by hand (docs/declarations.md), or export dates as numbers"
         )
         return
     if written.has_zone:

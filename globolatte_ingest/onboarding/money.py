@@ -156,7 +156,10 @@ def _describe_money(study: Study) -> None:
     if signs:
         study.table["currency_signs"] = signs
     if any(column.numbers and column.numbers.has_brackets for column in money):
-        study.faults.append("amounts below zero stand in brackets, like (4.50); export them with a minus sign")
+        study.faults.append(
+            "amounts below zero stand in brackets, like (4.50); declare negative_in_brackets = true in reference/units.toml, or export "
+            "them with a minus sign"
+        )
     _find_currency(study, signs)
 
 

@@ -100,7 +100,7 @@ def _proposal(study: Study) -> Proposal:
 
 KEY_ORDER = (
     "encoding", "delimiter", "decimal_mark", "thousands_mark", "date_format", "currency", "currency_signs", "day_ends",
-    "lines_above_header", "lines_below_data", "decimal_quantity", "line_ids", "products", "nobody",
+    "lines_above_header", "lines_below_data", "decimal_quantity", "negative_in_brackets", "line_ids", "products", "nobody",
 )  # fmt: skip
 
 

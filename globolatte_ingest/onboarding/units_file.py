@@ -14,7 +14,7 @@ from globolatte_ingest.declarations import declarations_of
 
 OWNED = (
     "encoding", "delimiter", "decimal_mark", "thousands_mark", "date_format", "currency", "currency_signs", "day_ends",
-    "lines_above_header", "lines_below_data", "decimal_quantity", "line_ids", "products", "columns", "nobody",
+    "lines_above_header", "lines_below_data", "decimal_quantity", "negative_in_brackets", "line_ids", "products", "columns", "nobody",
 )  # fmt: skip
 """The keys that a look at files decides as a whole. `product_aliases` and `kinds` are added to; every other key stays."""
 

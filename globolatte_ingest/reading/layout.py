@@ -3,6 +3,7 @@
 Whole columns at a time; files that are written the usual way pass through unchanged.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from globolatte_ingest.declarations import (
+    BRACKET,
     COLUMNS,
     DATE,
     PARTS,
@@ -193,7 +195,8 @@ def _number(values: pa.Array, declared: Declaration) -> pa.Array:
     trimmed = compute.utf8_trim_whitespace(values)
     is_one = compute.match_substring_regex(trimmed, f"^(?:{pattern})$")
     bare = compute.replace_substring_regex(trimmed, removed, "") if removed else trimmed
-    pointed = compute.replace_substring(bare, marks[0], ".") if marks[0] != "." else bare
+    signed = compute.replace_substring(bare, BRACKET, "-") if declared.negative_in_brackets else bare
+    pointed = compute.replace_substring(signed, marks[0], ".") if marks[0] != "." else signed
     return compute.if_else(is_one, pointed, pa.scalar(None, pa.string())).cast(PART)
 
 
@@ -242,10 +245,17 @@ class Numbering:
 
 def _day(moments: pa.Array, declared: Declaration) -> pa.Array | None:
     """The business day of each moment, as text; none where the date does not stand before the time."""
-    date_format, _, time_format = (declared.date_format or f"{ISO_DATE} %H").replace("T", " ").partition(" ")
-    if any(mark in date_format for mark in ("%H", "%I", "%M", "%S")):
+    whole = declared.date_format or f"{ISO_DATE} %H"
+    last = max(found.end() for found in re.finditer("%[dmbBYy]", whole))
+    end = next((place for place in range(last, len(whole)) if whole[place] in " T"), len(whole))
+    date_format, time_format = whole[:end], whole[end + 1 :].strip()
+    if re.search("%[HIMSpf]", date_format):
         return None
-    parts = compute.extract_regex(compute.utf8_trim_whitespace(moments), r"^(?P<day>[^ T]*)[ T]*(?P<time>.*)$")
+    ends = (
+        " T" if declared.date_format is None else whole[end : end + 1] or " "
+    )  # an ISO date may be followed by either
+    words = f"[^{ends}]*" + f" [^{ends}]*" * date_format.count(" ")
+    parts = compute.extract_regex(compute.utf8_trim_whitespace(moments), f"^(?P<day>{words})[ T]*(?P<time>.*)$")
     day, time = parts.field("day"), parts.field("time")
     if declared.day_ends is None:
         return day

@@ -1,4 +1,4 @@
-"""Orders as flat rows of a data frame: what MLflow and Azure's Responsible AI components give a model.
+"""Orders as flat rows of a data frame: what Azure's Responsible AI components give a model, and the rows of models of earlier releases.
 
 Columns `business_unit`, `date` (ISO text), `weather`, `daypart`, `is_holiday`, then the customer-level state columns (dates as ISO text)
 and for each product four columns `<state column>__<product id>`. Every state column is optional: what is absent or empty counts as
@@ -14,7 +14,6 @@ from globolatte_ml.data.vocabulary import encode
 
 COUNT_COLUMNS = ("order_count", "line_count", *DAYPART_COLUMNS)
 DATE_COLUMNS = ("first_order_date", "last_order_date")
-CONTEXT_TEXT_COLUMNS = ("business_unit", "date", "weather", "daypart")
 
 
 def contexts_from_rows(rows: pd.DataFrame) -> Contexts:

@@ -13,7 +13,8 @@ import numpy as np
 from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.shares import softmax
 from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.model.encoding import Encoded, encode_for
+from globolatte_ml.data.vocabulary import DAYPARTS
+from globolatte_ml.model.encoding import Encoded, EncodedStates, daypart_preference, encode_for, encode_orders
 from globolatte_ml.model.feature_space import FeatureSpace
 from globolatte_ml.model.features import encoded_features, feature_names
 from globolatte_ml.model.tabular import TabularClassifier
@@ -135,6 +136,24 @@ class FittedModel:
         padded = np.hstack([probabilities, np.full((len(probabilities), 1), self.floor_)])[:, origin]
         moved: np.ndarray = padded / padded.sum(axis=1, keepdims=True)
         return moved
+
+    def predict_any_daypart(
+        self, states: EncodedStates, contexts: Contexts, products: Sequence[str] | None = None
+    ) -> np.ndarray:
+        """`predict_proba` where an empty daypart averages over the hours at which the customer comes."""
+        anytime = contexts.daypart == ""
+        repeats = np.where(anytime, len(DAYPARTS), 1)
+        index = np.repeat(np.arange(len(contexts)), repeats)
+        first = np.cumsum(repeats) - repeats
+        turn = np.arange(len(index)) - first[index]
+        preference = daypart_preference(states["daypart_orders"], self.space_)
+        weights = np.where(anytime[index], preference[index, turn], 1.0)
+        spread = contexts.take(index)
+        daypart = np.where(anytime[index], np.array(DAYPARTS)[turn], spread.daypart)
+        spread = Contexts(spread.business_unit, spread.date, spread.weather, daypart, spread.is_holiday)
+        answers = self.predict_encoded(encode_orders(states.take(index), spread, self.space_), products)
+        mixed: np.ndarray = np.add.reduceat(answers * weights[:, None], first, axis=0)
+        return mixed
 
     def feature_names(self) -> tuple[str, ...]:
         """Names of the d columns of `coef_`."""

@@ -50,23 +50,32 @@ def parse_body(body: bytes, words: KnownWords, now: dt.datetime) -> list[Request
     return [_request(item, f"requests[{position}]", words, now) for position, item in enumerate(_items(document))]
 
 
-def _json(body: bytes) -> Any:
+def parse_line(line: bytes, words: KnownWords, now: dt.datetime) -> Request:
+    """The request in a line of a file of questions, by the rules of a body that is one request. Raises `BodyError`."""
+    document = _json(line, "the line")
+    if not isinstance(document, dict):
+        raise BodyError(f"the line is {_kind(document)}; write an object with {', '.join(REQUIRED)}")
+    return _request(document, "", words, now)
+
+
+def _json(body: bytes, what: str = "the body") -> Any:
     if not body.strip():
-        raise BodyError(f"the body is empty; send a JSON object with {', '.join(REQUIRED)}")
+        raise BodyError(f"{what} is empty; send a JSON object with {', '.join(REQUIRED)}")
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
     except UnicodeDecodeError as error:
-        raise BodyError(f"the body is not UTF-8 (byte {error.start}); send JSON in UTF-8") from error
+        raise BodyError(f"{what} is not UTF-8 (byte {error.start}); send JSON in UTF-8") from error
     except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}" if what == "the body" else f"column {error.colno}"
         raise BodyError(
-            f"the body is not JSON: {error.msg} at line {error.lineno}, column {error.colno}; send a JSON object with {', '.join(REQUIRED)}"
+            f"{what} is not JSON: {error.msg} at {place}; send a JSON object with {', '.join(REQUIRED)}"
         ) from error
     except (RecursionError, ValueError) as error:  # too deep, or an integer of too many digits
-        raise BodyError("the body is not a request: it is nested too deeply or has a number too long") from error
+        raise BodyError(f"{what} is not a request: it is nested too deeply or has a number too long") from error
 
 
 def _no_constant(name: str) -> Any:
-    raise BodyError(f"the body holds {name}, which is not JSON; leave the field out instead")
+    raise BodyError(f"it holds {name}, which is not JSON; leave the field out instead")
 
 
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -139,7 +148,7 @@ def _text(fields: dict[str, Any], name: str, prefix: str) -> str:
         raise BodyError(f"{prefix}{name}: is {_kind(value)}; send text")
     if not value.strip() or len(value) > MAX_TEXT or not value.isprintable():
         raise BodyError(f"{prefix}{name}: {_shown(value)} is no name; send 1 to {MAX_TEXT} printable characters")
-    return value
+    return value.strip()  # as the load does: spaces around an id are no part of it
 
 
 def _date(value: Any, prefix: str) -> dt.date | None:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.vocabulary import DAYPARTS, UNKNOWN_WEATHER, months
-from globolatte_ml.model.encoding import daypart_preference, encode_orders, encode_states
+from globolatte_ml.model.encoding import encode_states
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.model_files import DOCUMENT_NAME
 from globolatte_ml.scoring.recommendations import RankedProduct, Recommendation, Request, prediction_id
@@ -114,20 +114,7 @@ class Scorer:
             rows: the customers' positions in the bundle, -1 for a cold-start customer, shape (n,).
             contexts: n contexts; an empty daypart averages over the customer's smoothed daypart history.
         """
-        anytime = contexts.daypart == _ANY_DAYPART
-        repeats = np.where(anytime, len(DAYPARTS), 1)
-        index = np.repeat(np.arange(len(rows)), repeats)
-        first = np.cumsum(repeats) - repeats
-        turn = np.arange(len(index)) - first[index]
-        preference = daypart_preference(self._states["daypart_orders"][rows + 1], self.model.space_)
-        weights = np.where(anytime[index], preference[index, turn], 1.0)
-        spread = contexts.take(index)
-        daypart = np.where(anytime[index], np.array(DAYPARTS)[turn], spread.daypart)
-        spread = Contexts(spread.business_unit, spread.date, spread.weather, daypart, spread.is_holiday)
-        orders = encode_orders(self._states.take(rows[index] + 1), spread, self.model.space_)
-        answers = self.model.predict_encoded(orders, self.products)
-        mixed: np.ndarray = np.add.reduceat(answers * weights[:, None], first, axis=0)
-        return mixed
+        return self.model.predict_any_daypart(self._states.take(rows + 1), contexts, self.products)
 
     def _batch_probabilities(self, rows: np.ndarray, date: dt.date, homes: list[str]) -> np.ndarray:
         """Shape (customers, weather types, K)."""

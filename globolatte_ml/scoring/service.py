@@ -8,6 +8,7 @@ Environment:
 - `GLOBOLATTE_MODEL_VERSION`: what to call the model; default: 12 digits of its content hash.
 - `GLOBOLATTE_PREDICTION_LOG`: folder of the prediction log; without it no log is written.
 - `GLOBOLATTE_PREDICTION_LOG_SECONDS`: after how long a log file is finished.
+- `GLOBOLATTE_PROBE_ID`: how the id of a request begins by which who runs the endpoint checks it; without it there are no probes.
 - `GLOBOLATTE_NOW`: fixes the clock.
 """
 
@@ -28,8 +29,9 @@ from globolatte_ml.scoring.score_body import parse_body
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.scoring.served_state import StateFollower
 
-LOGGED_PROBE, UNLOGGED_PROBE = PROBES = ("globolatte-probe-logged-", "globolatte-probe-unlogged-")
-"""How the id of a request begins by which a check of the endpoint asks."""
+PROBE_VARIABLE = "GLOBOLATTE_PROBE_ID"
+UNLOGGED = "unlogged-"
+"""What follows in a probe's id where its answer is to leave nothing anywhere."""
 SHOWN = ("rank", "product_id", "product_name", "probability")
 """What an answer says of each product."""
 
@@ -43,6 +45,8 @@ class Service:
     states: StateFollower
     log: PredictionLog | None
     fixed_now: dt.datetime | None
+    probe_id: str = ""
+    """How the id of a request begins by which who runs the endpoint checks it; callers do not know it. Empty: there are no probes."""
     listeners: tuple[Callable[[AnsweredCall], None], ...] = ()
     """Called for every request before its answer is sent, so they must be quick: the caller waits for them."""
 
@@ -62,6 +66,7 @@ class Service:
             states=StateFollower(model, environment.get("GLOBOLATTE_MODEL_VERSION") or None, Path(pointer)),
             log=PredictionLog(Path(log), deployment, seconds) if log else None,
             fixed_now=dt.datetime.fromisoformat(now) if now else None,
+            probe_id=environment.get(PROBE_VARIABLE, ""),
         )
 
     def now(self) -> dt.datetime:
@@ -73,8 +78,9 @@ class Service:
         scorer, now = self.states.current, self.now()
         requests = parse_body(body, scorer.words, now)
         answers = scorer.recommend([replace(request, top=None) for request in requests])  # the log has every product
-        entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers, request_id.startswith(PROBES))
-        if self.log is not None and not request_id.startswith(UNLOGGED_PROBE):
+        is_probe = bool(self.probe_id) and request_id.startswith(self.probe_id)
+        entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers, is_probe)
+        if self.log is not None and not (is_probe and request_id.startswith(self.probe_id + UNLOGGED)):
             self.log.offer(entry)
         for listener in () if entry.probe else self.listeners:
             listener(entry)

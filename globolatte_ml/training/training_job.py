@@ -20,9 +20,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.data.flat_rows import CONTEXT_TEXT_COLUMNS, COUNT_COLUMNS, DATE_COLUMNS, flat_rows
+from globolatte_ml.data.flat_rows import COUNT_COLUMNS
+from globolatte_ml.data.model_rows import OPTIONAL_TEXTS, REQUIRED_TEXTS, model_rows
 from globolatte_ml.data.snapshot import SnapshotOrders
-from globolatte_ml.data.states import PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS
 from globolatte_ml.job_entry import write_json
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.training.evaluation import Evaluation, evaluate, holdout_table
@@ -31,6 +31,8 @@ from globolatte_ml.training.proofs import prove, write_proofs
 EXAMPLE_ROWS = 3
 MODEL_NAME = "preference_model"
 REQUIREMENTS = ("mlflow", "numpy", "pandas", "pyarrow")
+SERVERS = ("azureml-ai-monitoring>=1.0", "azureml-inference-server-http>=1.4")
+"""What Azure ML's own scoring script imports, from the environment that the model describes."""
 PACKAGE = Path(__file__).resolve().parents[1]
 """The whole of `globolatte_ml`, which a model folder carries along."""
 
@@ -131,7 +133,7 @@ def _write_model(model: PreferenceModel, snapshot: SnapshotOrders, folder: Path)
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / MODEL_NAME
         model.save(data)
-        save_mlflow_model(model, data, folder, flat_rows(states, snapshot.contexts.take(rows)))
+        save_mlflow_model(model, data, folder, model_rows(states, snapshot.contexts.take(rows)))
 
 
 def save_mlflow_model(model: PreferenceModel, data_folder: Path, folder: Path, example: pd.DataFrame) -> None:
@@ -141,7 +143,7 @@ def save_mlflow_model(model: PreferenceModel, data_folder: Path, folder: Path, e
         model: the same model, for the signature.
         data_folder: what `model.save` wrote.
         folder: the MLflow model folder; must not exist.
-        example: a few flat rows.
+        example: a few rows of `data/model_rows.py`.
     """
     import mlflow.pyfunc
 
@@ -153,7 +155,7 @@ def save_mlflow_model(model: PreferenceModel, data_folder: Path, folder: Path, e
         code_paths=[str(PACKAGE)],
         signature=_signature(model),
         input_example=example,
-        pip_requirements=[f"{name}=={importlib.metadata.version(name)}" for name in needed],
+        pip_requirements=[*(f"{name}=={importlib.metadata.version(name)}" for name in needed), *SERVERS],
     )
 
 
@@ -161,17 +163,12 @@ def _signature(model: PreferenceModel) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, Schema
 
-    products = model.space_.vocabulary.products
-    inputs = [ColSpec(DataType.string, name) for name in CONTEXT_TEXT_COLUMNS]
-    inputs.append(ColSpec(DataType.boolean, "is_holiday"))
-    inputs += [ColSpec(DataType.long, name, required=False) for name in COUNT_COLUMNS]
-    inputs += [ColSpec(DataType.string, name, required=False) for name in (*DATE_COLUMNS, *RECENT_COLUMNS)]
-    inputs += [
-        ColSpec(DataType.double, f"{name}__{product}", required=False)
-        for name in PRODUCT_LEVEL_COLUMNS
-        for product in products
-    ]
-    outputs = [ColSpec(DataType.double, product) for product in products]
+    inputs = [ColSpec(DataType.string, name) for name in REQUIRED_TEXTS]
+    inputs.append(ColSpec(DataType.boolean, "is_holiday", required=False))
+    # doubles, since whole numbers cannot be missing there
+    inputs += [ColSpec(DataType.double, name, required=False) for name in COUNT_COLUMNS]
+    inputs += [ColSpec(DataType.string, name, required=False) for name in OPTIONAL_TEXTS]
+    outputs = [ColSpec(DataType.double, product) for product in model.space_.vocabulary.products]
     return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))
 
 

@@ -104,6 +104,13 @@ class ObservedState:
     deployments: Sequence[ObservedDeployment] = ()
     page: str | None = None
     """A page about the endpoint for people: its health, or its place in a studio."""
+    gateway_restarts: int = 0
+    gateway_error: str | None = None
+    """What the gateway's last end was, while it is not up again."""
+    missing: str = ""
+    """What is declared and does not run, though nobody stopped it: as after a restart of the machine."""
+    note: str = ""
+    """What a person should know of it, though it answers."""
 
     def named(self, name: str) -> ObservedDeployment | None:
         """The newest deployment of that name."""
@@ -126,6 +133,9 @@ class Endpoint(Protocol):
 
     def deploy(self, desired: DesiredState) -> None:
         """Declares what should run, and returns at once; the change goes on in the background."""
+
+    def bring_back(self) -> bool:
+        """Starts what is declared and does not run, unless somebody stopped it; returns whether it did. Does not wait for it."""
 
     def wait_healthy(self, name: str, seconds: float | None = None) -> ObservedDeployment:
         """Waits until a deployment serves the model declared for it. Raises `EndpointError` with the end of its log if it does not."""

@@ -98,11 +98,11 @@ class AzureMLSettings(BaseSettings):
         default="default", description="The cluster's namespace that an attached compute works in."
     )
     image: str = Field(
-        default="mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04",
+        default="mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest",
         description="Image that environments are built on.",
     )
     inference_image: str = Field(
-        default="mcr.microsoft.com/azureml/minimal-ubuntu22.04-py312-inference",
+        default="mcr.microsoft.com/azureml/minimal-py312-inference:latest",
         description="Image that deployments' environments are built on.",
     )
     experiment: str = Field(default="globolatte", description="Experiment that jobs are filed under.")

@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 STRPTIME_IN_SNOWFLAKE = {
-    "d": "DD", "m": "MM", "Y": "YYYY", "y": "YY", "H": "HH24", "I": "HH12", "M": "MI", "S": "SS", "p": "AM", "f": "FF", "T": '"T"',
+    "d": "DD", "m": "MM", "b": "MON", "B": "MMMM", "Y": "YYYY",
+    "y": "YY", "H": "HH24", "I": "HH12", "M": "MI", "S": "SS", "p": "AM", "f": "FF", "T": '"T"',
 }  # fmt: skip
 """The `strptime` directives that a unit may declare, and the one letter that may stand between them."""
 

@@ -142,6 +142,22 @@ def test_its_endpoint_starts_and_answers_what_it_did(kept: Kept) -> None:
         assert "stopped" in kept.home.ok("endpoints", "stop")
 
 
+def test_its_champion_is_still_served_by_mlflow_in_the_form_of_its_day(kept: Kept) -> None:
+    """With `date` and four columns a product; its own example is answered, and what it did not know is refused now."""
+    import mlflow.pyfunc
+    import pandas as pd
+
+    champion = ml_of(Settings(home=kept.home.folder)).model(CHAMPION)
+    assert champion is not None
+    loaded = mlflow.pyfunc.load_model(str(champion.folder))
+    assert "date" in loaded.metadata.get_input_schema().input_names()
+    example = pd.DataFrame(**json.loads((champion.folder / "input_example.json").read_text()))
+    answer = loaded.predict(example)
+    assert answer.sum(axis=1).tolist() == pytest.approx([1.0] * len(example))
+    with pytest.raises(mlflow.MlflowException, match="row 1, weather: 'Hail' is unknown"):
+        loaded.predict(example.assign(weather="Hail"))
+
+
 def test_a_retraction_a_correction_and_new_days_are_taken_in_and_nothing_else_and_a_challenger_meets_its_champion(
     kept: Kept,
 ) -> None:

@@ -97,6 +97,7 @@ def test_a_chain_goes_through_a_launch_a_retraining_that_takes_over_and_a_breakd
     assert reports
     assert min(report.stat().st_size for report in reports) > 1_000_000
     assert chain.champion() == "2"
+    assert '"column": "main_product_id"' in chain.rows("ml.trainings")[-1]["causes"]
 
     assert "Champion behind the endpoint" in output
     assert not outcomes.failures

@@ -71,6 +71,13 @@ def test_every_dbt_test_is_emitted_as_an_asset_check(home: Home) -> None:
     ]
 
 
+def test_dbt_need_not_parse_in_a_new_home_what_was_prepared(home: Home) -> None:
+    [log] = (home.folder / "dbt").glob("*/dbt.log")
+    said = [json.loads(line)["info"]["name"] for line in log.read_text().splitlines()]
+    assert "LogModelResult" in said
+    assert "UnableToPartialParse" not in said
+
+
 def test_every_customer_has_a_ranking_for_each_weather(home: Home) -> None:
     rows = warehouse(home).read("serving.recommendations")
     assert rows.num_rows == 150 * 4 * 6
@@ -232,6 +239,7 @@ def test_models_of_which_another_version_built_some_are_built_anew_by_themselves
         pytest.param(
             ("--products", "1", "--orders", "40", "--customers", "20", "--start", "2022-03-05", "--end", "2022-03-05"),
             id="one product on a single day",
+            marks=pytest.mark.depth,
         ),
     ],
 )
@@ -255,6 +263,7 @@ def test_without_anything_in_the_landing_zone_the_remedy_is_named(new_home: NewH
     assert "globolatte run" in refused.stderr
 
 
+@pytest.mark.depth
 def test_without_reference_data_the_missing_file_is_named(new_home: NewHome) -> None:
     home = new_home().simulate("--orders", "20", "--customers", "5", "--start", "2022-01-01", "--end", "2022-01-02")
     (home.folder / "landing" / "reference" / "products.csv").unlink()

@@ -29,7 +29,8 @@ from resources.ml.azureml.training_jobs import JobParts
 from resources.ml.azureml.workspace import Workspace
 from resources.ml.ml_platform import ModelVersion
 from resources.ml.training_method import AutoMLMethod, CommandMethod, SweepMethod
-from resources.settings.azureml import AzureMLSettings, ComputeKind, EndpointKind
+from resources.settings.azureml import PREFIX, AzureMLSettings, ComputeKind, EndpointKind
+from resources.settings.choices import MissingSettingError
 
 PIPELINE, SCHEDULE = "42-job-pipeline", "50-schedule"
 
@@ -42,10 +43,12 @@ Written by `globolatte azureml export`. In the order of the files' numbers:
     az ml connection create --file 14-connection-snowflake.yml --set target=… credentials.username=… credentials.password=…
     az ml registry create --file 15-registry.yml                     # there if GLOBOLATTE_AZUREML_REGISTRY is set
     az ml compute attach --file 16-compute-endpoint.yml              # there if the endpoint is on Kubernetes
+    az ml compute create --file 17-compute-batch.yml                 # there if jobs run where no batch endpoint does
     az ml data create --file 20-snapshot.yml                         # name the folder of a snapshot in it
     az ml data import --file 21-import.yml                           # the training examples from Snowflake, by the connection
     az ml component create --file 30-component-prepare.yml           # and 30-component-train.yml, 30-component-evaluate.yml
-    az ml job create --file 40-job-command.yml                       # or 41-job-sweep.yml, 42-job-pipeline.yml, 43-job-automl.yml
+    az ml job create --file 40-job-command.yml                       # or 41-job-sweep.yml, 42-job-pipeline.yml, 44-job-automl.yml;
+                                                                     # before the last, 43-job-automl-tables.yml makes its tables
     az ml schedule create --file 50-schedule.yml
     az ml model create --file 60-model.yml                           # and 61-model-mlflow.yml; the model is in deployment/model
     az ml online-endpoint create --file 70-endpoint.yml
@@ -72,7 +75,11 @@ class Served:
 
 
 def export(settings: AzureMLSettings, folder: Path, served: Served | None) -> list[Path]:
-    """Writes all definitions; the files, in their order. Raises `FileExistsError` if the folder has something in it."""
+    """Writes all definitions; the files, in their order.
+
+    Raises, before anything is written, `FileExistsError` if the folder has something in it, and `MissingSettingError`.
+    """
+    _computes(settings)  # raises for one that nothing describes
     if folder.exists() and any(folder.iterdir()):
         raise FileExistsError(f"{folder} is not empty; name a folder that is not there")
     folder.mkdir(parents=True, exist_ok=True)
@@ -108,11 +115,20 @@ def definitions(settings: AzureMLSettings, folder: Path, served: Served | None) 
 
 
 def _computes(settings: AzureMLSettings) -> dict[str, Any]:
-    """The compute of jobs, and of an endpoint on Kubernetes; none for compute that others create."""
+    """The compute of jobs, of an endpoint on Kubernetes, and of batches where they need one of their own.
+
+    Raises `MissingSettingError` where a Kubernetes compute is named and nothing says which cluster that is.
+    """
     found = {"12-compute": computes.compute_definition(settings)}
     if settings.endpoint_kind is EndpointKind.KUBERNETES and settings.endpoint_compute is not None:
         found["16-compute-endpoint"] = computes.kubernetes_definition(settings, settings.endpoint_compute)
-    return {name: definition for name, definition in found.items() if definition is not None}
+    if (batches := computes.batch_compute(settings)) is not settings:
+        found["17-compute-batch"] = computes.compute_definition(batches)
+    if settings.compute is ComputeKind.SERVERLESS:
+        del found["12-compute"]
+    if None in found.values():
+        raise MissingSettingError(f"{PREFIX}KUBERNETES_CLUSTER", "an export with a Kubernetes compute")
+    return found
 
 
 def _training(parts: JobParts) -> dict[str, Any]:
@@ -121,8 +137,9 @@ def _training(parts: JobParts) -> dict[str, Any]:
         **{f"30-component-{name}": component for name, component in steps.items()},
         "40-job-command": training_jobs.command_job(parts, CommandMethod(), "globolatte-command")._to_job(),
         "41-job-sweep": training_jobs.sweep_job(parts, SweepMethod(), "globolatte-sweep")._to_job(),
+        "43-job-automl-tables": automl.tables_job(parts, "globolatte-automl-tables")._to_job(),
         PIPELINE: training_jobs.pipeline_job(parts, steps, "globolatte-pipeline"),
-        "43-job-automl": automl.automl_job(parts, AutoMLMethod(), automl.LATEST_TABLES, "globolatte-automl"),
+        "44-job-automl": automl.automl_job(parts, AutoMLMethod(), automl.LATEST_TABLES, "globolatte-automl"),
         SCHEDULE: schedules.retraining_schedule(parts, steps),
     }
 
@@ -152,7 +169,11 @@ def _serving(settings: AzureMLSettings, folder: Path, served: Served, workspace:
         "71-deployment": online.deployment_entity(settings, spec, code, f"azureml:{serving.name}:{serving.version}"),
         "80-batch-endpoint": batch.endpoint_entity(settings),
         "81-batch-deployment": batch.deployment_entity(
-            settings, spec, code, f"azureml:{batching.name}:{batching.version}", settings.compute_name
+            settings,
+            spec,
+            code,
+            f"azureml:{batching.name}:{batching.version}",
+            computes.batch_compute(settings).compute_name,
         ),
         "90-monitor": schedules.monitor_schedule(settings, colour, []),
     }

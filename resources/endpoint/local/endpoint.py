@@ -27,6 +27,7 @@ from resources.endpoint.local.files import (
     version_of,
     write_desired,
 )
+from resources.endpoint.local.keys import remedy
 from resources.endpoint.local.processes import LOOPBACK, end_all, end_orphans, marked, spawn_supervisor
 from resources.endpoint.local.supervisor import ALREADY_RUNNING, Options
 from resources.processes import ProcessId, Standing, find_process
@@ -118,13 +119,23 @@ class LocalEndpoint(dg.ConfigurableResource):
         write_desired(self.files, desired)
         self.ensure_running()
 
+    def bring_back(self) -> bool:
+        """Starts the supervisor again if something is declared and nothing runs, unless somebody stopped it. Does not wait for it."""
+        if not self.observed().missing:
+            return False
+        spawn_supervisor(self.files, self.options.arguments())
+        return True
+
     def observed(self) -> ObservedState:
         """What runs. What was recorded counts only if its writer holds the lock of this folder: it may be dead, or another home's."""
         supervisor, document = self.supervisor(), self._document()
         gateway, is_news = document.get("gateway", {}), supervisor is not None and bool(document)
-        same = False
+        same, missing = False, ""
         with suppress(EndpointError):  # the desired state cannot be read
-            same = document.get("desired") == version_of(self.desired())
+            desired = self.desired()
+            same = document.get("desired") == version_of(desired)
+            if supervisor is None and not self.files.stopped.exists():
+                missing = ", ".join(f"{name} ({percent} %)" for name, percent in desired.traffic.items() if percent)
         url = f"http://{LOOPBACK}:{gateway['port']}" if gateway else None
         return ObservedState(
             url=url,
@@ -141,6 +152,10 @@ class LocalEndpoint(dg.ConfigurableResource):
                 for entry in document.get("deployments", [])
             ],
             page=url and f"{url}/health",
+            gateway_restarts=gateway.get("restarts", 0),
+            gateway_error=gateway.get("last_error"),
+            missing=missing,
+            note=gateway.get("note", ""),
         )
 
     def is_up(self) -> bool:
@@ -205,6 +220,8 @@ class LocalEndpoint(dg.ConfigurableResource):
             raise EndpointError(f"the endpoint cannot be reached ({error}); see `globolatte endpoints list`") from error
         finally:
             connection.close()
+        if response.status == http.client.UNAUTHORIZED:
+            raise EndpointError(f"the endpoint refuses the key; {remedy(self.files)}")
         if response.status != http.client.OK:
             raise EndpointError(str(document.get("message", response.reason)))
         return document

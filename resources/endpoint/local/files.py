@@ -5,7 +5,8 @@ import json
 import os
 import secrets
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -46,6 +47,8 @@ class EndpointFiles:
         """The gateway's port, so that the URL stays the same."""
         self.key = folder / "key"
         """The key, unless the environment has one."""
+        self.probe = folder / "run" / "probe_id"
+        """How the id of a request begins by which doctor checks the endpoint; no caller knows it."""
         self.state_pointer = folder / "current_state"
         """Names the current customer state."""
         self.server_folder = folder / "run" / "server"
@@ -66,6 +69,12 @@ class EndpointFiles:
                 )
             time.sleep(0.01)
         return None
+
+    def probe_id(self) -> str:
+        """The beginning of a probe's request id, made once."""
+        if not self.probe.exists():
+            write_text(self.probe, f"probe-{secrets.token_hex(16)}-")
+        return self.probe.read_text(encoding="utf-8")
 
     def log(self, name: str) -> Path:
         """The output of a process."""
@@ -139,22 +148,35 @@ def endpoint_key(files: EndpointFiles) -> str:
     """
     given = os.environ.get(KEY_VARIABLE, "").strip()
     if given:
-        return _usable(given, KEY_VARIABLE)
+        return usable_key(given, KEY_VARIABLE)
     files.folder.mkdir(parents=True, exist_ok=True)
-    new = files.key.with_name(f".key.{os.getpid()}.{secrets.token_hex(4)}")
     if files.key.exists() and not files.key.read_text().strip():
         files.key.unlink()  # an empty key would let everybody in
     if not files.key.exists():
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as stream:
-            stream.write(secrets.token_urlsafe(32))
-        with suppress(FileExistsError):
+        with _key_beside(files, secrets.token_urlsafe(32)) as new, suppress(FileExistsError):
             os.link(new, files.key)  # the first process to link it wins, and no process reads half a key
-        new.unlink()
-    return _usable(files.key.read_text().strip(), str(files.key))
+    return usable_key(files.key.read_text().strip(), str(files.key))
 
 
-def _usable(key: str, place: str) -> str:
+def write_key(files: EndpointFiles, key: str) -> None:
+    """Replaces the key in the file."""
+    with _key_beside(files, key) as new:
+        new.replace(files.key)
+
+
+@contextmanager
+def _key_beside(files: EndpointFiles, key: str) -> Iterator[Path]:
+    """A new file with the key, which only its owner can read; gone afterwards under this name."""
+    new = files.key.with_name(f".key.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+            stream.write(key)
+        yield new
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def usable_key(key: str, place: str) -> str:
     """The key itself. Raises `EndpointError`, which names the key's place but never the key, if it cannot be sent in a header."""
     if not key or not key.isascii() or not key.isprintable() or " " in key:
         raise EndpointError(f"{place}: the key is empty or no header can carry it; use printable ASCII without spaces")

@@ -1,104 +1,185 @@
-"""The endpoint's one URL: key, traffic split, mirror, health, request ids; and its process, which watches over the supervisor.
+"""The endpoint's one URL: key, traffic split, mirror, health, metrics, request ids; and its process, which watches over the supervisor.
 
 `POST /score` needs `Authorization: Bearer <key>`; the header `azureml-model-deployment` picks a deployment, as on Azure ML.
-`GET /health` needs no key. Every answer carries `x-request-id`, the caller's own if it sent one.
+`GET /health` and `GET /metrics` need no key. Every answer carries `x-request-id`, the caller's own if it sent one.
 """
 
 import asyncio
-import hmac
+import logging
 import os
 import random
 import signal
 import socket
 import sys
+import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from resources.endpoint.endpoint import DEPLOYMENT_HEADER
-from resources.endpoint.local.files import EndpointFiles, endpoint_key, read_json
+from resources.endpoint.local import metrics
+from resources.endpoint.local.bodies import MAX_BODY_BYTES, RefusedError, read_body
+from resources.endpoint.local.connections import (
+    ACCEPTED_AT_ONCE,
+    Connections,
+    Phase,
+    connection_limit,
+    connection_of,
+)
+from resources.endpoint.local.files import EndpointFiles, read_json
+from resources.endpoint.local.keys import AcceptedKeys
+from resources.endpoint.local.ports import sockets
 from resources.endpoint.local.processes import BACKLOG, GRACE_SECONDS, end_orphans, spawn_supervisor, works_in
 from resources.endpoint.local.routing import RETRY_AFTER_SECONDS, NoRouteError, Route, Routes, choose, mirrors
 from resources.endpoint.local.upstream import ANSWER_SECONDS, Upstream
 
 MIRRORED_HEADER = "x-globolatte-mirrored"
 REQUEST_ID = "x-request-id"
-MAX_BODY_BYTES = 4 * 1024 * 1024
 LONGEST_REQUEST_ID = 100
-LOOK_SECONDS, ORPHAN_LOOK_SECONDS = 0.05, 0.5
+LOOK_SECONDS, KEY_SECONDS, ORPHAN_LOOK_SECONDS = 0.05, 1.0, 0.5
+RESTART_SECONDS, RETRY_SECONDS = 15.0, 0.1
+"""How long a request waits for a deployment that was healthy a moment ago, and how often it looks."""
+SERVERS_AT_MOST = 2
+"""How many servers a request is sent to when connections break after it was sent: it may be what ended them."""
+TAKEN_SECONDS = 60.0
+"""How long a caller may take to send the rest of a body that was refused, and to read an answer."""
+MOST_BYTES_AT_WORK = 256 * 1024 * 1024
+"""Of all bodies that are being answered together."""
 SUCCESSOR_SECONDS = 30.0
 """How long another supervisor has to take over from this process before the next one is started."""
 MIRRORS_AT_ONCE = 32
 SERVER = "globolatte"
 """The `server` header of every answer, instead of libraries and versions. aiohttp answers what is not HTTP under its own name."""
-SECRET_PREFIX = "Bearer "  # noqa: S105 - the scheme's name
+SCHEME = "bearer"
+
+logger = logging.getLogger(__name__)
 
 
 class Gateway:
-    """The application. `key` is what callers must send."""
+    """The application. `keys`: those that callers may send."""
 
-    def __init__(self, files: EndpointFiles, key: str) -> None:
-        self._files, self._secret = files, f"{SECRET_PREFIX}{key}".encode()
+    def __init__(self, files: EndpointFiles, keys: AcceptedKeys) -> None:
+        self._files, self._keys = files, keys
         self._routes = Routes()
+        self._healthy_at: dict[str, float] = {}
         self._upstream: Upstream
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter(requests=0, refused=0, unanswered=0, retried=0)
+        self._latencies = metrics.Latencies()
+        self._bytes_at_work = 0
         self._mirroring: set[asyncio.Task[None]] = set()
+        self.connections: Connections | None = None
+        """The callers' connections, once there is a server."""
 
     def application(self) -> web.Application:
         """What a server runs."""
         application = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_in_one_form])
         application.add_routes(
-            [web.post("/score", self._score), web.get("/health", self._health), web.get("/", self._health)]
+            [
+                *(web.post(path, self._score, expect_handler=_expected) for path in ("/score", "/score/")),
+                *(web.get(path, self._health) for path in ("/health", "/health/", "/")),
+                web.get("/metrics", self._metrics),
+            ]
         )
         application.cleanup_ctx.append(self._live)
         return application
 
     async def _score(self, request: web.Request) -> web.Response:
-        if not hmac.compare_digest(request.headers.get("authorization", "").encode("utf-8", "replace"), self._secret):
-            self._counts["refused"] += 1
-            return _message(
-                401,
-                "the key is missing or wrong; send it as 'Authorization: Bearer <key>'",
-                {"www-authenticate": "Bearer"},
+        connection = connection_of(request)
+        started = time.monotonic()
+        try:
+            self._check_key(request.headers.get("authorization", ""))
+            body = await read_body(request)
+            started = time.monotonic()
+            self._check_room(len(body))
+            if connection is not None:
+                connection.enter(Phase.WORK)
+            answer = await self._answer(request, body)
+        except RefusedError as error:
+            self._counts["unanswered"] += error.status >= 500
+            answer = _message(error.status, str(error), error.headers)
+        self._latencies.observe(answer.status, time.monotonic() - started)
+        return answer
+
+    def _check_key(self, header: str) -> None:
+        scheme, _, key = header.strip().partition(" ")
+        if scheme.casefold() == SCHEME and self._keys.accepts(key.strip()):
+            self._counts["requests"] += 1
+            return
+        self._counts["refused"] += 1
+        raise RefusedError(
+            401,
+            "the key is missing or wrong; send it as 'Authorization: Bearer <key>', and after a rotation the new one",
+            {"www-authenticate": "Bearer"},
+        )
+
+    def _check_room(self, size: int) -> None:
+        full = self.connections is not None and self.connections.is_full
+        if full or self._bytes_at_work + size > MOST_BYTES_AT_WORK:
+            raise RefusedError(
+                503, "too many requests at once; try again in a moment", {"retry-after": str(RETRY_AFTER_SECONDS)}
             )
-        body = await request.read()
-        self._counts["requests"] += 1
+
+    async def _answer(self, request: web.Request, body: bytes) -> web.Response:
+        """A deployment's answer. Raises `RefusedError` if there is none."""
         onward = {REQUEST_ID: request[REQUEST_ID], "content-type": "application/json"}
+        self._bytes_at_work += len(body)
         try:
             route, answer = await self._forward(body, onward, request.headers.get(DEPLOYMENT_HEADER))
         except NoRouteError as error:
-            self._counts["unanswered"] += 1
             retry = {"retry-after": str(RETRY_AFTER_SECONDS)} if error.status >= 500 else {}
-            return _message(error.status, str(error), retry)
+            raise RefusedError(error.status, str(error), retry) from error
+        finally:
+            self._bytes_at_work -= len(body)
         self._mirror(body, onward, route)
         answer.headers[DEPLOYMENT_HEADER] = route.name
         return answer
 
     async def _forward(self, body: bytes, headers: dict[str, str], wanted: str | None) -> tuple[Route, web.Response]:
-        """Sends the request to a deployment. If the connection fails, sends it again, to another if possible: scoring has no effects."""
+        """Sends the request to a deployment. If the connection fails, sends it again, to another if possible: scoring has no effects.
+
+        If there is no other, it waits for the one that is being started again.
+        """
         failed: set[int] = set()
-        for attempt in (1, 2):
-            route = choose(self._routes, random.random(), wanted, {*failed, *self._upstream.suspects()})  # noqa: S311
+        broken: set[int] = set()
+        until = time.monotonic() + RESTART_SECONDS
+        while True:
             try:
+                route = choose(self._routes, random.random(), wanted, {*failed, *self._upstream.suspects()})  # noqa: S311
                 return route, await self._upstream.score(route.port, body, headers)
+            except NoRouteError as error:
+                if error.status < 500 or time.monotonic() > until or not self._comes_back(wanted):
+                    raise
             except TimeoutError as error:
                 raise NoRouteError(
                     504,
                     f"deployment {route.name!r}: no answer within {ANSWER_SECONDS:.0f} seconds; ask again, for fewer customers",
                 ) from error
-            except (aiohttp.ClientError, OSError):
-                failed.add(route.port)
-                self._counts["retried"] += attempt == 1
-        raise NoRouteError(
-            503, f"deployment {route.name!r} cannot be reached; it is being started, try again in a moment"
-        )
+            except (aiohttp.ClientError, OSError) as error:
+                if not isinstance(error, aiohttp.ClientConnectorError):
+                    broken.add(route.port)
+                if len(broken) >= SERVERS_AT_MOST or time.monotonic() > until or not self._comes_back(wanted):
+                    raise NoRouteError(
+                        503, f"deployment {route.name!r} cannot be reached; it is being started, try again in a moment"
+                    ) from error
+                self._counts["retried"] += not failed
+                if route.port not in failed:
+                    failed.add(route.port)
+                    continue
+            await asyncio.sleep(RETRY_SECONDS)
+
+    def _comes_back(self, wanted: str | None) -> bool:
+        """Whether a deployment that could answer was healthy a moment ago, so that it is worth waiting for."""
+        since = time.monotonic() - RESTART_SECONDS
+        names = [wanted] if wanted is not None else [route.name for route in self._routes.routes if route.traffic > 0]
+        return any(self._healthy_at.get(name, since) > since for name in names)
 
     def _mirror(self, body: bytes, headers: dict[str, str], answered: Route) -> None:
         target = mirrors(self._routes, answered.name, random.random()) if self._routes.mirror else None  # noqa: S311
@@ -135,8 +216,20 @@ class Gateway:
             "mirror": asdict(routes.mirror) if routes.mirror is not None else None,
             "in_flight": {str(port): count for port, count in self._upstream.in_flight.items()},
             "counts": dict(self._counts),
+            "connections": self._open_connections(),
+            "key_problem": self._keys.problem,
         }
         return web.json_response(document)
+
+    async def _metrics(self, _: web.Request) -> web.Response:
+        ended = self.connections.counts if self.connections is not None else {}
+        observed = read_json(self._files.observed)
+        text = metrics.page(self._counts, ended, self._open_connections(), self._latencies, observed)
+        return web.Response(body=text.encode(), headers={"content-type": metrics.CONTENT_TYPE})
+
+    def _open_connections(self) -> dict[str, int]:
+        phases = self.connections.phases if self.connections is not None else {}
+        return {phase.value: len(those) for phase, those in phases.items()}
 
     async def _live(self, _: web.Application) -> AsyncIterator[None]:
         """Connections are opened before the first request and closed after the last."""
@@ -149,10 +242,16 @@ class Gateway:
         await self._upstream.close()
 
     async def _watch(self) -> None:
+        read_at = time.monotonic()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             with suppress(OSError):  # too many open files for now: the old routes stay good
                 self._look()
+            if time.monotonic() - read_at > KEY_SECONDS:
+                read_at, before = time.monotonic(), self._keys.problem
+                self._keys.refresh()
+                if self._keys.problem not in (None, before):
+                    logger.warning(self._keys.problem)
             await self._upstream.keep_only([route.port for route in self._routes.routes])
 
     def _look(self) -> None:
@@ -160,32 +259,65 @@ class Gateway:
         document = read_json(self._files.routes)
         if document is not None and document["version"] != self._routes.version:
             self._routes = Routes.from_document(document)
+        self._healthy_at |= {route.name: time.monotonic() for route in self._routes.routes if route.healthy}
 
 
 @web.middleware
 async def _in_one_form(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Gives every answer its request id, and every refusal the same form as the inference server's."""
+    """Gives every answer its request id, every refusal the same form as the inference server's, and every caller the time to read it."""
+    connection = connection_of(request)
+    if connection is not None:
+        connection.enter(Phase.BODY)
     given = request.headers.get(REQUEST_ID, "")
     usable = 0 < len(given) <= LONGEST_REQUEST_ID and given.isascii() and given.isprintable()
     request[REQUEST_ID] = given if usable else uuid.uuid4().hex
     try:
         answer = await handler(request)
     except web.HTTPNotFound:
-        answer = _message(404, f"there is no {request.path[:60]}; POST /score or GET /health")
+        answer = _message(404, f"there is no {request.path[:60]}; POST /score, GET /health or GET /metrics")
     except web.HTTPMethodNotAllowed as error:
         allowed = " or ".join(sorted(error.allowed_methods))
         answer = _message(
             405, f"{request.method} is not supported here; use {allowed}", {"allow": error.headers["allow"]}
         )
-    except web.HTTPRequestEntityTooLarge:
-        answer = _message(413, f"the body is over {MAX_BODY_BYTES:,} bytes; split it over several calls")
+    except Exception:
+        logger.exception("request %s", request[REQUEST_ID])
+        answer = _message(500, f"this is a fault of the gateway; see its log for request {request[REQUEST_ID]}")
     answer.headers[REQUEST_ID] = request[REQUEST_ID]
     answer.headers["server"] = SERVER
+    try:
+        async with asyncio.timeout(TAKEN_SECONDS):
+            with suppress(ConnectionError):  # the caller has gone
+                await answer.prepare(request)
+                await answer.write_eof()
+                await _pass_over(request)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+    if connection is not None:
+        connection.enter(Phase.IDLE)
     return answer
 
 
+async def _pass_over(request: web.Request) -> None:
+    """Reads what still comes of a body that was refused: who sends it reads the answer only afterwards."""
+    with suppress(web.RequestPayloadError):
+        while not request.content.at_eof():
+            await request.content.readany()
+
+
+async def _expected(request: web.Request) -> web.StreamResponse | None:
+    """Lets a caller go on that asks before it sends its body."""
+    if request.version < aiohttp.HttpVersion11 or request.transport is None:
+        return None
+    if request.headers["expect"].strip().lower() != "100-continue":
+        return _message(417, "only 'expect: 100-continue' can be met; leave the header out")
+    request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    return None
+
+
 def _message(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
-    return web.json_response({"message": text}, status=status, headers=headers)
+    return web.json_response({"message": text}, status=status, headers={"server": SERVER, **(headers or {})})
 
 
 async def revive(files: EndpointFiles, supervisor: int, arguments: list[str]) -> None:
@@ -204,26 +336,42 @@ async def revive(files: EndpointFiles, supervisor: int, arguments: list[str]) ->
             await asyncio.sleep(SUCCESSOR_SECONDS)
 
 
-def main() -> None:
-    """`python -m resources.endpoint.local.gateway FOLDER DESCRIPTOR SUPERVISOR_PID ARGUMENT...`."""
-    folder, descriptor, supervisor, *arguments = sys.argv[1:]
-    files = EndpointFiles(Path(folder))
-    application = Gateway(files, endpoint_key(files)).application()
-
-    async def watched(_: web.Application) -> AsyncIterator[None]:
-        watching = asyncio.create_task(revive(files, int(supervisor), arguments))
-        yield
-        watching.cancel()
-
-    application.cleanup_ctx.append(watched)
-    web.run_app(
-        application,
-        sock=socket.socket(fileno=int(descriptor)),
-        backlog=BACKLOG,
-        shutdown_timeout=GRACE_SECONDS,
-        access_log=None,
-        print=None,
+async def serve(gateway: Gateway, listeners: Sequence[socket.socket]) -> None:
+    """Answers on listening sockets until SIGTERM or SIGINT; then takes no more, and ends when the last answer is given."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(
+        gateway.application(), access_log=None, shutdown_timeout=GRACE_SECONDS, auto_decompress=False
     )
+    await runner.setup()
+    http = cast("Callable[[], asyncio.Protocol]", runner.server)
+    gateway.connections = connections = Connections(http, connection_limit())
+    servers = []
+    for listener in listeners:
+        servers.append(await loop.create_server(connections.protocol, sock=listener, backlog=ACCEPTED_AT_ONCE))
+        listener.listen(BACKLOG)  # so many may wait in the system; asyncio takes `ACCEPTED_AT_ONCE` of them at a time
+    sweeping = asyncio.create_task(connections.keep())
+    await stop.wait()
+    for server in servers:
+        server.close()
+    sweeping.cancel()
+    await runner.cleanup()
+
+
+async def _run(files: EndpointFiles, listeners: Sequence[socket.socket], supervisor: int, arguments: list[str]) -> None:
+    reviving = asyncio.create_task(revive(files, supervisor, arguments))
+    await serve(Gateway(files, AcceptedKeys(files)), listeners)
+    reviving.cancel()
+
+
+def main() -> None:
+    """`python -m resources.endpoint.local.gateway FOLDER DESCRIPTOR,… SUPERVISOR_PID ARGUMENT...`."""
+    folder, descriptors, supervisor, *arguments = sys.argv[1:]
+    # what is not HTTP is worth no traceback: a log without end
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
+    logging.basicConfig(format="%(asctime)s %(levelname)s [%(process)d] %(name)s - %(message)s")
+    asyncio.run(_run(EndpointFiles(Path(folder)), sockets(descriptors), int(supervisor), arguments))
 
 
 if __name__ == "__main__":

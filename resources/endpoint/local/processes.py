@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +98,7 @@ def start_deployment(files: EndpointFiles, name: str, deployment: Deployment, lo
         "GLOBOLATTE_STATE_POINTER": str(files.state_pointer),
         "GLOBOLATTE_PREDICTION_LOG": str(files.prediction_log),
         "GLOBOLATTE_PREDICTION_LOG_SECONDS": str(log_seconds),
+        "GLOBOLATTE_PROBE_ID": files.probe_id(),
         "GUNICORN_CMD_ARGS": SERVER_OPTIONS,
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
@@ -109,24 +110,25 @@ def start_deployment(files: EndpointFiles, name: str, deployment: Deployment, lo
         return _start(files, name, command, environment, listener)
 
 
-def start_gateway(files: EndpointFiles, listener: socket.socket, options: list[str]) -> Child:
-    """The gateway, on the supervisor's own socket: while it starts again, callers wait instead of being refused.
+def start_gateway(files: EndpointFiles, listeners: Sequence[socket.socket], options: list[str]) -> Child:
+    """The gateway, on the supervisor's own sockets: while it starts again, callers wait instead of being refused.
 
     `options` are the supervisor's own, with which the gateway would start another one, should it find itself an orphan.
     """
-    command = [sys.executable, "-m", "resources.endpoint.local.gateway", str(files.folder), str(listener.fileno())]
-    return _start(files, "gateway", [*command, str(os.getpid()), *options], dict(os.environ), listener)
+    command = [sys.executable, "-m", "resources.endpoint.local.gateway", str(files.folder)]
+    descriptors = ",".join(str(listener.fileno()) for listener in listeners)
+    return _start(files, "gateway", [*command, descriptors, str(os.getpid()), *options], dict(os.environ), *listeners)
 
 
 def _start(
-    files: EndpointFiles, name: str, command: list[str], environment: dict[str, str], listener: socket.socket
+    files: EndpointFiles, name: str, command: list[str], environment: dict[str, str], *listeners: socket.socket
 ) -> Child:
     environment[MARK_VARIABLE] = str(files.folder)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_ROOT), environment.get("PYTHONPATH")]))
     where = {"cwd": files.folder, "process_group": 0}
-    process = _popen(files, name, command, environment, pass_fds=[listener.fileno()], **where)
+    process = _popen(files, name, command, environment, pass_fds=[listener.fileno() for listener in listeners], **where)
     found = find_process(process.pid) or ProcessId(process.pid, "ended")
-    return Child(process, found, listener.getsockname()[1], time.monotonic())
+    return Child(process, found, listeners[0].getsockname()[1], time.monotonic())
 
 
 def spawn_supervisor(files: EndpointFiles, arguments: list[str]) -> subprocess.Popen[bytes]:

@@ -10,10 +10,9 @@ import datetime as dt
 import json
 import os
 import signal
-import socket
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -21,8 +20,9 @@ from types import FrameType
 from typing import IO, Any
 
 from resources.endpoint.endpoint import DesiredState, EndpointError
-from resources.endpoint.local.files import EndpointFiles, read_desired, read_json, version_of, write_json
-from resources.endpoint.local.processes import end_orphans, listen, start_deployment, start_gateway
+from resources.endpoint.local.files import EndpointFiles, read_desired, version_of, write_json
+from resources.endpoint.local.ports import Ports
+from resources.endpoint.local.processes import end_orphans, start_deployment, start_gateway
 from resources.endpoint.local.routing import Route, Routes
 from resources.endpoint.local.slots import DeploymentSlot, Slot
 from resources.processes import HeldError, take, this_process
@@ -122,11 +122,13 @@ class Supervisor:
             if self._files.stopped.exists():
                 _say("stopped before it began")
                 return
-            with _listen(self._files, self._options.port) as listener:
+            with closing(Ports(self._files, self._options.port)) as self._ports:
                 arguments = self._options.arguments()
-                self._gateway = Slot("gateway", partial(start_gateway, self._files, listener, arguments), "/health")
-                self._port = listener.getsockname()[1]
-                _say(f"serving on http://127.0.0.1:{self._port}")
+                launch = partial(start_gateway, self._files, self._ports.listeners, arguments)
+                self._gateway = Slot("gateway", launch, "/health")
+                _say(f"serving on http://127.0.0.1:{self._ports.port}")
+                if self._ports.note:
+                    _say(self._ports.note)
                 self._loop()
 
     def _loop(self) -> None:
@@ -147,9 +149,15 @@ class Supervisor:
         """Reads the desired state, checks every process once, and records what it found."""
         self._read_desired()
         self._reconcile()
+        if self._ports.take_back():
+            _say(f"port {self._ports.port} is free again; serving on http://127.0.0.1:{self._ports.port}")
+            self._gateway.end()  # another one starts at once, on both ports; callers wait
         for slot in [self._gateway, *self._deployments]:
             if not self._stop and not (isinstance(slot, DeploymentSlot) and slot.draining_since is not None):
+                before = slot.restarts
                 slot.tend()
+                if slot.restarts > before:
+                    _say(f"{slot.name} {slot.last_error}; it is started again (restart {slot.restarts})")
         self._route()
         if not self._routed:
             self._gateway.look_soon()
@@ -243,7 +251,7 @@ class Supervisor:
             "problem": self._problem,
             "routed": self._routed,
             "settled": converged and all(slot.healthy for slot in self._deployments),
-            "gateway": {**_entry(self._gateway), "port": self._port},
+            "gateway": {**_entry(self._gateway), "port": self._ports.port, "note": self._ports.note},
             "deployments": [
                 {
                     **_entry(slot),
@@ -290,24 +298,6 @@ def _entry(slot: Slot) -> dict[str, Any]:
 def _say(message: str) -> None:
     sys.stdout.write(f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} supervisor [{os.getpid()}] {message}\n")
     sys.stdout.flush()
-
-
-def _listen(files: EndpointFiles, port: int | None) -> socket.socket:
-    """The gateway's socket, on the requested port, else on the remembered one if it is free, else on a free one."""
-    if port is not None:
-        try:
-            return listen(port)
-        except OSError as error:
-            raise EndpointError(
-                f"port {port} of GLOBOLATTE_ENDPOINT_PORT cannot be used ({error}); choose another, or leave it out for a free one"
-            ) from error
-    remembered = read_json(files.port)
-    if isinstance(remembered, int):
-        with suppress(OSError):
-            return listen(remembered)
-    listener = listen(None)
-    write_json(files.port, listener.getsockname()[1])
-    return listener
 
 
 def main() -> int:

@@ -10,6 +10,8 @@ from aiohttp import web
 from resources.endpoint.local.processes import LOOPBACK
 
 CONNECT_SECONDS, ANSWER_SECONDS = 2.0, 30.0
+CONNECTIONS = 32
+"""To one deployment, which answers fewer at a time; further requests wait here."""
 IDLE_SECONDS = 30.0
 """Shorter than the servers' keep-alive, so that none of them closes a connection just as we send on it."""
 SUSPECT_SECONDS = 1.0
@@ -64,7 +66,7 @@ class Upstream:
         if port not in self._sessions:
             self._sessions[port] = aiohttp.ClientSession(
                 f"http://{LOOPBACK}:{port}",
-                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=IDLE_SECONDS),
                 timeout=aiohttp.ClientTimeout(total=ANSWER_SECONDS, sock_connect=CONNECT_SECONDS),
                 auto_decompress=False,
             )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from globolatte_ml.automl_table import TARGET, write_tables
+from globolatte_ml.automl_table import TARGET, TRAINING, VALIDATION, write_tables
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.snapshot import read_snapshot
 from resources.ml.azureml.data_assets import MLTABLE, ensure_by_content
@@ -62,6 +62,21 @@ def ensure_tables(workspace: Workspace, snapshot: Snapshot) -> Tables:
             ensure_by_content(workspace, TRAINING_TABLE, training, MLTABLE, tags),
             ensure_by_content(workspace, VALIDATION_TABLE, validation, MLTABLE, tags),
         )
+
+
+def tables_job(parts: JobParts, name: str) -> "Command":
+    """Makes the tables in the workspace and registers them, for a search that nobody's Dagster prepares."""
+    from azure.ai.ml import Output, command
+
+    made = {TRAINING: TRAINING_TABLE, VALIDATION: VALIDATION_TABLE}
+    copied = "".join(f" && cp -r tables/{folder}/. ${{{{outputs.{folder}}}}}/" for folder in made)
+    job = command(
+        **parts.common(),
+        command=f"python -m globolatte_ml.automl_table --snapshot ${{{{inputs.snapshot}}}} --out tables{copied}",
+        inputs={"snapshot": snapshot_input(parts)},
+        outputs={folder: Output(type=MLTABLE, name=asset) for folder, asset in made.items()},
+    )
+    return limited(parts, job, name)
 
 
 def automl_job(parts: JobParts, method: AutoMLMethod, tables: Tables, name: str) -> "ClassificationJob":

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from azure.ai.ml.entities import Compute
 
 FAILED = "Failed"
+WITHOUT_BATCH = frozenset({ComputeKind.SERVERLESS, ComputeKind.INSTANCE})
+"""Kinds of compute that Azure runs no batch deployment on."""
 
 
 def compute_definition(settings: AzureMLSettings) -> "Compute | None":
@@ -34,6 +36,14 @@ def compute_definition(settings: AzureMLSettings) -> "Compute | None":
     if settings.compute is ComputeKind.KUBERNETES:
         return kubernetes_definition(settings, settings.compute_name)
     return None
+
+
+def batch_compute(settings: AzureMLSettings) -> AzureMLSettings:
+    """The settings with a compute that a batch endpoint can run on: that of the jobs, or where Azure runs none there, a cluster."""
+    if settings.compute not in WITHOUT_BATCH:
+        return settings
+    name = settings.compute_name if settings.compute is ComputeKind.SERVERLESS else f"{settings.compute_name}-batch"
+    return settings.model_copy(update={"compute": ComputeKind.CLUSTER, "compute_name": name})
 
 
 def kubernetes_definition(settings: AzureMLSettings, name: str) -> "Compute | None":

@@ -7,6 +7,7 @@ from typing import Any
 from tests.emulators.azureml.calls import WORKSPACE, Answer, Call, Refused
 from tests.emulators.azureml.lists import listed
 from tests.emulators.azureml.network import ACCOUNT
+from tests.emulators.azureml.published_images import IMAGES, MICROSOFTS
 from tests.emulators.azureml.routes import route
 from tests.emulators.azureml.storage import Place
 from tests.emulators.azureml.store import Resource, made, seen
@@ -133,6 +134,9 @@ def _register(kind: Kind) -> None:
     def put_version(call: Call) -> Answer:
         name, version = call.names["name"], call.names["version"]
         given = call.body["properties"]
+        image = str(given.get("image") or "")
+        if kind.name == "environments" and image.startswith(MICROSOFTS) and image not in IMAGES:
+            raise Refused(400, "UserError", f"Image {image} is not in the registry's published list")
         resource, new = keep_version(call.world, kind, call.workspace_id, name, version, given)
         return Answer(201 if new else 200, seen(resource))
 

@@ -4,9 +4,12 @@ import datetime as dt
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
@@ -18,6 +21,7 @@ from resources.endpoint.endpoint import EndpointError, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import last_lines
 from resources.endpoint.local.processes import PROJECT_ROOT, marked
+from resources.endpoint.local.slots import get_json
 from resources.endpoint.prediction_files import PredictionFiles
 from tests.builders import fetch, warehouse_in
 from tests.endpoint_builders import QUESTION, Caller, answers, children_of, eventually, kill, process_of
@@ -69,6 +73,46 @@ def test_stopping_ends_everything_and_starting_brings_it_back(endpoint, caller):
     endpoint.ensure_running()
     endpoint.wait_until_converged()
     assert endpoint.observed().url == url
+
+
+def test_after_a_restart_of_the_machine_it_is_declared_and_not_running_until_it_is_brought_back(endpoint, caller):
+    for process in (endpoint.supervisor(), *children_of(endpoint), *marked(endpoint.files)):
+        with suppress(ProcessLookupError):
+            kill(process)
+    eventually(lambda: not marked(endpoint.files))
+    assert endpoint.observed().missing == "blue (100 %)"
+    assert endpoint.bring_back()
+    caller.close()
+    eventually(lambda: answers(caller))
+    assert not endpoint.observed().missing
+    assert not endpoint.bring_back()
+
+
+def test_what_somebody_stopped_is_not_brought_back(endpoint, caller):
+    endpoint.stop()
+    assert not endpoint.observed().missing
+    assert not endpoint.bring_back()
+    endpoint.ensure_running()
+
+
+def test_a_port_that_another_program_has_is_said_and_taken_back_when_it_is_free(endpoint, caller):
+    usual = endpoint.observed().url
+    port = int(usual.rpartition(":")[2])
+    endpoint.stop()
+    with socket.create_server(("127.0.0.1", port)):
+        endpoint.ensure_running()
+        endpoint.wait_until_converged()
+        meanwhile = Caller(endpoint)
+        assert answers(meanwhile)
+        meanwhile.close()
+        other = int(endpoint.observed().url.rpartition(":")[2])
+        assert other != port
+        assert f"port {port}, its usual one, is taken by another program" in endpoint.observed().note
+    eventually(lambda: endpoint.observed().url == usual)
+    caller.close()
+    eventually(lambda: answers(caller))
+    assert get_json(other, "/health")["healthy"], "who knows the other port still gets answers"
+    assert not endpoint.observed().note
 
 
 # What is written down --------------------------------------------------------------------------------------------------
@@ -141,9 +185,8 @@ def test_the_recommender_asset_deploys_the_champion(endpoint, caller, models, tm
 def test_a_copy_of_the_folder_has_no_endpoint_and_stopping_it_leaves_the_original_alone(endpoint, caller, tmp_path):
     copy = LocalEndpoint(folder=str(shutil.copytree(endpoint.folder, tmp_path / "endpoints")))
     before = endpoint.supervisor(), children_of(endpoint)
-    assert copy.observed() == ObservedState(
-        None, running=False, healthy=False, routed=False, converged=False, deployments=[]
-    )
+    nothing = ObservedState(None, running=False, healthy=False, routed=False, converged=False, deployments=[])
+    assert copy.observed() == replace(nothing, missing="blue (100 %)")
     with pytest.raises(EndpointError, match="does not run"):
         copy.score([QUESTION])
     assert copy.stop() == 0

@@ -9,6 +9,7 @@ import pytest
 from azure.ai.ml.constants._endpoint import EndpointInvokeFields
 from pyarrow import parquet
 
+from globolatte_ml.batch_score import COLUMNS
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.model.model import PreferenceModel
 from resources.endpoint.azureml import batch
@@ -60,12 +61,23 @@ def test_a_batch_of_questions_is_answered_by_the_same_code(
     state = publish_state(tmp_path / "endpoints", "state-1")
     name = batch.deploy(workspace, version, state)
     assert batch.deploy(workspace, version, state) == name
-    answers = batch.score(workspace, asked_in(tmp_path / "questions"), tmp_path / "answers")
+    questions = asked_in(tmp_path / "questions")
+    for name in (".DS_Store", "_SUCCESS"):
+        (questions / name).write_bytes(b"\x00")
+    answers = batch.score(workspace, questions, tmp_path / "answers")
     assert EndpointInvokeFields.MODEL_DEPLOYMENT not in EndpointInvokeFields.DEFAULT_HEADER
-    rows = answers.read_text().splitlines()
+    header, *rows = answers.read_text().splitlines()
+    assert header == ",".join(COLUMNS)
     assert len(rows) == 15, "three customers, five products"
-    assert any("state-1" in row for row in rows)
+    assert {row.rpartition(",state-1,")[2] for row in rows} == {f"{number}.jsonl,1" for number in range(3)}
     assert puts(azureml, "/deployments/") == 1
+
+    with (questions / "1.jsonl").open("a") as stream:
+        stream.write(json.dumps({**QUESTION, "weather": "Hail"}) + "\n")
+    with pytest.raises(
+        AzureMLError, match=r"(?s)1\.jsonl, line 2: weather: 'Hail' is unknown.*Remedy: correct the files"
+    ):
+        batch.score(workspace, questions, tmp_path / "answers")
 
 
 @pytest.mark.slow
@@ -93,14 +105,56 @@ def test_a_batch_is_cut_up_tried_again_and_put_together_as_the_settings_say(
     assert got.output_action == "summary_only"
     questions = asked_in(tmp_path / "questions")
     (questions / "broken.jsonl").write_text("no question\n")
-    answers = batch.score(workspace, questions, tmp_path / "answers")
+    said: list[object] = []
+    answers = batch.score(workspace, questions, tmp_path / "answers", said.append)
+    assert any("broken.jsonl, line 1: the line is not JSON" in str(one) for one in said)
+    assert any("1 of 4 files are not answered: broken.jsonl" in str(one) for one in said)
     written = sorted(file.name for file in answers.glob("*.csv"))
-    assert {"1.jsonl.csv", "2.jsonl.csv"} <= set(written), written
+    assert {"0.jsonl.csv", "1.jsonl.csv", "2.jsonl.csv"} == set(written), (
+        "a bad file keeps back no other of its mini-batch"
+    )
     assert len((answers / "2.jsonl.csv").read_text().splitlines()) == 6, "a header and five products"
     asked_in(tmp_path / "twice").joinpath("more").mkdir()
     (tmp_path / "twice" / "more" / "1.jsonl").write_text(json.dumps(QUESTION) + "\n")
     with pytest.raises(AzureMLError, match=r"same name twice: 1.jsonl; more/1.jsonl.*name of its own"):
         batch.score(workspace, tmp_path / "twice", tmp_path / "answers")
+
+
+def test_earlier_deployments_make_room_and_those_of_others_stay(
+    azureml: StandIn, tmp_path: Path, model_folder: Path
+) -> None:
+    from azure.ai.ml.entities import ModelBatchDeployment, ModelBatchDeploymentSettings
+
+    state, names = publish_state(tmp_path / "endpoints", "state-1"), []
+    for retries in (1, 2, 3):
+        workspace = Workspace(
+            settings_of(azureml, "batch", compute="cluster", batch_endpoint="batch-3", batch_retries=retries)
+        )
+        names.append(batch.deploy(workspace, register(workspace, model_folder, tmp_path / "models"), state))
+        if retries == 1:
+            ours: Any = workspace.client.batch_deployments.get(names[0], "batch-3")
+            theirs = ModelBatchDeployment(
+                name="of-another-team",
+                endpoint_name="batch-3",
+                model=ours.model,
+                environment=ours.environment,
+                code_configuration=ours.code_configuration,
+                compute=ours.compute,
+                settings=ModelBatchDeploymentSettings(mini_batch_size=1),
+            )
+            workspace.client.batch_deployments.begin_create_or_update(theirs, skip_script_validation=True).result()
+    there = {str(one.name) for one in workspace.client.batch_deployments.list("batch-3")}
+    assert there == {"of-another-team", *names[1:]}
+
+
+@pytest.mark.parametrize("compute", ["serverless", "instance"])
+def test_a_batch_endpoint_is_refused_where_azure_has_none(
+    azureml: StandIn, tmp_path: Path, model_folder: Path, compute: str
+) -> None:
+    workspace = Workspace(settings_of(azureml, "batch", compute=compute, compute_name="box", batch_endpoint="batch-4"))
+    version = ModelVersion("1", "d" * 64, "snapshot", "job", model_folder)
+    with pytest.raises(AzureMLError, match=f"cannot run on {compute} compute.*GLOBOLATTE_AZUREML_COMPUTE=cluster"):
+        batch.deploy(workspace, version, tmp_path)
 
 
 def kept(platform: AzureMLPlatform, name: str) -> None:

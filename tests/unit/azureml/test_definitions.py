@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from resources.endpoint.azureml.endpoint import desired_as_tags, desired_from_ta
 from resources.endpoint.deployment_spec import BatchLimits, DeploymentSpec, Probe, write_folder
 from resources.endpoint.endpoint import Deployment, DesiredState, Mirror
 from resources.ml.azureml import models
+from resources.ml.azureml.environments import ensure_environment, serving_conda, serving_environment
 from resources.ml.azureml.faults import AzureMLError, remedy_for
 from resources.ml.azureml.training_jobs import early_termination, sampling, search_space
+from resources.ml.azureml.workspace import Workspace
 from resources.ml.training_method import (
     Distribution,
     DistributionKind,
@@ -24,7 +27,11 @@ from resources.ml.training_method import (
     loguniform,
 )
 from resources.settings.azureml import AzureMLSettings
+from resources.settings.settings import PROJECT_ROOT
+from tests.azureml_builders import settings_of
 from tests.builders import normal, uniform
+from tests.emulators.azureml import StandIn
+from tests.emulators.azureml.published_images import IMAGES
 
 LOGNORMAL = Distribution(DistributionKind.LOGNORMAL, mean=1.0, deviation=2.0)
 QLOGNORMAL = Distribution(DistributionKind.LOGNORMAL, mean=1.0, deviation=2.0, step=5.0)
@@ -126,3 +133,24 @@ def test_a_deployment_stands_as_a_folder_that_can_be_read_back(tmp_path: Path) -
 def test_settings_that_do_not_fit_are_refused(more: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         settings(**more)
+
+
+def test_images_are_names_that_microsoft_publishes() -> None:
+    """Wherever in the product such a name stands; a setting may name any other."""
+    rooms = [
+        PROJECT_ROOT / name
+        for name in ("resources", "globolatte_ml", "globolatte_cli", "globolatte_assets", "infra", "docs")
+    ]
+    kinds = {".py", ".md", ".toml", ".yml", ".yaml", ".json"}
+    texts = [file.read_text() for room in rooms for file in room.rglob("*") if file.suffix in kinds]
+    named = {name.rstrip(".") for text in texts for name in re.findall(r"mcr\.microsoft\.com/azureml/[\w./:-]+", text)}
+    chosen = settings()
+    assert {chosen.image, chosen.inference_image} <= named <= set(IMAGES)
+
+
+def test_an_image_that_nobody_publishes_is_refused_by_the_stand_in(azureml: StandIn) -> None:
+    workspace = Workspace(
+        settings_of(azureml, "images", inference_image="mcr.microsoft.com/azureml/minimal-py399-inference")
+    )
+    with pytest.raises(AzureMLError, match="minimal-py399-inference is not in the registry's published list"):
+        ensure_environment(workspace, serving_environment(workspace, serving_conda(collects_data=False)))

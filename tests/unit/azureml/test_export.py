@@ -1,13 +1,14 @@
 """The exported folder: every file is read by the SDK's own loaders, and a workspace takes them in the order of the README."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 import requests
+import yaml
 from pyarrow import parquet
 
 from globolatte_ml.model.model import PreferenceModel
@@ -15,6 +16,7 @@ from resources.endpoint.azureml.export import Served, export
 from resources.endpoint.endpoint import Deployment
 from resources.ml.ml_platform import ModelVersion
 from resources.settings.azureml import AzureMLSettings
+from resources.settings.choices import MissingSettingError
 from tests.azureml_builders import settings_of, unique
 from tests.emulators.azureml import StandIn
 from tests.endpoint_builders import QUESTION, publish_state
@@ -56,6 +58,44 @@ def read(file: Path, **more: Any) -> Any:
     return known[words if words in known else words.split("-")[0]](str(file), **more)
 
 
+COLLECTED = {"globolatte-recommender-blue-model_inputs"}
+"""What the data collector of a deployment makes once the deployment is there."""
+
+
+def values_of(node: Any) -> Iterator[tuple[str, Any]]:
+    """Every value below a node with the name it stands under."""
+    for name, value in node.items() if isinstance(node, dict) else (("", one) for one in node):
+        yield str(name), value
+        if isinstance(value, dict | list):
+            yield from values_of(value)
+
+
+def named_in(files: list[Path]) -> set[str]:
+    """Every asset, compute, connection and endpoint that the files name."""
+    found = set()
+    for file in files:
+        for name, value in values_of(yaml.safe_load(file.read_text())):
+            if isinstance(value, str) and value.startswith("azureml:") and not value.startswith("azureml://"):
+                found.add(value.removeprefix("azureml:").partition("@")[0].partition(":")[0])
+            elif name in ("compute", "default_compute", "endpoint_name") and isinstance(value, str):
+                found.add(value.removeprefix("azureml:"))
+    return found - {"serverless"}
+
+
+def made_by(files: list[Path]) -> set[str]:
+    """What the files make: the name of each, and of the assets that a job registers as outputs."""
+    documents = [yaml.safe_load(file.read_text()) for file in files]
+    outputs = [one for document in documents for one in (document.get("outputs") or {}).values()]
+    return {one["name"] for one in [*documents, *outputs] if isinstance(one, dict) and one.get("name")}
+
+
+def test_an_export_that_cannot_say_which_cluster_is_attached_is_refused(tmp_path: Path) -> None:
+    given = AzureMLSettings(subscription="s", resource_group="rg", workspace="ws", compute="kubernetes")
+    with pytest.raises(MissingSettingError, match="GLOBOLATTE_AZUREML_KUBERNETES_CLUSTER is not set"):
+        export(given, tmp_path / "out", None)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     "more",
     [
@@ -84,8 +124,10 @@ def test_every_definition_is_yaml_that_the_sdk_reads_back(more: dict, tmp_path: 
         assert str(tmp_path) not in file.read_text(), f"{file.name} names a folder of this machine"
     names = {file.stem for file in files}
     assert ("12-compute" in names) == (more["compute"] != "serverless")
+    assert ("17-compute-batch" in names) == (more["compute"] != "cluster")
     assert ("15-registry" in names) == ("registry" in more)
     assert ("16-compute-endpoint" in names) == ("kubernetes_cluster" in more)
+    assert named_in(files) - made_by(files) == COLLECTED, "what is named and made by no file of the set"
     readme = (tmp_path / "out" / "README.md").read_text()
     assert not {name for name in names if f"{name}.yml" not in readme}
     with pytest.raises(FileExistsError, match="not empty"):
@@ -116,7 +158,7 @@ def test_a_workspace_takes_what_was_exported_and_serves_it(
 ) -> None:
     workspace = unique("exported")
     settings = settings_of(
-        azureml, workspace, compute="cluster", collect_data=True, endpoint=workspace, registry=unique("coffee"),
+        azureml, workspace, compute="serverless", collect_data=True, endpoint=workspace, registry=unique("coffee"),
         batch_endpoint=unique("batch"),
     )  # fmt: skip
     state = publish_state(tmp_path / "endpoints", "state-1")
@@ -129,7 +171,7 @@ def test_a_workspace_takes_what_was_exported_and_serves_it(
     client = azureml.ml_client(workspace_name=workspace)
     for name in ("10-environment-training", "11-environment-serving", "13-environment-batch"):
         client.environments.create_or_update(read(files[name]))
-    client.compute.begin_create_or_update(read(files["12-compute"])).result()
+    client.compute.begin_create_or_update(read(files["17-compute-batch"])).result()
     client.registries.begin_create(read(files["15-registry"])).result()
     connection = read(files["14-connection-snowflake"])
     connection.credentials.username, connection.credentials.password = "reader", unique("word")
@@ -139,8 +181,8 @@ def test_a_workspace_takes_what_was_exported_and_serves_it(
     assert client.data.import_data(read(files["21-import"])).name
     for name in ("prepare", "train", "evaluate"):
         client.components.create_or_update(read(files[f"30-component-{name}"]))
-    azureml.faults.hold_job(times=3)
-    for name in ("40-job-command", "41-job-sweep", "42-job-pipeline"):
+    azureml.faults.hold_job(times=4)
+    for name in ("40-job-command", "41-job-sweep", "42-job-pipeline", "43-job-automl-tables"):
         job = read(files[name])
         job.name = unique("exported")
         client.jobs.create_or_update(job)

@@ -7,7 +7,7 @@ import mlflow
 import pytest
 import requests
 
-from globolatte_ml.data.flat_rows import flat_rows
+from globolatte_ml.data.model_rows import model_rows
 from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.training.training_job import save_mlflow_model
@@ -27,7 +27,7 @@ def test_the_mlflow_version_answers_without_a_script_what_the_model_says(azureml
     snapshot = read_snapshot(build.write_snapshot(build.chain(n_orders=200), tmp_path / "snapshot"))
     model = PreferenceModel(penalties=(0.01,)).fit(snapshot.states, snapshot.contexts, snapshot.y, snapshot.products)
     model.save(tmp_path / "preference_model")
-    rows = flat_rows(snapshot.states, snapshot.contexts).head(3)
+    rows = model_rows(snapshot.states, snapshot.contexts).head(3)
     save_mlflow_model(model, tmp_path / "preference_model", tmp_path / "model", rows)
 
     workspace = Workspace(settings_of(azureml, "two-formats"))
@@ -42,7 +42,7 @@ def test_the_mlflow_version_answers_without_a_script_what_the_model_says(azureml
         assert (one.tags["snapshot"], one.tags["metric.log_loss"]) == ("snapshot-1", "1.25")
     client.models.download(models.REGISTERED_NAME, version=made.version, download_path=tmp_path / "got")
     signature = mlflow.models.Model.load(next((tmp_path / "got").rglob("MLmodel")).parent).signature
-    assert {"business_unit", "weather", "order_count"} <= set(signature.inputs.input_names())
+    assert {"business_unit", "weather", "order_count", "history"} <= set(signature.inputs.input_names())
     assert signature.outputs.input_names() == list(model.classes_)
 
     name = unique("mlflow")

@@ -42,6 +42,10 @@ def test_what_is_optional_can_be_given_in_any_case_or_as_null():
     assert (request.daypart, request.top) == (None, None)
 
 
+def test_spaces_around_an_id_are_no_part_of_it_as_in_the_load():
+    assert parsed({**GOOD, "customer_id": " C1 ", "region": "USA ", "weather": " Sunny"}) == parsed(GOOD)
+
+
 def test_business_unit_is_another_word_for_region():
     assert parsed({**without("region"), "business_unit": "USA"}) == parsed(GOOD)
 

@@ -121,6 +121,8 @@ def test_a_file_saved_by_an_editor_of_windows_is_read() -> None:
         ("[BU]\ndecimal = 'comma'", "BU: there is no key 'decimal'; did you mean 'decimal_mark'?"),
         ("[BU]\ndelimiter = 'x'", "BU: delimiter 'x' is none of comma, semicolon, tab, pipe; declare one of these"),
         ("[BU]\ndelimiter = 1", "BU: delimiter 1 is no text; write it in quotes"),
+        ("[BU]\ndate_format = '%d %b %m %Y'", "BU: date_format '%d %b %m %Y' has the month 2 times"),
+        ("[BU]\nnegative_in_brackets = 1", "BU: negative_in_brackets 1 is neither true nor false"),
         ("[BU]\ndate_format = '%d.%m'", "BU: date_format '%d.%m' has no day, month or year"),
         ("[BU]\nthousands_mark = 'point'", "BU: thousands_mark and decimal_mark are both '.'; declare different ones"),
         ("[BU]\ncurrency = 'Peso'", "BU: currency 'Peso' is no ISO 4217 code; write it like currency = \"MXN\""),

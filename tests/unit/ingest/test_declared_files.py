@@ -204,6 +204,43 @@ def test_rows_of_a_declared_file_that_others_contest_are_put_back_as_they_were_e
     ]
 
 
+def test_written_months_and_amounts_in_brackets_are_read_as_they_are_declared(till: Till) -> None:
+    toml = """[BU_US]
+date_format = "%d %b %Y %H:%M"
+negative_in_brackets = true
+thousands_mark = ","
+currency_signs = ["$"]
+line_ids = "receipt"
+day_ends = "04:00"
+"""
+    content = b"""order_id,product_id,quantity,total_price,transaction_date
+WM1,P001,1,4.50,31 Jan 2022 08:15
+WM1,P001,1,"$1,004.50",31 JAN 2022 08:15
+WM1,P001,1,3.00,1 Feb 2022 00:10
+WM2,P001,(1),($4.50),31 Jan 2022 09:00
+WM3,P001,(1),"$(1,004.5)",31 Jan 2022 09:00
+WM4,P001,-1,-4.50,31 Jan 2022 09:00
+WM5,P001,1,(4.50,31 Jan 2022 09:00
+WM6,P001,1,-(4.50),31 Jan 2022 09:00
+WM7,P001,1,4.50,31/01/2022 09:00
+"""
+    path = till.takes(content, toml)
+    assert till.rows(path, "transaction_id, quantity, total_price, transaction_date") == [
+        ("WM1-1", "1", "4.50", "2022-01-31 08:15:00"),
+        ("WM1-2", "1", "1004.50", "2022-01-31 08:15:00"),
+        ("WM1-3", "1", "3.00", "2022-02-01 00:10:00"),
+        ("WM2-1", "-1", "-4.50", "2022-01-31 09:00:00"),
+        ("WM4-1", "-1", "-4.50", "2022-01-31 09:00:00"),
+    ]
+    reasons = [(line, reason) for line, reason, _ in till.faults(path)]
+    assert reasons == [("6", "bad_number"), ("8", "bad_number"), ("9", "bad_number"), ("10", "bad_date")]
+
+
+def test_brackets_that_are_not_declared_are_no_minus(till: Till) -> None:
+    path = till.takes(HEADER + b"NB1,P001,1,(4.50),2022-01-31 09:00,\n", "[BU_US]\n")
+    assert [reason for _, reason, _ in till.faults(path)] == ["bad_number"]
+
+
 def test_a_file_family_of_the_same_unit(till: Till) -> None:
     content = "Folio;Fecha;Hora;Producto;Cant.;Precio\nW1;31/01/2022;08:15;Café Latte;1;3,50\n".encode()
     path = till.takes(content, MEXICAN, "_web.csv")

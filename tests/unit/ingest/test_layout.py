@@ -135,3 +135,24 @@ def test_receipts_are_those_of_a_store_and_a_business_day() -> None:
     assert line_ids(by_night, *late) == ["R1-1", "R1-2", "R1-1"]
     time_first = Declaration(line_ids="receipt", date_format="%H:%M %d/%m/%Y")
     assert line_ids(time_first, ("R1", "08:00 31/01/2024"), ("R1", "08:01 31/01/2024")) == ["R1-1", "R1-2"]
+
+
+@pytest.mark.parametrize(
+    ("date_format", "days"),
+    [
+        ("%d %b %Y %H:%M", ("5 Mar 2024 08:00", "5 Apr 2024 08:00")),
+        ("%d-%b-%YT%H:%M", ("05-OCT-2024T08:00", "06-OCT-2024T08:00")),
+        ("%d. %m. %Y, %H:%M", ("5. 3. 2024, 08:00", "5. 4. 2024, 08:00")),
+        ("%B %d, %Y", ("March 5, 2024", "March 6, 2024")),
+    ],
+)
+def test_receipts_of_two_days_are_told_apart_however_a_date_is_written(date_format: str, days: tuple[str, str]) -> None:
+    declared = Declaration(line_ids="receipt", date_format=date_format)
+    lines = tuple(("R1", day) for day in (*days, days[0]))
+    assert line_ids(declared, *lines) == ["R1-1", "R1-1", "R1-2"]
+
+
+def test_amounts_in_brackets_are_multiplied_as_they_are_declared() -> None:
+    declared = Declaration(decimal_mark=",", negative_in_brackets=True, currency_signs=("$",))
+    prices, quantities = pa.array(["($1,50)", "(1,50)"]), pa.array(["2", "(2)"])
+    assert multiplied(prices, quantities, declared).to_pylist() == ["-3,00", "3,00"]

@@ -90,7 +90,9 @@ def test_mlflow_needs_only_the_context(out, snapshot):
     import mlflow.pyfunc
     import pandas as pd
 
-    rows = pd.DataFrame([{"business_unit": "BU_US", "date": "2023-01-01", "weather": "Sunny", "daypart": "midday"}])
+    rows = pd.DataFrame(
+        [{"business_unit": "BU_US", "business_date": "2023-01-01", "weather": "Sunny", "daypart": "midday"}]
+    )
     answer = mlflow.pyfunc.load_model(str(out / "model")).predict(rows.assign(is_holiday=True))
     assert answer.sum(axis=1).tolist() == pytest.approx([1.0])
 

@@ -128,3 +128,40 @@ def test_the_rules_can_be_others() -> None:
 
 def test_a_first_model_that_was_refused_is_not_trained_again_on_the_same_orders() -> None:
     assert not retrains(has_champion=False, was_refused=True)
+
+
+# Trainings that had no effect are not repeated ---------------------------------------------------------------------------
+
+DRIFTED_TWICE = {"chain": ["drifted", "drifted"]}
+
+
+def test_a_training_that_had_no_effect_is_not_repeated_and_that_is_said() -> None:
+    said = "weather of chain: the training had no effect."
+    situation = replace(CALM, drift=DRIFTED_TWICE, tried={("drift", "chain"): said})
+    decision = decide_retraining(situation)
+    assert not decision.retrain
+    assert decision.reason == (
+        f"Data drifted in 2 of the last 2 windows of chain, the latest among them. Not trained again: {said}"
+    )
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"performance": {"chain": ["below_band"]}},
+        {"drift": {**DRIFTED_TWICE, "BU_CA": ["drifted", "drifted"]}},
+        {"champion_age_days": 181},
+    ],
+)
+def test_another_cause_is_trained_for(more: dict[str, object]) -> None:
+    assert retrains(**{"drift": DRIFTED_TWICE, "tried": {("drift", "chain"): "In vain."}, **more})
+
+
+@pytest.mark.parametrize(
+    ("age", "refused_at", "expected"),
+    [(210, 182, False), (362, 182, False), (363, 182, True), (181, 153, True), (181, None, True)],
+)
+def test_for_its_age_a_champion_is_challenged_once_in_half_a_year(
+    age: int, refused_at: int | None, expected: bool
+) -> None:
+    assert retrains(champion_age_days=age, refused_at_age=refused_at) is expected

@@ -36,6 +36,8 @@ def test_every_statement_of_every_migration_may_run_again() -> None:
         ("%d/%m/%Y %H:%M", "DD/MM/YYYY HH24:MI"),
         ("%Y-%m-%dT%H:%M:%S.%f", 'YYYY-MM-DD"T"HH24:MI:SS.FF'),
         ("%m.%d.%y, %I:%M %p", "MM.DD.YY, HH12:MI AM"),
+        ("%d %b %Y %H:%M", "DD MON YYYY HH24:MI"),
+        ("%B %d, %Y", "MMMM DD, YYYY"),
     ],
 )
 def test_a_declared_date_format_is_written_in_snowflake_s_form(declared: str, written: str) -> None:

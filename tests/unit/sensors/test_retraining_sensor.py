@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pyarrow as pa
@@ -15,7 +16,8 @@ import pytest
 
 from globolatte_assets.jobs import DEPLOY, RETRAIN, TRAIN_MODEL, jobs
 from globolatte_assets.keys import DATA_DRIFT, DELIVERED_DAYS, PROMOTION, TRAINING_EXAMPLES, TRAINING_SNAPSHOT
-from globolatte_assets.models.champion import MANIFEST_FILE
+from globolatte_assets.models.causes import as_text, findings_of, said_of
+from globolatte_assets.models.champion import MANIFEST_FILE, champion_with_snapshot
 from globolatte_assets.models.retraining import TrainingSituation
 from globolatte_assets.models.trainings import Training, record_training
 from globolatte_ml.model.model import PreferenceModel
@@ -127,15 +129,17 @@ class Chain:
             self.warehouse.replace(table, pa.Table.from_pylist([window | more]), {"window_id": window["window_id"]})
         materialize(self.instance, DATA_DRIFT)
 
-    def requested(self, endpoint: Endpoint = SERVING) -> list[dg.RunRequest]:
+    def ticked(self, endpoint: Endpoint = SERVING) -> Any:
         if endpoint.content_hash == "first":
             endpoint = replace(endpoint, content_hash=self.content)
         resources = {"ml": self.ml, "endpoint": endpoint}
         context = dg.build_sensor_context(
             instance=self.instance, definitions=self.deployed.definitions, resources=resources
         )
-        data = retraining_sensor(self.deployed.settings, jobs()).evaluate_tick(context)
-        return list(data.run_requests or [])
+        return retraining_sensor(self.deployed.settings, jobs()).evaluate_tick(context)
+
+    def requested(self, endpoint: Endpoint = SERVING) -> list[dg.RunRequest]:
+        return list(self.ticked(endpoint).run_requests or [])
 
     def situation(self) -> TrainingSituation:
         return training_situation(self.instance, self.warehouse, self.ml)
@@ -264,6 +268,27 @@ def test_a_retrained_model_is_deployed_where_an_endpoint_is_in_service(
     (request,) = chain.requested(endpoint)
     assert request.job_name == job
     assert "drifted in 2 of the last 2 windows" in request.tags["globolatte/reason"]
+
+
+def test_a_training_that_was_refused_is_not_repeated_for_the_same_cause_and_the_tick_says_so(chain: Chain) -> None:
+    chain.built()
+    chain.promoted()
+    chain.watched("drifted", "drifted")
+    champion = champion_with_snapshot(chain.ml)
+    assert champion is not None
+    causes = as_text(findings_of(chain.warehouse, champion))
+    refused = Training("run", "snapshot", LEARNED_UNTIL, AT, "2", False, "1", AT, causes)
+    record_training(chain.warehouse, refused)
+    materialize(chain.instance, TRAINING_SNAPSHOT)
+    materialize(chain.instance, PROMOTION)
+    tick = chain.ticked()
+    assert not tick.run_requests
+    assert "weather of chain: the training on sales until 2023-12-31 for the same cause had no effect" in str(
+        tick.skip_message
+    )
+    assert said_of(chain.warehouse, champion) in str(tick.skip_message)
+    record_training(chain.warehouse, replace(refused, decided_at=None, promoted=None))
+    assert len(chain.requested()) == 1
 
 
 def test_an_endpoint_that_fell_behind_is_brought_up_to_the_champion(chain: Chain) -> None:

@@ -11,10 +11,16 @@ import pytest
 
 from globolatte_assets.execution import PROCESS_TAG, as_tag, executor, from_tag, held, run_lock
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from resources.environment import ml_of, states_of
+from globolatte_cli.doctor import _endpoint
+from resources.endpoint.endpoint import Deployment as Served
+from resources.endpoint.endpoint import DesiredState
+from resources.endpoint.local.endpoint import LocalEndpoint
+from resources.endpoint.local.files import write_desired
+from resources.environment import endpoint_of, ml_of, states_of
 from resources.processes import ProcessId, find_process, is_held, this_process
 from sensors.run_health import fail_dead_runs, free_slots_of_finished_runs
 from tests.builders import Deployment, deployment
+from tests.endpoint_builders import eventually
 
 STARTED, FAILURE, SUCCESS = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
 POOL = "warehouse"
@@ -276,7 +282,11 @@ def tick(there: Deployment, cursor: str | None = None) -> dg.SensorResult:
         instance=there.instance,
         cursor=cursor,
         repository_def=there.definitions.get_repository_def(),
-        resources={"ml": ml_of(there.settings), "states": states_of(there.settings)},
+        resources={
+            "ml": ml_of(there.settings),
+            "states": states_of(there.settings),
+            "endpoint": endpoint_of(there.settings),
+        },
     )
     with context:
         result = there.definitions.resolve_sensor_def("run_health_sensor")(context)
@@ -340,3 +350,20 @@ def test_a_run_whose_launch_was_cut_off_is_marked_failed_when_patience_is_over(p
 def test_a_run_that_is_starting_in_a_living_process_is_let_be(pooled: dg.DagsterInstance, living: ProcessId) -> None:
     start_run(pooled, living, dg.DagsterRunStatus.STARTING)
     assert fail_dead_runs(pooled, patience_seconds=0) == []
+
+
+def test_an_endpoint_that_is_declared_and_does_not_run_is_started_again(watched: Deployment) -> None:
+    """As after a restart of the machine."""
+    endpoint = endpoint_of(watched.settings)
+    assert isinstance(endpoint, LocalEndpoint)
+    write_desired(endpoint.files, DesiredState({"blue": Served("no/such/model", "1", "content")}, {"blue": 100}))
+    declared = _endpoint(watched.settings)
+    assert (declared.fine, declared.state) == (False, "declared, not running: blue (100 %)")
+    assert "globolatte endpoints start" in declared.remedy
+    try:
+        assert "it is started again" in str(tick(watched).skip_reason)
+        eventually(lambda: endpoint.supervisor() is not None)
+        assert "started again" not in str(tick(watched).skip_reason)
+    finally:
+        endpoint.stop()
+    assert "started again" not in str(tick(watched).skip_reason), "somebody stopped it"

@@ -105,7 +105,7 @@ def _late(*_: object) -> None:
 
 def _lines(rows: Any) -> list[str]:
     if hasattr(rows, "to_csv"):
-        return str(rows.to_csv(index=False, header=False)).splitlines()
+        return str(rows.to_csv(index=False, header=False, sep=" ")).splitlines()  # as Azure writes them
     return [str(row) for row in rows]
 
 
