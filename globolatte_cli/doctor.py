@@ -2,9 +2,9 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 
 import click
@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from globolatte_cli.endpoints import BRING_BACK
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, plain_console, print_json
 from globolatte_cli.prepare import manifest_is_current
+from globolatte_cli.running_parts import Finding, customer_state, daemon, disk, online_endpoint
 from globolatte_cli.settings_page import shown, variable
 from globolatte_ingest.paths import layout_of
 from resources import environment
@@ -31,17 +31,6 @@ from resources.warehouse.warehouse import WarehouseBusyError
 from sensors.waiting import waiting_in
 
 REFERENCE_FILES = ("business_units.csv", "products.csv", "customers.csv")
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check: fine, or the remedy. `waits`: nothing is broken, but something waits for a person."""
-
-    name: str
-    fine: bool
-    state: str
-    remedy: str = ""
-    waits: bool = False
 
 
 def _python(_: Settings) -> Finding:
@@ -108,7 +97,7 @@ def _waiting(settings: Settings) -> Finding:
 
 
 def _ml(settings: Settings) -> Finding:
-    ml = environment.ml_of(settings)
+    ml = environment.ml_of(settings.model_copy(update={"warehouse_wait_seconds": environment.SHORT_TIMEOUT_SECONDS}))
     champion = ml.model(CHAMPION)
     if champion is None:
         return Finding("ML platform", False, f"{ml.describe()}: no champion", "run `globolatte run`")
@@ -118,26 +107,27 @@ def _ml(settings: Settings) -> Finding:
     return Finding("ML platform", True, f"{ml.describe()}: champion is version {champion.version}")
 
 
-def _endpoint(settings: Settings) -> Finding:
-    endpoint = environment.endpoint_of(settings)
-    state = endpoint.observed()
-    if state.missing:
-        return Finding("online endpoint", False, f"declared, not running: {state.missing}", BRING_BACK)
-    if not state.running:
-        stopped = "stopped" if endpoint.desired().live is not None else "nothing is deployed"
-        return Finding("online endpoint", True, stopped)
-    serving = ", ".join(f"{one.name} ({one.phase}, {one.traffic} %)" for one in state.deployments) or "no deployment"
-    described = "; ".join(filter(None, [f"{endpoint.describe()}: {serving}", state.note]))
-    return Finding("online endpoint", state.healthy, described, "run the job `deploy`", waits=bool(state.note))
-
-
 def _manifest(settings: Settings) -> Finding:
     current = manifest_is_current(settings)
     state = "current" if current else "missing, out of date or of the other warehouse"
     return Finding("dbt manifest", current, state, "run `globolatte prepare`")
 
 
-CHECKS = (_python, _packages, _manifest, _landing, _event_queue, _warehouse, _waiting, _ml, _endpoint)
+CHECKS: Mapping[str, Callable[[Settings], Finding | Iterator[Finding]]] = {
+    "Python": _python,
+    "packages": _packages,
+    "dbt manifest": _manifest,
+    "disk": disk,
+    "landing zone": _landing,
+    "event queue": _event_queue,
+    "warehouse": _warehouse,
+    "waiting for a person": _waiting,
+    "ML platform": _ml,
+    "customer state": customer_state,
+    "online endpoint": online_endpoint,
+    "daemon": daemon,
+}
+"""By the name of what is looked at."""
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
@@ -147,11 +137,12 @@ def findings(settings: Settings) -> Iterator[Finding]:
     except UserError as fault:
         environment.export(settings)
         yield Finding("home", False, str(fault), "see the message")
-    for check in CHECKS:
+    for name, check in CHECKS.items():
         try:
-            yield check(settings)
+            found = check(settings)
+            yield from [found] if isinstance(found, Finding) else found
         except Exception as error:  # noqa: BLE001 - the doctor reports what is broken, whatever it is
-            yield Finding(check.__name__.strip("_"), False, f"{type(error).__name__}: {error}", "see the message")
+            yield Finding(name, False, f"{type(error).__name__}: {error}", "see the message")
 
 
 def settings_table(settings: Settings) -> dict[str, tuple[str, str]]:

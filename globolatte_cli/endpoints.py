@@ -14,6 +14,7 @@ from rich.text import Text
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
 from globolatte_cli.output import JSON, plain_console, print_json
+from globolatte_cli.running_parts import BRING_BACK, online_endpoint
 from resources.endpoint.endpoint import EndpointError, ObservedDeployment, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import last_lines
@@ -23,7 +24,6 @@ from resources.environment import endpoint_of
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
-BRING_BACK = "`globolatte endpoints start` starts it again, and so do `globolatte dev` and `globolatte run`"
 NOTHING_DEPLOYED = "Nothing is deployed yet: `globolatte endpoints deploy`, or the job `deploy` in the UI."
 
 
@@ -119,12 +119,17 @@ def rotate(*, at_once: bool) -> None:
 @endpoints.command("list")
 @JSON
 def list_deployments(*, as_json: bool) -> None:
-    """Show what runs: deployments, models, traffic, health."""
-    state = endpoint_of(Settings()).observed()
+    """Show what runs: deployments, models, traffic, health. What is wrong is said as by `globolatte doctor`."""
+    settings, console = Settings(), plain_console()
+    state = endpoint_of(settings).observed()
+    wrong = [found for found in online_endpoint(settings) if not found.fine]
     if as_json:
-        print_json(asdict(state))
-    else:
-        show(state, plain_console())
+        print_json({**asdict(state), "wrong": [asdict(found) for found in wrong]})
+        return
+    show(state, console)
+    for found in wrong:
+        console.print("✗ ", style="red", end="")
+        console.print(f"{found.name}: {found.state}; {found.remedy}", highlight=False)
 
 
 def show(state: ObservedState, console: Console) -> None:

@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": ("demo", "Simulate two years, run everything, and show what came of it."),
     "dev": ("dev", "Start the Dagster UI with sensors and automation on."),
     "doctor": ("doctor", "Print what is configured, reachable and missing, with remedies."),
+    "drill": ("drill.command", "Play faults on a copy of the home, and show what says so of each."),
     "endpoints": ("endpoints", "The online endpoint: POST /score on 127.0.0.1, kept running by a supervisor."),
     "explain": ("recommend", "Say why a customer's first recommendation is first, and what would turn it."),
     "ledger": ("files", "The load ledger: every version of every file, and what became of it."),

@@ -8,6 +8,7 @@ Environment:
 - `GLOBOLATTE_MODEL_VERSION`: what to call the model; default: 12 digits of its content hash.
 - `GLOBOLATTE_PREDICTION_LOG`: folder of the prediction log; without it no log is written.
 - `GLOBOLATTE_PREDICTION_LOG_SECONDS`: after how long a log file is finished.
+- `GLOBOLATTE_PROBE_ID`: how the id of a request begins by which who runs the endpoint checks it; without it there are no probes.
 - `GLOBOLATTE_NOW`: fixes the clock.
 """
 
@@ -28,7 +29,9 @@ from globolatte_ml.scoring.score_body import parse_body
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.scoring.served_state import StateFollower
 
-LOGGED_PROBE = "logged"
+PROBE_VARIABLE = "GLOBOLATTE_PROBE_ID"
+UNLOGGED = "unlogged-"
+"""What follows in a probe's id where its answer is to leave nothing anywhere."""
 SHOWN = ("rank", "product_id", "product_name", "probability")
 """What an answer says of each product."""
 
@@ -42,6 +45,8 @@ class Service:
     states: StateFollower
     log: PredictionLog | None
     fixed_now: dt.datetime | None
+    probe_id: str = ""
+    """How the id of a request begins by which who runs the endpoint checks it; callers do not know it. Empty: there are no probes."""
     listeners: tuple[Callable[[AnsweredCall], None], ...] = ()
     """Called for every request before its answer is sent, so they must be quick: the caller waits for them."""
 
@@ -61,24 +66,23 @@ class Service:
             states=StateFollower(model, environment.get("GLOBOLATTE_MODEL_VERSION") or None, Path(pointer)),
             log=PredictionLog(Path(log), deployment, seconds) if log else None,
             fixed_now=dt.datetime.fromisoformat(now) if now else None,
+            probe_id=environment.get(PROBE_VARIABLE, ""),
         )
 
     def now(self) -> dt.datetime:
         """The current time, aware."""
         return self.fixed_now or dt.datetime.now(dt.UTC)
 
-    def answer(self, body: bytes, request_id: str, *, mirrored: bool, probe: str = "") -> dict[str, Any]:
-        """The answer's document. Raises `BodyError`.
-
-        `probe`: a check of the endpoint asks: `logged` writes a line that is marked as a probe, anything else none.
-        """
+    def answer(self, body: bytes, request_id: str, *, mirrored: bool) -> dict[str, Any]:
+        """The answer's document. Raises `BodyError`. A probe's is no prediction: it is marked in the log, or not there at all."""
         scorer, now = self.states.current, self.now()
         requests = parse_body(body, scorer.words, now)
         answers = scorer.recommend([replace(request, top=None) for request in requests])  # the log has every product
-        entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers, bool(probe))
-        if self.log is not None and probe in ("", LOGGED_PROBE):
+        is_probe = bool(self.probe_id) and request_id.startswith(self.probe_id)
+        entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers, is_probe)
+        if self.log is not None and not (is_probe and request_id.startswith(self.probe_id + UNLOGGED)):
             self.log.offer(entry)
-        for listener in () if probe else self.listeners:
+        for listener in () if entry.probe else self.listeners:
             listener(entry)
         return {
             "deployment": self.deployment,

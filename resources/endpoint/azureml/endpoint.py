@@ -153,11 +153,11 @@ class AzureMLEndpoint:
         self._declare(desired)
         self._advance(desired, retry_failed=True)
 
-    @_as_endpoint_error()
     def bring_back(self) -> bool:
         """Azure keeps what is declared running by itself."""
         return False
 
+    @_as_endpoint_error()
     def wait_healthy(self, name: str, seconds: float | None = None) -> ObservedDeployment:
         """Waits until a deployment is provisioned as declared. Raises `EndpointError` with the end of its log if it is not."""
         desired = self.desired()

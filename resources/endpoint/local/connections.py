@@ -133,10 +133,15 @@ class Connection(asyncio.Protocol):
         self._inner.data_received(data)
 
     def eof_received(self) -> bool:
-        """A caller that sends no more still reads: its answer is given before the connection is closed."""
+        """A caller that sends no more still reads: what it asked is answered before the connection is closed.
+
+        Between two of its requests the connection is idle for a moment, so that idle is no reason to close it at once.
+        """
         self._inner.eof_received()
-        self._ended = self._phase is not Phase.IDLE
-        return self._ended
+        self._ended = True
+        if self._phase is Phase.IDLE:
+            self._close_soon()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forgets the connection."""
@@ -160,7 +165,7 @@ class Connection(asyncio.Protocol):
             self._all.phases[phase][self] = None
         self._phase, self.since = phase, time.monotonic()
         if phase is Phase.IDLE and self._ended:
-            asyncio.get_running_loop().call_later(LAST_WORD_SECONDS, self._close_if_idle)
+            self._close_soon()
 
     def drop(self, status: str | None = None, message: str = "") -> None:
         """Closes the connection, however much of an answer the caller has not taken yet; says why if no answer was begun."""
@@ -178,6 +183,9 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         else:
             self._transport.close()
+
+    def _close_soon(self) -> None:
+        asyncio.get_running_loop().call_later(LAST_WORD_SECONDS, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
         if self._phase is Phase.IDLE:

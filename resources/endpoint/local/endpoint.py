@@ -199,7 +199,9 @@ class LocalEndpoint(dg.ConfigurableResource):
             )
         return state
 
-    def score(self, requests: Sequence[Mapping[str, Any]], deployment: str | None = None) -> dict[str, Any]:
+    def score(
+        self, requests: Sequence[Mapping[str, Any]], deployment: str | None = None, *, request_id: str | None = None
+    ) -> dict[str, Any]:
         """The answer to one call. Raises `EndpointError` with the endpoint's own message."""
         port = self._document().get("gateway", {}).get("port")
         if port is None:
@@ -207,6 +209,8 @@ class LocalEndpoint(dg.ConfigurableResource):
         headers = {"Authorization": f"Bearer {endpoint_key(self.files)}", "Content-Type": "application/json"}
         if deployment is not None:
             headers[DEPLOYMENT_HEADER] = deployment
+        if request_id is not None:
+            headers["x-request-id"] = request_id
         connection = http.client.HTTPConnection(LOOPBACK, port, timeout=ANSWER_SECONDS)
         try:
             connection.request("POST", "/score", json.dumps({"requests": list(requests)}), headers)

@@ -47,6 +47,8 @@ class EndpointFiles:
         """The gateway's port, so that the URL stays the same."""
         self.key = folder / "key"
         """The key, unless the environment has one."""
+        self.probe = folder / "run" / "probe_id"
+        """How the id of a request begins by which doctor checks the endpoint; no caller knows it."""
         self.state_pointer = folder / "current_state"
         """Names the current customer state."""
         self.server_folder = folder / "run" / "server"
@@ -67,6 +69,12 @@ class EndpointFiles:
                 )
             time.sleep(0.01)
         return None
+
+    def probe_id(self) -> str:
+        """The beginning of a probe's request id, made once."""
+        if not self.probe.exists():
+            write_text(self.probe, f"probe-{secrets.token_hex(16)}-")
+        return self.probe.read_text(encoding="utf-8")
 
     def log(self, name: str) -> Path:
         """The output of a process."""

@@ -98,6 +98,7 @@ def start_deployment(files: EndpointFiles, name: str, deployment: Deployment, lo
         "GLOBOLATTE_STATE_POINTER": str(files.state_pointer),
         "GLOBOLATTE_PREDICTION_LOG": str(files.prediction_log),
         "GLOBOLATTE_PREDICTION_LOG_SECONDS": str(log_seconds),
+        "GLOBOLATTE_PROBE_ID": files.probe_id(),
         "GUNICORN_CMD_ARGS": SERVER_OPTIONS,
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",

@@ -67,6 +67,6 @@ def test_questions_are_answered_in_a_batch(workspace: Workspace, tmp_path: Path,
     result = command("score", str(questions), str(out))
     assert result.exit_code == 0, (result.output, result.exception)
     assert "with model version 1" in result.output
-    assert len(out.read_text().splitlines()) == 5
+    assert len(out.read_text().splitlines()) == 1 + 5, "a header, and each product"
     again = command("score", str(questions), str(out))
     assert "is there already" in again.output + str(again.exception)

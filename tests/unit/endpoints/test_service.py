@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,18 @@ def test_the_clock_can_be_fixed(service):
     question = {name: value for name, value in QUESTION.items() if name != "date"}
     assert ask(service, question)["recommendations"][0]["date"] == "2022-09-02"
     assert service.now() == dt.datetime(2022, 9, 2, 3, tzinfo=dt.UTC)
+
+
+def test_only_who_knows_the_probe_id_asks_without_a_prediction(service):
+    probed, body = (
+        replace(service, probe_id="probe-secret-", listeners=((heard := []).append,)),
+        json.dumps(QUESTION).encode(),
+    )
+    for request_id in ("probe-secret-1", "probe-secret-unlogged-2", "probe-1", "unlogged-3", ""):
+        probed.answer(body, request_id, mirrored=False)
+    assert [(call.request_id, call.probe) for call in heard] == [("probe-1", False), ("unlogged-3", False), ("", False)]
+    replace(probed, probe_id="").answer(body, "probe-secret-1", mirrored=False)
+    assert heard[-1].request_id == "probe-secret-1", "where no probe id is set, there are no probes"
 
 
 def test_a_new_state_takes_over_whole(service, tmp_path):
