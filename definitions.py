@@ -9,6 +9,7 @@ import warnings
 import dagster as dg
 
 from globolatte_assets.endpoints.definitions import endpoints
+from globolatte_assets.execution import executor
 from globolatte_assets.features.definitions import features
 from globolatte_assets.models.definitions import models
 from globolatte_assets.monitoring.definitions import monitoring
@@ -33,7 +34,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         jobs=declared.jobs,
         sensors=declared.sensors,
         resources=resources_of(settings),
-        executor=dg.in_process_executor,
+        executor=executor,
     )
 
 

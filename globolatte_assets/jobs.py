@@ -6,6 +6,7 @@ from typing import Any
 import dagster as dg
 
 from globolatte_assets import keys
+from globolatte_assets.execution import executor
 from globolatte_assets.raw.deliveries import check_name
 
 LOAD_REFERENCE_DATA = "load_reference_data"
@@ -103,6 +104,6 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         ),
     }
     return [
-        dg.define_asset_job(name, selection=selection, description=description, executor_def=dg.in_process_executor)
+        dg.define_asset_job(name, selection=selection, description=description, executor_def=executor)
         for name, (selection, description) in selected.items()
     ]

@@ -116,14 +116,14 @@ def show(state: ObservedState, console: Console) -> None:
             item.name,
             item.deployment.model_version,
             f"{item.traffic} %",
-            f"[green]{item.phase}[/]" if item.healthy else f"[yellow]{item.phase}[/]",
+            f"[{'green' if item.healthy and not item.problems else 'yellow'}]{item.phase}[/]",
             str(item.restarts),
             _answers(item),
             str(item.status.get("state_version", "")),
         )
     console.print(table)
     for item in state.deployments:
-        for problem in filter(None, (item.last_error, item.status.get("state_error"))):
+        for problem in item.problems:
             console.print(f"[yellow]{item.name}[/]: ", end="")
             console.print(problem, markup=False, highlight=False)
 

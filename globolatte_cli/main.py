@@ -19,6 +19,7 @@ COMMANDS = {
     "explain": ("recommend", "Say why a customer's first recommendation is first, and what would turn it."),
     "ledger": ("files", "The load ledger: every version of every file, and what became of it."),
     "models": ("models", "Models: approve or reject what training made."),
+    "monitoring": ("monitoring", "Monitoring: accept a change as the new normal, undo that, list what was accepted."),
     "onboard": ("onboard", "Look at sample files of a new source, and propose how to declare them."),
     "prepare": ("prepare", "Prepare dbt's manifest, which the definitions are loaded from."),
     "quarantine": (

@@ -1,6 +1,7 @@
 """`globolatte run`: one headless pass. It calls the functions of the daemon's sensors, does what they request, and reports it."""
 
 import time
+import uuid
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 from globolatte_assets.endpoints.rollout import lags_behind
+from globolatte_assets.execution import PROCESS_TAG, as_tag, held
 from globolatte_assets.jobs import (
     BUILD_FEATURES,
     CHECK_RAW_DATA,
@@ -43,13 +45,14 @@ from globolatte_ingest.load import LoadReport
 from globolatte_ingest.waiting import Waiting
 from resources.environment import clock_of, endpoint_of, landing_of, ml_of, predictions_of, states_of, warehouse_of
 from resources.ml.ml_platform import CHAMPION
+from resources.processes import this_process
 from resources.settings.settings import Settings
 from sensors.alerts import report_headless
 from sensors.automation import HeadlessAutomation
 from sensors.landing import REQUESTED_BY_A_PERSON, Backlog, listing_of, look, range_tags
 from sensors.outstanding import latest_places, lost_work
 from sensors.retraining import retraining_rules, training_is_under_way, training_situation
-from sensors.run_health import PROCESS_TAG, fail_dead_runs, free_slots_of_finished_runs, this_process
+from sensors.run_health import fail_dead_runs, free_slots_of_finished_runs
 from sensors.waiting import waiting_in
 
 QUIET_CONSOLE = {"loggers": {"console": {"config": {"log_level": "INFO"}}}}
@@ -385,13 +388,16 @@ class Pass:
         config: Mapping[str, Any] | None = None,
         assets: Collection[dg.AssetKey] | None = None,
     ) -> dg.ExecuteInProcessResult:
-        return self.definitions.resolve_job_def(name).execute_in_process(
-            instance=self.instance,
-            asset_selection=sorted(assets) if assets is not None else None,
-            tags={**(tags or {}), PROCESS_TAG: this_process()},
-            run_config={**QUIET_CONSOLE, **({"ops": config} if config else {})},
-            raise_on_error=False,
-        )
+        run_id = str(uuid.uuid4())
+        with held(self.instance, run_id):
+            return self.definitions.resolve_job_def(name).execute_in_process(
+                instance=self.instance,
+                asset_selection=sorted(assets) if assets is not None else None,
+                tags={**(tags or {}), PROCESS_TAG: as_tag(this_process())},
+                run_config={**QUIET_CONSOLE, **({"ops": config} if config else {})},
+                raise_on_error=False,
+                run_id=run_id,
+            )
 
     @contextmanager
     def _spinning(self, label: str) -> Iterator[None]:

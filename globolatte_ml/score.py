@@ -20,6 +20,7 @@ from globolatte_ml.scoring.score_body import BodyError
 from globolatte_ml.scoring.service import Service
 
 MIRRORED_HEADER = "x-globolatte-mirrored"
+PROBE_HEADER = "x-globolatte-probe"
 JSON = {"Content-Type": "application/json"}
 
 listeners: list[Callable[[AnsweredCall], None]] = []
@@ -46,6 +47,7 @@ def run(request: Any) -> Any:
             request.get_data(),
             request.headers.get("x-request-id", ""),
             mirrored=MIRRORED_HEADER in request.headers,
+            probe=request.headers.get(PROBE_HEADER, ""),
         )
     except BodyError as error:
         return _response({"message": str(error)}, error.status)

@@ -102,6 +102,7 @@ def ml_of(settings: Settings) -> MLPlatform:
             folder=str(settings.mlflow_folder),
             training=settings.training,
             training_file=str(settings.training_file) if settings.training_file else None,
+            wait_seconds=settings.warehouse_wait_seconds,
         )
     from resources.ml.azureml.platform import AzureMLPlatform
 
@@ -151,10 +152,10 @@ def predictions_of(settings: Settings) -> PredictionFiles:
     """The files in which the endpoint's deployments log their answers."""
     folder = str(settings.endpoints_folder / "prediction_log")
     if settings.ml is MLKind.LOCAL:
-        return PredictionFiles(folder=folder)
+        return PredictionFiles(folder=folder, days=settings.prediction_log_days)
     from resources.endpoint.azureml.serving_storage import SharedPredictionFiles
 
-    return SharedPredictionFiles(folder=folder)
+    return SharedPredictionFiles(folder=folder, days=settings.prediction_log_days)
 
 
 def export(settings: Settings) -> None:

@@ -51,7 +51,7 @@ def training_situation(instance: dg.DagsterInstance, warehouse: Warehouse, ml: M
         chain_is_complete=verdict >= snapshot,
         was_refused=was_refused and examples < snapshot < verdict,
         unreadable=unreadable,
-        monitoring_is_current=seen >= examples,
+        monitoring_is_current=seen >= examples and not standing.is_outdated,
         broken=standing.broken,
         drift=standing.drift,
         performance=standing.performance,

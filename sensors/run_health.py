@@ -6,113 +6,102 @@ A killed run still occupies its pool slot, and the next run would wait for it fo
 import datetime as dt
 import hashlib
 import json
-import os
-import socket
+import time
 from collections.abc import Iterable
-from pathlib import Path
 
 import dagster as dg
+import psutil
 
 from globolatte_assets.automation import FOLLOWERS
+from globolatte_assets.execution import PROCESS_TAG, from_tag, run_lock
 from globolatte_assets.keys import DBT_GROUPS
 from resources.endpoint.serving_state import ServingStates
 from resources.environment import warehouse_with_short_timeout
 from resources.ml.ml_platform import MLPlatform
+from resources.processes import HERE, ProcessId, Standing, find_process, is_held
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import WarehouseBusyError
 from sensors.outstanding import lost_work
-
-PROCESS_TAG = "globolatte/process"
-"""Which process executes a run: `host/pid/start`. Runs started by Dagster's launcher name theirs in an engine event."""
 
 UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 ACTIVE = [*UNFINISHED, dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED]
 
 
-def process_name(pid: int) -> str | None:
-    """The running process `pid` of this machine as `host/pid/start`, or none. `start` distinguishes processes that reuse an id."""
-    started = start_time(pid)
-    return f"{socket.gethostname()}/{pid}/{started}" if started is not None else None
+CLOCK_SECONDS = 86_400.0
+"""How far the clock may have been set. By the clock only processes of runs that name none themselves are told apart."""
 
 
-def is_dead(process: str) -> bool:
-    """Whether a process ran on this machine and has ended. Processes of other machines cannot be seen, so they count as alive."""
-    host, pid, _ = process.rsplit("/", 2)
-    return host == socket.gethostname() and process_name(int(pid)) != process
-
-
-def start_time(pid: int) -> str | None:
-    """When the process started, as text that is unique on this machine; none if it does not run."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return _start_time_without_proc(pid)
-    return None if fields[0] == "Z" else fields[19]
-
-
-def _start_time_without_proc(pid: int) -> str | None:
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
-    except psutil.NoSuchProcess:
-        return None
-
-
-def this_process() -> str:
-    """The current process."""
-    process = process_name(os.getpid())
-    if process is None:
-        raise RuntimeError("this process cannot see itself in the process table; run on Linux, macOS or Windows")
-    return process
-
-
-def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+def process_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> ProcessId | None:
     """The process that executes a run, or none while no process has reported it."""
     if PROCESS_TAG in run.tags:
-        return run.tags[PROCESS_TAG]
+        return from_tag(run.tags[PROCESS_TAG])
     records = instance.get_records_for_run(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT).records
     for record in records:
         event = record.event_log_entry.dagster_event
         metadata = event.engine_event_data.metadata if event is not None else {}
         if "pid" in metadata:
-            pid = int(str(metadata["pid"].value))
-            return _launched_process(pid, record.event_log_entry.timestamp)
+            return _launched_process(int(str(metadata["pid"].value)), record.event_log_entry.timestamp)
     return None
 
 
-def _launched_process(pid: int, reported_at: float) -> str:
-    """The process of a launched run. It counts as dead if it is gone or if a younger process has its id."""
-    import psutil
-
+def _launched_process(pid: int, reported_at: float) -> ProcessId:
+    """The process of a launched run that does not name it yet. It is one that has ended if a much younger process has its id."""
+    ended = ProcessId(pid, "ended")
     try:
-        started_later = psutil.Process(pid).create_time() > reported_at
+        started_later = psutil.Process(pid).create_time() > reported_at + CLOCK_SECONDS
     except psutil.NoSuchProcess:
         started_later = True
-    return (None if started_later else process_name(pid)) or f"{socket.gethostname()}/{pid}/gone"
+    return ended if started_later else (find_process(pid) or ended)
+
+
+def is_dead(instance: dg.DagsterInstance, run: dg.DagsterRun, process: ProcessId) -> bool:
+    """Whether the process of a run has ended. Processes of other machines cannot be seen, so they count as alive.
+
+    Of this boot of this machine the lock of the run tells, also where the process itself cannot be seen, in a container, or where
+    it executes the run of another home of which this one is a copy.
+    """
+    lock = run_lock(instance, run.run_id)
+    if process.boot and process.boot == HERE.boot and lock.exists():
+        return not is_held(lock)
+    return process.standing is Standing.ENDED
 
 
 START_PATIENCE_SECONDS = 300.0
 """How long a run may be starting before a process has reported it. A process starts within seconds, a container within minutes."""
 
 
-def never_started(record: dg.RunRecord, patience_seconds: float) -> bool:
-    """Whether the run's launch was cut off before it had a process: it would stay in its start for ever, and others would wait."""
-    if record.dagster_run.status is not dg.DagsterRunStatus.STARTING:
+SEEN_TAG = "globolatte/seen_starting"
+"""When a run without a process was first seen: `boot/seconds`, by the clock of the kernel that nobody sets."""
+
+
+def never_started(instance: dg.DagsterInstance, record: dg.RunRecord, patience_seconds: float) -> bool:
+    """Whether the run's launch was cut off before it had a process: it would stay in its start for ever, and others would wait.
+
+    The time since it was first seen counts, not that by a clock which may have been set meanwhile.
+    """
+    run = record.dagster_run
+    if run.status is not dg.DagsterRunStatus.STARTING:
         return False
-    return (dt.datetime.now(dt.UTC) - record.update_timestamp).total_seconds() >= patience_seconds
+    if (dt.datetime.now(dt.UTC) - record.update_timestamp).total_seconds() >= patience_seconds + CLOCK_SECONDS:
+        return True
+    boot, _, seen = run.tags.get(SEEN_TAG, "").rpartition("/")
+    if not seen or boot != HERE.boot:
+        boot, seen = HERE.boot, str(time.monotonic())
+        instance.add_run_tags(run.run_id, {SEEN_TAG: f"{boot}/{seen}"})
+    return time.monotonic() - float(seen) >= patience_seconds
 
 
 def fail_dead_runs(instance: dg.DagsterInstance, patience_seconds: float = START_PATIENCE_SECONDS) -> list[str]:
     """Marks runs whose process is gone, or never started, as failed and frees their pool slots; returns their ids."""
     dead = []
     for record in instance.get_run_records(dg.RunsFilter(statuses=[*UNFINISHED, dg.DagsterRunStatus.NOT_STARTED])):
-        process = process_of(instance, record.dagster_run)
-        if is_dead(process) if process is not None else never_started(record, patience_seconds):
-            dead.append(record.dagster_run)
+        run = record.dagster_run
+        process = process_of(instance, run)
+        if is_dead(instance, run, process) if process else never_started(instance, record, patience_seconds):
+            dead.append(run)
     for run in dead:
         instance.report_run_failed(run, "The process of this run is gone (killed, or the machine was restarted).")
+        run_lock(instance, run.run_id).unlink(missing_ok=True)
     free_slots_of(instance, (run.run_id for run in dead))
     return [run.run_id for run in dead]
 

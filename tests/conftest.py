@@ -1,8 +1,10 @@
 """What every test gets: an environment of its own. Arranging beyond that is done by `tests.builders`."""
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -214,3 +216,24 @@ def ready(deployed: Deployment, warehouse: DuckDBWarehouse) -> Deployment:
     """A deployment whose warehouse knows three units and three products, and is kept open."""
     assert deployed.warehouse.file == warehouse.file
     return deployed
+
+
+@pytest.fixture
+def stepped_clock(tmp_path: Path) -> Callable[[int], list[str]]:
+    """The command in front of another by which that one sees a clock that was set by so many seconds after the machine's start.
+
+    It sees another `btime` in /proc/stat, in a mount namespace of its own; the machine's clock stays as it is.
+    """
+    may = ["unshare", "--map-root-user", "--mount", "true"]
+    if shutil.which("unshare") is None or subprocess.run(may, capture_output=True, check=False).returncode:
+        pytest.skip("no mount namespace can be made here")
+
+    def command(step: int) -> list[str]:
+        kernel = Path("/proc/stat").read_text()
+        moved = re.sub(r"(?<=^btime )\d+", lambda found: str(int(found[0]) + step), kernel, flags=re.MULTILINE)
+        assert moved != kernel
+        file = tmp_path / f"stat{step}"
+        file.write_text(moved)
+        return [*may[:-1], "sh", "-c", f'mount --bind "{file}" /proc/stat && exec "$@"', "sh"]
+
+    return command

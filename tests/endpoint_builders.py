@@ -19,8 +19,8 @@ from globolatte_ml.model.model import PreferenceModel
 from resources.endpoint.endpoint import Deployment, DesiredState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import endpoint_key, read_json
-from resources.endpoint.local.processes import ProcessId
 from resources.endpoint.serving_state import ServingStates
+from resources.processes import ProcessId
 
 QUESTION = {"customer_id": "C0001", "region": "Canada", "weather": "Snowy", "date": "2022-09-01"}
 
@@ -175,14 +175,22 @@ def process_of(endpoint: LocalEndpoint, name: str) -> ProcessId | None:
     return ProcessId(*found) if found is not None else None
 
 
+def children_of(endpoint: LocalEndpoint) -> list[ProcessId]:
+    """All processes that the supervisor wrote down."""
+    document = read_json(endpoint.files.observed)
+    return [
+        ProcessId(*entry["process"]) for entry in (document["gateway"], *document["deployments"]) if entry["process"]
+    ]
+
+
 def kill(process: ProcessId) -> None:
     """What nobody can prepare for."""
     os.kill(process.pid, signal.SIGKILL)
 
 
 def answers(caller: Caller) -> bool:
-    """Whether a request is answered just now; a refused connection is no."""
+    """Whether a request is answered just now; a refused connection is no, and so is an endpoint that nobody keeps yet."""
     try:
-        return caller.post(QUESTION).status == 200
+        return caller.endpoint.observed().url is not None and caller.post(QUESTION).status == 200
     except OSError:
         return False

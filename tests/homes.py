@@ -5,18 +5,13 @@ A small chain is simulated and run once in a session; tests that need a home aft
 
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
-from resources.landing.folder import FolderLandingZone
 from tests import warm_commands
 from tests.session import Shared
 
@@ -76,39 +71,6 @@ def ran_home(shared: Shared) -> Home:
 
 
 def copied(home: Home, to: Path) -> Home:
-    """A home of its own that is as `home` is."""
+    """A home of its own that is as `home` is. Nothing in it is told where it is now."""
     shutil.copytree(home.folder, to, dirs_exist_ok=True)
-    as_if_made_here(to, str(home.folder))
     return Home(to)
-
-
-def as_if_made_here(home: Path, made_in: str) -> None:
-    """Copying or unpacking changes inodes and the folder, which a home knows its files and its models by; time and upgrades do not."""
-    for file in (*home.glob("endpoints/desired.json"), *home.glob("dagster/*.yaml"), *home.glob("mlflow/*.json")):
-        file.write_text(file.read_text().replace(made_in, str(home)))
-    if (home / "mlflow" / "mlflow.db").exists():
-        with closing(sqlite3.connect(home / "mlflow" / "mlflow.db")) as registry, registry:
-            for column in ("source", "storage_location"):
-                registry.execute(f"update model_versions set {column} = replace({column}, ?, ?)", (made_in, str(home)))
-    if (home / "warehouse.duckdb").exists():
-        landed = [(file.path, file.etag) for file in FolderLandingZone(folder=str(home / "landing")).files()]
-        with duckdb.connect(str(home / "warehouse.duckdb")) as connection:
-            connection.execute("create temp table landed (path varchar, etag varchar)")
-            connection.executemany("insert into landed values (?, ?)", landed)
-            connection.execute(RENAMED)
-            connection.execute(
-                "update sales_data.load_ledger as ledger set etag = new from renamed where ledger.sequence = renamed.sequence"
-            )
-            connection.execute(
-                "update sales_data.load_attempts as tried set etag = new from renamed where (tried.path, tried.etag) = (renamed.path, old)"
-            )
-
-
-RENAMED = """
-create temp table renamed as
-select path, load_ledger.etag as old, landed.etag as new, sequence
-from sales_data.load_ledger
-inner join landed using (path)
-qualify row_number() over (partition by path order by sequence desc) = 1
-"""
-"""What is known of each landed file last, by the etag it had and the one it has now."""

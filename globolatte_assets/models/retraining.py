@@ -37,8 +37,8 @@ class TrainingSituation:
         chain_is_complete: whether the last snapshot was followed through to a verdict; false after a run that died on the way.
         was_refused: whether a model of these very training examples was refused and there is no other that can be used.
         unreadable: why the champion cannot be used (gone, damaged, of an earlier release); none if it can.
-        monitoring_is_current: whether monitoring has looked at the latest training examples; until then nobody knows
-            whether they are broken.
+        monitoring_is_current: whether monitoring has looked at the latest training examples and accepted changes; until then nobody
+            knows whether they are broken.
         broken: why the latest data are broken, one sentence each; empty if they are sound.
         drift, performance: statuses of the champion's windows by scope, oldest first (see
             `globolatte_ml.monitoring.verdicts.Status`).
@@ -90,7 +90,9 @@ def decide_retraining(situation: TrainingSituation, rules: RetrainingRules = RUL
     if not situation.chain_is_complete:
         return RetrainingDecision(True, "The last training was cut off before its verdict.")
     if not situation.monitoring_is_current:
-        return RetrainingDecision(False, "Monitoring has yet to look at the latest data.")
+        return RetrainingDecision(
+            False, "Monitoring has yet to look at the latest data, or at what was accepted since; the job monitor does."
+        )
     return _decide_on_monitoring(situation, rules)
 
 

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from globolatte_assets import keys
 from globolatte_assets.models.champion import Champion, champion_with_snapshot
 from globolatte_assets.models.training_snapshot import EXAMPLES_FILE
+from globolatte_assets.monitoring.accepted_changes import Criteria, acceptances_table, criteria_of
 from globolatte_assets.monitoring.reports import StoredPages
 from globolatte_assets.monitoring.standing import HISTORY, broken_data
 from globolatte_assets.monitoring.windows import (
@@ -40,23 +41,30 @@ if TYPE_CHECKING:  # pandas comes with them
 COLUMNS_NAMED = 2
 NO_DRIFT = "no_drift"
 DATA_ARE_SOUND = "data_are_sound"
+OTHER_COLUMNS = "other_columns_as_before"
 DRIFT_REMEDY = (
     "Nothing is to be done by hand: retraining_sensor retrains when drift lasts (see its ticks). The Evidently report shows "
-    "each column's distribution then and now."
+    "each column's distribution then and now. If the change is meant: `globolatte monitoring accept`."
 )
 BROKEN_REMEDY = (
-    "Correct the files and deliver them again under the same paths. No model is trained on broken data meanwhile."
+    "Correct the files and deliver them again under the same paths. No model is trained on broken data meanwhile. If a column is meant to "
+    "be as it is now: `globolatte monitoring accept`."
+)
+NOTED_REMEDY = (
+    "Nothing has to be done: neither the load nor the model needs these columns, and no model is trained for them. Ask the unit if its "
+    "files should say so; if they are meant to be as they are now: `globolatte monitoring accept`, and this check passes."
 )
 
 
-def drift_rows(verdict: DriftVerdict, champion: Champion, clock: Clock) -> pa.Table:
-    """The rows of `monitoring.drift` for a window: one per column."""
+def drift_rows(verdict: DriftVerdict, champion: Champion, clock: Clock, judged_by: str) -> pa.Table:
+    """The rows of `monitoring.drift` for a window: one per column. `judged_by`: see `accepted_changes.Criteria.name`."""
     common = {
         **common_columns(verdict.window, champion, clock.timestamp()),
         "window_status": str(verdict.status),
         "faults": "; ".join(verdict.faults) or None,
         "reference": verdict.reference,
         "reference_orders": verdict.reference_orders,
+        "judged_by": judged_by,
     }
     columns = [
         {
@@ -88,20 +96,38 @@ def snapshot_orders(champion: Champion, warehouse: Warehouse) -> "pd.DataFrame":
     return order_columns(examples, order_facts(warehouse, span["min"], span["max"]))
 
 
-def measured_windows(windows: Sequence[Window], champion: Champion, warehouse: Warehouse) -> "Iterator[MeasuredDrift]":
+def _orders_between(warehouse: Warehouse, scope: str, first: dt.date, last: dt.date) -> "pd.DataFrame":
+    """The orders of a scope from `first` to `last` with the columns to compare."""
+    from globolatte_ml.monitoring.orders import order_columns
+
+    orders = order_columns(examples_between(warehouse, first, last), order_facts(warehouse, first, last))
+    return orders if scope == CHAIN else orders[orders["business_unit"] == scope]
+
+
+def measured_windows(
+    windows: Sequence[Window], champion: Champion, warehouse: Warehouse, criteria: Criteria
+) -> "Iterator[MeasuredDrift]":
     """Each window's drift; without windows nothing is read."""
     if not windows:
         return
     from globolatte_ml.monitoring.drift import measure_drift
-    from globolatte_ml.monitoring.orders import order_columns
 
     reference = snapshot_orders(champion, warehouse)
     for window in windows:
-        examples = examples_between(warehouse, window.first, window.last)
-        orders = order_columns(examples, order_facts(warehouse, window.first, window.last))
-        if window.scope != CHAIN:
-            orders = orders[orders["business_unit"] == window.scope]
-        yield measure_drift(window, orders, reference, fresh_from=champion.fresh_from)
+        accepted = criteria.accepted_for(window.scope, window.last)
+        since = None
+        if accepted:
+            first = max(champion.learned_until + dt.timedelta(days=1), min(one.since for one in accepted))
+            since = _orders_between(warehouse, window.scope, first, window.first - dt.timedelta(days=1))
+        yield measure_drift(
+            window,
+            _orders_between(warehouse, window.scope, window.first, window.last),
+            reference,
+            fresh_from=champion.fresh_from,
+            required=criteria.required_of(window.scope),
+            accepted=accepted,
+            since_snapshot=since,
+        )
 
 
 def _moved(rows: Sequence[Row], window_id: str) -> str:
@@ -113,6 +139,27 @@ def _moved(rows: Sequence[Row], window_id: str) -> str:
     return ", ".join([*named[:COLUMNS_NAMED], *others])
 
 
+def noted_columns(rows: Sequence[Row], window_id: str) -> dict[str, str]:
+    """The columns of a window that changed although nobody needs them, with what was found."""
+    return {
+        row["column_name"]: row["note"]
+        for row in rows
+        if row["window_id"] == window_id and row["status"] == Status.NOTED
+    }
+
+
+def why_noted(rows: Sequence[Row]) -> list[str]:
+    """For each scope whose latest window has columns that changed although nobody needs them: one sentence."""
+    latest = (windows[-1] for windows in latest_windows(rows, 1).values())
+    found = ((row, noted_columns(rows, row["window_id"])) for row in latest)
+    return [
+        f"{row['scope']} from {row['window_from']} to {row['window_to']}: "
+        + ", ".join(f"{name} ({note})" for name, note in noted.items())
+        for row, noted in found
+        if noted
+    ]
+
+
 def windows_table(rows: Sequence[Row], reports: StoredPages, how_many: int = 1) -> str:
     """The latest windows of each scope as Markdown; the verdict links to the report if there still is one.
 
@@ -121,7 +168,8 @@ def windows_table(rows: Sequence[Row], reports: StoredPages, how_many: int = 1) 
     lines = ["| scope | until | orders | verdict | what moved, or is broken |", "|---|---|---:|---|---|"]
     for windows in latest_windows(rows, how_many).values():
         for window in windows:
-            what = window["faults"] or _moved(rows, window["window_id"])
+            noted = ", ".join(noted_columns(rows, window["window_id"]))
+            what = window["faults"] or _moved(rows, window["window_id"]) or (noted and f"noted: {noted}")
             verdict = MARKS.get(window["window_status"], window["window_status"])
             if reports.path(window["window_id"]).exists():
                 verdict = f"[{verdict}]({reports.url(window['window_id'])})"
@@ -178,19 +226,32 @@ def _checks(rows: Sequence[Row], broken: Sequence[str], reports: StoredPages) ->
         description="; ".join(broken)[:1000] if broken else "The latest deliveries are sound.",
         metadata={"faults": len(broken), **({"remedy": BROKEN_REMEDY} if broken else {})},
     )
+    noted = why_noted(rows)
+    yield dg.AssetCheckResult(
+        check_name=OTHER_COLUMNS,
+        passed=not noted,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(noted)[:1000] if noted else "Columns that nobody needs are as they were.",
+        metadata={"noted_scopes": len(noted), **({"remedy": NOTED_REMEDY} if noted else {})},
+    )
 
 
 def _measure(
-    windows: Sequence[Window], champion: Champion, warehouse: Warehouse, reports: StoredPages, clock: Clock
+    windows: Sequence[Window],
+    champion: Champion,
+    warehouse: Warehouse,
+    reports: StoredPages,
+    clock: Clock,
+    criteria: Criteria,
 ) -> Iterator[tuple[Window, pa.Table]]:
     """Each window with its rows; pages are made only for the latest windows."""
     shown = sorted(windows, key=lambda window: window.last)[-reports.most :]
-    for measured in measured_windows(windows, champion, warehouse):
+    for measured in measured_windows(windows, champion, warehouse, criteria):
         window = measured.verdict.window
         html = measured.html() if window in shown else None
         if html is not None:
             reports.store(window.window_id, html)
-        yield window, drift_rows(measured.verdict, champion, clock)
+        yield window, drift_rows(measured.verdict, champion, clock, criteria.name(window.scope, window.last))
 
 
 def data_drift_asset(reports: StoredPages, rules: WindowRules) -> dg.AssetsDefinition:
@@ -209,6 +270,11 @@ def data_drift_asset(reports: StoredPages, rules: WindowRules) -> dg.AssetsDefin
                 asset=keys.DATA_DRIFT,
                 description="The latest deliveries can be compared and learned from.",
             ),
+            dg.AssetCheckSpec(
+                OTHER_COLUMNS,
+                asset=keys.DATA_DRIFT,
+                description="The columns that neither the load nor the model needs are as they were.",
+            ),
         ],
         description="The last orders, window by window, for the chain and for each unit, against the champion's snapshot at the "
         "same time of year. Each complete window is measured once per champion.",
@@ -220,15 +286,17 @@ def data_drift_asset(reports: StoredPages, rules: WindowRules) -> dg.AssetsDefin
         if champion is None:
             metadata = nothing_to_compare(NO_CHAMPION)
             return dg.MaterializeResult(metadata=metadata, check_results=list(_checks([], [], reports)))
+        criteria = criteria_of(warehouse)
         rows, seen, common = evaluate_windows(
             warehouse,
             DRIFT_TABLE,
             champion,
             rules,
-            lambda windows: _measure(windows, champion, warehouse, reports, clock),
+            lambda windows: _measure(windows, champion, warehouse, reports, clock, criteria),
+            criteria.name,
         )
         return dg.MaterializeResult(
-            metadata={**_shown(rows, champion, reports), **common},
+            metadata={**_shown(rows, champion, reports), **_accepted(criteria), **common},
             check_results=list(_checks(rows, broken_data(rows, seen), reports)),
         )
 
@@ -247,3 +315,10 @@ def _shown(rows: Sequence[Row], champion: Champion, reports: StoredPages) -> Map
         **_report_links(first, reports),
         "all_windows": dg.MetadataValue.md(windows_table(rows, reports, HISTORY)),
     }
+
+
+def _accepted(criteria: Criteria) -> Mapping[str, dg.MetadataValue]:
+    """The changes that people accepted, by which windows are judged."""
+    if not criteria.acceptances:
+        return {}
+    return {"accepted_changes": dg.MetadataValue.md(acceptances_table(criteria.acceptances))}

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from globolatte_ml.scoring.prediction_log import LOST, PROBE
 from resources.warehouse.predictions import LOG, REJECTS, ParsedLog
 from resources.warehouse.tables import arrow_schema
 
@@ -16,23 +17,35 @@ TEXTS = ("prediction_id", "deployment", "model_version", "state_version", "custo
 
 
 def parse_log(path: Path) -> ParsedLog:
-    """Every line of a file as a row or as rejected; a last line without its end counts like any other."""
+    """Every line of a file as a row or as rejected; a last line without its end counts like any other.
+
+    A probe's line is left out and does not count; a line that says how many answers were lost is rejected, with that as its reason.
+    """
     content = path.read_bytes()
     rows: list[dict[str, Any]] = []
     rejects: list[dict[str, Any]] = []
     lines = content.removesuffix(b"\n").split(b"\n") if content else []
+    probes = lost = 0
     for number, line in enumerate(lines, start=1):
         place = {"log_file": path.name, "line": number}
         try:
-            rows.append({**place, **row_of(json.loads(line))})
+            document = json.loads(line)
+            if isinstance(document, dict) and document.get(PROBE) is True:
+                probes += 1
+            elif isinstance(document, dict) and isinstance(document.get(LOST), int):
+                lost += document[LOST]
+                rejects.append({**place, "reason": _loss_in_words(document), "raw_text": line.decode()})
+            else:
+                rows.append({**place, **row_of(document)})
         except (ValueError, TypeError, KeyError) as error:
             rejects.append({**place, "reason": _reason(error), "raw_text": line.decode(errors="replace")})
     return ParsedLog(
         path.name,
         hashlib.sha256(content).hexdigest(),
-        len(lines),
+        len(lines) - probes,
         pa.Table.from_pylist(rows, arrow_schema(LOG)),
         pa.Table.from_pylist(rejects, arrow_schema(REJECTS)),
+        lost,
     )
 
 
@@ -54,6 +67,13 @@ def row_of(document: Mapping[str, Any]) -> dict[str, Any]:
         "top_product": min(probabilities, key=lambda product: (-probabilities[product], product)),
         "probabilities": json.dumps(probabilities),
     }
+
+
+def _loss_in_words(document: Mapping[str, Any]) -> str:
+    span = f"{document.get('since')} to {document.get('until')}"
+    return (
+        f"{document[LOST]} answers of {document.get('deployment')} are not in the log, {span}: {document.get('reason')}"
+    )
 
 
 def _reason(error: Exception) -> str:

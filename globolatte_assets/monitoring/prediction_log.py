@@ -1,7 +1,8 @@
 """The asset `monitoring/prediction_log`: the online endpoint's answers, loaded from its files exactly once."""
 
+import datetime as dt
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from globolatte_assets.keys import OWNER_SCIENCE, PREDICTION_LOG, RECOMMENDER, W
 from globolatte_assets.monitoring.log_lines import parse_log
 from resources.clock import Clock
 from resources.endpoint.prediction_files import PredictionFiles
-from resources.warehouse.predictions import LOG, ingest
+from resources.warehouse.predictions import LOG, forget_answers, ingest
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
@@ -24,6 +25,9 @@ class Ingestion:
     known_files: int = 0
     rows: int = 0
     rejected: int = 0
+    lost: int = 0
+    forgotten: int = 0
+    unreadable: list[str] = field(default_factory=list)
     by_deployment: Counter[str] = field(default_factory=Counter)
 
     def as_metadata(self) -> Mapping[str, dg.MetadataValue]:
@@ -34,8 +38,13 @@ class Ingestion:
             "files_ingested_before": dg.MetadataValue.int(self.known_files),
             "rows": dg.MetadataValue.int(self.rows),
             "rejected_lines": dg.MetadataValue.int(self.rejected),
+            "lost_answers": dg.MetadataValue.int(self.lost),
+            "forgotten_answers": dg.MetadataValue.int(self.forgotten),
             "by_deployment": dg.MetadataValue.md(f"| deployment | answers |\n|---|---:|\n{lines}"),
         }
+
+
+EVERY_ANSWER_IS_LOGGED = "every_answer_is_logged"
 
 
 def ingest_file(
@@ -43,10 +52,14 @@ def ingest_file(
 ) -> None:
     """Loads a file into the warehouse, then removes it. After a kill in between, the next run only removes it."""
     log = parse_log(path)
+    if not log.lines:  # nothing but probes, or nothing at all: that is no news for the warehouse
+        files.taken(path)
+        return
     if ingest(warehouse, log, run_id, clock.timestamp()):
         done.files += 1
         done.rows += log.rows.num_rows
         done.rejected += log.rejects.num_rows
+        done.lost += log.lost
         done.by_deployment.update(log.rows["deployment"].to_pylist())
     else:
         done.known_files += 1
@@ -59,6 +72,13 @@ def ingest_file(
     pool=WAREHOUSE_POOL,
     owners=[OWNER_SCIENCE],
     kinds={"python", "table"},
+    check_specs=[
+        dg.AssetCheckSpec(
+            EVERY_ANSWER_IS_LOGGED,
+            asset=PREDICTION_LOG,
+            description="No log file that was loaded tells of answers that could not be logged (a full or read-only disk).",
+        )
+    ],
     description="Every answer of the online endpoint: when, by which deployment, model and state, to which question, with which "
     "probabilities. Lines that are no answer are stored in monitoring.prediction_log_rejects.",
 )
@@ -67,10 +87,32 @@ def prediction_log(
     warehouse: dg.ResourceParam[Warehouse],
     predictions: PredictionFiles,
     clock: Clock,
-) -> dg.MaterializeResult:
-    """Ingest every finished file."""
+) -> Iterator[dg.MaterializeResult]:
+    """Ingest every finished file; one that cannot be read stays, is named at the end, and stops no other."""
     done = Ingestion()
     for path in predictions.finished():
-        ingest_file(warehouse, predictions, path, context.run.run_id, clock, done)
+        try:
+            ingest_file(warehouse, predictions, path, context.run.run_id, clock, done)
+        except OSError as error:
+            done.unreadable.append(f"{path}: {error.strerror or error}")
+    if predictions.days is not None:
+        done.forgotten = forget_answers(warehouse, clock.timestamp() - dt.timedelta(days=predictions.days))
     total = dg.MetadataValue.int(row_count(warehouse, LOG))
-    return dg.MaterializeResult(metadata={"dagster/row_count": total, **done.as_metadata()})
+    yield dg.MaterializeResult(
+        metadata={"dagster/row_count": total, **done.as_metadata()},
+        check_results=[
+            dg.AssetCheckResult(
+                passed=not done.lost,
+                check_name=EVERY_ANSWER_IS_LOGGED,
+                severity=dg.AssetCheckSeverity.WARN,
+                description=f"{done.lost} answers are in no log; monitoring.prediction_log_rejects says when and why"
+                if done.lost
+                else "no answer is missing from the files of this run",
+            )
+        ],
+    )
+    if done.unreadable:
+        raise dg.Failure(
+            f"{len(done.unreadable)} log files could not be loaded or removed, and are tried again: {'; '.join(done.unreadable[:5])}; "
+            "make them readable, and their folder writable, for this user"
+        )

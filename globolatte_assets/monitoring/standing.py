@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from globolatte_assets.models.champion import Champion
+from globolatte_assets.monitoring.accepted_changes import criteria_of
 from globolatte_assets.monitoring.windows import (
     DRIFT_TABLE,
     PERFORMANCE_TABLE,
@@ -30,12 +31,14 @@ class Standing:
         data_until: the last date delivered since its snapshot; none if nothing was.
         broken: why the latest data are broken, one sentence each; empty if they are sound.
         drift, performance: statuses of its windows by scope, oldest first.
+        is_outdated: windows were judged by what does not hold any more, such as an acceptance that was undone.
     """
 
     data_until: dt.date | None
     broken: Sequence[str]
     drift: Mapping[str, Sequence[str]]
     performance: Mapping[str, Sequence[str]]
+    is_outdated: bool = False
 
 
 NOTHING_KNOWN = Standing(None, (), {}, {})
@@ -46,14 +49,19 @@ def standing_of(warehouse: Warehouse, champion: Champion) -> Standing:
     with warehouse.keep_open():
         seen = delivered_since(warehouse, champion.learned_until)
         drift = stored_rows(
-            warehouse, DRIFT_TABLE, champion, ["window_id", "scope", "window_to", "window_status", "faults"]
+            warehouse,
+            DRIFT_TABLE,
+            champion,
+            ["window_id", "scope", "window_to", "window_status", "faults", "judged_by"],
         )
+        criteria = criteria_of(warehouse)
         performance = stored_rows(warehouse, PERFORMANCE_TABLE, champion, ["window_id", "scope", "window_to", "status"])
     return Standing(
         seen.data_until,
         broken_data(drift, seen),
         _statuses(drift, "window_status"),
         _statuses(performance, "status"),
+        any(row["judged_by"] not in (None, criteria.name(row["scope"], row["window_to"])) for row in drift),
     )
 
 

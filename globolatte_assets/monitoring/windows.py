@@ -11,11 +11,20 @@ import pyarrow as pa
 from globolatte_assets.models.champion import Champion
 from globolatte_ml.monitoring.delivery import SILENT_DAYS, Delivery
 from globolatte_ml.monitoring.verdicts import Status
-from globolatte_ml.monitoring.windows import CHAIN, Window, WindowRules, complete_windows
+from globolatte_ml.monitoring.windows import (
+    CHAIN,
+    Window,
+    WindowRules,
+    complete_windows,
+    days_by_scope,
+    window_between,
+)
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
 Row = Mapping[str, Any]
+JudgedBy = Callable[[str, dt.date], str]
+"""Names what a window of a scope that ends on a date is judged by."""
 
 DRIFT_TABLE = "monitoring.drift"
 PERFORMANCE_TABLE = "monitoring.performance"
@@ -63,14 +72,23 @@ def delivered_since(warehouse: Warehouse, after: dt.date) -> Delivered:
     return _delivered(_deliveries(warehouse, after))
 
 
-def watch(warehouse: Warehouse, table: str, champion: Champion, rules: WindowRules) -> Watch:
+def watch(
+    warehouse: Warehouse, table: str, champion: Champion, rules: WindowRules, judged_by: JudgedBy | None = None
+) -> Watch:
     """Compares what was delivered since the champion's snapshot with what `table` has of it already.
 
     A scope's last windows that were broken are evaluated again when other files were delivered for them, or the marts were built from
-    other ones; all others are evaluated once.
+    other ones; all others are evaluated once. Where `judged_by` is given, every window that was judged by anything else is judged again,
+    within its own dates.
     """
     status = STATUS_COLUMN[table]
-    stored = stored_rows(warehouse, table, champion, ["window_id", "scope", "window_to", "delivered", status])
+    names = ["window_id", "scope", "window_from", "window_to", "delivered", status]
+    stored = stored_rows(warehouse, table, champion, [*names, "judged_by"] if judged_by else names)
+    outdated = {
+        row["window_id"]: row
+        for row in stored
+        if judged_by and row["judged_by"] != judged_by(row["scope"], row["window_to"])
+    }
     evaluated: dict[str, dt.date] = {}
     for row in stored:
         if row[status] != Status.BROKEN:
@@ -82,7 +100,15 @@ def watch(warehouse: Warehouse, table: str, champion: Champion, rules: WindowRul
     }
     days = _deliveries(warehouse, champion.learned_until)
     complete = complete_windows(days, champion.learned_until, rules, evaluated_until=evaluated)
-    windows = [one for one in complete if broken.get(one.window_id, NEVER) != one.delivery.content]
+    windows = [
+        one for one in complete if one.window_id in outdated or broken.get(one.window_id, NEVER) != one.delivery.content
+    ]
+    scopes = days_by_scope(days, champion.learned_until) if outdated else {}
+    windows += [
+        window_between(row["scope"], row["window_from"], row["window_to"], scopes[row["scope"]])
+        for window_id, row in outdated.items()
+        if window_id not in broken and row["scope"] in scopes
+    ]
     obsolete = sorted(broken.keys() - {window.window_id for window in complete})
     return Watch(**vars(_delivered(days)), windows=windows, obsolete=obsolete)
 
@@ -111,11 +137,12 @@ def evaluate_windows(
     champion: Champion,
     rules: WindowRules,
     measure: Callable[[Sequence[Window]], Iterable[tuple[Window, pa.Table]]],
+    judged_by: JudgedBy | None = None,
 ) -> tuple[list[dict[str, Any]], Watch, dict[str, dg.MetadataValue]]:
     """Stores what `measure` makes of each new window as soon as it is there. Returns the rows of all of the champion's windows, what
     was there to be evaluated, and the metadata that drift and performance share."""
     with warehouse.keep_open():
-        seen = watch(warehouse, table, champion, rules)
+        seen = watch(warehouse, table, champion, rules, judged_by)
         drop_obsolete(warehouse, table, champion, seen)
     measured = 0
     for window, data in measure(seen.windows):

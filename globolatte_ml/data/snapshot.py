@@ -19,15 +19,11 @@ SPLIT_FILE = "split.json"
 REFUNDS_FILE = "example_refunds.parquet"
 """Which orders are no examples since their main product was refunded. A snapshot without any such order has none."""
 
-EXAMPLE_COLUMNS = (
-    "order_key",
-    "order_id",
-    "customer_id",
-    "ordered_at",
-    "main_product_id",
-    *CONTEXT_COLUMNS,
-    *CUSTOMER_LEVEL_COLUMNS,
-)
+LEARNED_COLUMNS = ("main_product_id", *CONTEXT_COLUMNS, *CUSTOMER_LEVEL_COLUMNS)
+"""What a model learns from an order: what was bought, its circumstances, and its customer's state. Monitoring takes from here which
+columns matter."""
+
+EXAMPLE_COLUMNS = ("order_key", "order_id", "customer_id", "ordered_at", *LEARNED_COLUMNS)
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 window is compared with."""
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from globolatte_ml.data.vocabulary import UNKNOWN_WEATHER
+from globolatte_ml.monitoring.accepted import AcceptedChange
+from globolatte_ml.monitoring.drift_columns import ColumnPolicy, Reference
 from globolatte_ml.monitoring.windows import CHAIN, Window
 
 EXAMPLE_COLUMNS = (
@@ -32,7 +36,7 @@ YEAR = 365.25
 
 
 def order_columns(examples: pa.Table, facts: pa.Table) -> pd.DataFrame:
-    """One row per example, in its order, with every column that `policies.POLICIES` names.
+    """One row per example, in its order, with every column that `policies.POLICIES` names. A weather that nobody told is none.
 
     Args:
         examples: rows of training examples with `EXAMPLE_COLUMNS`.
@@ -47,6 +51,7 @@ def order_columns(examples: pa.Table, facts: pa.Table) -> pd.DataFrame:
     new = orders["order_count"].fillna(0) == 0
     return orders.drop(columns=["order_count", "last_order_date", "line_count"]).assign(
         business_date=dates,
+        weather=orders["weather"].where(orders["weather"] != UNKNOWN_WEATHER, None),
         basket_size=basket,
         is_new_customer=new.map({True: "new", False: "known"}),
         days_since_last_order=(dates - last).dt.days.astype("float64"),
@@ -64,6 +69,10 @@ class ReferenceOrders:
     recent: pd.DataFrame
     fresh: pd.DataFrame
     description: str
+
+    def rows(self, reference: Reference) -> pd.DataFrame:
+        """The rows that a column of this policy is compared with."""
+        return self.seasonal if reference is Reference.SEASON else self.recent
 
 
 def reference_orders(snapshot: pd.DataFrame, window: Window, fresh_from: dt.date | None = None) -> ReferenceOrders:
@@ -84,6 +93,54 @@ def reference_orders(snapshot: pd.DataFrame, window: Window, fresh_from: dt.date
         if len(near) >= FEWEST_ORDERS:
             return ReferenceOrders(_thinned(near), recent, fresh, f"same time of year, {margin} days around")
     return ReferenceOrders(_thinned(scope), recent, fresh, "the whole snapshot: it holds too little of this season")
+
+
+@dataclass(frozen=True)
+class NewNormal:
+    """How a column is compared after its change was accepted: which orders with which.
+
+    Attributes:
+        now: orders of the window. normal: orders before the window that they are compared with; none if those are the usual ones, `kept`.
+        kept: the units whose orders are compared as usual, where not all have changed.
+    """
+
+    now: pd.DataFrame
+    normal: pd.DataFrame | None
+    kept: frozenset[str]
+    note: str
+
+
+def new_normal(
+    policy: ColumnPolicy, window: Window, orders: pd.DataFrame, before: pd.DataFrame, accepted: Sequence[AcceptedChange]
+) -> NewNormal | None:
+    """How a column of a window is compared, or none if nothing about it was accepted.
+
+    A unit whose change was accepted is left to its own windows: the chain's are compared without it, on both sides. Where every unit of
+    the window has changed, its orders since then are compared with the ones since then that came before the window.
+
+    Args:
+        before: all orders before the window, of the snapshot and since, in time order.
+    """
+    changes = [one for one in accepted if one.column == policy.column and one.concerns(window.scope, window.last)]
+    if not changes:
+        return None
+    units = frozenset(orders["business_unit"].unique())
+    since = {unit: max(dates) for unit in units if (dates := _dates(changes, unit))}
+    said = f"accepted as the new normal since {max(one.since for one in changes)}"
+    if kept := units - since.keys():
+        without = ", ".join(sorted(since)) or "others"
+        return NewNormal(orders[orders["business_unit"].isin(kept)], None, kept, f"without {without}: {said}")
+    return NewNormal(_since(orders, since), _since(before, since), frozenset(), said)
+
+
+def _dates(changes: Iterable[AcceptedChange], unit: str) -> list[dt.date]:
+    return [one.since for one in changes if one.unit in (None, unit)]
+
+
+def _since(orders: pd.DataFrame, since: dict[str, dt.date]) -> pd.DataFrame:
+    """The orders of the units of `since`, each from its date on."""
+    first = pd.to_datetime(orders["business_unit"].map(since))
+    return orders[orders["business_date"] >= first]
 
 
 def _within(dates: pd.Series, window: Window, margin: int) -> np.ndarray:

@@ -7,12 +7,14 @@ from globolatte_ml.monitoring.windows import Window
 
 
 class Status(StrEnum):
-    """The status of a column or a window. `BROKEN` is not drift: the data are unusable, whatever they seem to show."""
+    """The status of a column or a window. `BROKEN` is not drift: the data are unusable, whatever they seem to show. `NOTED` is a column
+    that changed or lost its values, which neither the model nor the load needs; no window has it."""
 
     OK = "ok"
     DRIFTED = "drifted"
     BELOW_BAND = "below_band"
     BROKEN = "broken"
+    NOTED = "noted"
     LEFT_OUT = "left_out"
 
 

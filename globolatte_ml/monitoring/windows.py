@@ -59,18 +59,29 @@ def complete_windows(
         evaluated_until: by scope, where the last window that was evaluated already ended.
     """
     evaluated = evaluated_until or {}
-    by_scope: dict[str, dict[dt.date, Delivery]] = {}
-    for day in days:
-        if day.date > after:
-            by_scope.setdefault(day.unit, {})[day.date] = day
-    units = sorted(by_scope)
-    chain = _chain_days([by_scope[unit] for unit in units])
-    scopes = {CHAIN: chain} if len(units) > 1 else {}
     found: list[Window] = []
-    for scope, delivered in (scopes | {unit: by_scope[unit] for unit in units}).items():
+    for scope, delivered in days_by_scope(days, after).items():
         begun = evaluated.get(scope, after)
         found += _windows(scope, {date: day for date, day in delivered.items() if date > begun}, rules)
     return found
+
+
+def days_by_scope(days: Iterable[Delivery], after: dt.date) -> dict[str, dict[dt.date, Delivery]]:
+    """The deliveries after a date by scope: of the chain first, if there are several units, then of each unit."""
+    by_unit: dict[str, dict[dt.date, Delivery]] = {}
+    for day in days:
+        if day.date > after:
+            by_unit.setdefault(day.unit, {})[day.date] = day
+    units = {unit: by_unit[unit] for unit in sorted(by_unit)}
+    return {CHAIN: _chain_days(list(units.values())), **units} if len(units) > 1 else units
+
+
+def window_between(scope: str, first: dt.date, last: dt.date, days: Mapping[dt.date, Delivery]) -> Window:
+    """The window of these dates, by what was delivered for them."""
+    total = Delivery.nothing(scope, first)
+    for date in (first + dt.timedelta(days=number) for number in range((last - first).days + 1)):
+        total = total.plus(days.get(date) or Delivery.missing(scope, date))
+    return Window(scope, first, last, total)
 
 
 def _chain_days(units: list[dict[dt.date, Delivery]]) -> dict[dt.date, Delivery]:

@@ -28,6 +28,7 @@ from globolatte_ml.scoring.score_body import parse_body
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.scoring.served_state import StateFollower
 
+LOGGED_PROBE = "logged"
 SHOWN = ("rank", "product_id", "product_name", "probability")
 """What an answer says of each product."""
 
@@ -66,15 +67,18 @@ class Service:
         """The current time, aware."""
         return self.fixed_now or dt.datetime.now(dt.UTC)
 
-    def answer(self, body: bytes, request_id: str, *, mirrored: bool) -> dict[str, Any]:
-        """The answer's document. Raises `BodyError`."""
+    def answer(self, body: bytes, request_id: str, *, mirrored: bool, probe: str = "") -> dict[str, Any]:
+        """The answer's document. Raises `BodyError`.
+
+        `probe`: a check of the endpoint asks: `logged` writes a line that is marked as a probe, anything else none.
+        """
         scorer, now = self.states.current, self.now()
         requests = parse_body(body, scorer.words, now)
         answers = scorer.recommend([replace(request, top=None) for request in requests])  # the log has every product
-        entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers)
-        if self.log is not None:
+        entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers, bool(probe))
+        if self.log is not None and probe in ("", LOGGED_PROBE):
             self.log.offer(entry)
-        for listener in self.listeners:
+        for listener in () if probe else self.listeners:
             listener(entry)
         return {
             "deployment": self.deployment,
@@ -94,7 +98,7 @@ class Service:
             "content_hash": self.content_hash,
             "state_version": scorer.state_version,
             "state_error": self.states.error,
-            "prediction_log": self.log.counts() if self.log is not None else None,
+            "prediction_log": self.log.status() if self.log is not None else None,
         }
 
 

@@ -14,9 +14,9 @@ DEPLOYMENT_HEADER = "azureml-model-deployment"
 
 @dataclass(frozen=True)
 class Deployment:
-    """One model behind the endpoint."""
+    """One model behind the endpoint. It is the same wherever its files are."""
 
-    model_folder: str
+    model_folder: str = field(compare=False)
     model_version: str
     content_hash: str
 
@@ -82,6 +82,12 @@ class ObservedDeployment:
     traffic: int
     status: Mapping[str, Any] = field(default_factory=dict)
     last_error: str | None = None
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with it, one sentence each: the process, the customer state, the prediction log."""
+        log = self.status.get("prediction_log") or {}
+        return [str(found) for found in (self.last_error, self.status.get("state_error"), log.get("fault")) if found]
 
 
 @dataclass(frozen=True)

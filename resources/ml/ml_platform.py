@@ -104,9 +104,17 @@ def holds_model(folder: Path, content_hash: str) -> bool:
     return _fault_in(folder, content_hash) is None
 
 
-@lru_cache(maxsize=8)
 def fault_of(version: ModelVersion) -> str | None:
-    """Why a version cannot be used: its files are gone, damaged, or of another version of this code; none if it can. Looked at once."""
+    """Why a version cannot be used: its files are gone, damaged, or of another version of this code; none if it can.
+
+    It is opened again whenever one of its files has another size or time.
+    """
+    files = ((file, file.stat()) for file in sorted(version.folder.rglob("*")))
+    return _opened(version, tuple((str(file), facts.st_size, facts.st_mtime_ns) for file, facts in files))
+
+
+@lru_cache(maxsize=8)
+def _opened(version: ModelVersion, _: tuple[tuple[str, int, int], ...]) -> str | None:
     return _fault_in(version.folder, version.content_hash)
 
 

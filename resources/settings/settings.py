@@ -321,6 +321,12 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
         gt=0,
         description="After how long a file of the endpoint's prediction log is finished and can be ingested.",
     )
+    prediction_log_days: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many days answers of the online endpoint are kept in monitoring.prediction_log; 100 requests a second are about "
+        "5 GB of log a day (docs/endpoint.md). What is not loaded yet is never removed. Default: for ever.",
+    )
 
     @field_validator("business_units", mode="before")
     @classmethod

@@ -21,13 +21,28 @@ LOG, FILES, REJECTS = (
 
 @dataclass(frozen=True)
 class ParsedLog:
-    """A log file's content: `rows` as in `monitoring.prediction_log`, `rejects` as in `monitoring.prediction_log_rejects`."""
+    """A log file's content: `rows` as in `monitoring.prediction_log`, `rejects` as in `monitoring.prediction_log_rejects`.
+
+    `lost`: how many answers it says are in no log.
+    """
 
     name: str
     sha256: str
     lines: int
     rows: pa.Table
     rejects: pa.Table
+    lost: int = 0
+
+
+def forget_answers(warehouse: Warehouse, before: dt.datetime) -> int:
+    """Deletes the answers given before a moment (UTC without offset); returns how many."""
+    with warehouse.transaction() as transaction:
+        [old] = transaction.fetch(f"select count(*) as old from {LOG} where answered_at < ?", [before])[
+            "old"
+        ].to_pylist()
+        if old:
+            transaction.execute(f"delete from {LOG} where answered_at < ?", [before])
+    return int(old)
 
 
 def ingest(warehouse: Warehouse, log: ParsedLog, run_id: str, at: dt.datetime) -> bool:

@@ -320,6 +320,17 @@ alter table ml.segment_profiles alter column spend_per_order drop not null;
 """
 """NULL: what some customers paid cannot be said in one currency."""
 
+ACCEPTED_CHANGES = """
+create table monitoring.accepted_changes (
+    change_id varchar not null, column_name varchar not null, business_unit varchar, since date not null, reason varchar not null,
+    accepted_by varchar not null, accepted_at timestamp not null, undone_by varchar, undone_reason varchar, undone_at timestamp
+);
+alter table monitoring.drift add column judged_by varchar;
+alter table ml.trainings add column causes varchar;
+"""
+"""`judged_by` names what a window was judged by: the columns that matter, and the accepted changes. `causes`: what monitoring found when a
+training began. NULL before there was any of it."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -345,6 +356,7 @@ MIGRATIONS: tuple[str, ...] = (
     KEPT_VERSIONS,
     CONTENT_OF_WINDOWS,
     AMOUNTS_NOT_KNOWN,
+    ACCEPTED_CHANGES,
 )
 
 

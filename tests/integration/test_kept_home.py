@@ -28,7 +28,7 @@ from resources.ml.ml_platform import CHAMPION
 from resources.settings.settings import Settings
 from sensors.landing import REQUESTED_BY_A_PERSON, listing_of, look, range_tags
 from tests.builders import Deployment, ask_for, deployment, failure_of
-from tests.homes import Home, as_if_made_here
+from tests.homes import Home
 from tests.kept_homes.make import WHO, WHY, ask_endpoint
 from tests.table_comparison import assert_same, comparable
 
@@ -102,7 +102,6 @@ def kept(new_home: Callable[[], Home]) -> Kept:
     with tarfile.open(ARCHIVE) as archive:
         archive.extractall(folder, filter="data")
     made = json.loads((folder / "made.json").read_text())
-    as_if_made_here(folder / "home", made["folder"])
     return Kept(Home(folder / "home"), folder, made)
 
 

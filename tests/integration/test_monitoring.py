@@ -121,7 +121,22 @@ def test_a_chain_goes_through_a_launch_a_retraining_that_takes_over_and_a_breakd
     assert chain.windows("monitoring.performance", "status", "2")[0] == "ok"
     retrain, reason = chain.decision()
     assert not retrain
-    assert "payment_method is empty" in reason
+    assert "weather is empty" in reason
+    broken = [row for row in chain.rows("monitoring.drift") if row["window_status"] == "broken"]
+    assert {row["column_name"] for row in broken if row["status"] == "noted"} == {"payment_method"}
+    chain.home.ok(
+        "monitoring",
+        "accept",
+        "weather",
+        "--since",
+        str(broken[0]["window_from"]),
+        "--by",
+        "Ana",
+        "--why",
+        "New tills.",
+    )
+    assert chain.windows("monitoring.drift", "window_status", "2")[-1] != "broken"
+    assert "broken" not in chain.decision()[1]
     assert chain.champion() == "2"
     again = chain.monitor()
     assert (again["data_drift"]["windows_judged"], again["performance"]["windows_judged"]) == (0, 0)

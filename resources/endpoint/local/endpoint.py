@@ -27,8 +27,9 @@ from resources.endpoint.local.files import (
     version_of,
     write_desired,
 )
-from resources.endpoint.local.processes import LOOPBACK, ProcessId, end_all, end_orphans, recorded, spawn_supervisor
+from resources.endpoint.local.processes import LOOPBACK, end_all, end_orphans, marked, spawn_supervisor
 from resources.endpoint.local.supervisor import ALREADY_RUNNING, Options
+from resources.processes import ProcessId, Standing, find_process
 
 START_SECONDS = 30.0
 STOP_SECONDS = 45.0
@@ -65,9 +66,8 @@ class LocalEndpoint(dg.ConfigurableResource):
         return f"{self.observed().url or 'not running'}, kept in {self.folder}"
 
     def supervisor(self) -> ProcessId | None:
-        """The supervisor, if it lives."""
-        process, _ = recorded(self.files)
-        return process if process is not None and process.alive else None
+        """The supervisor, if it lives: the process that holds the lock of this folder."""
+        return self.files.supervisor()
 
     def ensure_running(self) -> None:
         """Starts the supervisor, detached from this process, unless it runs. Raises `EndpointError` with the end of its log."""
@@ -88,15 +88,23 @@ class LocalEndpoint(dg.ConfigurableResource):
             )
 
     def stop(self) -> int:
-        """Ends everything, including what an earlier supervisor left; returns the number of these leftover processes."""
+        """Ends everything, including what an earlier supervisor left; returns the number of these leftover processes.
+
+        Raises `EndpointError` if it goes on nevertheless: never is something said to have stopped that serves.
+        """
         files = self.files
         if files.folder.exists():
             files.stopped.parent.mkdir(parents=True, exist_ok=True)
             files.stopped.touch()
         supervisor = self.supervisor()
         if supervisor is not None:
-            end_all([supervisor], STOP_SECONDS)
-        return end_orphans(files)
+            end_all([_from_here(supervisor)], STOP_SECONDS)
+        left = end_orphans(files)
+        if not _wait(lambda: self.supervisor() is None, STOP_SECONDS) or marked(files):
+            raise EndpointError(
+                f"the endpoint of {files.folder} still runs: process {self.supervisor() or marked(files)}"
+            )
+        return left
 
     def desired(self) -> DesiredState:
         """What should run. Raises `EndpointError` if the file is damaged."""
@@ -111,12 +119,9 @@ class LocalEndpoint(dg.ConfigurableResource):
         self.ensure_running()
 
     def observed(self) -> ObservedState:
-        """What runs. If the supervisor has died, nothing that it recorded counts as healthy: the next one replaces all of it."""
-        document, supervisor = self._document(), self.supervisor()
-        gateway, writer = document.get("gateway", {}), document.get("supervisor", {}).get("process")
-        is_news = (
-            supervisor is not None and writer is not None and writer[0] == supervisor.pid and ProcessId(*writer).alive
-        )
+        """What runs. What was recorded counts only if its writer holds the lock of this folder: it may be dead, or another home's."""
+        supervisor, document = self.supervisor(), self._document()
+        gateway, is_news = document.get("gateway", {}), supervisor is not None and bool(document)
         same = False
         with suppress(EndpointError):  # the desired state cannot be read
             same = document.get("desired") == version_of(self.desired())
@@ -201,8 +206,20 @@ class LocalEndpoint(dg.ConfigurableResource):
         return document
 
     def _document(self) -> dict[str, Any]:
-        """What the supervisor recorded; nothing while none runs."""
-        return read_json(self.files.observed) or {}
+        """What the supervisor recorded that runs now; nothing while none runs."""
+        document, supervisor = read_json(self.files.observed) or {}, self.supervisor()
+        written_by = document.get("supervisor", {}).get("process")
+        return document if supervisor is not None and written_by == list(supervisor) else {}
+
+
+def _from_here(supervisor: ProcessId) -> ProcessId:
+    """The supervisor as a process that can be ended. Raises `EndpointError` if it is none of this machine's that can be seen."""
+    if supervisor.standing is Standing.UNSEEN:
+        raise EndpointError(
+            f"the endpoint is kept by process {supervisor.pid} of {supervisor.host}, in another container or on another machine; stop "
+            "it there"
+        )
+    return find_process(supervisor.pid) or supervisor
 
 
 def _wait(look: Callable[[], Found | None], seconds: float) -> Found | None:

@@ -4,19 +4,25 @@ import hashlib
 import json
 import os
 import secrets
+import time
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
 from resources.atomic import write_text
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, Mirror
+from resources.ml.local.model_files import model_below
+from resources.processes import ProcessId, is_held
 
 KEY_VARIABLE = "GLOBOLATTE_ENDPOINT_KEY"
 MARK_VARIABLE = "GLOBOLATTE_ENDPOINT_PROCESS"
 """An environment variable of every process of an endpoint, with its folder: it identifies them if all records are lost."""
 
+OF_THE_HOME = "relative to the home"
+NAMING_SECONDS = 2.0
+"""How long the process that took the lock has to write into it who it is."""
 RETAINED_LOGS = 2
 LOG_BYTES = 5 * 1024 * 1024
 
@@ -47,6 +53,20 @@ class EndpointFiles:
         self.prediction_log = folder / "prediction_log"
         """Where deployments write their answers."""
 
+    def supervisor(self) -> ProcessId | None:
+        """The process that really holds the lock of this folder; none if nobody does, whatever a record or a copy of one says."""
+        deadline = time.monotonic() + NAMING_SECONDS
+        while is_held(self.lock):
+            holder = read_json(self.lock)
+            if holder:
+                return ProcessId(*holder)
+            if time.monotonic() > deadline:
+                raise EndpointError(
+                    f"a process holds {self.lock} and does not say which; end it, then start the endpoint again"
+                )
+            time.sleep(0.01)
+        return None
+
     def log(self, name: str) -> Path:
         """The output of a process."""
         return self.folder / "logs" / f"{name}.log"
@@ -69,9 +89,9 @@ def read_desired(files: EndpointFiles) -> DesiredState | None:
     """What should run; none if there is no such file. Raises `ValueError` naming the file."""
     try:
         document = json.loads(files.desired.read_text(encoding="utf-8"))
-        mirror = document.get("mirror")
+        mirror, is_ours = document.get("mirror"), document.get("folders") == OF_THE_HOME
         return DesiredState(
-            {name: Deployment(**fields) for name, fields in document["deployments"].items()},
+            {name: _found(files, Deployment(**one), is_ours=is_ours) for name, one in document["deployments"].items()},
             {name: int(percent) for name, percent in document["traffic"].items()},
             Mirror(**mirror) if mirror else None,
         )
@@ -85,13 +105,31 @@ def read_desired(files: EndpointFiles) -> DesiredState | None:
 
 
 def write_desired(files: EndpointFiles, desired: DesiredState) -> None:
-    """Declares what should run."""
-    write_json(files.desired, asdict(desired))
+    """Declares what should run. Models in the home are named by their place in it."""
+    home, document = files.folder.parent, asdict(desired)
+    for one in document["deployments"].values():
+        folder = Path(one["model_folder"])
+        one["model_folder"] = (
+            str(folder.resolve().relative_to(home)) if folder.resolve().is_relative_to(home) else str(folder)
+        )
+    write_json(files.desired, {**document, "folders": OF_THE_HOME})
+
+
+def _found(files: EndpointFiles, declared: Deployment, *, is_ours: bool) -> Deployment:
+    """A deployment with its model where it is in this home now. An earlier version wrote where it was, maybe in another home."""
+    if is_ours and Path(declared.model_folder).is_absolute():  # declared so by somebody, outside of any home
+        return declared
+    return replace(
+        declared, model_folder=str(model_below(files.folder.parent, declared.model_folder, declared.content_hash))
+    )
 
 
 def version_of(desired: DesiredState) -> str:
-    """A name for this content."""
-    return hashlib.sha256(json.dumps(asdict(desired), sort_keys=True).encode()).hexdigest()[:16]
+    """A name for this content, wherever the models are."""
+    document = asdict(desired)
+    for one in document["deployments"].values():
+        del one["model_folder"]
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def endpoint_key(files: EndpointFiles) -> str:

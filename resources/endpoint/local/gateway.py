@@ -8,6 +8,7 @@ import asyncio
 import hmac
 import os
 import random
+import signal
 import socket
 import sys
 import uuid
@@ -23,7 +24,7 @@ from aiohttp.typedefs import Handler
 
 from resources.endpoint.endpoint import DEPLOYMENT_HEADER
 from resources.endpoint.local.files import EndpointFiles, endpoint_key, read_json
-from resources.endpoint.local.processes import BACKLOG, GRACE_SECONDS, spawn_supervisor
+from resources.endpoint.local.processes import BACKLOG, GRACE_SECONDS, end_orphans, spawn_supervisor, works_in
 from resources.endpoint.local.routing import RETRY_AFTER_SECONDS, NoRouteError, Route, Routes, choose, mirrors
 from resources.endpoint.local.upstream import ANSWER_SECONDS, Upstream
 
@@ -191,6 +192,13 @@ async def revive(files: EndpointFiles, supervisor: int, arguments: list[str]) ->
     """Starts another supervisor if ours was killed. The new one ends this process and starts everything again."""
     while True:
         await asyncio.sleep(ORPHAN_LOOK_SECONDS)
+        if os.getppid() != supervisor and not works_in(files.folder):
+            print(
+                f"{files.folder} was moved, removed or replaced; the endpoint that was started for it ends", flush=True
+            )
+            await asyncio.to_thread(end_orphans, EndpointFiles(Path()))
+            signal.raise_signal(signal.SIGTERM)
+            return
         if os.getppid() != supervisor and not files.stopped.exists():
             spawn_supervisor(files, arguments)
             await asyncio.sleep(SUCCESSOR_SECONDS)

@@ -1,6 +1,6 @@
-"""Processes by id and start time: how the supervisor and its children are started, who lives, and how they are ended.
+"""How the supervisor and its children are started, which of them live, and how they are ended.
 
-A process id alone does not identify a process: another one may have it by now.
+A process belongs to the folder in which the kernel has it working: moving the folder takes it along, a copy of the folder has none.
 """
 
 import os
@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import psutil
 
 from resources.endpoint.endpoint import Deployment
-from resources.endpoint.local.files import KEY_VARIABLE, MARK_VARIABLE, EndpointFiles, read_json, rotate_log, write_json
+from resources.endpoint.local.files import KEY_VARIABLE, MARK_VARIABLE, EndpointFiles, rotate_log, write_json
+from resources.processes import HERE, ProcessId, find_process
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent.parent.parent
 ENTRY_SCRIPT = PROJECT_ROOT / "globolatte_ml" / "score.py"
@@ -46,28 +47,6 @@ LOGGING = {
     },
 }
 """The inference server's own configuration writes three lines for each request: a log without end. Errors stay."""
-
-
-class ProcessId(NamedTuple):
-    """Identifies one process of this machine. `started` is its start time in seconds since 1970, as psutil reports it."""
-
-    pid: int
-    started: float
-
-    @classmethod
-    def of(cls, pid: int) -> "ProcessId | None":
-        """The running process `pid`, or none."""
-        try:
-            process = psutil.Process(pid)
-            return cls(pid, process.create_time()) if process.status() != psutil.STATUS_ZOMBIE else None
-        except psutil.NoSuchProcess:
-            return None
-
-    @property
-    def alive(self) -> bool:
-        """Whether exactly this process still runs."""
-        now = ProcessId.of(self.pid)
-        return now is not None and abs(now.started - self.started) < 0.05
 
 
 def end_all(targets: Iterable[ProcessId], grace: float = GRACE_SECONDS) -> None:
@@ -144,8 +123,9 @@ def _start(
 ) -> Child:
     environment[MARK_VARIABLE] = str(files.folder)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(PROJECT_ROOT), environment.get("PYTHONPATH")]))
-    process = _popen(files, name, command, environment, pass_fds=[listener.fileno()], process_group=0)
-    found = ProcessId.of(process.pid) or ProcessId(process.pid, time.time())
+    where = {"cwd": files.folder, "process_group": 0}
+    process = _popen(files, name, command, environment, pass_fds=[listener.fileno()], **where)
+    found = find_process(process.pid) or ProcessId(process.pid, "ended")
     return Child(process, found, listener.getsockname()[1], time.monotonic())
 
 
@@ -153,19 +133,18 @@ def spawn_supervisor(files: EndpointFiles, arguments: list[str]) -> subprocess.P
     """Starts a supervisor in a session of its own, so that it outlives the process that starts it."""
     environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
     command = [sys.executable, "-m", "resources.endpoint.local.supervisor", *arguments]
-    return _popen(files, "supervisor", command, environment, start_new_session=True)
+    return _popen(files, "supervisor", command, environment, cwd=PROJECT_ROOT, start_new_session=True)
 
 
 def _popen(
     files: EndpointFiles, name: str, command: list[str], environment: dict[str, str], **how: Any
 ) -> subprocess.Popen[bytes]:
-    """Starts a process in the project's folder; all that it prints goes into the log of this name."""
+    """Starts a process; all that it prints goes into the log of this name."""
     log = files.log(name)
     rotate_log(log)
     with log.open("ab") as stream:
         return subprocess.Popen(
             command,
-            cwd=PROJECT_ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=stream,
@@ -174,35 +153,41 @@ def _popen(
         )
 
 
-def recorded(files: EndpointFiles) -> tuple[ProcessId | None, list[ProcessId]]:
-    """The supervisor, as its lock names it, and its children, as last recorded."""
-    supervisor, observed = read_json(files.lock), read_json(files.observed) or {}
-    entries = [observed.get("gateway"), *observed.get("deployments", [])]
-    children = [ProcessId(*entry["process"]) for entry in entries if entry and entry.get("process")]
-    return (ProcessId(*supervisor) if supervisor else None), children
-
-
 def marked(files: EndpointFiles) -> list[ProcessId]:
-    """The living processes with this endpoint's mark in their environment: all children, and the processes that they started.
+    """The living processes of this endpoint: all children, and the processes that they started.
 
-    A process that was started an instant before its supervisor was killed is in no record, but it has the mark.
+    They are found by what the kernel knows of them, not by a record: it may be lost, or be a copy of another folder's.
     """
-    return list(_living(lambda process: process.environ().get(MARK_VARIABLE) == str(files.folder)))
+    return list(_living(lambda process: _belongs(process, files.folder)))
+
+
+def works_in(folder: Path) -> bool:
+    """Whether a folder still is the one that this process was started in."""
+    try:
+        return Path().samefile(folder)
+    except OSError:
+        return False
+
+
+def _belongs(process: psutil.Process, folder: Path) -> bool:
+    """Whether a process works in the folder, or, started by an earlier version, has its path as a mark."""
+    mark = process.environ().get(MARK_VARIABLE)
+    if mark is None or HERE.space_of(process.pid) != HERE.space:
+        return False
+    where = HERE.working_folder(process.pid)
+    return mark == str(folder) if where.samefile(PROJECT_ROOT) else where.samefile(folder)
 
 
 def _living(fits: Callable[[psutil.Process], bool]) -> Iterator[ProcessId]:
     """The living processes that match, without this one and those that we have no permission to inspect."""
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and fits(process) and (found := ProcessId.of(process.pid)) is not None:
+            if process.pid != os.getpid() and fits(process) and (found := find_process(process.pid)) is not None:
                 yield found
 
 
 def end_orphans(files: EndpointFiles) -> int:
-    """Ends the living processes of an earlier supervisor; returns how many there were.
-
-    An id that was recorded counts only together with its start time.
-    """
-    found = {child.pid: child for child in (*recorded(files)[1], *marked(files)) if child.alive}
-    end_all(sorted(found.values(), key=lambda process: process.started), ORPHANS_SECONDS)
+    """Ends the living processes of an earlier supervisor; returns how many there were."""
+    found = marked(files)
+    end_all(found, ORPHANS_SECONDS)
     return len(found)

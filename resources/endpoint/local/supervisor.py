@@ -7,7 +7,6 @@ starts another supervisor, which ends them and starts afresh.
 
 import argparse
 import datetime as dt
-import fcntl
 import json
 import os
 import signal
@@ -23,13 +22,59 @@ from typing import IO, Any
 
 from resources.endpoint.endpoint import DesiredState, EndpointError
 from resources.endpoint.local.files import EndpointFiles, read_desired, read_json, version_of, write_json
-from resources.endpoint.local.processes import ProcessId, end_orphans, listen, start_deployment, start_gateway
+from resources.endpoint.local.processes import end_orphans, listen, start_deployment, start_gateway
 from resources.endpoint.local.routing import Route, Routes
 from resources.endpoint.local.slots import DeploymentSlot, Slot
+from resources.processes import HeldError, take, this_process
 
 TICK_SECONDS = 0.1
 DRAIN_SECONDS = 30.0
 ALREADY_RUNNING = 3
+
+
+class Lock:
+    """The lock of a folder, held by its supervisor for as long as it lives; the file says which process that is.
+
+    Raises `AlreadyRunningError` if another process has it.
+    """
+
+    def __init__(self, files: EndpointFiles) -> None:
+        self._files, self._stream = files, self._take(files)
+        self._folder = files.folder.stat()
+
+    def keep(self) -> None:
+        """Takes the lock again if its file was removed. Raises `MovedError` if the folder is gone or another one is in its place."""
+        try:
+            is_here = os.path.samestat(self._folder, self._files.folder.stat())
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            is_here = False
+        if not is_here:
+            raise MovedError(
+                f"{self._files.folder} was moved, removed or replaced, so the endpoint that was started for it ends; where the home "
+                "is now, start it with `globolatte endpoints start`"
+            )
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(self._stream.fileno()), self._files.lock.stat()):
+                return
+        self._stream.close()
+        self._stream = self._take(self._files)
+        _say(f"{self._files.lock} was removed; it is there again")
+
+    @staticmethod
+    def _take(files: EndpointFiles) -> IO[str]:
+        try:
+            stream = take(files.lock)
+        except HeldError as taken:
+            raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
+        stream.truncate(0)
+        stream.write(json.dumps(this_process()))
+        stream.flush()
+        return stream
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
 
 
 @dataclass(frozen=True)
@@ -50,6 +95,10 @@ class AlreadyRunningError(RuntimeError):
     """Another supervisor has this folder."""
 
 
+class MovedError(RuntimeError):
+    """The folder is no longer where it was when the supervisor started."""
+
+
 class Supervisor:
     """Keeps one endpoint running. `tick` does one round of all checks; `run` repeats it until it is stopped."""
 
@@ -63,7 +112,8 @@ class Supervisor:
 
     def run(self) -> None:
         """Runs until a signal. Raises `AlreadyRunningError` if another supervisor does."""
-        with _locked(self._files):
+        self._lock = Lock(self._files)
+        with self._lock:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, self._on_stop_signal)
             ended = end_orphans(self._files)
@@ -80,9 +130,11 @@ class Supervisor:
                 self._loop()
 
     def _loop(self) -> None:
+        """Raises `MovedError` or `AlreadyRunningError`, after it has ended everything, if the folder is no longer its own."""
         try:
             while not self._stop:
                 try:
+                    self._lock.keep()
                     self.tick()
                 except OSError as error:  # a full disk, too many files: what runs goes on running
                     _say(f"{error}; trying again")
@@ -186,7 +238,7 @@ class Supervisor:
     def _observed(self) -> dict[str, Any]:
         converged = self._routed and len(self._deployments) == len(self._active())
         return {
-            "supervisor": {"process": ProcessId.of(os.getpid())},
+            "supervisor": {"process": this_process()},
             "desired": version_of(self._desired),
             "problem": self._problem,
             "routed": self._routed,
@@ -205,7 +257,9 @@ class Supervisor:
         }
 
     def _write(self, path: Path, content: Any) -> None:
-        if self._written.get(path) != content:
+        if self._written.get(path) != content or not path.exists():
+            if not path.parent.is_dir():  # never made again where the home has been
+                raise FileNotFoundError(f"{path.parent} is gone")
             write_json(path, content)
             self._written[path] = content
 
@@ -213,8 +267,10 @@ class Supervisor:
         """Ends the gateway first, so that it finishes requests under way while its deployments still answer."""
         for slot in [self._gateway, *self._deployments]:
             slot.end()
-        self._files.observed.unlink(missing_ok=True)
-        self._files.routes.unlink(missing_ok=True)
+        with suppress(MovedError, AlreadyRunningError, OSError):  # what another home has in this place is its own
+            self._lock.keep()
+            self._files.observed.unlink(missing_ok=True)
+            self._files.routes.unlink(missing_ok=True)
         _say("stopped")
 
 
@@ -234,21 +290,6 @@ def _entry(slot: Slot) -> dict[str, Any]:
 def _say(message: str) -> None:
     sys.stdout.write(f"{dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M:%S} supervisor [{os.getpid()}] {message}\n")
     sys.stdout.flush()
-
-
-def _locked(files: EndpointFiles) -> IO[str]:
-    """The lock, held until it is closed; it says which process holds it. Raises `AlreadyRunningError` if another process has it."""
-    files.lock.parent.mkdir(parents=True, exist_ok=True)
-    lock = files.lock.open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as taken:
-        lock.close()
-        raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
-    lock.truncate(0)
-    lock.write(json.dumps(ProcessId.of(os.getpid())))
-    lock.flush()
-    return lock
 
 
 def _listen(files: EndpointFiles, port: int | None) -> socket.socket:
@@ -280,6 +321,9 @@ def main() -> int:
     except AlreadyRunningError as error:
         _say(str(error))
         return ALREADY_RUNNING
+    except MovedError as error:
+        _say(str(error))
+        return 1
     except (OSError, ValueError, EndpointError) as error:
         _say(f"cannot serve: {error}")
         return 1

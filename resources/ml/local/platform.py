@@ -2,13 +2,18 @@
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from resources.atomic import write_text
 from resources.content_store import ContentStore
+from resources.ml.local.model_files import JOBS, MODEL, PARAMETERS, model_below
 from resources.ml.ml_platform import (
     CHALLENGER,
     CHAMPION,
@@ -27,18 +32,23 @@ if TYPE_CHECKING:
 
 
 REASONS_TAG = "promotion_reasons"
-JOBS = "jobs"
+OUTSTANDING = "outstanding"
+LOOK_SECONDS = 20.0
+"""How long a single call of the registry waits for a lock; whoever registers or promotes waits as long as for the warehouse before."""
 
 
 class LocalMLPlatform(dg.ConfigurableResource):
     """Everything under `folder`: `snapshots/`, `jobs/` (one folder a training job) and `mlflow.db`.
 
-    `training`: by which method; `training_file`: its details, see `resources.ml.training_method`.
+    `training`: by which method; `training_file`: its details, see `resources.ml.training_method`. `wait_seconds`: for how long to wait
+    while another program has the registry's file locked. A finished training that could not be registered stands in `outstanding/`
+    until the next one registers it.
     """
 
     folder: str
     training: MethodKind = MethodKind.COMMAND
     training_file: str | None = None
+    wait_seconds: float = 300.0
 
     @property
     def _root(self) -> Path:
@@ -58,7 +68,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
         from mlflow import MlflowClient
 
         self._root.mkdir(parents=True, exist_ok=True)
-        uri = f"sqlite:///{self._registry}"
+        uri = f"sqlite:///{self._registry}?timeout={min(self.wait_seconds, LOOK_SECONDS):g}"
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     def snapshot_staging(self, name: str) -> Path:
@@ -89,15 +99,19 @@ class LocalMLPlatform(dg.ConfigurableResource):
         """Trains by the chosen method in processes of their own; each run has one folder for their outputs."""
         from resources.ml.local.methods import train_by_method
 
+        for trained in self._register_outstanding():
+            if trained.snapshot == snapshot.name and trained.method is self.training:
+                context.log.info(f"run {trained.job_id} had trained on this snapshot, and could not register its model")
+                return trained
         out = self._root / JOBS / context.run.run_id
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         method = training_method(self.training, Path(self.training_file) if self.training_file else None)
         finished = train_by_method(context, method, snapshot.folder, out)
         metrics = json.loads((finished / "metrics.json").read_text())
-        parameters = json.loads((finished / "parameters.json").read_text())
-        return TrainedModel(
-            folder=finished / "model",
+        parameters = json.loads((finished / PARAMETERS).read_text())
+        trained = TrainedModel(
+            folder=finished / MODEL,
             content_hash=parameters["content_hash"],
             snapshot=snapshot.name,
             job_id=context.run.run_id,
@@ -105,15 +119,44 @@ class LocalMLPlatform(dg.ConfigurableResource):
             parameters=parameters,
             method=method.kind,
         )
+        document = {**asdict(trained), "folder": str(trained.folder.relative_to(self._root))}
+        write_text(self._outstanding(trained.job_id), json.dumps(document, indent=1, default=str))
+        return trained
+
+    def _outstanding(self, job_id: str) -> Path:
+        """Exists from the end of a training until its model is registered."""
+        return self._root / OUTSTANDING / f"{job_id}.json"
+
+    def _register_outstanding(self) -> list[TrainedModel]:
+        """Registers what earlier trainings could not; those whose files are no whole model any more are left out."""
+        found = []
+        for path in sorted((self._root / OUTSTANDING).glob("*.json")):
+            document = json.loads(path.read_text(encoding="utf-8"))
+            folder, method = self._root / document["folder"], MethodKind(document["method"])
+            trained = TrainedModel(**{**document, "folder": folder, "method": method})
+            if holds_model(trained.folder, trained.content_hash):
+                self.register(trained)
+                found.append(trained)
+            else:
+                path.unlink()
+        return found
 
     def register(self, trained: TrainedModel) -> ModelVersion:
-        """Registers a trained model as challenger; the same content of the same snapshot is the same version, if undamaged."""
+        """Registers a trained model as challenger; the same content of the same snapshot is the same version, if undamaged.
+
+        A model that was trained elsewhere is copied below the platform's folder, where alone it is looked for.
+        """
+        self._wait_for_registry(f"the model in {trained.folder} is finished, and the next training registers it")
         client = self._client()
         known = self._same(client, trained)
         if known is None:
+            folder = trained.folder
+            if not folder.is_relative_to(self._root):
+                folder = self._root / JOBS / trained.job_id / MODEL
+                shutil.copytree(trained.folder, folder, dirs_exist_ok=True)
             known = client.create_model_version(
                 MODEL_NAME,
-                source=str(trained.folder),
+                source=str(folder),
                 tags={
                     "content_hash": trained.content_hash,
                     "snapshot": trained.snapshot,
@@ -122,7 +165,21 @@ class LocalMLPlatform(dg.ConfigurableResource):
                 },
             )
         client.set_registered_model_alias(MODEL_NAME, CHALLENGER, known.version)
+        self._outstanding(trained.job_id).unlink(missing_ok=True)
         return _model_version(known, self._root)
+
+    def _wait_for_registry(self, otherwise: str) -> None:
+        """Waits until nobody has the registry's file locked. Raises `RuntimeError` after `wait_seconds`."""
+        if not self._registry.exists():
+            return
+        try:
+            with closing(sqlite3.connect(self._registry, timeout=self.wait_seconds, isolation_level=None)) as registry:
+                registry.execute("begin immediate")
+                registry.execute("rollback")
+        except sqlite3.OperationalError as error:
+            raise RuntimeError(
+                f"{self._registry}: {error}, for {self.wait_seconds:g} seconds; {otherwise}; end the program that has the file open"
+            ) from error
 
     def _same(self, client: "MlflowClient", trained: TrainedModel) -> "RegisteredVersion | None":
         from mlflow.exceptions import MlflowException
@@ -156,6 +213,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
 
     def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
         """Makes a version the champion, and stores the reasons."""
+        self._wait_for_registry(f"version {version.version} is not promoted yet; run `globolatte run` again")
         self._client().set_model_version_tag(MODEL_NAME, version.version, REASONS_TAG, json.dumps(list(reasons)))
         self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version.version)
 
@@ -176,14 +234,7 @@ def _model_version(registered: "RegisteredVersion", root: Path) -> ModelVersion:
 
 
 def _folder_of(registered: "RegisteredVersion", root: Path) -> Path:
-    """The folder of a version's files. The registry has it as it was when the model was registered; the home may have moved since."""
-    stored = Path(registered.source)
-    if JOBS in stored.parts:
-        within = stored.parts[len(stored.parts) - stored.parts[::-1].index(JOBS) :]
-        here = root.joinpath(JOBS, *within)
-        if here.is_dir():
-            return here
-    return stored
+    return model_below(root, registered.source, registered.tags.get("content_hash", NOT_TOLD))
 
 
 def _is_whole(registered: "RegisteredVersion", root: Path) -> bool:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,13 @@ import pytest
 
 from globolatte_assets.monitoring.prediction_log import Ingestion, ingest_file
 from resources.clock import Clock
-from resources.endpoint.local.processes import marked, recorded
+from resources.endpoint.endpoint import EndpointError, ObservedState
+from resources.endpoint.local.endpoint import LocalEndpoint
+from resources.endpoint.local.files import last_lines
+from resources.endpoint.local.processes import PROJECT_ROOT, marked
 from resources.endpoint.prediction_files import PredictionFiles
 from tests.builders import fetch, warehouse_in
-from tests.endpoint_builders import QUESTION, answers, eventually, kill, process_of
+from tests.endpoint_builders import QUESTION, Caller, answers, children_of, eventually, kill, process_of
 
 # What dies -------------------------------------------------------------------------------------------------------------
 
@@ -33,14 +37,14 @@ def test_what_is_killed_is_started_again(endpoint, caller, victim):
 
 
 def test_a_killed_supervisor_is_replaced_and_leaves_no_orphan(endpoint, caller):
-    supervisor, children = recorded(endpoint.files)
+    supervisor, children = endpoint.supervisor(), children_of(endpoint)
     kill(supervisor)
     eventually(lambda: endpoint.supervisor() not in (None, supervisor))
     caller.close()
     eventually(lambda: answers(caller))
     endpoint.wait_until_converged()
     assert not any(child.alive for child in children)
-    now = {child.pid for child in recorded(endpoint.files)[1]}
+    now = {child.pid for child in children_of(endpoint)}
     groups = {os.getpgid(process.pid) for process in marked(endpoint.files)}
     assert groups == now
 
@@ -101,7 +105,7 @@ from globolatte_assets.monitoring.prediction_log import Ingestion, ingest_file
 from resources.clock import Clock
 from resources.endpoint.prediction_files import PredictionFiles
 from resources.warehouse.duckdb_file import DuckDBWarehouse
-Path.unlink = lambda path: os.kill(os.getpid(), signal.SIGKILL)
+Path.unlink = lambda path, **how: os.kill(os.getpid(), signal.SIGKILL)
 files = PredictionFiles(folder={str(endpoint.files.prediction_log)!r})
 for path in files.finished():
     ingest_file(DuckDBWarehouse(file={str(home / "warehouse.duckdb")!r}), files, path, "first", Clock(), Ingestion())
@@ -129,3 +133,84 @@ def test_the_recommender_asset_deploys_the_champion(endpoint, caller, models, tm
     assert metadata["deployment"].value == endpoint.desired().live == "green"
     assert float(metadata["smoke_latency_ms"].value) > 0
     assert dt.datetime.fromisoformat(endpoint.wait_healthy("green").since)
+
+
+# What is on record and is not so ---------------------------------------------------------------------------------------
+
+
+def test_a_copy_of_the_folder_has_no_endpoint_and_stopping_it_leaves_the_original_alone(endpoint, caller, tmp_path):
+    copy = LocalEndpoint(folder=str(shutil.copytree(endpoint.folder, tmp_path / "endpoints")))
+    before = endpoint.supervisor(), children_of(endpoint)
+    assert copy.observed() == ObservedState(
+        None, running=False, healthy=False, routed=False, converged=False, deployments=[]
+    )
+    with pytest.raises(EndpointError, match="does not run"):
+        copy.score([QUESTION])
+    assert copy.stop() == 0
+    assert (endpoint.supervisor(), children_of(endpoint)) == before
+    assert answers(caller)
+
+
+AFTER_A_STEP = """
+import sys
+from resources.endpoint.local.endpoint import LocalEndpoint
+endpoint = LocalEndpoint(folder=sys.argv[1])
+assert endpoint.observed().converged
+before = endpoint.supervisor()
+endpoint.ensure_running()
+assert endpoint.supervisor() == before
+endpoint.deploy(endpoint.desired())
+endpoint.wait_healthy("blue", 5)
+"""
+
+
+@pytest.mark.parametrize("step", [1, -10])
+def test_a_step_of_the_clock_changes_nothing(endpoint, caller, stepped_clock, step):
+    subprocess.run(
+        [*stepped_clock(step), sys.executable, "-c", AFTER_A_STEP, endpoint.folder], cwd=PROJECT_ROOT, check=True
+    )
+    assert answers(caller)
+
+
+def test_after_a_step_of_the_clock_what_says_it_has_stopped_has_stopped(endpoint, caller, stepped_clock):
+    program = "import sys; from resources.endpoint.local.endpoint import LocalEndpoint; LocalEndpoint(folder=sys.argv[1]).stop()"
+    everything = [endpoint.supervisor(), *children_of(endpoint)]
+    subprocess.run([*stepped_clock(10), sys.executable, "-c", program, endpoint.folder], cwd=PROJECT_ROOT, check=True)
+    assert not any(process.alive for process in everything)
+    endpoint.ensure_running()
+    endpoint.wait_until_converged()
+
+
+def test_its_lock_is_there_again_when_a_cleaner_removed_it(endpoint, caller):
+    supervisor = endpoint.supervisor()
+    endpoint.files.lock.unlink()
+    eventually(lambda: endpoint.supervisor() == supervisor)
+    assert answers(caller)
+
+
+def test_what_says_it_has_stopped_has_stopped_after_a_move_of_its_folder_too(endpoint, caller):
+    """It was started for a place where it is no more: it ends, in its new place it can be started, and in the old one nothing is made."""
+    old, process, children = Path(endpoint.folder), endpoint.supervisor(), children_of(endpoint)
+    new = old.with_name("moved")
+    shutil.move(old, new)
+    moved = LocalEndpoint(folder=str(new), log_seconds=0.5, wait_seconds=40)
+    try:
+        eventually(lambda: moved.supervisor() is None)
+        assert "was moved, removed or replaced" in last_lines(moved.files.log("supervisor"))
+        eventually(lambda: not any(one.alive for one in (process, *children)))
+        assert not old.exists()
+        moved.ensure_running()
+        moved.wait_until_converged()
+        caller.close()
+        assert answers(Caller(moved))
+        gateway = process_of(moved, "gateway")
+        kill(moved.supervisor())  # and its gateway, so that nothing is left that could see the next move
+        kill(gateway)
+        shutil.move(new, old)
+        assert endpoint.stop() > 0, "what was left by the killed ones is found where the folder is now"
+    finally:
+        moved.stop()
+        endpoint.stop()
+    assert not marked(endpoint.files)
+    endpoint.ensure_running()
+    endpoint.wait_until_converged()

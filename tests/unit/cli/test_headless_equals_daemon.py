@@ -55,7 +55,9 @@ def train(there: Deployment) -> None:
     staging = ml.snapshot_staging("snapshot")
     (staging / MANIFEST_FILE).write_text(json.dumps({"last_business_date": str(DAYS[-1])}))
     ml.keep_snapshot(staging, "snapshot")
-    ml.promote(ml.register(TrainedModel(Path(there.settings.home), "content", "snapshot", "job", {})), ["The first."])
+    ml.promote(
+        ml.register(TrainedModel(Path(ml.folder, "jobs", "job"), "content", "snapshot", "job", {})), ["The first."]
+    )
     report(there.instance, named(*TRAINED))
 
 

@@ -3,20 +3,30 @@
 import datetime as dt
 import json
 import os
+import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
+import dagster as dg
 import pytest
 
 from globolatte_assets.monitoring.log_lines import parse_log
-from globolatte_ml.scoring.prediction_log import AnsweredCall, PredictionLog, finish_abandoned
+from globolatte_assets.monitoring.prediction_log import prediction_log
+from globolatte_ml.scoring.prediction_log import AnsweredCall, Loss, PredictionLog, finish_abandoned
 from globolatte_ml.scoring.recommendations import RankedProduct, Recommendation
-from resources.warehouse.predictions import ingest
+from resources.clock import Clock
+from resources.endpoint.prediction_files import PredictionFiles
+from resources.warehouse.predictions import forget_answers, ingest
 from tests.builders import fetch
+from tests.endpoint_builders import eventually
 
 NOW = dt.datetime(2024, 1, 31, 12, 0, tzinfo=dt.UTC)
 
@@ -33,7 +43,8 @@ def entry(*numbers):
 
 def ids(folder, pattern="*.jsonl"):
     lines = [line for path in folder.glob(pattern) for line in path.read_text().splitlines()]
-    return sorted(json.loads(line)["prediction_id"] for line in lines)
+    answers = [document for line in lines if "lost" not in (document := json.loads(line))]
+    return sorted(document["prediction_id"] for document in answers)
 
 
 def test_everything_offered_is_in_finished_files_after_closing(tmp_path):
@@ -66,12 +77,177 @@ def test_files_are_finished_by_size_and_by_age(tmp_path):
     assert ids(tmp_path) == ["pr_0", "pr_1", "pr_2"]
 
 
-def test_a_folder_that_cannot_be_written_is_counted_and_nothing_breaks(tmp_path):
+# What other programs and disks do --------------------------------------------------------------------------------------
+
+
+@contextmanager
+def file_size_limit(limit):
+    """No file of this process can grow beyond so many bytes meanwhile: what a full disk or a quota does to the log."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_keeps_the_answers_and_the_file_and_goes_on_when_there_is_room(tmp_path):
+    log = PredictionLog(tmp_path, "blue")
+    log.offer(entry(1))
+    eventually(lambda: log.counts()["written"] == 1)
+    with file_size_limit(700):  # the second answer finds room for its first bytes only
+        log.offer(entry(2))
+        log.offer(entry(3))
+        eventually(lambda: "File too large" in (log.status()["fault"] or ""))
+        time.sleep(1.2)
+        assert len(list(tmp_path.iterdir())) == 1
+        assert log.counts() == {"waiting": 2, "written": 1, "dropped": 0, "failed": 0}
+    eventually(lambda: log.status()["fault"] is None)
+    log.close()
+    [file] = tmp_path.iterdir()
+    assert [row["prediction_id"] for row in parse_log(file).rows.to_pylist()] == ["pr_1", "pr_2", "pr_3"]
+    assert log.counts() == {"waiting": 0, "written": 3, "dropped": 0, "failed": 0}
+
+
+def test_what_found_no_room_while_the_disk_was_full_stands_in_the_log_and_in_the_warehouse(tmp_path, warehouse):
+    log = PredictionLog(tmp_path / "log", "blue", queue_answers=2)
+    with file_size_limit(0):
+        assert log.offer(entry(1, 2))
+        eventually(lambda: log.status()["fault"])
+        assert not log.offer(entry(3, 4))
+        assert not log.offer(entry(5))
+    eventually(lambda: log.counts()["written"] == 2)
+    log.close()
+    [file] = (tmp_path / "log").iterdir()
+    parsed = parse_log(file)
+    assert (parsed.rows.num_rows, parsed.lost, log.counts()["dropped"]) == (2, 3, 3)
+    assert ingest(warehouse, parsed, "run", NOW.replace(tzinfo=None))
+    [(reason,)] = fetch(warehouse, "select reason from monitoring.prediction_log_rejects")
+    assert "3 answers of blue are not in the log" in reason
+    assert "File too large" in reason
+
+
+def test_the_open_file_of_which_a_cleaner_took_the_name_goes_on_in_another_with_all_its_lines(tmp_path):
+    log = PredictionLog(tmp_path, "blue")
+    log.offer(entry(1, 2))
+    eventually(lambda: log.counts()["written"] == 2)
+    for path in tmp_path.iterdir():
+        path.unlink()
+    log.offer(entry(3))
+    eventually(lambda: log.counts()["written"] == 3)
+    log.close()
+    assert ids(tmp_path) == ["pr_1", "pr_2", "pr_3"]
+    assert log.status() | {"bytes": 0} == {
+        "waiting": 0,
+        "written": 3,
+        "dropped": 0,
+        "failed": 0,
+        "probes": 0,
+        "bytes": 0,
+        "writer_restarts": 0,
+        "fault": None,
+    }
+
+
+def test_a_folder_that_was_removed_is_made_again_and_nothing_is_lost(tmp_path):
     log = PredictionLog(tmp_path / "log", "blue")
+    log.offer(entry(1))
+    eventually(lambda: log.counts()["written"] == 1)
     shutil.rmtree(tmp_path / "log")
+    log.offer(entry(2))
+    log.close()
+    assert ids(tmp_path / "log") == ["pr_1", "pr_2"]
+
+
+def test_a_home_that_was_moved_away_is_not_made_again_at_its_old_place(tmp_path):
+    log = PredictionLog(tmp_path / "endpoints" / "log", "blue")
+    log.offer(entry(1))
+    eventually(lambda: log.counts()["written"] == 1)
+    (tmp_path / "endpoints").rename(tmp_path / "elsewhere")
+    log.offer(entry(2))
+    eventually(lambda: "No such file or directory" in (log.status()["fault"] or ""))
+    log.close()
+    assert [path.name for path in tmp_path.iterdir()] == ["elsewhere"]
+    assert log.counts() == {"waiting": 0, "written": 1, "dropped": 0, "failed": 1}
+
+
+def test_an_open_file_that_another_program_cut_goes_on_and_the_lines_cut_off_are_counted(tmp_path):
+    log = PredictionLog(tmp_path, "blue")
+    log.offer(entry(1, 2, 3))
+    eventually(lambda: log.counts()["written"] == 3)
+    [path] = tmp_path.iterdir()
+    os.truncate(path, path.stat().st_size - 10)
+    eventually(lambda: log.counts()["failed"] == 1)
+    log.offer(entry(4))
+    log.close()
+    [file] = tmp_path.iterdir()
+    parsed = parse_log(file)
+    assert [row["prediction_id"] for row in parsed.rows.to_pylist()] == ["pr_1", "pr_2", "pr_4"]
+    assert (parsed.lost, parsed.rejects.num_rows) == (1, 1)
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_no_answer_fails(tmp_path):
+    (tmp_path / "log").write_text("")  # not even root can make a folder there
+    log = PredictionLog(tmp_path / "log", "blue")
+    assert log.offer(entry(1, 2))
+    eventually(lambda: "not logged" in (log.status()["fault"] or ""))
+    (tmp_path / "log").unlink()
+    eventually(lambda: log.counts()["written"] == 2)
+    log.close()
+    assert ids(tmp_path / "log") == ["pr_1", "pr_2"]
+
+
+def test_what_cannot_be_written_until_the_end_is_counted_as_failed(tmp_path, caplog):
+    (tmp_path / "log").write_text("")
+    log = PredictionLog(tmp_path / "log", "blue")
     log.offer(entry(1, 2))
     log.close()
     assert log.counts() == {"waiting": 0, "written": 0, "dropped": 0, "failed": 2}
+    assert "2 answers are lost" in caplog.text
+
+
+class Ending(AnsweredCall):
+    """A call whose line ends the thread that makes it, once."""
+
+    lived: ClassVar[list[str]] = []
+
+    def lines(self, deployment):
+        if not self.lived:
+            self.lived.append(deployment)
+            raise SystemExit
+        return super().lines(deployment)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_writer_that_died_is_started_again_counted_and_loses_nothing(tmp_path):
+    log = PredictionLog(tmp_path, "blue")
+    log.offer(Ending(NOW, "request", False, [answer(1)]))
+    eventually(lambda: log.status()["writer_restarts"] == 1)
+    eventually(lambda: log.counts()["written"] == 1)
+    log.close()
+    assert ids(tmp_path) == ["pr_1"]
+
+
+def test_an_answer_of_which_no_line_can_be_made_is_counted_and_stops_no_other(tmp_path):
+    log = PredictionLog(tmp_path, "blue")
+    log.offer(AnsweredCall(NOW, "request", False, [replace(answer(1), customer_id=b"no text")]))
+    log.offer(entry(2))
+    log.close()
+    assert (log.counts()["written"], log.counts()["failed"]) == (1, 1)
+    [file] = tmp_path.iterdir()
+    assert (parse_log(file).rows.num_rows, parse_log(file).lost) == (1, 1)
+
+
+def test_a_probe_is_in_the_file_and_never_counted_as_a_prediction(tmp_path):
+    log = PredictionLog(tmp_path, "blue")
+    log.offer(entry(1))
+    log.offer(AnsweredCall(NOW, "doctor", False, [answer(2)], probe=True))
+    log.close()
+    assert (log.counts()["written"], log.status()["probes"]) == (1, 1)
+    [file] = tmp_path.iterdir()
+    parsed = parse_log(file)
+    assert (parsed.lines, parsed.rows.num_rows, parsed.rejects.num_rows) == (1, 1, 0)
+    assert ids(tmp_path) == ["pr_1", "pr_2"]
 
 
 def test_a_killed_writers_file_is_finished_by_another_and_a_living_ones_is_not(tmp_path):
@@ -141,3 +317,51 @@ def test_a_file_is_taken_in_once(tmp_path, warehouse):
     assert fetch(
         warehouse, "select lines, rows_ingested, rows_rejected, run_id from monitoring.prediction_log_files"
     ) == [(3, 2, 1, "run")]
+
+
+def test_answers_are_kept_for_as_long_as_the_setting_says_and_unloaded_files_for_good(tmp_path, warehouse):
+    for name, at in (("old", NOW), ("new", NOW + dt.timedelta(days=30))):
+        [good] = AnsweredCall(at, name, False, [answer(1)]).lines("blue")
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text(good)
+        ingest(warehouse, parse_log(path), "run", at.replace(tzinfo=None))
+    before = (NOW + dt.timedelta(days=1)).replace(tzinfo=None)
+    assert [forget_answers(warehouse, before) for _ in range(2)] == [1, 0]
+    assert fetch(warehouse, "select request_id from monitoring.prediction_log") == [("new",)]
+    assert len(list(tmp_path.glob("*.jsonl"))) == 2
+
+
+@pytest.mark.parametrize("products", [6, 100])
+def test_an_answer_takes_the_bytes_that_the_docs_say(products):
+    shares = [0.1234567890123456] * products
+    ranked = tuple(RankedProduct(f"P{n:03}", "Latte", share, n) for n, share in enumerate(shares, start=1))
+    full = replace(
+        answer(1), prediction_id="pr_" + "0" * 20, customer_id="C00001", state_version="0" * 16, ranked=ranked
+    )
+    [line] = AnsweredCall(NOW, "0" * 32, False, [full]).lines("blue")
+    page = (Path(__file__).parents[3] / "docs" / "endpoint.md").read_text()
+    fixed, each = map(int, re.search(r"about (\d+) bytes and (\d+) for each product", page).groups())
+    assert len(line) == pytest.approx(fixed + each * products, rel=0.1)
+
+
+def test_a_log_file_that_cannot_be_read_stops_no_other(tmp_path, warehouse):
+    folder = tmp_path / "log"
+    folder.mkdir()
+    (folder / "a.jsonl").mkdir()  # not even root can read it as a file
+    [good] = entry(1).lines("blue")
+    (folder / "b.jsonl").write_text(f"{good}\n{_loss_of(4)}\n")
+    (folder / "empty.jsonl").touch()
+    resources = {"warehouse": warehouse, "predictions": PredictionFiles(folder=str(folder)), "clock": Clock()}
+    result = dg.materialize([prediction_log], resources=resources, raise_on_error=False)
+    assert not result.success
+    [failure] = result.get_step_failure_events()
+    assert "a.jsonl: Is a directory" in str(failure.step_failure_data.error)
+    [check] = result.get_asset_check_evaluations()
+    assert (check.passed, check.metadata) == (False, {})
+    assert "4 answers are in no log" in str(check.description)
+    assert [path.name for path in folder.iterdir()] == ["a.jsonl"]
+    assert fetch(warehouse, "select count(*) from monitoring.prediction_log") == [(1,)]
+
+
+def _loss_of(answers):
+    return Loss(answers, NOW, NOW, "the disk was full").line("blue")

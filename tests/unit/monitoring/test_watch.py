@@ -1,15 +1,25 @@
 """What monitoring finds to evaluate in a real warehouse: new windows once, broken ones again after they were corrected."""
 
 import datetime as dt
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from globolatte_assets.models.champion import Champion
+from globolatte_assets.monitoring.accepted_changes import (
+    Acceptance,
+    CannotBeAcceptedError,
+    accept_change,
+    acceptances,
+    criteria_of,
+    undo_acceptance,
+)
 from globolatte_assets.monitoring.data_drift import drift_rows
 from globolatte_assets.monitoring.standing import standing_of
 from globolatte_assets.monitoring.windows import DRIFT_TABLE, Watch, drop_obsolete, stored_rows, watch
+from globolatte_ml.monitoring.accepted import AcceptedChange
 from globolatte_ml.monitoring.verdicts import ColumnVerdict, DriftVerdict, Status
 from globolatte_ml.monitoring.windows import Window, WindowRules
 from resources.clock import Clock
@@ -77,14 +87,15 @@ def build(warehouse: Warehouse, day: int, content: str) -> None:
 
 
 def look(warehouse: Warehouse) -> Watch:
-    return watch(warehouse, DRIFT_TABLE, CHAMPION, RULES)
+    return watch(warehouse, DRIFT_TABLE, CHAMPION, RULES, criteria_of(warehouse).name)
 
 
 def record(warehouse: Warehouse, window: Window, status: Status) -> None:
     column = ColumnVerdict("weather", "jensenshannon", 0.1, 0.2, Status.OK)
     faults = window.delivery.faults()
     verdict = DriftVerdict(window, status, (column,), "same time of year", 500, faults)
-    warehouse.replace(DRIFT_TABLE, drift_rows(verdict, CHAMPION, CLOCK), {"window_id": window.window_id})
+    judged_by = criteria_of(warehouse).name(window.scope, window.last)
+    warehouse.replace(DRIFT_TABLE, drift_rows(verdict, CHAMPION, CLOCK, judged_by), {"window_id": window.window_id})
 
 
 def test_a_complete_window_is_evaluated_once(stocked: DuckDBWarehouse) -> None:
@@ -181,3 +192,102 @@ def test_the_champion_s_standing_has_its_windows_in_time_order(stocked: DuckDBWa
     assert standing.drift == {"BU_US": ["ok", "drifted", "broken"]}
     assert standing.data_until == dt.date(2024, 3, 30)
     assert len(standing.broken) == 1
+
+
+# What windows are judged by ----------------------------------------------------------------------------------------------
+
+
+def judged(warehouse: Warehouse, *statuses: Status) -> list[Window]:
+    """Windows of ten days each that were judged, one of each status."""
+    for day in range(10 * len(statuses)):
+        deliver(warehouse, day, good=20)
+    windows = look(warehouse).windows
+    for window, status in zip(windows, statuses, strict=True):
+        record(warehouse, window, status)
+    assert look(warehouse).windows == []
+    return windows
+
+
+def add_unit(warehouse: Warehouse, **declared: object) -> None:
+    unit = {"business_unit_id": "BU_US", "country": "USA", "unit_name": "USA", "folder": "usa", "time_zone": "UTC"}
+    warehouse.replace("sales_data.business_units", pa.Table.from_pylist([unit]), {"business_unit_id": "BU_US"})
+    if declared:
+        table = {"business_unit_id": "BU_US", "declaration": json.dumps(declared)}
+        warehouse.replace("sales_data.unit_declarations", pa.Table.from_pylist([table]))
+
+
+def accept(warehouse: Warehouse, column: str, since: dt.date, unit: str | None = None) -> Acceptance:
+    change = AcceptedChange(column, unit, since)
+    return accept_change(warehouse, change, by="Ana", why="New tills.", clock=CLOCK)
+
+
+def test_windows_are_judged_again_once_a_change_of_theirs_is_accepted_and_once_that_is_undone(
+    stocked: DuckDBWarehouse,
+) -> None:
+    first, second, third = judged(stocked, Status.OK, Status.DRIFTED, Status.BROKEN)
+    made = accept(stocked, "weather", second.first)
+    assert standing_of(stocked, CHAMPION).is_outdated
+    assert sorted(look(stocked).windows, key=lambda one: one.first) == [second, third]
+    for window in (second, third):
+        record(stocked, window, Status.OK)
+    assert (look(stocked).windows, standing_of(stocked, CHAMPION).is_outdated) == ([], False)
+    undo_acceptance(stocked, made.change_id, by="Ben", why="It was a fault.", clock=CLOCK)
+    assert sorted(look(stocked).windows, key=lambda one: one.first) == [second, third]
+    accept(stocked, "weather", first.last)
+    assert sorted(look(stocked).windows, key=lambda one: one.first) == [first, second, third]
+
+
+def test_another_unit_s_acceptance_judges_nothing_again(stocked: DuckDBWarehouse) -> None:
+    judged(stocked, Status.OK)
+    stocked.replace(
+        "sales_data.business_units",
+        pa.table({name: ["BU_CA"] for name in ("business_unit_id", "country", "unit_name", "folder", "time_zone")}),
+    )
+    accept(stocked, "weather", FIRST, "BU_CA")
+    assert look(stocked).windows == []
+
+
+def test_windows_that_an_earlier_release_judged_are_judged_again(stocked: DuckDBWarehouse) -> None:
+    windows = judged(stocked, Status.DRIFTED, Status.BROKEN)
+    with stocked.transaction() as transaction:
+        transaction.execute("update monitoring.drift set judged_by = null")
+    assert sorted(look(stocked).windows, key=lambda one: one.first) == windows
+    assert not standing_of(stocked, CHAMPION).is_outdated, "until then they count"
+
+
+def test_a_column_that_a_unit_declares_as_required_is_needed_in_its_windows_and_the_chain_s(
+    stocked: DuckDBWarehouse,
+) -> None:
+    add_unit(stocked, required=["payment_method"])
+    criteria = criteria_of(stocked)
+    assert criteria.required_of("BU_US") == criteria.required_of("chain") == {"payment_method"}
+    assert criteria.required_of("BU_CA") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("column", "unit", "since", "sentence"),
+    [
+        ("colour", None, FIRST, "column 'colour' is not monitored; these are: main_product_id, weather"),
+        ("weather", "BU_XX", FIRST, "no business unit 'BU_XX'; these are: BU_US"),
+        ("business_unit", "BU_US", FIRST, "leave out --unit"),
+        ("weather", None, dt.date(2030, 1, 1), "lies in the future"),
+    ],
+)
+def test_what_cannot_be_accepted_is_refused(
+    stocked: DuckDBWarehouse, column: str, unit: str | None, since: dt.date, sentence: str
+) -> None:
+    add_unit(stocked)
+    with pytest.raises(CannotBeAcceptedError, match=sentence):
+        accept(stocked, column, since, unit)
+    assert acceptances(stocked) == []
+
+
+def test_what_is_accepted_or_undone_already_is_refused(stocked: DuckDBWarehouse) -> None:
+    made = accept(stocked, "weather", FIRST)
+    with pytest.raises(CannotBeAcceptedError, match="accepted already"):
+        accept(stocked, "weather", FIRST)
+    undo_acceptance(stocked, made.change_id, by="Ben", why="A fault.", clock=CLOCK)
+    for change_id, sentence in ((made.change_id, "undone already"), ("none", "there is no accepted change 'none'")):
+        with pytest.raises(CannotBeAcceptedError, match=sentence):
+            undo_acceptance(stocked, change_id, by="Ben", why="A fault.", clock=CLOCK)
+    assert [(one.accepted_by, one.undone_by, one.holds) for one in acceptances(stocked)] == [("Ana", "Ben", False)]

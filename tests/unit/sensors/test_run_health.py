@@ -1,26 +1,19 @@
 """Runs whose process is gone, distinguished from those that live, with real processes."""
 
-import os
-import socket
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from globolatte_assets.execution import PROCESS_TAG, as_tag, executor, from_tag, held, run_lock
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from resources.environment import ml_of, states_of
-from sensors.run_health import (
-    PROCESS_TAG,
-    fail_dead_runs,
-    free_slots_of_finished_runs,
-    is_dead,
-    process_name,
-    start_time,
-    this_process,
-)
+from resources.processes import ProcessId, find_process, is_held, this_process
+from sensors.run_health import fail_dead_runs, free_slots_of_finished_runs
 from tests.builders import Deployment, deployment
 
 STARTED, FAILURE, SUCCESS = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
@@ -46,10 +39,10 @@ def pooled(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 @pytest.fixture
-def living() -> Iterator[str]:
+def living() -> Iterator[ProcessId]:
     """A process that lives as long as the test."""
     with subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
-        process = process_name(child.pid)
+        process = find_process(child.pid)
         assert process is not None
         yield process
         assert child.stdin is not None
@@ -57,19 +50,19 @@ def living() -> Iterator[str]:
 
 
 @pytest.fixture
-def dead() -> str:
+def dead() -> ProcessId:
     """A process that has lived."""
     with subprocess.Popen([sys.executable, "-S", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE) as child:
-        process = process_name(child.pid)
+        process = find_process(child.pid)
         child.communicate()
     assert process is not None
     return process
 
 
 def start_run(
-    instance: dg.DagsterInstance, process: str | None, status: dg.DagsterRunStatus = STARTED
+    instance: dg.DagsterInstance, process: ProcessId | None, status: dg.DagsterRunStatus = STARTED
 ) -> dg.DagsterRun:
-    tags = {PROCESS_TAG: process} if process is not None else {}
+    tags = {PROCESS_TAG: as_tag(process)} if process is not None else {}
     return instance.create_run_for_job(any_job, tags=tags, status=status)
 
 
@@ -89,7 +82,7 @@ def holders(instance: dg.DagsterInstance) -> set[str]:
 
 
 def test_a_run_whose_process_is_gone_is_marked_failed_and_its_slot_is_freed(
-    pooled: dg.DagsterInstance, dead: str
+    pooled: dg.DagsterInstance, dead: ProcessId
 ) -> None:
     run = start_run(pooled, dead)
     take_slot(pooled, run)
@@ -99,7 +92,7 @@ def test_a_run_whose_process_is_gone_is_marked_failed_and_its_slot_is_freed(
     take_slot(pooled, start_run(pooled, this_process()))
 
 
-def test_a_run_whose_process_lives_is_left_alone(pooled: dg.DagsterInstance, living: str) -> None:
+def test_a_run_whose_process_lives_is_left_alone(pooled: dg.DagsterInstance, living: ProcessId) -> None:
     run = start_run(pooled, living)
     take_slot(pooled, run)
     assert fail_dead_runs(pooled) == []
@@ -115,16 +108,16 @@ def test_this_very_process_lives(instance: dg.DagsterInstance) -> None:
 
 
 def test_another_process_that_got_the_same_id_does_not_count_as_the_first(
-    instance: dg.DagsterInstance, living: str
+    instance: dg.DagsterInstance, living: ProcessId
 ) -> None:
-    run = start_run(instance, f"{living.rpartition('/')[0]}/long ago")
+    run = start_run(instance, living._replace(started="long ago"))
     assert fail_dead_runs(instance) == [run.run_id]
 
 
 def test_of_another_machine_nothing_is_known_so_its_runs_count_as_alive(
-    instance: dg.DagsterInstance, dead: str
+    instance: dg.DagsterInstance, dead: ProcessId
 ) -> None:
-    start_run(instance, f"another-machine/{dead.partition('/')[2]}")
+    start_run(instance, dead._replace(host="another-machine", boot="another-boot"))
     assert fail_dead_runs(instance) == []
 
 
@@ -135,7 +128,7 @@ def test_a_run_of_which_no_process_is_known_yet_is_left_alone(instance: dg.Dagst
 
 @pytest.mark.parametrize("status", [SUCCESS, FAILURE, dg.DagsterRunStatus.CANCELED])
 def test_a_run_that_ended_is_left_as_it_is(
-    instance: dg.DagsterInstance, dead: str, status: dg.DagsterRunStatus
+    instance: dg.DagsterInstance, dead: ProcessId, status: dg.DagsterRunStatus
 ) -> None:
     run = start_run(instance, dead, status)
     assert fail_dead_runs(instance) == []
@@ -146,14 +139,41 @@ def test_a_run_that_ended_is_left_as_it_is(
     "status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 )
 def test_a_run_that_died_while_it_started_or_was_ended_is_marked_failed(
-    instance: dg.DagsterInstance, dead: str, status: dg.DagsterRunStatus
+    instance: dg.DagsterInstance, dead: ProcessId, status: dg.DagsterRunStatus
 ) -> None:
     run = start_run(instance, dead, status)
     assert fail_dead_runs(instance) == [run.run_id]
     assert status_of(instance, run) == FAILURE
 
 
-def test_slots_that_finished_runs_still_hold_are_freed(pooled: dg.DagsterInstance, dead: str) -> None:
+def test_a_run_in_a_container_is_told_by_its_lock(pooled: dg.DagsterInstance, dead: ProcessId) -> None:
+    """Its process id means another process here, or none."""
+    inside = dead._replace(space="pid:[1]", host="container")
+    run, without_lock = start_run(pooled, inside), start_run(pooled, inside)
+    with held(pooled, run.run_id):
+        assert fail_dead_runs(pooled) == []
+    left = run_lock(pooled, run.run_id)
+    left.touch()  # as after a kill: the file is there, and nobody holds it
+    assert fail_dead_runs(pooled) == [run.run_id]
+    assert not left.exists()
+    assert status_of(pooled, without_lock) == STARTED, "nothing is known of it"
+
+
+def test_in_a_copy_of_a_home_the_runs_of_the_original_are_dead(pooled: dg.DagsterInstance, tmp_path: Path) -> None:
+    run = start_run(pooled, this_process())
+    with held(pooled, run.run_id):
+        copy = Path(shutil.copytree(tmp_path, tmp_path.with_name(f"{tmp_path.name}-copy")))
+        with dg.DagsterInstance.from_config(str(copy)) as copied:
+            assert fail_dead_runs(copied) == [run.run_id]
+        assert fail_dead_runs(pooled) == []
+
+
+def test_after_a_restart_of_the_machine_all_its_runs_are_dead(instance: dg.DagsterInstance, living: ProcessId) -> None:
+    run = start_run(instance, living._replace(boot="the boot before"))
+    assert fail_dead_runs(instance) == [run.run_id]
+
+
+def test_slots_that_finished_runs_still_hold_are_freed(pooled: dg.DagsterInstance, dead: ProcessId) -> None:
     for status in (SUCCESS, FAILURE):
         run = start_run(pooled, dead, status)
         take_slot(pooled, run)
@@ -194,6 +214,53 @@ def test_a_run_that_is_killed_is_found_by_the_process_that_dagster_named(pooled:
     assert holders(pooled) == set()
 
 
+CLEAN_UP = """
+import sys
+import dagster as dg
+from sensors.run_health import fail_dead_runs
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
+    print(fail_dead_runs(instance))
+"""
+
+
+@pytest.mark.parametrize("step", [10, -10])
+def test_a_launched_run_goes_on_when_the_clock_was_set(
+    pooled: dg.DagsterInstance, stepped_clock: Callable[[int], list[str]], step: int
+) -> None:
+    command = [sys.executable, "-c", RUN, pooled.root_directory]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"running\n"
+        looking = [*stepped_clock(step), sys.executable, "-c", CLEAN_UP, pooled.root_directory]
+        assert subprocess.run(looking, capture_output=True, text=True, check=True).stdout.strip() == "[]"
+        child.communicate()
+
+
+@dg.op
+def look_at_itself(context: dg.OpExecutionContext) -> None:
+    assert is_held(run_lock(context.instance, context.run_id))
+    run = context.instance.get_run_by_id(context.run_id)
+    assert run is not None
+    assert run.tags[PROCESS_TAG] == as_tag(this_process())
+
+
+@dg.job(executor_def=executor)
+def looking_job() -> None:
+    look_at_itself()
+
+
+def test_a_run_names_its_process_itself_and_holds_its_lock(pooled: dg.DagsterInstance) -> None:
+    with dg.execute_job(dg.reconstructable(looking_job), instance=pooled) as done:
+        assert done.success
+        assert not run_lock(pooled, done.run_id).exists()
+
+
+def test_all_our_jobs_run_so() -> None:
+    from definitions import defs
+
+    assert {defs.resolve_job_def(job.name).executor_def for job in defs.resolve_all_job_defs()} == {executor}
+
+
 @pytest.fixture
 def watched(tmp_path: Path, pooled: dg.DagsterInstance) -> Deployment:
     """A deployment whose sales were loaded, and nothing else was done."""
@@ -217,7 +284,7 @@ def tick(there: Deployment, cursor: str | None = None) -> dg.SensorResult:
     return result
 
 
-def test_the_sensor_cleans_up_and_says_what_it_did(watched: Deployment, dead: str) -> None:
+def test_the_sensor_cleans_up_and_says_what_it_did(watched: Deployment, dead: ProcessId) -> None:
     instance = watched.instance
     killed, finished = start_run(instance, dead), start_run(instance, dead, SUCCESS)
     take_slot(instance, finished)
@@ -240,21 +307,24 @@ def test_what_was_left_behind_is_requested_once_it_was_seen_twice(watched: Deplo
     assert not tick(watched, first.cursor).run_requests, "automation answers what is new"
 
 
-def test_while_a_run_is_under_way_nothing_is_requested(watched: Deployment, living: str) -> None:
+def test_while_a_run_is_under_way_nothing_is_requested(watched: Deployment, living: ProcessId) -> None:
     first = tick(watched)
     start_run(watched.instance, living)
     assert not tick(watched, first.cursor).run_requests
 
 
-def test_of_a_machine_whose_name_has_slashes_nothing_is_known() -> None:
-    assert not is_dead("a/host/with/slashes/42/123.5")
-    assert not is_dead(this_process())
+def test_a_process_in_a_tag_is_read_again_whatever_its_host_is_called(living: ProcessId) -> None:
+    for process in (living, living._replace(host="a/host/with/slashes")):
+        assert from_tag(as_tag(process)) == process
 
 
-def test_this_process_has_one_start_time_and_no_process_has_none() -> None:
-    assert this_process() == f"{socket.gethostname()}/{os.getpid()}/{start_time(os.getpid())}"
-    assert start_time(2**22 + 1) is None
-    assert process_name(2**22 + 1) is None
+def test_a_tag_of_an_earlier_version_is_read(instance: dg.DagsterInstance, living: ProcessId, dead: ProcessId) -> None:
+    goes_on, killed = (
+        instance.create_run_for_job(any_job, tags={PROCESS_TAG: f"{one.host}/{one.pid}/{one.started}"}, status=STARTED)
+        for one in (living, dead)
+    )
+    assert fail_dead_runs(instance) == [killed.run_id]
+    assert status_of(instance, goes_on) == STARTED
 
 
 def test_a_run_whose_launch_was_cut_off_is_marked_failed_when_patience_is_over(pooled: dg.DagsterInstance) -> None:
@@ -267,6 +337,6 @@ def test_a_run_whose_launch_was_cut_off_is_marked_failed_when_patience_is_over(p
     assert status_of(pooled, queued) is dg.DagsterRunStatus.NOT_STARTED
 
 
-def test_a_run_that_is_starting_in_a_living_process_is_let_be(pooled: dg.DagsterInstance, living: str) -> None:
+def test_a_run_that_is_starting_in_a_living_process_is_let_be(pooled: dg.DagsterInstance, living: ProcessId) -> None:
     start_run(pooled, living, dg.DagsterRunStatus.STARTING)
     assert fail_dead_runs(pooled, patience_seconds=0) == []

@@ -1,0 +1,102 @@
+"""`globolatte monitoring accept|undo|list`: changes that people accept, after which windows are judged against the new normal."""
+
+import datetime as dt
+from dataclasses import asdict
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from globolatte_assets.jobs import MONITOR
+from globolatte_assets.monitoring.accepted_changes import (
+    Acceptance,
+    CannotBeAcceptedError,
+    accept_change,
+    acceptances,
+    undo_acceptance,
+)
+from globolatte_cli.errors import UserError
+from globolatte_cli.output import JSON, print_json
+from globolatte_ml.monitoring.accepted import AcceptedChange
+from resources.environment import clock_of, warehouse_of
+from resources.settings.settings import Settings
+
+BY = click.option("--by", required=True, help="Who decides.")
+WHY = click.option("--why", required=True, help="Why, for the record.")
+
+
+@click.group()
+def monitoring() -> None:
+    """Monitoring: accept a change as the new normal, undo that, list what was accepted."""
+
+
+@monitoring.command()
+@click.argument("column")
+@click.option("--unit", help="The business unit's id, such as BU_MX; default: all units.")
+@click.option(
+    "--since",
+    type=click.DateTime(["%Y-%m-%d"]),
+    required=True,
+    help="The first business date on which the column was as it is now.",
+)
+@BY
+@WHY
+def accept(column: str, unit: str | None, since: dt.datetime, by: str, why: str) -> None:
+    """Accept that COLUMN changed: its windows are compared with what it has been since then, those evaluated already, too."""
+    settings = Settings()
+    try:
+        made = accept_change(
+            warehouse_of(settings),
+            AcceptedChange(column, unit, since.date()),
+            by=by,
+            why=why,
+            clock=clock_of(settings),
+        )
+    except CannotBeAcceptedError as error:
+        raise UserError(str(error)) from error
+    Console().print(f"Accepted as {made.change_id}: {made}", markup=False)
+    judge_again(settings)
+
+
+@monitoring.command()
+@click.argument("change")
+@BY
+@WHY
+def undo(change: str, by: str, why: str) -> None:
+    """Undo the acceptance of CHANGE, an id of `globolatte monitoring list`: windows are judged as before it."""
+    settings = Settings()
+    try:
+        undone = undo_acceptance(warehouse_of(settings), change, by=by, why=why, clock=clock_of(settings))
+    except CannotBeAcceptedError as error:
+        raise UserError(str(error)) from error
+    Console().print(f"Undone: {undone}", markup=False)
+    judge_again(settings)
+
+
+@monitoring.command("list")
+@JSON
+def list_accepted(*, as_json: bool) -> None:
+    """List the changes that people accepted, with those that were undone."""
+    found = acceptances(warehouse_of(Settings()))
+    if as_json:
+        print_json([asdict(one) for one in found])
+    elif not found:
+        Console().print("No change was accepted.")
+    else:
+        Console().print(_table(found))
+
+
+def judge_again(settings: Settings) -> None:
+    """Has monitoring judge the windows that what was accepted concerns."""
+    from globolatte_cli.run_pass import run_job  # loads all assets, which a refusal does not need
+
+    run_job(settings, MONITOR, "Windows judged again")
+
+
+def _table(found: list[Acceptance]) -> Table:
+    table = Table("change", "column", "unit", "since", "why", "who", "when", "undone")
+    for one in found:
+        undone = "" if one.holds else f"{one.undone_by}: {one.undone_reason}"
+        unit, when = one.business_unit or "all", f"{one.accepted_at:%Y-%m-%d}"
+        table.add_row(one.change_id, one.column_name, unit, str(one.since), one.reason, one.accepted_by, when, undone)
+    return table
