@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from benchmarks.model.chains import as_snapshot
+from benchmarks.model.chains import as_purchases
 from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.model.metrics import Interval, losses, paired_bootstrap
 from globolatte_ml.model.model import PreferenceModel
@@ -65,7 +65,7 @@ def without_names(simulation: Simulation, kind: str, seed: int) -> tuple[Snapsho
     orders.loc[anonymous, "customer"] = customers + np.arange(int(anonymous.sum()))
     if kind == OTHER_TASTES:
         mains[anonymous & (rng.random(len(mains)) < 0.5)] = np.bincount(mains).argmax()
-    return as_snapshot(replace(simulation, orders=orders), mains, simulation.lines), anonymous
+    return as_purchases(replace(simulation, orders=orders), mains, simulation.lines).snapshot(), anonymous
 
 
 def fitted(snapshot: SnapshotOrders, rows: np.ndarray, seed: int) -> PreferenceModel:

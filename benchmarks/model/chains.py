@@ -1,46 +1,65 @@
 """Chains to evaluate models on, as a training snapshot would hold them: without files, warehouse and dbt."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_matrix
 
+from benchmarks.model.purchases import Purchases
+from benchmarks.model.real_chains import REAL
 from globolatte_ml.data.orders import Contexts
 from globolatte_ml.data.snapshot import SnapshotOrders
-from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.data.vocabulary import one_hot
 from simulator import HALF_STRENGTH, PUBLISHED_CHAIN, STRONGEST_EFFECT, Simulation, simulate
 from simulator.identifiers import customer_ids, product_ids
 from simulator.parameters import DAYPARTS, WEATHERS
 
 HABIT_DATA = "habit data"
 VARIANTS = {variant.name: variant for variant in (PUBLISHED_CHAIN, HALF_STRENGTH, STRONGEST_EFFECT)}
-CHAINS = (*VARIANTS, HABIT_DATA)
-EPOCH = np.datetime64("2020-01-01")
-NOTHING = -1
+SIMULATED = (*VARIANTS, HABIT_DATA)
+CHAINS = (*SIMULATED, *REAL)
 
 
 @dataclass(frozen=True)
 class Case:
-    """One simulated chain; `simulation` is None where no oracle knows it."""
+    """One chain. `simulation` is None where no oracle knows it.
+
+    `baskets`: which products each order contains, 0 or 1, (orders, K). `basket_counts`: the first line of an order says no more than
+    the others, so that whole baskets are to be predicted.
+    """
 
     chain: str
     orders: int
     customers: int
     seed: int
     snapshot: SnapshotOrders
-    simulation: Simulation | None
+    baskets: csr_matrix
+    simulation: Simulation | None = None
+    basket_counts: bool = False
+
+    @property
+    def real(self) -> bool:
+        """Whether people bought it."""
+        return self.chain in REAL
 
 
 def case(chain: str, orders: int, customers: int, seed: int) -> Case:
-    """Simulate and lay out one chain of `CHAINS`."""
+    """Simulate and lay out one chain of `SIMULATED`."""
     simulation = simulate(orders, customers, seed, variant=VARIANTS.get(chain, PUBLISHED_CHAIN))
+    mains, lines = simulation.orders["main_product"].to_numpy(), simulation.lines
     if chain == HABIT_DATA:
-        snapshot = as_snapshot(simulation, *creatures_of_habit(simulation, np.random.default_rng(seed)))
-        return Case(chain, orders, customers, seed, snapshot, None)
-    snapshot = as_snapshot(simulation, simulation.orders["main_product"].to_numpy(), simulation.lines)
-    return Case(chain, orders, customers, seed, snapshot, simulation)
+        mains, lines = creatures_of_habit(simulation, np.random.default_rng(seed))
+    purchases = as_purchases(simulation, mains, lines)
+    known = None if chain == HABIT_DATA else simulation
+    return Case(chain, orders, customers, seed, purchases.snapshot(), purchases.baskets, known)
+
+
+def real_case(chain: str) -> Case:
+    """Fetch and lay out one chain of `REAL`; raises `UnavailableError`."""
+    purchases = REAL[chain]()
+    customers = len(np.unique(purchases.customers))
+    counts = len(purchases.addon_order) > 0
+    return Case(chain, len(purchases), customers, 0, purchases.snapshot(), purchases.baskets, basket_counts=counts)
 
 
 def creatures_of_habit(simulation: Simulation, rng: np.random.Generator) -> tuple[np.ndarray, pd.DataFrame]:
@@ -68,8 +87,8 @@ def creatures_of_habit(simulation: Simulation, rng: np.random.Generator) -> tupl
     return mains, lines
 
 
-def as_snapshot(simulation: Simulation, mains: np.ndarray, lines: pd.DataFrame) -> SnapshotOrders:
-    """The orders in time order with their customers' states; `mains`: (n,) codes of the main products."""
+def as_purchases(simulation: Simulation, mains: np.ndarray, lines: pd.DataFrame) -> Purchases:
+    """The orders of a simulated chain, in time order; `mains`: (n,) codes of the main products."""
     orders, products = simulation.orders, tuple(product_ids(len(simulation.parameters.products)))
     units = np.array([unit.business_unit_id for unit in simulation.parameters.business_units])
     contexts = Contexts(
@@ -79,76 +98,15 @@ def as_snapshot(simulation: Simulation, mains: np.ndarray, lines: pd.DataFrame) 
         daypart=np.array(DAYPARTS)[orders["daypart"].to_numpy()],
         is_holiday=orders["is_holiday"].to_numpy(),
     )
-    numbers = np.arange(1, len(orders) + 1).astype(str)
     customer = orders["customer"].to_numpy()
-    return SnapshotOrders(
-        products=products,
-        states=_states(simulation, mains, lines, products),
-        contexts=contexts,
-        y=np.array(products)[mains],
-        order_keys=numbers,
-        order_ids=numbers,
-        customer_ids=np.array(customer_ids(int(customer.max()) + 1))[customer],
-        ordered_at=orders["ordered_at"].to_numpy().astype("datetime64[us]"),
-    )
-
-
-def _states(
-    simulation: Simulation, mains: np.ndarray, lines: pd.DataFrame, products: tuple[str, ...]
-) -> CustomerStates:
-    orders, k = simulation.orders, len(products)
-    dates = simulation.days[orders["day"].to_numpy()]
-    past = _Past(orders["customer"].to_numpy(), dates)
-    bought = one_hot(mains, k)
-    addons = np.zeros((len(orders), k))
     added = lines[lines["line"] > 0]
-    np.add.at(addons, (added["order"].to_numpy(), added["product"].to_numpy()), 1.0)
-    last = past.value_of_order(dates, back=1)
-    return CustomerStates(
+    return Purchases(
         products=products,
-        order_count=past.count,
-        line_count=past.total(orders["items"].to_numpy()[:, None]).astype(np.int64)[:, 0],
-        first_order_date=past.value_of_first(dates),
-        last_order_date=last,
-        daypart_orders=past.total(one_hot(orders["daypart"].to_numpy(), len(DAYPARTS))).astype(np.int64),
-        recent_products=np.stack([past.value_of_order(mains, back, NOTHING) for back in (1, 2, 3)], axis=1),
-        main_orders=past.total(bought),
-        addon_lines=past.total(addons),
-        decayed_main_30d=_decayed(past, bought, dates, last, 30.0),
-        decayed_main_120d=_decayed(past, bought, dates, last, 120.0),
+        customers=np.array(customer_ids(int(customer.max()) + 1))[customer],
+        mains=mains,
+        contexts=contexts,
+        ordered_at=orders["ordered_at"].to_numpy(),
+        pieces=orders["items"].to_numpy(),
+        addon_order=added["order"].to_numpy(),
+        addon_product=added["product"].to_numpy(),
     )
-
-
-def _decayed(past: "_Past", bought: np.ndarray, dates: np.ndarray, last: np.ndarray, half_life: float) -> np.ndarray:
-    growth = np.exp2((dates - EPOCH).astype(np.float64) / half_life)
-    seen = np.exp2(-(np.where(np.isnat(last), EPOCH, last) - EPOCH).astype(np.float64) / half_life)
-    decayed: np.ndarray = past.total(bought * growth[:, None]) * seen[:, None]
-    return decayed
-
-
-class _Past:
-    """For each of n orders in time order the same customer's orders of earlier dates."""
-
-    def __init__(self, customer: np.ndarray, dates: np.ndarray) -> None:
-        self._customer = customer
-        self._first_of_date = pd.Series(range(len(dates))).groupby([customer, dates]).transform("min").to_numpy()
-        self.count = self._by_customer(dates).cumcount().to_numpy()[self._first_of_date]
-
-    def _by_customer(self, values: np.ndarray) -> Any:
-        return pd.DataFrame(values).groupby(self._customer)
-
-    def total(self, values: np.ndarray) -> np.ndarray:
-        """Sums of `values` (n, m) over the past; each customer's are added up alone, for decayed values grow fast."""
-        sums = self._by_customer(values).cumsum().to_numpy()
-        before: np.ndarray = self._by_customer(sums).shift(fill_value=0).to_numpy()
-        return before[self._first_of_date]
-
-    def value_of_order(self, values: np.ndarray, back: int, nothing: object = np.datetime64("NaT")) -> np.ndarray:
-        """`values` (n,) of the last (back = 1), second last, … order of the past, `nothing` without one."""
-        earlier: np.ndarray = self._by_customer(values).shift(back, fill_value=nothing)[0].to_numpy()
-        return earlier[self._first_of_date].astype(values.dtype)
-
-    def value_of_first(self, values: np.ndarray) -> np.ndarray:
-        """`values` (n,) of the first order of the past, NaT without one."""
-        found = self._by_customer(values).transform("first")[0].to_numpy()
-        return np.where(self.count > 0, found, np.datetime64("NaT")).astype(values.dtype)

@@ -8,7 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
+from benchmarks.model.apart import Done, UnfinishedError, run_apart
+from benchmarks.model.basket_peers import basket_rankings
+from benchmarks.model.habit_peers import habits
 from globolatte_ml.data.orders import time_split
 from globolatte_ml.data.shares import shrunken_shares
 from globolatte_ml.data.snapshot import SnapshotOrders
@@ -27,29 +31,69 @@ TRIALS = 12
 TRIAL_ORDERS = 20_000
 FACTORS, REGULARISATION, CONFIDENCE, SWEEPS = 5, 0.1, 4.0, 15
 TEMPERATURES = np.geomspace(0.5, 20.0, 12)
+MOST_PRODUCTS = 20
+"""For peers that fit a column, or trees, per feature and product."""
+MOST_GIGABYTES, MOST_MINUTES = 8.0, 60.0
+"""For one training of ours."""
 
 
-def answers(snapshot: SnapshotOrders, holdout: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Ours and every peer's probabilities (holdout orders, K), each fitted on the other orders alone.
+@dataclass(frozen=True)
+class Answers:
+    """What ours and the peers say of the holdout orders, each fitted on the other orders alone.
 
-    And the packages that are missing, by the peers that need them.
+    Attributes:
+        probabilities: by name, (holdout orders, K).
+        scores: of peers that rank and give no probabilities, by name, (holdout orders, K).
+        missing: why a peer, or ours, says nothing.
+        training: what ours took; None if it was not trained.
+    """
+
+    probabilities: dict[str, np.ndarray]
+    scores: dict[str, np.ndarray]
+    missing: dict[str, str]
+    training: Done | None
+
+
+def answers(snapshot: SnapshotOrders, holdout: np.ndarray, baskets: csr_matrix) -> Answers:
+    """Of everyone; `baskets`: which products each order contains, (orders, K).
+
+    A further peer that learns from columns joins in `LEARNERS`, one that learns from sequences of orders beside `habits`.
     """
     baselines = baseline_probabilities(snapshot, holdout)
     found = {name: baselines[name] for name in (POPULARITY, REGIONAL_POPULARITY, FAVOURITE)}
+    found |= habits(snapshot, holdout)
     missing: dict[str, str] = {}
-    table = Columns.of(snapshot, holdout)
+    few = len(snapshot.products) <= MOST_PRODUCTS
+    table = Columns.of(snapshot, holdout) if few else None
     for name, (package, peer) in LEARNERS.items():
-        if importlib.util.find_spec(package) is None:
-            missing[name] = package
+        if table is None:
+            missing[name] = f"left out beyond {MOST_PRODUCTS} products, for its time"
+        elif importlib.util.find_spec(package) is None:
+            missing[name] = f"{package} is not installed (pip install 'globolatte[bench]')"
         else:
             found[name] = table.whole(peer(table))
     found[ALS] = _factorised(snapshot, holdout)
-    past = ~holdout
-    model = PreferenceModel().fit(
-        snapshot.states.take(past), snapshot.contexts.take(past), snapshot.y[past], snapshot.products
-    )
-    found[OURS] = model.predict_proba(snapshot.states.take(holdout), snapshot.contexts.take(holdout), snapshot.products)
-    return found, missing
+    training = None
+    try:
+        training = trained(snapshot, holdout)
+    except UnfinishedError as error:
+        missing[OURS] = (
+            f"not trained on {int((~holdout).sum()):,} orders of {len(snapshot.products):,} products: {error}"
+        )
+    else:
+        states, contexts = snapshot.states.take(holdout), snapshot.contexts.take(holdout)
+        found[OURS] = training.result.predict_proba(states, contexts, snapshot.products)
+    return Answers(found, basket_rankings(snapshot, holdout, baskets), missing, training)
+
+
+def trained(snapshot: SnapshotOrders, holdout: np.ndarray) -> Done:
+    """Our model of the orders outside the holdout, trained as a training job does; raises `UnfinishedError`."""
+    limits = {"most_gigabytes": MOST_GIGABYTES, "most_minutes": MOST_MINUTES}
+    return run_apart(_fitted, snapshot.take(~holdout), **limits)
+
+
+def _fitted(past: SnapshotOrders) -> PreferenceModel:
+    return PreferenceModel().fit(past.states, past.contexts, past.y, past.products)
 
 
 @dataclass(frozen=True)
@@ -192,7 +236,8 @@ def fold_in(counts: np.ndarray, factors: np.ndarray) -> np.ndarray:
     """The factors (n, f) of rows with `counts` (n, m), given those of the columns (m, f)."""
     confidence = CONFIDENCE * counts
     gram = factors.T @ factors + REGULARISATION * np.eye(factors.shape[1])
-    left = gram + np.einsum("nm,mf,mg->nfg", confidence, factors, factors, optimize=True)
+    outer = (factors[:, :, None] * factors[:, None, :]).reshape(len(factors), -1)
+    left = gram + (confidence @ outer).reshape(-1, *gram.shape)
     right = ((1.0 + confidence) * (counts > 0)) @ factors
     solved: np.ndarray = np.linalg.solve(left, right[:, :, None])[:, :, 0]
     return solved
