@@ -92,14 +92,28 @@ def never_started(instance: dg.DagsterInstance, record: dg.RunRecord, patience_s
     return time.monotonic() - float(seen) >= patience_seconds
 
 
+SECOND_LOOK_SECONDS = 0.2
+"""After how long a run that looks dead is looked at again: one that begins has its lock's file for an instant before the lock, and
+one that ends removes the file before its process is gone."""
+
+
 def fail_dead_runs(instance: dg.DagsterInstance, patience_seconds: float = START_PATIENCE_SECONDS) -> list[str]:
     """Marks runs whose process is gone, or never started, as failed and frees their pool slots; returns their ids."""
-    dead = []
-    for record in instance.get_run_records(dg.RunsFilter(statuses=[*UNFINISHED, dg.DagsterRunStatus.NOT_STARTED])):
-        run = record.dagster_run
-        process = process_of(instance, run)
-        if is_dead(instance, run, process) if process else never_started(instance, record, patience_seconds):
-            dead.append(run)
+
+    def looking_dead(among: list[str] | None = None) -> list[dg.DagsterRun]:
+        found = []
+        unfinished = [*UNFINISHED, dg.DagsterRunStatus.NOT_STARTED]
+        for record in instance.get_run_records(dg.RunsFilter(run_ids=among, statuses=unfinished)):
+            run = record.dagster_run
+            process = process_of(instance, run)
+            if is_dead(instance, run, process) if process else never_started(instance, record, patience_seconds):
+                found.append(run)
+        return found
+
+    dead = looking_dead()
+    if dead:
+        time.sleep(SECOND_LOOK_SECONDS)
+        dead = looking_dead([run.run_id for run in dead])
     for run in dead:
         instance.report_run_failed(run, "The process of this run is gone (killed, or the machine was restarted).")
         run_lock(instance, run.run_id).unlink(missing_ok=True)

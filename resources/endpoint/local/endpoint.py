@@ -72,10 +72,10 @@ class LocalEndpoint(dg.ConfigurableResource):
 
     def ensure_running(self) -> None:
         """Starts the supervisor, detached from this process, unless it runs. Raises `EndpointError` with the end of its log."""
-        if self.supervisor() is not None:
-            return
         files = self.files
         files.stopped.unlink(missing_ok=True)
+        if self.supervisor() is not None:
+            return
         started = spawn_supervisor(files, self.options.arguments())
 
         def up() -> bool:
@@ -93,13 +93,13 @@ class LocalEndpoint(dg.ConfigurableResource):
 
         Raises `EndpointError` if it goes on nevertheless: never is something said to have stopped that serves.
         """
-        files = self.files
-        if files.folder.exists():
-            files.stopped.parent.mkdir(parents=True, exist_ok=True)
-            files.stopped.touch()
-        supervisor = self.supervisor()
-        if supervisor is not None:
-            end_all([_from_here(supervisor)], STOP_SECONDS)
+        files, supervisor = self.files, self.supervisor()
+        targets = [_from_here(supervisor)] if supervisor is not None else []
+        with suppress(OSError):  # on a full disk there is no mark, and it ends all the same
+            if files.folder.exists():
+                files.stopped.parent.mkdir(parents=True, exist_ok=True)
+                files.stopped.touch()
+        end_all(targets, STOP_SECONDS)
         left = end_orphans(files)
         if not _wait(lambda: self.supervisor() is None, STOP_SECONDS) or marked(files):
             raise EndpointError(

@@ -56,8 +56,9 @@ class Lock:
         with suppress(FileNotFoundError):
             if os.path.samestat(os.fstat(self._stream.fileno()), self._files.lock.stat()):
                 return
+        again = self._take(self._files)  # where it cannot be made, on a full disk, the old one is still held
         self._stream.close()
-        self._stream = self._take(self._files)
+        self._stream = again
         _say(f"{self._files.lock} was removed; it is there again")
 
     @staticmethod
@@ -66,9 +67,14 @@ class Lock:
             stream = take(files.lock)
         except HeldError as taken:
             raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
-        stream.truncate(0)
-        stream.write(json.dumps(this_process()))
-        stream.flush()
+        try:
+            stream.truncate(0)
+            stream.write(json.dumps(this_process()))
+            stream.flush()
+        except OSError:
+            with suppress(OSError):  # closing writes once more
+                stream.close()
+            raise
         return stream
 
     def __enter__(self) -> None: ...

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from globolatte_assets.execution import PROCESS_TAG, as_tag, executor, from_tag, held, run_lock
 from globolatte_assets.keys import SALES_TRANSACTIONS
-from globolatte_cli.doctor import _endpoint
+from globolatte_cli.running_parts import online_endpoint
 from resources.endpoint.endpoint import Deployment as Served
 from resources.endpoint.endpoint import DesiredState
 from resources.endpoint.local.endpoint import LocalEndpoint
@@ -78,6 +79,11 @@ def status_of(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun
     return found.status
 
 
+def succeeded(run: dg.DagsterRun) -> dg.EventLogEntry:
+    event = dg.DagsterEvent(dg.DagsterEventType.RUN_SUCCESS.value, run.job_name)
+    return dg.EventLogEntry(None, "INFO", "", run.run_id, time.time(), job_name=run.job_name, dagster_event=event)
+
+
 def take_slot(instance: dg.DagsterInstance, run: dg.DagsterRun) -> None:
     claim = instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "touch_the_warehouse")
     assert claim.is_claimed
@@ -130,6 +136,16 @@ def test_of_another_machine_nothing_is_known_so_its_runs_count_as_alive(
 def test_a_run_of_which_no_process_is_known_yet_is_left_alone(instance: dg.DagsterInstance) -> None:
     start_run(instance, None)
     assert fail_dead_runs(instance) == []
+
+
+def test_a_run_that_ends_while_it_is_looked_at_has_not_died(
+    pooled: dg.DagsterInstance, dead: ProcessId, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process, and the lock's file with it, may be gone before the next look: what the run itself says by then counts."""
+    run = start_run(pooled, dead)
+    monkeypatch.setattr("sensors.run_health.time.sleep", lambda _: pooled.handle_new_event(succeeded(run)))
+    assert fail_dead_runs(pooled) == []
+    assert status_of(pooled, run) == SUCCESS
 
 
 @pytest.mark.parametrize("status", [SUCCESS, FAILURE, dg.DagsterRunStatus.CANCELED])
@@ -357,7 +373,7 @@ def test_an_endpoint_that_is_declared_and_does_not_run_is_started_again(watched:
     endpoint = endpoint_of(watched.settings)
     assert isinstance(endpoint, LocalEndpoint)
     write_desired(endpoint.files, DesiredState({"blue": Served("no/such/model", "1", "content")}, {"blue": 100}))
-    declared = _endpoint(watched.settings)
+    [declared] = online_endpoint(watched.settings)
     assert (declared.fine, declared.state) == (False, "declared, not running: blue (100 %)")
     assert "globolatte endpoints start" in declared.remedy
     try:
