@@ -127,7 +127,7 @@ def list_deployments(*, as_json: bool) -> None:
         print_json({**asdict(state), "wrong": [asdict(found) for found in wrong]})
         return
     show(state, console)
-    for found in wrong:
+    for found in () if state.missing else wrong:  # that nothing runs is said already
         console.print("✗ ", style="red", end="")
         console.print(f"{found.name}: {found.state}; {found.remedy}", highlight=False)
 

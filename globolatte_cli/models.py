@@ -4,13 +4,10 @@ import click
 
 from globolatte_assets.models.sign_off import SignOff, record_sign_off
 from globolatte_cli.errors import UserError
-from globolatte_cli.output import plain_console
+from globolatte_cli.output import BY, WHY, plain_console
 from resources.environment import clock_of, ml_of, warehouse_of
 from resources.ml.ml_platform import CHALLENGER, CHAMPION
 from resources.settings.settings import Settings
-
-BY = click.option("--by", required=True, help="Who decides.")
-WHY = click.option("--why", required=True, help="Why, for the record.")
 
 
 @click.group()

@@ -17,13 +17,10 @@ from globolatte_assets.monitoring.accepted_changes import (
     undo_acceptance,
 )
 from globolatte_cli.errors import UserError
-from globolatte_cli.output import JSON, plain_console, print_json
+from globolatte_cli.output import BY, JSON, WHY, plain_console, print_json
 from globolatte_ml.monitoring.accepted import AcceptedChange
 from resources.environment import clock_of, warehouse_of
 from resources.settings.settings import Settings
-
-BY = click.option("--by", required=True, help="Who decides.")
-WHY = click.option("--why", required=True, help="Why, for the record.")
 
 
 @click.group()

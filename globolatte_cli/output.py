@@ -1,4 +1,4 @@
-"""The output of commands: JSON for programs, tables for people, without the output of libraries and child processes."""
+"""Options that several commands share, and output: JSON for programs, tables for people, without what libraries and children print."""
 
 import os
 import sys
@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.table import Column
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+BY = click.option("--by", required=True, help="Who decides.")
+WHY = click.option("--why", required=True, help="Why, for the record.")
 
 
 def print_json(value: object) -> None:

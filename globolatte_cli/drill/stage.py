@@ -18,8 +18,8 @@ from resources.environment import endpoint_of
 from resources.settings.choices import LandingKind, MLKind, WarehouseKind
 from resources.settings.settings import PROJECT_ROOT, Settings
 
-LEFT_OUT = ("run", "logs", "*.sock")
-"""Of `endpoints/` and `dagster/`: what belongs to running processes."""
+LEFT_OUT = ("run", "logs", "*.sock", "port", "key", "known_keys.json")
+"""Of `endpoints/` and `dagster/`: what belongs to running processes, and by what their callers reach them."""
 COMMAND_SECONDS = 900
 GLOBOLATTE = Path(sys.executable).with_name("globolatte")
 
@@ -116,7 +116,7 @@ def played(fault: Fault, stage: Stage) -> Shown:
 
 
 def copy_of(home: Path, to: Path) -> None:
-    """Copies a home without what belongs to its running processes; links are copied as links, and none leads out of it afterwards."""
+    """Copies a home without what belongs to its running processes. Links become what they lead to, so that none leads out of the copy."""
     if not (home / "warehouse.duckdb").exists():
         raise UserError(f"{home} holds no warehouse yet; run `globolatte run` or `globolatte demo` first")
     ignored = shutil.ignore_patterns(*LEFT_OUT)
@@ -124,7 +124,7 @@ def copy_of(home: Path, to: Path) -> None:
     def left_out(folder: str, names: list[str]) -> set[str]:
         return ignored(folder, names) if Path(folder).name in ("endpoints", "dagster") else set()
 
-    shutil.copytree(home, to, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+    shutil.copytree(home, to, ignore=left_out, ignore_dangling_symlinks=True, dirs_exist_ok=True)
     (to / "endpoints" / "desired.json").unlink(missing_ok=True)  # its processes are the original's
 
 

@@ -1,6 +1,8 @@
 """The body of a request as callers send it: in time, not too large, plain or by gzip."""
 
 import asyncio
+import gzip
+import io
 import zlib
 
 from aiohttp import web
@@ -10,7 +12,6 @@ from resources.endpoint.local.connections import BODY_SECONDS
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Of a body as it is sent, and of what gzip makes of it."""
 GZIP = ("gzip", "x-gzip")
-_GZIP_WINDOW = 16 + zlib.MAX_WBITS
 
 
 class RefusedError(Exception):
@@ -47,23 +48,20 @@ async def read_body(request: web.Request) -> bytes:
         raise _too_large() from None
     except (web.RequestPayloadError, ConnectionError) as error:
         raise RefusedError(400, f"the body is broken off ({error})", {"connection": "close"}) from error
-    return _inflated(body) if encoding in GZIP and body else body
+    return await asyncio.to_thread(_inflated, body) if encoding in GZIP and body else body
 
 
 def _inflated(body: bytes) -> bytes:
     """What a gzip body holds; no more is inflated than may be sent."""
-    whole = b""
-    while body:
-        member = zlib.decompressobj(_GZIP_WINDOW)
-        try:
-            whole += member.decompress(body, MAX_BODY_BYTES + 1 - len(whole))
-        except zlib.error as error:
-            raise RefusedError(400, f"the body is not gzip, as its content-encoding says ({error})") from error
-        if len(whole) > MAX_BODY_BYTES:
-            raise _too_large()
-        if not member.eof:
-            raise RefusedError(400, "the body is not gzip, as its content-encoding says: it ends too early")
-        body = member.unused_data
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
+            whole = stream.read(MAX_BODY_BYTES + 1)
+    except EOFError:
+        raise RefusedError(400, "the body is not gzip, as its content-encoding says: it ends too early") from None
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise RefusedError(400, f"the body is not gzip, as its content-encoding says ({error})") from error
+    if len(whole) > MAX_BODY_BYTES:
+        raise _too_large()
     return whole
 
 

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,7 @@ class AcceptedKeys:
         self._files = files
         self.problem: str | None = None
         """Why the newest key is not taken over, if it is not."""
-        self._digests = _accepted(files, endpoint_key(files))
+        self._digests = _accepted(files, endpoint_key)
 
     def accepts(self, key: str, *, look_again: bool = True) -> bool:
         """Whether a key is good; takes the same time for every wrong one. A key that is not known is looked for once more."""
@@ -50,7 +50,7 @@ class AcceptedKeys:
     def refresh(self) -> bool:
         """Reads the key and the record again; true if anything changed. What cannot be read changes nothing."""
         try:
-            digests = _accepted(self._files, _present(self._files))
+            digests = _accepted(self._files, _present)
         except (OSError, EndpointError) as error:
             self.problem = f"the key cannot be read ({error}); the ones before stay good"
             return False
@@ -68,13 +68,13 @@ def rotate_key(files: EndpointFiles, *, at_once: bool) -> None:
             f"the key comes from {KEY_VARIABLE}: set that to the new one where the endpoint runs, and start it again with "
             f"`globolatte endpoints stop` and `start`; the one before stays good for {OVERLAP_HOURS} hours"
         )
-    _accepted(files, endpoint_key(files))  # it is on record even if no gateway has run yet
+    _accepted(files, endpoint_key)  # it is on record even if no gateway has run yet
     new = secrets.token_urlsafe(32)
     with _locked(files):
         if at_once:
             write_json(_record(files), {"current": _digest(new), "former": {}})
         write_key(files, new)
-    _accepted(files, new)
+    _accepted(files, _present)
 
 
 def remedy(files: EndpointFiles) -> str:
@@ -91,10 +91,13 @@ def _present(files: EndpointFiles) -> str:
     return usable_key(given, KEY_VARIABLE) if given else usable_key(files.key.read_text().strip(), str(files.key))
 
 
-def _accepted(files: EndpointFiles, key: str) -> list[str]:
-    """The hashes of all keys that are good, the newest first. Records that `key` replaced another one, if it did."""
-    digest, now = _digest(key), dt.datetime.now(dt.UTC)
+def _accepted(files: EndpointFiles, key_of: Callable[[EndpointFiles], str]) -> list[str]:
+    """The hashes of all keys that are good, the newest first. Records that the key of now replaced another one, if it did.
+
+    The key is read under the lock: one read before a rotation would be recorded after it, as the newest.
+    """
     with _locked(files):
+        digest, now = _digest(key_of(files)), dt.datetime.now(dt.UTC)
         record = _read(files)
         former = {name: until for name, until in record["former"].items() if _moment(until) > now and name != digest}
         if record["current"] not in (None, digest):
@@ -130,6 +133,7 @@ def _digest(key: str) -> str:
 
 @contextmanager
 def _locked(files: EndpointFiles) -> Iterator[None]:
+    files.folder.mkdir(parents=True, exist_ok=True)
     with (files.folder / ".keys.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

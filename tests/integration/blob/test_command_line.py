@@ -34,8 +34,8 @@ def test_the_doctor_knows_container_and_queue_and_shows_no_secret(azurite: Azuri
     events.queue.poison(events.queue.receive(1, 1)[0], "is no event")
     assert "1 in its poison queue" in str(findings(home, **settings)["event queue"]["state"])
     wrong = findings(home, **{**settings, "GLOBOLATTE_BLOB_CONTAINER": "nowhere"})
-    assert not wrong["landing"]["fine"]
-    assert "ContainerNotFound" in str(wrong["landing"]["state"])
+    assert not wrong["landing zone"]["fine"]
+    assert "ContainerNotFound" in str(wrong["landing zone"]["state"])
 
 
 def test_without_its_account_the_container_is_a_known_error(new_home: NewHome) -> None:

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from globolatte_cli.drill.command import FAULTS, drill
-from globolatte_cli.drill.stage import Fault, Stage, played
+from globolatte_cli.drill.stage import Fault, Stage, copy_of, played
 from globolatte_cli.errors import UserError
 from resources.settings.settings import Settings
 from tests.homes import Home, NewHome
@@ -37,6 +37,22 @@ def test_it_says_what_showed_a_fault_and_leaves_the_home_as_it_is(home_that_ran:
     assert set(shown) == {"disk-full", "champion-emptied"}
     assert "nothing can be written" in shown["disk-full"]["by"]
     assert files_in(home) == before
+
+
+def test_a_folder_that_the_home_links_to_is_copied_and_not_written_to(tmp_path: Path) -> None:
+    home, shared = tmp_path / "home", tmp_path / "share"
+    shared.mkdir()
+    (shared / "products.csv").write_text("as it was")
+    home.mkdir()
+    (home / "warehouse.duckdb").touch()
+    (home / "landing").symlink_to(shared)
+    (home / "to_nothing").symlink_to(tmp_path / "nowhere")
+    (home / "endpoints").mkdir()
+    (home / "endpoints" / "key").write_text("of the original's callers")
+    copy_of(home, tmp_path / "copy")
+    (tmp_path / "copy" / "landing" / "products.csv").write_text("a fault")
+    assert (shared / "products.csv").read_text() == "as it was"
+    assert not [path for path in (tmp_path / "copy").rglob("*") if path.is_symlink() or path.name == "key"]
 
 
 def test_a_fault_that_nothing_shows_is_silent_and_so_is_one_that_cannot_be_played() -> None:

@@ -36,6 +36,23 @@ def test_a_rotated_key_opens_at_once_and_so_does_the_one_before(files, accepted)
     assert files.key.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_key_that_is_replaced_at_once_while_a_gateway_looks_does_not_come_back(files, accepted, monkeypatch):
+    """The gateway comes to the lock just when a rotation begins: what it takes over is what stands after it."""
+    old, lock, began = endpoint_key(files), keys._locked, []
+
+    def after_a_rotation(locked):
+        if not began:
+            began.append(True)
+            rotate_key(files, at_once=True)
+        return lock(locked)
+
+    monkeypatch.setattr(keys, "_locked", after_a_rotation)
+    accepted.refresh()
+    accepted.refresh()
+    assert not accepted.accepts(old)
+    assert accepted.accepts(endpoint_key(files))
+
+
 def test_a_key_written_by_hand_is_a_rotation(files, accepted):
     old = endpoint_key(files)
     files.key.write_text("by-hand\n")
