@@ -8,6 +8,7 @@ import pandas as pd
 from scipy.sparse import csr_matrix
 
 from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.product_rows import ProductRows
 from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, encode, one_hot
@@ -85,10 +86,13 @@ class Purchases:
             last_order_date=last,
             daypart_orders=past.total(dayparts).astype(np.int64),
             recent_products=np.stack([past.value_of_order(self.mains, back, NOTHING) for back in (1, 2, 3)], axis=1),
-            main_orders=past.total(bought),
-            addon_lines=past.total(self.addons),
-            decayed_main_30d=_decayed(past, bought, dates, last, 30.0),
-            decayed_main_120d=_decayed(past, bought, dates, last, 120.0),
+            bought=ProductRows.of_dense(
+                len(self),
+                main_orders=past.total(bought),
+                addon_lines=past.total(self.addons),
+                decayed_main_30d=_decayed(past, bought, dates, last, 30.0),
+                decayed_main_120d=_decayed(past, bought, dates, last, 120.0),
+            ),
         )
 
 

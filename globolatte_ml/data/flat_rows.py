@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.product_rows import ProductRows
 from globolatte_ml.data.states import DAYPART_COLUMNS, PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS, CustomerStates
 from globolatte_ml.data.vocabulary import encode
 
@@ -27,8 +28,13 @@ def contexts_from_rows(rows: pd.DataFrame) -> Contexts:
     )
 
 
-def states_from_rows(rows: pd.DataFrame, products: tuple[str, ...]) -> CustomerStates:
-    """The state columns of flat rows; absent columns and empty cells mean no history."""
+def states_from_rows(
+    rows: pd.DataFrame, products: tuple[str, ...], bought: ProductRows | None = None
+) -> CustomerStates:
+    """The state columns of flat rows; absent columns and empty cells mean no history.
+
+    `bought` stands for the columns of the products, if those who have the rows know it already.
+    """
 
     def numbers(name: str) -> np.ndarray:
         return np.nan_to_num(rows[name].to_numpy(np.float64, na_value=np.nan)) if name in rows else np.zeros(len(rows))
@@ -41,6 +47,9 @@ def states_from_rows(rows: pd.DataFrame, products: tuple[str, ...]) -> CustomerS
         written = texts(name)
         return np.where(written == "", "NaT", written).astype("datetime64[D]")
 
+    def table(name: str) -> np.ndarray:
+        return np.stack([numbers(f"{name}__{product}") for product in products], axis=1)
+
     return CustomerStates(
         products=products,
         order_count=numbers("order_count").astype(np.int64),
@@ -49,15 +58,20 @@ def states_from_rows(rows: pd.DataFrame, products: tuple[str, ...]) -> CustomerS
         last_order_date=dates("last_order_date"),
         daypart_orders=np.stack([numbers(name).astype(np.int64) for name in DAYPART_COLUMNS], axis=1),
         recent_products=np.stack([encode(texts(name), products) for name in RECENT_COLUMNS], axis=1),
-        **{
-            name: np.stack([numbers(f"{name}__{product}") for product in products], axis=1)
-            for name in PRODUCT_LEVEL_COLUMNS
-        },
+        bought=bought or ProductRows.of_dense(len(rows), **{name: table(name) for name in PRODUCT_LEVEL_COLUMNS}),
     )
 
 
 def flat_rows(states: CustomerStates, contexts: Contexts) -> pd.DataFrame:
     """The inverse of the two readers: n flat rows."""
+    columns = customer_columns(states, contexts)
+    for name in PRODUCT_LEVEL_COLUMNS:
+        columns.update(zip([f"{name}__{product}" for product in states.products], states.table(name).T, strict=True))
+    return pd.DataFrame(columns)
+
+
+def customer_columns(states: CustomerStates, contexts: Contexts) -> dict[str, np.ndarray]:
+    """The columns of n flat rows but for those of the products."""
 
     def written(dates: np.ndarray) -> np.ndarray:
         text = np.datetime_as_string(dates).astype(object)
@@ -65,7 +79,7 @@ def flat_rows(states: CustomerStates, contexts: Contexts) -> pd.DataFrame:
         return text
 
     products = np.array([*states.products, None], dtype=object)
-    columns: dict[str, np.ndarray] = {
+    return {
         "business_unit": contexts.business_unit,
         "date": np.datetime_as_string(contexts.date),
         "weather": contexts.weather,
@@ -77,6 +91,3 @@ def flat_rows(states: CustomerStates, contexts: Contexts) -> pd.DataFrame:
         **{name: states.daypart_orders[:, i] for i, name in enumerate(DAYPART_COLUMNS)},
         **{name: products[states.recent_products[:, i]] for i, name in enumerate(RECENT_COLUMNS)},
     }
-    for name in PRODUCT_LEVEL_COLUMNS:
-        columns.update({f"{name}__{p}": getattr(states, name)[:, i] for i, p in enumerate(states.products)})
-    return pd.DataFrame(columns)

@@ -10,14 +10,16 @@ Models of earlier releases have a signature with `date` and four columns a produ
 import json
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from globolatte_ml.data.columns import InvalidDataError
-from globolatte_ml.data.flat_rows import COUNT_COLUMNS, DATE_COLUMNS, flat_rows, states_from_rows
+from globolatte_ml.data.flat_rows import COUNT_COLUMNS, DATE_COLUMNS, customer_columns, states_from_rows
 from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.product_rows import ProductRows
 from globolatte_ml.data.states import PRODUCT_LEVEL_COLUMNS, RECENT_COLUMNS, CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, UNKNOWN_WEATHER, Vocabulary
 
@@ -30,23 +32,19 @@ ANY_DAYPART = ""
 def model_rows(states: CustomerStates, contexts: Contexts) -> pd.DataFrame:
     """n rows. Counts are floats and texts never null: servers take the types of columns from an example of these rows, where a column
     of nulls alone would become one of numbers."""
-    flat = flat_rows(states, contexts).rename(columns={EARLIER_DATE: DATE})
-    rows = flat[[name for name in flat if "__" not in str(name)]]
+    rows = pd.DataFrame(customer_columns(states, contexts)).rename(columns={EARLIER_DATE: DATE})
     texts = {name: rows[name].fillna("") for name in (*DATE_COLUMNS, *RECENT_COLUMNS)}
     return rows.astype(dict.fromkeys(COUNT_COLUMNS, np.float64)).assign(**texts, **{HISTORY: _histories(states)})
 
 
 def _histories(states: CustomerStates) -> list[str]:
-    values = np.stack([getattr(states, name) for name in PRODUCT_LEVEL_COLUMNS], axis=2)
+    bought = states.bought
+    numbers = np.stack([getattr(bought, name) for name in PRODUCT_LEVEL_COLUMNS], axis=1).tolist()
+    amounts = [dict(zip(PRODUCT_LEVEL_COLUMNS, of_one, strict=True)) for of_one in numbers]
+    products = [states.products[position] for position in bought.product.tolist()]
     return [
-        json.dumps(
-            {
-                product: dict(zip(PRODUCT_LEVEL_COLUMNS, numbers, strict=True))
-                for product, numbers in zip(states.products, of_one, strict=True)
-                if any(numbers)
-            }
-        )
-        for of_one in values.tolist()
+        json.dumps(dict(zip(products[start:stop], amounts[start:stop], strict=True)))
+        for start, stop in pairwise(bought.indptr.tolist())
     ]
 
 
@@ -77,16 +75,21 @@ def states_from_model_rows(rows: pd.DataFrame, products: tuple[str, ...]) -> Cus
         **{name: _read(rows, name, _day_or_none) for name in DATE_COLUMNS},
         **{name: _read(rows, name, _text, "") for name in RECENT_COLUMNS},
     )
-    if HISTORY in rows:
-        histories = _read(rows, HISTORY, _history, {})
-        wide = {
-            f"{name}__{product}": [one.get(product, {}).get(name, 0.0) for one in histories]
-            for name in PRODUCT_LEVEL_COLUMNS
-            for product in products
-        }
-        others = [name for name in read if "__" not in str(name)]
-        read = pd.concat([read[others], pd.DataFrame(wide, index=read.index, dtype=np.float64)], axis=1)
-    return states_from_rows(read, products)
+    bought = _bought(_read(rows, HISTORY, _history, {}), products) if HISTORY in rows else None
+    return states_from_rows(read, products, bought)
+
+
+def _bought(histories: Sequence[dict[str, dict[str, float]]], products: tuple[str, ...]) -> ProductRows:
+    place = {product: position for position, product in enumerate(products)}
+    pairs = [
+        (row, place[product], *(amounts.get(name, 0.0) for name in PRODUCT_LEVEL_COLUMNS))
+        for row, history in enumerate(histories)
+        for product, amounts in history.items()
+        if product in place
+    ]
+    row, product, *amounts = np.array(pairs, dtype=np.float64).reshape(len(pairs), 2 + len(PRODUCT_LEVEL_COLUMNS)).T
+    named = dict(zip(PRODUCT_LEVEL_COLUMNS, amounts, strict=True))
+    return ProductRows.of_pairs(len(histories), row.astype(np.int64), product.astype(np.int64), named)
 
 
 def _cells(rows: pd.DataFrame, column: str) -> list[Any]:

@@ -77,15 +77,31 @@ def thinned(chosen: np.ndarray, most: int) -> np.ndarray:
 def canonical_order(states: CustomerStates, contexts: Contexts, chosen: np.ndarray) -> np.ndarray:
     """Positions that put n orders into one sequence, whatever sequence they came in: equal orders give equal numbers.
 
-    By date, circumstances and history; orders that agree in all of these are the same to a model.
+    By date, circumstances and history, of which the last product weighs most; orders that agree in all of these are the same to a model.
     """
     units, weathers, dayparts = (
         np.unique(words, return_inverse=True)[1]
         for words in (contexts.business_unit, contexts.weather, contexts.daypart)
     )
-    history = (*states.recent_products.T, *states.daypart_orders.T, *states.addon_lines.T, *states.main_orders.T)
-    decayed = (*states.decayed_main_30d.T, states.first_order_date, states.last_order_date, states.line_count)
-    return np.lexsort((*decayed, *history, states.order_count, chosen, dayparts, weathers, units, contexts.date))
+    date, first, last = (_days(of) for of in (contexts.date, states.first_order_date, states.last_order_date))
+    rank = _ranks(states.order_count, chosen, dayparts, weathers, units, date)
+    rank = states.bought.ranks(("addon_lines", "main_orders"), rank)
+    rank = _ranks(first, last, states.line_count, *states.recent_products.T, *states.daypart_orders.T, rank)
+    return np.argsort(states.bought.ranks(("decayed_main_30d",), rank), kind="stable")
+
+
+def _days(dates: np.ndarray) -> np.ndarray:
+    """Days since 1970, int64; NaT after all others, where sorting puts it."""
+    return np.where(np.isnat(dates), np.iinfo(np.int64).max, dates.astype("datetime64[D]").astype(np.int64))
+
+
+def _ranks(*keys: np.ndarray) -> np.ndarray:
+    """The place of each row in the sequence of `np.lexsort(keys)`, equal for rows that agree in all keys."""
+    order = np.lexsort(keys)
+    other = np.any([np.append(True, key[order][1:] != key[order][:-1]) for key in keys], axis=0)
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.flatnonzero(other)[np.cumsum(other) - 1]
+    return rank
 
 
 def recency_weights(dates: np.ndarray, half_life: float | None) -> np.ndarray | None:

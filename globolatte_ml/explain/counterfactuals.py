@@ -115,7 +115,7 @@ def _with_context(orders: Situations, field: str, values: np.ndarray) -> Situati
 def _ordered(state: CustomerStates, product: int, count: int, date: np.ndarray) -> CustomerStates:
     """The state had the customer ordered `product` so many times more, the day before."""
     day = date - np.timedelta64(1, "D")
-    main, recent = state.main_orders.copy(), state.recent_products.copy()
+    main, recent = state.main_orders, state.recent_products
     main[:, product] += count
     decayed: dict[str, Any] = {}
     for name in HALF_LIVES:
@@ -125,24 +125,16 @@ def _ordered(state: CustomerStates, product: int, count: int, date: np.ndarray) 
     recent = np.hstack([np.full((len(recent), width), product), recent])[:, : recent.shape[1]]
     first = np.where(np.isnat(state.first_order_date), day, state.first_order_date)
     return replace(
-        state,
+        state.with_tables(main_orders=main, **decayed),
         order_count=state.order_count + count,
         line_count=state.line_count + count,
         first_order_date=first,
         last_order_date=day,
         recent_products=recent,
-        main_orders=main,
-        **decayed,
     )
 
 
 def _together(many: Sequence[Situations]) -> Situations:
     """Requests one after the other."""
-    first = many[0]
-    arrays: dict[str, Any] = {
-        name: np.concatenate([getattr(one.states, name) for one in many])
-        for name in vars(first.states)
-        if name != "products"
-    }
-    contexts = {name: np.concatenate([getattr(one.contexts, name) for one in many]) for name in vars(first.contexts)}
-    return Situations(replace(first.states, **arrays), Contexts(**contexts))
+    contexts = {name: np.concatenate([getattr(one.contexts, name) for one in many]) for name in vars(many[0].contexts)}
+    return Situations(CustomerStates.one_after_the_other([one.states for one in many]), Contexts(**contexts))

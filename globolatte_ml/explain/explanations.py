@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.product_rows import AMOUNTS, ProductRows
 from globolatte_ml.data.states import CustomerStates
 
 REGION, DATE, WEATHER, HOUR, HOLIDAY = "region", "time of year", "weather", "hour", "holiday"
@@ -70,9 +71,10 @@ def explain(model: Predictor, orders: Situations, background: Situations, produc
     mine, theirs = np.repeat(np.arange(n), b), np.tile(np.arange(b), n)
     left, right = orders.take(mine), background.take(theirs)
     worth = np.empty((2**n_players, n, len(products)))
+    bought = _bought(left.states.bought, right.states.bought)
     for coalition in range(2**n_players):
         present = [bool(coalition >> player & 1) for player in range(n_players)]
-        mixed = _mixed(left, right, dict(zip(PLAYERS, present, strict=True)))
+        mixed = _mixed(left, right, dict(zip(PLAYERS, present, strict=True)), bought)
         worth[coalition] = _predictions(model, mixed, products).reshape(n, b, -1).mean(axis=1)
     values = np.zeros((n, n_players, len(products)))
     for coalition in range(2**n_players):
@@ -90,13 +92,27 @@ def _predictions(model: Predictor, orders: Situations, products: Sequence[str]) 
     return np.concatenate([model.predict_proba(one.states, one.contexts, products) for one in parts])
 
 
-def _mixed(left: Situations, right: Situations, present: dict[str, bool]) -> Situations:
+def _bought(left: ProductRows, right: ProductRows) -> dict[tuple[bool, bool], ProductRows]:
+    """What was bought where `HISTORY` is present, and where `ADD_ONS` are."""
+    names = [name for name in AMOUNTS if name in _STATE[ADD_ONS]]
+    return {
+        (True, True): left,
+        (True, False): left.with_amounts_of(right, names),
+        (False, True): right.with_amounts_of(left, names),
+        (False, False): right,
+    }
+
+
+def _mixed(
+    left: Situations, right: Situations, present: dict[str, bool], bought: dict[tuple[bool, bool], ProductRows]
+) -> Situations:
     """The present players' fields from `left`, all others from `right`."""
     context = {name: getattr((left if present[player] else right).contexts, name) for player, name in _CONTEXT.items()}
     owner = {name: player for player, names in _STATE.items() for name in names}
     state = {
         field.name: getattr((left if present[owner.get(field.name, HISTORY)] else right).states, field.name)
         for field in fields(CustomerStates)
-        if field.name != "products"
+        if field.name not in ("products", "bought")
     }
-    return Situations(replace(left.states, **state), Contexts(**context))
+    states = replace(left.states, bought=bought[present[HISTORY], present[ADD_ONS]], **state)
+    return Situations(states, Contexts(**context))

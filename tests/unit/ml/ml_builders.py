@@ -200,6 +200,11 @@ def write_rows(rows: list[dict], path: Path, names: tuple[str, ...] = ()) -> Non
     pq.write_table(table, path)
 
 
+def arrays_of(states) -> dict[str, np.ndarray]:
+    """All arrays of states, those of what was bought included."""
+    return {name: of for name, of in {**vars(states), **vars(states.bought)}.items() if isinstance(of, np.ndarray)}
+
+
 def edit(path: Path, change) -> None:
     """Rewrite a Parquet file through a function of its table."""
     pq.write_table(change(pq.ParquetFile(path).read()), path)

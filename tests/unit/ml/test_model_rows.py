@@ -292,14 +292,15 @@ def test_the_model_brings_what_azures_script_imports(folder):
         assert known & brought, f"{module} is of {known}, which the model does not bring"
 
 
-def test_model_rows_carry_the_whole_state(snapshot):
+def test_model_rows_carry_the_whole_state(snapshot, build):
     rows = model_rows(snapshot.states, snapshot.contexts)
     states = states_from_model_rows(rows, snapshot.products)
     asked = snapshot.contexts
     words = Vocabulary.learn(snapshot.products, asked.business_unit, asked.weather)
     contexts = contexts_from_model_rows(rows, words)
-    for name in vars(snapshot.states):
-        np.testing.assert_array_equal(getattr(states, name), getattr(snapshot.states, name), err_msg=name)
+    expected = build.arrays_of(snapshot.states)
+    for name, values in build.arrays_of(states).items():
+        np.testing.assert_array_equal(values, expected[name], err_msg=name)
     for name in vars(snapshot.contexts):
         np.testing.assert_array_equal(getattr(contexts, name), getattr(snapshot.contexts, name), err_msg=name)
 
@@ -314,9 +315,10 @@ def test_rows_of_the_earlier_form_are_read_as_before(model, snapshot):
     np.testing.assert_allclose(answer.to_numpy(), model.predict_proba(states, contexts), atol=1e-12)
 
 
-def test_products_outside_the_catalogue_count_as_never_bought(snapshot):
+def test_products_outside_the_catalogue_count_as_never_bought(snapshot, build):
     rows = pd.DataFrame([{**ANY, HISTORY: json.dumps({"gone": {"main_orders": 3}}), "recent_product_1": "gone"}])
     states = states_from_model_rows(rows, snapshot.products)
     empty = CustomerStates.empty(1, snapshot.products)
-    for name in vars(empty):
-        np.testing.assert_array_equal(getattr(states, name), getattr(empty, name), err_msg=name)
+    for name, values in build.arrays_of(states).items():
+        np.testing.assert_array_equal(values, build.arrays_of(empty)[name], err_msg=name)
+    assert states.products == empty.products

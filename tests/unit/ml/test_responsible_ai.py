@@ -41,7 +41,8 @@ def orders(n, *, rng=None, weather=None, unit="BU_CA", past=1.0, date="2023-03-1
 
     main = np.zeros((n, 2))
     main[:, 0] = past
-    states = replace(CustomerStates.empty(n, PRODUCTS), main_orders=main, order_count=np.full(n, int(past)))
+    states = CustomerStates.empty(n, PRODUCTS).with_tables(main_orders=main)
+    states = replace(states, order_count=np.full(n, int(past)))
     contexts = Contexts(
         business_unit=np.full(n, unit),
         date=np.full(n, date, "datetime64[D]"),

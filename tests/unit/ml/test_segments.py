@@ -26,13 +26,12 @@ def customers(n=240, tastes=TASTES, orders=20, seed=0, homes=("BU_CA", "BU_US"))
     rng = np.random.default_rng(seed)
     main = np.stack([rng.multinomial(orders, tastes[i % len(tastes)]) for i in range(n)]).astype(float)
     states = replace(
-        CustomerStates.empty(n, PRODUCTS),
+        CustomerStates.empty(n, PRODUCTS).with_tables(main_orders=main),
         order_count=main.sum(axis=1).astype(int),
         line_count=main.sum(axis=1).astype(int),
         first_order_date=np.full(n, "2023-01-01", "datetime64[D]"),
         last_order_date=np.full(n, "2023-06-01", "datetime64[D]"),
         daypart_orders=rng.multinomial(orders, [0.4, 0.2, 0.2, 0.2], size=n),
-        main_orders=main,
     )
     ids = np.array([f"C{i:04d}" for i in range(n)])
     return Customers(ids, np.array(homes)[np.arange(n) // 3 % len(homes)], states, 3.0 * main.sum(axis=1))

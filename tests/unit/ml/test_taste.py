@@ -125,9 +125,8 @@ def test_the_past_habit_is_the_mean_over_a_replayed_history(model, snapshot):
     sequence = [0, 1, 1, 2, 0]
     k = len(snapshot.products)
     state = replace(
-        CustomerStates.empty(1, snapshot.products),
+        CustomerStates.empty(1, snapshot.products).with_tables(main_orders=np.bincount(sequence, minlength=k)[None]),
         order_count=np.array([5]),
-        main_orders=np.bincount(sequence, minlength=k)[None].astype(float),
         recent_products=np.array([[0, 2, 1]]),
     )
     inputs = taste_inputs(
