@@ -98,7 +98,11 @@ def test_a_certain_row_is_loaded_and_its_values_are_typed(
     assert [{name: row[name] for name in values} for row, values in zip(rows, expected, strict=True)] == expected
 
 
-DECLARE_OFFSETS = '; if it ends in an offset from UTC, declare times_in = "offset" in reference/units.toml, then `globolatte quarantine retry` this file'
+NO_DATE = "is no local ISO date and time"
+DECLARE_OFFSETS = (
+    '; if it ends in an offset from UTC, declare times_in = "offset" in reference/units.toml, '
+    "then `globolatte quarantine retry` this file"
+)
 
 BAD = [
     ({"transaction_id": ""}, "empty_key", "transaction_id is empty"),
