@@ -411,6 +411,7 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
             "number_format": item.content.format.number_format,
             "date_format": item.content.format.date_format,
             "day_ends": item.content.format.day_ends,
+            "moments_told": item.content.format.moments_told,
         }
         for item in batch
     ]

@@ -50,8 +50,17 @@ def _any_of(conditions: Collection[str]) -> str:
     return " or ".join(conditions) or "false"
 
 
+ENDS_OF_OFFSETS = ("%:__Z", "%.%Z", "%:%UTC", "%:%+__:__", "%:%-__:__", "%:%+____", "%:%-____")
+"""How a time may end that has an offset from UTC; some other forms do, too."""
+
+
 def _no_date(column: str) -> str:
-    return f"'{column} ''' || {column}_text || ''' is no ' || coalesce('date like ' || typed.date_format, 'local ISO date and time')"
+    ends = _any_of([f"{column}_text like {literal(end)}" for end in ENDS_OF_OFFSETS])
+    return (
+        f"'{column} ''' || {column}_text || ''' is no ' || coalesce(typed.moments_told, 'date like ' || typed.date_format, "
+        f"'local ISO date and time') || case when typed.moments_told is null and ({ends}) then '; if it ends in an offset from UTC, "
+        """declare times_in = "offset" in reference/units.toml, then `globolatte quarantine retry` this file' else '' end"""
+    )
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,8 @@ CHECKS = (
     RowCheck(
         RowReason.DATE_NOT_OF_FOLDER,
         f"{BUSINESS_DAY} <> typed.business_date",
-        "'transaction_date ' || transaction_date_text || ' is not on the folder''s date'",
+        "'transaction_date ' || transaction_date_text || case when typed.moments_told is null then '' else ' (local time)' end "
+        "|| ' is not on the folder''s date'",
     ),
     RowCheck(
         RowReason.UNKNOWN_BUSINESS_UNIT,
@@ -233,7 +243,7 @@ with trimmed as (
     select
         incoming.load_number, incoming.row_number, {texts},
         loads.load_id, loads.business_unit, loads.business_date, loads.number_format, loads.date_format,
-        loads.day_ends
+        loads.day_ends, loads.moments_told
     from incoming
     inner join batch_loads as loads on incoming.load_number = loads.load_number
 )
