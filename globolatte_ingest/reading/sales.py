@@ -90,8 +90,6 @@ class SalesPart:
 
     rows: pa.Table
     unreadable: list[UnreadableRow] = field(default_factory=list)
-    is_padded: bool = True
-    """Whether values may have blanks around them."""
 
     @property
     def row_count(self) -> int:
@@ -223,7 +221,7 @@ def _read_csv(text: Content, limits: FileLimits, declared: Declaration) -> Sales
     if data is None or text.size > limits.most_in_memory:
         return StreamedSales(text, header, layout, layout.extra, declared.as_read)
     part = _part(next(read_chunks(text, header, chunk_bytes=text.size + 1)), layout)
-    return ReadSales(part.rows, part.unreadable, part.is_padded, layout.extra, declared.as_read, data, header)
+    return ReadSales(part.rows, part.unreadable, layout.extra, declared.as_read, data, header)
 
 
 LINES_LOOKED_AT = 20
@@ -299,7 +297,7 @@ def as_sales_columns(table: pa.Table, names: list[str]) -> pa.Table:
 
 def _part(chunk: Chunk, layout: Layout, numbering: Numbering | None = None) -> SalesPart:
     rows = layout.shaped(chunk.table, numbering).append_column(ROW_NUMBER, pa.array(chunk.row_numbers))
-    return SalesPart(rows, chunk.unreadable, chunk.is_padded)
+    return SalesPart(rows, chunk.unreadable)
 
 
 def read_alike_files(
@@ -364,5 +362,5 @@ def _read_group(header_line: bytes, declared: Declaration, texts: Sequence[bytes
             for row in chunk.unreadable[first_bad[place] : last_bad[place]]
         ]
         shaped = rows.slice(low, high - low)
-        read.append(ReadSales(shaped, bad, True, layout.extra, declared.as_read, text, header))
+        read.append(ReadSales(shaped, bad, layout.extra, declared.as_read, text, header))
     return read

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from resources.endpoint.endpoint import EndpointError
+from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import EndpointFiles, rotate_log
 from resources.endpoint.local.supervisor import AlreadyRunningError, Lock
-from resources.processes import this_process
+from resources.processes import ProcessId, is_held, this_process
 
 
 @pytest.fixture
@@ -77,3 +79,40 @@ def test_what_a_copy_by_hard_links_logs_is_not_in_the_log_of_the_original(origin
         stream.write("of the copy\n")
     assert log.read_text() == "of the original\n"
     assert copied.read_text() == "of the copy\n"
+
+
+def test_a_lock_is_held_until_it_is_taken_anew(original: EndpointFiles, tmp_path: Path) -> None:
+    with Lock(original):
+        pass
+    held = tmp_path / "the same file"
+    lock = Lock(original)
+    with lock:
+        os.link(original.lock, held)
+        original.lock.unlink()
+        original.lock.mkdir()  # it cannot be made anew, as on a full disk
+        with pytest.raises(IsADirectoryError):
+            lock.keep()
+        assert is_held(held), "and so the old one is still held"
+        original.lock.rmdir()
+        lock.keep()
+        assert original.supervisor() == this_process()
+        assert not is_held(held)
+
+
+def test_a_stop_that_is_refused_leaves_no_mark(original: EndpointFiles) -> None:
+    elsewhere = ProcessId(7, "1", "another boot", "pid:[1]", "another-machine")
+    with original.take_lock() as stream:
+        stream.write(original.lock_record(elsewhere))
+        stream.flush()
+        with pytest.raises(
+            EndpointError, match="of another-machine, in another container or on another machine; stop it there"
+        ):
+            LocalEndpoint(folder=str(original.folder)).stop()
+    assert not original.stopped.exists()
+
+
+def test_starting_what_runs_takes_the_mark_of_a_stop_away(original: EndpointFiles) -> None:
+    with Lock(original):
+        original.stopped.touch()
+        LocalEndpoint(folder=str(original.folder)).ensure_running()
+    assert not original.stopped.exists()
