@@ -70,6 +70,7 @@ COLUMNS = (
     "kind",
     "refunded_order_id",
     "refunded_date",
+    "weight",
 )
 """The columns that a header may be declared for, and `required` may name."""
 

@@ -49,6 +49,7 @@ class RowReason(StrEnum):
     LOST_ID = "lost_id"
     BAD_NUMBER = "bad_number"
     BAD_DISCOUNT = "bad_discount"
+    BAD_WEIGHT = "bad_weight"
     BAD_KIND = "bad_kind"
     REFUND_NOT_NEGATIVE = "refund_not_negative"
     SALE_NOT_POSITIVE = "sale_not_positive"

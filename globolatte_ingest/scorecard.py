@@ -55,6 +55,7 @@ WORDS: Mapping[str, str] = {
     "lost_id": "an id that a spreadsheet turned into a number, such as 2.40301E+11",
     "bad_number": "a quantity or an amount is no number as declared",
     "bad_discount": "the discount is no amount as declared",
+    "bad_weight": "the weight is no number as declared",
     "bad_currency": "the currency is none that is known",
     "bad_kind": "the kind of line is none as declared",
     "non_positive_quantity": "the quantity is not above zero",

@@ -18,7 +18,7 @@ SALE = (
     "business_unit varchar, business_date date, transaction_id varchar, order_id varchar, product_id varchar, customer_id varchar, "
     "quantity bigint, total_price decimal(18, 2), transaction_date timestamp, payment_method varchar, weather varchar, "
     "store_id varchar, discount decimal(18, 2), promotion varchar, currency varchar, kind varchar, refunded_order_id varchar, "
-    "refunded_date date, load_id varchar, row_number bigint"
+    "refunded_date date, weight decimal(18, 3), load_id varchar, row_number bigint"
 )
 CONTESTED = f"{SALE}, is_waiting boolean, path varchar, priority bigint, is_new boolean, place_in_file bigint"
 FAULT = "fault varchar, fault_detail varchar"
@@ -91,7 +91,7 @@ STAGED = {
 SALES_COLUMN_LIST = (
     "business_unit, business_date, transaction_id, order_id, product_id, customer_id, quantity, total_price, "
     "transaction_date, payment_method, weather, store_id, discount, promotion, currency, kind, refunded_order_id, refunded_date, "
-    "load_id, row_number"
+    "weight, load_id, row_number"
 )
 
 USUAL_TEXTS = tuple(SALES_TEXTS.values())[:10]

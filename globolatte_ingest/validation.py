@@ -26,6 +26,8 @@ WHOLE_NUMBER = "[+-]?[0-9]{1,15}([.]0{1,15})?"
 AMOUNT = "[+-]?[0-9]{1,15}([.][0-9]{1,2}0*)?"
 LOCAL_TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}([T ]([01][0-9]|2[0-3]):[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?)?"
 PRICE = "decimal(18, 2)"
+WEIGHT = "[+-]?[0-9]{1,12}([.][0-9]{1,3}0*)?"
+WEIGHT_TYPE = "decimal(18, 3)"
 
 TIME_DIRECTIVES = "%[HIMSpf]"
 """The parts of a declared date format that write the time of day."""
@@ -35,7 +37,7 @@ LOST_ID = "[0-9]([.,][0-9]+)?[eE][+][0-9]{1,3}"
 
 CURRENCY = "[A-Za-z]{3}"
 
-NULL_TYPES = {"discount": PRICE, "refunded_date": "date"}
+NULL_TYPES = {"discount": PRICE, "refunded_date": "date", "weight": WEIGHT_TYPE}
 """The types of what optional columns say, where they are no texts."""
 
 IDS = ("transaction_id", "order_id", "customer_id", "store_id", "refunded_order_id")
@@ -106,6 +108,12 @@ CHECKS = (
         "typed.discount_text is not null and typed.discount is null",
         "'discount ''' || discount_text || ''' is no amount with at most two decimals'",
         of="discount",
+    ),
+    RowCheck(
+        RowReason.BAD_WEIGHT,
+        "typed.weight_text is not null and typed.weight is null",
+        "'weight ''' || weight_text || ''' is no number with at most three decimals'",
+        of="weight",
     ),
     RowCheck(
         RowReason.BAD_KIND,
@@ -253,6 +261,7 @@ with named as (
             "currency": f"case when {self.dialect.matches('currency_text', CURRENCY)} then upper(currency_text) end",
             "told_kind": _one_of("kind_text", KINDS),
             "refunded_date": self.date("refunded_date_text"),
+            "weight": self._number("weight_text", WEIGHT, WEIGHT_TYPE),
         }
         return {
             name: value
@@ -327,7 +336,7 @@ with named as (
         return self._by_format("number_format", self._cast_if(column, usual, column, sql_type), declared)
 
     def _declared_number(self, column: str, marks: str, sql_type: str) -> str:
-        fraction = "0{1,15}" if sql_type == "bigint" else "[0-9]{1,2}0*"
+        fraction = {"bigint": "0{1,15}", WEIGHT_TYPE: "[0-9]{1,3}0*"}.get(sql_type, "[0-9]{1,2}0*")
         pattern, removed = number_pattern(marks, f"([{marks[0]}]{fraction})?")
         plain = self.dialect.without(column, removed) if removed else column
         if marks.partition(SIGN_MARK)[0].endswith(BRACKET):
@@ -420,11 +429,16 @@ def good_rows(formats: RowFormats) -> dict[str, str]:
     }
     if formats.may_be_negative:
         values["quantity"] = f"case when {quantity} < 0 or {price} < 0 then -abs({quantity}) else {quantity} end"
+    if "weight" in formats.told:
+        weight = told["weight"]
+        values["weight"] = f"case when {quantity} < 0 or {price} < 0 then -abs({weight}) else {weight} end"
     if formats.may_be_negative or "kind" in formats.told:  # else all of them are sales, which is the column's default
         values["kind"] = kind
     if "kind" in formats.told:
         values["quantity"] = f"case when {is_own_void} then 0 else {values['quantity']} end"
         values["total_price"] = f"case when {is_own_void} then 0 else {price} end"
+        if "weight" in formats.told:
+            values["weight"] = f"case when {is_own_void} then 0 else {values['weight']} end"
     return values
 
 

@@ -95,7 +95,8 @@ class Layout:
         if "total_price" not in found:
             found["total_price"] = multiplied(found[UNIT_PRICE], found["quantity"], declared)
         if declared.decimal_quantity:
-            found["quantity"] = in_pieces(found["quantity"], declared)
+            found["quantity"], weight = in_pieces(found["quantity"], declared)
+            found.setdefault("weight", weight)
         nobody = tuple((name, "") for name in declared.nobody)
         for column, words in (
             ("product_id", declared.product_aliases),
@@ -188,12 +189,14 @@ def multiplied(price: pa.Array, quantity: pa.Array, declared: Declaration) -> pa
     return compute.coalesce(compute.replace_substring(cents, ".", mark) if mark != "." else cents, price)
 
 
-def in_pieces(quantity: pa.Array, declared: Declaration) -> pa.Array:
-    """Quantities of goods by weight as pieces: one with decimals is one piece, sold or given back; the others stay as they stand."""
+def in_pieces(quantity: pa.Array, declared: Declaration) -> tuple[pa.Array, pa.Array]:
+    """Quantities of goods by weight as pieces, and the weights: one with decimals is one piece of that weight, sold or given back; the
+    others stay as they stand, without a weight.
+    """
     number = _number(quantity, declared)
     is_weight = compute.fill_null(compute.not_equal(compute.floor(number), number), fill_value=False)
     piece = compute.if_else(compute.less(number, pa.scalar(0, PART)), "-1", "1")
-    return compute.if_else(is_weight, piece, quantity)
+    return compute.if_else(is_weight, piece, quantity), compute.if_else(is_weight, quantity, pa.scalar("", pa.string()))
 
 
 def _number(values: pa.Array, declared: Declaration) -> pa.Array:

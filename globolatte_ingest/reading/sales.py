@@ -59,6 +59,7 @@ TYPED_COLUMNS = (
     "currency",
     "kind",
     "refunded_date",
+    "weight",
 )
 SALES_TEXTS = {column: f"{column}_text" if column in TYPED_COLUMNS else column for column in SALES_COLUMNS}
 """What a column's text is called in the warehouse, from staging to quarantine, beside its typed or checked value."""

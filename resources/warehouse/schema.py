@@ -334,6 +334,13 @@ training began. NULL before there was any of it."""
 ACCEPTED_GAPS = "alter table monitoring.accepted_changes add column is_empty boolean"
 """Whether missing values were accepted, too. NULL before this was asked for, when every acceptance meant them."""
 
+GOODS_BY_WEIGHT = """
+alter table sales_data.sales_transactions add column weight decimal(18, 3);
+alter table sales_data.quarantine add column weight_text varchar;
+alter table sales_data.row_corrections add column weight varchar;
+"""
+"""What a line weighs whose quantity is a weight; its quantity is one piece."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -361,6 +368,7 @@ MIGRATIONS: tuple[str, ...] = (
     AMOUNTS_NOT_KNOWN,
     ACCEPTED_CHANGES,
     ACCEPTED_GAPS,
+    GOODS_BY_WEIGHT,
 )
 
 

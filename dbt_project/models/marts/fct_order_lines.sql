@@ -222,6 +222,7 @@ final as (
         numbered.quantity,
         numbered.total_price,
         numbered.discount,
+        numbered.weight,
         numbered.promotion,
         numbered.currency,
         numbered.transacted_at,

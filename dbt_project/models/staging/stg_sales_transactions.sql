@@ -25,6 +25,7 @@ renamed as (
         refunded_order_id,
         refunded_date,
         cast(discount as decimal(18, 2)) as discount,
+        cast(weight as decimal(18, 3)) as weight,
         promotion,
         currency,
         load_id,

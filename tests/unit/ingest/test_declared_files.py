@@ -296,11 +296,29 @@ w3,P001,-0.5,20.00,2022-01-31 08:00,Return
 """
     declared = '[BU_US]\ndecimal_quantity = true\n[BU_US.columns]\nunit_price = "unit_price"\n[BU_US.kinds]\nreturn = "refund"\n'
     path = till.takes(content, declared)
-    assert till.rows(path, "transaction_id, quantity, total_price, kind") == [
-        ("w1", "1", "4.90", "sale"),
-        ("w2", "3", "6.00", "sale"),
-        ("w3", "-1", "-10.00", "refund"),
+    assert till.rows(path, "transaction_id, quantity, weight, total_price, kind") == [
+        ("w1", "1", "0.245", "4.90", "sale"),
+        ("w2", "3", "None", "6.00", "sale"),
+        ("w3", "-1", "-0.500", "-10.00", "refund"),
     ]
+
+
+def test_a_weight_of_its_own_column_is_taken_by_the_sign_of_its_line(till: Till) -> None:
+    content = """transaction_id,product_id,quantity,total_price,transaction_date,weight
+v1,P001,1,4.90,2022-01-31 08:00,"0,245"
+v2,P001,1,-4.90,2022-01-31 08:00,"0,245"
+v3,P001,1,4.90,2022-01-31 08:00,"0,2455"
+v4,P001,1,4.90,2022-01-31 08:00,
+"""
+    path = till.takes(
+        content.replace("4.90", '"4,90"').replace('-"4,90"', '"-4,90"').encode(), '[BU_US]\ndecimal_mark = "comma"\n'
+    )
+    assert till.rows(path, "transaction_id, quantity, weight") == [
+        ("v1", "1", "0.245"),
+        ("v2", "-1", "-0.245"),
+        ("v4", "1", "None"),
+    ]
+    assert till.faults(path) == [("4", "bad_weight", "weight '0,2455' is no number with at most three decimals")]
 
 
 OFFSETS = '[BU_US]\ntimes_in = "offset"\n'

@@ -53,7 +53,9 @@ def test_a_row_is_loaded_as_it_was_delivered(warehouse: DuckDBWarehouse, landing
         "payment_method": "cash",
         "weather": "Sunny",
         "kind": "sale",
-        **dict.fromkeys(("store_id", "discount", "promotion", "currency", "refunded_order_id", "refunded_date")),
+        **dict.fromkeys(
+            ("store_id", "discount", "promotion", "currency", "refunded_order_id", "refunded_date", "weight")
+        ),
         "load_id": ledger(warehouse, "load_id")[0][0],
         "row_number": 1,
     }
