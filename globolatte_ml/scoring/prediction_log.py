@@ -167,6 +167,8 @@ class PredictionLog:
         self._thread.join(timeout=10)
         if self._thread.is_alive():
             logger.error("%s answers may be lost: the disk of %s takes nothing", self._counts["waiting"], self._folder)
+        else:
+            self._finish()  # has done so already, unless it had died
         atexit.unregister(self.close)
 
     # The writer ---------------------------------------------------------------------------------------------------------
@@ -193,6 +195,10 @@ class PredictionLog:
         pause = FLUSH_SECONDS
         while not self._stop.wait(pause):
             pause = FLUSH_SECONDS if self._turn(finish=False) else PAUSE_SECONDS
+        self._finish()
+
+    def _finish(self) -> None:
+        """Writes what still waits, and ends the file; what cannot be written is lost, and counted."""
         if not self._turn(finish=True):
             self._give_up()
 
@@ -249,7 +255,7 @@ class PredictionLog:
         if file.is_there():
             if cut := file.lines_cut_off():
                 with self._lock:
-                    self._counts["failed"] += cut
+                    self._counts.update(written=-cut, failed=cut)
                     self._lose(cut, f"another program cut {file.path.name}")
             return
         if file.is_finished():
@@ -307,6 +313,8 @@ class _LogFile:
     def append(self, content: bytes, lines: int) -> int:
         """Hands whole lines to the operating system, all or none: what a full disk took of them is cut off again. Returns their bytes."""
         left = memoryview(content)
+        if os.fstat(self._descriptor).st_size > self.size:  # half a line, which could not be cut off when it failed
+            os.ftruncate(self._descriptor, self.size)
         try:
             while left:
                 left = left[os.write(self._descriptor, left) :]
