@@ -59,7 +59,7 @@ CASES: dict[str, tuple[Arrange, str, str, str]] = {
     ),
     "endpoint": (
         lambda faults: faults.fail_provisioning("failing-", "The name is reserved"), "endpoint failing-", "The name is reserved",
-        "what was done stays done",
+        "choose another name",
     ),
     "token": (
         lambda faults: faults.expire_token("/onlineEndpoints/", times=OFTEN), "endpoint failing-", "ExpiredAuthenticationToken",
