@@ -230,7 +230,8 @@ def test_a_version_of_an_earlier_release_is_read_as_far_as_it_goes(chain: Chain)
     chain.built()
     chain.promoted()
     chain.trained()
-    client = MlflowClient(registry_uri=f"sqlite:///{chain.ml.folder}/mlflow.db")
+    registry = f"sqlite:///{chain.ml.folder}/mlflow.db"
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
     for tag in ("content_hash", "job_id", "snapshot"):
         client.delete_model_version_tag(MODEL_NAME, "1", tag)
     champion = chain.ml.model(CHAMPION)
