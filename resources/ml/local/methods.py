@@ -91,8 +91,10 @@ def command(context: dg.AssetExecutionContext, method: CommandMethod, snapshot: 
         dg.PipesSubprocessClient().run(
             command=[sys.executable, "-m", TRAIN, *options], context=context, cwd=str(PROJECT_ROOT), env=_environment()
         )
-    except dg.DagsterError as error:
-        if not str(error).endswith(f"code {-signal.SIGKILL}"):  # Dagster has the code in its words only
+    except Exception as error:
+        if not str(error).endswith(
+            f"code {-signal.SIGKILL}"
+        ):  # Dagster's error has no public name, and the code in its words only
             raise
         raise dg.Failure(description=killed_in_words(TRAIN, options), allow_retries=False) from error
     return out
