@@ -1,7 +1,8 @@
 """The endpoint's one URL: key, traffic split, mirror, health, metrics, request ids; and its process, which watches over the supervisor.
 
 `POST /score` needs `Authorization: Bearer <key>`; the header `azureml-model-deployment` picks a deployment, as on Azure ML.
-`GET /health` and `GET /metrics` need no key. Every answer carries `x-request-id`, the caller's own if it sent one.
+`GET` of `/health`, `/metrics`, `/openapi.json` and `/swagger.json` needs no key.
+Every answer carries `x-request-id`, the caller's own if it sent one.
 """
 
 import asyncio
@@ -24,8 +25,10 @@ import aiohttp
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from globolatte_ml.scoring.api_document import Dialect
 from resources.endpoint.endpoint import DEPLOYMENT_HEADER
 from resources.endpoint.local import metrics
+from resources.endpoint.local.api import LONGEST_REQUEST_ID, OPENAPI, REQUEST_ID, SWAGGER, VERSIONS, documents
 from resources.endpoint.local.bodies import MAX_BODY_BYTES, RefusedError, read_body
 from resources.endpoint.local.connections import (
     ACCEPTED_AT_ONCE,
@@ -38,12 +41,18 @@ from resources.endpoint.local.files import EndpointFiles, read_json
 from resources.endpoint.local.keys import AcceptedKeys
 from resources.endpoint.local.ports import sockets
 from resources.endpoint.local.processes import BACKLOG, GRACE_SECONDS, end_orphans, spawn_supervisor, works_in
-from resources.endpoint.local.routing import RETRY_AFTER_SECONDS, NoRouteError, Route, Routes, choose, mirrors
+from resources.endpoint.local.routing import (
+    RETRY_AFTER_SECONDS,
+    NoRouteError,
+    Route,
+    Routes,
+    choose,
+    mirrors,
+    shared_levels,
+)
 from resources.endpoint.local.upstream import ANSWER_SECONDS, Upstream
 
 MIRRORED_HEADER = "x-globolatte-mirrored"
-REQUEST_ID = "x-request-id"
-LONGEST_REQUEST_ID = 100
 LOOK_SECONDS, KEY_SECONDS, ORPHAN_LOOK_SECONDS = 0.05, 1.0, 0.5
 RESTART_SECONDS, RETRY_SECONDS = 15.0, 0.1
 """How long a request waits for a deployment that was healthy a moment ago, and how often it looks."""
@@ -69,6 +78,7 @@ class Gateway:
     def __init__(self, files: EndpointFiles, keys: AcceptedKeys) -> None:
         self._files, self._keys = files, keys
         self._routes = Routes()
+        self._documents = documents({})
         self._healthy_at: dict[str, float] = {}
         self._upstream: Upstream
         self._counts: Counter[str] = Counter(requests=0, refused=0, unanswered=0, retried=0)
@@ -86,6 +96,8 @@ class Gateway:
                 *(web.post(path, self._score, expect_handler=_expected) for path in ("/score", "/score/")),
                 *(web.get(path, self._health) for path in ("/health", "/health/", "/")),
                 web.get("/metrics", self._metrics),
+                web.get(OPENAPI, self._openapi),
+                web.get(SWAGGER, self._swagger),
             ]
         )
         application.cleanup_ctx.append(self._live)
@@ -227,6 +239,17 @@ class Gateway:
         text = metrics.page(self._counts, ended, self._open_connections(), self._latencies, observed)
         return web.Response(body=text.encode(), headers={"content-type": metrics.CONTENT_TYPE})
 
+    async def _openapi(self, _: web.Request) -> web.Response:
+        return web.Response(body=self._documents[Dialect.OPENAPI_3_0], content_type="application/json")
+
+    async def _swagger(self, request: web.Request) -> web.Response:
+        version = request.query.get("version", next(iter(VERSIONS)))
+        if version not in VERSIONS:
+            return _message(
+                404, f"there is no version {version[:40]!r} of this document; there are: {', '.join(VERSIONS)}"
+            )
+        return web.Response(body=self._documents[VERSIONS[version]], content_type="application/json")
+
     def _open_connections(self) -> dict[str, int]:
         phases = self.connections.phases if self.connections is not None else {}
         return {phase.value: len(those) for phase, those in phases.items()}
@@ -259,6 +282,7 @@ class Gateway:
         document = read_json(self._files.routes)
         if document is not None and document["version"] != self._routes.version:
             self._routes = Routes.from_document(document)
+            self._documents = documents(shared_levels(self._routes))
         self._healthy_at |= {route.name: time.monotonic() for route in self._routes.routes if route.healthy}
 
 
@@ -274,7 +298,9 @@ async def _in_one_form(request: web.Request, handler: Handler) -> web.StreamResp
     try:
         answer = await handler(request)
     except web.HTTPNotFound:
-        answer = _message(404, f"there is no {request.path[:60]}; POST /score, GET /health or GET /metrics")
+        answer = _message(
+            404, f"there is no {request.path[:60]}; POST /score, GET /health, /metrics, /openapi.json or /swagger.json"
+        )
     except web.HTTPMethodNotAllowed as error:
         allowed = " or ".join(sorted(error.allowed_methods))
         answer = _message(

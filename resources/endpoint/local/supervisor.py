@@ -224,6 +224,7 @@ class Supervisor:
                 slot.healthy,
                 traffic.get(name, 0),
                 slot.deployment.model_version,
+                slot.status.get("levels", {}),
             )
             for name, slot in self._serving().items()
         )
