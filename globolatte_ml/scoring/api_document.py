@@ -22,7 +22,7 @@ KEY_SCHEME = "key"
 DESCRIPTION = f"""What customers will order next: products ranked by probability for a customer, region, date, weather and daypart.
 
 A body is UTF-8, at most {MAX_BODY_BYTES:,} bytes, with at most {MAX_REQUESTS:,} requests. Names of regions, weather types and dayparts
-are taken in any case; spaces around a name are no part of it."""
+are taken in any case; blanks around a name are no part of it."""
 
 
 class Dialect(StrEnum):

@@ -10,16 +10,15 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Protocol
 
+from globolatte_ml.data.blanks import trimmed
 from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.scoring.state_bundle import KnownWords
 
 MAX_TEXT = 200
-INVISIBLE = (
-    r"\x00-\x1f\x7f-\xa0\xad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff9-\ufffb\ufffe\uffff".encode(
-        "ascii"
-    ).decode("unicode_escape")
-)
-"""Control characters, spaces other than the space, and what has no width: as the inside of a pattern's brackets."""
+BLANK = " \t-\r\x1c-\x1f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+"""What `blanks.trimmed` takes away, as the inside of a pattern's brackets."""
+INVISIBLE = "\x00-\x1f\x7f-\xa0\xad\u1680\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff9-\ufffb\ufffe\uffff"
+"""Control characters, blanks other than the space, and what has no width."""
 YEAR = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
 DATE = re.compile(f"{YEAR}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])")
 CASED_BELOW = 0x20000
@@ -45,22 +44,27 @@ class FieldType(Protocol):
 
 @dataclass(frozen=True)
 class Text:
-    """A name: printable, not blank; spaces around it are no part of it, as in the load."""
+    """A name: printable, not blank; blanks around it are no part of it, as in the load."""
 
     longest: int = MAX_TEXT
-    pattern: re.Pattern[str] = re.compile(f" *[^ {INVISIBLE}][^{INVISIBLE}]*")
+
+    @property
+    def pattern(self) -> str:
+        """The pattern of the whole value."""
+        more = f"(?:[^{INVISIBLE}]{{0,{self.longest - 2}}}[^ {INVISIBLE}])?"
+        return f"[{BLANK}]*[^ {INVISIBLE}]{more}[{BLANK}]*"
 
     def read(self, value: Any, _words: KnownWords) -> str:
-        """The name without spaces around it."""
+        """The name without blanks around it."""
         if not isinstance(value, str):
             raise FieldError(f"is {kind(value)}; send text")
-        if len(value) > self.longest or not self.pattern.fullmatch(value):
+        if not re.fullmatch(self.pattern, value):
             raise FieldError(f"{shown(value)} is no name; send 1 to {self.longest} printable characters")
-        return value.strip(" ")
+        return trimmed(value)
 
     def schema(self, _levels: tuple[str, ...] | None) -> dict[str, Any]:
         """Text with a pattern."""
-        return {"type": "string", "minLength": 1, "maxLength": self.longest, "pattern": anchored(self.pattern.pattern)}
+        return {"type": "string", "pattern": anchored(self.pattern)}
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class Level:
             return self.text.schema(None)
         folded = dict.fromkeys(name.casefold() for name in names)
         spelled = "|".join(map(in_any_case, folded))
-        return {**self.text.schema(None), "pattern": f"^ *(?:{spelled}) *$", "x-levels": list(names)}
+        return {**self.text.schema(None), "pattern": f"^[{BLANK}]*(?:{spelled})[{BLANK}]*$", "x-levels": list(names)}
 
 
 @dataclass(frozen=True)
