@@ -123,8 +123,8 @@ def ml_platform(settings: Settings) -> Finding:
     """Opens the champion."""
     name, registry = "ML platform", settings.mlflow_folder / "mlflow.db"
     ml = environment.ml_of(settings.model_copy(update={"warehouse_wait_seconds": environment.SHORT_TIMEOUT_SECONDS}))
-    if settings.ml is MLKind.LOCAL and (fault := _registry_fault(settings, registry)) is not None:
-        return fault
+    if settings.ml is MLKind.LOCAL and (unreadable := _registry_fault(settings, registry)) is not None:
+        return unreadable
     champion = ml.model(CHAMPION)
     if champion is None:
         return Finding(name, False, f"{ml.describe()}: no champion", "run `globolatte run`")
