@@ -33,7 +33,7 @@ def question_for(stage: Stage) -> dict[str, Any]:
 
 
 def send(
-    stage: Stage, body: bytes | None = None, *, key: str | None = None, scheme: str = "Bearer", **headers: str
+    stage: Stage, body: bytes | None = None, /, *, key: str | None = None, scheme: str = "Bearer", **headers: str
 ) -> tuple[int, str]:
     """Sends a request as a caller does, good in all that is not named; status and text of the answer. Answers that are given are noted."""
     request_id = f"drill-{uuid.uuid4().hex}"
