@@ -10,12 +10,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from resources.atomic import write_text
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, Mirror
 from resources.ml.local.model_files import model_below
-from resources.processes import ProcessId, is_held
+from resources.processes import HeldError, ProcessId, is_held, take
 
 KEY_VARIABLE = "GLOBOLATTE_ENDPOINT_KEY"
 MARK_VARIABLE = "GLOBOLATTE_ENDPOINT_PROCESS"
@@ -57,11 +57,16 @@ class EndpointFiles:
         """Where deployments write their answers."""
 
     def supervisor(self) -> ProcessId | None:
-        """The process that really holds the lock of this folder; none if nobody does, whatever a record or a copy of one says."""
+        """The process that really holds the lock of this folder; none if nobody does, whatever a record or a copy of one says.
+
+        A copy made of hard links shares the lock's file with the original: whose it is says the folder that stands in it.
+        """
         deadline = time.monotonic() + NAMING_SECONDS
         while is_held(self.lock):
             holder = read_json(self.lock)
-            if holder:
+            if isinstance(holder, dict):
+                return ProcessId(*holder["process"]) if self._is_ours(holder["folder"]) else None
+            if holder:  # of an earlier version
                 return ProcessId(*holder)
             if time.monotonic() > deadline:
                 raise EndpointError(
@@ -69,6 +74,32 @@ class EndpointFiles:
                 )
             time.sleep(0.01)
         return None
+
+    def lock_record(self, process: ProcessId) -> str:
+        """What stands in the lock: who holds it, and for which folder.
+
+        Of the folder its inode: hard links never reach beyond one file system, and within it no two folders share one.
+        """
+        return json.dumps({"process": process, "folder": self.folder.stat().st_ino})
+
+    def take_lock(self) -> IO[str]:
+        """Takes the lock of this folder. Raises `HeldError` if another process has it.
+
+        If what is held is another folder's, of which this one is a copy made of hard links, it gets a file of its own.
+        """
+        try:
+            return take(self.lock)
+        except HeldError:
+            if self.supervisor() is not None:
+                raise
+        write_text(self.lock, "")
+        return take(self.lock)
+
+    def _is_ours(self, folder: int) -> bool:
+        """Whether a lock was taken for this folder. One that no other folder shares was, whatever the folder's inode seems to be."""
+        with suppress(FileNotFoundError):
+            return self.lock.stat().st_nlink < 2 or self.folder.stat().st_ino == folder
+        return False
 
     def probe_id(self) -> str:
         """The beginning of a probe's request id, made once."""
@@ -184,9 +215,9 @@ def usable_key(key: str, place: str) -> str:
 
 
 def rotate_log(path: Path) -> None:
-    """Moves a log aside that has grown too large; `RETAINED_LOGS` older ones are retained."""
+    """Moves a log aside that has grown too large, or is also another home's; `RETAINED_LOGS` older ones are retained."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size >= LOG_BYTES:
+    if path.exists() and (path.stat().st_size >= LOG_BYTES or path.stat().st_nlink > 1):
         RotatingFileHandler(path, backupCount=RETAINED_LOGS, delay=True).doRollover()
 
 

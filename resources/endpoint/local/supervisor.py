@@ -7,7 +7,6 @@ starts another supervisor, which ends them and starts afresh.
 
 import argparse
 import datetime as dt
-import json
 import os
 import signal
 import sys
@@ -25,7 +24,7 @@ from resources.endpoint.local.ports import Ports
 from resources.endpoint.local.processes import end_orphans, start_deployment, start_gateway
 from resources.endpoint.local.routing import Route, Routes
 from resources.endpoint.local.slots import DeploymentSlot, Slot
-from resources.processes import HeldError, take, this_process
+from resources.processes import HeldError, this_process
 
 TICK_SECONDS = 0.1
 DRAIN_SECONDS = 30.0
@@ -64,12 +63,12 @@ class Lock:
     @staticmethod
     def _take(files: EndpointFiles) -> IO[str]:
         try:
-            stream = take(files.lock)
+            stream = files.take_lock()
         except HeldError as taken:
             raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
         try:
             stream.truncate(0)
-            stream.write(json.dumps(this_process()))
+            stream.write(files.lock_record(this_process()))
             stream.flush()
         except OSError:
             with suppress(OSError):  # closing writes once more
