@@ -5,6 +5,7 @@
     rates          shares of errors, invalid answers and slow answers
     sample_ratio   whether customers were split as declared
     assignment     which customers the challenger answers
+    steps          the next step of a rollout
 
 Pure functions over arrays and frozen records. Carrying a step out, and keeping the state of a rollout, belongs to assets and sensors.
 """

@@ -116,9 +116,12 @@ class MetricEvidence:
                 f"{_factor(self.worse)} (boundary {_factor(rule.needed_for_worse)})."
             )
         boundary = f"with evidence {_factor(self.not_worse)} (boundary {_factor(rule.needed_for_not_worse)})"
+        margin = rule.amount(rule.margin)
         if self.finding is Finding.NOT_WORSE:
-            return f"{seen}: not worse by more than the margin of {rule.amount(rule.margin)}, {boundary}."
-        return f"{seen}: not yet shown not to be worse by more than the margin of {rule.amount(rule.margin)}, {boundary}; {self._missing()}."
+            return f"{seen}: not worse by more than the margin of {margin}, {boundary}."
+        return (
+            f"{seen}: not yet shown not to be worse by more than the margin of {margin}, {boundary}; {self._missing()}."
+        )
 
     def _missing(self) -> str:
         return (
