@@ -113,7 +113,6 @@ def test_missing_orders_grow_with_the_deviation_and_end_at_a_limit() -> None:
     assert missing_orders(0.0, 100.0, 0) is None
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mean", "which", "allowed"), [(QUALITY.tolerated, 0, QUALITY.error), (QUALITY.margin, 1, 0.05)]
 )
