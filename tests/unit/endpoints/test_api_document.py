@@ -7,7 +7,7 @@ import pytest
 import schemathesis
 from hypothesis import given
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator, ValidationError, validators
+from jsonschema import Draft202012Validator, ValidationError, validators  # type: ignore[import-untyped]
 from schemathesis import GenerationMode
 
 from globolatte_ml.scoring.api_document import AZURE, Dialect, describe
