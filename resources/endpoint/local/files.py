@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from resources.atomic import write_text
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, Mirror
@@ -58,11 +58,16 @@ class EndpointFiles:
 
     def supervisor(self) -> ProcessId | None:
         """The process that really holds the lock of this folder; none if nobody does, whatever a record or a copy of one says."""
+        keeper = self.keeper()
+        return keeper.process if keeper is not None else None
+
+    def keeper(self) -> "Keeper | None":
+        """The supervisor, for which folder it was started, and whether it is about to end."""
         deadline = time.monotonic() + NAMING_SECONDS
         while is_held(self.lock):
             holder = read_json(self.lock)
             if holder:
-                return ProcessId(*holder)
+                return Keeper.from_document(holder)
             if time.monotonic() > deadline:
                 raise EndpointError(
                     f"a process holds {self.lock} and does not say which; end it, then start the endpoint again"
@@ -79,6 +84,25 @@ class EndpointFiles:
     def log(self, name: str) -> Path:
         """The output of a process."""
         return self.folder / "logs" / f"{name}.log"
+
+
+class Keeper(NamedTuple):
+    """Who holds the lock of a folder. `folder`: as it was called then; empty if an earlier version wrote the record."""
+
+    process: ProcessId
+    folder: str = ""
+    ending: bool = False
+
+    @classmethod
+    def from_document(cls, document: Any) -> "Keeper":
+        """As it stands in the lock; an earlier version wrote the process alone."""
+        if isinstance(document, list):
+            return cls(ProcessId(*document))
+        return cls(ProcessId(*document["process"]), document["folder"], bool(document["ending"]))
+
+    def text(self) -> str:
+        """As it is written; as long with `ending` as without, so that it can be replaced in place."""
+        return json.dumps({"process": self.process, "folder": self.folder, "ending": int(self.ending)})
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -147,8 +171,11 @@ def endpoint_key(files: EndpointFiles) -> str:
     It is not a setting, because settings are printed and passed on; it is never printed, logged or put into metadata.
     """
     given = os.environ.get(KEY_VARIABLE, "").strip()
-    if given:
-        return usable_key(given, KEY_VARIABLE)
+    return usable_key(given, KEY_VARIABLE) if given else key_of_file(files)
+
+
+def key_of_file(files: EndpointFiles) -> str:
+    """The key in the file, made if there is none."""
     files.folder.mkdir(parents=True, exist_ok=True)
     if files.key.exists() and not files.key.read_text().strip():
         files.key.unlink()  # an empty key would let everybody in

@@ -291,8 +291,8 @@ def test_the_metrics_page_counts_and_holds_nothing_of_customers(endpoint, caller
     assert Caller(endpoint, key="wrong").post(QUESTION).status == 401
     after = _metrics(caller)
     for name in (
-        'requests_total{outcome="requests"}',
-        'requests_total{outcome="refused"}',
+        'requests_total{outcome="answered"}',
+        'requests_total{outcome="unauthorized"}',
         'answer_seconds_count{status="200"}',
     ):
         assert after[f"globolatte_endpoint_{name}"] == before.get(f"globolatte_endpoint_{name}", 0) + 1
@@ -300,6 +300,38 @@ def test_the_metrics_page_counts_and_holds_nothing_of_customers(endpoint, caller
     assert after['globolatte_endpoint_prediction_log_healthy{deployment="blue"}'] == 1
     page = Caller(endpoint, key="").read("/metrics")
     assert not any(secret in page for secret in ("C0777", endpoint_key(endpoint.files)))
+
+
+def test_the_outcomes_on_the_metrics_page_add_up_to_the_requests_and_probes_are_none(endpoint, wire, caller):
+    def total(page):
+        return sum(count for name, count in page.items() if "requests_total{" in name)
+
+    before, refused = _metrics(caller), Caller(endpoint, key="wrong")
+    assert [caller.post(body).status for body in (QUESTION, b"{", {"region": "x"}, b" " * 5_000_000)] == [
+        200,
+        400,
+        400,
+        413,
+    ]
+    assert caller.post(QUESTION, azureml_model_deployment="nowhere").status == 404
+    assert [refused.post(QUESTION).status for _ in range(3)] == [401] * 3
+    assert wire.say(wire.head(b"Expect: a-pony"), BODY)[0] == 417
+    probe = f"{endpoint.files.probe_id()}1"
+    assert caller.post(QUESTION, x_request_id=probe).status == 200
+    after = _metrics(caller)
+    assert total(after) - total(before) == 9
+    counted = {
+        name: after[name] - before.get(name, 0.0) for name in after if name not in before or after[name] != before[name]
+    }
+    for name, count in {
+        'requests_total{outcome="answered"}': 1,
+        'requests_total{outcome="unauthorized"}': 3,
+        'requests_total{outcome="refused"}': 5,
+        'events_total{what="probes"}': 1,
+        'answer_seconds_count{status="200"}': 1,
+    }.items():
+        assert counted[f"globolatte_endpoint_{name}"] == count
+    refused.close()
 
 
 # Restarts --------------------------------------------------------------------------------------------------------------
