@@ -3,8 +3,11 @@
 By these others tell a run that goes on from one whose process was killed, whatever the clock says.
 """
 
+import itertools
+import os
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,21 +37,60 @@ def run_lock(instance: dg.DagsterInstance, run_id: str) -> Path:
     return Path(instance.root_directory) / "run_locks" / run_id
 
 
+BEAT_SECONDS = 20.0
+"""How often a run gives a sign of life. Those that see neither its process nor its lock, on another machine, wait for the next one."""
+
+
+def run_beat(instance: dg.DagsterInstance, run_id: str) -> Path:
+    """The file with a run's sign of life: a number that grows for as long as the run goes on."""
+    return run_lock(instance, run_id).with_suffix(".beat")
+
+
 @contextmanager
-def held(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Holds the lock of a run. Where a file cannot be locked there is none, and the process alone counts."""
+def held(instance: dg.DagsterInstance, run_id: str, beat_seconds: float = BEAT_SECONDS) -> Iterator[None]:
+    """Holds the lock of a run, and gives signs of life. Where a file cannot be locked there is none, and the others count alone."""
     path = run_lock(instance, run_id)
+    with _beating(run_beat(instance, run_id), beat_seconds):
+        try:
+            lock = take(path)
+        except OSError:
+            path.unlink(missing_ok=True)
+            yield
+            return
+        with lock:
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _beating(file: Path, seconds: float) -> Iterator[None]:
+    """Counts in a file, in place, so that a full disk takes it too. Where none can be made, nothing is known from afar."""
     try:
-        lock = take(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError:
-        path.unlink(missing_ok=True)
         yield
         return
-    with lock:
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+    ended = threading.Event()
+
+    def beat() -> None:
+        for number in itertools.count():
+            with suppress(OSError):  # a file system that takes nothing for a while: the next one may be taken
+                os.pwrite(descriptor, f"{number:012d}".encode(), 0)
+            if ended.wait(seconds):
+                return
+
+    thread = threading.Thread(target=beat, name="run-beat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        os.close(descriptor)
+        file.unlink(missing_ok=True)
 
 
 class NamingExecutor(dg.Executor):

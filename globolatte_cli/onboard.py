@@ -66,6 +66,7 @@ def onboard(files: tuple[Path, ...], unit: str | None, *, write: bool, replace: 
         dict(zip(products["product_id"].to_pylist(), products["product_name"].to_pylist(), strict=True))
         if products
         else {},
+        dict(zip(units["folder"].to_pylist(), units["time_zone"].to_pylist(), strict=True)),
     )
     sources = _sources(files, unit, known)
     found = _surveyed(sources, known, limits)

@@ -81,6 +81,12 @@ PARTS = (UNIT_PRICE, DATE, TIME)
 """What a header may be declared for as well: `total_price` is made of the first, `transaction_date` of the others."""
 
 KINDS = ("sale", "refund", "void")
+OFFSET, UTC = "offset", "utc"
+TIMES = {
+    OFFSET: "with its offset from UTC, such as -05:00, -0500 or Z",
+    UTC: "in UTC",
+}
+"""In which time a file may write its moments, if not in the local time of its unit, and how that is said."""
 RECEIPT = "receipt"
 NAME = "name"
 
@@ -102,8 +108,9 @@ class Declaration:
     """How some files are written; the empty value where nothing is declared.
 
     `encoding` is Python's name of it, `delimiter`, `decimal_mark` and `thousands_mark` are single characters, `date_format` is made of
-    `strptime` directives, `day_ends` is `HH:MM`. `columns` has header names, in lower case, by our name; `product_aliases` product ids
-    by what the file calls the product; `kinds` ours by what the file calls them; `nobody` what it calls a customer whom it does not know.
+    `strptime` directives, `day_ends` is `HH:MM`, `times_in` one of `TIMES`. `columns` has header names, in lower case, by our name;
+    `product_aliases` product ids by what the file calls the product; `kinds` ours by what the file calls them; `nobody` what it calls a
+    customer whom it does not know.
     """
 
     encoding: str | None = None
@@ -125,6 +132,20 @@ class Declaration:
     product_aliases: tuple[tuple[str, str], ...] = ()
     kinds: tuple[tuple[str, str], ...] = ()
     nobody: tuple[str, ...] = ()
+    times_in: str | None = None
+    time_zone: str | None = None
+    """Where times are not local: the unit's time zone, and that of each unit that a row may name."""
+    time_zones: tuple[tuple[str, str], ...] = ()
+    moments_told: str | None = None
+    """How the moments were to be written that became local ISO times; only of what was read."""
+
+    @cached_property
+    def as_read(self) -> "Declaration":
+        """How the rows are written once they were read: times that were not local became local ISO times."""
+        if self.times_in is None:
+            return self
+        written = f"date like {self.date_format}" if self.date_format else "ISO date and time"
+        return replace(self, date_format=None, moments_told=f"{written} {TIMES[self.times_in]}")
 
     @cached_property
     def number_format(self) -> str | None:
@@ -158,6 +179,13 @@ class UnitDeclaration:
             tuple((pattern, _with_names(found, names)) for pattern, found in self.families),
         )
 
+    def with_zones(self, own: str, zones: Mapping[str, str]) -> "UnitDeclaration":
+        """This declaration; where the times of files are not local, with the time zones of the unit itself and of all units, by id."""
+        return UnitDeclaration(
+            _with_zones(self.usual, own, zones),
+            tuple((pattern, _with_zones(found, own, zones)) for pattern, found in self.families),
+        )
+
     def for_file(self, path: str) -> Declaration:
         """The declaration of this file: that of the first family whose pattern matches its name, in any case."""
         return self.of_family(path) or self.usual
@@ -177,6 +205,12 @@ def _with_names(found: Declaration, names: Mapping[str, str]) -> Declaration:
     if found.products != NAME:
         return found
     return replace(found, product_aliases=(*found.product_aliases, *names.items()))
+
+
+def _with_zones(found: Declaration, own: str, zones: Mapping[str, str]) -> Declaration:
+    if found.times_in is None:
+        return found
+    return replace(found, time_zone=own, time_zones=tuple(zones.items()))
 
 
 SPACES = " \u00a0\u202f"
@@ -391,6 +425,14 @@ def _flag(key: str, value: object) -> bool:
     return value
 
 
+def _times_in(key: str, value: object) -> str:
+    if value not in TIMES:
+        raise DeclarationError(
+            f"{key} {value!r} is none of {', '.join(TIMES)}; declare one of these, or leave it out if times are the unit's local ones"
+        )
+    return str(value)
+
+
 def _only(word: str) -> Callable[[str, object], str]:
     def check(key: str, value: object) -> str:
         if value != word:
@@ -453,6 +495,7 @@ KEYS: dict[str, Callable[[str, Any], Any]] = {
     "currency": _currency,
     "currency_signs": _signs,
     "day_ends": _day_ends,
+    "times_in": _times_in,
     "lines_above_header": _lines,
     "lines_below_data": _lines,
     "decimal_quantity": _flag,
@@ -474,19 +517,19 @@ KEYS: dict[str, Callable[[str, Any], Any]] = {
 def unit_declarations(transaction: Transaction) -> dict[str, UnitDeclaration]:
     """How each business unit writes its files: by its table in units.toml, else by its row in business_units.csv."""
     units = transaction.fetch(
-        f"select business_unit_id, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
+        f"select business_unit_id, time_zone, {', '.join(FORMAT_COLUMNS)} from sales_data.business_units"
     ).to_pylist()
     tables = transaction.fetch("select business_unit_id, declaration from sales_data.unit_declarations").to_pylist()
     catalogue = "select product_name, product_id from sales_data.products"
     is_needed = any('"products"' in table["declaration"] for table in tables)
     names = product_names(transaction.fetch(catalogue).to_pylist()) if is_needed else {}
-    in_columns = {unit["business_unit_id"]: UnitDeclaration(declared(unit)) for unit in units}
-    return in_columns | {
-        table["business_unit_id"]: unit_declaration(
-            table["business_unit_id"], json.loads(table["declaration"])
-        ).with_names(names)
-        for table in tables
-    }
+    zones = {unit["business_unit_id"]: unit["time_zone"] for unit in units}
+    found = {unit["business_unit_id"]: UnitDeclaration(declared(unit)) for unit in units}
+    for table in tables:
+        unit = table["business_unit_id"]
+        by_table = unit_declaration(unit, json.loads(table["declaration"])).with_names(names)
+        found[unit] = by_table.with_zones(zones.get(unit, "UTC"), zones)
+    return found
 
 
 def product_names(products: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -40,6 +40,7 @@ from globolatte_ingest.paths import SalesFile
 from globolatte_ingest.reading.landed_bytes import Content, FileLimits, HashedBlocks
 from globolatte_ingest.reading.sales import (
     OPTIONAL_COLUMNS,
+    SALES_COLUMNS,
     ReadSales,
     SalesPart,
     SalesRows,
@@ -62,6 +63,7 @@ from globolatte_ingest.validation import (
     parts_to_decide_on,
     reason_of_file,
 )
+from globolatte_ml.data.blanks import trimmed_column
 from resources.landing.landing_zone import LandingZone, SupersededError, VersionedLandingZone
 from resources.warehouse.warehouse import Transaction, Warehouse
 
@@ -411,6 +413,7 @@ def _stage_batch(transaction: Transaction, batch: Sequence[BatchFile]) -> None:
             "number_format": item.content.format.number_format,
             "date_format": item.content.format.date_format,
             "day_ends": item.content.format.day_ends,
+            "moments_told": item.content.format.moments_told,
         }
         for item in batch
     ]
@@ -471,21 +474,18 @@ def _write_rows(transaction: Transaction, batch: Sequence[BatchFile], context: L
     for parts in _ahead(_parts(batch)):
         for item, part in parts:
             item.rows += part.row_count
-        is_padded = any(part.is_padded for _, part in parts)
-        incoming = _incoming(parts, corrections)
+        incoming = _trimmed(_incoming(parts, corrections))
         told = [column for column in OPTIONAL_COLUMNS if incoming[column].null_count < incoming.num_rows]
-        gaps = [
-            column for column in told if is_padded or _has(compute.equal(compute.binary_length(incoming[column]), 0))
-        ]
+        gaps = [column for column in told if _has(compute.equal(compute.binary_length(incoming[column]), 0))]
         if by_rows:
             told, gaps = [*{*told, "business_unit"}], [*{*gaps, "business_unit"}]
         is_signed = any(_has(compute.match_substring(incoming[column], "-")) for column in ("quantity", "total_price"))
-        formats_of_rows = replace(usual, is_padded=is_padded, told=told, gaps=gaps, may_be_negative=is_signed)
+        formats_of_rows = replace(usual, told=told, gaps=gaps, may_be_negative=is_signed)
         dates |= _write(transaction, incoming, formats_of_rows, by_rows)
         point("rows half written")
         _stage_unreadable(transaction, parts)
     if corrections.num_rows:
-        dates |= _write(transaction, corrections, replace(usual, is_corrected=True), by_rows)
+        dates |= _write(transaction, _trimmed(corrections), replace(usual, is_corrected=True), by_rows)
     for item in batch:
         item.entry.rows_in_file = item.rows
     return dates
@@ -526,6 +526,13 @@ def _incoming(parts: Sequence[tuple[BatchFile, SalesPart]], corrections: pa.Tabl
             rows = rows.filter(compute.invert(compute.is_in(rows["row_number"], replaced.combine_chunks())))
         tables.append(rows.append_column("load_number", pa.repeat(pa.scalar(item.number, pa.int32()), rows.num_rows)))
     return pa.concat_tables(tables)
+
+
+def _trimmed(rows: pa.Table) -> pa.Table:
+    """The rows without blanks around values."""
+    for column in SALES_COLUMNS:
+        rows = rows.set_column(rows.schema.get_field_index(column), column, trimmed_column(rows[column]))
+    return rows
 
 
 def _has(conditions: pa.ChunkedArray) -> bool:

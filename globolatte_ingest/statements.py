@@ -28,7 +28,7 @@ TEXT_TYPES = TEXTS.replace(",", " varchar,") + " varchar"
 SCRATCH = {
     "affected_days": "business_unit varchar, business_date date",
     "batch_loads": "load_number integer, load_id varchar, path varchar, sha256 varchar, sequence bigint, business_unit varchar, "
-    "business_date date, number_format varchar, date_format varchar, day_ends varchar, priority bigint",
+    "business_date date, number_format varchar, date_format varchar, day_ends varchar, moments_told varchar, priority bigint",
     "day_loads": "load_id varchar, path varchar, priority bigint",
     "corrected": "load_number integer, row_number bigint, "
     + ", ".join(f"{column} varchar" for column in SALES_COLUMNS),
@@ -67,7 +67,11 @@ LOAD_NUMBER, ROW_NUMBER, LINE_NUMBER = (
 
 STAGED = {
     "batch_ledger": pa.schema(
-        [LOAD_NUMBER, *map(ENTRY_SCHEMA.field, ENTRY_COLUMNS), *texts("number_format", "date_format", "day_ends")]
+        [
+            LOAD_NUMBER,
+            *map(ENTRY_SCHEMA.field, ENTRY_COLUMNS),
+            *texts("number_format", "date_format", "day_ends", "moments_told"),
+        ]
     ),
     "incoming": pa.schema([*texts(*SALES_COLUMNS), ROW_NUMBER, LOAD_NUMBER]),
     "unreadable": pa.schema([LOAD_NUMBER, ROW_NUMBER, *texts("reason", "detail", "raw_text")]),

@@ -50,8 +50,17 @@ def _any_of(conditions: Collection[str]) -> str:
     return " or ".join(conditions) or "false"
 
 
+ENDS_OF_OFFSETS = ("%:__Z", "%.%Z", "%:%UTC", "%:%+__:__", "%:%-__:__", "%:%+____", "%:%-____")
+"""How a time may end that has an offset from UTC; some other forms do, too."""
+
+
 def _no_date(column: str) -> str:
-    return f"'{column} ''' || {column}_text || ''' is no ' || coalesce('date like ' || typed.date_format, 'local ISO date and time')"
+    ends = _any_of([f"{column}_text like {literal(end)}" for end in ENDS_OF_OFFSETS])
+    return (
+        f"'{column} ''' || {column}_text || ''' is no ' || coalesce(typed.moments_told, 'date like ' || typed.date_format, "
+        f"'local ISO date and time') || case when typed.moments_told is null and ({ends}) then '; if it ends in an offset from UTC, "
+        """declare times_in = "offset" in reference/units.toml, then `globolatte quarantine retry` this file' else '' end"""
+    )
 
 
 @dataclass(frozen=True)
@@ -131,7 +140,8 @@ CHECKS = (
     RowCheck(
         RowReason.DATE_NOT_OF_FOLDER,
         f"{BUSINESS_DAY} <> typed.business_date",
-        "'transaction_date ' || transaction_date_text || ' is not on the folder''s date'",
+        "'transaction_date ' || transaction_date_text || case when typed.moments_told is null then '' else ' (local time)' end "
+        "|| ' is not on the folder''s date'",
     ),
     RowCheck(
         RowReason.UNKNOWN_BUSINESS_UNIT,
@@ -165,8 +175,7 @@ CHECKS = (
 
 @dataclass(frozen=True)
 class RowFormats:
-    """How the incoming rows are written: the declared formats among them, which optional columns any of them has, and whether values may
-    have blanks around them.
+    """How the incoming rows are written: the declared formats among them, and which optional columns any of them has.
 
     A number format is a decimal mark, then a thousands mark if there is one. `dialect` is that of the engine that reads the rows.
     """
@@ -174,7 +183,6 @@ class RowFormats:
     dialect: Dialect
     number_formats: Collection[str] = ()
     date_formats: Collection[str] = ()
-    is_padded: bool = True
     told: Collection[str] = OPTIONAL_COLUMNS
     """The optional columns that a row may have a value in. The others cost nothing."""
     gaps: Collection[str] = OPTIONAL_COLUMNS
@@ -217,11 +225,9 @@ class RowFormats:
             declared[form] = f"coalesce({', '.join(moments)})"
         return f"cast({self._by_format('date_format', usual, declared)} as date)"
 
-    def trimmed(self) -> str:
-        """A common table expression: the incoming rows without blanks around values, with the columns of their file."""
-        values = {
-            column: f"trim(incoming.{column})" if self.is_padded else f"incoming.{column}" for column in SALES_TEXTS
-        }
+    def named(self) -> str:
+        """A common table expression: the incoming rows with the columns of their file."""
+        values = {column: f"incoming.{column}" for column in SALES_TEXTS}
         for column in OPTIONAL_COLUMNS:
             if column not in self.told:
                 values[column] = "cast(null as varchar)"
@@ -229,11 +235,11 @@ class RowFormats:
                 values[column] = f"nullif({values[column]}, '')"
         texts = ", ".join(f"{values[column]} as {text}" for column, text in SALES_TEXTS.items())
         return f"""
-with trimmed as (
+with named as (
     select
         incoming.load_number, incoming.row_number, {texts},
         loads.load_id, loads.business_unit, loads.business_date, loads.number_format, loads.date_format,
-        loads.day_ends
+        loads.day_ends, loads.moments_told
     from incoming
     inner join batch_loads as loads on incoming.load_number = loads.load_number
 )
@@ -350,13 +356,13 @@ def bad_rows(formats: RowFormats) -> str:
     units = "left join sales_data.business_units as units on typed.business_unit_text = units.business_unit_id"
 
     return f"""
-{formats.trimmed()},
+{formats.named()},
 
 typed as (
     select
         *, {formats.quantity()} as quantity, {formats.amount("total_price_text")} as total_price,
         {formats.moment("transaction_date_text")} as transaction_date, {told}
-    from trimmed
+    from named
 ),
 
 checked as (
@@ -380,7 +386,7 @@ where reason is not null
 def good_rows(formats: RowFormats) -> dict[str, str]:
     """The expressions for the values of the incoming rows once the bad ones were taken out, by column: typed, not validated again.
 
-    To be selected from `trimmed`. A value that cannot be converted after all is NULL, which no column that has to be told accepts. What
+    To be selected from `named`. A value that cannot be converted after all is NULL, which no column that has to be told accepts. What
     is refunded or voided has no positive quantity: some tills write how many pieces, and the sign with the amount alone. A void that
     stands for its own cancelled line, its values above zero, is booked as nothing.
     """
@@ -400,7 +406,7 @@ def good_rows(formats: RowFormats) -> dict[str, str]:
         "business_unit": "coalesce(business_unit_text, business_unit)"
         if "business_unit" in formats.told
         else "business_unit",
-        "business_date": f"coalesce(business_date, {_business_day(when, 'trimmed', ends_late=formats.ends_late)})"
+        "business_date": f"coalesce(business_date, {_business_day(when, 'named', ends_late=formats.ends_late)})"
         if formats.is_dated_by_rows
         else "business_date",
         **{column: column for column in ("transaction_id", "product_id")},
@@ -428,10 +434,10 @@ def days_of_good_rows(formats: RowFormats) -> str:
     """
     values = good_rows(formats)
     return f"""
-{formats.trimmed()}
+{formats.named()}
 select load_number, min(business_date) as first_date, max(cast(business_date as varchar) || ' ' || business_unit) as last_part
 from (
-    select load_number, {values["business_date"]} as business_date, {values["business_unit"]} as business_unit from trimmed
+    select load_number, {values["business_date"]} as business_date, {values["business_unit"]} as business_unit from named
 ) as days
 group by load_number
 """
@@ -442,9 +448,9 @@ def insert_good_rows(formats: RowFormats) -> str:
     values = good_rows(formats)
     return f"""
 insert into sales_data.sales_transactions ({", ".join(values)})
-{formats.trimmed()}
+{formats.named()}
 select {", ".join(f"{value} as {column}" for column, value in values.items())}
-from trimmed
+from named
 """
 
 

@@ -1,13 +1,23 @@
 """When a source's sales were made: which columns say so, in which form, and when its day ends."""
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+import pyarrow as pa
+
+from globolatte_ingest.declarations import OFFSET, Declaration
 from globolatte_ingest.onboarding.sheet import Column
 from globolatte_ingest.onboarding.study import Study, named, percent
 from globolatte_ingest.onboarding.values import Moments, date_in, joined
+from globolatte_ingest.reading.local_times import local_moments, zones_of_rows
 from resources.landing.path_patterns import SETTING, USUAL_PATTERN
+
+UTC_ZONE = "UTC"
+"""The time zone of a unit that names none."""
+
+ALL_UTC = r"(?:[Zz]|UTC|[+-]00:?00)$"
 
 NIGHT_ENDS = dt.time(9)
 """A sale before may belong to the evening of the day before."""
@@ -50,15 +60,12 @@ def _settle_form(study: Study, written: Moments) -> None:
     where = f"column{'s' * (len(headers) > 1)} {' and '.join(headers)}"
     if written.has_words:
         study.faults.append(
-            f"{where} has months as words ({named(_dates_of(study)[:1])}), whose form is not proposed; declare date_format with %b "
-            "or %B by hand (docs/declarations.md), or export dates as numbers"
+            f"{where} has months as words that are no English ones, alone or beside a weekday ({named(_dates_of(study)[:1])}), which "
+            "cannot be declared; export dates as numbers"
         )
         return
     if written.has_zone:
-        study.faults.append(
-            f"{where} has times with an offset from UTC ({named(_dates_of(study)[:1])}); sales are in the unit's local time, so export "
-            "them without the offset"
-        )
+        _take_offsets(study, where)
     if written.is_ambiguous:
         written = _resolved(study, written, where)
     if written.share < 0.999:
@@ -71,6 +78,25 @@ def _settle_form(study: Study, written: Moments) -> None:
         study.findings.append(f"{where}: dates like {named(_dates_of(study)[:1])} are {written.form}")
 
 
+def _take_offsets(study: Study, where: str) -> None:
+    """Declares that times have their offset from UTC; that all of them are in UTC is a question, since some programs write a Z behind
+    local times.
+    """
+    texts = _dates_of(study)
+    zone = study.known.zones.get(study.folder, UTC_ZONE)
+    study.table["times_in"] = OFFSET
+    study.findings.append(
+        f"{where}: times like {named(texts[:1])} have their offset from UTC; they become local times of {zone}, the time_zone of "
+        "the unit"
+    )
+    if all(re.search(ALL_UTC, text) for text in texts):
+        local = next(iter(_parsed(study, texts[:1], study.table.get("date_format"))), None)
+        study.questions.append(
+            f"Are the times in {where} really in UTC? {named(texts[:1])} would be {local} in {zone}; if the program writes a Z behind "
+            "local times, export them without it"
+        )
+
+
 def _dates_of(study: Study) -> list[str]:
     """Some of the file's dates as they are written, with the times that stand in another column."""
     if whole := study.taken.get("transaction_date"):
@@ -80,7 +106,13 @@ def _dates_of(study: Study) -> list[str]:
     return list(dict.fromkeys(f"{day} {hour}" for day, hour in pairs if day and hour))
 
 
-def _parsed(texts: Iterable[str], form: str | None) -> list[dt.datetime]:
+def _parsed(study: Study, texts: Iterable[str], form: str | None) -> list[dt.datetime]:
+    """The local times that texts in this form write, those that can be read."""
+    if study.table.get("times_in"):
+        zone = study.known.zones.get(study.folder, UTC_ZONE)
+        declared = Declaration(times_in=OFFSET, date_format=form, time_zone=zone)
+        given = pa.array(list(texts), pa.string())
+        texts, form = local_moments(given, zones_of_rows(None, len(given), declared), declared).to_pylist(), None
     found = []
     for text in texts:
         try:
@@ -97,12 +129,12 @@ def _resolved(study: Study, written: Moments, where: str) -> Moments:
     forms = (written, written.turned())
     if named_date is not None:
         near = {named_date, named_date + dt.timedelta(days=1)}
-        hits = [sum(moment.date() in near for moment in _parsed(texts, form.form)) for form in forms]
+        hits = [sum(moment.date() in near for moment in _parsed(study, texts, form.form)) for form in forms]
         if max(hits) > 0 and hits[0] != hits[1]:
             chosen = forms[int(hits[1] > hits[0])]
             study.findings.append(f"{where}: {chosen.form}, since {study.path} is of {named_date}")
             return chosen
-    spans = [_span(_parsed(texts, form.form)) for form in forms]
+    spans = [_span(_parsed(study, texts, form.form)) for form in forms]
     guess = forms[int(spans[1] < spans[0])] if spans[0] != spans[1] else forms[int(study.folder == "usa")]
     study.questions.append(
         f"Does the day or the month come first in {named(texts[:1])}? No value and no date in the path tells; {guess.form} is proposed"
@@ -118,7 +150,7 @@ def find_day(study: Study) -> None:
     """Which dates the rows are of, and when the day ends: sales after midnight may belong to the evening before."""
     if not study.taken.keys() & {"transaction_date", "date"}:
         return
-    moments = sorted(_parsed(_dates_of(study), study.table.get("date_format")))
+    moments = sorted(_parsed(study, _dates_of(study), study.table.get("date_format")))
     if not moments or ("time" not in study.taken and all(moment.time() == dt.time(0) for moment in moments)):
         return
     own = date_in(study.path)

@@ -155,11 +155,12 @@ def _describe_money(study: Study) -> None:
     signs = sorted({sign for column in money if column.numbers for sign in column.numbers.signs})
     if signs:
         study.table["currency_signs"] = signs
-    if any(column.numbers and column.numbers.has_brackets for column in money):
-        study.faults.append(
-            "amounts below zero stand in brackets, like (4.50); declare negative_in_brackets = true in reference/units.toml, or export "
-            "them with a minus sign"
-        )
+    counted = [*money, *(column for meaning, column in study.taken.items() if meaning == "quantity")]
+    bracketed = [column for column in counted if column.numbers and column.numbers.has_brackets]
+    if bracketed:
+        study.table["negative_in_brackets"] = True
+        example = next((value for column in bracketed for value in column.few if "(" in value), "(4.50)")
+        study.findings.append(f"what is below zero stands in brackets, like {example!r}")
     _find_currency(study, signs)
 
 

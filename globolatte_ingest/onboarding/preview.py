@@ -102,7 +102,11 @@ def preview(
     """What loading these bytes at this place would do under this declaration of its unit."""
     piece = sample_of(content, placed.file.path)
     unit = {row["folder"]: row["business_unit_id"] for row in units.to_pylist()}
-    declared = unit_declaration(unit[placed.folder], table).with_names(product_names(products.to_pylist()))
+    zones = {row["business_unit_id"]: row["time_zone"] for row in units.to_pylist()}
+    own = unit[placed.folder]
+    declared = (
+        unit_declaration(own, table).with_names(product_names(products.to_pylist())).with_zones(zones[own], zones)
+    )
     warehouse = DuckDBWarehouse(file=f":memory:onboarding-{uuid.uuid4().hex}")
     with warehouse.keep_open():
         warehouse.replace("sales_data.business_units", units)

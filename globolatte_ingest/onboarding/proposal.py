@@ -99,7 +99,7 @@ def _proposal(study: Study) -> Proposal:
 
 
 KEY_ORDER = (
-    "encoding", "delimiter", "decimal_mark", "thousands_mark", "date_format", "currency", "currency_signs", "day_ends",
+    "encoding", "delimiter", "decimal_mark", "thousands_mark", "date_format", "times_in", "currency", "currency_signs", "day_ends",
     "lines_above_header", "lines_below_data", "decimal_quantity", "negative_in_brackets", "line_ids", "products", "nobody",
 )  # fmt: skip
 

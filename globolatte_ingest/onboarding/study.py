@@ -20,10 +20,11 @@ MOST_NAMED = 6
 
 @dataclass(frozen=True)
 class Known:
-    """What the home knows of the chain: units by landing folder, and the catalogue's names by product id."""
+    """What the home knows of the chain: units by landing folder, the catalogue's names by product id, and time zones by landing folder."""
 
     units: Mapping[str, str]
     products: Mapping[str, str]
+    zones: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass

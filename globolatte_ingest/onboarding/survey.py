@@ -108,7 +108,7 @@ def _form(proposals: Sequence[Proposal], called: Mapping[str, str]) -> Form:
                     f"{key} is {table[key]!r} in {called[proposals[0].path]}, but {value!r} in {called[proposal.path]}: which is it?"
                 )
     if len(proposals) > 1:
-        for key in ("encoding", "lines_above_header", "lines_below_data"):
+        for key in ("encoding", "times_in", "lines_above_header", "lines_below_data"):
             without = [called[proposal.path] for proposal in proposals if key in table and key not in proposal.table]
             if without:
                 questions.append(

@@ -13,14 +13,14 @@ from tomlkit.items import AoT, Item, Table
 from globolatte_ingest.declarations import declarations_of
 
 OWNED = (
-    "encoding", "delimiter", "decimal_mark", "thousands_mark", "date_format", "currency", "currency_signs", "day_ends",
+    "encoding", "delimiter", "decimal_mark", "thousands_mark", "date_format", "times_in", "currency", "currency_signs", "day_ends",
     "lines_above_header", "lines_below_data", "decimal_quantity", "negative_in_brackets", "line_ids", "products", "columns", "nobody",
 )  # fmt: skip
 """The keys that a look at files decides as a whole. `product_aliases` and `kinds` are added to; every other key stays."""
 
 ADDED_TO = ("product_aliases", "kinds")
 
-KEPT_UNLESS_TOLD = ("currency", "nobody", "day_ends", "decimal_quantity", "thousands_mark")
+KEPT_UNLESS_TOLD = ("currency", "nobody", "day_ends", "decimal_quantity", "negative_in_brackets", "thousands_mark")
 """What one day's files need not show: it stays if the files that were looked at show nothing of it."""
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from globolatte_ingest.onboarding.words import CURRENCY_SIGNS
 
@@ -14,9 +14,13 @@ MOST_VALUES = 4000
 _TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?"
 MOMENT = re.compile(
     r"(?:(?P<iso>\d{4}(?P<mark>[-/.])\d{1,2}(?P=mark)\d{1,2})"
-    r"|(?P<first>\d{1,2})(?P<sep>[-/.])(?P<second>\d{1,2})(?P=sep)(?P<year>\d{4}|\d{2}))?"
-    rf"(?P<gap>, |,| |T)?(?:(?P<time>{_TIME})(?P<half> ?[AaPp][Mm])?)?(?P<zone> ?(?:Z|[+-]\d{{2}}:?\d{{2}}))?"
+    r"|(?P<first>\d{1,2})(?P<sep>[-/.])(?P<second>\d{1,2})(?P=sep)(?P<year>\d{4}|\d{2})"
+    r"|(?P<worded>\d{1,2}(?P<wordsep>[-/. ])[A-Za-z]{3,9}(?P=wordsep)(?:\d{4}|\d{2})|[A-Za-z]{3,9}[-/. ]\d{1,2}(?:, ?| )(?:\d{4}|\d{2})))?"
+    rf"(?P<gap>, |,| |T)?(?:(?P<time>{_TIME})(?P<half> ?[AaPp][Mm])?)?(?P<zone> ?(?:[Zz]|UTC|[+-]\d{{2}}:?\d{{2}}))?"
 )
+MONTHS = (
+    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december",
+)  # fmt: skip
 ISO_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}(?:[T ](?:[01]\d|2[0-3]):\d{2}(?::\d{2}(?:\.\d{1,9})?)?)?")
 WRITTEN_MONTH = re.compile(
     r"\d{1,2}[-/. ][A-Za-zäéûñ]{3,10}\.?[-/. ]\d{2,4}.*|[A-Za-z]{3,10},? [A-Za-z]{3,10} \d{1,2},? \d{4}.*"
@@ -43,12 +47,13 @@ class Moments:
     is_ambiguous: bool = False
     has_zone: bool = False
     has_words: bool = False
+    """Whether months are words of which no form can be told."""
 
     def turned(self) -> "Moments":
         """The same with day and month exchanged."""
         swap = {"%d": "%m", "%m": "%d"}
         form = re.sub("%[dm]", lambda found: swap[found[0]], self.form or "")
-        return Moments(self.parts, form, self.share, self.is_ambiguous, self.has_zone)
+        return replace(self, form=form)
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def moments(values: Collection[str]) -> Moments | None:
     found = [
         match
         for value in given
-        if (match := MOMENT.fullmatch(value)) and (match["iso"] or match["year"] or match["time"])
+        if (match := MOMENT.fullmatch(value)) and (match["iso"] or match["year"] or match["time"] or _word(match))
     ]
     if len(found) < 0.6 * len(given):
         has_words = sum(bool(WRITTEN_MONTH.fullmatch(value)) for value in given) > 0.6 * len(given)
@@ -84,14 +89,24 @@ def moments(values: Collection[str]) -> Moments | None:
     date, time = _date_form(matches), _time_form(matches)
     parts = "moment" if date and time else "date" if date else "time"
     has_zone = bool(matches[0]["zone"])
-    is_iso = parts != "time" and all(ISO_MOMENT.fullmatch(match[0]) for match in matches)
+    is_iso = parts != "time" and all(
+        ISO_MOMENT.fullmatch(match[0].removesuffix(match["zone"] or "")) for match in matches
+    )
     form = None if is_iso else f"{date or ''}{matches[0]['gap'] or ''}{time or ''}"
     return Moments(parts, form, share, _is_ambiguous(matches), has_zone)
+
+
+def _word(match: re.Match[str]) -> str | None:
+    """The English month that a date has as a word: its name, or the first three letters of it."""
+    found = re.search("[A-Za-z]+", match["worded"] or "")
+    word = found[0].lower() if found else ""
+    return word if any(word in (month, month[:3]) for month in MONTHS) else None
 
 
 def _shape(match: re.Match[str]) -> tuple[object, ...]:
     time = match["time"] or ""
     return (
+        _worded_form(match["worded"]) if match["worded"] else None,
         match["mark"], match["sep"], len(match["year"] or ""), match["gap"], time.count(":"), "." in time, bool(match["half"]),
         (match["half"] or "").startswith(" "), bool(match["zone"]),
     )  # fmt: skip
@@ -101,6 +116,9 @@ def _date_form(matches: Sequence[re.Match[str]]) -> str:
     one = matches[0]
     if one["iso"]:
         return f"%Y{one['mark']}%m{one['mark']}%d"
+    if one["worded"]:
+        has_names = any(len(_word(match) or "") > len("Mar") for match in matches)
+        return _worded_form(one["worded"]).replace("%b", "%B" if has_names else "%b")
     if not one["year"]:
         return ""
     year = "%Y" if len(one["year"]) == 4 else "%y"
@@ -109,6 +127,14 @@ def _date_form(matches: Sequence[re.Match[str]]) -> str:
     if any(int(match["first"]) > 12 for match in matches) or not any(int(match["second"]) > 12 for match in matches):
         first = "%d", "%m"
     return one["sep"].join((*first, year))
+
+
+def _worded_form(date: str) -> str:
+    """The form of a date whose month is a word of three letters."""
+    year = re.search(r"\d+$", date)
+    four_digits = year is not None and len(year[0]) == 4
+    front = re.sub("[A-Za-z]+", "%b", re.sub(r"\d+$", "", date))
+    return re.sub(r"\d+", "%d", front) + ("%Y" if four_digits else "%y")
 
 
 def _is_ambiguous(matches: Sequence[re.Match[str]]) -> bool:

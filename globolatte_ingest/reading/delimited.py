@@ -34,8 +34,6 @@ SEPARATOR_LINE = re.compile(rb'"?sep=([^\r\n"])"?[;,\t|]*(?:\r\n|\r|\n|\Z)', re.
 """How a spreadsheet says what separates the values."""
 
 LOST_CHARACTER = "\ufffd".encode()
-OTHER_BLANKS = (b"\xc2\xa0", b"\xe1\x9a\x80", b"\xe2\x80", b"\xe2\x81\x9f", b"\xe3\x80\x80")
-"""How the blanks beyond ASCII begin."""
 
 CONTROL_PATTERN = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\x{FFFD}"
 
@@ -89,8 +87,6 @@ class Chunk:
     table: pa.Table
     row_numbers: np.ndarray
     unreadable: list[UnreadableRow]
-    is_padded: bool
-    """Whether values may have blanks around them."""
 
 
 def read_delimited(
@@ -236,7 +232,6 @@ def _parsed(part: bytes, header: Header, offset: int, first_row: int, first_line
         table,
         numbers + before,
         [replace(row, row_number=row.row_number + before) for row in unreadable],
-        may_be_padded(part, header.delimiter),
     )
 
 
@@ -296,20 +291,6 @@ def _well_quoted(delimiter: str) -> str:
 def _matches(texts: pa.LargeStringArray, pattern: str) -> np.ndarray:
     found: np.ndarray = compute.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
     return found
-
-
-def may_be_padded(text: bytes, delimiter: str) -> bool:
-    """Whether a value may begin or end with a blank, of ASCII or not."""
-    if not text.isascii() and any(blank in text for blank in OTHER_BLANKS):
-        return True
-    if b" " not in text:
-        return False
-    data = np.frombuffer(text, np.uint8)
-    blanks = np.flatnonzero(data == 32)
-    if blanks[0] == 0 or blanks[-1] == len(data) - 1:
-        return True
-    is_edge = np.isin(np.arange(256), np.frombuffer(b' \n\r"' + delimiter.encode(), np.uint8))
-    return bool(is_edge[data[blanks - 1]].any() or is_edge[data[blanks + 1]].any())
 
 
 def holds_odd_characters(text: bytes) -> bool:

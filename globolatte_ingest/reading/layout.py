@@ -23,6 +23,7 @@ from globolatte_ingest.declarations import (
     number_pattern,
     plain_name,
 )
+from globolatte_ingest.reading.local_times import local_dates, local_moments, zones_of_rows
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 
 MADE_OF = {"total_price": (UNIT_PRICE, "quantity"), "transaction_date": (DATE,)}
@@ -59,6 +60,7 @@ class Layout:
             or declared.nobody
             or self.mixes_marks
             or declared.line_ids
+            or declared.times_in
             or any(part in self.places for part in PARTS)
         )
 
@@ -82,6 +84,12 @@ class Layout:
         declared = self.declaration
         if "transaction_date" not in found:
             found["transaction_date"] = _joined(found[DATE], found.get(TIME))
+        if declared.times_in:
+            zones = zones_of_rows(found.get("business_unit"), len(found["transaction_date"]), declared)
+            found["transaction_date"] = local_moments(found["transaction_date"], zones, declared)
+            if "refunded_date" in found:
+                found["refunded_date"] = local_dates(found["refunded_date"], zones, declared)
+            declared = declared.as_read
         if self.mixes_marks:
             found["quantity"] = compute.replace_substring_regex(found["quantity"], POINT_ZERO, r"\1\2")
         if "total_price" not in found:

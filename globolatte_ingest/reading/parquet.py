@@ -25,8 +25,11 @@ def open_parquet(content: Content) -> ParquetFile:
         raise _damaged(error) from error
 
 
-def check_columns(file: ParquetFile, size: int, columns: Mapping[str, str], limits: FileLimits) -> None:
-    """Raises `RefusedError` if these columns grow past the limits, or hold no plain values. `columns`: names in the file by ours.
+def check_columns(
+    file: ParquetFile, size: int, columns: Mapping[str, str], limits: FileLimits, *, with_zone: bool = False
+) -> None:
+    """Raises `RefusedError` if these columns grow past the limits, or hold no plain values. `columns`: names in the file by ours;
+    `with_zone`: timestamps may have a time zone.
 
     A row counts a byte a column at least: runs of equal values pack to nothing.
     """
@@ -35,13 +38,26 @@ def check_columns(file: ParquetFile, size: int, columns: Mapping[str, str], limi
     limits.check_unpacked(max(groups, metadata.num_rows * len(columns)), size)
     for column, name in columns.items():
         kind = file.schema_arrow.field(name).type
-        if not _is_plain(_value_type(kind)):
+        value = _value_type(kind)
+        if _is_zoned(value) and not with_zone:
+            raise RefusedError(
+                ReasonCode.NO_PLAIN_VALUES,
+                f"has timestamps with a time zone ({column} is {kind}), and times are the unit's local ones; declare "
+                'times_in = "offset" in reference/units.toml, by which they become local ones (docs/declarations.md), then '
+                "`globolatte quarantine retry` this file, or write timestamps without time zone",
+            )
+        if not (_is_plain(value) or _is_zoned(value)):
             raise _no_plain_value(f"{column} is {kind}")
 
 
 def is_text(file: ParquetFile, name: str) -> bool:
     """Whether a column of the file holds text."""
     return _is_text(_value_type(file.schema_arrow.field(name).type))
+
+
+def has_zone(file: ParquetFile, name: str) -> bool:
+    """Whether a column of the file holds timestamps with a time zone."""
+    return _is_zoned(_value_type(file.schema_arrow.field(name).type))
 
 
 def text_batches(file: ParquetFile, columns: Mapping[str, str]) -> Iterator[pa.Table]:
@@ -74,6 +90,10 @@ def _value_type(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if types.is_dictionary(kind) else kind
 
 
+def _is_zoned(value: pa.DataType) -> bool:
+    return bool(types.is_timestamp(value)) and value.tz is not None
+
+
 def _is_text(value: pa.DataType) -> bool:
     return types.is_string(value) or types.is_large_string(value) or types.is_string_view(value)
 
@@ -89,7 +109,7 @@ def _is_plain(value: pa.DataType) -> bool:
         types.is_date,
         types.is_time,
     )
-    return any(is_kind(value) for is_kind in plain) or (types.is_timestamp(value) and value.tz is None)
+    return any(is_kind(value) for is_kind in plain) or (types.is_timestamp(value) and not _is_zoned(value))
 
 
 def _as_text(column: pa.Array) -> pa.Array:

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from pyarrow.parquet import ParquetFile
 
-from globolatte_ingest.declarations import COLUMNS, DELIMITERS, REQUIRED, UNIT_PRICE, USUAL, Declaration
+from globolatte_ingest.declarations import COLUMNS, DELIMITERS, OFFSET, REQUIRED, UNIT_PRICE, USUAL, Declaration
 from globolatte_ingest.reading.delimited import (
     CHUNK_BYTES,
     Chunk,
@@ -37,7 +37,7 @@ from globolatte_ingest.reading.landed_bytes import (
     unpacked,
 )
 from globolatte_ingest.reading.layout import Layout, Numbering, layout_of
-from globolatte_ingest.reading.parquet import check_columns, is_text, open_parquet, text_batches
+from globolatte_ingest.reading.parquet import check_columns, has_zone, is_text, open_parquet, text_batches
 from globolatte_ingest.reasons import ReasonCode, RefusedError, RowReason
 
 SALES_COLUMNS = COLUMNS
@@ -90,8 +90,6 @@ class SalesPart:
 
     rows: pa.Table
     unreadable: list[UnreadableRow] = field(default_factory=list)
-    is_padded: bool = True
-    """Whether values may have blanks around them."""
 
     @property
     def row_count(self) -> int:
@@ -221,9 +219,9 @@ def _read_csv(text: Content, limits: FileLimits, declared: Declaration) -> Sales
         text = without_last_lines(text, declared.lines_below_data, header.end)
     data = text.in_memory
     if data is None or text.size > limits.most_in_memory:
-        return StreamedSales(text, header, layout, layout.extra, declared)
+        return StreamedSales(text, header, layout, layout.extra, declared.as_read)
     part = _part(next(read_chunks(text, header, chunk_bytes=text.size + 1)), layout)
-    return ReadSales(part.rows, part.unreadable, part.is_padded, layout.extra, declared, data, header)
+    return ReadSales(part.rows, part.unreadable, layout.extra, declared.as_read, data, header)
 
 
 LINES_LOOKED_AT = 20
@@ -273,20 +271,21 @@ def _read_parquet(content: Content, limits: FileLimits, declared: Declaration) -
     file = open_parquet(content)
     layout = layout_of([name.strip().lower() for name in file.schema_arrow.names], declared)
     columns = {column: file.schema_arrow.names[place] for column, place in layout.places.items()}
-    check_columns(file, content.size, columns, limits)
+    check_columns(file, content.size, columns, limits, with_zone=declared.times_in is not None)
     amounts = [columns[column] for column in ("quantity", "total_price", UNIT_PRICE) if column in columns]
     if not all(is_text(file, name) for name in amounts):
         declared = replace(declared, decimal_mark=None, thousands_mark=None, currency_signs=())
     if "transaction_date" in columns and not is_text(file, columns["transaction_date"]):
-        declared = replace(declared, date_format=None)
+        is_local = declared.times_in == OFFSET and not has_zone(file, columns["transaction_date"])
+        declared = replace(declared, date_format=None, times_in=None if is_local else declared.times_in)
     layout = Layout(declared, {column: place for place, column in enumerate(columns)}, layout.extra)
-    sales = ParquetSales(content, file, columns, layout, layout.extra, declared)
+    sales = ParquetSales(content, file, columns, layout, layout.extra, declared.as_read)
     if content.in_memory is None:
         return sales
     # All of it at once, so that damage shows before anything is loaded.
     empty = pa.schema([*texts(*SALES_COLUMNS), (ROW_NUMBER, pa.int64())]).empty_table()
     rows = pa.concat_tables([empty, *(part.rows for part in sales.parts())])
-    return ReadSales(rows, extra_columns=layout.extra, format=declared)
+    return ReadSales(rows, extra_columns=layout.extra, format=declared.as_read)
 
 
 def as_sales_columns(table: pa.Table, names: list[str]) -> pa.Table:
@@ -298,7 +297,7 @@ def as_sales_columns(table: pa.Table, names: list[str]) -> pa.Table:
 
 def _part(chunk: Chunk, layout: Layout, numbering: Numbering | None = None) -> SalesPart:
     rows = layout.shaped(chunk.table, numbering).append_column(ROW_NUMBER, pa.array(chunk.row_numbers))
-    return SalesPart(rows, chunk.unreadable, chunk.is_padded)
+    return SalesPart(rows, chunk.unreadable)
 
 
 def read_alike_files(
@@ -363,5 +362,5 @@ def _read_group(header_line: bytes, declared: Declaration, texts: Sequence[bytes
             for row in chunk.unreadable[first_bad[place] : last_bad[place]]
         ]
         shaped = rows.slice(low, high - low)
-        read.append(ReadSales(shaped, bad, True, layout.extra, declared, text, header))
+        read.append(ReadSales(shaped, bad, layout.extra, declared.as_read, text, header))
     return read

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from globolatte_ml.data.blanks import trimmed
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.flat_rows import COUNT_COLUMNS, DATE_COLUMNS, customer_columns, states_from_rows
 from globolatte_ml.data.orders import Contexts
@@ -134,7 +135,7 @@ def _known(rows: pd.DataFrame, column: str, words: Sequence[str], empty: str | N
 def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no text; send text")  # noqa: TRY004 - the value's fault, as all others here
-    return value.strip()  # as in the load and at the endpoint: blanks around a word are no part of it
+    return trimmed(value)
 
 
 def _day(value: Any) -> np.datetime64:

@@ -100,7 +100,7 @@ class ProductRows:
         """The rows at `rows`, positions; -1 gives an empty row."""
         if len(self) == 0:
             return ProductRows.empty(len(rows))
-        lengths = np.where(rows < 0, 0, self.lengths[rows])
+        lengths = np.where(rows < 0, 0, self.indptr[rows + 1] - self.indptr[rows])  # not `lengths`: a few of many rows
         indptr = np.append(0, np.cumsum(lengths))
         pairs = np.repeat(self.indptr[rows] - indptr[:-1], lengths) + np.arange(indptr[-1])
         return ProductRows(indptr, self.product[pairs], **{name: of[pairs] for name, of in self.amounts.items()})

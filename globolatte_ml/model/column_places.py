@@ -49,14 +49,15 @@ class Places:
     - daypart_history (4), basket_size, history_length: features as `encoding.encode_states` defines them.
     - order_count; per_order: 1 / order_count, 1 without orders; addon_rate: what each add-on adds to the feature of that name.
     - daypart_orders (4). recent (3): positions among the products, -1 for none.
-    - mains (K), mains_120d (K), mains_30d (K), addons (K): the decayed ones as of the last order.
+    - mains (K), mains_120d (K), mains_30d (K), addons (K): the decayed ones as of the last order. None of a catalogue so large that
+      only the habit expert answers (`has_counts`).
 
     Attributes:
         width: how many columns. context_width: how many of them, which come first, are the context; the others are what is known.
     """
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        units, products = len(vocabulary.business_units), len(vocabulary.products)
+    def __init__(self, vocabulary: Vocabulary, has_counts: bool = True) -> None:
+        units, products = len(vocabulary.business_units), len(vocabulary.products) if has_counts else 0
         seasons, dayparts = len(SEASONS), len(DAYPARTS)
         widths = {
             "business_unit": units,

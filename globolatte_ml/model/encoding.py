@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.product_rows import ProductRows
 from globolatte_ml.data.shares import shrunken_shares
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS, UNKNOWN_WEATHER, encode, months, one_hot, season_codes
-from globolatte_ml.model.column_places import Places
+from globolatte_ml.model.column_places import COUNTS, Places
 from globolatte_ml.model.feature_space import FeatureSpace
 
 DAYPART_PRIOR_ORDERS, BASKET_PRIOR_ORDERS, ADDON_PRIOR_ORDERS = 4.0, 4.0, 4.0
@@ -28,10 +29,12 @@ class Encoded:
 
     Attributes:
         columns: float64, (n, `places.width`). places: what they are.
+        bought: what the customers had bought, n rows in the catalogue of the space.
     """
 
     columns: np.ndarray
     places: Places
+    bought: ProductRows
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The columns of that name, (n, width)."""
@@ -40,18 +43,19 @@ class Encoded:
 
 @dataclass(frozen=True)
 class EncodedStates:
-    """What is known of n customers whatever the context: the last columns of an `Encoded`."""
+    """What is known of n customers whatever the context: the last columns of an `Encoded`, and its `bought`."""
 
     columns: np.ndarray
     places: Places
+    bought: ProductRows
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The columns of that name, (n, width)."""
         return self.columns[:, self.places.within("last_day", name)]
 
     def take(self, rows: np.ndarray) -> "EncodedStates":
-        """The customers at `rows`; -1 is the last one, which a caller may make a cold-start customer."""
-        return EncodedStates(self.columns.take(rows, axis=0), self.places)
+        """The customers at `rows`, positions."""
+        return EncodedStates(self.columns.take(rows, axis=0), self.places, self.bought.take(rows))
 
 
 def encode_for(states: CustomerStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
@@ -61,7 +65,8 @@ def encode_for(states: CustomerStates, contexts: Contexts, space: FeatureSpace) 
 
 def encode_orders(states: EncodedStates, contexts: Contexts, space: FeatureSpace) -> Encoded:
     """Contexts and n states that are numbers already, come together."""
-    return Encoded(np.concatenate((_encoded_contexts(contexts, space), states.columns), axis=1), space.places)
+    columns = np.concatenate((encode_contexts(contexts, space), states.columns), axis=1)
+    return Encoded(columns, space.places, states.bought)
 
 
 def encode_states(states: CustomerStates, space: FeatureSpace) -> EncodedStates:
@@ -84,16 +89,15 @@ def encode_states(states: CustomerStates, space: FeatureSpace) -> EncodedStates:
         "addon_rate": ADDON_SCALE / (count + ADDON_PRIOR_ORDERS),
         "daypart_orders": dayparts,
         "recent": states.recent_products,
-        "mains": states.main_orders,
-        "mains_120d": states.decayed_main_120d,
-        "mains_30d": states.decayed_main_30d,
-        "addons": states.addon_lines,
     }
     places = space.places
+    if space.has_counts:
+        amounts = "main_orders", "decayed_main_120d", "decayed_main_30d", "addon_lines"
+        parts |= {name: states.table(amount) for name, amount in zip(COUNTS, amounts, strict=True)}
     columns = np.empty((len(states), places.width - places.context_width))
     for name, values in parts.items():
         columns[:, places.within("last_day", name)] = values if values.ndim == columns.ndim else values[:, None]
-    return EncodedStates(columns, places)
+    return EncodedStates(columns, places, states.bought)
 
 
 def daypart_preference(daypart_orders: np.ndarray, space: FeatureSpace) -> np.ndarray:
@@ -101,8 +105,8 @@ def daypart_preference(daypart_orders: np.ndarray, space: FeatureSpace) -> np.nd
     return shrunken_shares(daypart_orders, space.daypart_mix[None, :], DAYPART_PRIOR_ORDERS)
 
 
-def _encoded_contexts(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
-    """Contexts as numbers."""
+def encode_contexts(contexts: Contexts, space: FeatureSpace) -> np.ndarray:
+    """Contexts as numbers: the first columns of an `Encoded`."""
     if len(contexts) != 1:
         return _columns_of(contexts, space)
     cached = space.encoded_contexts  # requests for one customer after another come in the same few contexts

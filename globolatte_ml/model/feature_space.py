@@ -37,6 +37,7 @@ class FeatureSpace:
             weather is known, smoothed like `popularity`. What stands for an unknown weather, and for that of past orders.
         holiday_share: share of orders on public holidays.
         first_date, last_date: the training span; the trend runs from 0 to 1 over it and stays there outside.
+        has_counts: whether what customers bought is among an order's columns, four per product; else it is had as sparse rows only.
     """
 
     vocabulary: Vocabulary
@@ -48,11 +49,12 @@ class FeatureSpace:
     holiday_share: float
     first_date: np.datetime64
     last_date: np.datetime64
+    has_counts: bool = True
 
     @cached_property
     def places(self) -> Places:
         """Where each number of an order lies."""
-        return Places(self.vocabulary)
+        return Places(self.vocabulary, self.has_counts)
 
     @cached_property
     def encoded_contexts(self) -> dict[Hashable, np.ndarray]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.product_rows import ProductRows
 from globolatte_ml.data.shares import centred_log
 from globolatte_ml.data.states import HALF_LIVES, RECENT_COLUMNS, CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, encode, one_hot, season_codes
@@ -46,8 +47,10 @@ def encoded_features(orders: Encoded, space: FeatureSpace) -> np.ndarray:
 
 
 def feature_names(space: FeatureSpace) -> tuple[str, ...]:
-    """Names of the d feature columns."""
-    nobody = Encoded(np.zeros((0, space.places.width)), space.places)
+    """Names of the d feature columns; none where counts are no columns."""
+    if not space.has_counts:
+        return ()
+    nobody = Encoded(np.zeros((0, space.places.width)), space.places, ProductRows.empty(0))
     return tuple(name for block in _blocks(nobody, space) for name in block.columns)
 
 

@@ -16,6 +16,7 @@ import json
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from globolatte_ml.data.blanks import trimmed
 from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.scoring.recommendations import Request
 from globolatte_ml.scoring.state_bundle import KnownWords
@@ -146,9 +147,10 @@ def _text(fields: dict[str, Any], name: str, prefix: str) -> str:
     value = fields[name]
     if not isinstance(value, str):
         raise BodyError(f"{prefix}{name}: is {_kind(value)}; send text")
-    if not value.strip() or len(value) > MAX_TEXT or not value.isprintable():
+    text = trimmed(value)
+    if not text or len(text) > MAX_TEXT or not text.isprintable():
         raise BodyError(f"{prefix}{name}: {_shown(value)} is no name; send 1 to {MAX_TEXT} printable characters")
-    return value.strip()  # as the load does: spaces around an id are no part of it
+    return text
 
 
 def _date(value: Any, prefix: str) -> dt.date | None:

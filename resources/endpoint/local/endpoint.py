@@ -98,7 +98,7 @@ class LocalEndpoint(dg.ConfigurableResource):
         if keeper is None or keeper.process.standing is Standing.UNSEEN:
             return False
         try:
-            return keeper.ending or (bool(keeper.folder) and not Path(keeper.folder).samefile(self.files.folder))
+            return keeper.ending or (bool(keeper.path) and not Path(keeper.path).samefile(self.files.folder))
         except OSError:  # there is nothing any more where it was started
             return True
 

@@ -5,17 +5,17 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from resources.atomic import write_text
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, Mirror
 from resources.ml.local.model_files import model_below
-from resources.processes import ProcessId, is_held
+from resources.processes import HeldError, ProcessId, is_held, take
 
 KEY_VARIABLE = "GLOBOLATTE_ENDPOINT_KEY"
 MARK_VARIABLE = "GLOBOLATTE_ENDPOINT_PROCESS"
@@ -62,18 +62,51 @@ class EndpointFiles:
         return keeper.process if keeper is not None else None
 
     def keeper(self) -> "Keeper | None":
-        """The supervisor, for which folder it was started, and whether it is about to end."""
+        """The supervisor, where its folder was when it was started, and whether it is about to end.
+
+        A copy made of hard links shares the lock's file with the original: whose it is says the folder that stands in it.
+        """
         deadline = time.monotonic() + NAMING_SECONDS
         while is_held(self.lock):
             holder = read_json(self.lock)
-            if holder:
-                return Keeper.from_document(holder)
+            if isinstance(holder, dict):
+                return Keeper.from_document(holder) if self._is_ours(holder["folder"]) else None
+            if holder:  # of an earlier version
+                return Keeper(ProcessId(*holder))
             if time.monotonic() > deadline:
                 raise EndpointError(
                     f"a process holds {self.lock} and does not say which; end it, then start the endpoint again"
                 )
             time.sleep(0.01)
         return None
+
+    def lock_record(self, process: ProcessId, *, ending: bool = False) -> str:
+        """What stands in the lock: who holds it, for which folder, and whether that is about to end; as long in both cases.
+
+        Of the folder its inode: hard links never reach beyond one file system, and within it no two folders share one. And its path,
+        by which a folder is known that was moved.
+        """
+        found = {"process": process, "folder": self.folder.stat().st_ino, "path": str(self.folder)}
+        return json.dumps({**found, "ending": int(ending)})
+
+    def take_lock(self) -> IO[str]:
+        """Takes the lock of this folder. Raises `HeldError` if another process has it.
+
+        If what is held is another folder's, of which this one is a copy made of hard links, it gets a file of its own.
+        """
+        try:
+            return take(self.lock)
+        except HeldError:
+            if self.supervisor() is not None:
+                raise
+        write_text(self.lock, "")
+        return take(self.lock)
+
+    def _is_ours(self, folder: int) -> bool:
+        """Whether a lock was taken for this folder. One that no other folder shares was, whatever the folder's inode seems to be."""
+        with suppress(FileNotFoundError):
+            return self.lock.stat().st_nlink < 2 or self.folder.stat().st_ino == folder
+        return False
 
     def probe_id(self) -> str:
         """The beginning of a probe's request id, made once."""
@@ -87,22 +120,16 @@ class EndpointFiles:
 
 
 class Keeper(NamedTuple):
-    """Who holds the lock of a folder. `folder`: as it was called then; empty if an earlier version wrote the record."""
+    """Who holds the lock of a folder. `path`: where the folder was then; empty if an earlier version wrote the record."""
 
     process: ProcessId
-    folder: str = ""
+    path: str = ""
     ending: bool = False
 
     @classmethod
-    def from_document(cls, document: Any) -> "Keeper":
-        """As it stands in the lock; an earlier version wrote the process alone."""
-        if isinstance(document, list):
-            return cls(ProcessId(*document))
-        return cls(ProcessId(*document["process"]), document["folder"], bool(document["ending"]))
-
-    def text(self) -> str:
-        """As it is written; as long with `ending` as without, so that it can be replaced in place."""
-        return json.dumps({"process": self.process, "folder": self.folder, "ending": int(self.ending)})
+    def from_document(cls, document: Mapping[str, Any]) -> "Keeper":
+        """As it stands in the lock."""
+        return cls(ProcessId(*document["process"]), document.get("path", ""), bool(document.get("ending")))
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -211,9 +238,9 @@ def usable_key(key: str, place: str) -> str:
 
 
 def rotate_log(path: Path) -> None:
-    """Moves a log aside that has grown too large; `RETAINED_LOGS` older ones are retained."""
+    """Moves a log aside that has grown too large, or is also another home's; `RETAINED_LOGS` older ones are retained."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and path.stat().st_size >= LOG_BYTES:
+    if path.exists() and (path.stat().st_size >= LOG_BYTES or path.stat().st_nlink > 1):
         RotatingFileHandler(path, backupCount=RETAINED_LOGS, delay=True).doRollover()
 
 

@@ -19,13 +19,13 @@ from types import FrameType
 from typing import IO, Any
 
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError
-from resources.endpoint.local.files import EndpointFiles, Keeper, read_desired, version_of, write_json
+from resources.endpoint.local.files import EndpointFiles, read_desired, version_of, write_json
 from resources.endpoint.local.ports import Ports, sockets
 from resources.endpoint.local.processes import Child, end_orphans, start_deployment, start_gateway
 from resources.endpoint.local.routing import Route, Routes
 from resources.endpoint.local.slots import DeploymentSlot, Slot
 from resources.endpoint.local.survivors import declared_by, leave_to_gateway, survivors
-from resources.processes import HeldError, take, this_process
+from resources.processes import HeldError, this_process
 
 TICK_SECONDS = 0.1
 DRAIN_SECONDS = 30.0
@@ -64,12 +64,12 @@ class Lock:
     @staticmethod
     def _take(files: EndpointFiles) -> IO[str]:
         try:
-            stream = take(files.lock)
+            stream = files.take_lock()
         except HeldError as taken:
             raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
         try:
             stream.truncate(0)
-            stream.write(_named(files).text())
+            stream.write(files.lock_record(this_process()))
             stream.flush()
         except OSError:
             with suppress(OSError):  # closing writes once more
@@ -82,16 +82,12 @@ class Lock:
         with suppress(OSError):  # the folder is gone, or another one in its place
             if os.path.samestat(os.fstat(self._stream.fileno()), self._files.lock.stat()):
                 with self._files.lock.open("r+", encoding="utf-8") as stream:
-                    stream.write(_named(self._files)._replace(ending=True).text())
+                    stream.write(self._files.lock_record(this_process(), ending=True))
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None:
         self._stream.close()
-
-
-def _named(files: EndpointFiles) -> Keeper:
-    return Keeper(this_process(), str(files.folder))
 
 
 @dataclass(frozen=True)

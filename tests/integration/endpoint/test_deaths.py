@@ -263,8 +263,11 @@ def test_the_recommender_asset_deploys_the_champion(endpoint, caller, models, tm
 # What is on record and is not so ---------------------------------------------------------------------------------------
 
 
-def test_a_copy_of_the_folder_has_no_endpoint_and_stopping_it_leaves_the_original_alone(endpoint, caller, tmp_path):
-    copy = LocalEndpoint(folder=str(shutil.copytree(endpoint.folder, tmp_path / "endpoints")))
+@pytest.mark.parametrize("copied", [shutil.copy2, os.link], ids=["copied", "hard links"])
+def test_a_copy_of_the_folder_has_no_endpoint_and_stopping_it_leaves_the_original_alone(
+    endpoint, caller, tmp_path, copied
+):
+    copy = LocalEndpoint(folder=str(shutil.copytree(endpoint.folder, tmp_path / "endpoints", copy_function=copied)))
     before = endpoint.supervisor(), children_of(endpoint)
     nothing = ObservedState(None, running=False, healthy=False, routed=False, converged=False, deployments=[])
     assert copy.observed() == replace(nothing, missing="blue (100 %)")

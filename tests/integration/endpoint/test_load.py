@@ -9,9 +9,7 @@ from tests.endpoint_builders import QUESTION
 
 SIZES = [
     Sizes(idle=100, slow=10, busy=4, seconds=1.0, requests=600, warm=200),
-    pytest.param(
-        Sizes(idle=500, slow=50, busy=16, seconds=15.0, requests=20_000, warm=5_000), marks=pytest.mark.depth
-    ),
+    pytest.param(Sizes(idle=500, slow=50, busy=16, seconds=15.0, requests=20_000, warm=5_000), marks=pytest.mark.depth),
 ]
 TIMED = "busy callers, p99"
 

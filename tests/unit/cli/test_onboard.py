@@ -147,8 +147,10 @@ def test_another_form_is_not_overwritten_but_if_that_is_meant(run: Run, home: Pa
 
 
 def test_what_cannot_be_loaded_is_not_written(run: Run, home: Path) -> None:
-    result = run(shopify().file, "--unit", "usa", "--write")
-    assert "times with an offset from UTC" in fault(result)
+    sales = "id,item,qty,amount,date\n" + "".join(f"{n},P001,1,2.50,{n} märz 2022 08:15\n" for n in range(1, 20))
+    (home / "march.csv").write_text(sales)
+    result = run("march.csv", "--unit", "usa", "--write")
+    assert "export dates as numbers" in fault(result)
     assert not units_file(home).exists()
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.local import keys
-from resources.endpoint.local.files import KEY_VARIABLE, EndpointFiles, Keeper, endpoint_key
+from resources.endpoint.local.files import KEY_VARIABLE, EndpointFiles, endpoint_key
 from resources.endpoint.local.keys import OVERLAP, AcceptedKeys, rotate_key
 from resources.processes import take, this_process
 
@@ -160,7 +160,7 @@ def test_a_damaged_record_lets_in_only_the_key_of_now(files, accepted, content):
 def _runs(files):
     """A supervisor, as far as the lock and its record go."""
     with take(files.lock) as lock:
-        lock.write(Keeper(this_process(), str(files.folder)).text())
+        lock.write(files.lock_record(this_process()))
         lock.flush()
         yield
 

@@ -41,6 +41,7 @@ DECLARED = [
     Declaration(line_ids="receipt"),
     Declaration(lines_above_header=1, lines_below_data=1),
     Declaration(decimal_quantity=True),
+    Declaration(times_in="utc", time_zone="America/New_York"),
 ]
 
 

@@ -133,6 +133,7 @@ def test_a_file_saved_by_an_editor_of_windows_is_read() -> None:
         ("[BU]\nlines_above_header = -1", "BU: lines_above_header -1 is no number of lines from 0 to 1000"),
         ("[BU]\nlines_below_data = true", "BU: lines_below_data True is no number of lines"),
         ("[BU]\ndecimal_quantity = 'yes'", "BU: decimal_quantity 'yes' is neither true nor false"),
+        ("[BU]\ntimes_in = 'EST'", "BU: times_in 'EST' is none of offset, utc; declare one of these"),
         ("[BU]\nline_ids = 'row'", "BU: line_ids 'row' is not 'receipt', the only value that it may have"),
         ("[BU]\nproducts = 'code'", "BU: products 'code' is not 'name', the only value"),
         ("[BU]\nrequired = ['customer']", "BU: required 'customer' is none of our columns; did you mean 'customer_id'?"),

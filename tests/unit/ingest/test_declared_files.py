@@ -1,5 +1,6 @@
 """Files as tills write them, each with its declaration: loaded as they are, and what cannot be read is named by line and value."""
 
+import datetime as dt
 import gzip
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,6 +70,8 @@ transaction_id;product_id;quantity;total_price;transaction_date
 4;P001;1;$3.50;2022-01-31 09:00
 """
 
+ZONES = {"BU_US": "America/New_York", "BU_CA": "America/Toronto", "BU_MX": "America/Mexico_City"}
+
 LOOK = "transaction_id, product_id, quantity, total_price, transaction_date"
 
 
@@ -88,9 +91,12 @@ class Till:
             self.warehouse,
             self.landing,
             deliver(self.landing, path, content),
-            formats=dict.fromkeys(UNITS, declarations_of(toml.encode()).get("BU_US", UnitDeclaration())),
+            formats=dict.fromkeys(UNITS, self.declared(toml)),
         )
         return path
+
+    def declared(self, toml: str) -> UnitDeclaration:
+        return declarations_of(toml.encode()).get("BU_US", UnitDeclaration()).with_zones(ZONES["BU_US"], ZONES)
 
     def rows(self, path: str, what: str = LOOK, table: str = "sales_transactions") -> list[tuple[object, ...]]:
         rows = fetch(
@@ -294,6 +300,96 @@ w3,P001,-0.5,20.00,2022-01-31 08:00,Return
         ("w1", "1", "4.90", "sale"),
         ("w2", "3", "6.00", "sale"),
         ("w3", "-1", "-10.00", "refund"),
+    ]
+
+
+OFFSETS = '[BU_US]\ntimes_in = "offset"\n'
+TIMES = "transaction_id,product_id,quantity,total_price,transaction_date,business_unit,refunded_date\n"
+
+
+def test_times_with_their_offset_from_utc_become_those_of_the_unit_cell_by_cell(till: Till) -> None:
+    content = """z1,P001,1,3.50,2022-01-31 08:00:00 -0500,,
+z2,P001,1,3.50,2022-01-31T13:00:00Z,,
+z3,P001,1,3.50,2022-02-01T04:59:59.5+00:00,,
+z4,P001,1,3.50,2022-01-31T23:30-06,,
+z5,P001,1,3.50,2022-02-01T05:30:00Z,BU_MX,
+z6,P001,-1,-3.50,2022-01-31T08:00-05:00,,2022-01-30T02:00Z
+z7,P001,-1,-3.50,2022-01-31T08:00-05:00,,2022-01-30
+"""
+    path = till.takes((TIMES + content).encode(), OFFSETS)
+    assert till.rows(path, "transaction_id, business_unit, transaction_date, refunded_date") == [
+        ("z1", "BU_US", "2022-01-31 08:00:00", "None"),
+        ("z2", "BU_US", "2022-01-31 08:00:00", "None"),
+        ("z3", "BU_US", "2022-01-31 23:59:59.500000", "None"),
+        ("z5", "BU_MX", "2022-01-31 23:30:00", "None"),
+        ("z6", "BU_US", "2022-01-31 08:00:00", "2022-01-29"),
+        ("z7", "BU_US", "2022-01-31 08:00:00", "2022-01-30"),
+    ]
+    [(line, reason, detail)] = till.faults(path)
+    assert (line, reason) == ("5", "date_not_of_folder")
+    assert detail == "transaction_date 2022-02-01 00:30:00 (local time) is not on the folder's date"
+
+
+def test_a_time_without_offset_among_those_that_have_one_is_said(till: Till) -> None:
+    content = """m1,P001,1,3.50,2022-01-31 08:00:00 -0500,,
+m2,P001,1,3.50,2022-01-31 08:00:00,,
+m3,P001,1,3.50,2022-01-31 08:00:00 EST,,
+m4,P001,1,3.50,2022-01-31,,
+m5,P001,1,3.50,2022-01-31T08:00:00-99:00,,
+"""
+    path = till.takes((TIMES + content).encode(), OFFSETS)
+    assert [row[0] for row in till.rows(path)] == ["m1"]
+    assert [detail for _, _, detail in till.faults(path)] == [
+        f"transaction_date '{value}' is no ISO date and time with its offset from UTC, such as -05:00, -0500 or Z"
+        for value in (
+            "2022-01-31 08:00:00 (without offset)",
+            "2022-01-31 08:00:00 EST",
+            "2022-01-31 (without offset)",
+            "2022-01-31T08:00:00-99:00",
+        )
+    ]
+
+
+def test_an_offset_that_is_not_declared_is_said_with_what_to_declare(till: Till) -> None:
+    content = "u1,P001,1,3.50,2022-01-31T13:00:00Z,,\nu2,P001,1,3.50,31.01.2022,,\n"
+    path = till.takes((TIMES + content).encode())
+    assert [detail for _, _, detail in till.faults(path)] == [
+        "transaction_date '2022-01-31T13:00:00Z' is no local ISO date and time; if it ends in an offset from UTC, declare "
+        'times_in = "offset" in reference/units.toml, then `globolatte quarantine retry` this file',
+        "transaction_date '31.01.2022' is no local ISO date and time",
+    ]
+
+
+def test_times_in_utc_become_those_of_the_unit_and_its_day_ends_there(till: Till) -> None:
+    toml = '[BU_US]\ntimes_in = "utc"\ndate_format = "%d %b %Y %H:%M"\nday_ends = "04:00"\nline_ids = "receipt"\n'
+    header = "order_id,product_id,quantity,total_price,transaction_date,refunded_date\n"
+    content = """R1,P001,1,3.50,31 Jan 2022 13:00,
+R1,P001,1,3.50,01 feb 2022 08:59,
+R1,P001,-1,-3.50,01 Feb 2022 09:00 Z,30 Jan 2022
+R1,P001,1,3.50,2022-01-31 08:00,
+"""
+    path = till.takes((header + content).encode(), toml)
+    assert till.rows(path, "transaction_id, transaction_date") == [
+        ("R1-1", "2022-01-31 08:00:00"),
+        ("R1-2", "2022-02-01 03:59:00"),
+    ]
+    assert [detail for _, _, detail in till.faults(path)] == [
+        "transaction_date 2022-02-01 04:00:00 (local time) is not on the folder's date",
+        "transaction_date '2022-01-31 08:00 (not as declared)' is no date like %d %b %Y %H:%M in UTC",
+    ]
+
+
+def test_parquet_times_with_a_zone_are_taken_once_that_is_declared(till: Till) -> None:
+    moments = pa.array([dt.datetime(2022, 1, 31, 13, 0)]).cast(pa.timestamp("us", "UTC"))  # noqa: DTZ001
+    columns = {"product_id": ["P001"], "quantity": [1], "total_price": [3.5], "transaction_date": moments}
+    zoned = as_parquet(pa.table({"transaction_id": ["PZ1"], **columns}))
+    till.takes(zoned, suffix=".parquet")
+    assert 'declare times_in = "offset" in reference/units.toml' in till.report.refused[0][1]
+    path = till.takes(zoned, OFFSETS, suffix=".parquet")
+    local = {"transaction_id": ["PZ2"], **columns, "transaction_date": moments.cast(pa.timestamp("us"))}
+    assert till.rows(path, "transaction_date") == [("2022-01-31 08:00:00",)]
+    assert till.rows(till.takes(as_parquet(pa.table(local)), OFFSETS, suffix=".parquet"), "transaction_date") == [
+        ("2022-01-31 13:00:00",)
     ]
 
 

@@ -98,6 +98,12 @@ def test_a_certain_row_is_loaded_and_its_values_are_typed(
     assert [{name: row[name] for name in values} for row, values in zip(rows, expected, strict=True)] == expected
 
 
+NO_DATE = "is no local ISO date and time"
+DECLARE_OFFSETS = (
+    '; if it ends in an offset from UTC, declare times_in = "offset" in reference/units.toml, '
+    "then `globolatte quarantine retry` this file"
+)
+
 BAD = [
     ({"transaction_id": ""}, "empty_key", "transaction_id is empty"),
     ({"product_id": "  "}, "empty_key", "product_id is empty"),
@@ -138,8 +144,8 @@ BAD = [
     ),
     ({"transaction_date": ""}, "bad_date", "transaction_date '' is no local ISO date and time"),
     ({"transaction_date": "31/01/2022"}, "bad_date", "transaction_date '31/01/2022' is no local ISO date and time"),
-    ({"transaction_date": "2022-01-31T08:15:00Z"}, "bad_date", "transaction_date '2022-01-31T08:15:00Z' is no local ISO date and time"),
-    ({"transaction_date": "2022-01-31T08:15-05:00"}, "bad_date", "transaction_date '2022-01-31T08:15-05:00' is no local ISO date and time"),
+    ({"transaction_date": "2022-01-31T08:15:00Z"}, "bad_date", f"transaction_date '2022-01-31T08:15:00Z' {NO_DATE}{DECLARE_OFFSETS}"),
+    ({"transaction_date": "2022-01-31T08:15-05:00"}, "bad_date", f"transaction_date '2022-01-31T08:15-05:00' {NO_DATE}{DECLARE_OFFSETS}"),
     ({"transaction_date": "2022-01-31T25:00:00"}, "bad_date", "transaction_date '2022-01-31T25:00:00' is no local ISO date and time"),
     ({"transaction_date": "2022-01-31T24:00:00"}, "bad_date", "transaction_date '2022-01-31T24:00:00' is no local ISO date and time"),
     ({"transaction_date": "2022-01-31T08"}, "bad_date", "transaction_date '2022-01-31T08' is no local ISO date and time"),

@@ -89,9 +89,9 @@ def test_a_line_is_refused_as_the_endpoint_refuses_a_body(tmp_path, line, messag
 
 
 def test_a_separator_within_a_text_ends_no_line_and_a_byte_order_mark_is_no_fault(tmp_path):
-    odd = json.dumps({**QUESTION, "customer_id": "Zoë\u2028"}, ensure_ascii=False)  # a separator, legal within JSON
+    odd = json.dumps({**QUESTION, "customer_id": "Zo\u2028ë"}, ensure_ascii=False)  # a separator, legal within JSON
     lines = [b"\xef\xbb\xbf" + json.dumps(QUESTION).encode() + b"\r", odd.encode()]
-    with pytest.raises(InvalidDataError, match=r"line 2: customer_id: 'Zoë\\u2028' is no name"):
+    with pytest.raises(InvalidDataError, match=r"line 2: customer_id: 'Zo\\u2028ë' is no name"):
         batch_score.run([written(tmp_path, "q.jsonl", lines)])
 
 

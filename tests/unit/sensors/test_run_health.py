@@ -5,12 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from globolatte_assets.execution import PROCESS_TAG, as_tag, executor, from_tag, held, run_lock
+from globolatte_assets.execution import PROCESS_TAG, as_tag, executor, from_tag, held, run_beat, run_lock
 from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_cli.running_parts import online_endpoint
 from resources.endpoint.endpoint import Deployment as Served
@@ -18,11 +19,12 @@ from resources.endpoint.endpoint import DesiredState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import write_desired
 from resources.environment import endpoint_of, ml_of, states_of
-from resources.processes import ProcessId, find_process, is_held, this_process
-from sensors.run_health import fail_dead_runs, free_slots_of_finished_runs
+from resources.processes import ProcessId, find_process, is_held, take, this_process
+from sensors.run_health import LAUNCHED_TAG, fail_dead_runs, free_slots_of_finished_runs, out_of_sight
 from tests.builders import Deployment, deployment
 from tests.endpoint_builders import eventually
 
+STARTING = dg.DagsterRunStatus.STARTING
 STARTED, FAILURE, SUCCESS = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS
 POOL = "warehouse"
 
@@ -133,6 +135,63 @@ def test_of_another_machine_nothing_is_known_so_its_runs_count_as_alive(
     assert fail_dead_runs(instance) == []
 
 
+def elsewhere(process: ProcessId) -> ProcessId:
+    """In a container that was restarted on another node."""
+    return process._replace(host="container-1", boot="boot of another node", space="pid:[1]")
+
+
+def test_a_run_that_died_on_another_machine_is_marked_failed_when_it_is_silent_for_long(
+    pooled: dg.DagsterInstance, dead: ProcessId
+) -> None:
+    run = start_run(pooled, elsewhere(dead))
+    lock, beat = run_lock(pooled, run.run_id), run_beat(pooled, run.run_id)
+    lock.parent.mkdir()
+    lock.touch()
+    beat.write_text("000000000007")
+    take_slot(pooled, run)
+    assert fail_dead_runs(pooled) == [], "it is seen for the first time"
+    assert fail_dead_runs(pooled, silent_seconds=0) == [run.run_id]
+    assert holders(pooled) == set()
+    assert not lock.exists()
+    assert not beat.exists()
+
+
+def test_a_run_that_goes_on_on_another_machine_is_left_alone(pooled: dg.DagsterInstance, dead: ProcessId) -> None:
+    run = start_run(pooled, elsewhere(dead))
+    with held(pooled, run.run_id, beat_seconds=0.01):
+        assert fail_dead_runs(pooled, silent_seconds=0) == [], "its lock is held"
+        run_lock(pooled, run.run_id).unlink()  # as on a file system that carries no locks
+        for _ in range(3):
+            assert fail_dead_runs(pooled, silent_seconds=0.15) == []
+            before = run_beat(pooled, run.run_id).read_text()
+            eventually(lambda before=before: run_beat(pooled, run.run_id).read_text() > before)
+    assert not run_beat(pooled, run.run_id).exists()
+
+
+def test_a_run_of_which_nothing_can_be_seen_is_said(pooled: dg.DagsterInstance, dead: ProcessId) -> None:
+    run, here = start_run(pooled, elsewhere(dead)), start_run(pooled, this_process())
+    assert fail_dead_runs(pooled, silent_seconds=0) == []
+    assert out_of_sight(pooled) == [f"{run.run_id} on container-1"]
+    with held(pooled, run.run_id):
+        assert out_of_sight(pooled) == []
+    assert status_of(pooled, here) == STARTED
+
+
+def test_a_repeated_run_is_not_judged_by_what_is_known_of_the_first(
+    pooled: dg.DagsterInstance, dead: ProcessId
+) -> None:
+    """Dagster gives a repetition all tags of the run that died."""
+    cut_off, first = start_run(pooled, None, STARTING), start_run(pooled, dead)
+    assert sorted(fail_dead_runs(pooled, patience_seconds=0)) == sorted([cut_off.run_id, first.run_id])
+    for one in (cut_off, first):
+        known = pooled.get_run_by_id(one.run_id)
+        assert known is not None
+        pooled.create_run_for_job(
+            any_job, tags=known.tags, status=STARTING, parent_run_id=one.run_id, root_run_id=one.run_id
+        )
+    assert fail_dead_runs(pooled, patience_seconds=0.5) == []
+
+
 def test_a_run_of_which_no_process_is_known_yet_is_left_alone(instance: dg.DagsterInstance) -> None:
     start_run(instance, None)
     assert fail_dead_runs(instance) == []
@@ -146,6 +205,20 @@ def test_a_run_that_ends_while_it_is_looked_at_has_not_died(
     monkeypatch.setattr("sensors.run_health.time.sleep", lambda _: pooled.handle_new_event(succeeded(run)))
     assert fail_dead_runs(pooled) == []
     assert status_of(pooled, run) == SUCCESS
+
+
+def test_a_run_that_takes_its_lock_while_it_is_looked_at_has_not_died(
+    pooled: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has its lock's file for an instant before the lock."""
+    run = start_run(pooled, this_process())
+    lock = run_lock(pooled, run.run_id)
+    lock.parent.mkdir()
+    lock.touch()
+    with ExitStack() as taken:
+        monkeypatch.setattr("sensors.run_health.time.sleep", lambda _: taken.enter_context(take(lock)))
+        assert fail_dead_runs(pooled) == []
+    assert status_of(pooled, run) == STARTED
 
 
 @pytest.mark.parametrize("status", [SUCCESS, FAILURE, dg.DagsterRunStatus.CANCELED])
@@ -221,6 +294,26 @@ with dg.DagsterInstance.from_config(sys.argv[1]) as instance:
 """
 
 
+def process_seen(pid: int) -> ProcessId:
+    process = find_process(pid)
+    assert process is not None
+    return process
+
+
+def test_a_launched_run_is_known_by_the_kernel_from_the_first_look_on(pooled: dg.DagsterInstance) -> None:
+    """Another process that gets its id within a day, which no clock would tell apart, is not the first."""
+    command = [sys.executable, "-c", RUN, pooled.root_directory]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"running\n"
+        assert fail_dead_runs(pooled) == []
+        [run] = pooled.get_runs()
+        first = process_seen(child.pid)._replace(started="1")
+        pooled.add_run_tags(run.run_id, {LAUNCHED_TAG: f"{run.run_id} {as_tag(first)}"})
+        assert fail_dead_runs(pooled) == [run.run_id]
+        child.communicate()
+
+
 def test_a_run_that_is_killed_is_found_by_the_process_that_dagster_named(pooled: dg.DagsterInstance) -> None:
     command = [sys.executable, "-c", RUN, pooled.root_directory]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
@@ -229,6 +322,10 @@ def test_a_run_that_is_killed_is_found_by_the_process_that_dagster_named(pooled:
         [run] = pooled.get_runs()
         assert holders(pooled) == {run.run_id}
         assert fail_dead_runs(pooled) == []
+        [seen] = pooled.get_runs()
+        assert seen.tags[LAUNCHED_TAG] == f"{run.run_id} {as_tag(process_seen(child.pid))}"
+        pooled.add_run_tags(run.run_id, {LAUNCHED_TAG: seen.tags[LAUNCHED_TAG].replace(run.run_id, "another run")})
+        assert fail_dead_runs(pooled) == [], "what is on record of another run says nothing of this one"
         child.kill()
     assert holders(pooled) == {run.run_id}
     assert fail_dead_runs(pooled) == [run.run_id]

@@ -366,15 +366,7 @@ def shopify() -> Export:
                 }
             )
             rows.append(list(row.values()))
-    return Export(
-        "shopify",
-        "usa",
-        "orders_export_1.csv",
-        delimited(rows).encode(),
-        truth_of(day),
-        loads=False,
-        why_not="its times carry an offset from UTC, and times are local",
-    )
+    return Export("shopify", "usa", "orders_export_1.csv", delimited(rows).encode(), truth_of(day))
 
 
 def sumup() -> Export:

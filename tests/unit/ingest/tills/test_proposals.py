@@ -1,5 +1,6 @@
 """What is proposed for each till: the columns, the form, what was told from what; and what is left as a question."""
 
+import datetime as dt
 from contextlib import suppress
 from functools import cache
 
@@ -15,7 +16,8 @@ from tests.builders import UNITS
 from tests.unit.ingest.malformed import cases
 from tests.unit.ingest.tills.exports import CATALOGUE, WRITERS, Export
 
-KNOWN = Known(UNITS, {product: name for product, (name, _) in CATALOGUE.items()})
+ZONES = {"usa": "America/New_York", "canada": "America/Toronto", "mexico": "America/Mexico_City"}
+KNOWN = Known(UNITS, {product: name for product, (name, _) in CATALOGUE.items()}, ZONES)
 LIMITS = FileLimits(10_000_000)
 EXPORTS: dict[str, Export] = {export.name: export for export in (write() for write in WRITERS)}
 
@@ -164,6 +166,7 @@ FORMS = {
     "square": {"currency_signs": ["$"], "line_ids": "receipt", "products": "name"},
     "toast": {"date_format": "%m/%d/%y %I:%M %p", "day_ends": "04:00", "kinds": {"true": "void", "false": "sale"}},
     "lightspeed": {"date_format": "%m/%d/%Y %I:%M:%S %p", "line_ids": "receipt"},
+    "shopify": {"date_format": None, "times_in": "offset", "line_ids": "receipt"},
     "sumup": {"date_format": "%d.%m.%y %H:%M", "currency": "CHF"},
     "french_bakery": {"delimiter": "semicolon", "decimal_mark": "comma", "currency": "EUR", "currency_signs": ["€"], "products": "name"},
     "vending": {"delimiter": "semicolon", "products": "name"},
@@ -198,13 +201,28 @@ def test_the_usual_form_needs_no_declaration() -> None:
 
 @pytest.mark.parametrize("name", sorted(EXPORTS))
 def test_only_what_cannot_be_declared_is_a_fault(name: str) -> None:
-    assert bool(proposed(name).faults) == (name == "shopify")
+    assert proposed(name).faults == ()
 
 
-def test_a_time_with_an_offset_is_named_with_its_remedy() -> None:
-    [fault] = proposed("shopify").faults
-    assert "'2022-01-31 07:07:21 -0500'" in fault
-    assert "export them without the offset" in fault
+def test_times_with_an_offset_are_declared_and_become_those_of_the_unit() -> None:
+    assert found(proposed("shopify"), "times like '2022-01-31 07:07:21 -0500' have their offset from UTC")
+    assert found(proposed("shopify"), "they become local times of America/New_York")
+
+
+def test_whether_times_are_really_in_utc_is_a_question() -> None:
+    zoned = EXPORTS["shopify"].content.replace(b" -0500", b"Z")
+    proposal = of(zoned)
+    assert proposal.table["times_in"] == "offset"
+    assert asked(proposal, "'2022-01-31 07:07:21Z' would be 2022-01-31 02:07:21 in America/New_York")
+
+
+def test_the_day_of_times_with_an_offset_is_the_local_one() -> None:
+    """In UTC, the evening of New York is the next day."""
+    lines = "id,item,qty,amount,sold_at\n" + "".join(
+        f"{number},Espresso,1,2.50,2022-02-01T0{number % 4}:10:00Z\n" for number in range(1, 20)
+    )
+    proposal = of(lines)
+    assert (proposal.usual_date, proposal.has_several_dates) == (dt.date(2022, 1, 31), False)
 
 
 def test_what_the_files_cannot_tell_is_a_question() -> None:
@@ -331,9 +349,32 @@ def test_without_a_catalogue_products_are_taken_by_their_header() -> None:
     assert asked(proposal, "reference/products.csv is not there yet")
 
 
-def test_amounts_below_zero_in_brackets_are_a_fault() -> None:
+def test_amounts_below_zero_in_brackets_are_declared() -> None:
     proposal = of(AMBIGUOUS.replace("1,2.50", "1,(2.50)"))
-    assert any("stand in brackets" in fault for fault in proposal.faults)
+    assert proposal.table["negative_in_brackets"] is True
+    assert proposal.faults == ()
+    assert found(proposal, "stands in brackets, like '(2.50)'")
+
+
+@pytest.mark.parametrize(
+    ("written", "form"),
+    [("%d %b %Y", "%d %b %Y"), ("%B %d, %Y", "%B %d, %Y"), ("%d-%b-%y", "%d-%b-%y")],
+)
+def test_written_months_are_declared(written: str, form: str) -> None:
+    days = [dt.date(2022, 1, 31) + dt.timedelta(days=number) for number in range(40)]
+    lines = "id,item,qty,amount,sold_at\n" + "".join(
+        f'{number},Espresso,1,2.50,"{day.strftime(written)} 08:15"\n' for number, day in enumerate(days)
+    )
+    proposal = of(lines)
+    assert proposal.faults == ()
+    assert proposal.table["date_format"] == f"{form} %H:%M"
+
+
+def test_months_in_a_language_that_cannot_be_declared_are_a_fault() -> None:
+    lines = "id,item,qty,amount,date\n" + "".join(
+        f"{number},Espresso,1,2.50,{number} märz 2022 08:15\n" for number in range(1, 20)
+    )
+    assert any("export dates as numbers" in fault for fault in of(lines).faults)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,10 @@ from globolatte_ingest.onboarding.words import is_nobody, likeness, plain
         (["31/01/2022, 20:15"], "moment", "%d/%m/%Y, %H:%M", False),
         (["8:15PM", "11:02AM"], "time", "%I:%M%p", False),
         (["08:15:00"], "time", "%H:%M:%S", False),
+        (["31-Jan-2022 08:15 AM", "1-feb-2022 9:00 AM"], "moment", "%d-%b-%Y %I:%M %p", False),
+        (["Jan 5, 2022, 20:15", "May 6, 2022, 08:15"], "moment", "%b %d, %Y, %H:%M", False),
+        (["5 May 2022"], "date", "%d %b %Y", False),
+        (["5 May 2022", "5 March 2022"], "date", "%d %B %Y", False),
     ],
 )
 def test_the_form_of_dates_is_told_from_the_values(
@@ -47,14 +51,25 @@ def test_a_column_that_is_mostly_dates_says_how_many_are_written_in_another_way(
     assert 0.9 < found.share < 1
 
 
-def test_offsets_and_written_months_are_seen() -> None:
-    with_zone, with_words = (
-        moments(["2022-01-31 08:15:00 -0500"]),
-        moments(["31-Jan-2022 08:15 AM", "01-Feb-2022 09:00 AM"]),
-    )
-    assert with_zone is not None
-    assert with_words is not None
-    assert (with_zone.has_zone, with_words.has_words) == (True, True)
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ("2022-01-31 08:15:00 -0500", None),
+        ("2022-01-31T08:15:00.123Z", None),
+        ("31/01/2022 08:15 +01:00", "%d/%m/%Y %H:%M"),
+        ("Jan 31, 2022 8:15 AM UTC", "%b %d, %Y %I:%M %p"),
+    ],
+)
+def test_offsets_are_seen_and_no_part_of_the_form(value: str, form: str | None) -> None:
+    found = moments([value])
+    assert found is not None
+    assert (found.parts, found.form, found.has_zone) == ("moment", form, True)
+
+
+def test_months_that_are_no_english_words_are_seen() -> None:
+    found = moments(["31-janv-2022", "01 févr 2022"])
+    assert found is not None
+    assert found.has_words
 
 
 @pytest.mark.parametrize(
