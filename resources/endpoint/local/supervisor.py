@@ -66,7 +66,7 @@ class Lock:
         try:
             stream = files.take_lock()
         except HeldError as taken:
-            raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
+            raise _taken(files) from taken
         try:
             stream.truncate(0)
             stream.write(files.lock_record(this_process()))
@@ -112,6 +112,10 @@ class AlreadyRunningError(RuntimeError):
     """Another supervisor has this folder."""
 
 
+def _taken(files: EndpointFiles) -> AlreadyRunningError:
+    return AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first")
+
+
 class MovedError(RuntimeError):
     """The folder is no longer where it was when the supervisor started."""
 
@@ -137,6 +141,10 @@ class Supervisor:
         inherited = sockets(self._options.listeners)
         if not inherited:
             leave_to_gateway(self._files)
+            if (
+                self._files.supervisor() is not None
+            ):  # not waited for: should it be killed now, the gateway starts the next one
+                raise _taken(self._files)
         self._lock = Lock(self._files)
         with self._lock:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

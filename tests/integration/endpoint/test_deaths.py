@@ -88,7 +88,8 @@ def test_what_hangs_or_is_not_on_record_is_not_taken_over(endpoint, caller):
     assert (process_of(endpoint, "gateway"), blue.alive) == (gateway, False)
     hung, supervisor = process_of(endpoint, "blue"), endpoint.supervisor()
     group = [process for process in marked(endpoint.files) if os.getpgid(process.pid) == hung.pid]
-    kill(supervisor)  # before: the kernel wakes a stopped group when its supervisor ends
+    kill(supervisor)
+    eventually(lambda: not supervisor.alive)  # the kernel wakes a stopped group when its supervisor ends
     for process in group:
         os.kill(process.pid, signal.SIGSTOP)
     _succeeded(endpoint, supervisor)
