@@ -11,9 +11,9 @@ from globolatte_assets.keys import DATA_DRIFT, DELIVERED_DAYS, PROMOTION, TRAINI
 from globolatte_assets.models.causes import findings_of, tried_without_effect
 from globolatte_assets.models.champion import champion_with_snapshot
 from globolatte_assets.models.retraining import RetrainingRules, TrainingSituation, decide_retraining
-from globolatte_assets.models.trainings import trainings
+from globolatte_assets.models.trainings import Training, trainings
 from globolatte_assets.monitoring.standing import NOTHING_KNOWN, standing_of
-from globolatte_assets.tables import has_examples
+from globolatte_assets.tables import has_examples, last_business_date
 from resources.endpoint.endpoint import Endpoint
 from resources.environment import warehouse_with_short_timeout
 from resources.ml.ml_platform import CHAMPION, MLPlatform, fault_of
@@ -46,12 +46,14 @@ def training_situation(instance: dg.DagsterInstance, warehouse: Warehouse, ml: M
     version = ml.model(CHAMPION)
     has_champion = version is not None
     unreadable = fault_of(version) if version is not None else None
-    was_refused = bool(trained) and (trained[-1].was_refused if unreadable else trained[-1].left_no_champion)
+    refusals = _refusals(trained, is_unreadable=unreadable is not None) if unreadable or not has_champion else 0
+    until = last_business_date(warehouse) if refusals else standing.data_until
     return TrainingSituation(
         has_examples=TRAINING_EXAMPLES in places and (has_champion or has_examples(warehouse)),
         has_champion=has_champion,
         chain_is_complete=verdict >= snapshot,
-        was_refused=was_refused and examples < snapshot < verdict,
+        was_refused=refusals > 0 and examples < snapshot < verdict,
+        refusals=refusals,
         unreadable=unreadable,
         monitoring_is_current=seen >= examples and not standing.is_outdated,
         broken=standing.broken,
@@ -60,12 +62,18 @@ def training_situation(instance: dg.DagsterInstance, warehouse: Warehouse, ml: M
         tried=tried_without_effect(findings, trained),
         refused_at_age=_days(learned, trained[-1].last_business_date) if trained and trained[-1].was_refused else None,
         champion_age_days=_days(learned, standing.data_until),
-        days_since_training=_days(trained[-1].last_business_date if trained else learned, standing.data_until),
+        days_since_training=_days(trained[-1].last_business_date if trained else learned, until),
     )
 
 
 def _days(first: dt.date | None, last: dt.date | None) -> int | None:
     return (last - first).days if first is not None and last is not None else None
+
+
+def _refusals(trained: Sequence[Training], *, is_unreadable: bool) -> int:
+    """How many of the latest trainings in a row brought no model that can be used."""
+    refused = [one.was_refused if is_unreadable else one.left_no_champion for one in reversed(trained)]
+    return refused.index(False) if False in refused else len(refused)
 
 
 def training_is_under_way(instance: dg.DagsterInstance) -> bool:

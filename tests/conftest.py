@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from tests.emulators.azureml import StandIn
 
 SHARED = pytest.StashKey[Shared]()
+BEFORE = pytest.StashKey[set[str]]()
+"""What lay in the working directory before the session."""
 
 SPREAD = (
     "tests/integration/blob/",
@@ -50,6 +52,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SHARED] = (
         Shared.new(in_memory=is_small) if given is None else Shared(Path(given["shared"]), given["mark"])
     )
+
+    config.stash[BEFORE] = _lying_in(config)
+
+
+def _lying_in(config: pytest.Config) -> set[str]:
+    """The files and folders in the repository's root, caches apart."""
+    return {path.name for path in config.rootpath.iterdir() if not path.name.startswith((".", "__pycache__"))}
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -77,19 +86,24 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrTest
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The controller ends what is shared when the last worker is done; whatever else still runs fails the session."""
+    """The controller ends what is shared when the last worker is done; whatever else still runs, or lies in the working directory, fails
+    the session."""
     if hasattr(session.config, "workerinput"):
         return
     shared = session.config.stash[SHARED]
     shared.end_servers()
-    left = shared.survivors()
-    if left:
+    faults = []
+    for process in shared.survivors():
+        with suppress(psutil.Error):
+            faults.append(f"left running by a test, killed now: {process.pid} {process.cmdline()}")
+            process.kill()
+    left = sorted(_lying_in(session.config) - session.config.stash[BEFORE])
+    faults += [f"left in the working directory by a test: {name}" for name in left]
+    if faults:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         terminal = session.config.pluginmanager.getplugin("terminalreporter")
-        for process in left:
-            with suppress(psutil.Error):
-                terminal.write_line(f"left running by a test, killed now: {process.pid} {process.cmdline()}", red=True)
-                process.kill()
+        for fault in faults:
+            terminal.write_line(fault, red=True)
     shared.remove()
 
 

@@ -38,6 +38,7 @@ class TrainingSituation:
     Attributes:
         chain_is_complete: whether the last snapshot was followed through to a verdict; false after a run that died on the way.
         was_refused: whether a model of these very training examples was refused and there is no other that can be used.
+        refusals: how many models in a row were refused, the latest among them, while there was none that can be used.
         unreadable: why the champion cannot be used (gone, damaged, of an earlier release); none if it can.
         monitoring_is_current: whether monitoring has looked at the latest training examples and accepted changes; until then nobody
             knows whether they are broken.
@@ -55,6 +56,7 @@ class TrainingSituation:
     has_champion: bool
     chain_is_complete: bool
     was_refused: bool = False
+    refusals: int = 0
     unreadable: str | None = None
     monitoring_is_current: bool = True
     broken: Sequence[str] = ()
@@ -79,16 +81,15 @@ class RetrainingDecision:
 def decide_retraining(situation: TrainingSituation, rules: RetrainingRules = RULES) -> RetrainingDecision:
     """Decides whether to train: for a first champion, to finish a training that was cut off, or because the champion no longer fits.
 
-    In this sequence, the first rule that applies decides: nothing to learn from: no; no champion, or none that can be read: yes;
+    In this sequence, the first rule that applies decides: nothing to learn from: no; no champion, or none that can be read: yes, after
+    refusals ever later;
     broken data: no, since a model would learn the fault; a training that was cut off: yes; data that monitoring has not seen: no;
     drift, performance, age: yes, unless a training for that had no effect, or it is too soon after the last training.
     """
     if not situation.has_examples:
         return RetrainingDecision(False, "There are no training examples yet.")
-    if situation.was_refused:
-        return RetrainingDecision(
-            False, "The first model was refused; new sales are to be waited for (see models/promotion)."
-        )
+    if (waiting := _waits_after_refusals(situation, rules)) is not None:
+        return RetrainingDecision(False, waiting)
     if not situation.has_champion:
         return RetrainingDecision(True, "There is no champion yet.")
     if situation.unreadable is not None:
@@ -120,6 +121,21 @@ def _decide_on_monitoring(situation: TrainingSituation, rules: RetrainingRules) 
         )
         return RetrainingDecision(False, f"{reason.removesuffix('.')}, but {waiting}.")
     return RetrainingDecision(True, reason)
+
+
+def _waits_after_refusals(situation: TrainingSituation, rules: RetrainingRules) -> str | None:
+    """Why no model is trained in place of those that were refused; none if one is. They were refused for what the sales are, which a day
+    more hardly changes: the wait doubles with each refusal, up to `cooldown_days`."""
+    if situation.was_refused:
+        return "The first model was refused; new sales are to be waited for (see models/promotion)."
+    days = situation.days_since_training
+    if not situation.refusals or days is None:
+        return None
+    wait = min(2 ** (situation.refusals - 1), rules.cooldown_days)
+    if days >= wait:
+        return None
+    refused = "The first model was" if situation.refusals == 1 else f"{situation.refusals} models in a row were"
+    return f"{refused} refused (see models/promotion); the next is trained after {wait} days of new sales, so far there are {days}."
 
 
 @dataclass(frozen=True)

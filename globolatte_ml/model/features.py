@@ -54,14 +54,22 @@ def feature_names(space: FeatureSpace) -> tuple[str, ...]:
     return tuple(name for block in _blocks(nobody, space) for name in block.columns)
 
 
-def decayed_to(states: CustomerStates, dates: np.ndarray, column: str) -> np.ndarray:
-    """A decayed sum of the state, brought from the customer's last order to `dates`; shape (n, K).
+def fading(states: CustomerStates, dates: np.ndarray, amount: str) -> np.ndarray:
+    """What is left on `dates` of an amount of the state as of the customer's last order, shape (n,).
 
-    Without orders, or for a date before the last order, nothing decays.
+    Without orders, or for a date before the last order, nothing decays; nor do amounts that are no decayed sums.
     """
+    if amount not in HALF_LIVES:
+        return np.ones(len(states))
     age = (dates - states.last_order_date).astype("timedelta64[D]")
     days = np.where(np.isnat(age), 0, age.astype(np.int64)).clip(min=0)
-    later: np.ndarray = getattr(states, column) * np.exp2(-days / HALF_LIVES[column])[:, None]
+    left: np.ndarray = np.exp2(-days / HALF_LIVES[amount])
+    return left
+
+
+def decayed_to(states: CustomerStates, dates: np.ndarray, column: str) -> np.ndarray:
+    """A decayed sum of the state, brought from the customer's last order to `dates`; shape (n, K)."""
+    later: np.ndarray = states.table(column) * fading(states, dates, column)[:, None]
     return later
 
 

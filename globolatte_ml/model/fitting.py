@@ -1,22 +1,25 @@
-"""Fitting: candidates compared on later orders, the two experts, and the weights of their pool.
+"""Fitting: candidates compared on later orders, the experts, and the weights of their pool.
 
-How the taste model learns stands in `taste_fit.py`, what features need in `priors.py`.
+How the taste model learns stands in `taste_fit.py`, the expert of habits in `habit_fit.py`, what features need in `priors.py`.
 """
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import fields, replace
 
 import numpy as np
 
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.orders import Contexts, Orders, recency_weights, thinned, time_split
-from globolatte_ml.data.shares import log_softmax
+from globolatte_ml.data.shares import log_softmax, softmax
 from globolatte_ml.data.vocabulary import SEASONS
 from globolatte_ml.model.encoding import encode_for
 from globolatte_ml.model.features import features
+from globolatte_ml.model.habit import HabitExpert, HabitParameters, HabitTables
+from globolatte_ml.model.habit_fit import fit_habit, new_product_share
 from globolatte_ml.model.metrics import log_loss
-from globolatte_ml.model.predicting import FittedModel, pool
+from globolatte_ml.model.predicting import MOST_PRODUCTS, FittedModel, pool
 from globolatte_ml.model.priors import learn_feature_space
 from globolatte_ml.model.taste_fit import fit_taste, quasi_normal_draws, start
 from globolatte_ml.model.taste_inputs import taste_inputs
@@ -32,13 +35,16 @@ TOO_FEW_ORDERS = (
 MAXIMUM_TASTE_ORDERS, MAXIMUM_REGRESSION_ORDERS = 100_000, 250_000
 """More orders than these add no information about a few hundred parameters: every n-th order is taken."""
 REGRESSION_ALONE = np.array([0.0, 1.0])
-EXPECTED_BLEND, BLEND_PRIOR_ORDERS = np.array([0.8, 0.2]), 4.0
-"""The blend's weights before anything is known, and the strength of that belief."""
+EXPECTED_BLEND, BLEND_PRIOR_ORDERS = np.array([0.6, 0.15, 0.25]), 4.0
+"""The blend's weights before anything is known, and the strength of that belief. Weights that depend on the length of a history, and on how
+habitual its customer is, were tried and predict later orders of real chains worse."""
+HABIT_ALONE = np.array([0.0, 0.0, 1.0])
 BLEND_ITERATIONS = 50
 REGRESSION_ITERATIONS = 500
 SIGNIFICANT_DIGITS = 10
 TASTE_DIGITS = 6
-"""Significant digits stored of the taste model and the blend: far more than the data determine, fewer than the search's noise reaches."""
+"""Significant digits stored of the taste model, the habits and the blend: far more than the data determine, fewer than the search's noise
+reaches."""
 
 
 Watch = Callable[[], AbstractContextManager[object]]
@@ -72,6 +78,9 @@ def fit_model(model: FittedModel, orders: Orders, catalogue: tuple[str, ...], fr
     if model.tabular is not None:
         _fit_around_tabular(model, orders, catalogue, fresh_from)
         return
+    if len(catalogue) > MOST_PRODUCTS:
+        _fit_habits_alone(model, orders, catalogue, fresh_from)
+        return
     trial = _best_of_the_past(model, orders, catalogue, fresh_from)
     model.validation_log_loss_ = scores = trial.validation_log_loss_ if trial else {}
     cautious = (CAUTIOUS_PENALTY, model.half_lives[0])
@@ -85,6 +94,30 @@ def fit_model(model: FittedModel, orders: Orders, catalogue: tuple[str, ...], fr
     if trial and trial.taste_ is not None:
         model.blend_ = round_significant(trial.blend_, TASTE_DIGITS)
         _fit_taste(model, orders, weights, trial)
+        _fit_habit(model, orders)
+
+
+def _fit_habits_alone(
+    model: FittedModel, orders: Orders, catalogue: tuple[str, ...], fresh_from: np.datetime64 | None
+) -> None:
+    """A model of many products. A trial of the earlier orders tells how well the later ones are predicted; there is nothing to choose."""
+    model.penalty_, model.half_life_, model.validation_log_loss_ = 0.0, None, {}
+    later, _ = validation_orders(orders.contexts, orders.chosen, fresh_from)
+    if later is not None:
+        trial = FittedModel(**model.get_params())
+        _learn_habits_alone(trial, orders.take(~later), catalogue)
+        after = orders.take(later)
+        said = trial.predict_encoded(encode_for(after.states, after.contexts, trial.space_))
+        model.validation_log_loss_ = {(0.0, None): log_loss(said, after.chosen)}
+    _learn_habits_alone(model, orders, catalogue)
+
+
+def _learn_habits_alone(model: FittedModel, orders: Orders, catalogue: tuple[str, ...]) -> None:
+    _learn_features(model, orders, catalogue)
+    model.space_, model.blend_ = replace(model.space_, has_counts=False), HABIT_ALONE
+    model.coef_, model.intercept_ = np.zeros((0, 0)), np.zeros(0)
+    model.floor_ = new_product_share(orders.contexts.date, orders.chosen, len(catalogue))
+    _fit_habit(model, orders)
 
 
 def _best_of_the_past(
@@ -102,6 +135,7 @@ def _best_of_the_past(
     logits = _try_penalties(trial, some, after)
     if len(past) >= MINIMUM_TASTE_ORDERS:
         _fit_taste(trial, past, recency_weights(past.contexts.date, trial.half_life_))
+        _fit_habit(trial, past)
         _learn_blend(trial, after, logits)
     return trial
 
@@ -122,15 +156,19 @@ def _fit_around_tabular(
     trial.coef_, trial.intercept_, trial.tabular_sold_ = np.zeros((0, 0)), np.zeros(0), trial.sold_
     inputs = features(after.states, after.contexts, trial.space_)
     model.penalty_, model.half_life_ = 0.0, None
-    model.validation_log_loss_ = {(0.0, None): log_loss(trial.pooled(inputs, None), after.chosen)}
+    model.validation_log_loss_ = {(0.0, None): log_loss(_alone(trial, inputs), after.chosen)}
     _learn_features(model, orders, catalogue)
     model.space_, model.tabular_sold_ = trial.space_, trial.tabular_sold_
     model.coef_, model.intercept_ = trial.coef_, trial.intercept_
     if len(past) >= MINIMUM_TASTE_ORDERS:
-        _fit_taste(trial, past, None)
+        if len(catalogue) <= MOST_PRODUCTS:
+            _fit_taste(trial, past, None)
+        _fit_habit(trial, past)
         _learn_blend(trial, after, trial.logits(inputs))
         model.blend_ = round_significant(trial.blend_, TASTE_DIGITS)
-        _fit_taste(model, orders, None, trial)
+        if trial.taste_ is not None:
+            _fit_taste(model, orders, None, trial)
+        _fit_habit(model, orders)
 
 
 def _learn_features(model: FittedModel, orders: Orders, catalogue: tuple[str, ...]) -> None:
@@ -140,7 +178,7 @@ def _learn_features(model: FittedModel, orders: Orders, catalogue: tuple[str, ..
     model.n_orders_ = len(orders)
     model.floor_ = 1.0 / (len(orders) + len(catalogue))
     model.sold_ = np.unique(orders.chosen)
-    model.taste_, model.blend_, model.draws_ = None, REGRESSION_ALONE, np.zeros((0, 0))
+    model.taste_, model.habit_, model.blend_, model.draws_ = None, None, REGRESSION_ALONE, np.zeros((0, 0))
     model.tabular_sold_ = np.zeros(0, np.int64)
 
 
@@ -154,7 +192,7 @@ def _try_penalties(trial: FittedModel, past: Orders, after: Orders) -> np.ndarra
         weights, lowest = recency_weights(past.contexts.date, half_life), np.inf
         for penalty in sorted(trial.penalties):
             _regress(trial, inputs, past.chosen, penalty, weights, is_candidate=True)
-            loss = log_loss(trial.pooled(inputs_later, None), after.chosen)
+            loss = log_loss(_alone(trial, inputs_later), after.chosen)
             trial.validation_log_loss_[penalty, half_life] = loss
             if loss < best:
                 best, trial.half_life_, logits = loss, half_life, trial.logits(inputs_later)
@@ -162,6 +200,11 @@ def _try_penalties(trial: FittedModel, past: Orders, after: Orders) -> np.ndarra
                 break
             lowest = loss
     return logits
+
+
+def _alone(model: FittedModel, inputs: np.ndarray) -> np.ndarray:
+    """Probabilities (n, K) by the regression or the tabular classifier alone."""
+    return model.of_all(softmax(model.logits(inputs)))
 
 
 def _regress(
@@ -213,37 +256,56 @@ def _fit_taste(
     model.taste_ = found.from_vector(round_significant(found.vector(), TASTE_DIGITS))
 
 
+def _fit_habit(model: FittedModel, orders: Orders) -> None:
+    found = fit_habit(orders, model.space_, model.sold_)
+    learned = HabitParameters.from_vector(round_significant(found.parameters.vector(), TASTE_DIGITS))
+    tables = {field.name: getattr(found.tables, field.name) for field in fields(HabitTables)}
+    rounded = {name: round_significant(of) if of.dtype == np.float64 else of for name, of in tables.items()}
+    model.habit_ = HabitExpert(learned, HabitTables(**rounded), found.kinds)
+
+
 def _learn_blend(trial: FittedModel, after: Orders, logits: np.ndarray) -> None:
-    """Learns the experts' weights from orders that neither expert was fitted on."""
-    log_taste = log_softmax(trial.taste_scores(encode_for(after.states, after.contexts, trial.space_)))
+    """Learns the experts' weights from orders that none of them was fitted on."""
+    encoded = encode_for(after.states, after.contexts, trial.space_)
     known = np.isin(after.chosen, trial.sold_)
+    logs = [None if trial.taste_ is None else trial.taste_scores(encoded), logits, None]
+    if trial.habit_ is not None:
+        logs[2] = np.log(trial.habit_shares(encoded, trial.habit_))
+    there = [place for place, log in enumerate(logs) if log is not None]
+    said = [log_softmax(log[known]) for log in logs if log is not None]
+    trial.blend_ = np.zeros(len(logs))
     position = np.searchsorted(trial.sold_, after.chosen[known])
-    trial.blend_ = learn_blend(log_taste[known], log_softmax(logits)[known], position)
+    trial.blend_[there] = learn_blend(said, position, EXPECTED_BLEND[there] / EXPECTED_BLEND[there].sum())
 
 
-def learn_blend(log_taste: np.ndarray, log_regression: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-    """The weights (2,), neither negative, under which n later choices are most probable; `chosen`: (n,) positions.
+def learn_blend(logs: Sequence[np.ndarray], chosen: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """The weights (m,), none negative, under which n later choices are most probable.
 
-    The orders are later than those that both experts were fitted on, so they show how reliable and how certain each expert is.
+    The orders are later than those that the experts were fitted on, so they show how reliable and how certain each expert is.
+
+    Args:
+        logs: of each expert the log probabilities (n, S).
+        chosen: (n,) positions.
+        expected: (m,) the weights before anything is known.
     """
     from scipy.optimize import minimize
 
     rows = np.arange(len(chosen))
-    experts = np.stack([log_taste, log_regression])
+    experts = np.stack(logs)
 
     def objective(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        probabilities = pool(weights, log_taste, log_regression)
-        away = weights - EXPECTED_BLEND
+        probabilities = pool(weights, logs)
+        away = weights - expected
         gained = experts[:, rows, chosen] - (experts * probabilities).sum(axis=2)
         loss = -np.log(probabilities[rows, chosen]).sum() + BLEND_PRIOR_ORDERS * (away**2).sum()
         return float(loss), 2 * BLEND_PRIOR_ORDERS * away - gained.sum(axis=1)
 
     found = minimize(
         objective,
-        EXPECTED_BLEND,
+        expected,
         jac=True,
         method="L-BFGS-B",
-        bounds=[(0.0, None)] * 2,
+        bounds=[(0.0, None)] * len(expected),
         options={"maxiter": BLEND_ITERATIONS},
     )
     weights: np.ndarray = found.x

@@ -172,12 +172,11 @@ def after_others(inputs: HabitInputs, tables: HabitTables) -> np.ndarray:
     n, s = len(inputs), len(tables.chain)
     share = history_shares(inputs)
     rest = np.bincount(inputs.row, weights=share * tables.near_rest[inputs.product], minlength=n)
-    rest[np.bincount(inputs.row, weights=share, minlength=n) == 0.0] = 1.0
+    rest = np.where(np.bincount(inputs.row, weights=share, minlength=n) > 0.0, rest, 1.0)
     near = tables.near[inputs.product] + (inputs.row * s)[:, None]
     weights = tables.near_share[inputs.product] * share[:, None]
-    found = np.bincount(near.ravel(), weights=weights.ravel(), minlength=n * s).reshape(n, s)
-    found += rest[:, None] * tables.first
-    return found
+    found: np.ndarray = np.bincount(near.ravel(), weights=weights.ravel(), minlength=n * s).reshape(n, s)
+    return found + rest[:, None] * tables.first
 
 
 def history_shares(inputs: HabitInputs) -> np.ndarray:

@@ -88,6 +88,26 @@ def fit_habit(orders: Orders, space: FeatureSpace, sold: np.ndarray) -> HabitExp
     return HabitExpert(found, learn_tables(orders, context, chosen, day, kinds, sold), kinds)
 
 
+def new_product_share(dates: np.ndarray, chosen: np.ndarray, n_products: int) -> float:
+    """The share of orders that a product not sold so far gets in the next block of time, on average over such products and blocks.
+
+    dates, chosen: (n,); `n_products`: of the catalogue. Never less than 1 / (n + products), as Laplace smoothing gives, nor so much that
+    products not sold at all would get more than half of all orders.
+    """
+    day = dates.astype("datetime64[D]").astype(np.int64)
+    block = (day - day.min()) * BLOCKS // (day.max() - day.min() + 1)
+    first = np.full(n_products, BLOCKS)
+    np.minimum.at(first, chosen, block)
+    is_new, orders = block == first[chosen], np.bincount(block, minlength=BLOCKS)
+    started = np.bincount(first, minlength=BLOCKS + 1)[:BLOCKS]
+    unsold = n_products - np.cumsum(started) + started
+    seen = slice(FIRST_BLOCK, BLOCKS)
+    exposed = int((orders[seen] * unsold[seen]).sum())
+    found = int(is_new[block >= FIRST_BLOCK].sum()) / exposed if exposed else 0.0
+    never = n_products - len(np.unique(chosen))
+    return min(max(found, 1.0 / (len(chosen) + n_products)), 0.5 / max(never, 1))
+
+
 def learn_tables(
     orders: Orders, context: np.ndarray, chosen: np.ndarray, day: np.ndarray, kinds: np.ndarray, sold: np.ndarray
 ) -> HabitTables:

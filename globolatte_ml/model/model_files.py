@@ -15,11 +15,13 @@ from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.vocabulary import Vocabulary
 from globolatte_ml.model.feature_space import FeatureSpace, circumstance_names
 from globolatte_ml.model.features import feature_names
+from globolatte_ml.model.habit import HabitExpert, HabitParameters, HabitTables, kinds_of_columns
 from globolatte_ml.model.predicting import FittedModel
 from globolatte_ml.model.tabular import TabularClassifier
 from globolatte_ml.model.taste import TasteParameters
 
-SCHEMA = "globolatte-preference-model/3"
+SCHEMA, WITHOUT_HABITS = "globolatte-preference-model/4", "globolatte-preference-model/3"
+"""What has an expert of habits, and what has none: models of few orders, and those of earlier releases, whose content hash stays."""
 DOCUMENT_NAME = "preference_model.json"
 ARRAYS_NAME = "preference_model.npz"
 TABULAR_NAME = "tabular.onnx"
@@ -33,6 +35,8 @@ NUMBERS = {
 """Attributes of the model, by the name under which the document has them; `ARRAYS`, by that in the npz."""
 ARRAYS = {name: f"{name}_" for name in ("sold", "coef", "intercept", "blend", "draws")}
 TASTE_ARRAYS = tuple(field.name for field in fields(TasteParameters))
+HABIT_ARRAYS = tuple(field.name for field in fields(HabitParameters))
+HABIT_TABLES = tuple(field.name for field in fields(HabitTables))
 
 
 def save(model: FittedModel, folder: Path) -> None:
@@ -62,9 +66,10 @@ def restore(model: FittedModel, folder: Path) -> None:
         **learned,
         first_date=np.datetime64(document["first_date"], "D"),
         last_date=np.datetime64(document["last_date"], "D"),
+        has_counts=document.get("has_counts", True),
     )
     model.classes_ = np.array(vocabulary.products)
-    model.taste_ = _taste(arrays)
+    model.taste_, model.habit_ = _taste(arrays), _habit(document, arrays, vocabulary)
     model.tabular, model.tabular_sold_ = _tabular(document, folder), arrays.get("tabular_sold", np.zeros(0, np.int64))
     model.validation_log_loss_ = {(penalty, half): loss for penalty, half, loss in document["validation_log_loss"]}
     if tuple(document["features"]) != feature_names(model.space_) or tuple(
@@ -81,7 +86,7 @@ def as_document(model: FittedModel) -> dict[str, Any]:
 def _words_and_numbers(model: FittedModel) -> dict[str, Any]:
     space = model.space_
     return {
-        "schema": SCHEMA,
+        **({"schema": WITHOUT_HABITS} if model.habit_ is None else {"schema": SCHEMA, "has_counts": space.has_counts}),
         **{name: list(getattr(space.vocabulary, name)) for name in WORDS},
         "features": list(feature_names(space)),
         "circumstances": list(circumstance_names(space.vocabulary)),
@@ -108,6 +113,7 @@ def _arrays(model: FittedModel) -> dict[str, np.ndarray]:
         **{name: getattr(model.space_, name) for name in SPACE_ARRAYS},
         **{name: getattr(model, attribute) for name, attribute in ARRAYS.items()},
         **taste,
+        **_habit_arrays(model),
         **({} if model.tabular is None else {"tabular_sold": model.tabular_sold_}),
     }
 
@@ -116,6 +122,22 @@ def _taste(arrays: dict[str, np.ndarray]) -> TasteParameters | None:
     """The taste model's parameters; none if the model was fitted without."""
     found = {name: arrays[f"taste_{name}"] for name in TASTE_ARRAYS if f"taste_{name}" in arrays}
     return TasteParameters(**found) if found else None
+
+
+def _habit_arrays(model: FittedModel) -> dict[str, np.ndarray]:
+    if model.habit_ is None:
+        return {}
+    learned = {f"habit_{name}": getattr(model.habit_.parameters, name) for name in HABIT_ARRAYS}
+    return learned | {f"habit_{name}": getattr(model.habit_.tables, name) for name in HABIT_TABLES}
+
+
+def _habit(document: dict[str, Any], arrays: dict[str, np.ndarray], words: Vocabulary) -> HabitExpert | None:
+    """The expert of habits; none if the model was fitted without."""
+    if document["schema"] == WITHOUT_HABITS:
+        return None
+    learned = HabitParameters(**{name: arrays[f"habit_{name}"] for name in HABIT_ARRAYS})
+    tables = HabitTables(**{name: arrays[f"habit_{name}"] for name in HABIT_TABLES})
+    return HabitExpert(learned, tables, kinds_of_columns(words))
 
 
 def _tabular(document: dict[str, Any], folder: Path) -> TabularClassifier | None:
@@ -136,8 +158,10 @@ def _read_document(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InvalidDataError(f"{path}: the file is missing; this is not a saved preference model, train one")
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if document.get("schema") != SCHEMA:
-        raise InvalidDataError(f"{path}: format {document.get('schema')!r} is not {SCHEMA!r}; train the model again")
+    if document.get("schema") not in (SCHEMA, WITHOUT_HABITS):
+        raise InvalidDataError(
+            f"{path}: format {document.get('schema')!r} is neither {SCHEMA!r} nor {WITHOUT_HABITS!r}; train the model again"
+        )
     return document
 
 

@@ -1,8 +1,9 @@
 """Prediction in plain numpy: the learned attributes, and the probabilities of the next main product computed from them.
 
-Two experts are combined: a taste model (`taste.py`) and a regression on `features.py`, or instead of the regression a classifier that an
-AutoML search found (`tabular.py`). Their probabilities are combined by a logarithmic pool: log p = a log p_taste + b log p_regression
-+ constant (Genest and Zidek 1986).
+Three experts are combined: a taste model (`taste.py`), a regression on `features.py` or instead of it a classifier that an AutoML search
+found (`tabular.py`), and an expert of habits (`habit.py`). Their probabilities are combined by a logarithmic pool: log p is the sum of
+weight x log p of each, and a constant (Genest and Zidek 1986). For a catalogue of more than `MOST_PRODUCTS` products the expert of
+habits answers alone: it is the only one whose cost does not grow with products x groups or products x features.
 """
 
 from collections.abc import Sequence
@@ -17,12 +18,15 @@ from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.model.encoding import Encoded, EncodedStates, daypart_preference, encode_for, encode_orders
 from globolatte_ml.model.feature_space import FeatureSpace
 from globolatte_ml.model.features import encoded_features, feature_names
+from globolatte_ml.model.habit import HabitExpert, habit_inputs
 from globolatte_ml.model.tabular import TabularClassifier
 from globolatte_ml.model.taste import Population, TasteParameters, taste_scores
 from globolatte_ml.model.taste_inputs import taste_inputs
 
 PENALTIES = (0.001, 0.01, 0.03, 0.1, 0.3, 1.0)
 HALF_LIVES_IN_DAYS = (None, 60.0)
+MOST_PRODUCTS = 30
+"""Of the taste model and the regression: of 50 products they cost the blend more than they bring, measured (docs/model.md)."""
 
 
 class FittedModel:
@@ -49,12 +53,14 @@ class FittedModel:
         sold_: positions of the S products that were ever a main product in training, shape (S,).
         coef_, intercept_: shapes (S, d), (S,). Rounded to 10 significant digits, so that the last bits of linear algebra
             do not make a new model.
-        floor_: the probability given to each product never sold as main: 1 / (n + K), as Laplace smoothing gives.
+        floor_: the probability given to each product never sold as main: 1 / (n + K), as Laplace smoothing gives; of many products
+            (`MOST_PRODUCTS`), of which some are always new, what such ones got in training (`habit_fit.new_product_share`).
         penalty_: the C taken. half_life_: the half-life taken. validation_log_loss_: by candidate, empty without a search;
             keys are (penalty, half-life).
         n_orders_: training orders.
         taste_: the taste model's parameters, None if the regression answers alone. draws_: shape (draws, dimensions).
-        blend_: weights of taste model and regression (or tabular classifier), shape (2,).
+        habit_: the expert of habits; None in models of few orders, and of earlier releases.
+        blend_: weights of taste model, regression (or tabular classifier) and expert of habits, shape (3,); (2,) without the last.
         tabular_sold_: positions of the T products that the tabular classifier knows, shape (T,); T is 0 without one.
     """
 
@@ -89,6 +95,7 @@ class FittedModel:
     n_orders_: int
     taste_: TasteParameters | None
     draws_: np.ndarray
+    habit_: HabitExpert | None
     blend_: np.ndarray
     tabular_sold_: np.ndarray
 
@@ -127,8 +134,7 @@ class FittedModel:
 
     def predict_encoded(self, orders: Encoded, products: Sequence[str] | None = None) -> np.ndarray:
         """`predict_proba` of states and contexts that are numbers already."""
-        taste = None if self.taste_ is None else self.taste_scores(orders)
-        probabilities = self.pooled(encoded_features(orders, self.space_), taste)
+        probabilities = self.of_all(self.shares(orders))
         if products is None or tuple(products) == self.space_.vocabulary.products:
             return probabilities
         position = {product: i for i, product in enumerate(self.space_.vocabulary.products)}
@@ -180,22 +186,39 @@ class FittedModel:
             self._population = self.taste_, Population.of(self.taste_, self.draws_)
         return taste_scores(self.taste_, self._population[1], taste_inputs(orders, self.space_, self.sold_))
 
-    def pooled(self, inputs: np.ndarray, taste: np.ndarray | None) -> np.ndarray:
-        """Probabilities (n, K) of features and of what the taste model says; without the latter, the other expert's alone."""
-        logits = self.logits(inputs)
-        shares = softmax(logits) if taste is None else pool(self.blend_, taste, logits)
+    def shares(self, orders: Encoded) -> np.ndarray:
+        """What the experts say together of the products sold, probabilities (n, S)."""
+        habit = None if self.habit_ is None else self.habit_shares(orders, self.habit_)
+        if habit is not None and not self.space_.has_counts:
+            return habit
+        taste = None if self.taste_ is None else self.taste_scores(orders)
+        return self.pooled(taste, self.logits(encoded_features(orders, self.space_)), habit)
+
+    def habit_shares(self, orders: Encoded, habit: HabitExpert) -> np.ndarray:
+        """The expert of habits' probabilities of the products sold, (n, S)."""
+        return habit.probabilities(habit_inputs(orders, len(self.classes_), self.sold_))
+
+    def pooled(self, taste: np.ndarray | None, logits: np.ndarray, habit: np.ndarray | None) -> np.ndarray:
+        """Probabilities (n, S) of what each expert says, (n, S) each; of those that there are."""
+        logs = [taste, logits, None if habit is None else np.log(habit)]
+        there = [(weight, log) for weight, log in zip(self.blend_, logs, strict=False) if log is not None]
+        return softmax(logits) if len(there) == 1 else pool([weight for weight, _ in there], [log for _, log in there])
+
+    def of_all(self, shares: np.ndarray) -> np.ndarray:
+        """Probabilities (n, K) of all products, from those of the products sold, (n, S)."""
         n_products, n_sold, tiny = len(self.classes_), len(self.sold_), np.finfo(np.float64).tiny
         if n_sold == n_products:
             return shares.clip(min=tiny)
-        place = np.zeros((n_sold, n_products))  # of each product sold among all
-        place[np.arange(n_sold), self.sold_] = 1.0 - self.floor_ * (n_products - n_sold)
-        floor = np.full((1, n_products), self.floor_)
-        floor[0, self.sold_] = 0.0
-        probabilities = (shares @ place + floor).clip(min=tiny)
-        normalised: np.ndarray = probabilities / probabilities.sum(axis=1, keepdims=True)
-        return normalised
+        probabilities = np.full((len(shares), n_products), self.floor_)
+        probabilities[:, self.sold_] = shares * (1.0 - self.floor_ * (n_products - n_sold))
+        probabilities.clip(min=tiny, out=probabilities)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        return probabilities
 
 
-def pool(weights: np.ndarray, log_taste: np.ndarray, log_regression: np.ndarray) -> np.ndarray:
-    """Probabilities (n, K), rows summing to 1, of log probabilities (n, K) of each expert, up to a constant per row."""
-    return softmax(weights[0] * log_taste + weights[1] * log_regression)
+def pool(weights: Sequence[float] | np.ndarray, logs: Sequence[np.ndarray]) -> np.ndarray:
+    """Probabilities (n, S), rows summing to 1, of each expert's log probabilities (n, S), up to a constant per row."""
+    scores = weights[0] * logs[0]
+    for weight, log in zip(weights[1:], logs[1:], strict=True):
+        scores = scores + weight * log
+    return softmax(scores)

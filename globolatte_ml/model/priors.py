@@ -9,11 +9,12 @@ from globolatte_ml.data.shares import shrunken_shares
 from globolatte_ml.data.states import CustomerStates
 from globolatte_ml.data.vocabulary import DAYPARTS, SEASONS, Vocabulary, encode, season_codes
 from globolatte_ml.model.feature_space import FeatureSpace
-from globolatte_ml.model.features import decayed_to
+from globolatte_ml.model.features import fading
 
 POPULARITY_PRIOR_ORDERS = 20.0
 CONCENTRATIONS = np.geomspace(0.5, 200.0, 25)
 DAYPART_PRIOR_ORDERS = 1.0
+CONCENTRATED = ("main_orders", "decayed_main_120d")
 
 
 def learn_feature_space(
@@ -24,20 +25,18 @@ def learn_feature_space(
     states = states.for_products(vocabulary.products)
     unit, season = encode(contexts.business_unit, vocabulary.business_units), season_codes(contexts.date)
     popularity = learn_popularity(chosen, unit, season, len(vocabulary.business_units), len(vocabulary.products))
-    prior = popularity[unit, season]
+    prior = popularity[unit, season, chosen]
     weather = encode(contexts.weather, vocabulary.weathers)
     known = weather >= 0
     weather_mix = learn_popularity(
         weather[known], unit[known], season[known], len(vocabulary.business_units), len(vocabulary.weathers)
     )
-    recent = decayed_to(states, contexts.date, "decayed_main_120d")
-    counts = {"main_orders": states.main_orders, "decayed_main_120d": recent}
     seen = np.bincount(encode(contexts.daypart, DAYPARTS).clip(min=0), minlength=len(DAYPARTS))
     lines, orders = states.line_count.sum(), states.order_count.sum()
     return FeatureSpace(
         vocabulary=vocabulary,
         popularity=popularity,
-        concentration={column: learn_concentration(counts[column], prior, chosen) for column in counts},
+        concentration={column: _concentration(column, states, contexts.date, prior, chosen) for column in CONCENTRATED},
         daypart_mix=(seen + DAYPART_PRIOR_ORDERS) / (seen.sum() + DAYPART_PRIOR_ORDERS * len(DAYPARTS)),
         lines_per_order=float(lines / orders) if orders else 1.0,
         weather_mix=weather_mix,
@@ -70,18 +69,28 @@ def learn_popularity(
     return np.concatenate([cells.reshape(n_units, len(SEASONS), n_products), by_season[None]])
 
 
-def learn_concentration(counts: np.ndarray, prior: np.ndarray, chosen: np.ndarray) -> float:
+def learn_concentration(own: np.ndarray, total: np.ndarray, prior: np.ndarray) -> float:
     """The prior strength, in orders, under which past counts best predict the choice made (highest likelihood on a grid).
 
-    Only orders with a past can tell; without any the middle of the grid is taken.
+    own, total, prior: (n,) the count of the chosen product, of all products, and the prior share of the chosen one. Only orders with a
+    past can tell; without any the middle of the grid is taken.
     """
-    informed = np.flatnonzero(counts.sum(axis=1) > 0)
-    if len(informed) == 0:
+    informed = total > 0
+    if not informed.any():
         return float(CONCENTRATIONS[len(CONCENTRATIONS) // 2])
-    counts, prior, chosen = counts[informed], prior[informed], chosen[informed]
-    row = np.arange(len(chosen))
-    fit = [np.log(shrunken_shares(counts, prior, strength)[row, chosen]).mean() for strength in CONCENTRATIONS]
+    own, total, prior = own[informed], total[informed], prior[informed]
+    fit = [np.log((own + strength * prior) / (total + strength)).mean() for strength in CONCENTRATIONS]
     return float(CONCENTRATIONS[int(np.argmax(fit))])
+
+
+def _concentration(
+    column: str, states: CustomerStates, dates: np.ndarray, prior: np.ndarray, chosen: np.ndarray
+) -> float:
+    """By an amount of the state, as of `dates`; prior: (n,) of the products chosen."""
+    later = fading(states, dates, column)
+    return learn_concentration(
+        states.bought.amount_of(column, chosen) * later, states.bought.total(column) * later, prior
+    )
 
 
 def _cell_shares(chosen: np.ndarray, cell: np.ndarray, n_cells: int, prior: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from globolatte_ml.data.model_rows import OPTIONAL_TEXTS, REQUIRED_TEXTS, model_
 from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.job_entry import write_json
 from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.predicting import MOST_PRODUCTS
 from globolatte_ml.training.evaluation import Evaluation, evaluate, holdout_table
 from globolatte_ml.training.proofs import prove, write_proofs
 
@@ -76,8 +77,20 @@ class Training:
             "taste_groups": model.groups if model.taste_ is not None else 0,
             "weight_of_taste_model": float(model.blend_[0]),
             "weight_of_regression": float(model.blend_[1]),
+            "weight_of_habit_expert": 0.0 if model.habit_ is None else float(model.blend_[2]),
+            "experts": experts_of(model),
             **{f"prior_orders_{name}": strength for name, strength in space.concentration.items()},
         }
+
+
+def experts_of(model: PreferenceModel) -> str:
+    """Which experts answer, and why not all."""
+    if not model.space_.has_counts:
+        many = f"{len(model.classes_):,} products, more than {MOST_PRODUCTS}"
+        return f"habits alone, the leaner path: {many}"
+    columns = "regression" if model.tabular is None else "tabular classifier"
+    there = {"taste model": model.taste_ is not None, columns: True, "habits": model.habit_ is not None}
+    return ", ".join(name for name, is_there in there.items() if is_there)
 
 
 def train_and_evaluate(

@@ -25,7 +25,7 @@ from globolatte_ml.model.habit import (
     kinds_of_columns,
     log_gamma,
 )
-from globolatte_ml.model.habit_fit import START, Block, fit_habit, log_likelihood
+from globolatte_ml.model.habit_fit import START, Block, fit_habit, log_likelihood, new_product_share
 
 MAINS, ADDONS = AMOUNTS.index("main_orders"), AMOUNTS.index("addon_lines")
 
@@ -202,3 +202,15 @@ def _two(model):
     return Contexts(
         np.full(2, unit), np.full(2, day), np.full(2, "Unknown"), np.full(2, "morning"), np.zeros(2, dtype=bool)
     )
+
+
+def test_a_product_not_sold_so_far_is_expected_to_sell_as_such_products_did():
+    """Ten orders in each of eight blocks of ten days; a further product starts in each of the last three, with two orders there."""
+    days = np.datetime64("2022-01-01") + np.arange(80) * np.timedelta64(1, "D")
+    chosen = np.tile([0, 1, 0, 1, 0, 1, 0, 1, 0, 1], 8)
+    for block, product in ((5, 2), (6, 3), (7, 4)):
+        chosen[10 * block : 10 * block + 2] = product
+    unsold = [4, 4, 4, 4, 3, 2]
+    assert new_product_share(days, chosen, 6) == pytest.approx(6 / (10 * sum(unsold)))
+    steady = np.tile([0, 1], 40)
+    assert new_product_share(days, steady, 6) == pytest.approx(1 / 86)

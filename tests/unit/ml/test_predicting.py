@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from globolatte_ml.data.shares import softmax
+from globolatte_ml.data.snapshot import read_snapshot
 from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.model.encoding import encode_orders, encode_states
+from globolatte_ml.model.encoding import encode_for, encode_orders, encode_states
+from globolatte_ml.model.features import encoded_features
 from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.model.predicting import MOST_PRODUCTS
 from globolatte_ml.model.taste import ROWS_AT_ONCE
+from globolatte_ml.training.training_job import experts_of
 
 
 def one_by_one(model, states, contexts):
@@ -98,3 +104,60 @@ def test_single_orders_of_many_threads_are_not_mixed_up(model, snapshot):
     with ThreadPoolExecutor(8) as threads:
         apart = list(threads.map(one, range(len(rows))))
     np.testing.assert_allclose(apart, together, rtol=1e-9, atol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def many_products(build, tmp_path_factory):
+    """The snapshot of a chain beyond the limit of the taste model, and a model of it."""
+    folder = tmp_path_factory.mktemp("many")
+    chain = build.chain(n_orders=500, n_products=MOST_PRODUCTS + 3, sold=MOST_PRODUCTS + 1, strength=2.5)
+    snapshot = read_snapshot(build.write_snapshot(chain, folder))
+    return snapshot, PreferenceModel().fit(snapshot.states, snapshot.contexts, snapshot.y, snapshot.products)
+
+
+def test_of_many_products_the_expert_of_habits_answers_alone(many_products, tmp_path):
+    snapshot, model = many_products
+    assert model.taste_ is None
+    assert model.coef_.size == 0
+    assert experts_of(model).startswith("habits alone, the leaner path: 33 products")
+    answer = model.predict_proba(snapshot.states, snapshot.contexts)
+    np.testing.assert_allclose(answer.sum(axis=1), 1.0)
+    assert answer.min() > 0.0
+    rows = np.arange(0, len(snapshot), 25)
+    some = snapshot.states.take(rows), snapshot.contexts.take(rows)
+    np.testing.assert_allclose(one_by_one(model, *some), answer[rows], rtol=1e-9, atol=1e-12)
+    model.save(tmp_path)
+    read = PreferenceModel.load(tmp_path)
+    assert read.content_hash() == model.content_hash()
+    np.testing.assert_array_equal(read.predict_proba(*some), model.predict_proba(*some))
+
+
+def test_the_same_training_gives_the_same_model_of_many_products(many_products):
+    snapshot, model = many_products
+    other = np.random.default_rng(0).permutation(len(snapshot))
+    again = PreferenceModel().fit(
+        snapshot.states.take(other), snapshot.contexts.take(other), snapshot.y[other], snapshot.products
+    )
+    assert again.content_hash() == model.content_hash()
+
+
+def test_of_many_products_no_row_has_columns_by_product(many_products):
+    snapshot, model = many_products
+    states = encode_states(snapshot.states, model.space_)
+    assert states.columns.shape[1] < len(snapshot.products)
+
+
+def test_a_model_without_habits_is_written_and_read_as_in_earlier_releases(model, snapshot, tmp_path):
+    model.save(tmp_path / "new")
+    earlier = PreferenceModel.load(tmp_path / "new")
+    earlier.habit_, earlier.blend_ = None, np.array([0.8, 0.2])
+    earlier.save(tmp_path / "earlier")
+    document = json.loads((tmp_path / "earlier" / "preference_model.json").read_text())
+    assert document["schema"] == "globolatte-preference-model/3"
+    assert "has_counts" not in document
+    read = PreferenceModel.load(tmp_path / "earlier")
+    assert read.content_hash() == earlier.content_hash()
+    encoded = encode_for(snapshot.states, snapshot.contexts, read.space_)
+    logits = read.logits(encoded_features(encoded, read.space_))
+    expected = read.of_all(softmax(0.8 * read.taste_scores(encoded) + 0.2 * logits))
+    np.testing.assert_array_equal(read.predict_proba(snapshot.states, snapshot.contexts), expected)

@@ -139,8 +139,10 @@ def test_the_past_habit_is_the_mean_over_a_replayed_history(model, snapshot):
     np.testing.assert_allclose(inputs.last[0, 0], np.eye(k)[0])
 
 
-def test_a_model_blends_both_experts(model, snapshot):
+def test_a_model_blends_three_experts(model):
     assert model.taste_ is not None
+    assert model.habit_ is not None
+    assert model.blend_.shape == (3,)
     assert (model.blend_ >= 0).all()
     assert model.blend_[0] > 0
 
@@ -149,6 +151,7 @@ def test_few_orders_leave_the_regression_alone(build, read):
     snapshot = read(build.chain(n_orders=150))
     few = PreferenceModel().fit(snapshot.states, snapshot.contexts, snapshot.y, snapshot.products)
     assert few.taste_ is None
+    assert few.habit_ is None
     np.testing.assert_array_equal(few.blend_, [0.0, 1.0])
 
 
@@ -157,7 +160,8 @@ def test_the_blend_trusts_the_expert_who_is_right():
     right = log_softmax(1.5 * rng.standard_normal((4000, 4)))
     wrong = log_softmax(1.5 * rng.standard_normal((4000, 4)))
     chosen = (np.exp(right).cumsum(axis=1) < rng.random((4000, 1))).sum(axis=1).clip(max=3)
-    weights = learn_blend(right, wrong, chosen)
-    assert weights == pytest.approx([1.0, 0.0], abs=0.1)
-    np.testing.assert_allclose(pool(weights, right, wrong).sum(axis=1), 1.0)
-    assert learn_blend(right[:0], wrong[:0], chosen[:0]) == pytest.approx(EXPECTED_BLEND)
+    logs = [wrong, right, wrong[::-1]]
+    weights = learn_blend(logs, chosen, EXPECTED_BLEND)
+    assert weights == pytest.approx([0.0, 1.0, 0.0], abs=0.1)
+    np.testing.assert_allclose(pool(weights, logs).sum(axis=1), 1.0)
+    assert learn_blend([log[:0] for log in logs], chosen[:0], EXPECTED_BLEND) == pytest.approx(EXPECTED_BLEND)

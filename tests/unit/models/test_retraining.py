@@ -130,6 +130,19 @@ def test_a_first_model_that_was_refused_is_not_trained_again_on_the_same_orders(
     assert not retrains(has_champion=False, was_refused=True)
 
 
+@pytest.mark.parametrize("unusable", [{"has_champion": False}, {"unreadable": "it is gone"}])
+@pytest.mark.parametrize(
+    ("refusals", "days", "trains"),
+    [(1, 0, 0), (1, 1, 1), (2, 1, 0), (2, 2, 1), (4, 7, 0), (4, 8, 1), (9, 27, 0), (9, 28, 1)],
+)
+def test_models_that_are_refused_one_after_the_other_are_trained_ever_later(
+    unusable: dict[str, object], refusals: int, days: int, trains: int
+) -> None:
+    decision = decide_retraining(replace(CALM, **unusable, refusals=refusals, days_since_training=days))
+    assert decision.retrain == bool(trains)
+    assert decision.retrain or f"so far there are {days}" in decision.reason
+
+
 # Trainings that had no effect are not repeated ---------------------------------------------------------------------------
 
 DRIFTED_TWICE = {"chain": ["drifted", "drifted"]}

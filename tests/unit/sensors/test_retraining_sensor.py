@@ -230,7 +230,8 @@ def test_a_version_of_an_earlier_release_is_read_as_far_as_it_goes(chain: Chain)
     chain.built()
     chain.promoted()
     chain.trained()
-    client = MlflowClient(registry_uri=f"sqlite:///{chain.ml.folder}/mlflow.db")
+    registry = f"sqlite:///{chain.ml.folder}/mlflow.db"
+    client = MlflowClient(tracking_uri=registry, registry_uri=registry)
     for tag in ("content_hash", "job_id", "snapshot"):
         client.delete_model_version_tag(MODEL_NAME, "1", tag)
     champion = chain.ml.model(CHAMPION)
@@ -252,6 +253,22 @@ def test_a_first_model_that_was_refused_waits_for_new_examples(chain: Chain) -> 
     chain.trained(champion=None)
     assert chain.requested() == []
     materialize(chain.instance, TRAINING_EXAMPLES)
+    assert len(chain.requested()) == 1
+
+
+def test_after_several_refusals_the_examples_of_another_day_are_not_enough(chain: Chain) -> None:
+    chain.built()
+    for number in range(5):
+        date = DATA_UNTIL - dt.timedelta(days=5 - number)
+        refused = Training(f"run {number}", "snapshot", date, AT + dt.timedelta(hours=number), "1", False, None, AT)
+        record_training(chain.warehouse, refused)
+    materialize(chain.instance, TRAINING_SNAPSHOT)
+    materialize(chain.instance, PROMOTION)
+    materialize(chain.instance, TRAINING_EXAMPLES)
+    assert chain.requested() == []
+    with chain.warehouse.transaction() as transaction:
+        later = DATA_UNTIL + dt.timedelta(days=15)
+        transaction.execute("insert into intermediate.int_daily_sales values ('BU_US', ?, 10)", (later,))
     assert len(chain.requested()) == 1
 
 
