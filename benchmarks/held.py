@@ -31,7 +31,7 @@ MOST_GROWTH, MEGABYTE = 10.0, 1_000_000
 MOST_REFUSED_SECONDS = 2.0
 SLOW_PAUSE, SLOW_BYTES = 0.5, 4
 """Slow callers send so many bytes, and then none for so many seconds."""
-BACK_SECONDS, AFTER_SECONDS = 90.0, 1.0
+BACK_SECONDS, AFTER_SECONDS = 90.0, 0.5
 """How long a process may take until it is there again, and how long callers go on after that."""
 LOGGED_SECONDS = 5.0
 DESCRIPTORS = 8192
