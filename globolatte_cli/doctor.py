@@ -1,7 +1,7 @@
 """`globolatte doctor`: what is configured, reachable and missing, with remedies. Prints no secret."""
 
 import sys
-from collections import Counter
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,23 +14,32 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from globolatte_cli.errors import UserError
-from globolatte_cli.instance import prepare_home
+from globolatte_cli.kept_parts import customer_state, dagster_storage, has_storage, ml_platform, waiting, warehouse
 from globolatte_cli.output import JSON, plain_console, print_json
 from globolatte_cli.prepare import manifest_is_current
-from globolatte_cli.running_parts import Finding, customer_state, daemon, disk, online_endpoint
+from globolatte_cli.running_parts import Finding, daemon, disk, online_endpoint
 from globolatte_cli.settings_page import shown, variable
 from globolatte_ingest.paths import layout_of
 from resources import environment
 from resources.landing.landing_zone import REFERENCE_PREFIX, SALES_PREFIX
-from resources.ml.ml_platform import CHAMPION, fault_of
 from resources.settings.azureml import AzureMLSettings
 from resources.settings.choices import LandingKind, MissingSettingError, MLKind
 from resources.settings.settings import Settings
-from resources.warehouse.warehouse import WarehouseBusyError
-from sensors.waiting import waiting_in
 
 REFERENCE_FILES = ("business_units.csv", "products.csv", "customers.csv")
+
+
+def _home(settings: Settings) -> Finding:
+    """Whether the home can be written; what is not there is not made."""
+    home = next(folder for folder in (settings.home, *settings.home.parents) if folder.exists())
+    remedy = "make it writable for this user, or set GLOBOLATTE_HOME to another folder"
+    try:
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as fault:
+        return Finding("home", False, f"{settings.home} cannot be written: {fault.strerror or fault}", remedy)
+    made = "" if home == settings.home else ": is not made yet, and the first `globolatte run` makes it"
+    return Finding("home", True, f"{settings.home}{made}")
 
 
 def _python(_: Settings) -> Finding:
@@ -45,6 +54,10 @@ def _packages(_: Settings) -> Finding:
 
 def _landing(settings: Settings) -> Finding:
     landing = environment.landing_of(settings)
+    if settings.landing is LandingKind.FOLDER and not settings.landing_folder.is_dir():
+        what = "is a file and no folder" if settings.landing_folder.exists() else "is not there"
+        remedy = "put the folder with its files there again (a new one: `mkdir`, or try `globolatte demo`)"
+        return Finding("landing zone", False, f"{landing.describe()}: {what}", remedy)
     paths = [file.path for file in landing.files(REFERENCE_PREFIX)]
     missing = [name for name in REFERENCE_FILES if REFERENCE_PREFIX + name not in paths]
     state = f"{landing.describe()}: reachable"
@@ -74,69 +87,44 @@ def _event_queue(settings: Settings) -> Finding:
     return Finding("event queue", poisoned == 0, state, "read their reasons, correct the cause, then delete them")
 
 
-def _warehouse(settings: Settings) -> Finding:
-    warehouse = environment.warehouse_with_short_timeout(settings)
-    try:
-        ledger = warehouse.read("sales_data.load_ledger", ["status"])
-    except WarehouseBusyError as busy:
-        return Finding("warehouse", True, f"in use: {busy}")
-    counts = sorted(Counter(ledger["status"].to_pylist()).items())
-    files = ", ".join(f"{count:,} {status}" for status, count in counts) or "no file in the ledger"
-    return Finding("warehouse", True, f"{warehouse.describe()}: {files}")
-
-
-def _waiting(settings: Settings) -> Finding:
-    warehouse, landing = environment.warehouse_with_short_timeout(settings), environment.landing_of(settings)
-    try:
-        items = waiting_in(settings, warehouse, landing, environment.ml_of(settings), environment.clock_of(settings))
-    except WarehouseBusyError as busy:
-        return Finding("waiting for a person", True, f"not known, the warehouse is in use: {busy}")
-    lines = "".join(f"\n  {item.text}" for item in items)
-    state = f"{len(items)}{lines}" if items else "nothing"
-    return Finding("waiting for a person", True, state, waits=bool(items))
-
-
-def _ml(settings: Settings) -> Finding:
-    ml = environment.ml_of(settings.model_copy(update={"warehouse_wait_seconds": environment.SHORT_TIMEOUT_SECONDS}))
-    champion = ml.model(CHAMPION)
-    if champion is None:
-        return Finding("ML platform", False, f"{ml.describe()}: no champion", "run `globolatte run`")
-    if fault := fault_of(champion):
-        state = f"{ml.describe()}: the champion, version {champion.version}, cannot be read: {fault}"
-        return Finding("ML platform", False, state, "run `globolatte run`: it trains a new one")
-    return Finding("ML platform", True, f"{ml.describe()}: champion is version {champion.version}")
-
-
 def _manifest(settings: Settings) -> Finding:
     current = manifest_is_current(settings)
     state = "current" if current else "missing, out of date or of the other warehouse"
     return Finding("dbt manifest", current, state, "run `globolatte prepare`")
 
 
+def _daemon(settings: Settings) -> Iterator[Finding]:
+    if has_storage(settings):
+        yield from daemon(settings)
+    else:
+        yield Finding("daemon", True, "nothing of it is on record (see Dagster's storage); `globolatte dev` starts it")
+
+
 CHECKS: Mapping[str, Callable[[Settings], Finding | Iterator[Finding]]] = {
+    "home": _home,
     "Python": _python,
     "packages": _packages,
     "dbt manifest": _manifest,
     "disk": disk,
     "landing zone": _landing,
     "event queue": _event_queue,
-    "warehouse": _warehouse,
-    "waiting for a person": _waiting,
-    "ML platform": _ml,
+    "warehouse": warehouse,
+    "waiting for a person": waiting,
+    "ML platform": ml_platform,
     "customer state": customer_state,
     "online endpoint": online_endpoint,
-    "daemon": daemon,
+    "Dagster's storage": dagster_storage,
+    "daemon": _daemon,
 }
 """By the name of what is looked at."""
 
 
 def findings(settings: Settings) -> Iterator[Finding]:
-    """Runs all checks; a check that raises is a finding and does not end the others."""
-    try:
-        prepare_home(settings)
-    except UserError as fault:
-        environment.export(settings)
-        yield Finding("home", False, str(fault), "see the message")
+    """Runs all checks; a check that raises is a finding and does not end the others.
+
+    Nothing in the home is changed but by the questions that a running endpoint is asked, which its log marks.
+    """
+    environment.export(settings)
     for name, check in CHECKS.items():
         try:
             found = check(settings)

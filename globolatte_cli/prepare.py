@@ -1,9 +1,11 @@
 """`globolatte prepare`: dbt's manifest and the lineage of columns, made ahead of time so that definitions load fast."""
 
+import hashlib
 import json
 import os
 import re
 import subprocess
+from pathlib import Path
 
 import click
 
@@ -15,14 +17,15 @@ from resources.settings.settings import Settings
 
 SOURCES = ("dbt_project.yml", "profiles.yml", "models", "macros", "tests")
 """The files that the manifest is made from."""
-
+MADE_FROM = "made_from.sha256"
+"""The file beside the manifest with the hash of what it was made from."""
 
 ADAPTER = re.compile(rb'"adapter_type": ?"(\w+)"')
 BEGINNING_BYTES = 4096
 
 
 def manifest_is_current(settings: Settings | None = None) -> bool:
-    """Whether manifest and lineage exist, are made for the chosen warehouse, and are younger than everything they are made from."""
+    """Whether manifest and lineage exist, are made for the chosen warehouse, and from what the project holds now."""
     manifest = DBT_PROJECT_FOLDER / "target" / "manifest.json"
     if not manifest.exists() or not manifest.with_name(LINEAGE_FILE).exists():
         return False
@@ -30,10 +33,25 @@ def manifest_is_current(settings: Settings | None = None) -> bool:
         made_for = ADAPTER.search(stream.read(BEGINNING_BYTES))
     if made_for is None or made_for[1].decode() != (settings or Settings()).warehouse:
         return False
-    made = manifest.stat().st_mtime
-    sources = (DBT_PROJECT_FOLDER / name for name in SOURCES)
-    files = (file for source in sources for file in (source, *source.rglob("*")) if file.is_file())
-    return all(file.stat().st_mtime <= made for file in files)
+    record = manifest.with_name(MADE_FROM)
+    if record.exists():
+        return record.read_text(encoding="utf-8") == hash_of_sources()
+    made = manifest.stat().st_mtime  # by a release that left no record
+    return all(file.stat().st_mtime <= made for file in _sources())
+
+
+def _sources() -> list[Path]:
+    places = (DBT_PROJECT_FOLDER / name for name in SOURCES)
+    return sorted(file for place in places for file in (place, *place.rglob("*")) if file.is_file())
+
+
+def hash_of_sources() -> str:
+    """A hash of the names and bytes of all files that the manifest is made from."""
+    digest = hashlib.sha256()
+    for file in _sources():
+        name, content = str(file.relative_to(DBT_PROJECT_FOLDER)).encode(), file.read_bytes()
+        digest.update(b"%d %s %d " % (len(name), name, len(content)) + content)
+    return digest.hexdigest()
 
 
 @click.command()
@@ -49,11 +67,13 @@ def prepare_manifest() -> None:
     """
     prepare_home(Settings())
     target = DBT_PROJECT_FOLDER / "target"
+    made_from = hash_of_sources()
     compiled = target / "lineage"
     _dbt("compile", "--target", "lint", "--target-path", str(compiled))
     manifest = json.loads((compiled / "manifest.json").read_bytes())
     (target / LINEAGE_FILE).write_text(json.dumps(lineage_of(manifest)))
     _dbt("parse")
+    (target / MADE_FROM).write_text(made_from)
 
 
 def _dbt(command: str, *arguments: str) -> None:

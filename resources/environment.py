@@ -93,6 +93,15 @@ def warehouse_with_short_timeout(settings: Settings) -> Warehouse:
     return warehouse_of(settings.model_copy(update={"warehouse_wait_seconds": SHORT_TIMEOUT_SECONDS}))
 
 
+def warehouse_for_reading(settings: Settings) -> Warehouse:
+    """The warehouse as it is, with a short timeout: a DuckDB file is neither made nor migrated."""
+    if settings.warehouse is WarehouseKind.DUCKDB:
+        from resources.warehouse.duckdb_file import DuckDBWarehouse
+
+        return DuckDBWarehouse(file=str(settings.warehouse_file), wait_seconds=SHORT_TIMEOUT_SECONDS, read_only=True)
+    return warehouse_with_short_timeout(settings)
+
+
 def ml_of(settings: Settings) -> MLPlatform:
     """The ML platform. Raises `MissingSettingError` if a setting of Azure ML is not there."""
     if settings.ml is MLKind.LOCAL:

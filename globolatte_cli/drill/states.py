@@ -8,7 +8,7 @@ from pathlib import Path
 
 from globolatte_cli.drill.stage import Fault, Play, Stage, aside
 from resources.endpoint.endpoint import Deployment, DesiredState
-from resources.endpoint.local.files import write_desired
+from resources.endpoint.local.files import write_desired, write_json
 from resources.environment import ml_of, states_of
 from resources.ml.ml_platform import CHAMPION
 
@@ -95,6 +95,16 @@ def _desired_damaged(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
+def _declaration_gone(stage: Stage) -> Iterator[None]:
+    observed = stage.endpoint.files.observed
+    write_json(observed, {"deployments": [{"name": "blue"}]})
+    try:
+        yield
+    finally:
+        observed.unlink()
+
+
+@contextmanager
 def full_disk(_: Stage) -> Iterator[None]:
     """Nothing that this process writes finds room: what a full disk or a quota does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -125,19 +135,114 @@ def _under(name: str) -> Where:
     return lambda stage: stage.home / name
 
 
-WAREHOUSE, REGISTRY, PLATFORM = "warehouse.duckdb", "mlflow/mlflow.db", "ML platform"
+WAREHOUSE, REGISTRY, PLATFORM, STORAGE = "warehouse.duckdb", "mlflow/mlflow.db", "ML platform", "Dagster's storage"
 STATES: tuple[Fault, ...] = (
-    _state("reference-file-gone", "products.csv is gone", gone(_under("landing/reference/products.csv")), "landing zone", "sales files"),
-    _state("landing-zone-in-the-way", "a file is in its place", in_the_way(_under("landing"), folder=False), "home", "cannot be written"),
-    _state("warehouse-damaged", "the warehouse's file holds something else", damaged(_under(WAREHOUSE)), "warehouse"),
-    _state("warehouse-in-the-way", "a folder stands where the warehouse was", in_the_way(_under(WAREHOUSE), folder=True), "warehouse"),
-    _state("champion-damaged", "the champion's files hold something else", _champion_damaged, PLATFORM, "cannot be read"),
-    _state("champion-emptied", "the champion's folder is empty", in_the_way(_champion, folder=True), PLATFORM, "cannot be read"),
-    _state("registry-gone", "mlflow.db is gone", gone(_under(REGISTRY)), PLATFORM, "no champion"),
-    _state("state-pointer-to-nothing", "the pointer names a state that is not there", _pointer_to_nothing, "customer state"),
-    _state("state-damaged", "a file of it holds something else", damaged(_state_file), "customer state", "cannot be read"),
-    _state("machine-restarted", "an endpoint is declared, and nothing of it runs", _declared, "online endpoint", "declared, not running"),
-    _state("declaration-damaged", "desired.json holds something else", _desired_damaged, "online endpoint", "desired.json"),
+    _state(
+        "reference-file-gone",
+        "products.csv is gone",
+        gone(_under("landing/reference/products.csv")),
+        "landing zone",
+        "sales files",
+    ),
+    _state(
+        "landing-zone-in-the-way",
+        "a file is in its place",
+        in_the_way(_under("landing"), folder=False),
+        "landing zone",
+        "is a file",
+    ),
+    _state(
+        "landing-zone-gone",
+        "the folder is gone, as a disk that is not mounted",
+        gone(_under("landing")),
+        "landing zone",
+        "is not there",
+    ),
+    _state("warehouse-gone", "the warehouse's file is gone", gone(_under(WAREHOUSE)), "warehouse", "is gone"),
+    _state(
+        "warehouse-damaged",
+        "the warehouse's file holds something else",
+        damaged(_under(WAREHOUSE)),
+        "warehouse",
+        "cannot be read",
+    ),
+    _state(
+        "warehouse-in-the-way",
+        "a folder stands where the warehouse was",
+        in_the_way(_under(WAREHOUSE), folder=True),
+        "warehouse",
+        "cannot be read",
+    ),
+    _state(
+        "champion-damaged", "the champion's files hold something else", _champion_damaged, PLATFORM, "cannot be read"
+    ),
+    _state(
+        "champion-emptied",
+        "the champion's folder is empty",
+        in_the_way(_champion, folder=True),
+        PLATFORM,
+        "cannot be read",
+    ),
+    _state("registry-gone", "mlflow.db is gone", gone(_under(REGISTRY)), PLATFORM, "mlflow.db is gone"),
+    _state("registry-damaged", "mlflow.db holds something else", damaged(_under(REGISTRY)), PLATFORM, "cannot be read"),
+    _state(
+        "state-pointer-gone",
+        "the file that names the current customer state is gone",
+        gone(_under("endpoints/current_state")),
+        "customer state",
+        "is gone",
+    ),
+    _state(
+        "state-pointer-to-nothing",
+        "the pointer names a state that is not there",
+        _pointer_to_nothing,
+        "customer state",
+        "cannot be read",
+    ),
+    _state(
+        "state-damaged", "a file of it holds something else", damaged(_state_file), "customer state", "cannot be read"
+    ),
+    _state(
+        "machine-restarted",
+        "an endpoint is declared, and nothing of it runs",
+        _declared,
+        "online endpoint",
+        "declared, not running",
+    ),
+    _state(
+        "declaration-damaged", "desired.json holds something else", _desired_damaged, "online endpoint", "desired.json"
+    ),
+    _state(
+        "declaration-gone", "desired.json is gone, and an endpoint ran", _declaration_gone, "online endpoint", "is gone"
+    ),
     _state("disk-full", "the disk is full", full_disk, "disk", "nothing can be written"),
-    _state("dagster-storage-damaged", "Dagster's storage holds something else", damaged(_under("dagster/history/runs.db")), "daemon"),
-)  # fmt: skip
+    _state(
+        "dagster-storage-damaged",
+        "Dagster's storage holds something else",
+        damaged(_under("dagster/history/runs.db")),
+        STORAGE,
+        "cannot be read",
+    ),
+    _state(
+        "dagster-events-damaged",
+        "its record of what was materialized holds something else",
+        damaged(_under("dagster/history/runs/index.db")),
+        STORAGE,
+        "cannot be read",
+    ),
+    _state(
+        "dagster-ticks-damaged",
+        "its record of sensors holds something else",
+        damaged(_under("dagster/schedules/schedules.db")),
+        STORAGE,
+        "cannot be read",
+    ),
+    _state("dagster-storage-gone", "Dagster's history is gone", gone(_under("dagster/history")), STORAGE, "is gone"),
+    _state(
+        "dagster-settings-gone",
+        "dagster.yaml is gone, and with it what it names",
+        gone(_under("dagster/dagster.yaml")),
+        STORAGE,
+        "is gone",
+    ),
+)

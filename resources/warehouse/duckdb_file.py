@@ -113,22 +113,26 @@ def _schema_version(connection: duckdb.DuckDBPyConnection) -> int:
 class DuckDBWarehouse(TableWarehouse):
     """One DuckDB file. `wait_seconds` bounds the wait for another process that has the file open.
 
-    `memory_mb` bounds what DuckDB holds in memory; beyond that it works on disk, beside the file.
+    `memory_mb` bounds what DuckDB holds in memory; beyond that it works on disk, beside the file. `read_only`: the file is neither made
+    nor migrated nor written.
     """
 
     file: str
     wait_seconds: float = 300.0
     memory_mb: int = 384
+    read_only: bool = False
 
     @contextmanager
     def _connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        Path(self.file).parent.mkdir(parents=True, exist_ok=True)
+        if not self.read_only:
+            Path(self.file).parent.mkdir(parents=True, exist_ok=True)
         connection = self._connect()
         try:
             connection.execute(f"set memory_limit = '{self.memory_mb}MiB'")
             # the progress bar would be drawn into the output of commands
             connection.execute("set enable_progress_bar = false")
-            self._migrate(connection)
+            if not self.read_only:
+                self._migrate(connection)
             yield connection
         except (
             duckdb.OutOfMemoryException,
@@ -145,7 +149,7 @@ class DuckDBWarehouse(TableWarehouse):
         wait = FIRST_WAIT_SECONDS
         while True:
             try:
-                return duckdb.connect(self.file)
+                return duckdb.connect(self.file, read_only=self.read_only)
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():
                     raise self._unusable(error) from error
@@ -155,6 +159,8 @@ class DuckDBWarehouse(TableWarehouse):
             wait = min(wait * 1.5, LONGEST_WAIT_SECONDS)
 
     def _unusable(self, fault: Exception) -> WarehouseUnusableError:
+        if self.read_only:
+            return WarehouseUnusableError(f"{self.file}: cannot be read ({fault})")
         return WarehouseUnusableError(
             f"{self.file}: cannot be written ({fault}); give it memory, disk space and the permission to write, then run again. "
             "What was committed before is still there"

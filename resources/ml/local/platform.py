@@ -200,7 +200,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
 
     def model(self, alias: str) -> ModelVersion | None:
         """The version that has an alias (`champion`, `challenger`), or none."""
-        if not self._registry.exists():
+        if not (self._registry.exists() and self._registry.stat().st_size):  # a client would make one
             return None
         from mlflow.exceptions import MlflowException
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -13,18 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import dagster as dg
+import psutil
 import pytest
 
 from globolatte_assets.monitoring.prediction_log import Ingestion, ingest_file
+from globolatte_cli.running_parts import online_endpoint
 from resources.clock import Clock
-from resources.endpoint.endpoint import EndpointError, ObservedState
+from resources.endpoint.endpoint import DesiredState, EndpointError, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
 from resources.endpoint.local.files import read_json, write_json
 from resources.endpoint.local.processes import PROJECT_ROOT, marked
 from resources.endpoint.local.slots import get_json
 from resources.endpoint.prediction_files import PredictionFiles
+from resources.settings.settings import Settings
 from tests.builders import fetch, warehouse_in
-from tests.endpoint_builders import QUESTION, Caller, Crowd, answers, children_of, eventually, kill, process_of
+from tests.endpoint_builders import QUESTION, Caller, Crowd, answers, children_of, eventually, kill, only, process_of
 
 # What dies -------------------------------------------------------------------------------------------------------------
 
@@ -133,6 +137,29 @@ def test_who_starts_it_while_it_ends_waits_for_that_and_starts_it_anew(endpoint,
     endpoint.ensure_running()
     assert endpoint.supervisor() not in (None, before)
     _succeeded(endpoint, before)
+
+
+def test_doctor_asks_each_declared_deployment_and_names_the_one_whose_log_is_dead(endpoint, caller, models):
+    settings = Settings(home=Path(endpoint.folder).parent)
+    both = DesiredState({"blue": models["1"], "green": models["2"]}, {"blue": 100, "green": 0})
+    endpoint.deploy(both)
+    endpoint.wait_until_converged()
+    well = {found.name: found.fine for found in online_endpoint(settings)}
+    asked = ["answer of blue", "prediction log of blue", "answer of green", "prediction log of green"]
+    assert well == dict.fromkeys(["online endpoint", *asked], True)
+    canary = psutil.Process(process_of(endpoint, "green").pid)
+    try:
+        for process in (canary, *canary.children(recursive=True)):
+            before = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (0, before[1]))  # its disk takes nothing more
+        ill = {found.name: found for found in online_endpoint(settings)}
+    finally:
+        endpoint.deploy(only("blue", models["1"]))
+    assert [name for name in asked if not ill[name].fine] == ["prediction log of green"]
+    assert "see `globolatte endpoints list`" in ill["prediction log of green"].remedy
+    now = {child.pid for child in children_of(endpoint)}
+    groups = {os.getpgid(process.pid) for process in marked(endpoint.files)}
+    assert groups == now
 
 
 def test_only_one_supervisor_runs_for_a_folder(endpoint, caller):

@@ -1,5 +1,6 @@
 """When dbt's manifest has to be made anew."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,14 @@ def test_a_manifest_that_is_no_manifest_or_not_there_is_not(project: Path) -> No
     assert not manifest_is_current(Settings())
     manifest.unlink()
     assert not manifest_is_current(Settings())
+
+
+def test_what_counts_is_what_the_project_holds_and_not_when_it_was_written(project: Path) -> None:
+    made_from = project / "target" / prepare.MADE_FROM
+    made_from.write_text(prepare.hash_of_sources())
+    (project / "dbt_project.yml").touch()
+    os.utime(project / "dbt_project.yml", (2e9, 2e9))
+    assert manifest_is_current(Settings(warehouse="duckdb"))
+    (project / "dbt_project.yml").write_text("name: other")
+    os.utime(project / "dbt_project.yml", (1e9, 1e9))
+    assert not manifest_is_current(Settings(warehouse="duckdb"))
