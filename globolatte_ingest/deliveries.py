@@ -98,6 +98,30 @@ group by units.folder, units.time_zone, parts.business_date
 """By part: what a file of several units has of a unit is delivered by it, whichever folder the file lies in."""
 
 
+QUIET_DAYS = 31
+"""Days before the watched ones in which a file that covers several days may begin, as far as it is looked at."""
+
+COVERED = """
+select
+    units.folder, parts.load_id, min(parts.business_date) as first_date, max(parts.business_date) as last_date, count(*) as days
+from sales_data.load_parts as parts
+inner join sales_data.business_units as units on parts.business_unit = units.business_unit_id
+where parts.status = 'loaded' and parts.rows_in_part > 0 and parts.business_date >= ?
+group by units.folder, parts.load_id
+having count(*) > 1
+"""
+"""The files of several days: only a path that tells no date may have them."""
+
+
+def covered_dates(first: dt.date, last: dt.date, days: int) -> frozenset[dt.date]:
+    """The dates that a file covers with rows of a unit on so many days between the first and the last of them.
+
+    If it has rows on most of these days, it tells that nothing was sold on the others; else it tells nothing of them.
+    """
+    dates = [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
+    return frozenset(dates) if days > len(dates) / 2 else frozenset()
+
+
 def recent_deliveries(transaction: Transaction, policy: DeliveryPolicy, now: dt.datetime) -> dict[str, UnitDeliveries]:
     """What the ledger has for every unit's watched dates, by landing folder. Reads only the watched dates, however long the history is."""
     since = min(policy.last_due(now, "UTC"), now.date()) - dt.timedelta(days=policy.days + 1)
@@ -110,6 +134,10 @@ def recent_deliveries(transaction: Transaction, policy: DeliveryPolicy, now: dt.
             dates[row["folder"], bool(row["delivered"])].add(row["date"])
             if row["held"]:
                 held[row["folder"]].add(row["date"])
+    for row in transaction.fetch(COVERED, (since - dt.timedelta(days=QUIET_DAYS),)).to_pylist():
+        folder = row["folder"]
+        covered = covered_dates(row["first_date"], row["last_date"], row["days"])
+        dates[folder, True] |= {date for date in covered - dates[folder, False] if date >= since}
     return {
         folder: UnitDeliveries(
             folder, zone, frozenset(dates[folder, True]), frozenset(dates[folder, False]), frozenset(held[folder])

@@ -364,6 +364,27 @@ def test_a_file_of_one_unit_and_date_equals_the_one_under_a_usual_path(
     assert fetch(warehouse, OF_LOADED) == [("BU_US", third, 2, 1, 1)]
 
 
+def test_a_day_without_rows_within_a_file_of_several_days_is_delivered(
+    warehouse: DuckDBWarehouse, landing: FolderLandingZone
+) -> None:
+    """The rows of a unit are on most days of its span: nothing was sold on the others. One stray row covers nothing, nor does a file
+    cover days of which another file is held, or those of another unit.
+    """
+    days = [of("BU_US", day) for day in (1, 2, 4, 5)] + [of("BU_MX", day) for day in (1, 9)]
+    deliver(landing, EXPORT, csv(*days))
+    take_in(warehouse, landing)
+    now = dt.datetime(2022, 1, 12, 12, tzinfo=dt.UTC)
+    with warehouse.transaction() as transaction:
+        due = recent_deliveries(transaction, DeliveryPolicy(FIRST), now)
+    assert {date.day for date in due["usa"].delivered} == {1, 2, 3, 4, 5}
+    assert {date.day for date in due["mexico"].delivered} == {1, 9}
+    assert due["canada"].delivered == frozenset()
+    request(warehouse, Step.RETRACT, EXPORT)
+    take_in(warehouse, landing)
+    with warehouse.transaction() as transaction:
+        assert recent_deliveries(transaction, DeliveryPolicy(FIRST), now)["usa"].delivered == frozenset()
+
+
 def test_what_tells_no_unit_is_no_unit_s_delivery_and_stands_in_the_ledger(
     warehouse: DuckDBWarehouse, landing: FolderLandingZone
 ) -> None:
