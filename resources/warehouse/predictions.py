@@ -1,6 +1,7 @@
 """Loads a file of the prediction log into the warehouse exactly once: rows, rejected lines and ledger entry in one transaction.
 
-One row is one answer: key columns for joins and filters, and the probabilities of all products as JSON text. No query reads a single
+One row is one answer: key columns for joins and filters, and the probabilities of all products (of a large catalogue, of the best, with
+number and sum of the others) as JSON text. No query reads a single
 product's probability by SQL, catalogues change, and a row per product would make the table K times as long. The request is in the
 columns themselves; the model inputs follow from them and the state version.
 """

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from globolatte_assets.monitoring.log_lines import parse_log
@@ -278,6 +279,19 @@ def test_a_line_becomes_a_row(tmp_path):
     assert row["answered_at"] == NOW.replace(tzinfo=None)
     assert (row["log_file"], row["line"], row["top_product"]) == ("blue-1-1-1.jsonl", 1, "P1")
     assert json.loads(row["probabilities"]) == {"P1": 0.75, "P2": 0.25}
+
+
+def test_of_a_large_catalogue_the_best_are_logged_and_the_others_summed_up(tmp_path):
+    shares = np.array([0.5, *np.full(249, 0.5 / 249)])
+    ranked = tuple(RankedProduct(f"P{i:03d}", "x", share, i + 1) for i, share in enumerate(shares.tolist()))
+    of_many = replace(answer(1), ranked=ranked[:120], products=250)
+    parsed = parse_log(log_file(tmp_path, *AnsweredCall(NOW, "request", False, [of_many, answer(2)]).lines("blue")))
+    large, small = parsed.rows.to_pylist()
+    logged = json.loads(large["probabilities"])
+    assert list(logged) == [f"P{i:03d}" for i in range(100)]
+    assert (large["top_product"], large["rest_products"]) == ("P000", 150)
+    assert large["rest_probability"] == pytest.approx(1.0 - sum(logged.values()))
+    assert (small["rest_products"], small["rest_probability"]) == (None, None)
 
 
 @pytest.mark.parametrize(
