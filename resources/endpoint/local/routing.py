@@ -6,8 +6,6 @@ from typing import Any
 
 from resources.endpoint.endpoint import Mirror
 
-RETRY_AFTER_SECONDS = 2
-
 
 @dataclass(frozen=True)
 class Route:
