@@ -108,6 +108,7 @@ class Service:
             "state_version": scorer.state_version,
             "state_error": self.states.error,
             "prediction_log": self.log.status() if self.log is not None else None,
+            "levels": {field: scorer.words.spelled(field) for field in ("region", "weather")},
         }
 
 
