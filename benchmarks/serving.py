@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import held
 from benchmarks.arrangement import GLOBOLATTE, family, run
 from benchmarks.rows import Row
 from globolatte_ml.data.model_rows import model_rows
@@ -84,6 +85,10 @@ def rows(settings: Settings) -> Iterator[Row]:
         load = gateway.load(LOAD_SECONDS)
         name = f"{CLIENTS} clients for {LOAD_SECONDS:.0f} s: failed / answered"
         yield Row(name, load.errors, len(load.waited), unit="requests", limit=0.0)
+        sizes = held.Sizes()
+        for measure in (held.crowd_rows, held.memory_rows, held.restart_rows):
+            yield from measure(endpoint, question, sizes)
+        yield from held.daemon_rows(endpoint, question, sizes, settings.home)
     finally:
         endpoint.stop()
 

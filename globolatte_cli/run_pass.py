@@ -187,7 +187,9 @@ class Pass:
                 self._explain_no_champion()
             if lags_behind(self.endpoint, self.ml.model(CHAMPION)):
                 self._try(DEPLOY, "Champion behind the endpoint")
-            if self.predictions.finished():
+            if (
+                self.predictions.finished() or self.predictions.days is not None
+            ):  # answers are forgotten without new ones, too
                 self._try(INGEST_PREDICTION_LOG, "Prediction log")
         except UserError as error:
             self.report.complaints.append(str(error))

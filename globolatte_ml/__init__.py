@@ -6,6 +6,7 @@
     scoring/     answering with a model: single requests, batches, the endpoint's service and its prediction log
     explain/     responsible AI
     monitoring/  drift and performance, window by window
+    rollout/     what a challenger has shown, and the step that follows
     segments/, affinity/, campaigns/
 
 The modules at the top level are started or loaded by name, on this machine and on Azure ML, so their names must not change: `train`,

@@ -6,16 +6,18 @@ a fault is refused as a whole, with each faulty line; files that are hidden or o
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.ranking import CELLS_AT_ONCE
+from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.job_entry import exit_code, parser_of, say
 from globolatte_ml.scoring.recommendations import Request
 from globolatte_ml.scoring.score_body import MAX_REQUESTS, BodyError, parse_line
@@ -53,15 +55,16 @@ def run(mini_batch: Sequence[str]) -> pd.DataFrame | list[str]:
         if is_hidden(Path(path).name):
             continue
         try:
-            table = _answers([Path(path)])
+            answers = _answers(Path(path))
         except InvalidDataError as error:
             faults.append(str(error))
             if beside:
                 (Path(beside) / f"{Path(path).name}{FAULTS}").write_text(f"{error}\n", encoding="utf-8")
             continue
         if in_files:
-            _write(table, Path(os.environ["AZUREML_BI_OUTPUT_PATH"]) / answers_of(path))
-        tables.append(table)
+            _write(answers, Path(os.environ["AZUREML_BI_OUTPUT_PATH"]) / answers_of(path))
+        else:
+            tables += answers
     if faults:
         raise InvalidDataError("\n".join(faults))
     if in_files:
@@ -79,27 +82,32 @@ def is_hidden(name: str) -> bool:
     return name.startswith((".", "_")) or name.lower() in {"thumbs.db", "desktop.ini"}
 
 
-def _write(table: pd.DataFrame, file: Path) -> None:
+def _write(tables: Iterator[pd.DataFrame], file: Path) -> None:
+    """Writes the answers as they come; the file is there once all are."""
     new = file.with_name(f".{file.name}.new")
-    table.to_csv(new, index=False)
+    pd.DataFrame(columns=COLUMNS).to_csv(new, index=False)
+    for table in tables:
+        table.to_csv(new, index=False, header=False, mode="a")
     new.replace(file)
 
 
-def _answers(files: Sequence[Path]) -> pd.DataFrame:
-    rows = [row for file in files for row in _rows_of(file)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+def _answers(file: Path) -> Iterator[pd.DataFrame]:
+    """The answers to the questions of a file, in pieces. Raises `InvalidDataError` at once if the file has a fault."""
+    return _answered(file.name, _questions_of(file))
 
 
-def _rows_of(file: Path) -> Iterator[list[Any]]:
-    questions = _questions_of(file)
-    for start in range(0, len(questions), MAX_REQUESTS):
-        part = questions[start : start + MAX_REQUESTS]
-        answers = _service[0].states.current.recommend([request for _, request in part])
-        for (line, _), answer in zip(part, answers, strict=True):
-            said = {**vars(answer), **answer.question, "question_file": file.name, "question_line": line}
+def _answered(file_name: str, questions: Sequence[tuple[int, Request]]) -> Iterator[pd.DataFrame]:
+    scorer = _service[0].states.current
+    at_once = max(1, min(MAX_REQUESTS, CELLS_AT_ONCE // (len(DAYPARTS) * len(scorer.products))))
+    for start in range(0, len(questions), at_once):
+        part = questions[start : start + at_once]
+        rows = []
+        for (line, _), answer in zip(part, scorer.recommend([request for _, request in part]), strict=True):
+            said = {**vars(answer), **answer.question, "question_file": file_name, "question_line": line}
             for product in answer.ranked:
                 row = {**said, **vars(product)}
-                yield [row[name] for name in COLUMNS]
+                rows.append([row[name] for name in COLUMNS])
+        yield pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _questions_of(file: Path) -> list[tuple[int, Request]]:
@@ -137,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         hidden = [file for file in files if is_hidden(file.name)]
         for file in hidden:
             say(f"{file}: is a hidden file, no questions; it is left out")
-        _write(_answers([file for file in files if file not in hidden]), options.out)
+        _write(itertools.chain.from_iterable([_answers(file) for file in files if file not in hidden]), options.out)
 
     return exit_code(work)
 

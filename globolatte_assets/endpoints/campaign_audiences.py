@@ -1,7 +1,8 @@
 """The asset `endpoints/campaign_audiences`: who is offered what within a budget, and who is held back as control group."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -19,19 +20,25 @@ from globolatte_assets.keys import (
     RECOMMENDATIONS,
     WAREHOUSE_POOL,
 )
+from globolatte_assets.models.champion import champion_of
 from globolatte_assets.pictures import png
 from globolatte_assets.tables import money_at, prices_not_compared
 from globolatte_ml.campaigns.audience import Audience, Candidates, Plan, choose_audience, sizes_for_budgets
 from globolatte_ml.campaigns.effect import OfferEffect, offer_effect
 from globolatte_ml.campaigns.plots import budget_curve
 from globolatte_ml.campaigns.tables import audience_table, campaign_row, candidates_from, contacts_of
+from globolatte_ml.scoring.scorer import Scorer
 from resources.clock import Clock
+from resources.endpoint.serving_state import ServingStates
+from resources.ml.ml_platform import MLPlatform
 from resources.warehouse.campaigns import Exclusions, exclusions, keep_campaign, measured_effects
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
 OTHER_BUDGETS = (0.25, 0.5, 1.0, 2.0, 4.0)
 CUSTOMERS_SHOWN = 10
+PRODUCTS_COMPARED = 50
+"""Of a catalogue that is larger than what the recommendations store: products of which a campaign may choose one to push."""
 
 
 class CampaignConfig(dg.Config):
@@ -88,19 +95,27 @@ def plan_of(config: CampaignConfig, products: Mapping[str, Sequence[str]], clock
 
 def candidates_of(
     warehouse: Warehouse,
+    scorer_of: Callable[[Mapping[str, str]], Scorer],
+    catalogue: int,
     plan: Plan,
     config: CampaignConfig,
     prices: Mapping[str, Mapping[str, float]],
     excluded: Exclusions,
 ) -> tuple[Candidates, dict[str, str]]:
-    """The customers who may be addressed, and the versions behind their recommendations. Raises `dagster.Failure` without any."""
+    """The customers who may be addressed, and the versions behind their recommendations. Raises `dagster.Failure` without any.
 
+    Where the recommendations hold only the best of the `catalogue`'s products, `scorer_of` their versions says what the others would be.
+    """
     rows = warehouse.read("serving.recommendations", where={"is_expected_weather": True})
     if not rows.num_rows:
         raise dg.Failure(
             description="there are no recommendations yet; run the job recommend first", allow_retries=False
         )
     versions = {name: str(rows[name][0].as_py()) for name in ("model_version", "state_version")}
+    if pc.max(rows["rank"]).as_py() < catalogue:
+        scorer = scorer_of(versions)
+        known = [plan.product] if plan.product in scorer.products else []
+        rows = scorer.of_products(rows["as_of_date"][0].as_py(), known if plan.product else most_expected(rows))
     if config.units:
         known = warehouse.read(
             "sales_data.business_units", ["business_unit_id", "country", "unit_name", "folder"]
@@ -112,6 +127,25 @@ def candidates_of(
         "features.feat_customer_state", ["customer_id", "order_count", "first_order_date", "last_order_date"]
     )
     return candidates_from(rows, states, prices, excluded.everyone, plan), versions
+
+
+def most_expected(rows: pa.Table) -> list[str]:
+    """The products among which a campaign without one looks for the best to push: those with the largest sum of stored probabilities."""
+    totals = rows.group_by("product_id").aggregate([("probability", "sum")])
+    ordered = totals.sort_by([("probability_sum", "descending"), ("product_id", "ascending")])
+    return sorted(ordered["product_id"].to_pylist()[:PRODUCTS_COMPARED])
+
+
+def scorer_behind(ml: MLPlatform, states: ServingStates, versions: Mapping[str, str]) -> Scorer:
+    """The model and the state that made the stored recommendations. Raises `dagster.Failure` where they are no longer those in use."""
+    champion, state = champion_of(ml), states.current()
+    if {"model_version": champion.version, "state_version": state.name} != dict(versions):
+        raise dg.Failure(
+            description=f"the recommendations are of model version {versions['model_version']} and state {versions['state_version']}, "
+            f"and {champion.version} and {state.name} are in use: run the job recommend first",
+            allow_retries=False,
+        )
+    return Scorer.from_folders(champion.folder, state, model_version=champion.version)
 
 
 def by_unit(candidates: Candidates, audience: Audience, names: Mapping[str, str]) -> str:
@@ -192,7 +226,11 @@ def _metadata(
     "set product and budget in the launchpad, or run `globolatte campaign`.",
 )
 def campaign_audiences(
-    config: CampaignConfig, warehouse: dg.ResourceParam[Warehouse], clock: Clock
+    config: CampaignConfig,
+    warehouse: dg.ResourceParam[Warehouse],
+    ml: dg.ResourceParam[MLPlatform],
+    states: ServingStates,
+    clock: Clock,
 ) -> dg.MaterializeResult:
     """Choose the audience, log the contacts, and report the expected effect."""
     catalogue = warehouse.read("marts.dim_product", ["product_id", "product_name", "price", "currency"]).to_pylist()
@@ -204,7 +242,9 @@ def campaign_audiences(
     money = money_at(warehouse, plan.starts_on)
     prices = {unit: money.comparable(priced, unit) for unit in money.currencies}
     excluded = exclusions(warehouse, plan.campaign_id, plan.starts_on, plan.ends_on, config.rest_days)
-    candidates, versions = candidates_of(warehouse, plan, config, prices, excluded)
+    candidates, versions = candidates_of(
+        warehouse, partial(scorer_behind, ml, states), len(names), plan, config, prices, excluded
+    )
     if plan.product is not None and plan.product not in candidates.products:
         raise dg.Failure(
             description=f"product {plan.product} is not recommended yet; run the job recommend",

@@ -1,11 +1,15 @@
 """The asset `endpoints/recommendations`: every customer scored by the champion for today, in each weather."""
 
+import datetime as dt
+import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from pathlib import Path
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from globolatte_assets.automation import RETRY_AFTER_A_FAULT
 from globolatte_assets.keys import OWNER_SCIENCE, PROMOTION, RECOMMENDATIONS, SERVING_STATE, WAREHOUSE_POOL
@@ -18,6 +22,8 @@ from resources.warehouse.warehouse import Warehouse
 
 PRODUCTS_SHOWN = 8
 BAR_LENGTH = 12
+CUSTOMERS_A_PIECE = 10_000
+ROWS_AT_ONCE = 500_000
 
 
 def first_choices(rows: pa.Table) -> dict[str, Counter[str]]:
@@ -44,37 +50,65 @@ def favourites_table(choices: Mapping[str, Counter[str]], product_names: Mapping
     return "\n".join(lines)
 
 
-@dg.asset(
-    key=RECOMMENDATIONS,
-    deps=[SERVING_STATE, PROMOTION],
-    pool=WAREHOUSE_POOL,
-    owners=[OWNER_SCIENCE],
-    kinds={"python", "table"},
-    retry_policy=RETRY_AFTER_A_FAULT,
-    description="Ranked products for every customer in their home unit, for today's calendar: for the unit's most likely "
-    "weather of the month and, beside it, for each weather type.",
-)
-def recommendations(
-    warehouse: dg.ResourceParam[Warehouse],
-    ml: dg.ResourceParam[MLPlatform],
-    states: ServingStates,
-    clock: Clock,
-) -> dg.MaterializeResult:
-    """Score every customer with the champion."""
-    champion = champion_of(ml)
-    scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
-    rows = pa.concat_tables(scorer.batch(clock.today()))
-    with warehouse.keep_open():
-        warehouse.replace("serving.recommendations", rows)
-        names = warehouse.read("marts.dim_product", ["product_id", "product_name"]).to_pydict()
-    product_names = dict(zip(names["product_id"], names["product_name"], strict=True))
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": rows.num_rows,
-            "customers": pa.compute.count_distinct(rows["customer_id"]).as_py(),
-            "as_of_date": str(clock.today()),
-            "model_version": champion.version,
-            "state_version": states.current().name,
-            "first_choices": dg.MetadataValue.md(favourites_table(first_choices(rows), product_names)),
-        }
+def scored(scorer: Scorer, date: dt.date, best: int, file: Path, choices: dict[str, Counter[str]]) -> int:
+    """Writes every customer's best products to a Parquet file, one piece at a time, and counts `choices`; returns the customers."""
+    writer, customers = None, 0
+    try:
+        for rows in scorer.batch(date, CUSTOMERS_A_PIECE, best):
+            writer = writer or pq.ParquetWriter(file, rows.schema)
+            writer.write_table(rows)
+            customers += pc.count_distinct(rows["customer_id"]).as_py()
+            for product, by_unit in first_choices(rows).items():
+                choices[product].update(by_unit)
+    finally:
+        if writer is not None:
+            writer.close()
+    return customers
+
+
+def recommendations_asset(best: int) -> dg.AssetsDefinition:
+    """The asset; `best`: how many products of each ranking are stored."""
+
+    @dg.asset(
+        key=RECOMMENDATIONS,
+        deps=[SERVING_STATE, PROMOTION],
+        pool=WAREHOUSE_POOL,
+        owners=[OWNER_SCIENCE],
+        kinds={"python", "table"},
+        retry_policy=RETRY_AFTER_A_FAULT,
+        description="The best products for every customer in their home unit, for today's calendar: for the unit's most likely "
+        "weather of the month and, beside it, for each weather type. Model and state, which each row names, rank all others.",
     )
+    def recommendations(
+        warehouse: dg.ResourceParam[Warehouse],
+        ml: dg.ResourceParam[MLPlatform],
+        states: ServingStates,
+        clock: Clock,
+    ) -> dg.MaterializeResult:
+        """Score every customer with the champion."""
+        champion = champion_of(ml)
+        scorer = Scorer.from_folders(champion.folder, states.current(), model_version=champion.version)
+        choices: dict[str, Counter[str]] = defaultdict(Counter)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "recommendations.parquet"
+            customers = scored(scorer, clock.today(), best, file, choices)
+            if not customers:
+                raise dg.Failure("no customer is known, so there is nobody to recommend to; load sales first")
+            pieces = (pa.Table.from_batches([piece]) for piece in pq.ParquetFile(file).iter_batches(ROWS_AT_ONCE))
+            with warehouse.keep_open():
+                rows = warehouse.replace("serving.recommendations", pieces)
+                names = warehouse.read("marts.dim_product", ["product_id", "product_name"]).to_pydict()
+        product_names = dict(zip(names["product_id"], names["product_name"], strict=True))
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": rows,
+                "customers": customers,
+                "products_stored": min(best, len(scorer.products)),
+                "as_of_date": str(clock.today()),
+                "model_version": champion.version,
+                "state_version": states.current().name,
+                "first_choices": dg.MetadataValue.md(favourites_table(choices, product_names)),
+            }
+        )
+
+    return recommendations

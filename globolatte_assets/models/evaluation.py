@@ -5,7 +5,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import pyarrow as pa
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, WAREHOUSE_POOL
@@ -16,7 +15,8 @@ from globolatte_ml.data.snapshot import SnapshotOrders, read_snapshot
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.scorer import resolve_model_folder
 from globolatte_ml.training import plots
-from globolatte_ml.training.evaluation import Evaluation, evaluate, gain_over, holdout_table
+from globolatte_ml.training.answers import Predictions
+from globolatte_ml.training.evaluation import Evaluated, Evaluation, evaluate, gain_over
 from globolatte_ml.training.proofs import stored_proofs
 from resources.clock import Clock
 from resources.ml.ml_platform import CHAMPION, MLPlatform, ModelVersion
@@ -70,18 +70,13 @@ def _keep(warehouse: Warehouse, clock: Clock, version: ModelVersion, snapshot: s
     warehouse.replace("ml.evaluations", pa.Table.from_pylist([row], arrow_schema("ml.evaluations")), key)
 
 
-def evaluate_version(version: ModelVersion, orders: SnapshotOrders) -> tuple[Evaluation, np.ndarray]:
-    """Evaluates a registered model on the holdout of a snapshot's orders, and adds the proofs made by its training job.
-
-    Also returns the probabilities that were evaluated, shape (holdout orders, K).
-    """
-    found, probabilities = evaluate(PreferenceModel.load(resolve_model_folder(version.folder)), orders)
-    return replace(found, proofs=stored_proofs(version.folder)), probabilities
+def evaluate_version(version: ModelVersion, orders: SnapshotOrders) -> Evaluated:
+    """Evaluates a registered model on the holdout of a snapshot's orders, and adds the proofs made by its training job."""
+    found = evaluate(PreferenceModel.load(resolve_model_folder(version.folder)), orders)
+    return replace(found, evaluation=replace(found.evaluation, proofs=stored_proofs(version.folder)))
 
 
-def _of_champion(
-    context: dg.AssetExecutionContext, champion: ModelVersion, orders: SnapshotOrders
-) -> tuple[Evaluation, np.ndarray] | None:
+def _of_champion(context: dg.AssetExecutionContext, champion: ModelVersion, orders: SnapshotOrders) -> Evaluated | None:
     """The champion on the challenger's holdout; none, with a warning, if its stored files cannot be used."""
     try:
         return evaluate_version(champion, orders)
@@ -90,10 +85,16 @@ def _of_champion(
         return None
 
 
-def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predictions: pa.Table) -> int:
-    columns = predictions.select(["order_id", "product_id", "probability"])
-    labelled = columns.append_column("model_version", pa.repeat(pa.scalar(version.version), columns.num_rows))
-    return warehouse.replace("ml.holdout_predictions", labelled, {"model_version": version.version})
+def _keep_holdout_predictions(warehouse: Warehouse, version: ModelVersion, predictions: Predictions) -> int:
+    key = {"model_version": version.version}
+    stored = {"ml.holdout_rest": predictions.rest, "ml.holdout_predictions": predictions.listed}
+    rows = 0
+    for table, content in stored.items():
+        columns = content.drop_columns(["order_key"])
+        rows = warehouse.replace(
+            table, columns.append_column("model_version", pa.repeat(version.version, columns.num_rows)), key
+        )
+    return rows
 
 
 @dg.asset(
@@ -115,17 +116,16 @@ def evaluation(
     challenger, champion = challenger_of(ml), ml.model(CHAMPION)
     snapshot = ml.snapshot(challenger.snapshot)
     orders = read_snapshot(snapshot.folder)
-    of_challenger, probabilities = evaluate_version(challenger, orders)
-    of_champion = None
-    if champion is not None and (evaluated := _of_champion(context, champion, orders)) is not None:
-        of_champion, by_champion = evaluated
-        gain = gain_over(probabilities, by_champion, orders, orders.holdout)
+    evaluated = evaluate_version(challenger, orders)
+    of_challenger, of_champion = evaluated.evaluation, None
+    if champion is not None and (other := _of_champion(context, champion, orders)) is not None:
+        of_champion = other.evaluation
+        gain = gain_over(evaluated.answers, other.answers, orders)
         of_challenger = replace(of_challenger, gain_over_champion=gain)
         if champion.version != challenger.version:
             _keep(warehouse, clock, champion, snapshot.name, of_champion)
     _keep(warehouse, clock, challenger, snapshot.name, of_challenger)
-    table = holdout_table(orders, probabilities)
-    predictions = _keep_holdout_predictions(warehouse, challenger, table)
+    predictions = _keep_holdout_predictions(warehouse, challenger, evaluated.predictions)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": row_count(warehouse, "ml.evaluations"),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from globolatte_ml.scoring.prediction_log import LOST, PROBE
+from globolatte_ml.scoring.prediction_log import LOST, PROBE, REST
 from resources.warehouse.predictions import LOG, REJECTS, ParsedLog
 from resources.warehouse.tables import arrow_schema
 
@@ -54,6 +54,7 @@ def row_of(document: Mapping[str, Any]) -> dict[str, Any]:
     probabilities = {str(product): float(share) for product, share in document["probabilities"].items()}
     texts = {name: document[name] for name in TEXTS}
     wrong = [name for name, value in texts.items() if not isinstance(value, str)]
+    rest = document.get(REST) or {}
     if wrong or not probabilities:
         raise ValueError(f"{wrong[0]} is no text" if wrong else "there are no probabilities")
     return {
@@ -66,6 +67,8 @@ def row_of(document: Mapping[str, Any]) -> dict[str, Any]:
         "daypart": document.get("daypart"),
         "top_product": min(probabilities, key=lambda product: (-probabilities[product], product)),
         "probabilities": json.dumps(probabilities),
+        "rest_products": int(rest["products"]) if rest else None,
+        "rest_probability": float(rest["probability"]) if rest else None,
     }
 
 

@@ -12,7 +12,7 @@ from globolatte_assets.keys import OWNER_SCIENCE, PREDICTION_LOG, RECOMMENDER, W
 from globolatte_assets.monitoring.log_lines import parse_log
 from resources.clock import Clock
 from resources.endpoint.prediction_files import PredictionFiles
-from resources.warehouse.predictions import LOG, forget_answers, ingest
+from resources.warehouse.predictions import LOG, forget_answers, ingest, kept_since, lost_since
 from resources.warehouse.tables import row_count
 from resources.warehouse.warehouse import Warehouse
 
@@ -45,6 +45,8 @@ class Ingestion:
 
 
 EVERY_ANSWER_IS_LOGGED = "every_answer_is_logged"
+LOSS_DAYS = 7
+"""For how many days after its load a loss is shown by the check."""
 
 
 def ingest_file(
@@ -76,7 +78,8 @@ def ingest_file(
         dg.AssetCheckSpec(
             EVERY_ANSWER_IS_LOGGED,
             asset=PREDICTION_LOG,
-            description="No log file that was loaded tells of answers that could not be logged (a full or read-only disk).",
+            description=f"No log file that was loaded in the last {LOSS_DAYS} days tells of answers that could not be logged (a full or "
+            "read-only disk).",
         )
     ],
     description="Every answer of the online endpoint: when, by which deployment, model and state, to which question, with which "
@@ -95,19 +98,22 @@ def prediction_log(
             ingest_file(warehouse, predictions, path, context.run.run_id, clock, done)
         except OSError as error:
             done.unreadable.append(f"{path}: {error.strerror or error}")
-    if predictions.days is not None:
-        done.forgotten = forget_answers(warehouse, clock.timestamp() - dt.timedelta(days=predictions.days))
+    now = clock.timestamp()
+    before = kept_since(warehouse, now, predictions.days) if predictions.days is not None else None
+    done.forgotten = forget_answers(warehouse, before) if before is not None else 0
+    lost = lost_since(warehouse, now - dt.timedelta(days=LOSS_DAYS))
     total = dg.MetadataValue.int(row_count(warehouse, LOG))
     yield dg.MaterializeResult(
         metadata={"dagster/row_count": total, **done.as_metadata()},
         check_results=[
             dg.AssetCheckResult(
-                passed=not done.lost,
+                passed=not lost,
                 check_name=EVERY_ANSWER_IS_LOGGED,
                 severity=dg.AssetCheckSeverity.WARN,
-                description=f"{done.lost} answers are in no log; monitoring.prediction_log_rejects says when and why"
-                if done.lost
-                else "no answer is missing from the files of this run",
+                description=f"{lost} answers are in no log, by the files loaded in the last {LOSS_DAYS} days; "
+                "monitoring.prediction_log_rejects says when and why"
+                if lost
+                else f"no answer is missing from the files of the last {LOSS_DAYS} days",
             )
         ],
     )

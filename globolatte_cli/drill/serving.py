@@ -1,24 +1,28 @@
-"""Faults of a running endpoint: of its processes, its files and its callers."""
+"""Faults of a running endpoint: of its processes, its files, its port, its key."""
 
-import json
+import http.client
 import os
+import resource
+import shutil
 import signal
+import socket
+import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from globolatte_assets.endpoints.recommender import smoke_question
+import psutil
+
+from globolatte_cli.drill.answers import SECONDS, answered, ask, send
 from globolatte_cli.drill.stage import Fault, Stage, aside
 from globolatte_cli.drill.states import GARBAGE, red
 from globolatte_ml.scoring.prediction_log import UNFINISHED, finish_abandoned
-from resources.endpoint.endpoint import EndpointError
-from resources.endpoint.local.files import last_lines, read_json
-from resources.environment import states_of
-
-SECONDS = 40.0
+from resources.endpoint.local.endpoint import LocalEndpoint
+from resources.endpoint.local.files import endpoint_key, last_lines, read_json
+from resources.endpoint.local.processes import LOOPBACK
 
 
 def _entry(stage: Stage, name: str) -> dict[str, Any]:
@@ -34,15 +38,8 @@ def _live(stage: Stage) -> str:
     return live
 
 
-def _answer(stage: Stage) -> str:
-    """Whether a question is answered now, in words."""
-    if "question" not in stage.told:
-        stage.told["question"] = json.dumps(smoke_question(states_of(stage.settings).current()))
-    try:
-        stage.endpoint.score([json.loads(stage.told["question"])])
-    except (EndpointError, OSError) as error:
-        return f"answers: {error}"
-    return "nothing, it answers again"
+def _gateway(_: Stage) -> str:
+    return "gateway"
 
 
 def _killed(name: Callable[[Stage], str]) -> Fault:
@@ -54,16 +51,12 @@ def _killed(name: Callable[[Stage], str]) -> Fault:
         yield
 
     def seen(stage: Stage) -> str | None:
-        now = _entry(stage, name(stage))
-        again = now.get("healthy") and now.get("restarts", 0) > int(stage.told["restarts"])
+        now, before = _entry(stage, name(stage)), stage.told.get("restarts")
+        again = before is not None and now.get("healthy") and now.get("restarts", 0) > int(before)
         return f"endpoints list, {name(stage)}: restarts {now['restarts']}" if again else None
 
     what = "gateway" if name is _gateway else "server"
-    return Fault(f"{what}-killed", "endpoint", f"the {what}'s process is killed", play, seen, _answer, SECONDS)
-
-
-def _gateway(_: Stage) -> str:
-    return "gateway"
+    return Fault(f"{what}-killed", KILLED, f"the {what}'s process is killed", play, seen, answered, SECONDS)
 
 
 @contextmanager
@@ -77,21 +70,27 @@ def _supervisor_killed(stage: Stage) -> Iterator[None]:
 
 
 def _another_supervisor(stage: Stage) -> str | None:
-    now = stage.endpoint.supervisor()
-    if now is None or str(now.pid) == stage.told["supervisor"] or not stage.endpoint.is_up():
+    now, before = stage.endpoint.supervisor(), stage.told.get("supervisor")
+    if before is None or now is None or str(now.pid) == before or not stage.endpoint.is_up():
         return None
     mine = [line for line in last_lines(stage.endpoint.files.log("supervisor")).splitlines() if f"[{now.pid}]" in line]
     return f"endpoints logs supervisor: {mine[0]}" if mine else None
 
 
+def _removals(stage: Stage) -> list[str]:
+    lines = last_lines(stage.endpoint.files.log(_live(stage)), 500).splitlines()
+    return [line for line in lines if "was removed by another program" in line]
+
+
 @contextmanager
 def _log_file_removed(stage: Stage) -> Iterator[None]:
-    folder = stage.endpoint.files.prediction_log
-    finish_abandoned(folder)
-    _answer(stage)
-    for _ in range(50):
-        if found := list(folder.glob(f"*{UNFINISHED}")):
-            break
+    stage.told["removals"] = str(len(_removals(stage)))
+    finish_abandoned(stage.endpoint.files.prediction_log)  # what killed writers left is no open file
+    ask(stage)
+    until, live = time.monotonic() + SECONDS, _live(stage)
+    while not (found := list(stage.endpoint.files.prediction_log.glob(f"{live}-*{UNFINISHED}"))):
+        if time.monotonic() > until:
+            raise FileNotFoundError("the log has no open file")
         time.sleep(0.1)
     for path in found:
         path.unlink()
@@ -99,27 +98,37 @@ def _log_file_removed(stage: Stage) -> Iterator[None]:
 
 
 def _removal_said(stage: Stage) -> str | None:
-    lines = last_lines(stage.endpoint.files.log(_live(stage))).splitlines()
-    said = [line for line in lines if "was removed by another program" in line]
-    return f"endpoints logs {_live(stage)}: {said[-1]}" if said else None
+    said = _removals(stage) if "removals" in stage.told else []
+    return f"endpoints logs {_live(stage)}: {said[-1]}" if len(said) > int(stage.told.get("removals", 0)) else None
 
 
 @contextmanager
 def _log_in_the_way(stage: Stage) -> Iterator[None]:
     with aside(stage.endpoint.files.prediction_log) as folder:
         folder.write_bytes(b"")
-        _answer(stage)
+        ask(stage)
         yield
 
 
-def _log_counts(stage: Stage) -> str:
-    log = (_entry(stage, _live(stage)).get("status") or {}).get("prediction_log") or {}
-    return f"{log.get('dropped', 0) + log.get('failed', 0)} answers; {log.get('waiting', 0)} wait"
+@contextmanager
+def _log_disk_full(stage: Stage) -> Iterator[None]:
+    """The disk takes nothing from the server while it has its log open."""
+    ask(stage)
+    server = psutil.Process(_entry(stage, _live(stage))["process"][0])
+    processes = [process.pid for process in (server, *server.children(recursive=True))]
+    before = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
+    try:
+        for process in processes:
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (0, before[1]))
+        ask(stage)
+        yield
+    finally:
+        for process in processes:
+            resource.prlimit(process, resource.RLIMIT_FSIZE, before)
 
 
 @contextmanager
 def _pointer_to_nothing(stage: Stage) -> Iterator[None]:
-    _answer(stage)
     with aside(stage.endpoint.files.state_pointer) as pointer:
         pointer.write_text("nowhere")
         yield
@@ -132,77 +141,109 @@ def _declaration_damaged(stage: Stage) -> Iterator[None]:
         yield
 
 
-def _refused(body: bytes, key: str | None, status: int, words: str) -> Callable[[Stage], str | None]:
-    def seen(stage: Stage) -> str | None:
-        files = stage.endpoint.files
-        mine = key if key is not None else files.key.read_text().strip()
-        headers = {"Authorization": f"Bearer {mine}", "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{stage.endpoint.observed().url}/score", body, headers)  # noqa: S310 - our own
-        try:
-            urllib.request.urlopen(request, timeout=SECONDS).close()  # noqa: S310
-        except urllib.error.HTTPError as error:
-            said = error.read().decode()
-            return f"answer {error.code}: {said}" if error.code == status and words in said else None
-        return None
-
-    return seen
+@contextmanager
+def _port_taken(stage: Stage) -> Iterator[None]:
+    port = int(urlsplit(str(stage.endpoint.observed().url)).port or 0)
+    stage.endpoint.stop()
+    with socket.create_server((LOOPBACK, port)):
+        stage.endpoint.ensure_running()
+        stage.endpoint.wait_until_converged()
+        stage.told["port"] = str(port)
+        yield
 
 
-def _nothing_more(_: Stage) -> "nullcontext[None]":
-    return nullcontext()
+def _other_port_said(stage: Stage) -> str | None:
+    note, port = stage.endpoint.observed().note, stage.told.get("port")
+    return f"endpoints list: {note}" if port and port in note else None
 
 
+@contextmanager
+def _key_rotated(stage: Stage) -> Iterator[None]:
+    before = endpoint_key(stage.endpoint.files)
+    done = stage.globolatte("endpoints", "rotate-key")
+    if done.returncode:
+        raise ValueError(done.stderr)
+    after = endpoint_key(stage.endpoint.files)
+    answers = [send(stage, key=key)[0] for key in (before, after)]
+    if before != after and answers == [http.client.OK, http.client.OK]:
+        stage.told["keys"] = f"the keys before and after are both good; {done.stdout}"
+    yield
+
+
+@contextmanager
+def _copy_stopped(stage: Stage) -> Iterator[None]:
+    """A copy of the endpoint's folder, made while it runs, is stopped."""
+    before = stage.endpoint.supervisor()
+    with tempfile.TemporaryDirectory(dir=stage.home.parent) as folder:
+        copy = Path(folder) / "endpoints"
+        shutil.copytree(stage.endpoint.files.folder, copy, ignore=shutil.ignore_patterns("*.sock"))
+        runs = LocalEndpoint(folder=str(copy)).observed().running
+        LocalEndpoint(folder=str(copy)).stop()
+        if before is not None and stage.endpoint.supervisor() == before and not runs and stage.endpoint.is_up():
+            stage.told["copy"] = f"endpoints list: the copy's does not run, and process {before.pid} goes on"
+        yield
+
+
+def _told(name: str) -> Callable[[Stage], str | None]:
+    return lambda stage: stage.told.get(name)
+
+
+KILLED, LOG, COPIED = "a part is killed", "a log that lasts", "a home that was moved or copied"
+ENDPOINT = "online endpoint"
 SERVING: tuple[Fault, ...] = (
     _killed(_live),
     _killed(_gateway),
     Fault(
         "supervisor-killed",
-        "endpoint",
+        KILLED,
         "the supervisor is killed",
         _supervisor_killed,
         _another_supervisor,
-        _answer,
+        answered,
         SECONDS,
     ),
-    Fault(
-        "log-file-removed",
-        "endpoint",
-        "a cleaner removes the open log file",
-        _log_file_removed,
-        _removal_said,
-        _log_counts,
-    ),
+    Fault("log-file-removed", LOG, "a cleaner removes the open log file", _log_file_removed, _removal_said, answered),
     Fault(
         "log-in-the-way",
-        "endpoint",
+        LOG,
         "the prediction log cannot be written",
         _log_in_the_way,
-        red("online endpoint", "not logged"),
-        _log_counts,
+        red(ENDPOINT, "not logged"),
+        answered,
+    ),
+    Fault(
+        "log-disk-full",
+        LOG,
+        "the disk is full while the log is open",
+        _log_disk_full,
+        red(ENDPOINT, "File too large"),
+        answered,
     ),
     Fault(
         "served-state-gone",
-        "endpoint",
+        "a state that is gone",
         "the pointer names no state",
         _pointer_to_nothing,
-        red("online endpoint", "stays in service"),
-        _answer,
+        red(ENDPOINT, "stays in service"),
+        answered,
     ),
     Fault(
         "served-declaration-damaged",
-        "endpoint",
+        "a declaration that is damaged",
         "desired.json holds something else",
         _declaration_damaged,
-        red("online endpoint", "desired.json"),
-        _answer,
+        red(ENDPOINT, "desired.json"),
+        answered,
     ),
-    Fault("wrong-key", "caller", "a caller shows another key", _nothing_more, _refused(b"{}", "another", 401, "key")),
-    Fault("no-json", "caller", "a caller sends what is not JSON", _nothing_more, _refused(b"{", None, 400, "JSON")),
+    Fault("key-rotated", "a key is rotated", "the key is rotated", _key_rotated, _told("keys"), answered),
+    Fault("copy-stopped", COPIED, "a copy of it is stopped", _copy_stopped, _told("copy"), answered),
     Fault(
-        "no-question",
-        "caller",
-        "a caller leaves a field out",
-        _nothing_more,
-        _refused(b'{"region": "x"}', None, 400, "customer_id"),
+        "port-taken",
+        "a port that is taken",
+        "another program has the remembered port",
+        _port_taken,
+        _other_port_said,
+        answered,
+        SECONDS,
     ),
 )

@@ -7,14 +7,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 
 from globolatte_cli.doctor import findings
 from globolatte_cli.errors import UserError
 from globolatte_cli.running_parts import Finding
 from resources.endpoint.local.endpoint import LocalEndpoint
-from resources.environment import endpoint_of
+from resources.environment import endpoint_of, warehouse_for_reading
 from resources.settings.choices import LandingKind, MLKind, WarehouseKind
 from resources.settings.settings import PROJECT_ROOT, Settings
 
@@ -26,12 +27,13 @@ GLOBOLATTE = Path(sys.executable).with_name("globolatte")
 
 @dataclass(frozen=True)
 class Stage:
-    """A copied home. `red`: what doctor finds wrong with it as it is, so that only more counts."""
+    """A copied home."""
 
     settings: Settings
-    red: frozenset[str] = frozenset()
     told: dict[str, str] = field(default_factory=dict)
-    """What commands printed, by a name."""
+    """What was said to a fault that is played now, by a name."""
+    given: list[str] = field(default_factory=list)
+    """The ids of all requests that the endpoint answered."""
 
     @property
     def home(self) -> Path:
@@ -45,14 +47,14 @@ class Stage:
         assert isinstance(endpoint, LocalEndpoint)  # noqa: S101 - a copy is made of local homes only
         return endpoint
 
-    def globolatte(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def globolatte(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A command on the copy, in a process of its own; it reports to nobody."""
         clean = {name: value for name, value in os.environ.items() if name != "GLOBOLATTE_ALERT_WEBHOOK"}
         environment = {**clean, **self.settings.environment_variables(), "COLUMNS": "400", "NO_COLOR": "1"}
         return subprocess.run(
             [GLOBOLATTE, *arguments],
             cwd=PROJECT_ROOT,
-            env=environment,
+            env={**environment, **more},
             capture_output=True,
             text=True,
             timeout=COMMAND_SECONDS,
@@ -60,59 +62,121 @@ class Stage:
         )
 
     def doctor(self) -> list[Finding]:
-        """What doctor finds wrong that was not wrong before."""
-        return [found for found in findings(self.settings) if not found.fine and found.name not in self.red]
+        """What doctor finds wrong."""
+        return [found for found in findings(self.settings) if not found.fine]
 
 
 Play = Callable[[Stage], AbstractContextManager[object]]
 
 
+class Outcome(StrEnum):
+    """What came of a fault. All but the first one fail the drill."""
+
+    SHOWN = "shown"
+    SILENT = "silent"
+    LOST = "lost without a word"
+    RED_BEFORE = "red before"
+    """What is to show it was there without it."""
+    NOT_PLAYED = "could not be played"
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What a fault took, as it was counted; `unsaid`: how much of that nothing told."""
+
+    words: str
+    unsaid: int = 0
+
+
+Measure = Callable[[Stage], Callable[[], Loss]]
+"""Counts before a fault, and returns what counts again after it."""
+
+
+def conserved(stage: Stage) -> Callable[[], Loss]:
+    """Rows, quarantined rows and entries of the ledger, which a broken state must not make fewer."""
+    before = _counts(stage)
+
+    def loss() -> Loss:
+        after = _counts(stage)
+        fewer = {name: before[name] - after[name] for name in before if after[name] < before[name]}
+        if fewer:
+            return Loss(", ".join(f"{count:,} {name}" for name, count in fewer.items()), sum(fewer.values()))
+        return Loss(f"nothing: {', '.join(f'{count:,} {name}' for name, count in after.items())}")
+
+    return loss
+
+
+def _counts(stage: Stage) -> dict[str, int]:
+    warehouse = warehouse_for_reading(stage.settings)
+    return {name: warehouse.read(table, [column]).num_rows for name, (table, column) in COUNTED.items()}
+
+
+COUNTED = {
+    "rows of sales": ("sales_data.sales_transactions", "load_id"),
+    "rows in quarantine": ("sales_data.quarantine", "load_id"),
+    "entries in the ledger": ("sales_data.load_ledger", "load_id"),
+}
+
+
 @dataclass(frozen=True)
 class Fault:
-    """One fault: `play` does it and undoes it, `seen` returns the words that show it, or nothing as long as there are none."""
+    """One fault: `play` does it and undoes it, `seen` returns the words that show it, or nothing as long as there are none.
+
+    Without the fault `seen` must find nothing: it is looked at before. `kind` says in a few words what trouble of the field this is one of.
+    """
 
     name: str
     kind: str
     what: str
     play: Play
     seen: Callable[[Stage], str | None]
-    lost: Callable[[Stage], str] = lambda _: "nothing"
+    measure: Measure = conserved
     patience: float = 30.0
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What came of a fault. `by` is empty if nothing showed it."""
+    """What came of a fault. `by`: what showed it, or why it could not be played."""
 
     fault: str
     kind: str
     what: str
+    outcome: Outcome
     by: str
     seconds: float
     lost: str
 
     @property
-    def silent(self) -> bool:
-        """Whether nothing showed it."""
-        return not self.by
+    def fine(self) -> bool:
+        """Whether it was shown, and nothing was lost without a word."""
+        return self.outcome is Outcome.SHOWN
+
+    def worse(self, outcome: Outcome, lost: str) -> "Shown":
+        """The same with this outcome, if it was fine."""
+        return replace(self, outcome=outcome, lost=lost) if self.fine else self
 
 
 def played(fault: Fault, stage: Stage) -> Shown:
-    """Plays a fault and waits until something shows it."""
+    """Plays a fault, waits until something shows it, and counts what was lost. Whatever goes wrong is the outcome of this fault alone."""
     began = time.monotonic()
-    by, lost = "", ""
+
+    def ended(outcome: Outcome, by: str, lost: str) -> Shown:
+        return Shown(fault.name, fault.kind, fault.what, outcome, " ".join(by.split()), time.monotonic() - began, lost)
+
+    stage.told.clear()
     try:
+        if before := fault.seen(stage):
+            return ended(Outcome.RED_BEFORE, before, "not measured")
+        loss_of, began = fault.measure(stage), time.monotonic()
         with fault.play(stage):
-            while True:
-                by = fault.seen(stage) or ""
-                seconds = time.monotonic() - began
-                if by or seconds > fault.patience:
-                    break
+            while not (by := fault.seen(stage)) and time.monotonic() - began < fault.patience:
                 time.sleep(0.2)
-            lost = fault.lost(stage)
-    except Exception as error:  # noqa: BLE001 - a fault that cannot be played is reported like a silent one and ends no other
-        return Shown(fault.name, fault.kind, fault.what, "", time.monotonic() - began, f"not played: {error!r}")
-    return Shown(fault.name, fault.kind, fault.what, " ".join(by.split()), seconds, lost)
+            shown = ended(Outcome.SHOWN if by else Outcome.SILENT, by or "", "")
+        loss = loss_of()
+    except Exception as error:  # noqa: BLE001 - what cannot be played fails the drill, and ends no other fault
+        return ended(Outcome.NOT_PLAYED, repr(error), "not measured")
+    shown = replace(shown, lost=loss.words)
+    return shown.worse(Outcome.LOST, loss.words) if loss.unsaid else shown
 
 
 def copy_of(home: Path, to: Path) -> None:
@@ -135,7 +199,7 @@ def stage_in(folder: Path, settings: Settings) -> Stage:
         raise UserError("faults are played on a home that is all on this machine; set GLOBOLATTE_ENV=local")
     copy_of(settings.home, folder)
     mine = settings.model_copy(update={"home": folder, "endpoint_port": None, "warehouse_wait_seconds": 20.0})
-    return Stage(mine, frozenset(found.name for found in findings(mine) if not found.fine))
+    return Stage(mine)
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 import resource
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from globolatte_cli.drill.stage import Fault, Play, Stage, aside
@@ -105,6 +106,14 @@ def _declaration_gone(stage: Stage) -> Iterator[None]:
 
 
 @contextmanager
+def _registry_locked(stage: Stage) -> Iterator[None]:
+    with closing(sqlite3.connect(stage.home / REGISTRY, isolation_level=None)) as registry:
+        registry.execute("begin exclusive")
+        yield
+        registry.execute("rollback")
+
+
+@contextmanager
 def full_disk(_: Stage) -> Iterator[None]:
     """Nothing that this process writes finds room: what a full disk or a quota does."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -128,15 +137,22 @@ def red(name: str, words: str = "") -> Callable[[Stage], str | None]:
 def _state(
     name: str, what: str, play: Callable[[Stage], AbstractContextManager[object]], part: str, words: str = ""
 ) -> Fault:
-    return Fault(name, "broken state", what, play, red(part, words), patience=1.0)
+    return Fault(name, KINDS.get(name, "a part of the home is broken"), what, play, red(part, words), patience=1.0)
 
 
 def _under(name: str) -> Where:
     return lambda stage: stage.home / name
 
 
+KINDS = {
+    "machine-restarted": "a restart of the machine",
+    "registry-locked": "a database locked by another program",
+    "disk-full": "a full disk",
+}
+"""Of the states that are more than a part gone or damaged."""
 WAREHOUSE, REGISTRY, PLATFORM, STORAGE = "warehouse.duckdb", "mlflow/mlflow.db", "ML platform", "Dagster's storage"
 STATES: tuple[Fault, ...] = (
+    _state("registry-locked", "another program has mlflow.db locked", _registry_locked, PLATFORM, "locked"),
     _state(
         "reference-file-gone",
         "products.csv is gone",

@@ -25,7 +25,10 @@ LOW_QUANTILE = 0.05
 
 @dataclass(frozen=True)
 class Pairs:
-    """n pairs of one region and kind, all combinations of anchor and companion that were possible; arrays of shape (n,).
+    """n pairs of one region and kind; arrays of shape (n,).
+
+    All combinations of anchor and companion that were possible, unless `possible` says how many there were: of a large catalogue only
+    those are here that enough customers made. Then `others` and `others_both` are known from all.
 
     anchor, companion: product ids. orders: with the anchor. both: of these with the companion. customers: with such an order.
     both_squared, orders_squared, both_orders: sums over customers of (their both)², (their orders)² and the product.
@@ -39,6 +42,9 @@ class Pairs:
     both_squared: np.ndarray
     orders_squared: np.ndarray
     both_orders: np.ndarray
+    possible: int | None = None
+    others: np.ndarray | None = None
+    others_both: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.anchor)
@@ -69,20 +75,19 @@ class Affinity:
         return extra
 
 
-def affinity(pairs: Pairs, around: np.ndarray | None = None) -> Affinity:
-    """Evaluate n >= 0 pairs. `around`, shape (n,): lifts to shrink towards, the chain's for a region; 1 unless given."""
-    from scipy.stats import false_discovery_control
-
+def affinity(pairs: Pairs, around: np.ndarray | None = None, sample: Pairs | None = None) -> Affinity:
+    """Evaluate n >= 0 pairs. `around`, shape (n,): lifts to shrink towards, the chain's for a region; 1 unless given. `sample`: pairs
+    that stand for all possible ones where not all are evaluated; the prior is learned from them."""
     orders, both = pairs.orders.astype(np.float64), pairs.both.astype(np.float64)
     others, others_both = _elsewhere(pairs)
     effect = design_effect(pairs)
     orders_n, both_n, others_n, others_both_n = orders / effect, both / effect, others / effect, others_both / effect
     rate, expected = _ratio(both, orders), _ratio(others_both, others)
     p_value = one_sided_p(both_n, orders_n, others_both_n, others_n)
-    q_value = false_discovery_control(p_value)
+    q_value = false_discovery_rates(p_value, pairs.possible or len(pairs))
     prior = np.ones(len(pairs)) if around is None else around
     expected_count = orders_n * expected * prior
-    shape = learn_shape(both_n, expected_count)
+    shape = learn_shape(both_n, expected_count) if sample is None else learn_shape(*_counted(sample))
     mean, low = posterior(both_n, expected_count, shape)
     enough = (pairs.customers >= FEWEST_CUSTOMERS) & (rate > expected)
     return Affinity(
@@ -96,6 +101,21 @@ def affinity(pairs: Pairs, around: np.ndarray | None = None) -> Affinity:
         q_value=q_value,
         significant=enough & (q_value <= MOST_FALSE),
     )
+
+
+def false_discovery_rates(p_value: np.ndarray, tests: int) -> np.ndarray:
+    """q-values (n,) by Benjamini and Hochberg of the n smallest p-values of so many tests."""
+    order = np.argsort(p_value, kind="stable")
+    scaled = p_value[order] * tests / np.arange(1, len(p_value) + 1)
+    q_value = np.empty(len(p_value))
+    q_value[order] = np.minimum.accumulate(scaled[::-1])[::-1].clip(max=1.0)
+    return q_value
+
+
+def _counted(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
+    """How often pairs were made and how often that was to be expected, in orders that count as one."""
+    effect, others = design_effect(pairs), _elsewhere(pairs)
+    return pairs.both / effect, pairs.orders / effect * _ratio(others[1], others[0])
 
 
 def design_effect(pairs: Pairs) -> np.ndarray:
@@ -156,6 +176,8 @@ def posterior(counts: np.ndarray, expected: np.ndarray, shape: float) -> tuple[n
 
 def _elsewhere(pairs: Pairs) -> tuple[np.ndarray, np.ndarray]:
     """Orders at the other anchors that could have had the companion, and how many did; shape (n,) each."""
+    if pairs.others is not None and pairs.others_both is not None:
+        return pairs.others, pairs.others_both
     _, companion = np.unique(pairs.companion, return_inverse=True)
     size = int(companion.max()) + 1 if len(pairs) else 0
     orders = np.bincount(companion, weights=pairs.orders, minlength=size)

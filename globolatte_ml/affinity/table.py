@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from globolatte_ml.affinity.pairs import Affinity, Pairs, affinity
+from globolatte_ml.affinity.pairs import FEWEST_CUSTOMERS, Affinity, Pairs, affinity
 from globolatte_ml.data import columns
 from globolatte_ml.data.money import Money
 
 CHAIN = "chain"
 CROSS_SELL, UPSELL = "cross_sell", "upsell"
+EVERY_PAIR_UP_TO = 100_000
+"""Of more possible pairs only those are evaluated that enough customers of the chain made: no other could be significant."""
 
 
 @dataclass(frozen=True)
@@ -46,33 +49,72 @@ COUNTED = {
 """The arrays of `Pairs` that rows with a companion hold, and the columns they stand in (int_basket_pairs)."""
 
 
+class Counts:
+    """What was counted in a region: its anchors with their orders, its companions, and the pairs that were made."""
+
+    def __init__(self, counts: pa.Table, region: str) -> None:
+        here = counts.filter(pc.equal(counts["region"], region))
+        of_anchor, made = here.filter(pc.is_null(here["companion"])), here.filter(pc.is_valid(here["companion"]))
+        self.anchors = columns.strings(of_anchor, "anchor")
+        self.companions = np.unique(columns.strings(made, "companion"))
+        self._orders = columns.integers(of_anchor, "orders")
+        self._orders_squared = columns.integers(of_anchor, "orders_squared")
+        self._made = {name: columns.integers(made, column) for name, column in COUNTED.items()}
+        anchors = pa.array(self.anchors.tolist(), pa.string())
+        self._anchor = columns.positions(made["anchor"], anchors)
+        self._companion = np.searchsorted(self.companions, columns.strings(made, "companion"))
+        cells = self._anchor * len(self.companions) + self._companion
+        self._in_order = np.argsort(cells, kind="stable")
+        self._cells = cells[self._in_order]
+
+    def __len__(self) -> int:
+        return len(self.anchors) * len(self.companions)
+
+    def pairs(self, cells: np.ndarray, possible: int | None = None) -> Pairs:
+        """The pairs at `cells` of the table of anchors x companions but those of a product with itself."""
+        anchor, companion = np.divmod(cells, max(len(self.companions), 1))
+        itself = self.anchors[anchor] == self.companions[companion]
+        cells, anchor, companion = cells[~itself], anchor[~itself], companion[~itself]
+        at = np.searchsorted(self._cells, cells).clip(max=max(len(self._cells) - 1, 0))
+        is_made = self._cells[at] == cells if len(self._cells) else np.zeros(len(cells), dtype=bool)
+        counted = {name: np.zeros(len(cells), dtype=np.int64) for name in COUNTED}
+        for name, values in self._made.items():
+            counted[name][is_made] = values[self._in_order[at[is_made]]]
+        own = dict(zip(self.anchors.tolist(), self._orders.tolist(), strict=True))
+        orders_of = self._orders.sum() - np.array([own.get(one, 0) for one in self.companions.tolist()], dtype=np.int64)
+        both_of = np.bincount(self._companion, self._made["both"], minlength=len(self.companions))
+        return Pairs(
+            anchor=self.anchors[anchor],
+            companion=self.companions[companion],
+            orders=self._orders[anchor],
+            orders_squared=self._orders_squared[anchor],
+            others=orders_of[companion] - self._orders[anchor],
+            others_both=both_of[companion] - counted["both"],
+            possible=possible,
+            **counted,
+        )
+
+    def made_by(self, customers: int) -> tuple[np.ndarray, np.ndarray]:
+        """Anchors and companions of the pairs that so many customers made at least."""
+        often = np.flatnonzero(self._made["customers"] >= customers)
+        return self.anchors[self._anchor[often]], self.companions[self._companion[often]]
+
+    def cells_of(self, anchors: np.ndarray, companions: np.ndarray) -> np.ndarray:
+        """The cells of pairs, in their sequence; those of products that are not here are left out."""
+        anchor = columns.positions(
+            pa.array(anchors.tolist(), pa.string()), pa.array(self.anchors.tolist(), pa.string())
+        )
+        companion = columns.positions(
+            pa.array(companions.tolist(), pa.string()), pa.array(self.companions.tolist(), pa.string())
+        )
+        known = (anchor >= 0) & (companion >= 0)
+        return np.sort(anchor[known] * len(self.companions) + companion[known])
+
+
 def pairs_of(counts: pa.Table, region: str) -> Pairs:
     """All pairs of a region: each anchor with each companion that was ever taken there, but itself."""
-    here = counts.filter(pa.compute.equal(counts["region"], region))
-    with_companion = here.filter(pa.compute.is_valid(here["companion"]))
-    of_anchor = here.filter(pa.compute.is_null(here["companion"]))
-    anchors, companions = columns.strings(of_anchor, "anchor"), np.unique(columns.strings(with_companion, "companion"))
-    rows, taken = np.divmod(np.arange(len(anchors) * len(companions)), max(len(companions), 1))
-    possible = anchors[rows] != companions[taken]
-    rows, taken = rows[possible], taken[possible]
-    place = {
-        (anchor, companion): i
-        for i, (anchor, companion) in enumerate(zip(anchors[rows], companions[taken], strict=True))
-    }
-    made = list(
-        zip(columns.strings(with_companion, "anchor"), columns.strings(with_companion, "companion"), strict=True)
-    )
-    counted = {}
-    for name, column in COUNTED.items():
-        counted[name] = np.zeros(len(rows), dtype=np.int64)
-        counted[name][[place[pair] for pair in made]] = columns.integers(with_companion, column)
-    return Pairs(
-        anchor=anchors[rows],
-        companion=companions[taken],
-        orders=columns.integers(of_anchor, "orders")[rows],
-        orders_squared=columns.integers(of_anchor, "orders_squared")[rows],
-        **counted,
-    )
+    here = Counts(counts, region)
+    return here.pairs(np.arange(len(here)))
 
 
 def prices_in(region: str, products: Mapping[str, Product], money: Money) -> dict[str, float]:
@@ -96,15 +138,28 @@ def affinity_table(
     money = money or Money()
     tables = []
     for kind, counts in ((CROSS_SELL, baskets), (UPSELL, next_orders)):
-        chain = pairs_of(counts, CHAIN)
-        of_chain = affinity(chain)
-        tables.append(_rows(CHAIN, kind, chain, of_chain, products, money, as_of))
-        lift = dict(zip(zip(chain.anchor, chain.companion, strict=True), of_chain.shrunken_lift, strict=True))
+        of_chain = Counts(counts, CHAIN)
+        often = of_chain.made_by(FEWEST_CUSTOMERS) if len(of_chain) > EVERY_PAIR_UP_TO else None
+        chain, found = _evaluated(of_chain, often, {})
+        tables.append(_rows(CHAIN, kind, chain, found, products, money, as_of))
+        lift = dict(zip(zip(chain.anchor, chain.companion, strict=True), found.shrunken_lift, strict=True))
         for region in sorted(set(counts["region"].to_pylist()) - {CHAIN}):
-            pairs = pairs_of(counts, region)
-            around = np.array([lift[pair] for pair in zip(pairs.anchor, pairs.companion, strict=True)])
-            tables.append(_rows(region, kind, pairs, affinity(pairs, around), products, money, as_of))
+            pairs, found = _evaluated(Counts(counts, region), often, lift)
+            tables.append(_rows(region, kind, pairs, found, products, money, as_of))
     return pa.concat_tables(tables)
+
+
+def _evaluated(
+    here: Counts, often: tuple[np.ndarray, np.ndarray] | None, lift: Mapping[tuple[str, str], float]
+) -> tuple[Pairs, Affinity]:
+    """The pairs of a region, all or those made `often` in the chain, and their estimates, shrunk towards the chain's `lift`."""
+    if often is None:
+        pairs, sample = here.pairs(np.arange(len(here))), None
+    else:
+        pairs = here.pairs(here.cells_of(*often), possible=len(here))
+        sample = here.pairs(np.arange(0, len(here), max(1, len(here) // EVERY_PAIR_UP_TO)))
+    around = np.array([lift[pair] for pair in zip(pairs.anchor, pairs.companion, strict=True)]) if lift else None
+    return pairs, affinity(pairs, around, sample)
 
 
 def _rows(
@@ -145,22 +200,25 @@ def _value(
     kind: str, pairs: Pairs, found: Affinity, products: Mapping[str, Product], prices: Mapping[str, float]
 ) -> np.ndarray:
     """What one offer brings at the anchor, in money: NaN for what is no offer of that kind."""
-    value = np.full(len(pairs), np.nan)
+    value, extra = np.full(len(pairs), np.nan), found.extra_rate()
     for at, (anchor, companion) in enumerate(zip(pairs.anchor.tolist(), pairs.companion.tolist(), strict=True)):
         one, other = products.get(anchor), products.get(companion)
         if one is None or other is None:
             continue
         dearer = prices[companion] - prices[anchor]
         if kind == CROSS_SELL:
-            value[at] = found.extra_rate()[at] * prices[companion]
+            value[at] = extra[at] * prices[companion]
         elif one.category is not None and one.category == other.category and dearer > 0:
             value[at] = found.expected[at] * found.shrunken_lift[at] * dearer
     return value
 
 
 def _rank(anchor: np.ndarray, value: np.ndarray, worth: np.ndarray) -> np.ndarray:
+    """The place from 1 of each pair that is worth something among those of its anchor, the most valuable first; 0 for the others."""
     rank = np.zeros(len(value), dtype=np.int32)
-    for one in np.unique(anchor):
-        rows = np.flatnonzero((anchor == one) & worth)
-        rank[rows[np.argsort(-value[rows], kind="stable")]] = np.arange(1, len(rows) + 1)
+    rows = np.flatnonzero(worth)
+    rows = rows[np.lexsort((-value[rows], anchor[rows]))]
+    first = np.append(True, anchor[rows][1:] != anchor[rows][:-1])[: len(rows)]
+    places = np.arange(len(rows))
+    rank[rows] = 1 + places - np.maximum.accumulate(np.where(first, places, 0))
     return rank

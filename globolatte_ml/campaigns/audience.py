@@ -1,7 +1,6 @@
 """The choice of an audience: who to offer what within a budget, and whom to hold back for comparison."""
 
 import datetime as dt
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from globolatte_ml.campaigns.effect import OfferEffect, with_offer
+from globolatte_ml.data.customer_hash import hash_share
 
 OFFER, CONTROL = "offer", "control"
-HASH_DIGITS = 13
 SHAPES = np.geomspace(0.1, 20.0, 40)
 SCALES_IN_DAYS = np.geomspace(1.0, 2000.0, 60)
 
@@ -102,12 +101,6 @@ class Audience:
     is_control: np.ndarray
     extra: np.ndarray
     purchases: np.ndarray
-
-
-def hash_share(salt: str, customer: str) -> float:
-    """A number in [0, 1) that a customer always has under this salt."""
-    digest = hashlib.sha256(f"{salt}\x1f{customer}".encode()).hexdigest()[:HASH_DIGITS]
-    return int(digest, 16) / 16.0**HASH_DIGITS
 
 
 def products_to_push(candidates: Candidates, plan: Plan, effect: OfferEffect) -> dict[str, int]:

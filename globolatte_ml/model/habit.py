@@ -32,7 +32,8 @@ ALWAYS = ("chain", "latest_week", "latest_month")
 CIRCUMSTANCES = ("business_unit", "season", "business_unit_season", "weather", "daypart", "holiday")
 KINDS = (*ALWAYS, *CIRCUMSTANCES)
 _FADING = np.array([-np.log(2.0) / HALF_LIVES.get(name, np.inf) for name in AMOUNTS])
-_UP, _SERIES = 6, (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188)
+_UP, _HALF_LOG_TURN = 6, 0.5 * np.log(2.0 * np.pi)
+_SERIES = (1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188)
 
 
 @dataclass(frozen=True)
@@ -190,28 +191,37 @@ def evidence(inputs: HabitInputs, chain: np.ndarray) -> np.ndarray:
     """Log likelihood (n, J) of the earlier main products by concentration, without the multinomial's constant: that of a
     Dirichlet-multinomial around `chain`."""
     mains = inputs.amounts[:, AMOUNTS.index("main_orders")]
-    n, grid, prior = len(inputs), len(CONCENTRATIONS), chain[inputs.product][:, None] * CONCENTRATIONS
-    gained = log_gamma(prior + mains[:, None]) - log_gamma(prior)
+    n, pairs, grid = len(inputs), len(mains), len(CONCENTRATIONS)
+    prior = chain[inputs.product][:, None] * CONCENTRATIONS
+    orders = np.bincount(inputs.row, weights=mains, minlength=n)[:, None]
+    logs = log_gamma(np.concatenate((prior + mains[:, None], prior, CONCENTRATIONS + orders)))
+    gained = logs[:pairs] - logs[pairs : 2 * pairs]
     cell = inputs.row[:, None] * grid + np.arange(grid)
     sums = np.bincount(cell.ravel(), weights=gained.ravel(), minlength=n * grid).reshape(n, grid)
-    orders = np.bincount(inputs.row, weights=mains, minlength=n)[:, None]
-    found: np.ndarray = sums - log_gamma(CONCENTRATIONS + orders) + log_gamma(CONCENTRATIONS)
+    found: np.ndarray = sums - logs[2 * pairs :] + _OF_CONCENTRATIONS
     return found
 
 
 def log_gamma(x: np.ndarray) -> np.ndarray:
-    """The logarithm of the gamma function of positive numbers, to ten digits: Stirling's series, `_UP` steps further up.
+    """The logarithm of the gamma function of positive numbers, to ten digits: Stirling's series, `_UP` steps further up. For x below 1e50.
 
     `scipy.special.gammaln` is not there in an endpoint.
     """
-    steps = np.log(x)
-    for step in range(1, _UP):
-        steps += np.log(x + step)
+    steps = x * (x + 1.0)
+    for step in range(2, _UP):
+        steps *= x + step
     far = x + _UP
     inverse = 1.0 / far
-    series = sum(factor * inverse ** (2 * power + 1) for power, factor in enumerate(_SERIES))
-    found: np.ndarray = (far - 0.5) * np.log(far) - far + 0.5 * np.log(2.0 * np.pi) + series - steps
+    square = inverse * inverse
+    series = np.full_like(x, _SERIES[-1])
+    for factor in _SERIES[-2::-1]:
+        series *= square
+        series += factor
+    found: np.ndarray = (far - 0.5) * np.log(far) - far + _HALF_LOG_TURN + series * inverse - np.log(steps)
     return found
+
+
+_OF_CONCENTRATIONS = log_gamma(CONCENTRATIONS)
 
 
 def kinds_of_columns(words: Vocabulary) -> np.ndarray:

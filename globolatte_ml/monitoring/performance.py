@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 
 from globolatte_ml.data import columns
-from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.orders import Contexts, Orders
 from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.data.states import CustomerStates
-from globolatte_ml.model.metrics import hit_rate, log_loss, losses
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.monitoring.verdicts import PerformanceVerdict, Status
 from globolatte_ml.monitoring.windows import CHAIN, Window
+from globolatte_ml.training.answers import answers_of
 
 BOOTSTRAP_ROUNDS = 400
 BAND_WIDTH = 3.0
@@ -53,15 +53,11 @@ def holdout_outcomes(model: PreferenceModel, snapshot: SnapshotOrders) -> Outcom
     holdout = snapshot.holdout
     if not holdout.any():
         return None
-    contexts = snapshot.contexts.take(holdout)
-    probabilities = model.predict_proba(snapshot.states.take(holdout), contexts, snapshot.products)
-    chosen = snapshot.chosen[holdout]
-    return Outcomes(
-        losses(probabilities, chosen),
-        probabilities.argmax(axis=1) == chosen,
-        snapshot.customer_ids[holdout],
-        contexts.business_unit,
+    answers = answers_of(
+        model, Orders(snapshot.states, snapshot.contexts, snapshot.chosen).take(holdout), snapshot.products
     )
+    units = snapshot.contexts.business_unit[holdout]
+    return Outcomes(answers.loss, answers.place == 1, snapshot.customer_ids[holdout], units)
 
 
 def performance_band(holdout: Outcomes, scope: str, orders: int, seed: int = 0) -> Band:
@@ -110,9 +106,9 @@ def measure_performance(
         bought = columns.strings(examples, "main_product_id")
         catalogue = tuple(sorted({*model.classes_.tolist(), *np.unique(bought).tolist()}))
         states = CustomerStates.from_tables(examples, example_products, "order_key", catalogue)
-        probabilities = model.predict_proba(states, Contexts.from_table(examples), catalogue)
         chosen = np.searchsorted(np.array(catalogue), bought)
-        loss, hits = log_loss(probabilities, chosen), hit_rate(probabilities, chosen, 1)
+        answers = answers_of(model, Orders(states, Contexts.from_table(examples), chosen), catalogue)
+        loss, hits = float(answers.loss.mean()), answers.hit_rate(1)
         below = loss > band.highest_log_loss or hits < band.lowest_hit_rate
         status = Status.BELOW_BAND if below else Status.OK
     return PerformanceVerdict(window, status, loss, hits, band.highest_log_loss, band.lowest_hit_rate)

@@ -17,6 +17,7 @@ import datetime as dt
 import fcntl
 import json
 import logging
+import math
 import os
 import secrets
 import threading
@@ -29,6 +30,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from globolatte_ml.data.ranking import stored_of
 from globolatte_ml.scoring.recommendations import Recommendation
 
 FLUSH_SECONDS, PAUSE_SECONDS = 0.2, 1.0
@@ -39,6 +41,7 @@ QUEUE_ANSWERS = 50_000
 CALLS_AT_ONCE = 200
 STUCK_SECONDS = 10.0
 FINISHED, UNFINISHED = ".jsonl", ".jsonl.part"
+REST = "rest"
 LOST, PROBE = "lost", "probe"
 """The fields by which a line is known that is no answer: a number of lost answers, and an answer that nobody wanted but a check."""
 
@@ -56,8 +59,13 @@ class AnsweredCall:
     probe: bool = False
 
     def lines(self, deployment: str) -> Iterator[str]:
-        """One JSON document a line, with the probabilities of every product."""
+        """One JSON document a line, with the probabilities of every product; of a large catalogue those of the best, and as `rest` how many
+        others there are and what they sum to."""
         for answer in self.answers:
+            n_products = answer.products or len(answer.ranked)
+            listed = {item.product_id: item.probability for item in answer.ranked[: stored_of(n_products)]}
+            more = n_products - len(listed)
+            rest = {"products": more, "probability": max(0.0, 1.0 - math.fsum(listed.values()))}
             yield _document(
                 {
                     **answer.question,
@@ -67,7 +75,8 @@ class AnsweredCall:
                     "mirrored": self.mirrored,
                     "model_version": answer.model_version,
                     "state_version": answer.state_version,
-                    "probabilities": {item.product_id: item.probability for item in answer.ranked},
+                    "probabilities": listed,
+                    **({REST: rest} if more else {}),
                     **({PROBE: True} if self.probe else {}),
                 }
             )
@@ -167,6 +176,8 @@ class PredictionLog:
         self._thread.join(timeout=10)
         if self._thread.is_alive():
             logger.error("%s answers may be lost: the disk of %s takes nothing", self._counts["waiting"], self._folder)
+        else:
+            self._finish()  # has done so already, unless it had died
         atexit.unregister(self.close)
 
     # The writer ---------------------------------------------------------------------------------------------------------
@@ -193,6 +204,10 @@ class PredictionLog:
         pause = FLUSH_SECONDS
         while not self._stop.wait(pause):
             pause = FLUSH_SECONDS if self._turn(finish=False) else PAUSE_SECONDS
+        self._finish()
+
+    def _finish(self) -> None:
+        """Writes what still waits, and ends the file; what cannot be written is lost, and counted."""
         if not self._turn(finish=True):
             self._give_up()
 
@@ -249,7 +264,7 @@ class PredictionLog:
         if file.is_there():
             if cut := file.lines_cut_off():
                 with self._lock:
-                    self._counts["failed"] += cut
+                    self._counts.update(written=-cut, failed=cut)
                     self._lose(cut, f"another program cut {file.path.name}")
             return
         if file.is_finished():
@@ -307,6 +322,8 @@ class _LogFile:
     def append(self, content: bytes, lines: int) -> int:
         """Hands whole lines to the operating system, all or none: what a full disk took of them is cut off again. Returns their bytes."""
         left = memoryview(content)
+        if os.fstat(self._descriptor).st_size > self.size:  # half a line, which could not be cut off when it failed
+            os.ftruncate(self._descriptor, self.size)
         try:
             while left:
                 left = left[os.write(self._descriptor, left) :]

@@ -41,7 +41,7 @@ class RankedProduct:
 
 @dataclass(frozen=True)
 class Recommendation:
-    """The answer to a `Request`; business unit (as id) and weather in the chain's own spelling."""
+    """The answer to a `Request`; business unit (as id) and weather in the chain's own spelling. products: how many could be ranked."""
 
     prediction_id: str
     customer_id: str
@@ -53,6 +53,7 @@ class Recommendation:
     model_version: str
     state_version: str
     ranked: tuple[RankedProduct, ...]
+    products: int = 0
 
     @property
     def question(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a caller of the endpoint may say: the body of `POST /score`, checked field by field.
+"""What a caller of the endpoint may say: the body of `POST /score`; its fields are those of `request_fields`.
 
 A body is one request, a list of requests, or `{"requests": [...]}`. A request is
 
@@ -13,21 +13,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from globolatte_ml.data.blanks import trimmed
-from globolatte_ml.data.vocabulary import DAYPARTS
 from globolatte_ml.scoring.recommendations import Request
+from globolatte_ml.scoring.request_fields import REQUIRED, FieldError, kind, read_fields, shown
 from globolatte_ml.scoring.state_bundle import KnownWords
 
 MAX_REQUESTS = 1_000
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 MAX_BODY_BYTES = 4 * 1024 * 1024
-MAX_TEXT = 200
-REQUIRED = ("customer_id", "region", "weather")
-OPTIONAL = ("date", "daypart", "top")
-SYNONYMS = {"business_unit": "region"}
-_FIELDS = (*REQUIRED, *OPTIONAL)
 
 
 class BodyError(Exception):
@@ -55,7 +51,7 @@ def parse_line(line: bytes, words: KnownWords, now: dt.datetime) -> Request:
     """The request in a line of a file of questions, by the rules of a body that is one request. Raises `BodyError`."""
     document = _json(line, "the line")
     if not isinstance(document, dict):
-        raise BodyError(f"the line is {_kind(document)}; write an object with {', '.join(REQUIRED)}")
+        raise BodyError(f"the line is {kind(document)}; write an object with {', '.join(REQUIRED)}")
     return _request(document, "", words, now)
 
 
@@ -63,7 +59,9 @@ def _json(body: bytes, what: str = "the body") -> Any:
     if not body.strip():
         raise BodyError(f"{what} is empty; send a JSON object with {', '.join(REQUIRED)}")
     try:
-        return json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        document = json.loads(body.decode("utf-8-sig"), parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        if b"\\u" in body and (half := HALF_CHARACTER.search(json.dumps(document, ensure_ascii=False))):
+            raise BodyError(f"{what} holds {half[0]!r}, half of a character; send text in UTF-8, or both halves")
     except UnicodeDecodeError as error:
         raise BodyError(f"{what} is not UTF-8 (byte {error.start}); send JSON in UTF-8") from error
     except json.JSONDecodeError as error:
@@ -73,6 +71,7 @@ def _json(body: bytes, what: str = "the body") -> Any:
         ) from error
     except (RecursionError, ValueError) as error:  # too deep, or an integer of too many digits
         raise BodyError(f"{what} is not a request: it is nested too deeply or has a number too long") from error
+    return document
 
 
 def _no_constant(name: str) -> Any:
@@ -84,7 +83,7 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(document) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise BodyError(f"field {_shown(twice)} is given twice in one object; give it once")
+        raise BodyError(f"field {shown(twice)} is given twice in one object; give it once")
     return document
 
 
@@ -92,10 +91,10 @@ def _items(document: Any) -> list[Any]:
     if isinstance(document, dict):
         others = sorted(set(document) - {"requests"})
         if others:
-            raise BodyError(f"unknown field {_shown(others[0])} beside 'requests'; put it into each request")
+            raise BodyError(f"unknown field {shown(others[0])} beside 'requests'; put it into each request")
         document = document["requests"]
     if not isinstance(document, list):
-        raise BodyError(f"the body holds {_kind(document)}; send a request object or a list of them under 'requests'")
+        raise BodyError(f"the body holds {kind(document)}; send a request object or a list of them under 'requests'")
     if not document:
         raise BodyError("'requests' is empty; ask for at least one customer")
     if len(document) > MAX_REQUESTS:
@@ -108,86 +107,17 @@ def _items(document: Any) -> list[Any]:
 
 def _request(item: Any, place: str, words: KnownWords, now: dt.datetime) -> Request:
     if not isinstance(item, dict):
-        raise BodyError(f"{place or 'the body'} is {_kind(item)}; send an object with {', '.join(REQUIRED)}")
-    prefix = f"{place}." if place else ""
-    fields = _fields(item, prefix)
-    unit, weather = _text(fields, "region", prefix), _text(fields, "weather", prefix)
-    known = words.units.get(unit.casefold())
-    if known is None:
-        raise BodyError(f"{prefix}region: {_shown(unit)} is unknown; use one of {words.unit_list}")
-    if weather.casefold() not in words.weathers:
-        raise BodyError(f"{prefix}weather: {_shown(weather)} is unknown; use one of {words.weather_list}")
+        raise BodyError(f"{place or 'the body'} is {kind(item)}; send an object with {', '.join(REQUIRED)}")
+    try:
+        fields = read_fields(item, words)
+    except FieldError as error:
+        raise BodyError(f"{place}.{error}" if place else str(error)) from None
+    zone = words.units[fields["region"].casefold()].time_zone
     return Request(
-        customer_id=_text(fields, "customer_id", prefix),
-        business_unit=unit,
-        weather=weather,
-        date=_date(fields.get("date"), prefix) or now.astimezone(ZoneInfo(known.time_zone)).date(),
-        daypart=_daypart(fields.get("daypart"), prefix),
-        top=_top(fields.get("top"), prefix),
+        customer_id=fields["customer_id"],
+        business_unit=fields["region"],
+        weather=fields["weather"],
+        date=fields["date"] or now.astimezone(ZoneInfo(zone)).date(),
+        daypart=fields["daypart"],
+        top=fields["top"],
     )
-
-
-def _fields(item: dict[str, Any], prefix: str) -> dict[str, Any]:
-    """The fields under their one name. Raises for those that do not exist, are missing, or say the same thing twice."""
-    fields: dict[str, Any] = {}
-    for name, value in item.items():
-        known = SYNONYMS.get(name, name)
-        if known not in _FIELDS:
-            raise BodyError(f"{prefix}{_shown(name)[1:-1]}: unknown field; a request has {', '.join(_FIELDS)}")
-        if known in fields:
-            raise BodyError(f"{prefix}{name}: says the same as another field; give region or business_unit, not both")
-        fields[known] = value
-    for name in REQUIRED:
-        if fields.get(name) is None:
-            raise BodyError(f"{prefix}{name}: is missing; a request needs {', '.join(REQUIRED)}")
-    return fields
-
-
-def _text(fields: dict[str, Any], name: str, prefix: str) -> str:
-    value = fields[name]
-    if not isinstance(value, str):
-        raise BodyError(f"{prefix}{name}: is {_kind(value)}; send text")
-    text = trimmed(value)
-    if not text or len(text) > MAX_TEXT or not text.isprintable():
-        raise BodyError(f"{prefix}{name}: {_shown(value)} is no name; send 1 to {MAX_TEXT} printable characters")
-    return text
-
-
-def _date(value: Any, prefix: str) -> dt.date | None:
-    if value is None:
-        return None
-    if isinstance(value, str) and len(value) == len("2024-01-31"):
-        try:
-            return dt.date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise BodyError(f"{prefix}date: {_shown(value)} is no date; write it as YYYY-MM-DD, or leave it out for today")
-
-
-def _daypart(value: Any, prefix: str) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, str) and value.casefold() in DAYPARTS:
-        return value.casefold()
-    raise BodyError(
-        f"{prefix}daypart: {_shown(value)} is unknown; use one of {', '.join(DAYPARTS)}, or leave it out for all hours"
-    )
-
-
-def _top(value: Any, prefix: str) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
-        return value
-    raise BodyError(f"{prefix}top: {_shown(value)} is no count; send a whole number from 1, or leave it out for all")
-
-
-def _kind(value: Any) -> str:
-    kinds = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
-    return kinds.get(type(value), "null")
-
-
-def _shown(value: Any) -> str:
-    """The caller's value, short enough for a message."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:55]}...{text[-1]}"

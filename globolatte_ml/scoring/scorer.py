@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.orders import Contexts
+from globolatte_ml.data.ranking import CELLS_AT_ONCE, best
 from globolatte_ml.data.vocabulary import DAYPARTS, UNKNOWN_WEATHER, months
 from globolatte_ml.model.encoding import encode_states
 from globolatte_ml.model.model import PreferenceModel
@@ -74,7 +75,7 @@ class Scorer:
             ),
         )
         probabilities = self.probabilities(rows, contexts)
-        order = np.argsort(-probabilities, axis=1, kind="stable")
+        order = best(probabilities, max(request.top or len(self.products) for request in resolved))
         return [
             self._answer(request, row >= 0, probabilities[i], order[i])
             for i, (request, row) in enumerate(zip(resolved, rows.tolist(), strict=True))
@@ -84,8 +85,9 @@ class Scorer:
         """The IANA time zone of a unit, called by any of its names. Raises ValueError, listing the units, for an unknown one."""
         return self._unit(business_unit).time_zone
 
-    def batch(self, date: dt.date, chunk: int = 50_000) -> Iterator[pa.Table]:
-        """Every customer in their home unit under every weather type: tables of at most `chunk` customers.
+    def batch(self, date: dt.date, chunk: int = 50_000, top: int | None = None) -> Iterator[pa.Table]:
+        """Every customer in their home unit under every weather type, the best `top` products (all unless given): tables of at most
+        `chunk` customers. Memory is bounded, however many customers and products there are.
 
         Columns: prediction_id, customer_id, business_unit, as_of_date, weather, is_expected_weather, rank, product_id,
         probability, model_version, state_version. Rows run by customer, weather, rank; the id is that of the
@@ -96,16 +98,51 @@ class Scorer:
         """
         if chunk < 1:
             raise ValueError(f"chunk is {chunk}; it must be at least 1")
+        count = min(top or len(self.products), len(self.products))
         homes = np.unique(self.bundle.home_business_unit).tolist()
         for unit in homes:
             self._unit(unit)
+        weathers = np.array(self.weathers)
         for start in range(0, len(self.bundle.customer_ids), chunk):
             rows = np.arange(start, min(start + chunk, len(self.bundle.customer_ids)))
-            blocks = [
-                self._batch_probabilities(rows[i : i + CUSTOMERS_AT_ONCE], date, homes)
-                for i in range(0, len(rows), CUSTOMERS_AT_ONCE)
-            ]
-            yield _ranked_table(self, rows, date, np.concatenate(blocks))
+            ranked, shares = [], []
+            for block in self._blocks(rows, len(weathers)):
+                of_block = self._at_home(
+                    np.repeat(block, len(weathers)), np.tile(weathers, len(block)), np.datetime64(date, "D")
+                )
+                ranked.append(best(of_block, count))
+                shares.append(np.take_along_axis(of_block, ranked[-1], axis=1))
+            yield _ranked_table(self, rows, date, np.concatenate(ranked), np.concatenate(shares))
+
+    def of_products(self, date: dt.date, products: Sequence[str]) -> pa.Table:
+        """What every customer would choose in their home unit, in the weather that is most likely there: prediction_id, customer_id,
+        business_unit, product_id, probability, for some of the products. Customers of a unit without such a weather are left out."""
+        units, at = np.unique(self.bundle.home_business_unit, return_inverse=True)
+        month = int(months(np.array([date], dtype="datetime64[D]"))[0])
+        likely = np.array([self.bundle.expected_weather.get((unit, month), "") for unit in units.tolist()], dtype=str)
+        weather = likely[at]
+        rows = np.flatnonzero(weather != "")
+        position = {product: i for i, product in enumerate(self.products)}
+        wanted = [position[product] for product in products]
+        day = np.datetime64(date, "D")
+        shares = [self._at_home(block, weather[block], day)[:, wanted] for block in self._blocks(rows, 1)]
+        customers, homes = self.bundle.customer_ids[rows], self.bundle.home_business_unit[rows]
+        ids = [
+            prediction_id(self.model_version, self.state_version, customer, unit, date, likely_here, None)
+            for customer, unit, likely_here in zip(
+                customers.tolist(), homes.tolist(), weather[rows].tolist(), strict=True
+            )
+        ]
+        by_customer = np.repeat(np.arange(len(rows)), len(wanted))
+        return pa.table(
+            {
+                "prediction_id": _spread(ids, by_customer),
+                "customer_id": _spread(customers.tolist(), by_customer),
+                "business_unit": _spread(homes.tolist(), by_customer),
+                "product_id": _spread(list(products), np.tile(np.arange(len(wanted)), len(rows))),
+                "probability": pa.array(np.concatenate([np.empty((0, len(wanted))), *shares]).ravel()),
+            }
+        )
 
     def probabilities(self, rows: np.ndarray, contexts: Contexts) -> np.ndarray:
         """Probabilities over the bundle's products, shape (n, K).
@@ -116,19 +153,23 @@ class Scorer:
         """
         return self.model.predict_any_daypart(self._states.take(rows + 1), contexts, self.products)
 
-    def _batch_probabilities(self, rows: np.ndarray, date: dt.date, homes: list[str]) -> np.ndarray:
-        """Shape (customers, weather types, K)."""
-        day, types = np.datetime64(date, "D"), len(self.weathers)
-        unit = np.repeat(self.bundle.home_business_unit[rows], types)
-        closed = [home for home in homes if self.bundle.is_holiday(home, day)]
+    def _blocks(self, rows: np.ndarray, questions: int) -> Iterator[np.ndarray]:
+        """`rows` in pieces that can be predicted at once, with so many questions about each customer."""
+        size = min(CUSTOMERS_AT_ONCE, CELLS_AT_ONCE // (questions * len(DAYPARTS) * len(self.products)))
+        return (rows[i : i + max(1, size)] for i in range(0, len(rows), max(1, size)))
+
+    def _at_home(self, rows: np.ndarray, weather: np.ndarray, day: np.datetime64) -> np.ndarray:
+        """Probabilities (n, K) for the customers at `rows` in their home units, in a weather each, at no particular hour."""
+        unit = self.bundle.home_business_unit[rows]
+        closed = [home for home in np.unique(unit).tolist() if self.bundle.is_holiday(home, day)]
         contexts = Contexts(
             business_unit=unit,
             date=np.full(len(unit), day),
-            weather=np.tile(np.array(self.weathers), len(rows)),
+            weather=weather,
             daypart=np.full(len(unit), _ANY_DAYPART),
             is_holiday=np.isin(unit, closed),
         )
-        return self.probabilities(np.repeat(rows, types), contexts).reshape(len(rows), types, len(self.products))
+        return self.probabilities(rows, contexts)
 
     def _resolved(self, request: Request) -> Request:
         """The request in the chain's own spelling."""
@@ -171,13 +212,13 @@ class Scorer:
             model_version=self.model_version,
             state_version=self.state_version,
             ranked=ranked,
+            products=len(self.products),
         )
 
 
-def _ranked_table(scorer: Scorer, rows: np.ndarray, date: dt.date, probabilities: np.ndarray) -> pa.Table:
-    """Lay out `probabilities` (customers, weather types, K) of the bundle's customers at `rows`."""
-    n_customers, n_types, n_products = probabilities.shape
-    order = np.argsort(-probabilities, axis=2, kind="stable")
+def _ranked_table(scorer: Scorer, rows: np.ndarray, date: dt.date, ranked: np.ndarray, shares: np.ndarray) -> pa.Table:
+    """Lay out ranked products and their probabilities, both (customers x weather types, products), of the customers at `rows`."""
+    n_customers, n_types, n_products = len(rows), len(scorer.weathers), ranked.shape[1]
     customers, units = scorer.bundle.customer_ids[rows], scorer.bundle.home_business_unit[rows]
     unit_words, unit = np.unique(units, return_inverse=True)
     by_customer = np.repeat(np.arange(n_customers), n_types * n_products)
@@ -195,8 +236,8 @@ def _ranked_table(scorer: Scorer, rows: np.ndarray, date: dt.date, probabilities
         "weather": _spread(scorer.weathers, weather),
         "is_expected_weather": pa.array(expected[unit[by_customer], weather]),
         "rank": pa.array(np.tile(np.arange(1, n_products + 1, dtype=np.int32), n_customers * n_types)),
-        "product_id": _spread(scorer.products, order.ravel()),
-        "probability": pa.array(np.take_along_axis(probabilities, order, axis=2).ravel()),
+        "product_id": _spread(scorer.products, ranked.ravel()),
+        "probability": pa.array(shares.ravel()),
         "model_version": pa.repeat(scorer.model_version, n),
         "state_version": pa.repeat(scorer.state_version, n),
     }

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.data.ranking import stored_of
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.scoring.prediction_log import ROTATE_SECONDS, AnsweredCall, PredictionLog
 from globolatte_ml.scoring.recommendations import Recommendation
@@ -77,7 +78,11 @@ class Service:
         """The answer's document. Raises `BodyError`. A probe's is no prediction: it is marked in the log, or not there at all."""
         scorer, now = self.states.current, self.now()
         requests = parse_body(body, scorer.words, now)
-        answers = scorer.recommend([replace(request, top=None) for request in requests])  # the log has every product
+        n_products = len(scorer.products)
+        logged = stored_of(n_products)  # the log has more than was asked for
+        answers = scorer.recommend(
+            [replace(request, top=max(request.top or n_products, logged)) for request in requests]
+        )
         is_probe = bool(self.probe_id) and request_id.startswith(self.probe_id)
         entry = AnsweredCall(now.astimezone(dt.UTC), request_id, mirrored, answers, is_probe)
         if self.log is not None and not (is_probe and request_id.startswith(self.probe_id + UNLOGGED)):
@@ -103,6 +108,7 @@ class Service:
             "state_version": scorer.state_version,
             "state_error": self.states.error,
             "prediction_log": self.log.status() if self.log is not None else None,
+            "levels": {field: scorer.words.spelled(field) for field in ("region", "weather")},
         }
 
 

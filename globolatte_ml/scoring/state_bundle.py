@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -78,6 +78,20 @@ class KnownWords:
 
     units: Mapping[str, BusinessUnit]
     weathers: Mapping[str, str]
+
+    def known(self, field: str) -> Collection[str]:
+        """What a request's `region` or `weather` may say, case-folded."""
+        return self.units if field == "region" else self.weathers
+
+    def listed(self, field: str) -> str:
+        """The same for messages."""
+        return self.unit_list if field == "region" else self.weather_list
+
+    def spelled(self, field: str) -> tuple[str, ...]:
+        """The same in the chain's own spelling."""
+        if field == "weather":
+            return tuple(self.weathers.values())
+        return tuple(dict.fromkeys(name for unit in self.units.values() for name in unit.names))
 
     @property
     def unit_list(self) -> str:

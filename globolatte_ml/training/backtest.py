@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from globolatte_ml.data.orders import HOLDOUT_FRACTION
+from globolatte_ml.data.orders import HOLDOUT_FRACTION, Orders
 from globolatte_ml.data.snapshot import SnapshotOrders
-from globolatte_ml.model.metrics import Interval, Metrics, losses, metrics, paired_bootstrap
+from globolatte_ml.model.metrics import Interval, Metrics, paired_bootstrap
 from globolatte_ml.model.model import PreferenceModel
-from globolatte_ml.training.evaluation import FAVOURITE, POPULARITY, baseline_probabilities
+from globolatte_ml.training.answers import answers_of
+from globolatte_ml.training.evaluation import FAVOURITE, POPULARITY, Baselines
 
 ORIGINS = 4
 MINIMUM_FOLD_ORDERS = 30
@@ -58,21 +59,22 @@ def rolling_origin(snapshot: SnapshotOrders, count: int = ORIGINS, seed: int = 0
 
 
 def _fold(seen: SnapshotOrders, future: np.ndarray, seed: int) -> Fold:
-    past, chosen = ~future, seen.chosen[future]
+    past = ~future
     model = PreferenceModel(random_state=seed).fit(
         seen.states.take(past), seen.contexts.take(past), seen.y[past], seen.products
     )
-    probabilities = model.predict_proba(seen.states.take(future), seen.contexts.take(future), seen.products)
-    baselines = baseline_probabilities(seen, future)
-    difference = losses(baselines[FAVOURITE], chosen) - losses(probabilities, chosen)
+    orders = Orders(seen.states, seen.contexts, seen.chosen).take(future)
+    answers = answers_of(model, orders, seen.products)
+    baselines = Baselines.learned(seen, future).answers(orders)
+    difference = baselines[FAVOURITE].loss - answers.loss
     dates = seen.contexts.date[future]
     return Fold(
         origin=str(dates.min()),
         last=str(dates.max()),
         training_orders=int(past.sum()),
-        orders=len(chosen),
-        model=metrics(probabilities, chosen),
-        popularity=metrics(baselines[POPULARITY], chosen),
-        favourite=metrics(baselines[FAVOURITE], chosen),
+        orders=len(orders),
+        model=answers.metrics(),
+        popularity=baselines[POPULARITY].metrics(),
+        favourite=baselines[FAVOURITE].metrics(),
         gain=paired_bootstrap(difference, seen.customer_ids[future], seed=seed),
     )

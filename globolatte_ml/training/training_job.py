@@ -26,7 +26,7 @@ from globolatte_ml.data.snapshot import SnapshotOrders
 from globolatte_ml.job_entry import write_json
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.model.predicting import MOST_PRODUCTS
-from globolatte_ml.training.evaluation import Evaluation, evaluate, holdout_table
+from globolatte_ml.training.evaluation import Evaluated, Evaluation, evaluate
 from globolatte_ml.training.proofs import prove, write_proofs
 
 EXAMPLE_ROWS = 3
@@ -40,12 +40,16 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Training:
-    """A fitted model with its evaluation. `probabilities` (holdout orders, K) are those that it gives the snapshot's holdout."""
+    """A fitted model with its evaluation on the snapshot's holdout, and how each order of it was predicted."""
 
     model: PreferenceModel
-    evaluation: Evaluation
-    probabilities: np.ndarray
+    evaluated: Evaluated
     seed: int
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """The model's evaluation."""
+        return self.evaluated.evaluation
 
     def metrics(self) -> dict[str, float]:
         """Flat numbers for a tracker: the model's metrics and each baseline's log loss; without a holdout only that of the search."""
@@ -101,7 +105,7 @@ def train_and_evaluate(
     `candidates`: arguments of `PreferenceModel` (`penalties`, `half_lives`, `tabular`) other than its own.
     """
     model = fit_on_the_past(snapshot, seed, candidates)
-    return Training(model, *evaluate(model, snapshot, seed), seed)
+    return Training(model, evaluate(model, snapshot, seed), seed)
 
 
 def fit_on_the_past(
@@ -119,7 +123,8 @@ def fit_on_the_past(
 
 
 def write(training: Training, snapshot: SnapshotOrders, out: Path) -> None:
-    """Write model/ (with proofs.json), metrics.json, parameters.json, evaluation.json and holdout_predictions.parquet into `out`.
+    """Write model/ (with proofs.json), metrics.json, parameters.json, evaluation.json and holdout_predictions.parquet into `out`; for a
+    large catalogue also holdout_rest.parquet (see `answers.Predictions`).
 
     A model folder from an earlier run is replaced; raises InvalidDataError if `out/model` is something else.
     """
@@ -132,8 +137,10 @@ def write(training: Training, snapshot: SnapshotOrders, out: Path) -> None:
     write_json(out / "metrics.json", training.metrics())
     write_json(out / "parameters.json", training.parameters())
     write_json(out / "evaluation.json", training.evaluation.as_dict())
-    predictions = holdout_table(snapshot, training.probabilities)
-    pq.write_table(predictions, out / "holdout_predictions.parquet")
+    predictions = training.evaluated.predictions
+    pq.write_table(predictions.listed, out / "holdout_predictions.parquet")
+    if predictions.rest.num_rows:
+        pq.write_table(predictions.rest, out / "holdout_rest.parquet")
 
 
 def _write_model(model: PreferenceModel, snapshot: SnapshotOrders, folder: Path) -> None:

@@ -9,12 +9,20 @@ from typing import Any
 
 import yaml
 
+from globolatte_ml.scoring.api_document import AZURE as AZURE_API
+from globolatte_ml.scoring.api_document import Dialect, describe
 from resources.settings.settings import PROJECT_ROOT
 
 DOCUMENT, CONDA, MODEL, STATE = "deployment.json", "conda.yml", "model", "state"
 APPEND_ROW, SUMMARY_ONLY = "append_row", "summary_only"
 """Where a batch's answers go: into one file of all rows, or into one file per file of requests."""
 SCRIPT, BATCH_SCRIPT = "score.py", "batch_score.py"
+DESCRIBED = {
+    "swagger2.json": Dialect.SWAGGER_2,
+    "swagger3.json": Dialect.OPENAPI_3_0,
+    "swagger3.1.json": Dialect.OPENAPI_3_1,
+}
+"""What Azure's server gives at `/swagger.json`: without regions and weather types, which change with the customer state."""
 SCIENCE = PROJECT_ROOT / "globolatte_ml"
 AZURE = PROJECT_ROOT / "resources" / "endpoint" / "azureml"
 BESIDE = (AZURE / "state_sync.py", AZURE / "data_collector.py")
@@ -131,6 +139,8 @@ def write_folder(spec: DeploymentSpec, folder: Path, state: Path, model: Path | 
         text = ENTRY.replace("{module}", script.removesuffix(".py")).replace("{collected}", collected)
         (folder / script).write_text(text, encoding="utf-8")
     (folder / DOCUMENT).write_text(json.dumps(asdict(spec), indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    for name, dialect in DESCRIBED.items():
+        (folder / name).write_text(json.dumps(describe(AZURE_API, dialect, {}), indent=2) + "\n", encoding="utf-8")
     (folder / CONDA).write_text(yaml.safe_dump(dict(spec.conda), sort_keys=False), encoding="utf-8")
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", "monitoring")
     shutil.copytree(SCIENCE, folder / SCIENCE.name, ignore=ignored, dirs_exist_ok=True)

@@ -4,6 +4,7 @@ Authentication is not a setting: Azure's `DefaultAzureCredential` looks for a ma
 variables, and for the Azure CLI.
 """
 
+import re
 from enum import StrEnum
 from typing import Any
 
@@ -14,6 +15,9 @@ from resources.endpoint.deployment_spec import APPEND_ROW, SUMMARY_ONLY
 from resources.settings.choices import MissingSettingError
 
 PREFIX = "GLOBOLATTE_AZUREML_"
+NAME_OF_32 = re.compile("[A-Za-z][A-Za-z0-9-]{1,30}[A-Za-z0-9]")
+"""Endpoints and clusters. Of letters Azure takes those of ASCII alone."""
+NAME_OF_INSTANCE = re.compile("(?!.*-[0-9]+$)[A-Za-z][A-Za-z0-9-]{1,22}[A-Za-z0-9]")
 
 
 class ComputeKind(StrEnum):
@@ -195,9 +199,23 @@ class AzureMLSettings(BaseSettings):
     @field_validator("endpoint", "batch_endpoint")
     @classmethod
     def _is_an_endpoints_name(cls, value: str) -> str:
-        if not (3 <= len(value) <= 32 and value[0].isalpha() and value.replace("-", "").isalnum() and value[-1] != "-"):
+        if not NAME_OF_32.fullmatch(value):
             raise ValueError("is no endpoint's name; use 3 to 32 letters, digits and '-', a letter first")
         return value
+
+    @model_validator(mode="after")
+    def _is_a_computes_name(self) -> "AzureMLSettings":
+        name, is_instance = self.compute_name, self.compute is ComputeKind.INSTANCE
+        if is_instance and not NAME_OF_INSTANCE.fullmatch(name):
+            raise ValueError(
+                f"{PREFIX}COMPUTE_NAME={name} is no instance's name; use 3 to 24 letters, digits and '-', a letter first and no number "
+                "behind the last '-'"
+            )
+        if self.compute is ComputeKind.CLUSTER and not NAME_OF_32.fullmatch(name):
+            raise ValueError(
+                f"{PREFIX}COMPUTE_NAME={name} is no cluster's name; use 3 to 32 letters, digits and '-', a letter first"
+            )
+        return self
 
     @model_validator(mode="after")
     def _kubernetes_has_a_compute(self) -> "AzureMLSettings":

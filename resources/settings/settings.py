@@ -321,6 +321,12 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
         gt=0,
         description="After how long a file of the endpoint's prediction log is finished and can be ingested.",
     )
+    recommendations: int = Field(
+        default=10,
+        ge=1,
+        description="How many products serving.recommendations has for each customer and weather, the best ones; `globolatte recommend` "
+        "ranks all.",
+    )
     prediction_log_days: int | None = Field(
         default=None,
         ge=1,

@@ -1,15 +1,18 @@
 """Loads a file of the prediction log into the warehouse exactly once: rows, rejected lines and ledger entry in one transaction.
 
-One row is one answer: key columns for joins and filters, and the probabilities of all products as JSON text. No query reads a single
+One row is one answer: key columns for joins and filters, and the probabilities of all products (of a large catalogue, of the best, with
+number and sum of the others) as JSON text. No query reads a single
 product's probability by SQL, catalogues change, and a row per product would make the table K times as long. The request is in the
 columns themselves; the model inputs follow from them and the state version.
 """
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 
 import pyarrow as pa
 
+from globolatte_ml.scoring.prediction_log import LOST
 from resources.warehouse.warehouse import Warehouse
 
 LOG, FILES, REJECTS = (
@@ -32,6 +35,41 @@ class ParsedLog:
     rows: pa.Table
     rejects: pa.Table
     lost: int = 0
+
+
+DAYS_SEEN = 3
+"""A day counts for the age of answers once something was recorded on so many days from it on: a clock that is ahead is on fewer."""
+
+
+def kept_since(warehouse: Warehouse, now: dt.datetime, days: int) -> dt.datetime | None:
+    """Before which moment answers are too old to be kept (UTC without offset); none while too little is recorded to tell.
+
+    Not by the clock alone: a clock that is ahead would delete everything. Counted is from the end of the third-latest day on which
+    answers were given or loaded, or files recorded, and at most from now.
+    """
+    with warehouse.transaction() as transaction:
+        seen = transaction.fetch(
+            f"select distinct seen_on from (select cast(answered_at as date) as seen_on from {LOG} "
+            f"union all select cast(ingested_at as date) as seen_on from {FILES} "
+            "union all select cast(recorded_at as date) as seen_on from sales_data.load_ledger) as recorded "
+            f"order by seen_on desc limit {DAYS_SEEN}"
+        )
+    recorded = seen.column(0).to_pylist()
+    if len(recorded) < DAYS_SEEN:
+        return None
+    end = dt.datetime.combine(recorded[-1] + dt.timedelta(days=1), dt.time())
+    return min(now, end) - dt.timedelta(days=days)
+
+
+def lost_since(warehouse: Warehouse, moment: dt.datetime) -> int:
+    """How many answers are in no log, by the files loaded since a moment (UTC without offset)."""
+    with warehouse.transaction() as transaction:
+        said = transaction.fetch(
+            f"select raw_text from {REJECTS} where raw_text like ? and log_file in "
+            f"(select log_file from {FILES} where ingested_at >= ?)",
+            [f'{{"{LOST}":%', moment],
+        )
+    return sum(int(json.loads(text)[LOST]) for text in said.column(0).to_pylist())
 
 
 def forget_answers(warehouse: Warehouse, before: dt.datetime) -> int:

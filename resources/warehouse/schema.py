@@ -334,6 +334,17 @@ training began. NULL before there was any of it."""
 ACCEPTED_GAPS = "alter table monitoring.accepted_changes add column is_empty boolean"
 """Whether missing values were accepted, too. NULL before this was asked for, when every acceptance meant them."""
 
+LARGE_CATALOGUES = """
+alter table ml.holdout_predictions add column rank bigint;
+create table ml.holdout_rest (
+    model_version varchar not null, order_id varchar not null, products bigint not null, probability double not null
+);
+alter table monitoring.prediction_log add column rest_products bigint;
+alter table monitoring.prediction_log add column rest_probability double;
+"""
+"""Of a large catalogue the best products of a prediction are stored, and how many others there are with the sum of their probabilities.
+NULL, or no row, where every product is stored; the rank then follows from the probabilities."""
+
 GOODS_BY_WEIGHT = """
 alter table sales_data.sales_transactions add column weight decimal(18, 3);
 alter table sales_data.quarantine add column weight_text varchar;
@@ -368,6 +379,7 @@ MIGRATIONS: tuple[str, ...] = (
     AMOUNTS_NOT_KNOWN,
     ACCEPTED_CHANGES,
     ACCEPTED_GAPS,
+    LARGE_CATALOGUES,
     GOODS_BY_WEIGHT,
 )
 

@@ -106,15 +106,25 @@ class TableWarehouse(dg.ConfigurableResource):
         """The rows of `table` whose columns equal the values of `where` and lie `between` two values; all columns unless named."""
         return self._query(*selection(table, columns, where, order_by, between))
 
-    def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
+    def replace(
+        self, table: str, data: pa.Table | Iterator[pa.Table], where: Mapping[str, object] | None = None
+    ) -> int:
         """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
 
-        It reads nothing: so on Snowflake it can wait for another writer, where other transactions give up and begin again.
+        `data` may come in pieces of the same columns, at least one, of which one at a time is held. The table is read nowhere: so on
+        Snowflake it can wait for another writer, where other transactions give up and begin again.
         """
+        pieces = iter((data,)) if isinstance(data, pa.Table) else data
+        first = next(pieces)
+        rows = first.num_rows
         with self.transaction() as transaction:
-            transaction.stage("replacement", data)
-            replace_rows(transaction, table, data.column_names, where or {}, "replacement")
-        return data.num_rows
+            transaction.stage("replacement", first)
+            replace_rows(transaction, table, first.column_names, where or {}, "replacement")
+            for piece in pieces:
+                transaction.stage("replacement", piece)
+                transaction.execute(replacement(table, first.column_names, {}, "replacement")[1])
+                rows += piece.num_rows
+        return rows
 
     def has(self, table: str) -> bool:
         """Whether `table` exists."""

@@ -4,7 +4,7 @@ SQL belongs in dbt. Python sends SQL to the warehouse in two places only: here i
 loads files inside one transaction. Everything else reads and replaces whole tables.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -83,10 +83,12 @@ class Warehouse(Protocol):
         Both ends belong to `between`. All columns unless named.
         """
 
-    def replace(self, table: str, data: pa.Table, where: Mapping[str, object] | None = None) -> int:
+    def replace(
+        self, table: str, data: pa.Table | Iterator[pa.Table], where: Mapping[str, object] | None = None
+    ) -> int:
         """Replaces the rows that match `where` (all rows without it) by `data`, atomically; returns the rows written.
 
-        Columns are matched by name.
+        Columns are matched by name. `data` may come in pieces of the same columns, at least one, of which one at a time is held.
         """
 
     def unload(self, table: str, file: Path, order_by: Sequence[str]) -> None:

@@ -41,6 +41,7 @@ OWNED = [
     "sales_data.customers",
     "sales_data.holidays",
     "ml.holdout_predictions",
+    "ml.holdout_rest",
     "ml.evaluations",
     "serving.recommendations",
 ]

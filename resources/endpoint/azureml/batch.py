@@ -26,7 +26,7 @@ from resources.endpoint.deployment_spec import APPEND_ROW, BATCH_SCRIPT, BESIDE,
 from resources.ml.azureml.computes import WITHOUT_BATCH, ensure_compute
 from resources.ml.azureml.data_assets import URI_FOLDER, ensure_data
 from resources.ml.azureml.environments import batch_conda, batch_environment, copy_science, ensure_environment
-from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, when_free
 from resources.ml.azureml.files import fetch_job_output
 from resources.ml.azureml.jobs import Say, cancelled_if_interrupted, failure, status_of, wait_for
 from resources.ml.azureml.models import CUSTOM_NAME
@@ -109,15 +109,18 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
     get_endpoint = partial(client.batch_endpoints.get, settings.batch_endpoint)
     get_deployment = partial(client.batch_deployments.get, name, settings.batch_endpoint)
 
+    def change(begin: Callable[[], Any]) -> None:
+        when_free(lambda: begin().result(), settings.deployment_wait_seconds, settings.poll_seconds)
+
     def make_endpoint() -> None:
-        client.batch_endpoints.begin_create_or_update(endpoint_entity(settings)).result()
+        change(lambda: client.batch_endpoints.begin_create_or_update(endpoint_entity(settings)))
 
     def make_deployment() -> None:
         environment = ensure_environment(workspace, batch_environment(workspace, conda))
         with tempfile.TemporaryDirectory(prefix="globolatte-batch-") as scratch:
             code = write_folder(spec, Path(scratch) / "code", state)
             entity = deployment_entity(settings, spec, code, environment, compute)
-            client.batch_deployments.begin_create_or_update(entity, skip_script_validation=True).result()
+            change(lambda: client.batch_deployments.begin_create_or_update(entity, skip_script_validation=True))
 
     with faults_of(what, page):
         _ensure(workspace, what, page, get_endpoint, make_endpoint)
@@ -126,7 +129,7 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
         endpoint = get_endpoint()
         if (endpoint.defaults.deployment_name if endpoint.defaults else None) != name:
             endpoint.defaults = {"deployment_name": name}
-            client.batch_endpoints.begin_create_or_update(endpoint).result()
+            change(lambda: client.batch_endpoints.begin_create_or_update(endpoint))
     return name
 
 
@@ -180,8 +183,7 @@ def score(workspace: Workspace, questions: Path, copies: Path, say: Say = lambda
             str(endpoint.defaults.deployment_name), settings.batch_endpoint
         )
     in_one = deployment.output_action == APPEND_ROW
-    if not in_one:
-        _names_differ(questions, files)
+    _names_differ(questions, files)
     with questions_alone(questions, files) as alone:
         asset = ensure_data(workspace, QUESTIONS, hash_of_files(alone), alone, URI_FOLDER, {})
     with faults_of(f"batch endpoint {settings.batch_endpoint}", page), _headers_of_this_call_alone():
@@ -241,7 +243,7 @@ def _explained(workspace: Workspace, job: str, copies: Path, error: AzureMLError
 
 
 def _names_differ(questions: Path, files: list[str]) -> None:
-    """Raises `AzureMLError` for files of one name in several folders: the answers to one would take the place of the others'."""
+    """Raises `AzureMLError` for files of one name in several folders: answers name their file without its folder."""
     for _, namesakes in groupby(
         sorted(files, key=lambda file: (Path(file).name, file)), key=lambda file: Path(file).name
     ):

@@ -47,10 +47,11 @@ def questions_alone(folder: Path, files: list[str]) -> Iterator[Path]:
 def documented(file: Path) -> None:
     """Brings a file of answers into the documented form, in place: a header, commas, by file and line of the questions and rank.
 
-    Raises `AzureMLError` for a file that holds something else.
+    Where nothing was answered there is no file, and a header alone is made. Raises `AzureMLError` for a file that holds something else.
     """
     import pandas as pd
 
+    file.touch()
     with file.open(encoding="utf-8", newline="") as stream:
         first = stream.readline() or ",".join(COLUMNS)
     widths = {one: len(next(csv.reader([first], delimiter=one))) for one in (",", " ")}

@@ -8,7 +8,7 @@ characters, so each deployment has a tag of its own.
 import http.client
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -30,7 +30,7 @@ from resources.endpoint.endpoint import (
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.azureml.computes import ensure_kubernetes
 from resources.ml.azureml.environments import ensure_environment, serving_conda, serving_environment
-from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, message_of, remedy_for
+from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, message_of, remedy_for, when_free
 from resources.ml.azureml.models import folder_name
 from resources.ml.azureml.provenance import git_commit
 from resources.ml.azureml.workspace import Workspace, provisioning_state
@@ -302,7 +302,7 @@ class AzureMLEndpoint:
 
     def _write(self, entity: "OnlineEndpoint") -> None:
         with faults_of(f"endpoint {self.settings.endpoint}", self._page):
-            self.workspace.client.online_endpoints.begin_create_or_update(entity).result()
+            self._when_free(lambda: self.workspace.client.online_endpoints.begin_create_or_update(entity).result())
 
     def _advance(self, desired: DesiredState, *, retry_failed: bool = False) -> bool:
         """Takes every step that can be taken now; returns whether all is as desired. Never waits for a deployment."""
@@ -367,17 +367,27 @@ class AzureMLEndpoint:
             code = write_folder(spec, Path(scratch) / "code", state)
             entity = online.deployment_entity(settings, spec, code, environment)
             with faults_of(f"deployment {name} of endpoint {self.settings.endpoint}", self._page):
-                self._operations[name] = self.workspace.client.online_deployments.begin_create_or_update(
-                    entity, skip_script_validation=True
+                self._operations[name] = self._when_free(
+                    lambda: self.workspace.client.online_deployments.begin_create_or_update(
+                        entity, skip_script_validation=True
+                    )
                 )
 
     def _end_others(self, desired: DesiredState, found: dict[str, "OnlineDeployment"]) -> None:
         for name, one in found.items():
             if name not in desired.deployments and provisioning_state(one) != "Deleting":
                 with faults_of(f"deployment {name} of endpoint {self.settings.endpoint}", self._page):
-                    self.workspace.client.online_deployments.begin_delete(
-                        name=name, endpoint_name=self.settings.endpoint
-                    ).result()
+                    self._delete(name)
+
+    def _delete(self, name: str) -> None:
+        endpoint = self.settings.endpoint
+        self._when_free(
+            lambda: self.workspace.client.online_deployments.begin_delete(name=name, endpoint_name=endpoint).result()
+        )
+
+    def _when_free(self, act: Callable[[], Any]) -> Any:
+        """Changes something of the endpoint, also where it has to wait for another change."""
+        return when_free(act, self.settings.deployment_wait_seconds, self.settings.poll_seconds)
 
     def _failure(self, name: str, state: str = "Failed") -> AzureMLError:
         """Why a deployment failed: the operation's message if this process began it, and the end of the container's log."""

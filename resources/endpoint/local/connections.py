@@ -16,6 +16,8 @@ from typing import cast
 
 from aiohttp import web
 
+from resources.endpoint.local.upstream import CONNECTIONS
+
 IDLE_SECONDS = 75.0
 """How long a connection without a request stays open."""
 HEAD_SECONDS, HEAD_BYTES = 10.0, 2 * 1024 * 1024
@@ -24,8 +26,8 @@ own limits are narrower, but spaces and empty lines count for none of them."""
 BODY_SECONDS = 30.0
 SWEEP_SECONDS = 0.5
 MOST_CONNECTIONS = 4096
-DESCRIPTORS_OF_OURS, LEAST_CONNECTIONS = 96, 32
-"""What the gateway needs for files and for connections to its servers."""
+DESCRIPTORS_OF_OURS, LEAST_CONNECTIONS = 64, 32
+"""What the gateway needs for files, and how many callers it lets in, however few descriptors there are."""
 ACCEPTED_AT_ONCE = 32
 """How many waiting connections are taken before the next look at their number."""
 LAST_WORD_SECONDS = 0.1
@@ -64,6 +66,13 @@ class Connections:
     def protocol(self) -> "Connection":
         """For each accepted socket."""
         return Connection(self, self._server())
+
+    def has_room(self) -> bool:
+        """Whether one more may come, for whom others are closed if need be: several, if the limit has fallen."""
+        while len(self) >= self.limit:
+            if not self.make_room():
+                return False
+        return True
 
     def make_room(self) -> bool:
         """Closes the connection that can best be spared; false if every one is at work."""
@@ -109,7 +118,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Lets the caller in, or turns it away."""
         self._transport = cast("asyncio.Transport", transport)
-        if len(self._all) >= self._all.limit and not self._all.make_room():
+        if not self._all.has_room():
             self._all.counts["turned_away"] += 1
             self._inner = asyncio.Protocol()
             self.drop("503 Service Unavailable", "there are too many connections; try again in a moment")
@@ -198,13 +207,17 @@ def connection_of(request: web.BaseRequest) -> Connection | None:
     return protocol if isinstance(protocol, Connection) else None
 
 
-def connection_limit() -> int:
-    """How many connections this process can hold. Raises the soft limit of descriptors as far as it may first."""
+def connection_limit(servers: int) -> int:
+    """How many callers' connections this process can hold beside those to so many servers.
+
+    Raises the soft limit of descriptors as far as it may first.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = MOST_CONNECTIONS + DESCRIPTORS_OF_OURS
+    ours = DESCRIPTORS_OF_OURS + servers * CONNECTIONS
+    wanted = MOST_CONNECTIONS + ours
     if soft != resource.RLIM_INFINITY and soft < wanted:
         soft = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     if soft == resource.RLIM_INFINITY:
         return MOST_CONNECTIONS
-    return max(LEAST_CONNECTIONS, min(MOST_CONNECTIONS, soft - DESCRIPTORS_OF_OURS))
+    return max(LEAST_CONNECTIONS, min(MOST_CONNECTIONS, soft - ours))

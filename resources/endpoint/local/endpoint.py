@@ -73,6 +73,10 @@ class LocalEndpoint(dg.ConfigurableResource):
     def ensure_running(self) -> None:
         """Starts the supervisor, detached from this process, unless it runs. Raises `EndpointError` with the end of its log."""
         files = self.files
+        if not _wait(lambda: not self._is_ending(), STOP_SECONDS):
+            raise EndpointError(
+                f"an endpoint that is to end still holds {files.lock}: process {self.supervisor()}; end it, then start this one again"
+            )
         files.stopped.unlink(missing_ok=True)
         if self.supervisor() is not None:
             return
@@ -88,18 +92,28 @@ class LocalEndpoint(dg.ConfigurableResource):
                 f"the endpoint did not start within {START_SECONDS:.0f} seconds; see {files.log('supervisor')}"
             )
 
+    def _is_ending(self) -> bool:
+        """Whether the supervisor that lives is about to end: it was stopped, or its folder moved, or is another than it was started for."""
+        keeper = self.files.keeper()
+        if keeper is None or keeper.process.standing is Standing.UNSEEN:
+            return False
+        try:
+            return keeper.ending or (bool(keeper.path) and not Path(keeper.path).samefile(self.files.folder))
+        except OSError:  # there is nothing any more where it was started
+            return True
+
     def stop(self) -> int:
         """Ends everything, including what an earlier supervisor left; returns the number of these leftover processes.
 
         Raises `EndpointError` if it goes on nevertheless: never is something said to have stopped that serves.
         """
-        files, supervisor = self.files, self.supervisor()
-        targets = [_from_here(supervisor)] if supervisor is not None else []
+        files = self.files
+        _from_here(self.supervisor())  # a stop that is refused leaves no mark
         with suppress(OSError):  # on a full disk there is no mark, and it ends all the same
             if files.folder.exists():
                 files.stopped.parent.mkdir(parents=True, exist_ok=True)
                 files.stopped.touch()
-        end_all(targets, STOP_SECONDS)
+        end_all(_from_here(self.supervisor()), STOP_SECONDS)  # of one that starts from now on the mark is the end
         left = end_orphans(files)
         if not _wait(lambda: self.supervisor() is None, STOP_SECONDS) or marked(files):
             raise EndpointError(
@@ -233,14 +247,16 @@ class LocalEndpoint(dg.ConfigurableResource):
         return document if supervisor is not None and written_by == list(supervisor) else {}
 
 
-def _from_here(supervisor: ProcessId) -> ProcessId:
-    """The supervisor as a process that can be ended. Raises `EndpointError` if it is none of this machine's that can be seen."""
+def _from_here(supervisor: ProcessId | None) -> list[ProcessId]:
+    """The supervisor, if there is one, as a process that can be ended. Raises `EndpointError` if it is none that can be seen from here."""
+    if supervisor is None:
+        return []
     if supervisor.standing is Standing.UNSEEN:
         raise EndpointError(
             f"the endpoint is kept by process {supervisor.pid} of {supervisor.host}, in another container or on another machine; stop "
             "it there"
         )
-    return find_process(supervisor.pid) or supervisor
+    return [find_process(supervisor.pid) or supervisor]
 
 
 def _wait(look: Callable[[], Found | None], seconds: float) -> Found | None:

@@ -5,12 +5,12 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from resources.atomic import write_text
 from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError, Mirror
@@ -57,7 +57,12 @@ class EndpointFiles:
         """Where deployments write their answers."""
 
     def supervisor(self) -> ProcessId | None:
-        """The process that really holds the lock of this folder; none if nobody does, whatever a record or a copy of one says.
+        """The process that really holds the lock of this folder; none if nobody does, whatever a record or a copy of one says."""
+        keeper = self.keeper()
+        return keeper.process if keeper is not None else None
+
+    def keeper(self) -> "Keeper | None":
+        """The supervisor, where its folder was when it was started, and whether it is about to end.
 
         A copy made of hard links shares the lock's file with the original: whose it is says the folder that stands in it.
         """
@@ -65,9 +70,9 @@ class EndpointFiles:
         while is_held(self.lock):
             holder = read_json(self.lock)
             if isinstance(holder, dict):
-                return ProcessId(*holder["process"]) if self._is_ours(holder["folder"]) else None
+                return Keeper.from_document(holder) if self._is_ours(holder["folder"]) else None
             if holder:  # of an earlier version
-                return ProcessId(*holder)
+                return Keeper(ProcessId(*holder))
             if time.monotonic() > deadline:
                 raise EndpointError(
                     f"a process holds {self.lock} and does not say which; end it, then start the endpoint again"
@@ -75,12 +80,14 @@ class EndpointFiles:
             time.sleep(0.01)
         return None
 
-    def lock_record(self, process: ProcessId) -> str:
-        """What stands in the lock: who holds it, and for which folder.
+    def lock_record(self, process: ProcessId, *, ending: bool = False) -> str:
+        """What stands in the lock: who holds it, for which folder, and whether that is about to end; as long in both cases.
 
-        Of the folder its inode: hard links never reach beyond one file system, and within it no two folders share one.
+        Of the folder its inode: hard links never reach beyond one file system, and within it no two folders share one. And its path,
+        by which a folder is known that was moved.
         """
-        return json.dumps({"process": process, "folder": self.folder.stat().st_ino})
+        found = {"process": process, "folder": self.folder.stat().st_ino, "path": str(self.folder)}
+        return json.dumps({**found, "ending": int(ending)})
 
     def take_lock(self) -> IO[str]:
         """Takes the lock of this folder. Raises `HeldError` if another process has it.
@@ -110,6 +117,19 @@ class EndpointFiles:
     def log(self, name: str) -> Path:
         """The output of a process."""
         return self.folder / "logs" / f"{name}.log"
+
+
+class Keeper(NamedTuple):
+    """Who holds the lock of a folder. `path`: where the folder was then; empty if an earlier version wrote the record."""
+
+    process: ProcessId
+    path: str = ""
+    ending: bool = False
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> "Keeper":
+        """As it stands in the lock."""
+        return cls(ProcessId(*document["process"]), document.get("path", ""), bool(document.get("ending")))
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -178,8 +198,11 @@ def endpoint_key(files: EndpointFiles) -> str:
     It is not a setting, because settings are printed and passed on; it is never printed, logged or put into metadata.
     """
     given = os.environ.get(KEY_VARIABLE, "").strip()
-    if given:
-        return usable_key(given, KEY_VARIABLE)
+    return usable_key(given, KEY_VARIABLE) if given else key_of_file(files)
+
+
+def key_of_file(files: EndpointFiles) -> str:
+    """The key in the file, made if there is none."""
     files.folder.mkdir(parents=True, exist_ok=True)
     if files.key.exists() and not files.key.read_text().strip():
         files.key.unlink()  # an empty key would let everybody in

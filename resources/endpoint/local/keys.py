@@ -4,8 +4,8 @@ The key is rotated by a command or by hand, in the file or the environment. The 
 good for `OVERLAP`, so that callers can change theirs one by one. Of the keys before only hashes are on record.
 """
 
+import asyncio
 import datetime as dt
-import fcntl
 import hashlib
 import hmac
 import os
@@ -20,14 +20,17 @@ from resources.endpoint.local.files import (
     KEY_VARIABLE,
     EndpointFiles,
     endpoint_key,
+    key_of_file,
     read_json,
     usable_key,
     write_json,
     write_key,
 )
+from resources.processes import HeldError, take
 
 OVERLAP_HOURS = 24
 OVERLAP = dt.timedelta(hours=OVERLAP_HOURS)
+LOCK_SECONDS = 5.0
 
 
 class AcceptedKeys:
@@ -37,25 +40,30 @@ class AcceptedKeys:
         self._files = files
         self.problem: str | None = None
         """Why the newest key is not taken over, if it is not."""
-        self._digests = _accepted(files, endpoint_key)
+        self._looking, self._looks = asyncio.Lock(), _looks_of(files)
+        self._digests = _accepted(files, endpoint_key, of_gateway=True)
 
-    def accepts(self, key: str, *, look_again: bool = True) -> bool:
-        """Whether a key is good; takes the same time for every wrong one. A key that is not known is looked for once more."""
+    async def opens(self, key: str) -> bool:
+        """Whether a key is good. An unknown one costs a look at the file's name; only if that has changed are the keys read again."""
+        if not self.accepts(key) and self._looks != _looks_of(self._files):
+            async with self._looking:
+                if self._looks != _looks_of(self._files):
+                    await asyncio.to_thread(self.refresh)
+        return self.accepts(key)
+
+    def accepts(self, key: str) -> bool:
+        """Whether a key is good, as they were last read; takes the same time for every wrong one."""
         given = _digest(key).encode()
         good = [hmac.compare_digest(given, digest.encode()) for digest in self._digests]
-        if any(good):
-            return True
-        return look_again and self.refresh() and self.accepts(key, look_again=False)
+        return any(good)
 
-    def refresh(self) -> bool:
-        """Reads the key and the record again; true if anything changed. What cannot be read changes nothing."""
+    def refresh(self) -> None:
+        """Reads the key and the record again, under their lock. What cannot be read changes nothing."""
+        self._looks = _looks_of(self._files)
         try:
-            digests = _accepted(self._files, _present)
+            self._digests, self.problem = _accepted(self._files, _present, of_gateway=True), None
         except (OSError, EndpointError) as error:
             self.problem = f"the key cannot be read ({error}); the ones before stay good"
-            return False
-        changed, self._digests, self.problem = digests != self._digests, digests, None
-        return changed
 
 
 def rotate_key(files: EndpointFiles, *, at_once: bool) -> None:
@@ -63,18 +71,18 @@ def rotate_key(files: EndpointFiles, *, at_once: bool) -> None:
 
     Raises `EndpointError` if the key comes from the environment, which only its owner can change.
     """
-    if os.environ.get(KEY_VARIABLE, "").strip():
+    if _is_of_environment(files):
         raise EndpointError(
-            f"the key comes from {KEY_VARIABLE}: set that to the new one where the endpoint runs, and start it again with "
-            f"`globolatte endpoints stop` and `start`; the one before stays good for {OVERLAP_HOURS} hours"
+            f"the endpoint's key comes from {KEY_VARIABLE}: set that to the new one where the endpoint is started, and start it again "
+            f"there with `globolatte endpoints stop` and `start`; the one before stays good for {OVERLAP_HOURS} hours"
         )
-    _accepted(files, endpoint_key)  # it is on record even if no gateway has run yet
+    _accepted(files, key_of_file)  # it is on record even if no gateway has run yet
     new = secrets.token_urlsafe(32)
     with _locked(files):
         if at_once:
-            write_json(_record(files), {"current": _digest(new), "former": {}})
+            write_json(_record(files), {**_read(files), "current": _digest(new), "former": {}})
         write_key(files, new)
-    _accepted(files, _present)
+    _accepted(files, key_of_file)
 
 
 def remedy(files: EndpointFiles) -> str:
@@ -85,16 +93,32 @@ def remedy(files: EndpointFiles) -> str:
     )
 
 
+def _is_of_environment(files: EndpointFiles) -> bool:
+    """Whether the endpoint that runs has its key from its environment, whatever this one holds; or the next one that is started here."""
+    recorded = _read(files)["environment"] if files.supervisor() is not None else None
+    return bool(os.environ.get(KEY_VARIABLE, "").strip() if recorded is None else recorded)
+
+
+def _looks_of(files: EndpointFiles) -> tuple[int, ...] | None:
+    """What changes when the key's file is replaced or written to; the environment of a process does not change."""
+    try:
+        found = files.key.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def _present(files: EndpointFiles) -> str:
     """The key as it stands, made by nobody here: a person may be writing it just now."""
     given = os.environ.get(KEY_VARIABLE, "").strip()
     return usable_key(given, KEY_VARIABLE) if given else usable_key(files.key.read_text().strip(), str(files.key))
 
 
-def _accepted(files: EndpointFiles, key_of: Callable[[EndpointFiles], str]) -> list[str]:
+def _accepted(files: EndpointFiles, key_of: Callable[[EndpointFiles], str], *, of_gateway: bool = False) -> list[str]:
     """The hashes of all keys that are good, the newest first. Records that the key of now replaced another one, if it did.
 
-    The key is read under the lock: one read before a rotation would be recorded after it, as the newest.
+    The key is read under the lock: one read before a rotation would be recorded after it, as the newest. A gateway also records where
+    it has its key from.
     """
     with _locked(files):
         digest, now = _digest(key_of(files)), dt.datetime.now(dt.UTC)
@@ -102,7 +126,8 @@ def _accepted(files: EndpointFiles, key_of: Callable[[EndpointFiles], str]) -> l
         former = {name: until for name, until in record["former"].items() if _moment(until) > now and name != digest}
         if record["current"] not in (None, digest):
             former[record["current"]] = (now + OVERLAP).isoformat()
-        new = {"current": digest, "former": former}
+        environment = bool(os.environ.get(KEY_VARIABLE, "").strip()) if of_gateway else record["environment"]
+        new = {"current": digest, "former": former, "environment": environment}
         with suppress(OSError):  # a full disk must not keep out who has the new key; it is written at the next look
             if record != new:
                 write_json(_record(files), new)
@@ -114,9 +139,9 @@ def _read(files: EndpointFiles) -> dict[str, Any]:
     document = read_json(_record(files))
     try:
         former = {str(name): _moment(until).isoformat() for name, until in document["former"].items()}
-        return {"current": document["current"], "former": former}
+        return {"current": document["current"], "former": former, "environment": document.get("environment")}
     except (AttributeError, KeyError, TypeError, ValueError):
-        return {"current": None, "former": {}}
+        return {"current": None, "former": {}, "environment": None}
 
 
 def _moment(text: str) -> dt.datetime:
@@ -133,7 +158,9 @@ def _digest(key: str) -> str:
 
 @contextmanager
 def _locked(files: EndpointFiles) -> Iterator[None]:
-    files.folder.mkdir(parents=True, exist_ok=True)
-    with (files.folder / ".keys.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    try:
+        lock = take(files.folder / ".keys.lock", LOCK_SECONDS)
+    except HeldError as error:
+        raise EndpointError(f"{error}, for over {LOCK_SECONDS:.0f} seconds; end it") from error
+    with lock:
         yield

@@ -2,9 +2,12 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Any
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+OUTCOMES = ("answered", "unauthorized", "refused", "failed")
+"""Of a request: the status of its answer is below 400, 401, another one below 500, or higher."""
 BOUNDS = (0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds."""
 PREFIX = "globolatte_endpoint"
@@ -40,8 +43,18 @@ class Latencies:
             yield f'{name}_count{{status="{status}"}} {total}'
 
 
+def outcome(status: int) -> str:
+    """What became of a request, by the status of its answer: each has one outcome, so that they add up to all requests."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        return "unauthorized"
+    if status < HTTPStatus.BAD_REQUEST:
+        return "answered"
+    return "refused" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "failed"
+
+
 def page(
-    counts: Mapping[str, int],
+    outcomes: Mapping[str, int],
+    events: Mapping[str, int],
     connections: Mapping[str, int],
     open_connections: Mapping[str, int],
     latencies: Latencies,
@@ -50,7 +63,8 @@ def page(
     """The whole page.
 
     Args:
-        counts: of requests, by what happened to them.
+        outcomes: of requests, each in one of them.
+        events: how often other things happened.
         connections: how many were given up, by why.
         open_connections: how many are open, by what they do.
         latencies: of answers.
@@ -58,7 +72,13 @@ def page(
     """
     lines = [
         *_family(
-            "requests_total", "counter", "Requests to /score by what became of them.", _labelled("outcome", counts)
+            "requests_total", "counter", "Requests to /score by what became of them.", _labelled("outcome", outcomes)
+        ),
+        *_family(
+            "events_total",
+            "counter",
+            "Requests sent again to another process, copies for the mirror, and questions of doctor, which are no requests.",
+            _labelled("what", events),
         ),
         *_family("connections_ended_total", "counter", "Connections given up, by why.", _labelled("why", connections)),
         *_family("connections", "gauge", "Open connections by what they do.", _labelled("phase", open_connections)),

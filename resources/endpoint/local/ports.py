@@ -5,6 +5,7 @@ The supervisor holds the sockets, so that callers wait instead of being refused 
 
 import socket
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from resources.endpoint.endpoint import EndpointError
@@ -17,15 +18,17 @@ TRY_AGAIN_SECONDS = 5.0
 class Ports:
     """The listening sockets. `port`: of the setting, else the port that this folder remembers, else a free one.
 
+    `inherited`: sockets that listen already, of the gateway that an earlier supervisor started.
+
     A port that another program has is taken back as soon as it is free; the one used meanwhile goes on answering until the end. Raises
     `EndpointError` if the port of the setting cannot be used.
     """
 
-    def __init__(self, files: EndpointFiles, port: int | None) -> None:
+    def __init__(self, files: EndpointFiles, port: int | None, inherited: Sequence[socket.socket] = ()) -> None:
         self._files, self._try_at, self._is_own = files, time.monotonic() + TRY_AGAIN_SECONDS, True
         self._usual = port or self._remembered()
         try:
-            self.listeners = [listen(self._usual)]
+            self.listeners = [*inherited] or [listen(self._usual)]
         except OSError as error:
             if port is not None:
                 raise EndpointError(
@@ -76,4 +79,4 @@ class Ports:
 
 def sockets(descriptors: str) -> list[socket.socket]:
     """The sockets that a process inherited, named by their descriptors."""
-    return [socket.socket(fileno=int(one)) for one in descriptors.split(",")]
+    return [socket.socket(fileno=int(one)) for one in descriptors.split(",") if one]

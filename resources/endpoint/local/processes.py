@@ -63,23 +63,35 @@ def end_all(targets: Iterable[ProcessId], grace: float = GRACE_SECONDS) -> None:
 
 @dataclass
 class Child:
-    """A process of ours, leader of its own group."""
+    """A process of ours, leader of its own group. `process`: none if an earlier supervisor started it."""
 
-    process: subprocess.Popen[bytes]
     id: ProcessId
     port: int
     started_at: float
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def alive(self) -> bool:
         """Whether it runs; a child that ended is reaped on the way."""
-        return self.process.poll() is None
+        return self.id.alive if self.process is None else self.process.poll() is None
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in words."""
+        return "ended" if self.process is None else f"ended with code {self.process.returncode}"
+
+    def terminate(self) -> None:
+        """Asks it to end."""
+        if self.alive:
+            with suppress(ProcessLookupError):
+                os.kill(self.id.pid, signal.SIGTERM)
 
     def end(self, grace: float = GRACE_SECONDS) -> None:
         """Ends it and whatever it started: by a signal first, by force after `grace` seconds."""
         end_all([self.id], grace)
         end_all(_living(lambda process: os.getpgid(process.pid) == self.id.pid), grace=1.0)
-        self.process.wait()
+        if self.process is not None:
+            self.process.wait()
 
 
 def listen(port: int | None) -> socket.socket:
@@ -128,14 +140,22 @@ def _start(
     where = {"cwd": files.folder, "process_group": 0}
     process = _popen(files, name, command, environment, pass_fds=[listener.fileno() for listener in listeners], **where)
     found = find_process(process.pid) or ProcessId(process.pid, "ended")
-    return Child(process, found, listeners[0].getsockname()[1], time.monotonic())
+    return Child(found, listeners[0].getsockname()[1], time.monotonic(), process)
 
 
-def spawn_supervisor(files: EndpointFiles, arguments: list[str]) -> subprocess.Popen[bytes]:
-    """Starts a supervisor in a session of its own, so that it outlives the process that starts it."""
+def spawn_supervisor(
+    files: EndpointFiles, arguments: list[str], listeners: Sequence[socket.socket] = ()
+) -> subprocess.Popen[bytes]:
+    """Starts a supervisor in a session of its own, so that it outlives the process that starts it.
+
+    `listeners`: the gateway's sockets, when it is the gateway that starts a successor.
+    """
     environment = {name: value for name, value in os.environ.items() if name != MARK_VARIABLE}
-    command = [sys.executable, "-m", "resources.endpoint.local.supervisor", *arguments]
-    return _popen(files, "supervisor", command, environment, cwd=PROJECT_ROOT, start_new_session=True)
+    descriptors = [listener.fileno() for listener in listeners]
+    inherited = ["--listeners", ",".join(map(str, descriptors))] if descriptors else []
+    command = [sys.executable, "-m", "resources.endpoint.local.supervisor", *arguments, *inherited]
+    where = {"cwd": PROJECT_ROOT, "start_new_session": True}
+    return _popen(files, "supervisor", command, environment, pass_fds=descriptors, **where)
 
 
 def _popen(
@@ -163,6 +183,15 @@ def marked(files: EndpointFiles) -> list[ProcessId]:
     return list(_living(lambda process: _belongs(process, files.folder)))
 
 
+def started_for(files: EndpointFiles, process: ProcessId) -> bool:
+    """Whether exactly this process lives, works in the folder, and was started for it where it is now: a move leaves it behind."""
+    with suppress(psutil.Error, OSError):
+        found = psutil.Process(process.pid)
+        mark = found.environ().get(MARK_VARIABLE)
+        return process.alive and mark == str(files.folder) and _belongs(found, files.folder)
+    return False
+
+
 def works_in(folder: Path) -> bool:
     """Whether a folder still is the one that this process was started in."""
     try:
@@ -188,8 +217,15 @@ def _living(fits: Callable[[psutil.Process], bool]) -> Iterator[ProcessId]:
                 yield found
 
 
-def end_orphans(files: EndpointFiles) -> int:
-    """Ends the living processes of an earlier supervisor; returns how many there were."""
-    found = marked(files)
+def end_orphans(files: EndpointFiles, keep: Iterable[Child] = ()) -> int:
+    """Ends the living processes of an earlier supervisor but those to `keep`, with all in their groups; returns how many there were."""
+    groups = {child.id.pid for child in keep}
+    found = [process for process in marked(files) if _group(process) not in groups]
     end_all(found, ORPHANS_SECONDS)
     return len(found)
+
+
+def _group(process: ProcessId) -> int | None:
+    with suppress(ProcessLookupError):
+        return os.getpgid(process.pid)
+    return None

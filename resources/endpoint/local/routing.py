@@ -1,12 +1,10 @@
 """Which deployment answers a request: pure decisions over the supervisor's routes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from resources.endpoint.endpoint import Mirror
-
-RETRY_AFTER_SECONDS = 2
 
 
 @dataclass(frozen=True)
@@ -18,6 +16,8 @@ class Route:
     healthy: bool
     traffic: int
     model_version: str = ""
+    levels: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """What its requests may say, by field; nothing before it has told."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,16 @@ class Routes:
     def named(self, name: str) -> Route | None:
         """The route of that deployment."""
         return next((route for route in self.routes if route.name == name), None)
+
+
+def shared_levels(routes: Routes) -> dict[str, tuple[str, ...]]:
+    """By field, what every deployment with traffic takes; nothing of a field of which one of them has not told."""
+    told = [route.levels for route in routes.routes if route.traffic > 0]
+    fields = [name for name in told[0] if all(name in levels for levels in told)] if told else []
+    shared = {
+        name: tuple(one for one in told[0][name] if all(one in levels[name] for levels in told)) for name in fields
+    }
+    return {name: levels for name, levels in shared.items() if levels}
 
 
 class NoRouteError(Exception):

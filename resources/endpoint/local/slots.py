@@ -6,7 +6,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,7 +59,7 @@ class Slot:
         """Checks the process once: starts it if needed, checks its health, ends it if it does not recover. Takes `LOOK_TIMEOUT` at most."""
         now = time.monotonic()
         if self.child is not None and not self.child.alive:
-            self._lost(f"ended with code {self.child.process.returncode}", now)
+            self._lost(self.child.ending, now)
         if self.child is None:
             if now >= self._start_at:
                 self.child = self.launch()
@@ -68,6 +68,13 @@ class Slot:
             return
         if now >= self._look_at:
             self._look(self.child)
+
+    def take_over(self, child: Child, recorded: Mapping[str, Any], status: dict[str, Any]) -> None:
+        """Goes on with a process that an earlier supervisor started and that has just answered."""
+        self.child, self.healthy, self.status = child, True, status
+        self.restarts, self.since = int(recorded["restarts"]), str(recorded["since"])
+        self._answered_at, self._has_answered = time.monotonic(), True
+        self._look_at = self._answered_at + LOOK_SECONDS
 
     def look_soon(self) -> None:
         """Makes the next check happen at once, whenever the last one was."""
@@ -86,7 +93,7 @@ class Slot:
             return True
         if self._end_requested_at is None:
             self._end_requested_at = now
-            child.process.terminate()
+            child.terminate()
         if not child.alive or now - self._end_requested_at > GRACE_SECONDS:
             child.end(grace=0.0)
             self.child = None

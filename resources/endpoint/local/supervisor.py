@@ -2,7 +2,7 @@
 
 One supervisor runs for a folder: it holds a lock. It has a session of its own when started on demand. SIGTERM, SIGINT and
 SIGHUP end it and everything it started. After a SIGKILL its children go on serving; the gateway, finding itself an orphan,
-starts another supervisor, which ends them and starts afresh.
+starts a successor and hands it the sockets. The successor goes on with what lives and answers (`survivors.py`).
 """
 
 import argparse
@@ -18,12 +18,13 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from resources.endpoint.endpoint import DesiredState, EndpointError
+from resources.endpoint.endpoint import Deployment, DesiredState, EndpointError
 from resources.endpoint.local.files import EndpointFiles, read_desired, version_of, write_json
-from resources.endpoint.local.ports import Ports
-from resources.endpoint.local.processes import end_orphans, start_deployment, start_gateway
+from resources.endpoint.local.ports import Ports, sockets
+from resources.endpoint.local.processes import Child, end_orphans, start_deployment, start_gateway
 from resources.endpoint.local.routing import Route, Routes
 from resources.endpoint.local.slots import DeploymentSlot, Slot
+from resources.endpoint.local.survivors import declared_by, leave_to_gateway, survivors
 from resources.processes import HeldError, this_process
 
 TICK_SECONDS = 0.1
@@ -65,7 +66,7 @@ class Lock:
         try:
             stream = files.take_lock()
         except HeldError as taken:
-            raise AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first") from taken
+            raise _taken(files) from taken
         try:
             stream.truncate(0)
             stream.write(files.lock_record(this_process()))
@@ -76,6 +77,13 @@ class Lock:
             raise
         return stream
 
+    def announce_end(self) -> None:
+        """Writes into the lock that its holder is about to end: who starts an endpoint waits for that, and starts another one."""
+        with suppress(OSError):  # the folder is gone, or another one in its place
+            if os.path.samestat(os.fstat(self._stream.fileno()), self._files.lock.stat()):
+                with self._files.lock.open("r+", encoding="utf-8") as stream:
+                    stream.write(self._files.lock_record(this_process(), ending=True))
+
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None:
@@ -84,11 +92,15 @@ class Lock:
 
 @dataclass(frozen=True)
 class Options:
-    """A supervisor's options. `port` is the gateway's; default: the one it had before, else a free one."""
+    """A supervisor's options. `port` is the gateway's; default: the one it had before, else a free one.
+
+    `listeners`: descriptors of the sockets that the gateway handed over, if it started this supervisor.
+    """
 
     folder: Path
     port: int | None = None
     log_seconds: float = 30.0
+    listeners: str = ""
 
     def arguments(self) -> list[str]:
         """The command line that gives these options."""
@@ -98,6 +110,10 @@ class Options:
 
 class AlreadyRunningError(RuntimeError):
     """Another supervisor has this folder."""
+
+
+def _taken(files: EndpointFiles) -> AlreadyRunningError:
+    return AlreadyRunningError(f"another supervisor keeps {files.folder}; stop it first")
 
 
 class MovedError(RuntimeError):
@@ -110,45 +126,76 @@ class Supervisor:
     def __init__(self, options: Options) -> None:
         self._files, self._options = EndpointFiles(options.folder.resolve()), options
         self._desired, self._problem = DesiredState(), ""
+        self._ports: Ports
+        self._gateway = Slot("gateway", self._start_gateway, "/health")
         self._deployments: list[DeploymentSlot] = []
         self._routes = Routes()
         self._stop = False
         self._written: dict[Path, Any] = {}
 
     def run(self) -> None:
-        """Runs until a signal. Raises `AlreadyRunningError` if another supervisor does."""
+        """Runs until a signal. Raises `AlreadyRunningError` if another supervisor does.
+
+        Raises `MovedError`, after it has ended everything, if the folder is no longer its own.
+        """
+        inherited = sockets(self._options.listeners)
+        if not inherited:
+            leave_to_gateway(self._files)
+            if (
+                self._files.supervisor() is not None
+            ):  # not waited for: should it be killed now, the gateway starts the next one
+                raise _taken(self._files)
         self._lock = Lock(self._files)
         with self._lock:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, self._on_stop_signal)
-            ended = end_orphans(self._files)
-            if ended:
-                _say(f"ended {ended} processes that an earlier supervisor left")
-            if self._files.stopped.exists():
-                _say("stopped before it began")
-                return
-            with closing(Ports(self._files, self._options.port)) as self._ports:
-                arguments = self._options.arguments()
-                launch = partial(start_gateway, self._files, self._ports.listeners, arguments)
-                self._gateway = Slot("gateway", launch, "/health")
-                _say(f"serving on http://127.0.0.1:{self._ports.port}")
-                if self._ports.note:
-                    _say(self._ports.note)
-                self._loop()
+            is_stopped = self._files.stopped.exists()
+            try:
+                self._take_over(nobody=is_stopped, gateway=bool(inherited))
+                if is_stopped:
+                    _say("stopped before it began")
+                    return
+                with closing(Ports(self._files, self._options.port, inherited)) as self._ports:
+                    _say(f"serving on http://127.0.0.1:{self._ports.port}")
+                    if self._ports.note:
+                        _say(self._ports.note)
+                    self._loop()
+            finally:
+                self._end_everything()
+
+    def _take_over(self, *, nobody: bool, gateway: bool) -> None:
+        """Goes on with what an earlier supervisor left, if it answers, and ends the rest. Without its sockets the gateway is of no use."""
+        found = [] if nobody else survivors(self._files, self._options.log_seconds)
+        found = [one for one in found if gateway or one.deployment is not None]
+        ended = end_orphans(self._files, keep=[one.child for one in found])
+        if ended:
+            _say(f"ended {ended} processes that an earlier supervisor left")
+        for one in found:
+            slot = self._gateway if one.deployment is None else self._add(one.name, one.deployment)
+            slot.take_over(one.child, one.recorded, one.status)
+            if isinstance(slot, DeploymentSlot) and one.is_draining:
+                slot.draining_since = time.monotonic()
+        self._desired = declared_by(found)
+        if found:
+            _say(f"goes on with what an earlier supervisor left: {', '.join(one.name for one in found)}")
+
+    def _start_gateway(self) -> Child:
+        return start_gateway(self._files, self._ports.listeners, self._options.arguments())
+
+    def _add(self, name: str, deployment: Deployment) -> DeploymentSlot:
+        launch = partial(start_deployment, self._files, name, deployment, self._options.log_seconds)
+        self._deployments.append(DeploymentSlot(name, launch, "/score", deployment=deployment))
+        return self._deployments[-1]
 
     def _loop(self) -> None:
-        """Raises `MovedError` or `AlreadyRunningError`, after it has ended everything, if the folder is no longer its own."""
-        try:
-            while not self._stop:
-                try:
-                    self._lock.keep()
-                    self.tick()
-                except OSError as error:  # a full disk, too many files: what runs goes on running
-                    _say(f"{error}; trying again")
-                    time.sleep(1.0)
-                time.sleep(TICK_SECONDS)
-        finally:
-            self._end_everything()
+        while not self._stop:
+            try:
+                self._lock.keep()
+                self.tick()
+            except OSError as error:  # a full disk, too many files: what runs goes on running
+                _say(f"{error}; trying again")
+                time.sleep(1.0)
+            time.sleep(TICK_SECONDS)
 
     def tick(self) -> None:
         """Reads the desired state, checks every process once, and records what it found."""
@@ -171,6 +218,7 @@ class Supervisor:
 
     def _on_stop_signal(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
+        self._lock.announce_end()
 
     def _read_desired(self) -> None:
         before, self._problem = self._problem, ""
@@ -190,8 +238,7 @@ class Supervisor:
         for name, deployment in wanted.items():
             if not any(slot.name == name and slot.deployment == deployment for slot in self._active()):
                 _say(f"{name}: model version {deployment.model_version}")
-                launch = partial(start_deployment, self._files, name, deployment, self._options.log_seconds)
-                self._deployments.append(DeploymentSlot(name, launch, "/score", deployment=deployment))
+                self._add(name, deployment)
         for slot in self._active():
             if slot.name not in wanted or (wanted[slot.name] != slot.deployment and self._replaced(slot)):
                 slot.draining_since = time.monotonic()
@@ -223,6 +270,7 @@ class Supervisor:
                 slot.healthy,
                 traffic.get(name, 0),
                 slot.deployment.model_version,
+                slot.status.get("levels", {}),
             )
             for name, slot in self._serving().items()
         )
@@ -251,7 +299,7 @@ class Supervisor:
     def _observed(self) -> dict[str, Any]:
         converged = self._routed and len(self._deployments) == len(self._active())
         return {
-            "supervisor": {"process": this_process()},
+            "supervisor": {"process": this_process(), "log_seconds": self._options.log_seconds},
             "desired": version_of(self._desired),
             "problem": self._problem,
             "routed": self._routed,
@@ -278,6 +326,7 @@ class Supervisor:
 
     def _end_everything(self) -> None:
         """Ends the gateway first, so that it finishes requests under way while its deployments still answer."""
+        self._lock.announce_end()
         for slot in [self._gateway, *self._deployments]:
             slot.end()
         with suppress(MovedError, AlreadyRunningError, OSError):  # what another home has in this place is its own
@@ -311,6 +360,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--port", type=int, default=None)
     parser.add_argument("--log-seconds", type=float, default=30.0)
+    parser.add_argument("--listeners", default="")
     try:
         Supervisor(Options(**vars(parser.parse_args()))).run()
     except AlreadyRunningError as error:

@@ -51,6 +51,10 @@ class Upstream:
         now = time.monotonic()
         return {port for port, until in self._suspects.items() if until > now}
 
+    def servers(self, ports: Collection[int]) -> int:
+        """To how many servers connections are or may be opened, if those on `ports` are in use."""
+        return len({*ports, *self._sessions})
+
     async def keep_only(self, ports: Collection[int]) -> None:
         """Closes idle connections to every other deployment, which cannot end while they are open."""
         for port in [port for port in self._sessions if port not in ports and port not in self.in_flight]:

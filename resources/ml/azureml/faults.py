@@ -1,6 +1,7 @@
 """Azure's errors as clear messages: what happened, in which resource, where to look, what to do."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -11,9 +12,17 @@ from resources.settings.azureml import PREFIX
 LONGEST = 1200
 Found = TypeVar("Found")
 
+CONFLICTS = ("409", "Conflict", "AnotherOperationInProgress", "OperationInProgress")
+"""By what Azure refuses a change while another one to the same resource is under way. It passes by itself."""
+CONFLICT = 409
+
 REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (
-        ("quota", "OutOfQuota"),
+        ("OutOfCapacity", "AllocationFailed", "not enough capacity", "SkuNotAvailable"),
+        f"Azure has no such machines free now: run it again later, or choose another size ({PREFIX}COMPUTE_SIZE, {PREFIX}INSTANCE_TYPE)",
+    ),
+    (
+        ("quota", "Quota", "enough cores"),
         f"ask for more quota in the Azure portal, or choose a smaller size ({PREFIX}COMPUTE_SIZE, {PREFIX}INSTANCE_TYPE)",
     ),
     (
@@ -33,6 +42,14 @@ REMEDIES: tuple[tuple[tuple[str, ...], str], ...] = (
         "log in again (az login), or check AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET, or the managed identity",
     ),
     (("429", "TooManyRequests"), "wait a few minutes and run it again: it continues where it was"),
+    (
+        CONFLICTS,
+        "someone else is changing it at this moment: wait until that is done (see the studio), then run it again",
+    ),
+    (
+        ("InvalidName", "name is reserved", "is not a valid name", "name is too long"),
+        f"choose another name by the setting that the message is about ({PREFIX}ENDPOINT, {PREFIX}BATCH_ENDPOINT, {PREFIX}COMPUTE_NAME)",
+    ),
     (
         ("ResourceNotReady", "crashed", "ImageBuild"),
         "read the deployment's or the image's log in the studio, correct the cause, then run it again",
@@ -115,6 +132,23 @@ def is_missing(error: Exception) -> bool:
         return True
     category = getattr(error, "error_category", None)
     return isinstance(error, MlException) and category == ErrorCategory.USER_ERROR and "not found" in str(error).lower()
+
+
+def when_free(act: Callable[[], Found], wait_seconds: float, poll_seconds: float) -> Found:
+    """What `act` returns. While Azure refuses it since someone else is changing the resource, it is tried again, for `wait_seconds`.
+
+    Errors stay those of Azure's libraries; see `faults_of`.
+    """
+    from azure.core.exceptions import HttpResponseError
+
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            return act()
+        except HttpResponseError as error:
+            if error.status_code != CONFLICT or time.monotonic() > deadline:
+                raise
+        time.sleep(poll_seconds)
 
 
 def found_or_none(resource: str, get: Callable[[], Found], studio: str | None = None) -> Found | None:

@@ -6,15 +6,17 @@ Each method leaves a folder that holds `model/`, `metrics.json` and `parameters.
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import exp
 from pathlib import Path
 from statistics import NormalDist
 
 import dagster as dg
 import optuna
+import pyarrow.parquet as pq
 
 from resources.ml.training_method import (
     LOG_LOSS,
@@ -72,6 +74,8 @@ def run_module(context: dg.AssetExecutionContext, module: str, *arguments: str |
         except subprocess.TimeoutExpired:
             process.kill()
         raise
+    if process.returncode == -signal.SIGKILL:
+        raise dg.Failure(description=killed_in_words(module, arguments), allow_retries=False)
     if process.returncode:
         raise dg.Failure(
             description=f"{module} ended with code {process.returncode}: {words.strip()[-2000:]}", allow_retries=False
@@ -81,12 +85,35 @@ def run_module(context: dg.AssetExecutionContext, module: str, *arguments: str |
 
 
 def command(context: dg.AssetExecutionContext, method: CommandMethod, snapshot: Path, out: Path) -> Path:
-    """One process under Dagster Pipes. Raises Dagster's error if it fails."""
+    """One process under Dagster Pipes. Raises Dagster's error if it fails, `dagster.Failure` if the system killed it."""
     options = ["--snapshot", str(snapshot), "--out", str(out), "--seed", str(method.seed)]
-    dg.PipesSubprocessClient().run(
-        command=[sys.executable, "-m", TRAIN, *options], context=context, cwd=str(PROJECT_ROOT), env=_environment()
-    )
+    try:
+        dg.PipesSubprocessClient().run(
+            command=[sys.executable, "-m", TRAIN, *options], context=context, cwd=str(PROJECT_ROOT), env=_environment()
+        )
+    except Exception as error:
+        if not str(error).endswith(
+            f"code {-signal.SIGKILL}"
+        ):  # Dagster's error has no public name, and the code in its words only
+            raise
+        raise dg.Failure(description=killed_in_words(TRAIN, options), allow_retries=False) from error
     return out
+
+
+def killed_in_words(module: str, arguments: Sequence[str | Path]) -> str:
+    """What to say of a process that ended by SIGKILL: nobody but the system does that, when memory runs out."""
+    found = [str(one) for one in arguments]
+    size = ""
+    if "--snapshot" in found:
+        snapshot = Path(found[found.index("--snapshot") + 1])
+        orders, products = (
+            pq.ParquetFile(snapshot / name).metadata.num_rows for name in ("examples.parquet", "products.parquet")
+        )
+        size = f" at {orders:,} orders x {products:,} products"
+    return (
+        f"{module}: out of memory{size}: the system killed the process (SIGKILL). End other programs or give the machine (or the "
+        "container) more memory, and run it again, or train elsewhere (GLOBOLATTE_ML=azureml); nothing was registered"
+    )
 
 
 def study_of(method: SweepMethod) -> optuna.Study:

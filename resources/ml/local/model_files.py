@@ -4,10 +4,30 @@ Such a path is never followed: its folder may have been moved, or be another one
 """
 
 import json
+import logging
+import time
+from collections.abc import Iterator
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 JOBS, MODEL, PARAMETERS = "jobs", "model", "parameters.json"
 """Each training has a folder in `jobs/`, with the model and its parameters in it, or one level further down."""
+JOBS_BELOW = (JOBS, f"mlflow/{JOBS}")
+SEARCH_SECONDS = 60.0
+"""How soon a model that was found nowhere is looked for again if no training was added or removed meanwhile."""
+
+logger = logging.getLogger(__name__)
+
+
+class Search(NamedTuple):
+    """A search for a content that found nothing: when, and what the folders of trainings looked like."""
+
+    at: float
+    looks: tuple[int | None, ...]
+
+
+_in_vain: dict[tuple[Path, str], Search] = {}
+"""By root and content. It spares the reading of all trainings at each tick of a supervisor or sensor."""
 
 
 def model_below(root: Path, recorded: str, content_hash: str) -> Path:
@@ -22,9 +42,40 @@ def model_below(root: Path, recorded: str, content_hash: str) -> Path:
 
 
 def _by_content(root: Path, content_hash: str) -> Path | None:
-    places = (f"{above}{JOBS}/{below}{PARAMETERS}" for above in ("", "mlflow/") for below in ("*/", "*/*/"))
-    for parameters in (file for place in places for file in sorted(root.glob(place))):
+    key, looks = (root, content_hash), tuple(_looks(root / jobs) for jobs in JOBS_BELOW)
+    before = _in_vain.pop(key, None)
+    if before is not None and before.looks == looks and time.monotonic() - before.at < SEARCH_SECONDS:
+        _in_vain[key] = before
+        return None
+    for parameters in _all_parameters(root):
         model = parameters.with_name(MODEL)
-        if model.is_dir() and json.loads(parameters.read_text(encoding="utf-8")).get("content_hash") == content_hash:
+        if model.is_dir() and _content_of(parameters) == content_hash:
             return model
+    _in_vain[key] = Search(time.monotonic(), looks)
     return None
+
+
+def _all_parameters(root: Path) -> Iterator[Path]:
+    for jobs in JOBS_BELOW:
+        for below in ("*", "*/*"):
+            yield from sorted(root.glob(f"{jobs}/{below}/{PARAMETERS}"))
+
+
+def _looks(folder: Path) -> int | None:
+    """What changes when something is added to a folder or removed from it."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _content_of(parameters: Path) -> str | None:
+    """The content hash in a training's parameters. A damaged file is named and passed over: it is another training's, or none's."""
+    try:
+        document = json.loads(parameters.read_text(encoding="utf-8"))
+        return str(document["content_hash"]) if "content_hash" in document else None
+    except (OSError, ValueError, TypeError) as error:
+        logger.warning(
+            "%s cannot be read (%s) and is passed over; restore it, or remove the training's folder", parameters, error
+        )
+        return None

@@ -4,16 +4,17 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from resources.atomic import write_text
 from resources.content_store import ContentStore
 from resources.ml.local.model_files import JOBS, MODEL, PARAMETERS, model_below
+from resources.ml.local.registry_faults import faults_of_registry
 from resources.ml.ml_platform import (
     CHALLENGER,
     CHAMPION,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 
 REASONS_TAG = "promotion_reasons"
-OUTSTANDING = "outstanding"
+OUTSTANDING, PLACE = "outstanding", "place"
 LOOK_SECONDS = 20.0
 """How long a single call of the registry waits for a lock; whoever registers or promotes waits as long as for the warehouse before."""
 
@@ -99,7 +100,7 @@ class LocalMLPlatform(dg.ConfigurableResource):
         """Trains by the chosen method in processes of their own; each run has one folder for their outputs."""
         from resources.ml.local.methods import train_by_method
 
-        for trained in self._register_outstanding():
+        for trained in reversed(self._register_outstanding()):
             if trained.snapshot == snapshot.name and trained.method is self.training:
                 context.log.info(f"run {trained.job_id} had trained on this snapshot, and could not register its model")
                 return trained
@@ -119,7 +120,8 @@ class LocalMLPlatform(dg.ConfigurableResource):
             parameters=parameters,
             method=method.kind,
         )
-        document = {**asdict(trained), "folder": str(trained.folder.relative_to(self._root))}
+        place = 1 + max((place for place, _, _ in self._all_outstanding()), default=0)
+        document = {**asdict(trained), "folder": str(trained.folder.relative_to(self._root)), PLACE: place}
         write_text(self._outstanding(trained.job_id), json.dumps(document, indent=1, default=str))
         return trained
 
@@ -127,11 +129,19 @@ class LocalMLPlatform(dg.ConfigurableResource):
         """Exists from the end of a training until its model is registered."""
         return self._root / OUTSTANDING / f"{job_id}.json"
 
-    def _register_outstanding(self) -> list[TrainedModel]:
-        """Registers what earlier trainings could not; those whose files are no whole model any more are left out."""
+    def _all_outstanding(self) -> list[tuple[int, Path, dict[str, Any]]]:
+        """Place, file and content of what is to be registered, in the sequence in which it was trained, whatever a clock said."""
         found = []
-        for path in sorted((self._root / OUTSTANDING).glob("*.json")):
+        for path in (self._root / OUTSTANDING).glob("*.json"):
             document = json.loads(path.read_text(encoding="utf-8"))
+            found.append((int(document.pop(PLACE, 0)), path, document))
+        return sorted(found, key=lambda one: one[:2])
+
+    def _register_outstanding(self) -> list[TrainedModel]:
+        """Registers what earlier trainings could not, the latest last, so that it is the challenger; those whose files are no whole
+        model any more are left out."""
+        found = []
+        for _, path, document in self._all_outstanding():
             folder, method = self._root / document["folder"], MethodKind(document["method"])
             trained = TrainedModel(**{**document, "folder": folder, "method": method})
             if holds_model(trained.folder, trained.content_hash):
@@ -146,7 +156,14 @@ class LocalMLPlatform(dg.ConfigurableResource):
 
         A model that was trained elsewhere is copied below the platform's folder, where alone it is looked for.
         """
-        self._wait_for_registry(f"the model in {trained.folder} is finished, and the next training registers it")
+        otherwise = f"the model in {trained.folder} is finished, and the next training registers it"
+        self._wait_for_registry(otherwise)
+        with self._faults(otherwise):
+            known = self._registered(trained)
+        self._outstanding(trained.job_id).unlink(missing_ok=True)
+        return _model_version(known, self._root)
+
+    def _registered(self, trained: TrainedModel) -> "RegisteredVersion":
         client = self._client()
         known = self._same(client, trained)
         if known is None:
@@ -165,21 +182,21 @@ class LocalMLPlatform(dg.ConfigurableResource):
                 },
             )
         client.set_registered_model_alias(MODEL_NAME, CHALLENGER, known.version)
-        self._outstanding(trained.job_id).unlink(missing_ok=True)
-        return _model_version(known, self._root)
+        return known
 
     def _wait_for_registry(self, otherwise: str) -> None:
-        """Waits until nobody has the registry's file locked. Raises `RuntimeError` after `wait_seconds`."""
+        """Waits until nobody has the registry's file locked. Raises `RegistryError`, for a lock after `wait_seconds`."""
         if not self._registry.exists():
             return
-        try:
-            with closing(sqlite3.connect(self._registry, timeout=self.wait_seconds, isolation_level=None)) as registry:
-                registry.execute("begin immediate")
-                registry.execute("rollback")
-        except sqlite3.OperationalError as error:
-            raise RuntimeError(
-                f"{self._registry}: {error}, for {self.wait_seconds:g} seconds; {otherwise}; end the program that has the file open"
-            ) from error
+        with (
+            self._faults(otherwise),
+            closing(sqlite3.connect(self._registry, timeout=self.wait_seconds, isolation_level=None)) as registry,
+        ):
+            registry.execute("begin immediate")
+            registry.execute("rollback")
+
+    def _faults(self, otherwise: str = "") -> AbstractContextManager[None]:
+        return faults_of_registry(self._registry, self.wait_seconds, otherwise)
 
     def _same(self, client: "MlflowClient", trained: TrainedModel) -> "RegisteredVersion | None":
         from mlflow.exceptions import MlflowException
@@ -204,18 +221,21 @@ class LocalMLPlatform(dg.ConfigurableResource):
             return None
         from mlflow.exceptions import MlflowException
 
-        try:
-            return _model_version(self._client().get_model_version_by_alias(MODEL_NAME, alias), self._root)
-        except MlflowException as error:
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
+        with self._faults():
+            try:
+                return _model_version(self._client().get_model_version_by_alias(MODEL_NAME, alias), self._root)
+            except MlflowException as error:
+                if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                    return None
+                raise
 
     def promote(self, version: ModelVersion, reasons: Sequence[str]) -> None:
         """Makes a version the champion, and stores the reasons."""
-        self._wait_for_registry(f"version {version.version} is not promoted yet; run `globolatte run` again")
-        self._client().set_model_version_tag(MODEL_NAME, version.version, REASONS_TAG, json.dumps(list(reasons)))
-        self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version.version)
+        otherwise = f"version {version.version} is not promoted yet; run `globolatte run` again"
+        self._wait_for_registry(otherwise)
+        with self._faults(otherwise):
+            self._client().set_model_version_tag(MODEL_NAME, version.version, REASONS_TAG, json.dumps(list(reasons)))
+            self._client().set_registered_model_alias(MODEL_NAME, CHAMPION, version.version)
 
     def describe(self) -> str:
         """The folder and the registry's file."""

@@ -22,13 +22,13 @@ from globolatte_cli.running_parts import online_endpoint
 from resources.clock import Clock
 from resources.endpoint.endpoint import DesiredState, EndpointError, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
-from resources.endpoint.local.files import last_lines
+from resources.endpoint.local.files import read_json, write_json
 from resources.endpoint.local.processes import PROJECT_ROOT, marked
 from resources.endpoint.local.slots import get_json
 from resources.endpoint.prediction_files import PredictionFiles
 from resources.settings.settings import Settings
 from tests.builders import fetch, warehouse_in
-from tests.endpoint_builders import QUESTION, Caller, answers, children_of, eventually, kill, only, process_of
+from tests.endpoint_builders import QUESTION, Caller, Crowd, answers, children_of, eventually, kill, only, process_of
 
 # What dies -------------------------------------------------------------------------------------------------------------
 
@@ -44,14 +44,99 @@ def test_what_is_killed_is_started_again(endpoint, caller, victim):
     assert endpoint.observed().url == url
 
 
-def test_a_killed_supervisor_is_replaced_and_leaves_no_orphan(endpoint, caller):
-    supervisor, children = endpoint.supervisor(), children_of(endpoint)
-    kill(supervisor)
-    eventually(lambda: endpoint.supervisor() not in (None, supervisor))
+def _succeeded(endpoint, before, seconds=20):
+    """Waits until another supervisor than `before` keeps what is declared."""
+    eventually(lambda: endpoint.supervisor() not in (None, before), seconds)
+    endpoint.wait_until_converged()
+    assert {os.getpgid(one.pid) for one in marked(endpoint.files)} == {one.pid for one in children_of(endpoint)}
+
+
+def test_what_a_killed_supervisor_leaves_is_taken_over_and_no_request_fails(endpoint, caller):
+    children, url = children_of(endpoint), endpoint.observed().url
+
+    def kill_twice():
+        for _ in range(2):  # the second is the gateway's own child
+            supervisor = endpoint.supervisor()
+            kill(supervisor)
+            _succeeded(endpoint, supervisor)
+
+    crowd = Crowd(endpoint, size=4).during(kill_twice)
+    assert (crowd.errors, set(crowd.statuses)) == ([], {200})
+    assert (children_of(endpoint), endpoint.observed().url) == (children, url)
+    for victim in ("blue", "gateway"):  # it keeps them as its own
+        before, restarts = process_of(endpoint, victim), _restarts(endpoint, victim)
+        kill(before)
+        eventually(lambda was=before, name=victim: process_of(endpoint, name) not in (None, was))
+        assert _restarts(endpoint, victim) == restarts + 1
     caller.close()
     eventually(lambda: answers(caller))
-    endpoint.wait_until_converged()
-    assert not any(child.alive for child in children)
+    assert endpoint.observed().url == url
+
+
+def _restarts(endpoint, name):
+    document = read_json(endpoint.files.observed)
+    return next(one["restarts"] for one in (document["gateway"], *document["deployments"]) if one["name"] == name)
+
+
+def test_what_is_not_on_record_as_itself_is_not_taken_over(endpoint, caller):
+    supervisor, gateway, blue = endpoint.supervisor(), process_of(endpoint, "gateway"), process_of(endpoint, "blue")
+    document = read_json(endpoint.files.observed)
+    kill(supervisor)
+    document["deployments"][0]["process"][1] = "1"  # as if another process had got its number
+    write_json(endpoint.files.observed, document)
+    _succeeded(endpoint, supervisor)
+    assert (process_of(endpoint, "gateway"), blue.alive) == (gateway, False)
+
+
+@pytest.mark.depth
+def test_what_hangs_is_not_taken_over(endpoint, caller):
+    supervisor, gateway, hung = endpoint.supervisor(), process_of(endpoint, "gateway"), process_of(endpoint, "blue")
+    group = [process for process in marked(endpoint.files) if os.getpgid(process.pid) == hung.pid]
+    kill(supervisor)
+    eventually(lambda: not supervisor.alive)  # the kernel wakes a stopped group when its supervisor ends
+    for process in group:
+        os.kill(process.pid, signal.SIGSTOP)
+    _succeeded(endpoint, supervisor, seconds=40)
+    assert (process_of(endpoint, "gateway"), hung.alive) == (gateway, False)
+
+
+def test_who_starts_it_just_after_the_supervisor_was_killed_leaves_that_to_the_gateway(endpoint, caller):
+    supervisor, children = endpoint.supervisor(), children_of(endpoint)
+    kill(supervisor)
+    eventually(lambda: endpoint.supervisor() is None)
+    endpoint.ensure_running()
+    _succeeded(endpoint, supervisor)
+    assert children_of(endpoint) == children
+
+
+def test_what_a_killed_supervisor_left_goes_on_while_the_declaration_is_damaged(endpoint, caller):
+    supervisor, children, declared = endpoint.supervisor(), children_of(endpoint), endpoint.files.desired.read_bytes()
+    endpoint.files.desired.write_bytes(b"{")
+    kill(supervisor)
+    eventually(lambda: endpoint.supervisor() not in (None, supervisor) and endpoint.observed().healthy)
+    time.sleep(0.5)
+    assert children_of(endpoint) == children
+    assert answers(caller)
+    endpoint.files.desired.write_bytes(declared)
+    _succeeded(endpoint, supervisor)
+    assert children_of(endpoint) == children
+
+
+def test_stopping_just_after_the_supervisor_was_killed_ends_everything(endpoint, caller):
+    kill(endpoint.supervisor())
+    endpoint.stop()
+    time.sleep(1.5)  # as long as a successor would need
+    assert (endpoint.supervisor(), marked(endpoint.files)) == (None, [])
+    endpoint.ensure_running()
+
+
+def test_who_starts_it_while_it_ends_waits_for_that_and_starts_it_anew(endpoint, caller):
+    before = endpoint.supervisor()
+    os.kill(before.pid, signal.SIGTERM)
+    eventually(lambda: endpoint.files.keeper() is None or endpoint.files.keeper().ending)
+    endpoint.ensure_running()
+    assert endpoint.supervisor() not in (None, before)
+    _succeeded(endpoint, before)
 
 
 def test_doctor_asks_each_declared_deployment_and_names_the_one_whose_log_is_dead(endpoint, caller, models):
@@ -170,10 +255,8 @@ def _ingest_and_be_killed_before_removing(home, endpoint):
 import os, signal
 from pathlib import Path
 from globolatte_assets.monitoring.prediction_log import Ingestion, ingest_file
-from globolatte_cli.running_parts import online_endpoint
 from resources.clock import Clock
 from resources.endpoint.prediction_files import PredictionFiles
-from resources.settings.settings import Settings
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 Path.unlink = lambda path, **how: os.kill(os.getpid(), signal.SIGKILL)
 files = PredictionFiles(folder={str(endpoint.files.prediction_log)!r})
@@ -267,11 +350,11 @@ def test_what_says_it_has_stopped_has_stopped_after_a_move_of_its_folder_too(end
     shutil.move(old, new)
     moved = LocalEndpoint(folder=str(new), log_seconds=0.5, wait_seconds=40)
     try:
-        eventually(lambda: moved.supervisor() is None)
-        assert "was moved, removed or replaced" in last_lines(moved.files.log("supervisor"))
-        eventually(lambda: not any(one.alive for one in (process, *children)))
+        moved.ensure_running()  # at once: what still holds the lock is about to end
+        assert moved.supervisor() not in (None, process)
+        assert "was moved, removed or replaced" in moved.files.log("supervisor").read_text()
+        assert not any(one.alive for one in (process, *children))
         assert not old.exists()
-        moved.ensure_running()
         moved.wait_until_converged()
         caller.close()
         assert answers(Caller(moved))

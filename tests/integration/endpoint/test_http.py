@@ -13,17 +13,22 @@ from contextlib import ExitStack
 import psutil
 import pytest
 
+from benchmarks.held import Sizes, crowd_rows, memory_rows, restart_rows
 from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.local.bodies import MAX_BODY_BYTES
 from resources.endpoint.local.connections import HEAD_SECONDS, MOST_CONNECTIONS
 from resources.endpoint.local.files import KEY_VARIABLE, endpoint_key
 from resources.endpoint.local.keys import rotate_key
 from tests import clients
-from tests.endpoint_builders import QUESTION, Caller, Crowd, answers, eventually, kill, process_of
+from tests.endpoint_builders import QUESTION, Caller, answers, eventually, kill, process_of
 
 BODY = json.dumps(QUESTION).encode()
 PACKED = gzip.compress(BODY, mtime=0)
 LENGTH = len(BODY)
+SIZES = [
+    Sizes(idle=100, slow=10, busy=4, seconds=1.0, requests=600, warm=200),
+    pytest.param(Sizes(idle=500, slow=50, busy=16, seconds=15.0, requests=20_000, warm=5_000), marks=pytest.mark.depth),
+]
 H2C = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA\r\n"
 
 
@@ -291,8 +296,8 @@ def test_the_metrics_page_counts_and_holds_nothing_of_customers(endpoint, caller
     assert Caller(endpoint, key="wrong").post(QUESTION).status == 401
     after = _metrics(caller)
     for name in (
-        'requests_total{outcome="requests"}',
-        'requests_total{outcome="refused"}',
+        'requests_total{outcome="answered"}',
+        'requests_total{outcome="unauthorized"}',
         'answer_seconds_count{status="200"}',
     ):
         assert after[f"globolatte_endpoint_{name}"] == before.get(f"globolatte_endpoint_{name}", 0) + 1
@@ -302,21 +307,51 @@ def test_the_metrics_page_counts_and_holds_nothing_of_customers(endpoint, caller
     assert not any(secret in page for secret in ("C0777", endpoint_key(endpoint.files)))
 
 
+def test_the_outcomes_on_the_metrics_page_add_up_to_the_requests_and_probes_are_none(endpoint, wire, caller):
+    def total(page):
+        return sum(count for name, count in page.items() if "requests_total{" in name)
+
+    before, refused = _metrics(caller), Caller(endpoint, key="wrong")
+    assert [caller.post(body).status for body in (QUESTION, b"{", {"region": "x"}, b" " * 5_000_000)] == [
+        200,
+        400,
+        400,
+        413,
+    ]
+    assert caller.post(QUESTION, azureml_model_deployment="nowhere").status == 404
+    assert [refused.post(QUESTION).status for _ in range(3)] == [401] * 3
+    assert wire.say(wire.head(b"Expect: a-pony"), BODY)[0] == 417
+    probe = f"{endpoint.files.probe_id()}1"
+    assert caller.post(QUESTION, x_request_id=probe).status == 200
+    after = _metrics(caller)
+    assert total(after) - total(before) == 9
+    counted = {
+        name: after[name] - before.get(name, 0.0) for name in after if name not in before or after[name] != before[name]
+    }
+    for name, count in {
+        'requests_total{outcome="answered"}': 1,
+        'requests_total{outcome="unauthorized"}': 3,
+        'requests_total{outcome="refused"}': 5,
+        'events_total{what="probes"}': 1,
+        'answer_seconds_count{status="200"}': 1,
+    }.items():
+        assert counted[f"globolatte_endpoint_{name}"] == count
+    refused.close()
+
+
 # Restarts --------------------------------------------------------------------------------------------------------------
 
 
-def test_no_request_fails_while_a_server_is_started_again(endpoint, caller):
-    def restart():
-        for number in (signal.SIGKILL, signal.SIGTERM):
-            process = process_of(endpoint, "blue")
-            os.kill(process.pid, number)
-            eventually(lambda gone=process: process_of(endpoint, "blue") not in (None, gone), 30)
-            eventually(lambda: endpoint.observed().named("blue").healthy and answers(caller), 30)
-            time.sleep(0.5)  # a request that two servers in a row break off is given up: it may be what ends them
-
-    crowd = Crowd(endpoint, size=4).during(restart)
-    assert (crowd.errors, set(crowd.statuses)) == ([], {200})
-    assert "blue ended with code" in endpoint.files.log("supervisor").read_text()
+@pytest.mark.parametrize("sizes", SIZES, ids=["small", "medium"])
+@pytest.mark.parametrize("measure", [crowd_rows, memory_rows, restart_rows])
+def test_load_is_held(endpoint, caller, sizes, measure):
+    """By the functions of `globolatte bench serving`, which also looks at the times."""
+    rows = list(measure(endpoint, BODY, sizes))
+    assert [row for row in rows if not row.within_limit and "p99" not in row.name] == []
+    if measure is crowd_rows:
+        assert f"beside {sizes.idle:,} idle and {sizes.slow:,} slow connections" in rows[0].name
+    if measure is restart_rows:
+        assert "blue ended with code" in endpoint.files.log("supervisor").read_text()
 
 
 def test_who_has_been_answered_slowly_gets_the_answer_when_the_gateway_ends(endpoint, wire, caller):

@@ -10,13 +10,22 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from globolatte_assets.endpoints.campaign_audiences import campaign_audiences
+from globolatte_assets.endpoints.campaign_audiences import CampaignConfig, campaign_audiences, candidates_of
 from globolatte_assets.endpoints.campaign_results import campaign_results
+from globolatte_ml.campaigns.audience import Candidates, Plan
+from globolatte_ml.data.snapshot import read_snapshot
+from globolatte_ml.model.model import PreferenceModel
+from globolatte_ml.scoring.recommendations import Request
+from globolatte_ml.scoring.scorer import Scorer
+from globolatte_ml.scoring.state_bundle import read_state_bundle
 from resources.clock import Clock
-from resources.warehouse.campaigns import measured_effects
+from resources.endpoint.serving_state import ServingStates
+from resources.ml.local.platform import LocalMLPlatform
+from resources.warehouse.campaigns import Exclusions, measured_effects
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import fetch, warehouse_in
 from tests.unit.audiences.audience_builders import materialize, small_chain, stocked_warehouse
+from tests.unit.ml.ml_builders import chain, write_snapshot, write_state
 
 PRODUCTS = ("P001", "P002", "P003", "P004")
 SOLD = small_chain()
@@ -70,7 +79,9 @@ def warehouse(_stocked: DuckDBWarehouse, tmp_path: Path) -> Iterator[DuckDBWareh
 
 def campaign(warehouse: DuckDBWarehouse, at: Clock, **config: Any) -> dict[str, Any]:
     settings = {"product": "Drink P002", "budget": 5.0, "cost_per_contact": 0.5, **config}
-    return materialize(campaign_audiences, settings, warehouse=warehouse, clock=at)
+    nothing = Path(warehouse.file).parent / "nothing"
+    ml, states = LocalMLPlatform(folder=str(nothing)), ServingStates(folder=str(nothing))
+    return materialize(campaign_audiences, settings, warehouse=warehouse, clock=at, ml=ml, states=states)
 
 
 def contacted(warehouse: DuckDBWarehouse, campaign_id: str) -> set[str]:
@@ -153,3 +164,39 @@ def test_what_cannot_be_done_is_refused_with_the_remedy(
     with pytest.raises(dg.Failure, match=said):
         campaign(warehouse, clock(0), **config)
     assert fetch(warehouse, "select count(*) from serving.contact_log") == [(0,)]
+
+
+def test_a_product_that_is_among_nobodys_best_is_offered_by_what_model_and_state_say(
+    warehouse: DuckDBWarehouse, tmp_path: Path
+) -> None:
+    learned_from = chain(n_orders=150, n_customers=20, n_products=4)
+    snapshot = read_snapshot(write_snapshot(learned_from, tmp_path / "snapshot"))
+    model = PreferenceModel((0.01,), iterations=2, groups=2)
+    model.fit(snapshot.states, snapshot.contexts, snapshot.y, snapshot.products)
+    scorer = Scorer(model, read_state_bundle(write_state(SOLD, tmp_path / "state")))
+    warehouse.replace("serving.recommendations", warehouse.read("serving.recommendations", where={"rank": 1}))
+    nobody = Exclusions(frozenset(), frozenset(), frozenset())
+
+    def candidates(product: str | None) -> Candidates:
+        plan = Plan("c", product, 5.0, 0.5, LAST)
+        found, versions = candidates_of(warehouse, lambda _: scorer, 4, plan, CampaignConfig(), {}, nobody)
+        assert versions == {"model_version": "1", "state_version": "s"}
+        return found
+
+    found = candidates("P004")
+    assert found.products == ("P004",)
+    for i in range(0, len(found.ids), 7):
+        weather = scorer.bundle.expected_weather[found.units[i], LAST.month]
+        [answer] = scorer.recommend([Request(found.ids[i], found.units[i], weather, LAST)])
+        assert answer.prediction_id == found.prediction_ids[i]
+        [probability] = [one.probability for one in answer.ranked if one.product_id == "P004"]
+        assert found.probabilities[i, 0] == pytest.approx(probability)
+    assert candidates(None).products == ("P001",), "of those that are stored, one is to be pushed"
+
+
+def test_recommendations_of_another_model_are_no_ground_for_a_campaign_on_other_products(
+    warehouse: DuckDBWarehouse,
+) -> None:
+    warehouse.replace("serving.recommendations", warehouse.read("serving.recommendations", where={"rank": 1}))
+    with pytest.raises(dg.Failure, match="there is no champion yet"):
+        campaign(warehouse, clock(0))

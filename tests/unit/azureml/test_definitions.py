@@ -120,6 +120,9 @@ def test_a_deployment_stands_as_a_folder_that_can_be_read_back(tmp_path: Path) -
     assert {"score.py", "batch_score.py", "conda.yml", "deployment.json", "globolatte_ml"} <= {
         p.name for p in folder.iterdir()
     }
+    assert json.loads((folder / "swagger2.json").read_text())["swagger"] == "2.0"
+    assert json.loads((folder / "swagger3.json").read_text())["openapi"] == "3.0.3"
+    assert json.loads((folder / "swagger3.1.json").read_text())["openapi"] == "3.1.0"
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,20 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from azure.core.exceptions import HttpResponseError
+from pydantic import ValidationError
 
 from globolatte_assets.endpoints.recommender import recommender
 from resources.endpoint.azureml.endpoint import AzureMLEndpoint
+from resources.ml.azureml.faults import AzureMLError, faults_of, remedy_for, when_free
 from resources.ml.azureml.platform import AzureMLPlatform
 from resources.ml.ml_platform import CHALLENGER
 from resources.ml.training_method import CommandMethod
+from resources.settings.azureml import AzureMLSettings
 from tests.azureml_builders import unique
 from tests.emulators.azureml import StandIn
 from tests.emulators.azureml.faults import Faults
@@ -54,7 +59,7 @@ CASES: dict[str, tuple[Arrange, str, str, str]] = {
     ),
     "endpoint": (
         lambda faults: faults.fail_provisioning("failing-", "The name is reserved"), "endpoint failing-", "The name is reserved",
-        "what was done stays done",
+        "choose another name",
     ),
     "token": (
         lambda faults: faults.expire_token("/onlineEndpoints/", times=OFTEN), "endpoint failing-", "ExpiredAuthenticationToken",
@@ -99,6 +104,88 @@ def test_a_call_that_is_throttled_now_and_then_and_slow_operations_are_waited_ou
     one = endpoint(unique("throttled"))
     assert deployed(one).success
     assert one.observed().converged
+
+
+@pytest.mark.slow
+def test_a_change_waits_while_someone_else_changes_the_endpoint(azureml: StandIn, endpoint: Make) -> None:
+    one = endpoint(unique("conflict"))
+    for place in ("/onlineEndpoints/[^/]+$", "/deployments/"):
+        azureml.faults.refuse(place, 409, "Conflict", "Another operation is in progress", method="PUT", times=2)
+    assert deployed(one).success
+    assert one.observed().converged
+
+
+def conflict() -> HttpResponseError:
+    error = HttpResponseError("Another operation on this endpoint is in progress")
+    error.status_code = 409
+    return error
+
+
+def test_what_stays_in_conflict_is_said_with_its_remedy_and_other_faults_at_once() -> None:
+    tries: list[int] = []
+
+    def refused(error: HttpResponseError) -> None:
+        tries.append(1)
+        raise error
+
+    with (
+        pytest.raises(AzureMLError, match="Remedy: someone else is changing it at this moment"),
+        faults_of("endpoint one"),
+    ):
+        when_free(lambda: refused(conflict()), wait_seconds=0.05, poll_seconds=0.01)
+    assert len(tries) > 1
+    tries.clear()
+    with pytest.raises(AzureMLError, match="Remedy: correct what the message names"), faults_of("endpoint one"):
+        when_free(lambda: refused(HttpResponseError("no such size")), wait_seconds=60, poll_seconds=0.01)
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "remedy"),
+    [
+        ("409 Conflict: Another operation is in progress", "wait until that is done"),
+        ("OutOfQuota: Not enough quota available", "ask for more quota"),
+        ("ClusterCoreQuotaReached: exceeds the regional Cores Quota", "ask for more quota"),
+        ("QuotaExceeded: the subscription has not enough cores", "ask for more quota"),
+        ("OutOfCapacity: not enough capacity in westeurope", "run it again later, or choose another size"),
+        ("400 InvalidName: the endpoint name is too long", "choose another name"),
+    ],
+)
+def test_each_refusal_of_azure_has_its_remedy(said: str, remedy: str) -> None:
+    assert remedy in remedy_for(said)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind", "fits"),
+    [
+        ("endpoint", "ab", "serverless", False),
+        ("endpoint", "a" * 32, "serverless", True),
+        ("endpoint", "a" * 33, "serverless", False),
+        ("endpoint", "1abc", "serverless", False),
+        ("endpoint", "abc-", "serverless", False),
+        ("endpoint", "caf\u00e9-one", "serverless", False),
+        ("batch_endpoint", "a_b", "serverless", False),
+        ("compute_name", "c" * 32, "cluster", True),
+        ("compute_name", "c" * 33, "cluster", False),
+        ("compute_name", "c" * 25, "instance", False),
+        ("compute_name", "cpu-1", "instance", False),
+        ("compute_name", "cpu-1a", "instance", True),
+        ("compute_name", "cpu_1", "serverless", True),
+    ],
+)
+def test_names_that_azure_would_refuse_are_refused_before(field: str, value: str, kind: str, *, fits: bool) -> None:
+    given: dict[str, Any] = {
+        "subscription": "s",
+        "resource_group": "g",
+        "workspace": "w",
+        "compute": kind,
+        field: value,
+    }
+    if fits:
+        assert getattr(AzureMLSettings(**given), field) == value
+    else:
+        with pytest.raises(ValidationError, match="name; use 3 to"):
+            AzureMLSettings(**given)
 
 
 def test_training_with_an_expired_token_says_so(azureml: StandIn, endpoint: Make, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from resources.endpoint.local import connections
 from resources.endpoint.local.connections import Connections, Phase
+from resources.endpoint.local.upstream import CONNECTIONS
 
 
 class Wire(asyncio.Transport):
@@ -158,3 +159,19 @@ def test_a_closed_connection_is_forgotten_whatever_comes_after(everyone):
     assert len(everyone) == 0
     come(everyone, Phase.HEAD)[0].connection_lost(None)
     assert everyone.counts == {"unfinished": 1}
+
+
+def test_a_limit_that_falls_is_kept_when_the_next_one_comes(everyone):
+    wires = [come(everyone)[1] for _ in range(3)]
+    everyone.limit = 1
+    come(everyone)
+    assert [wire.state for wire in wires] == ["closed"] * 3
+    assert len(everyone) == 1
+
+
+@pytest.mark.parametrize("servers", [1, 3, 5])
+def test_each_server_that_is_declared_takes_its_descriptors_from_the_callers(monkeypatch, servers):
+    monkeypatch.setattr(connections.resource, "getrlimit", lambda _: (512, 512))
+    monkeypatch.setattr(connections.resource, "setrlimit", lambda *_: None)
+    limit = connections.connection_limit(servers)
+    assert limit + servers * CONNECTIONS + connections.DESCRIPTORS_OF_OURS == 512

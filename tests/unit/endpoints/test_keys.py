@@ -1,5 +1,6 @@
 """Which keys open the endpoint, before, during and after a rotation."""
 
+import asyncio
 import datetime as dt
 import json
 
@@ -9,6 +10,7 @@ from resources.endpoint.endpoint import EndpointError
 from resources.endpoint.local import keys
 from resources.endpoint.local.files import KEY_VARIABLE, EndpointFiles, endpoint_key
 from resources.endpoint.local.keys import OVERLAP, AcceptedKeys, rotate_key
+from resources.processes import take, this_process
 
 
 @pytest.fixture
@@ -21,6 +23,11 @@ def accepted(files):
     return AcceptedKeys(files)
 
 
+def opens(accepted, key):
+    """As the gateway asks."""
+    return asyncio.run(accepted.opens(key))
+
+
 def record(files):
     return json.loads((files.folder / "known_keys.json").read_text())
 
@@ -30,7 +37,7 @@ def test_a_rotated_key_opens_at_once_and_so_does_the_one_before(files, accepted)
     rotate_key(files, at_once=False)
     new = endpoint_key(files)
     assert new != old
-    assert accepted.accepts(new), "the gateway reads it without a restart"
+    assert opens(accepted, new), "the gateway reads it without a restart"
     assert accepted.accepts(old)
     assert AcceptedKeys(files).accepts(old), "also the next gateway knows it"
     assert files.key.stat().st_mode & 0o777 == 0o600
@@ -56,7 +63,7 @@ def test_a_key_that_is_replaced_at_once_while_a_gateway_looks_does_not_come_back
 def test_a_key_written_by_hand_is_a_rotation(files, accepted):
     old = endpoint_key(files)
     files.key.write_text("by-hand\n")
-    assert accepted.accepts("by-hand")
+    assert opens(accepted, "by-hand")
     assert accepted.accepts(old)
 
 
@@ -72,7 +79,7 @@ def test_a_key_from_the_environment_is_rotated_there(files, accepted, monkeypatc
     again = AcceptedKeys(files)
     assert again.accepts("from-the-environment")
     assert again.accepts(old)
-    with pytest.raises(EndpointError, match=f"set that to the new one .*{KEY_VARIABLE}|{KEY_VARIABLE}: set that"):
+    with pytest.raises(EndpointError, match=f"comes from {KEY_VARIABLE}: set that to the new one where"):
         rotate_key(files, at_once=False)
 
 
@@ -105,12 +112,12 @@ def test_rotated_at_once_no_other_key_is_good(files, accepted):
 def test_a_key_that_cannot_be_used_leaves_the_old_one_good(files, accepted, content):
     old = endpoint_key(files)
     files.key.write_text(content)
-    assert not accepted.accepts(content.strip())
+    assert not opens(accepted, content.strip())
     assert accepted.accepts(old)
     assert "the ones before stay good" in accepted.problem
     assert files.key.read_text() == content, "a person may be writing it just now"
     files.key.write_text("new")
-    assert accepted.accepts("new")
+    assert opens(accepted, "new")
     assert accepted.problem is None
 
 
@@ -137,7 +144,7 @@ def test_every_known_key_is_compared_whatever_comes(files, accepted, monkeypatch
     assert accepted.accepts(endpoint_key(files))
     assert len(compared) == 4
     compared.clear()
-    assert not accepted.accepts("wrong", look_again=False)
+    assert not accepted.accepts("wrong")
     assert len(compared) == 4
 
 
@@ -147,3 +154,62 @@ def test_a_damaged_record_lets_in_only_the_key_of_now(files, accepted, content):
     again = AcceptedKeys(files)
     assert again.accepts(endpoint_key(files))
     assert not again.accepts("y")
+
+
+@pytest.fixture
+def _runs(files):
+    """A supervisor, as far as the lock and its record go."""
+    with take(files.lock) as lock:
+        lock.write(files.lock_record(this_process()))
+        lock.flush()
+        yield
+
+
+@pytest.mark.usefixtures("_runs")
+def test_a_shell_without_the_variable_is_told_that_the_endpoint_has_its_key_from_there(files, monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, "from-the-environment")
+    accepted = AcceptedKeys(files)
+    monkeypatch.delenv(KEY_VARIABLE)
+    with pytest.raises(
+        EndpointError, match=f"comes from {KEY_VARIABLE}: set that to the new one where the endpoint is started"
+    ):
+        rotate_key(files, at_once=True)
+    assert not files.key.exists(), "a file that nobody reads is not written"
+    assert opens(accepted, "from-the-environment")
+
+
+@pytest.mark.usefixtures("_runs")
+def test_a_shell_with_the_variable_rotates_the_key_of_an_endpoint_that_has_it_from_its_file(
+    files, accepted, monkeypatch
+):
+    old = files.key.read_text()
+    monkeypatch.setenv(KEY_VARIABLE, "of-this-shell")
+    rotate_key(files, at_once=False)
+    monkeypatch.delenv(KEY_VARIABLE)
+    assert files.key.read_text() != old
+    assert opens(accepted, files.key.read_text())
+    assert not opens(accepted, "of-this-shell")
+
+
+def test_wrong_keys_are_not_looked_for_on_the_disk(files, accepted, monkeypatch):
+    reads, lock = [], keys.take
+
+    def counted(*arguments):
+        reads.append(arguments)
+        return lock(*arguments)
+
+    monkeypatch.setattr(keys, "take", counted)
+    assert not any(opens(accepted, f"wrong-{number}") for number in range(1000))
+    assert len(reads) <= 1
+
+
+def test_a_lock_that_is_held_on_and_on_keeps_nobody_out(files, accepted, monkeypatch):
+    monkeypatch.setattr(keys, "LOCK_SECONDS", 0.1)
+    old = endpoint_key(files)
+    with take(files.folder / ".keys.lock"):
+        files.key.write_text("by-hand")
+        assert not opens(accepted, "by-hand")
+        assert "for over 0 seconds; end it" in accepted.problem
+        assert opens(accepted, old)
+    accepted.refresh()
+    assert opens(accepted, "by-hand")

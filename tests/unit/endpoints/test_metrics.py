@@ -24,7 +24,8 @@ OBSERVED = {
 
 def lines(**more):
     given = {
-        "counts": {"requests": 5},
+        "outcomes": {"answered": 5},
+        "events": {"probes": 2},
         "connections": {"shed": 1},
         "open_connections": {"idle": 2},
         "latencies": Latencies(),
@@ -50,7 +51,8 @@ def test_the_log_s_losses_and_each_process_stand_on_it():
         'globolatte_endpoint_prediction_log_healthy{deployment="blue"} 0',
         'globolatte_endpoint_prediction_log_total{deployment="blue",what="failed"} 1',
         'globolatte_endpoint_prediction_log_now{deployment="blue",what="waiting"} 3',
-        'globolatte_endpoint_requests_total{outcome="requests"} 5',
+        'globolatte_endpoint_requests_total{outcome="answered"} 5',
+        'globolatte_endpoint_events_total{what="probes"} 2',
         'globolatte_endpoint_connections_ended_total{why="shed"} 1',
     ):
         assert line in found
@@ -74,5 +76,5 @@ def test_without_a_supervisor_the_page_has_what_the_gateway_knows():
 
 
 def test_a_name_cannot_break_out_of_its_quotes():
-    found = lines(counts={'a"b\\c\nd': 1})
+    found = lines(outcomes={'a"b\\c\nd': 1})
     assert r'globolatte_endpoint_requests_total{outcome="a\"b\\c\nd"} 1' in found

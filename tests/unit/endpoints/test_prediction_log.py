@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import dagster as dg
+import numpy as np
 import pytest
 
 from globolatte_assets.monitoring.log_lines import parse_log
@@ -24,7 +25,7 @@ from globolatte_ml.scoring.prediction_log import AnsweredCall, Loss, PredictionL
 from globolatte_ml.scoring.recommendations import RankedProduct, Recommendation
 from resources.clock import Clock
 from resources.endpoint.prediction_files import PredictionFiles
-from resources.warehouse.predictions import forget_answers, ingest
+from resources.warehouse.predictions import ingest
 from tests.builders import fetch
 from tests.endpoint_builders import eventually
 
@@ -178,6 +179,7 @@ def test_an_open_file_that_another_program_cut_goes_on_and_the_lines_cut_off_are
     [path] = tmp_path.iterdir()
     os.truncate(path, path.stat().st_size - 10)
     eventually(lambda: log.counts()["failed"] == 1)
+    assert log.counts()["written"] == 2, "what was cut off is in no file"
     log.offer(entry(4))
     log.close()
     [file] = tmp_path.iterdir()
@@ -226,6 +228,31 @@ def test_a_writer_that_died_is_started_again_counted_and_loses_nothing(tmp_path)
     eventually(lambda: log.counts()["written"] == 1)
     log.close()
     assert ids(tmp_path) == ["pr_1"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_a_writer_that_died_left_is_written_when_the_log_is_closed(tmp_path):
+    log, before = PredictionLog(tmp_path, "blue"), set(Ending.lived)
+    Ending.lived.clear()
+    log.offer(Ending(NOW, "request", False, [answer(1)]))
+    eventually(lambda: set(Ending.lived) and not log._thread.is_alive())
+    log.close()  # nobody has looked at it since
+    Ending.lived[:] = before
+    assert log.counts() == {"waiting": 0, "written": 1, "dropped": 0, "failed": 0}
+    assert ids(tmp_path) == ["pr_1"]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_a_writer_that_died_left_on_a_disk_that_takes_nothing_is_counted(tmp_path, caplog):
+    log = PredictionLog(tmp_path / "log", "blue")
+    Ending.lived.clear()
+    log.offer(Ending(NOW, "request", False, [answer(1)]))
+    eventually(lambda: Ending.lived and not log._thread.is_alive())
+    shutil.rmtree(tmp_path / "log")
+    (tmp_path / "log").write_text("")
+    log.close()
+    assert log.counts() == {"waiting": 0, "written": 0, "dropped": 0, "failed": 1}
+    assert "1 answers are lost" in caplog.text
 
 
 def test_an_answer_of_which_no_line_can_be_made_is_counted_and_stops_no_other(tmp_path):
@@ -280,6 +307,19 @@ def test_a_line_becomes_a_row(tmp_path):
     assert json.loads(row["probabilities"]) == {"P1": 0.75, "P2": 0.25}
 
 
+def test_of_a_large_catalogue_the_best_are_logged_and_the_others_summed_up(tmp_path):
+    shares = np.array([0.5, *np.full(249, 0.5 / 249)])
+    ranked = tuple(RankedProduct(f"P{i:03d}", "x", share, i + 1) for i, share in enumerate(shares.tolist()))
+    of_many = replace(answer(1), ranked=ranked[:120], products=250)
+    parsed = parse_log(log_file(tmp_path, *AnsweredCall(NOW, "request", False, [of_many, answer(2)]).lines("blue")))
+    large, small = parsed.rows.to_pylist()
+    logged = json.loads(large["probabilities"])
+    assert list(logged) == [f"P{i:03d}" for i in range(100)]
+    assert (large["top_product"], large["rest_products"]) == ("P000", 150)
+    assert large["rest_probability"] == pytest.approx(1.0 - sum(logged.values()))
+    assert (small["rest_products"], small["rest_probability"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -319,16 +359,64 @@ def test_a_file_is_taken_in_once(tmp_path, warehouse):
     ) == [(3, 2, 1, "run")]
 
 
-def test_answers_are_kept_for_as_long_as_the_setting_says_and_unloaded_files_for_good(tmp_path, warehouse):
-    for name, at in (("old", NOW), ("new", NOW + dt.timedelta(days=30))):
-        [good] = AnsweredCall(at, name, False, [answer(1)]).lines("blue")
-        path = tmp_path / f"{name}.jsonl"
-        path.write_text(good)
-        ingest(warehouse, parse_log(path), "run", at.replace(tzinfo=None))
-    before = (NOW + dt.timedelta(days=1)).replace(tzinfo=None)
-    assert [forget_answers(warehouse, before) for _ in range(2)] == [1, 0]
-    assert fetch(warehouse, "select request_id from monitoring.prediction_log") == [("new",)]
-    assert len(list(tmp_path.glob("*.jsonl"))) == 2
+def load(folder, warehouse, moment, days=None, *lines):
+    """The asset, at a moment, with these lines in a finished file."""
+    folder.mkdir(exist_ok=True)
+    if lines:
+        (folder / f"blue-{moment:%Y%m%d%H}.jsonl").write_text("\n".join(lines))
+    resources = {
+        "warehouse": warehouse,
+        "predictions": PredictionFiles(folder=str(folder), days=days),
+        "clock": Clock(fixed_at=moment.isoformat()),
+    }
+    result = dg.materialize([prediction_log], resources=resources)
+    [check] = result.get_asset_check_evaluations()
+    [made] = result.asset_materializations_for_node("monitoring__prediction_log")
+    return check.passed, made.metadata["forgotten_answers"].value
+
+
+def asked(warehouse):
+    return [
+        name for (name,) in fetch(warehouse, "select request_id from monitoring.prediction_log order by answered_at")
+    ]
+
+
+def answered(at, name):
+    [line] = AnsweredCall(at, name, False, [answer(1)]).lines("blue")
+    return line
+
+
+def test_answers_are_kept_for_as_long_as_the_setting_says(tmp_path, warehouse):
+    day = dt.timedelta(days=1)
+    for number in range(10):
+        at = NOW + number * day
+        load(tmp_path / "log", warehouse, at, None, answered(at, f"day {number}"))
+    assert len(asked(warehouse)) == 10, "for ever, where nothing is set"
+    last = NOW + 9 * day
+    assert load(tmp_path / "log", warehouse, last, 5) == (True, 3), "without a new file, too"
+    assert asked(warehouse)[0] == "day 3"
+    assert load(tmp_path / "log", warehouse, last, 5) == (True, 0)
+
+
+def test_a_clock_that_is_ahead_makes_nothing_forgotten(tmp_path, warehouse):
+    day = dt.timedelta(days=1)
+    for number in range(4):
+        at = NOW + number * day
+        load(tmp_path / "log", warehouse, at, 30, answered(at, f"day {number}"))
+    ahead = NOW + 365 * day
+    load(tmp_path / "log", warehouse, ahead, 30)
+    load(tmp_path / "log", warehouse, ahead, 30, answered(ahead, "ahead"))
+    load(tmp_path / "log", warehouse, ahead + day, 30, answered(ahead + day, "ahead, a day later"))
+    assert len(asked(warehouse)) == 6
+    assert load(tmp_path / "log", warehouse, NOW + 4 * day, 30) == (True, 0), "nor when it is set right"
+
+
+def test_lost_answers_are_shown_for_a_week_and_not_by_one_load_alone(tmp_path, warehouse):
+    lost = Loss(3, NOW, NOW, "no space left").line("blue")
+    assert load(tmp_path / "log", warehouse, NOW, None, lost)[0] is False
+    later = [NOW + dt.timedelta(days=days) for days in (1, 6, 8)]
+    shown = [load(tmp_path / "log", warehouse, at, None, answered(at, "fine"))[0] for at in later]
+    assert shown == [False, False, True]
 
 
 @pytest.mark.parametrize("products", [6, 100])

@@ -46,6 +46,10 @@ def test_spaces_around_an_id_are_no_part_of_it_as_in_the_load():
     assert parsed({**GOOD, "customer_id": " C1 ", "region": "USA ", "weather": " Sunny"}) == parsed(GOOD)
 
 
+def test_a_whole_number_may_have_a_point_and_a_daypart_spaces_around_it():
+    assert parsed({**GOOD, "top": 3.0, "daypart": " Morning"}) == parsed({**GOOD, "top": 3, "daypart": "morning"})
+
+
 def test_business_unit_is_another_word_for_region():
     assert parsed({**without("region"), "business_unit": "USA"}) == parsed(GOOD)
 
@@ -82,6 +86,10 @@ def test_business_unit_is_another_word_for_region():
         ({**GOOD, "date": "31.01.2024"}, "date: '31.01.2024' is no date; write it as YYYY-MM-DD"),
         ({**GOOD, "date": "2023-02-29"}, "is no date"),
         ({**GOOD, "date": 20240131}, "is no date"),
+        ({**GOOD, "date": "2024-W05-3"}, "is no date"),
+        ({**GOOD, "customer_id": "C\u200b1"}, "is no name"),
+        (b'{"customer_id": "\\ud800", "region": "USA", "weather": "Sunny"}', "half of a character"),
+        ({**GOOD, "top": 2**31}, "is no count"),
         ({**GOOD, "daypart": "night"}, "daypart: 'night' is unknown; use one of morning"),
         ({**GOOD, "top": 0}, "top: 0 is no count"),
         ({**GOOD, "top": True}, "top: True is no count"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from globolatte_ml.data.columns import InvalidDataError
+from globolatte_ml.scoring.api_document import AZURE, Dialect, describe
 from globolatte_ml.scoring.service import Service, model_folder
 from tests.endpoint_builders import QUESTION, publish_state, train_into
 
@@ -40,6 +41,14 @@ def test_an_answer_names_who_gave_it_and_ranks_products(service):
     [only] = answer["recommendations"]
     assert [product["rank"] for product in only["products"]] == [1, 2]
     assert only["prediction_id"].startswith("pr_")
+
+
+def test_an_answer_has_what_is_documented_and_nothing_else(service):
+    schemas = describe(AZURE, Dialect.OPENAPI_3_0, {})["components"]["schemas"]
+    answers = ask(service, QUESTION)
+    [answer] = answers["recommendations"]
+    for name, record in (("Answers", answers), ("Answer", answer), ("RankedProduct", answer["products"][0])):
+        assert list(record) == list(schemas[name]["properties"])
 
 
 def test_the_clock_can_be_fixed(service):

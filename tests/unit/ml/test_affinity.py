@@ -124,7 +124,42 @@ def test_false_discovery_is_benjamini_hochberg():
     ranked = np.sort(found.p_value)
     steps = {p: min(1.0, *(later * 4 / rank for rank, later in enumerate(ranked, 1) if later >= p)) for p in ranked}
     assert found.q_value == pytest.approx([steps[p] for p in found.p_value])
-    assert affinity(Pairs(*(values[:0] for values in vars(some).values()))).q_value.shape == (0,)
+    assert affinity(pairs_of(counts([("A", "B", 1, 0)]), "chain")).q_value.shape == (0,)
+
+
+def many_pairs(n_products=420, seed=0) -> pa.Table:
+    """Counts of a catalogue whose possible pairs are too many to evaluate all; every tenth product goes well with the next one."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for anchor in range(n_products):
+        companions = {int(one): 1 for one in rng.integers(0, n_products, 60)} | {int(one): 6 for one in range(20)}
+        if anchor % 10 == 0:
+            companions[anchor + 1] = 30
+        companions.pop(anchor, None)
+        rows += [(f"P{anchor:03d}", f"P{companion:03d}", 100, both) for companion, both in companions.items()]
+    return counts(rows)
+
+
+def test_of_a_large_catalogue_only_pairs_that_were_made_often_are_evaluated_and_judged_among_all_possible(monkeypatch):
+    made = many_pairs()
+    products = {f"P{i:03d}": Product(f"Drink {i}", "Coffee", 3.0) for i in range(421)}
+    lean = affinity_table(made, made.slice(0, 0), products, dt.date(2024, 1, 31)).to_pandas()
+    monkeypatch.setattr("globolatte_ml.affinity.table.EVERY_PAIR_UP_TO", 10**9)
+    whole = affinity_table(made, made.slice(0, 0), products, dt.date(2024, 1, 31)).to_pandas()
+    assert len(whole) > 170_000
+    assert len(lean) < 10_000
+    keys = ["anchor_product_id", "product_id"]
+    both = lean.merge(whole, on=keys, suffixes=("", "_whole"))
+    assert len(both) == len(lean)
+    for name in ("orders", "orders_with_both", "expected_rate", "design_effect", "p_value"):
+        np.testing.assert_allclose(both[name], both[f"{name}_whole"], err_msg=name)
+    significant = both[both.is_significant_whole]
+    assert len(significant) >= 42
+    np.testing.assert_allclose(significant.q_value, significant.q_value_whole, rtol=0.05)
+    np.testing.assert_allclose(significant.shrunken_lift, significant.shrunken_lift_whole, rtol=0.2)
+    assert set(map(tuple, lean[lean.is_significant][keys].values)) == set(
+        map(tuple, whole[whole.is_significant][keys].values)
+    )
 
 
 def test_the_posterior_lies_between_the_prior_and_the_counts():

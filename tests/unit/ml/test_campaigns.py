@@ -14,13 +14,13 @@ from globolatte_ml.campaigns.audience import (
     Plan,
     choose_audience,
     expected_orders,
-    hash_share,
     products_to_push,
     sizes_for_budgets,
 )
 from globolatte_ml.campaigns.effect import ASSUMED_ODDS_RATIO, Arm, measure, offer_effect, with_offer
 from globolatte_ml.campaigns.plots import budget_curve, uplift_chart
 from globolatte_ml.campaigns.tables import audience_table, candidates_from, contacts_of
+from globolatte_ml.data.customer_hash import hash_share
 
 START = dt.date(2024, 1, 10)
 EFFECT = offer_effect([])

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from globolatte_ml.data.columns import InvalidDataError
@@ -65,6 +66,31 @@ def test_the_batch_does_not_depend_on_its_chunks(scorer):
     apart, together = pa.concat_tables(parts), whole[0]
     np.testing.assert_allclose(apart["probability"].to_numpy(), together["probability"].to_numpy(), atol=1e-12)
     assert apart.drop_columns(["probability"]).equals(together.drop_columns(["probability"]))
+
+
+def test_the_best_few_of_a_batch_are_the_first_of_the_whole(scorer):
+    whole = pa.concat_tables(scorer.batch(WINTER_DAY)).filter(pc.field("rank") <= 2)
+    few = pa.concat_tables(scorer.batch(WINTER_DAY, chunk=7, top=2))
+    np.testing.assert_allclose(few["probability"].to_numpy(), whole["probability"].to_numpy(), atol=1e-12)
+    assert few.drop_columns(["probability"]).equals(whole.combine_chunks().drop_columns(["probability"]))
+
+
+def test_what_a_batch_leaves_out_can_be_asked_for_by_product(scorer):
+    chosen = ["P002", "P005"]
+    expected = pa.concat_tables(scorer.batch(WINTER_DAY)).filter(
+        pc.field("is_expected_weather") & pc.field("product_id").isin(chosen)
+    )
+    keys = [("customer_id", "ascending"), ("product_id", "ascending")]
+    asked = scorer.of_products(WINTER_DAY, chosen)
+    expected = expected.select(asked.column_names).sort_by(keys)
+    np.testing.assert_allclose(asked["probability"].to_numpy(), expected["probability"].to_numpy(), atol=1e-12)
+    assert asked.drop_columns(["probability"]).equals(expected.combine_chunks().drop_columns(["probability"]))
+
+
+def test_a_batch_over_a_large_catalogue_is_predicted_in_small_pieces(scorer, monkeypatch):
+    monkeypatch.setattr("globolatte_ml.scoring.scorer.CELLS_AT_ONCE", 4 * 4 * 5 * 3)
+    sizes = [len(block) for block in scorer._blocks(np.arange(10), 4)]
+    assert sizes == [3, 3, 3, 1]
 
 
 def test_the_batch_marks_the_expected_weather_of_unit_and_month(build, scorer):

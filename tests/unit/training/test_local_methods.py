@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from resources.ml.local.methods import train_by_method
-from resources.ml.training_method import PipelineMethod, Sampling, SweepMethod, TrainingMethod, choice
+from resources.ml.training_method import CommandMethod, PipelineMethod, Sampling, SweepMethod, TrainingMethod, choice
 from tests.endpoint_builders import ml_builders
 
 
@@ -43,3 +43,12 @@ def test_the_pipelines_steps_run_in_order(tmp_path: Path) -> None:
     evaluated = json.loads((tmp_path / "out" / "evaluated" / "evaluation.json").read_text())
     metrics = json.loads((trained / "metrics.json").read_text())
     assert evaluated["model"]["log_loss"] == pytest.approx(metrics["log_loss"])
+
+
+@pytest.mark.parametrize("method", [CommandMethod(), SweepMethod({"penalty": choice(0.1)}, Sampling.GRID)])
+def test_a_training_that_the_system_killed_says_out_of_memory_at_which_size(
+    method: TrainingMethod, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.ml.local.methods.TRAIN", "tests.unit.training.killed_by_the_system")
+    with pytest.raises(dg.Failure, match=r"out of memory at 20 orders x 5 products: .* more memory, and run it again"):
+        train_by(method, tmp_path, n_orders=20)

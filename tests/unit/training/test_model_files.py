@@ -100,3 +100,31 @@ def test_a_model_that_was_trained_elsewhere_is_registered_with_its_files(tmp_pat
     assert (champion.folder / "MLmodel").read_text() == "it"
     assert champion.folder.is_relative_to(tmp_path / "home")
     assert os.access(champion.folder, os.R_OK)
+
+
+def test_a_model_that_is_nowhere_is_looked_for_once_per_change_and_a_damaged_training_is_passed_over(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = home_with_model(tmp_path, "run-2")
+    damaged = home_with_model(tmp_path, "run-1", "another").with_name("parameters.json")
+    damaged.write_text("{")
+    shutil.rmtree(model.parent)
+    for _ in range(50):  # as a supervisor's ticks do
+        assert not model_below(tmp_path, str(model), "abc").exists()
+    assert [record.message for record in caplog.records] == [
+        f"{damaged} cannot be read (Expecting property name enclosed in double quotes: line 1 column 2 (char 1)) and is passed over; "
+        "restore it, or remove the training's folder"
+    ]
+    restored = home_with_model(tmp_path, "run-3")
+    assert model_below(tmp_path, str(model), "abc") == restored, "a training that is added is looked at at once"
+
+
+def test_a_damaged_training_does_not_keep_the_registry_from_answering(tmp_path: Path) -> None:
+    home, ml = tmp_path / "home", LocalMLPlatform(folder=str(tmp_path / "home" / "mlflow"))
+    model = home_with_model(home)
+    ml.promote(ml.register(TrainedModel(model, "abc", "snapshot", "run-1", {})), ["The first."])
+    home_with_model(home, "run-2", "another").with_name("parameters.json").write_text("[1]")
+    model.parent.rename(model.parent.with_name("a-renamed-one"))
+    assert ml.model(CHAMPION).folder.parent.name == "a-renamed-one"
+    shutil.rmtree(model.parent.with_name("a-renamed-one"))
+    assert not ml.model(CHAMPION).folder.exists()
