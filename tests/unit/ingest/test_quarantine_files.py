@@ -81,7 +81,7 @@ ROW = ",".join(line(1).get(column, "") for column in SALES_COLUMNS)
         (f"{HEADER}\n", "has a header but no row"),
         (f"{HEADER}\n1,{ROW}\n1,{ROW}\n", "row_number more than once"),
         (f"{HEADER}\none,{ROW}\n", "row_number is no number"),
-        (f"{HEADER}\n1,{ROW},x\n", "row 1 has 19 fields"),
+        (f"{HEADER}\n1,{ROW},x\n", "row 1 has 20 fields"),
     ],
 )
 def test_corrections_that_cannot_be_read_are_refused_as_a_whole(content: str, message: str) -> None:
