@@ -94,7 +94,7 @@ def said(stage: Stage) -> str | None:
         (fault(lambda _: "always there"), Outcome.RED_BEFORE, "always there"),
         (fault(said, broken), Outcome.NOT_PLAYED, "no room"),
     ],
-    ids=str,
+    ids=["shown", "silent", "lost without a word", "red before", "not played"],
 )
 def test_only_what_shows_a_fault_and_tells_its_loss_is_fine(played_fault: Fault, outcome: Outcome, words: str) -> None:
     shown = played(played_fault, Stage(Settings()))
