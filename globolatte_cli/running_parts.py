@@ -50,7 +50,9 @@ class Finding:
 def disk(settings: Settings) -> Finding:
     """Whether the home's disk takes what is written, and for how long it will."""
     home = settings.home
-    if not home.is_dir() or not os.access(home, os.W_OK):
+    if not home.is_dir():
+        return Finding("disk", True, "nothing is written: the home is not made yet")
+    if not os.access(home, os.W_OK):
         return Finding("disk", True, "nothing is written: the home is read-only")
     free = shutil.disk_usage(home).free
     state, remedy = f"{free / 1e9:,.1f} GB free", f"make room on the disk of {home}, or move the home"

@@ -110,7 +110,7 @@ def test_the_champion_has_a_page_of_its_own(home: Home) -> None:
 
 def test_each_holdout_order_has_one_prediction_per_product(home: Home) -> None:
     rows = warehouse(home).read("ml.holdout_predictions")
-    assert rows.column_names == ["model_version", "order_id", "product_id", "probability"]
+    assert rows.column_names == ["model_version", "order_id", "product_id", "probability", "rank"]
     orders = set(rows["order_id"].to_pylist())
     assert rows.num_rows == len(orders) * 6
     last = warehouse(home).read("features.feat_training_examples", ["order_id", "business_date"]).to_pylist()
