@@ -57,7 +57,9 @@ def _landing(settings: Settings) -> Finding:
     if settings.landing is LandingKind.FOLDER and not settings.landing_folder.is_dir():
         what = "is a file and no folder" if settings.landing_folder.exists() else "is not there"
         needed = f"{REFERENCE_PREFIX}{', '.join(REFERENCE_FILES)}"
-        remedy = f"put the folder there again; into a new one put {needed} and the sales files, or try `globolatte demo`"
+        remedy = (
+            f"put the folder there again; into a new one put {needed} and the sales files, or try `globolatte demo`"
+        )
         return Finding("landing zone", False, f"{landing.describe()}: {what}", remedy)
     paths = [file.path for file in landing.files(REFERENCE_PREFIX)]
     missing = [name for name in REFERENCE_FILES if REFERENCE_PREFIX + name not in paths]

@@ -30,6 +30,7 @@ SQLITE = b"SQLite format 3\0"
 """How each file of SQLite begins."""
 STORAGE_KEYS = {"storage", "run_storage", "event_log_storage", "schedule_storage"}
 BACKUP = "restore it from a backup (docs/what-happens-when.md)"
+AWAY = "move it away with what lies beside it under its name (-journal, -wal, -shm, .wal)"
 LOAD_AGAIN = (
     f"{BACKUP}, or run `globolatte run`: it loads what is in the landing zone again, and knows nothing of approvals, retractions and "
     "answers of before"
@@ -43,6 +44,8 @@ def traces(settings: Settings) -> dict[str, str]:
         found["warehouse"] = f"{loaded:,} files are loaded"
     if settings.ml is MLKind.LOCAL and (settings.mlflow_folder / "mlflow.db").exists():
         found["ML platform"] = "models are registered"
+    if any(settings.mlflow_folder.glob("jobs/*/model")):
+        found["trained models"] = "trained models are stored"
     if any((settings.endpoints_folder / "states").glob("[!.]*")):
         found["customer state"] = "customer states are stored"
     if any(settings.kept_files_folder.glob("[!.]*")):
@@ -60,9 +63,9 @@ def _loaded_here(settings: Settings) -> int:
         return 0
 
 
-def _gone(settings: Settings, part: str, what: str, remedy: str) -> Finding | None:
-    """The finding that a part is gone, if other parts tell that it was there."""
-    others = [trace for name, trace in traces(settings).items() if name != part]
+def _gone(settings: Settings, part: str, what: str, remedy: str, *, but: tuple[str, ...] = ()) -> Finding | None:
+    """The finding that a part is gone, if other parts tell that it was there: all but those named, which are made before it."""
+    others = [trace for name, trace in traces(settings).items() if name not in (part, *but)]
     return Finding(part, False, f"{what} is gone, though {others[0]}", remedy) if others else None
 
 
@@ -80,11 +83,11 @@ def warehouse(settings: Settings) -> Finding:
     except WarehouseBusyError as busy:
         return Finding(name, True, f"in use: {busy}")
     except WarehouseUnusableError as fault:
-        return Finding(name, False, str(fault), f"move it away, then {LOAD_AGAIN}" if is_file else "see the message")
+        return Finding(name, False, str(fault), f"{AWAY}, then {LOAD_AGAIN}" if is_file else "see the message")
     except Exception as fault:  # it opens, and the tables that each warehouse has are not in it
         if not is_file:
             raise
-        return Finding(name, False, f"{file}: holds no ledger ({fault})", f"move it away, then {LOAD_AGAIN}")
+        return Finding(name, False, f"{file}: holds no ledger ({fault})", f"{AWAY}, then {LOAD_AGAIN}")
     if version is not None and version > len(MIGRATIONS):
         state = f"{file}: was written by a newer release (its tables are of version {version}, this one knows {len(MIGRATIONS)})"
         return Finding(name, False, state, "upgrade GloboLatte")
@@ -138,16 +141,19 @@ def _registry_fault(settings: Settings, registry: Path) -> Finding | None:
     """What is wrong with the registry's file: without a word of MLflow, which would make a new one, or wait for a lock."""
     name, train = "ML platform", f"{BACKUP}, or run `globolatte run`: it trains a new model"
     if not registry.exists():
-        return _gone(settings, name, str(registry), train)
+        return _gone(settings, name, str(registry), train, but=("warehouse", "kept files", "customer state"))
     if not _is_database(registry):
-        return Finding(
-            name, False, f"{registry} cannot be read: it is no database of SQLite", f"move it away, then {train}"
-        )
+        return Finding(name, False, f"{registry} cannot be read: it is no database of SQLite", f"{AWAY}, then {train}")
     address = f"file:{quote(str(registry))}?mode=ro"
     try:
         with closing(sqlite3.connect(address, uri=True, timeout=environment.SHORT_TIMEOUT_SECONDS)) as opened:
             opened.execute("select count(*) from registered_models").fetchall()
     except sqlite3.Error as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
+            state = (
+                f"{registry}: a write to it was interrupted, which the next pass takes back; not looked at until then"
+            )
+            return Finding(name, True, state, waits=True)
         if "locked" in str(error):
             return Finding(
                 name,
@@ -155,7 +161,7 @@ def _registry_fault(settings: Settings, registry: Path) -> Finding | None:
                 f"{registry}: {error}",
                 "end the program that has the file open; what trains meanwhile waits for it",
             )
-        return Finding(name, False, f"{registry} cannot be read: {error}", f"move it away, then {train}")
+        return Finding(name, False, f"{registry} cannot be read: {error}", f"{AWAY}, then {train}")
     return None
 
 
@@ -169,7 +175,8 @@ def customer_state(settings: Settings) -> Finding:
         pointer = settings.endpoints_folder / "current_state"
         if "customer state" in traces(settings):
             return Finding(name, False, f"{pointer}, which names the current one, is gone", remedy)
-        gone = _gone(settings, name, f"{pointer} was never written, or", remedy)
+        before = ("warehouse", "kept files", "trained models")
+        gone = _gone(settings, name, f"{pointer} was never written, or", remedy, but=before)
         return gone or Finding(name, True, "none is published yet")
     try:
         bundle = read_state_bundle(folder)
@@ -213,7 +220,12 @@ def dagster_storage(settings: Settings) -> Iterator[Finding]:
 
 def is_elsewhere(settings: Settings) -> bool:
     """Whether `dagster.yaml` names a storage, such as PostgreSQL."""
-    configuration = yaml.safe_load((settings.dagster_folder / "dagster.yaml").read_text(encoding="utf-8"))
+    file = settings.dagster_folder / "dagster.yaml"
+    try:
+        configuration = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.MarkedYAMLError as error:  # its text quotes the line, in which a password may stand
+        line = error.problem_mark.line + 1 if error.problem_mark is not None else "?"
+        raise ValueError(f"{file}: line {line} is not YAML; correct it") from None
     return isinstance(configuration, dict) and bool(STORAGE_KEYS & configuration.keys())
 
 

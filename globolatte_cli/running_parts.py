@@ -19,7 +19,8 @@ from globolatte_ml.scoring.service import UNLOGGED
 from resources import environment
 from resources.endpoint.endpoint import EndpointError, ObservedState
 from resources.endpoint.local.endpoint import LocalEndpoint
-from resources.endpoint.local.files import KEY_VARIABLE, read_json
+from resources.endpoint.local.files import read_json
+from resources.endpoint.local.keys import present_key
 from resources.settings.settings import Settings
 
 LEAST_FREE_BYTES = 500 * 1024 * 1024
@@ -129,11 +130,13 @@ def _asked(settings: Settings, endpoint: LocalEndpoint, deployment: str, state: 
         said = "not asked: the endpoint was started by an earlier version, which would log the question as a prediction"
         yield Finding(name, True, said, waits=True)
         return
-    if not (os.environ.get(KEY_VARIABLE) or endpoint.files.key.exists()):
+    try:
+        present_key(endpoint.files)
+    except (EndpointError, OSError) as error:
         remedy = (
             "write the callers' key into it again, or run `globolatte endpoints rotate-key` and give them the new one"
         )
-        yield Finding(name, False, f"not asked: {endpoint.files.key}, the key, is gone", remedy)
+        yield Finding(name, False, f"not asked: {error}", remedy)
         return
     logged = os.access(settings.home, os.W_OK)
     request_id = f"{endpoint.files.probe_id()}{'' if logged else UNLOGGED}{uuid.uuid4().hex}"

@@ -77,8 +77,9 @@ def _launched_process(instance: dg.DagsterInstance, run: dg.DagsterRun, pid: int
 
 SILENT_SECONDS = 600.0
 """After how long without a new sign of life a run counts as dead whose process and lock cannot be seen. It gives one every 20 seconds."""
-BEAT_TAG = "globolatte/seen_beat"
-"""The last sign of life of such a run and when it was first seen: `run/boot/seconds/beat`, by the clock of the kernel that nobody sets."""
+BEAT_TAG = f"globolatte/seen_beat_{HERE.boot}"
+"""The last sign of life of such a run and when this machine, since its start, first saw it: `run/seconds/beat`, by the clock of the kernel
+that nobody sets. Each machine that looks has a tag of its own."""
 
 
 def is_dead(
@@ -109,14 +110,13 @@ def _beat(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
 def _is_silent(instance: dg.DagsterInstance, run: dg.DagsterRun, silent_seconds: float) -> bool:
     """Whether a run gave no new sign of life for so long. One that is gone is none."""
     beat, seen = _beat(instance, run), run.tags.get(BEAT_TAG, "").split("/")
-    known = len(seen) == 4 and seen[0] == run.run_id
+    known = len(seen) == 3 and seen[0] == run.run_id
     if beat is None and not known:
         return False
-    if not known or seen[1] != HERE.boot or beat not in (None, seen[3]):
-        last = beat if beat is not None else seen[3]
-        seen = [run.run_id, HERE.boot, str(time.monotonic()), last]
+    if not known or beat not in (None, seen[2]):
+        seen = [run.run_id, str(time.monotonic()), beat or ""]
         instance.add_run_tags(run.run_id, {BEAT_TAG: "/".join(seen)})
-    return time.monotonic() - float(seen[2]) >= silent_seconds
+    return time.monotonic() - float(seen[1]) >= silent_seconds
 
 
 def out_of_sight(instance: dg.DagsterInstance) -> list[str]:

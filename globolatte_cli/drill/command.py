@@ -1,5 +1,6 @@
 """`globolatte drill`: plays faults on a copy of the home, and fails if one of them is silent or takes something without a word."""
 
+import os
 import signal
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from globolatte_cli.drill.deliveries import DELIVERIES, Delivery
 from globolatte_cli.drill.passes import play_deliveries
 from globolatte_cli.drill.programs import PROGRAMS
 from globolatte_cli.drill.serving import SERVING
-from globolatte_cli.drill.stage import Fault, Outcome, Shown, Stage, played, stage_in
+from globolatte_cli.drill.stage import OF_THE_ORIGINAL, Fault, Outcome, Shown, Stage, played, stage_in
 from globolatte_cli.drill.states import STATES
 from globolatte_cli.errors import UserError
 from globolatte_cli.output import JSON, print_json
@@ -91,6 +92,8 @@ def results(settings: Settings, folder: Path, names: tuple[str, ...], say: Calla
         return [fault for fault in faults if not names or fault.name in names]
 
     stage = stage_in(folder / "home", settings)
+    for name in OF_THE_ORIGINAL:
+        os.environ.pop(name, None)
     export(stage.settings)
     for fault in [*chosen(STATES), *chosen(PROGRAMS)]:
         say(fault.what)

@@ -13,14 +13,18 @@ from pathlib import Path
 
 from globolatte_cli.doctor import findings
 from globolatte_cli.errors import UserError
+from globolatte_cli.kept_parts import is_elsewhere
 from globolatte_cli.running_parts import Finding
 from resources.endpoint.local.endpoint import LocalEndpoint
+from resources.endpoint.local.files import KEY_VARIABLE
 from resources.environment import endpoint_of, warehouse_for_reading
 from resources.settings.choices import LandingKind, MLKind, WarehouseKind
 from resources.settings.settings import PROJECT_ROOT, Settings
 
-LEFT_OUT = ("run", "logs", "*.sock", "port", "key", "known_keys.json")
+LEFT_OUT = ("run", "logs", "*.sock", "port", "key", "known_keys.json", "run_locks")
 """Of `endpoints/` and `dagster/`: what belongs to running processes, and by what their callers reach them."""
+OF_THE_ORIGINAL = (KEY_VARIABLE, "GLOBOLATTE_ENDPOINT_PORT", "GLOBOLATTE_ALERT_WEBHOOK")
+"""Variables by which the original is reached, and by which it reports: the copy has none of them."""
 COMMAND_SECONDS = 900
 GLOBOLATTE = Path(sys.executable).with_name("globolatte")
 
@@ -49,7 +53,7 @@ class Stage:
 
     def globolatte(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A command on the copy, in a process of its own; it reports to nobody."""
-        clean = {name: value for name, value in os.environ.items() if name != "GLOBOLATTE_ALERT_WEBHOOK"}
+        clean = {name: value for name, value in os.environ.items() if name not in OF_THE_ORIGINAL}
         environment = {**clean, **self.settings.environment_variables(), "COLUMNS": "400", "NO_COLOR": "1"}
         return subprocess.run(
             [GLOBOLATTE, *arguments],
@@ -197,6 +201,11 @@ def stage_in(folder: Path, settings: Settings) -> Stage:
     kinds = (settings.landing, settings.warehouse, settings.ml)
     if kinds != (LandingKind.FOLDER, WarehouseKind.DUCKDB, MLKind.LOCAL):
         raise UserError("faults are played on a home that is all on this machine; set GLOBOLATTE_ENV=local")
+    if (settings.dagster_folder / "dagster.yaml").exists() and is_elsewhere(settings):
+        raise UserError(
+            f"{settings.dagster_folder / 'dagster.yaml'} names a storage outside of the home, to which a copy would write as well; play "
+            "faults on a home with Dagster's default storage"
+        )
     copy_of(settings.home, folder)
     mine = settings.model_copy(update={"home": folder, "endpoint_port": None, "warehouse_wait_seconds": 20.0})
     return Stage(mine)

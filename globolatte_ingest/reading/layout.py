@@ -40,6 +40,8 @@ POINT_ZERO = r"^(\s*[-+]?[0-9]+)[.]0{1,2}(\s*)$"
 
 ISO_DATE = "%Y-%m-%d"
 SEPARATOR = "\x1f"
+ONLY_DECLARED = (*PARTS, "weight")
+"""Columns that are ours only where a header is declared for them: a till may call something else so."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Layout:
             or self.mixes_marks
             or declared.line_ids
             or declared.times_in
+            or declared.decimal_quantity
             or any(part in self.places for part in PARTS)
         )
 
@@ -119,7 +122,7 @@ def layout_of(names: Sequence[str], declaration: Declaration) -> Layout:
     for column in (*COLUMNS, *PARTS):
         declared = declaration.headers.get(column, ())
         name = next((name for name in (*declared, column) if name in names), None)
-        if name is not None and (declared or column not in PARTS):
+        if name is not None and (declared or column not in ONLY_DECLARED):
             places[column] = names.index(name)
             twice += [name] if names.count(name) > 1 else []
     if declaration.line_ids:
@@ -193,10 +196,12 @@ def in_pieces(quantity: pa.Array, declared: Declaration) -> tuple[pa.Array, pa.A
     """Quantities of goods by weight as pieces, and the weights: one with decimals is one piece of that weight, sold or given back; the
     others stay as they stand, without a weight.
     """
-    number = _number(quantity, declared)
+    number, mark = _number(quantity, declared), declared.decimal_mark or "."
     is_weight = compute.fill_null(compute.not_equal(compute.floor(number), number), fill_value=False)
     piece = compute.if_else(compute.less(number, pa.scalar(0, PART)), "-1", "1")
-    return compute.if_else(is_weight, piece, quantity), compute.if_else(is_weight, quantity, pa.scalar("", pa.string()))
+    rounded = compute.round(number, 3, "half_towards_infinity").cast(pa.decimal128(18, 3)).cast(pa.string())
+    weight = compute.replace_substring(rounded, ".", mark) if mark != "." else rounded
+    return compute.if_else(is_weight, piece, quantity), compute.if_else(is_weight, weight, pa.scalar("", pa.string()))
 
 
 def _number(values: pa.Array, declared: Declaration) -> pa.Array:

@@ -156,8 +156,11 @@ def _evaluated(
     if often is None:
         pairs, sample = here.pairs(np.arange(len(here))), None
     else:
-        pairs = here.pairs(here.cells_of(*often), possible=len(here))
-        sample = here.pairs(np.arange(0, len(here), max(1, len(here) // EVERY_PAIR_UP_TO)))
+        pairs = here.pairs(
+            here.cells_of(*often), possible=len(here) - int(np.isin(here.anchors, here.companions).sum())
+        )
+        drawn = np.random.default_rng(0).choice(len(here), min(len(here), EVERY_PAIR_UP_TO), replace=False)
+        sample = here.pairs(np.sort(drawn))
     around = np.array([lift[pair] for pair in zip(pairs.anchor, pairs.companion, strict=True)]) if lift else None
     return pairs, affinity(pairs, around, sample)
 

@@ -28,6 +28,8 @@ DATE, EARLIER_DATE, HISTORY = "business_date", "date", "history"
 REQUIRED_TEXTS = ("business_unit", DATE, "weather")
 OPTIONAL_TEXTS = ("daypart", *DATE_COLUMNS, *RECENT_COLUMNS, HISTORY)
 ANY_DAYPART = ""
+MOST_OF_A_PRODUCT = 1_000_000_000
+"""What one customer can have bought of a product: more is a fault of the caller, and too much for the arithmetic."""
 
 
 def model_rows(states: CustomerStates, contexts: Contexts) -> pd.DataFrame:
@@ -179,8 +181,10 @@ def _history(value: Any) -> dict[str, dict[str, float]]:
             if name not in PRODUCT_LEVEL_COLUMNS:
                 raise ValueError(f"{product}: {name!r} is unknown; use {', '.join(PRODUCT_LEVEL_COLUMNS)}")
             is_number = isinstance(number, int | float) and not isinstance(number, bool)
-            if number is not None and not (is_number and math.isfinite(number) and number >= 0):
-                raise ValueError(f"{product}, {name}: {number!r} is no amount; send a number from 0")
+            if number is not None and not (is_number and 0 <= number <= MOST_OF_A_PRODUCT):
+                raise ValueError(
+                    f"{product}, {name}: {number!r} is no amount; send a number from 0 to {MOST_OF_A_PRODUCT:,}"
+                )
     return {
         product: {name: float(number or 0) for name, number in numbers.items()} for product, numbers in document.items()
     }

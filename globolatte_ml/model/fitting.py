@@ -12,6 +12,7 @@ import numpy as np
 
 from globolatte_ml.data.columns import InvalidDataError
 from globolatte_ml.data.orders import Contexts, Orders, recency_weights, thinned, time_split
+from globolatte_ml.data.ranking import pieces
 from globolatte_ml.data.shares import log_softmax, softmax
 from globolatte_ml.data.vocabulary import SEASONS
 from globolatte_ml.model.encoding import encode_for
@@ -107,8 +108,12 @@ def _fit_habits_alone(
         trial = FittedModel(**model.get_params())
         _learn_habits_alone(trial, orders.take(~later), catalogue)
         after = orders.take(later)
-        said = trial.predict_encoded(encode_for(after.states, after.contexts, trial.space_))
-        model.validation_log_loss_ = {(0.0, None): log_loss(said, after.chosen)}
+        loss = 0.0
+        for rows in pieces(len(after), len(catalogue)):
+            some = after.take(rows)
+            said = trial.predict_encoded(encode_for(some.states, some.contexts, trial.space_))
+            loss += log_loss(said, some.chosen) * len(some) / len(after)
+        model.validation_log_loss_ = {(0.0, None): loss}
     _learn_habits_alone(model, orders, catalogue)
 
 

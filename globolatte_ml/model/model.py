@@ -54,7 +54,7 @@ class PreferenceModel(FittedModel):
         catalogue = tuple(sorted({*map(str, products or states.products), *map(str, np.unique(y))}))
         chosen = np.searchsorted(np.array(catalogue), y)
         rows = canonical_order(states, contexts, chosen)
-        orders = Orders(states, contexts, chosen).take(rows)
+        orders = Orders(states.for_products(catalogue), contexts, chosen).take(rows)
         with threadpool_limits(1):  # sums split over threads differ in their last bits, and a search makes much of that
             fit_model(self, orders, catalogue, fresh_from)
         return self

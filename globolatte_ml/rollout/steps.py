@@ -255,7 +255,13 @@ def _stage_step(state: RolloutState, seen: Observation, rules: RolloutRules) -> 
         return _here(
             state, Status.NO_TRAFFIC, "No order was scored by both models yet; nothing is concluded from that."
         )
-    in_traffic = state.stage in (Stage.CANARY, Stage.HALF) and seen.endpoint_in_service
+    in_traffic = state.stage in (Stage.CANARY, Stage.HALF)
+    if in_traffic and not seen.endpoint_in_service:
+        return _here(
+            state,
+            Status.NO_TRAFFIC,
+            f"The endpoint is not in service at {state.stage}; what it shows of the challenger's health is waited for.",
+        )
     if in_traffic and seen.customers == 0:
         return _here(
             state,

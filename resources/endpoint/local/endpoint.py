@@ -20,14 +20,13 @@ from resources.endpoint.endpoint import (
 )
 from resources.endpoint.local.files import (
     EndpointFiles,
-    endpoint_key,
     last_lines,
     read_desired,
     read_json,
     version_of,
     write_desired,
 )
-from resources.endpoint.local.keys import remedy
+from resources.endpoint.local.keys import present_key, remedy
 from resources.endpoint.local.processes import LOOPBACK, end_all, end_orphans, marked, spawn_supervisor
 from resources.endpoint.local.supervisor import ALREADY_RUNNING, Options
 from resources.processes import ProcessId, Standing, find_process
@@ -220,7 +219,7 @@ class LocalEndpoint(dg.ConfigurableResource):
         port = self._document().get("gateway", {}).get("port")
         if port is None:
             raise EndpointError("the endpoint does not run; start it with `globolatte endpoints start`")
-        headers = {"Authorization": f"Bearer {endpoint_key(self.files)}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {present_key(self.files)}", "Content-Type": "application/json"}
         if deployment is not None:
             headers[DEPLOYMENT_HEADER] = deployment
         if request_id is not None:

@@ -61,7 +61,7 @@ class AcceptedKeys:
         """Reads the key and the record again, under their lock. What cannot be read changes nothing."""
         self._looks = _looks_of(self._files)
         try:
-            self._digests, self.problem = _accepted(self._files, _present, of_gateway=True), None
+            self._digests, self.problem = _accepted(self._files, present_key, of_gateway=True), None
         except (OSError, EndpointError) as error:
             self.problem = f"the key cannot be read ({error}); the ones before stay good"
 
@@ -108,10 +108,18 @@ def _looks_of(files: EndpointFiles) -> tuple[int, ...] | None:
     return found.st_ino, found.st_mtime_ns, found.st_size
 
 
-def _present(files: EndpointFiles) -> str:
-    """The key as it stands, made by nobody here: a person may be writing it just now."""
+def present_key(files: EndpointFiles) -> str:
+    """The key as it stands, made by nobody here: a person may be writing it just now.
+
+    Raises `EndpointError` if there is none, or none that a header can carry.
+    """
     given = os.environ.get(KEY_VARIABLE, "").strip()
-    return usable_key(given, KEY_VARIABLE) if given else usable_key(files.key.read_text().strip(), str(files.key))
+    if given:
+        return usable_key(given, KEY_VARIABLE)
+    try:
+        return usable_key(files.key.read_text().strip(), str(files.key))
+    except FileNotFoundError:
+        raise EndpointError(f"{files.key}, the key, is gone") from None
 
 
 def _accepted(files: EndpointFiles, key_of: Callable[[EndpointFiles], str], *, of_gateway: bool = False) -> list[str]:

@@ -72,7 +72,7 @@ class Slot:
     def take_over(self, child: Child, recorded: Mapping[str, Any], status: dict[str, Any]) -> None:
         """Goes on with a process that an earlier supervisor started and that has just answered."""
         self.child, self.healthy, self.status = child, True, status
-        self.restarts, self.since = int(recorded["restarts"]), str(recorded["since"])
+        self.restarts, self.since = int(recorded.get("restarts", 0)), str(recorded.get("since", ""))
         self._answered_at, self._has_answered = time.monotonic(), True
         self._look_at = self._answered_at + LOOK_SECONDS
 

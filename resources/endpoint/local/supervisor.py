@@ -192,7 +192,10 @@ class Supervisor:
             try:
                 self._lock.keep()
                 self.tick()
-            except OSError as error:  # a full disk, too many files: what runs goes on running
+            except (
+                OSError,
+                EndpointError,
+            ) as error:  # a full disk, too many files, a lock of nobody: what runs goes on running
                 _say(f"{error}; trying again")
                 time.sleep(1.0)
             time.sleep(TICK_SECONDS)
@@ -329,8 +332,11 @@ class Supervisor:
         self._lock.announce_end()
         for slot in [self._gateway, *self._deployments]:
             slot.end()
-        with suppress(MovedError, AlreadyRunningError, OSError):  # what another home has in this place is its own
+        with suppress(
+            MovedError, AlreadyRunningError, EndpointError, OSError
+        ):  # what another home has in this place is its own
             self._lock.keep()
+            end_orphans(self._files)  # what could not be taken over
             self._files.observed.unlink(missing_ok=True)
             self._files.routes.unlink(missing_ok=True)
         _say("stopped")

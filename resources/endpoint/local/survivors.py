@@ -40,12 +40,18 @@ class Survivor:
 
 def survivors(files: EndpointFiles, log_seconds: float) -> list[Survivor]:
     """The gateway and the deployments to go on with; `log_seconds`: the option that deployments must have been started with."""
-    document = read_json(files.observed)
     try:
+        document = read_json(files.observed)
         entries = [document["gateway"], *document["deployments"]]
         same_options = document["supervisor"]["log_seconds"] == log_seconds
         found = [_survivor(files, entry) for entry in entries if entry["process"] is not None]
-    except (AttributeError, KeyError, TypeError, ValueError):  # no record, or one of another version
+    except (
+        AttributeError,
+        KeyError,
+        OSError,
+        TypeError,
+        ValueError,
+    ):  # no record, none that can be read, or one of another version
         return []
     return [one for one in found if one is not None and (one.deployment is None or same_options)]
 

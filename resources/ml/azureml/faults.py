@@ -146,9 +146,15 @@ def when_free(act: Callable[[], Found], wait_seconds: float, poll_seconds: float
         try:
             return act()
         except HttpResponseError as error:
-            if error.status_code != CONFLICT or time.monotonic() > deadline:
+            if error.status_code != CONFLICT or not _is_in_progress(error) or time.monotonic() > deadline:
                 raise
         time.sleep(poll_seconds)
+
+
+def _is_in_progress(error: Exception) -> bool:
+    """Whether a conflict is one with a change under way, which passes by itself; a name that is taken or a lock does not."""
+    code, message = _code_and_message(error)
+    return "inprogress" in f"{code} {message}".replace(" ", "").replace("-", "").lower()
 
 
 def found_or_none(resource: str, get: Callable[[], Found], studio: str | None = None) -> Found | None:

@@ -311,7 +311,8 @@ v3,P001,1,4.90,2022-01-31 08:00,"0,2455"
 v4,P001,1,4.90,2022-01-31 08:00,
 """
     path = till.takes(
-        content.replace("4.90", '"4,90"').replace('-"4,90"', '"-4,90"').encode(), '[BU_US]\ndecimal_mark = "comma"\n'
+        content.replace("4.90", '"4,90"').replace('-"4,90"', '"-4,90"').encode(),
+        '[BU_US]\ndecimal_mark = "comma"\ncolumns.weight = "weight"\n',
     )
     assert till.rows(path, "transaction_id, quantity, weight") == [
         ("v1", "1", "0.245"),
@@ -319,6 +320,25 @@ v4,P001,1,4.90,2022-01-31 08:00,
         ("v4", "1", "None"),
     ]
     assert till.faults(path) == [("4", "bad_weight", "weight '0,2455' is no number with at most three decimals")]
+
+
+def test_a_decimal_quantity_alone_is_a_weight_of_three_decimals(till: Till) -> None:
+    content = b"""transaction_id,product_id,quantity,total_price,transaction_date
+k1,P001,0.7275,4.90,2022-01-31 08:00
+k2,P001,2,4.90,2022-01-31 08:00
+"""
+    path = till.takes(content, "[BU_US]\ndecimal_quantity = true\n")
+    assert till.rows(path, "transaction_id, quantity, weight") == [("k1", "1", "0.728"), ("k2", "2", "None")]
+    assert till.faults(path) == []
+
+
+def test_a_column_that_a_till_happens_to_call_weight_is_none_of_ours(till: Till) -> None:
+    content = b"""transaction_id,product_id,quantity,total_price,transaction_date,weight
+g1,P001,1,4.90,2022-01-31 08:00,250 g
+"""
+    path = till.takes(content, '[BU_US]\ncurrency_signs = ["€"]\n')
+    assert till.report.loaded == (path,), till.report
+    assert till.rows(path, "transaction_id, quantity, weight") == [("g1", "1", "None")]
 
 
 OFFSETS = '[BU_US]\ntimes_in = "offset"\n'

@@ -89,7 +89,7 @@ def told(kind: CommandKind, identifier: str = "1") -> Command:
             Status.SAMPLE_RATIO_MISMATCH,
         ),
         (at(Stage.CANARY), seen(GOOD, FAILING, customers=9, splits=LOST), RULES, Stage.REMOVED, Status.ROLLED_BACK),
-        (at(Stage.CANARY), seen(GOOD, endpoint=False), RULES, Stage.FULL, Status.HEALTHY),
+        (at(Stage.CANARY), seen(GOOD, endpoint=False), RULES, Stage.CANARY, Status.NO_TRAFFIC),
         (at(Stage.HALF), seen(GOOD, WELL, customers=50), RULES, Stage.FULL, Status.HEALTHY),
         (at(Stage.HALF), seen(BAD, WELL, customers=50), RULES, Stage.REMOVED, Status.ROLLED_BACK),
         (at(Stage.FULL), seen(None), RULES, Stage.WARM, Status.HEALTHY),
