@@ -1,11 +1,14 @@
 """Work in a process of its own: what it gave, and what it took in time and memory, of which nothing else has a part."""
 
 import multiprocessing
+import pickle
 import resource
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 GIGABYTE = 10**9
@@ -26,9 +29,17 @@ class Done:
 
 def run_apart(work: Callable[..., Any], *arguments: Any, most_gigabytes: float, most_minutes: float) -> Done:
     """What `work`, a function of a module, gives in a new process within these limits; raises `UnfinishedError`."""
+    with tempfile.TemporaryDirectory() as folder:
+        # not through the pipe by which a process is started: were it to die before it has read it all, the start would never end
+        given = Path(folder, "work")
+        given.write_bytes(pickle.dumps((work, arguments)))
+        return _run(given, most_gigabytes, most_minutes)
+
+
+def _run(given: Path, most_gigabytes: float, most_minutes: float) -> Done:
     processes = multiprocessing.get_context("spawn")
     here, there = processes.Pipe(duplex=False)
-    process = processes.Process(target=_work, args=(there, most_gigabytes, work, arguments), daemon=True)
+    process = processes.Process(target=_work, args=(there, most_gigabytes, given), daemon=True)
     process.start()
     there.close()
     try:
@@ -47,7 +58,8 @@ def run_apart(work: Callable[..., Any], *arguments: Any, most_gigabytes: float, 
     return outcome
 
 
-def _work(there: Connection, most_gigabytes: float, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _work(there: Connection, most_gigabytes: float, given: Path) -> None:
+    work, arguments = pickle.loads(given.read_bytes())  # noqa: S301 - written by the process that started this one
     limit = int(most_gigabytes * GIGABYTE)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     started = time.process_time()
