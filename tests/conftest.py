@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -118,14 +119,15 @@ def shared(pytestconfig: pytest.Config) -> Shared:
 
 @pytest.fixture(autouse=True)
 def _environment_of_its_own() -> Iterator[None]:
-    """No setting of the machine reaches a test, and none that a test exports reaches the next."""
-    before = dict(os.environ)
+    """No setting of the machine reaches a test, and none that a test exports, nor a place for modules that it adds, reaches the next."""
+    before, places = dict(os.environ), list(sys.path)
     for name in before:
         if name.startswith(("GLOBOLATTE_", "DAGSTER_")):
             del os.environ[name]
     yield
     os.environ.clear()
     os.environ.update(before)
+    sys.path[:] = places
 
 
 @pytest.fixture
