@@ -14,6 +14,7 @@ from globolatte_ingest.ledger_statements import PARTS_HELD
 from globolatte_ingest.reading.delimited import read_delimited
 from globolatte_ingest.reading.sales import ROW_NUMBER, SALES_COLUMNS, SALES_TEXTS, as_sales_columns
 from globolatte_ingest.reasons import ReasonCode, RefusedError
+from globolatte_ml.data.blanks import trimmed_column
 from resources.warehouse.warehouse import Transaction
 
 PATH = "path"
@@ -127,7 +128,7 @@ def read_corrections(content: bytes, path: str | None = None) -> pa.Table:
     if not chunk.place.rows:
         raise RefusedError(ReasonCode.EMPTY_FILE, "has a header but no row; leave the rows that you corrected in it")
     try:
-        numbers = compute.utf8_trim_whitespace(table.column(names.index(ROW_NUMBER))).cast(pa.int64())
+        numbers = trimmed_column(table.column(names.index(ROW_NUMBER))).cast(pa.int64())
     except pa.ArrowInvalid as error:
         raise RefusedError(
             ReasonCode.BAD_REFERENCE_DATA,

@@ -33,6 +33,7 @@ from globolatte_ingest.paths import (
 from globolatte_ingest.reading.delimited import Header, read_delimited, require_columns, row_lines
 from globolatte_ingest.reading.landed_bytes import Content, FileLimits, as_utf8
 from globolatte_ingest.reasons import ReasonCode, RefusedError
+from globolatte_ml.data.blanks import filled_column
 from resources.landing.landing_zone import REFERENCE_PREFIX, LandingZone
 from resources.warehouse.warehouse import Transaction, Warehouse
 
@@ -237,8 +238,7 @@ def _columns(
 
 
 def _typed(column: pa.ChunkedArray, name: str, type_name: str, place_of: Callable[[int], str]) -> pa.ChunkedArray:
-    trimmed = compute.utf8_trim_whitespace(column)
-    blank_as_null = compute.if_else(compute.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    blank_as_null = filled_column(column)
     try:
         return blank_as_null.cast(TYPES[type_name])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

@@ -15,6 +15,7 @@ from globolatte_ingest.paths import WEATHER_PREFIX, is_weather, needs_a_place
 from globolatte_ingest.reading.delimited import Header, read_delimited, require_columns
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from globolatte_ingest.reference import line_of
+from globolatte_ml.data.blanks import filled_column
 from resources.landing.landing_zone import LandedFile, LandingZone, SupersededError
 from resources.warehouse.warehouse import Transaction, Warehouse
 
@@ -206,7 +207,7 @@ def read_weather(path: str, content: bytes, units: Collection[str]) -> pa.Table:
         row = chunk.unreadable[0]
         line = line_of(content, header, row.row_number, chunk.place.rows)
         raise _bad(f"line {line} {row.detail}: {row.raw_text!r}; correct it and upload the file again")
-    texts = {name: _trimmed(chunk.table.column(place)) for place, name in enumerate(names) if name in COLUMNS}
+    texts = {name: filled_column(chunk.table.column(place)) for place, name in enumerate(names) if name in COLUMNS}
     rows = _Rows(content, header, pa.table(texts))
     unit, store, hour = rows["business_unit"], rows["store_id"], rows["hour"]
     rows.require(
@@ -246,11 +247,6 @@ def read_weather(path: str, content: bytes, units: Collection[str]) -> pa.Table:
     )
     _require_one_weather(rows, table)
     return table.sort_by("date")
-
-
-def _trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    trimmed = compute.utf8_trim_whitespace(column)
-    return compute.if_else(compute.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
 
 
 def _require_one_weather(rows: _Rows, table: pa.Table) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import pyarrow as pa
-from pyarrow import compute
 from pyarrow import csv as arrow_csv
 from pyarrow.parquet import ParquetFile
 
@@ -17,6 +16,7 @@ from globolatte_ingest.onboarding.words import TOTALS, says
 from globolatte_ingest.reading.landed_bytes import GZIP, Content, FileLimits, as_utf8, refuse_other_kinds, unpacked
 from globolatte_ingest.reading.parquet import open_parquet, text_batches
 from globolatte_ingest.reasons import ReasonCode, RefusedError
+from globolatte_ml.data.blanks import trimmed_column
 
 HEAD_BYTES = 256 * 1024
 LINES_LOOKED_AT = 200
@@ -90,7 +90,7 @@ class Sheet:
         pieces = [self.table] if rows <= 3 * SAMPLE_ROWS else [self.table.slice(start, SAMPLE_ROWS) for start in starts]
         sample = pa.concat_tables(pieces)
         return tuple(
-            Column(place, header, tuple(compute.utf8_trim_whitespace(sample.column(place)).to_pylist()))
+            Column(place, header, tuple(trimmed_column(sample.column(place)).to_pylist()))
             for place, header in enumerate(self.headers)
         )
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pyarrow import compute
 
 from globolatte_ingest.onboarding.sheet import Column, Sheet
 from globolatte_ingest.onboarding.values import AMOUNT, marks
 from globolatte_ingest.onboarding.words import likeness
+from globolatte_ml.data.blanks import trimmed_column
 
 MOST_NAMED = 6
 """Values that are named in a sentence."""
@@ -70,7 +70,7 @@ class Study:
 
     def whole(self, column: Column) -> pa.ChunkedArray:
         """All values of a column, without blanks around them."""
-        return compute.utf8_trim_whitespace(self.sheet.table.column(column.place))
+        return trimmed_column(self.sheet.table.column(column.place))
 
     @cached_property
     def number_marks(self) -> tuple[str, str]:

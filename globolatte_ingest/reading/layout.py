@@ -25,6 +25,7 @@ from globolatte_ingest.declarations import (
 )
 from globolatte_ingest.reading.local_times import local_dates, local_moments, zones_of_rows
 from globolatte_ingest.reasons import ReasonCode, RefusedError
+from globolatte_ml.data.blanks import trimmed_column
 
 MADE_OF = {"total_price": (UNIT_PRICE, "quantity"), "transaction_date": (DATE,)}
 """Columns of ours that may be made of others, where the file does not have them."""
@@ -179,7 +180,7 @@ def translated(values: pa.Array, words: Sequence[tuple[str, str]]) -> pa.Array:
 def _joined(date: pa.Array, time: pa.Array | None) -> pa.Array:
     if time is None:
         return date
-    return compute.utf8_trim_whitespace(compute.binary_join_element_wise(date, time, " "))
+    return trimmed_column(compute.binary_join_element_wise(date, time, " "))
 
 
 def multiplied(price: pa.Array, quantity: pa.Array, declared: Declaration) -> pa.Array:
@@ -208,7 +209,7 @@ def _number(values: pa.Array, declared: Declaration) -> pa.Array:
     """The numbers that texts write as declared; NULL for what is none."""
     marks = declared.number_format or "."
     pattern, removed = number_pattern(marks, f"([{marks[0]}][0-9]{{0,6}})?", "[0-9]{1,12}")
-    trimmed = compute.utf8_trim_whitespace(values)
+    trimmed = trimmed_column(values)
     is_one = compute.match_substring_regex(trimmed, f"^(?:{pattern})$")
     bare = compute.replace_substring_regex(trimmed, removed, "") if removed else trimmed
     signed = compute.replace_substring(bare, BRACKET, "-") if declared.negative_in_brackets else bare
@@ -231,7 +232,7 @@ class Numbering:
 
         Orders are those of a store's day, where the file tells both: the ids are the same however its days are cut into files.
         """
-        order_id = compute.utf8_trim_whitespace(found["order_id"])
+        order_id = trimmed_column(found["order_id"])
         keys = [order_id, *(found[column] for column in ("store_id",) if column in found)]
         if (day := _day(found["transaction_date"], declared)) is not None:
             keys.append(day)
@@ -271,7 +272,7 @@ def _day(moments: pa.Array, declared: Declaration) -> pa.Array | None:
         " T" if declared.date_format is None else whole[end : end + 1] or " "
     )  # an ISO date may be followed by either
     words = f"[^{ends}]*" + f" [^{ends}]*" * date_format.count(" ")
-    parts = compute.extract_regex(compute.utf8_trim_whitespace(moments), f"^(?P<day>{words})[ T]*(?P<time>.*)$")
+    parts = compute.extract_regex(trimmed_column(moments), f"^(?P<day>{words})[ T]*(?P<time>.*)$")
     day, time = parts.field("day"), parts.field("time")
     if declared.day_ends is None:
         return day

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from globolatte_ingest.declarations import OFFSET, UTC, Declaration
+from globolatte_ml.data.blanks import trimmed_column
 
 WITH_OFFSET = (
     r"^(?P<moment>.*[0-9]:[0-9].*?) ?(?:[Zz]|UTC|(?P<sign>[+-])(?P<hours>0[0-9]|1[0-4])(?::?(?P<minutes>[0-5][0-9]))?)$"
@@ -33,7 +34,7 @@ def zones_of_rows(units: pa.Array | None, rows: int, declared: Declaration) -> n
     own = declared.time_zone or "UTC"
     if units is None:
         return np.full(rows, own, dtype=object)
-    encoded = compute.utf8_trim_whitespace(units).dictionary_encode()
+    encoded = trimmed_column(units).dictionary_encode()
     known = dict(declared.time_zones)
     names = np.array([known.get(unit, own) for unit in encoded.dictionary.to_pylist()] or [own], dtype=object)
     return names[compute.fill_null(encoded.indices, 0).to_numpy(zero_copy_only=False)]
@@ -41,7 +42,7 @@ def zones_of_rows(units: pa.Array | None, rows: int, declared: Declaration) -> n
 
 def local_moments(values: pa.Array, zones: np.ndarray, declared: Declaration) -> pa.Array:
     """The local ISO time of each moment. One that has no offset, where each should, is marked so; what is no moment stays."""
-    texts = compute.utf8_trim_whitespace(values)
+    texts = trimmed_column(values)
     converted = _converted(texts, zones, declared)
     passes = compute.match_substring_regex(texts, LOCAL_ISO)
     mark = MARKS[declared.times_in or OFFSET]
@@ -51,7 +52,7 @@ def local_moments(values: pa.Array, zones: np.ndarray, declared: Declaration) ->
 
 def local_dates(values: pa.Array, zones: np.ndarray, declared: Declaration) -> pa.Array:
     """The local ISO time, or the ISO date, of each; a date alone is the business date already. What is neither stays."""
-    texts = compute.utf8_trim_whitespace(values)
+    texts = trimmed_column(values)
     found = [_converted(texts, zones, declared)]
     if declared.date_format is not None:
         alone = re.sub("%[HIMSpf]", "", declared.date_format).strip("-/. :,T")

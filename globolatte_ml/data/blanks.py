@@ -12,3 +12,9 @@ def trimmed(text: str) -> str:
 def trimmed_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """`trimmed` of each text of a column; NULL stays NULL."""
     return pc.utf8_trim_whitespace(column)
+
+
+def filled_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """`trimmed` of each text of a column, and NULL where nothing is left of it."""
+    texts = trimmed_column(column)
+    return pc.if_else(pc.equal(texts, ""), pa.scalar(None, texts.type), texts)
