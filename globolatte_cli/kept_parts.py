@@ -16,11 +16,12 @@ from globolatte_assets.keys import SALES_TRANSACTIONS
 from globolatte_cli.running_parts import Finding
 from globolatte_ml.scoring.state_bundle import read_state_bundle
 from resources import environment
+from resources.ml.local.registry_faults import IN_USE, code_of
 from resources.ml.ml_platform import CHAMPION, fault_of
 from resources.settings.choices import MLKind, WarehouseKind
 from resources.settings.settings import Settings
 from resources.warehouse.schema import MIGRATIONS
-from resources.warehouse.warehouse import WarehouseBusyError, WarehouseUnusableError
+from resources.warehouse.warehouse import Warehouse, WarehouseBusyError, WarehouseUnusableError
 from sensors.waiting import waiting_in
 
 LEDGER, VERSIONS = "sales_data.load_ledger", "sales_data.schema_versions"
@@ -78,7 +79,7 @@ def warehouse(settings: Settings) -> Finding:
         return gone or Finding(name, True, f"{file} is not made yet; the first `globolatte run` makes it")
     opened = environment.warehouse_for_reading(settings)
     try:
-        version = max(opened.read(VERSIONS, ["version"])["version"].to_pylist(), default=0) if is_file else None
+        version = _version(opened) if is_file else None
         ledger = opened.read(LEDGER, ["status"])
     except WarehouseBusyError as busy:
         return Finding(name, True, f"in use: {busy}")
@@ -98,6 +99,11 @@ def warehouse(settings: Settings) -> Finding:
     return Finding(name, True, f"{opened.describe()}: {files}{note}")
 
 
+def _version(opened: Warehouse) -> int:
+    """Up to which migration its tables were brought; 0 before the first."""
+    return max(opened.read(VERSIONS, ["version"])["version"].to_pylist(), default=0)
+
+
 def waiting(settings: Settings) -> Finding:
     """What waits for a person."""
     name = "waiting for a person"
@@ -106,7 +112,7 @@ def waiting(settings: Settings) -> Finding:
         if not settings.warehouse_file.exists():
             return Finding(name, True, "nothing that is on record: there is no warehouse")
         try:
-            version = max(opened.read(VERSIONS, ["version"])["version"].to_pylist(), default=0)
+            version = _version(opened)
         except WarehouseBusyError as busy:
             return Finding(name, True, f"not known, the warehouse is in use: {busy}")
         if version < len(MIGRATIONS):
@@ -149,12 +155,12 @@ def _registry_fault(settings: Settings, registry: Path) -> Finding | None:
         with closing(sqlite3.connect(address, uri=True, timeout=environment.SHORT_TIMEOUT_SECONDS)) as opened:
             opened.execute("select count(*) from registered_models").fetchall()
     except sqlite3.Error as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_READONLY_ROLLBACK:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY_ROLLBACK:
             state = (
                 f"{registry}: a write to it was interrupted, which the next pass takes back; not looked at until then"
             )
             return Finding(name, True, state, waits=True)
-        if "locked" in str(error):
+        if code_of(error) in IN_USE:
             return Finding(
                 name,
                 False,

@@ -3,7 +3,6 @@
 import multiprocessing
 import pickle
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 GIGABYTE = 10**9
-ROOT = Path(__file__).resolve().parents[2]
 
 
 class UnfinishedError(Exception):
@@ -42,12 +40,7 @@ def _run(given: Path, most_gigabytes: float, most_minutes: float) -> Done:
     processes = multiprocessing.get_context("spawn")
     here, there = processes.Pipe(duplex=False)
     process = processes.Process(target=_work, args=(there, most_gigabytes, given), daemon=True)
-    before = list(sys.path)
-    sys.path.insert(0, str(ROOT))  # a model of an earlier release, once loaded, has put its own copy of our code first
-    try:
-        process.start()
-    finally:
-        sys.path[:] = before
+    process.start()
     there.close()
     try:
         answered = here.poll(60.0 * most_minutes)

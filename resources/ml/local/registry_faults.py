@@ -33,10 +33,15 @@ def faults_of_registry(file: Path, wait_seconds: float, otherwise: str = "") -> 
         fault = _of_sqlite(error)
         if fault is None:
             raise
-        code = (fault.sqlite_errorcode or 0) & PRIMARY
+        code = code_of(fault)
         waited = f", for {wait_seconds:g} seconds" if code in IN_USE else ""
         remedy = REMEDIES.get(code, "correct what the message names, then run it again")
         raise RegistryError("; ".join(filter(None, [f"{file}: {fault}{waited}", otherwise, remedy]))) from error
+
+
+def code_of(fault: sqlite3.Error) -> int:
+    """SQLite's primary code of a fault, such as `sqlite3.SQLITE_BUSY`; 0 if it has none."""
+    return (getattr(fault, "sqlite_errorcode", None) or 0) & PRIMARY
 
 
 def _of_sqlite(error: BaseException | None) -> sqlite3.Error | None:
