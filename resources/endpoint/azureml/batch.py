@@ -128,9 +128,13 @@ def deploy(workspace: Workspace, version: ModelVersion, state: Path) -> str:
         _ensure(workspace, f"batch deployment {name}", page, get_deployment, make_deployment)
         endpoint = get_endpoint()
         if (endpoint.defaults.deployment_name if endpoint.defaults else None) != name:
-            endpoint.defaults = {"deployment_name": name}
-            change(lambda: client.batch_endpoints.begin_create_or_update(endpoint))
+            change(lambda: client.batch_endpoints.begin_create_or_update(_with_default(get_endpoint(), name)))
     return name
+
+
+def _with_default(endpoint: "BatchEndpoint", deployment: str) -> "BatchEndpoint":
+    endpoint.defaults = {"deployment_name": deployment}
+    return endpoint
 
 
 def _ensure(workspace: Workspace, what: str, page: str, get: Callable[[], Any], make: Callable[[], None]) -> None:

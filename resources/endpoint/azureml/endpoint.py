@@ -30,7 +30,7 @@ from resources.endpoint.endpoint import (
 from resources.endpoint.serving_state import ServingStates
 from resources.ml.azureml.computes import ensure_kubernetes
 from resources.ml.azureml.environments import ensure_environment, serving_conda, serving_environment
-from resources.ml.azureml.faults import AzureMLError, faults_of, found_or_none, message_of, remedy_for, when_free
+from resources.ml.azureml.faults import AzureMLError, Found, faults_of, found_or_none, message_of, remedy_for, when_free
 from resources.ml.azureml.models import folder_name
 from resources.ml.azureml.provenance import git_commit
 from resources.ml.azureml.workspace import Workspace, provisioning_state
@@ -285,7 +285,7 @@ class AzureMLEndpoint:
         if entity is None:
             if settings.endpoint_compute is not None and settings.endpoint_kind is EndpointKind.KUBERNETES:
                 ensure_kubernetes(self.workspace, settings.endpoint_compute)
-            self._write(online.endpoint_entity(settings, {"git_commit": git_commit(), **tags}))
+            self._write(lambda: online.endpoint_entity(settings, {"git_commit": git_commit(), **tags}))
             return
         kind = online.kind_of(entity)
         if kind is not settings.endpoint_kind:
@@ -297,12 +297,31 @@ class AzureMLEndpoint:
             )
         wanted = {**other_tags(entity.tags or {}), **tags}
         if (dict(entity.tags or {}), entity.auth_mode) != (wanted, settings.endpoint_auth.value):
-            entity.tags, entity.auth_mode = wanted, settings.endpoint_auth.value
-            self._write(entity)
 
-    def _write(self, entity: "OnlineEndpoint") -> None:
+            def declare(entity: "OnlineEndpoint") -> None:
+                entity.tags = {**other_tags(entity.tags or {}), **tags}
+                entity.auth_mode = settings.endpoint_auth.value
+
+            self._change(declare)
+
+    def _change(self, change: Callable[["OnlineEndpoint"], None]) -> "OnlineEndpoint":
+        """Changes the endpoint that is there, and returns it. It is read at each attempt: what others changed meanwhile stays."""
+
+        def changed() -> "OnlineEndpoint":
+            entity = self.workspace.client.online_endpoints.get(self.settings.endpoint)
+            change(entity)
+            return entity
+
+        return self._write(changed)
+
+    def _write(self, entity: Callable[[], "OnlineEndpoint"]) -> "OnlineEndpoint":
+        def write() -> "OnlineEndpoint":
+            written = entity()
+            self.workspace.client.online_endpoints.begin_create_or_update(written).result()
+            return written
+
         with faults_of(f"endpoint {self.settings.endpoint}", self._page):
-            self._when_free(lambda: self.workspace.client.online_endpoints.begin_create_or_update(entity).result())
+            return self._when_free(write)
 
     def _advance(self, desired: DesiredState, *, retry_failed: bool = False) -> bool:
         """Takes every step that can be taken now; returns whether all is as desired. Never waits for a deployment."""
@@ -315,9 +334,12 @@ class AzureMLEndpoint:
                 self._make(name, wanted)
         ready = {name for name, wanted in desired.deployments.items() if self._is_as_wanted(found.get(name), wanted)}
         if not self._has_traffic(desired, entity) and {*_shares(desired.traffic), *_mirrored(desired)} <= ready:
-            entity.traffic = {name: desired.traffic.get(name, 0) for name in found}
-            entity.mirror_traffic = _mirrored(desired)
-            self._write(entity)
+
+            def send(entity: "OnlineEndpoint") -> None:
+                entity.traffic = {name: desired.traffic.get(name, 0) for name in found}
+                entity.mirror_traffic = _mirrored(desired)
+
+            entity = self._change(send)
         elif self._has_traffic(desired, entity):
             self._end_others(desired, found)
         return self._is_converged(desired, entity, found)
@@ -385,7 +407,7 @@ class AzureMLEndpoint:
             lambda: self.workspace.client.online_deployments.begin_delete(name=name, endpoint_name=endpoint).result()
         )
 
-    def _when_free(self, act: Callable[[], Any]) -> Any:
+    def _when_free(self, act: Callable[[], Found]) -> Found:
         """Changes something of the endpoint, also where it has to wait for another change."""
         return when_free(act, self.settings.deployment_wait_seconds, self.settings.poll_seconds)
 

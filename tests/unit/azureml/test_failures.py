@@ -1,8 +1,10 @@
 """What goes wrong in Azure, as Dagster shows it: what happened, in which resource, where to look, what to do."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -12,6 +14,8 @@ from pydantic import ValidationError
 
 from globolatte_assets.endpoints.recommender import recommender
 from resources.endpoint.azureml.endpoint import AzureMLEndpoint
+from resources.endpoint.endpoint import Deployment, DesiredState
+from resources.ml.azureml import faults
 from resources.ml.azureml.faults import AzureMLError, faults_of, remedy_for, when_free
 from resources.ml.azureml.platform import AzureMLPlatform
 from resources.ml.ml_platform import CHALLENGER
@@ -113,6 +117,27 @@ def test_a_change_waits_while_someone_else_changes_the_endpoint(azureml: StandIn
         azureml.faults.refuse(place, 409, "Conflict", "Another operation is in progress", method="PUT", times=2)
     assert deployed(one).success
     assert one.observed().converged
+
+
+def test_what_someone_else_changed_while_a_change_waited_stays(
+    azureml: StandIn, endpoint: Make, trained: list[Deployment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = endpoint(unique("meanwhile"))
+    one.deploy(DesiredState())
+    endpoints, name = one.workspace.client.online_endpoints, one.settings.endpoint
+
+    def someone_else(_: float) -> None:
+        theirs = endpoints.get(name)
+        theirs.tags = {**theirs.tags, "cost_centre": "4711"}
+        endpoints.begin_create_or_update(theirs).result()
+
+    monkeypatch.setattr(faults, "time", SimpleNamespace(monotonic=time.monotonic, sleep=someone_else))
+    azureml.faults.refuse(
+        f"/onlineEndpoints/{name}$", 409, "Conflict", "Another operation is in progress", method="PUT"
+    )
+    one.deploy(DesiredState({"blue": trained[0]}, {"blue": 100}))
+    assert endpoints.get(name).tags["cost_centre"] == "4711"
+    assert one.desired().traffic == {"blue": 100}
 
 
 def conflict() -> HttpResponseError:
