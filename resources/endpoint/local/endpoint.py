@@ -168,8 +168,14 @@ class LocalEndpoint(dg.ConfigurableResource):
             gateway_restarts=gateway.get("restarts", 0),
             gateway_error=gateway.get("last_error"),
             missing=missing,
-            note=gateway.get("note", ""),
+            note=gateway.get("note", "") or self._other_port(gateway),
         )
+
+    def _other_port(self, gateway: Mapping[str, Any]) -> str:
+        """That it was started with another port than is asked for now, and goes on with that; empty if it was not."""
+        if not gateway or self.port in (None, gateway["port"]):
+            return ""
+        return f"answers on port {gateway['port']}, not on {self.port}: it was started so; end it, then start it again, to change that"
 
     def is_up(self) -> bool:
         """Whether a request would be answered."""

@@ -227,6 +227,14 @@ def test_a_port_that_another_program_has_is_said_and_taken_back_when_it_is_free(
 # What is written down --------------------------------------------------------------------------------------------------
 
 
+def test_who_asks_for_another_port_while_it_runs_is_told_that_it_goes_on_with_its_own(endpoint, caller):
+    port = int(endpoint.observed().url.rpartition(":")[2])
+    asked = endpoint.model_copy(update={"port": port + 1})
+    asked.ensure_running()
+    assert asked.observed().note.startswith(f"answers on port {port}, not on {port + 1}: it was started so")
+    assert not endpoint.observed().note
+
+
 def test_every_answer_is_ingested_once_whatever_is_killed(endpoint, caller, tmp_path):
     warehouse, files = warehouse_in(tmp_path), PredictionFiles(folder=str(endpoint.files.prediction_log))
     for path in files.finished():
