@@ -43,6 +43,11 @@ class SegmentFit:
         """The evidence of the k that was taken; none if there is one segment."""
         return next((one for one in self.clusters.evidence if one.k == len(self.ids)), None)
 
+    @property
+    def is_of_its_space(self) -> bool:
+        """Whether customers can be assigned: an earlier release had a coordinate for each product of a large catalogue."""
+        return self.clusters.centres.shape[1] == self.space.width
+
     def name_if_still_so(self, segment_id: int, taste: tuple[str, ...]) -> str | None:
         """The name of a segment of this fit if the same products stand out in it; else none."""
         if segment_id not in self.ids:
@@ -97,8 +102,9 @@ def find_segments(
     clusters = find_clusters(points, seed)
     k = len(clusters.shares)
     names = [name_of(centre, space, product_names) for centre in clusters.centres]
-    ids, overlaps, next_id = tuple(range(1, k + 1)), (0.0,) * k, k + 1
-    if previous is not None:
+    first = 1 if previous is None else previous.next_id
+    ids, overlaps, next_id = tuple(range(first, first + k)), (0.0,) * k, first + k
+    if previous is not None and previous.is_of_its_space:
         was, _ = previous.assign(previous.space.coordinates(learned))
         now = clusters.memberships(points).argmax(axis=1)
         ids, overlaps, next_id = match(was, now, previous.ids, k, previous.next_id)
@@ -120,6 +126,8 @@ def why_refit(
         return "There were no segments yet."
     if refit:
         return "Someone asked for it."
+    if not previous.is_of_its_space:
+        return "Products of a large catalogue that sell seldom are one coordinate since."
     new = sorted(set(products) - set(previous.space.products))
     if new:
         return f"{', '.join(new[:5])} came into the range since."

@@ -21,9 +21,9 @@ HOURS = {"morning": "mornings", "midday": "midday", "afternoon": "afternoons", "
 class Profile:
     """One segment: m customers, the shares they are of all customers and of all sales, and what they are like on average.
 
-    product_shares: of main products, by id; product_lifts: log-ratio to what is usual where they live. daypart_shares in the
-    order of `DAYPARTS`; unit_shares by home unit. share_of_sales and spend_per_order: none where what some of these customers paid
-    cannot be said in one currency. orders_per_30_days counts from each customer's first order to `as_of`.
+    product_shares: of main products, by id; product_lifts: log-ratio to what is usual where they live, of the listed products.
+    daypart_shares in the order of `DAYPARTS`; unit_shares by home unit. share_of_sales and spend_per_order: none where what some of
+    these customers paid cannot be said in one currency. orders_per_30_days counts from each customer's first order to `as_of`.
     """
 
     segment_id: int
@@ -48,9 +48,10 @@ class Profile:
 
 def taste_of(centre: np.ndarray, space: VectorSpace) -> tuple[str, ...]:
     """The one or two products that stand out at a centre (shape (d,)), the first one first; none if nothing does."""
-    taste = centre[: len(space.products)]
+    products = space.listed_products
+    taste = centre[: len(products)]
     order = np.argsort(-taste, kind="stable")[:2]
-    return tuple(space.products[at] for at in order if taste[at] >= max(CLEAR_TASTE, ALMOST_AS_CLEAR * taste[order[0]]))
+    return tuple(products[at] for at in order if taste[at] >= max(CLEAR_TASTE, ALMOST_AS_CLEAR * taste[order[0]]))
 
 
 def name_of(centre: np.ndarray, space: VectorSpace, product_names: Mapping[str, str]) -> str:
@@ -59,7 +60,7 @@ def name_of(centre: np.ndarray, space: VectorSpace, product_names: Mapping[str, 
     A segment in which no product stands out is called "All-rounders".
     """
     clear = taste_of(centre, space)
-    hours = centre[len(space.products) : -1]
+    hours = centre[-1 - len(DAYPARTS) : -1]
     words = [HOURS[DAYPARTS[int(hours.argmax())]]] if hours.max() >= CLEAR_HOURS else []
     basket = centre[-1] / BASKET_WEIGHT
     if abs(basket) >= CLEAR_BASKET:
@@ -85,11 +86,12 @@ def profiles_of(
     as_of: np.datetime64,
 ) -> list[Profile]:
     """One profile per segment, largest first. `segment`, shape (n,), holds positions in `ids`; one without customers is left out."""
-    found, sales = [], float(customers.spend.sum())
+    found, sales, listed = [], float(customers.spend.sum()), space.listed_products
     for at in np.unique(segment).tolist():
-        members, lifts = customers.take(segment == at), coordinates[segment == at, : len(space.products)].mean(axis=0)
+        members, lifts = customers.take(segment == at), coordinates[segment == at, : len(listed)].mean(axis=0)
         states = members.states.for_products(space.products)
-        orders, main, hours = (of.sum(axis=0) for of in (states.order_count, states.main_orders, states.daypart_orders))
+        orders, hours, bought = states.order_count.sum(), states.daypart_orders.sum(axis=0), states.bought
+        main = np.bincount(bought.product, weights=bought.main_orders, minlength=len(space.products))
         known = (as_of - states.first_order_date).astype("timedelta64[D]").astype(np.int64).clip(min=1)
         silent = (as_of - states.last_order_date).astype("timedelta64[D]").astype(np.int64).clip(min=0)
         units, counts = np.unique(members.home, return_counts=True)
@@ -106,7 +108,7 @@ def profiles_of(
                 lines_per_order=float(states.line_count.sum() / max(orders, 1)),
                 days_since_last_order=float(np.median(silent)),
                 product_shares=dict(zip(space.products, (main / max(main.sum(), 1)).tolist(), strict=True)),
-                product_lifts=dict(zip(space.products, lifts.tolist(), strict=True)),
+                product_lifts=dict(zip(listed, lifts.tolist(), strict=True)),
                 daypart_shares=tuple((hours / max(hours.sum(), 1)).tolist()),
                 unit_shares=dict(zip(units.tolist(), (counts / len(members)).tolist(), strict=True)),
             )

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from globolatte_ml.data.states import CustomerStates
+from globolatte_ml.segments import vectors
 from globolatte_ml.segments.clustering import Evidence, choose_k, find_clusters
 from globolatte_ml.segments.fit import SegmentFit, find_segments, match, why_refit
 from globolatte_ml.segments.plots import evidence_chart, profile_map
@@ -54,6 +55,36 @@ def test_planted_groups_are_found_and_their_number_too(fit):
     assert len({segment[0], segment[1], segment[2]}) == 3
     assert {"Espresso fans", "Mocha fans"} < set(fit.names)
     assert fit.chosen.stability > 0.9
+
+
+def test_in_a_large_catalogue_seldom_products_are_one_coordinate_that_names_no_segment(monkeypatch):
+    monkeypatch.setattr(vectors, "EVERY_PRODUCT_UP_TO", 2)
+    people = customers()
+    fit = find_segments(people, UNTIL, NAMES)
+    space, main = fit.space, people.states.main_orders
+    listed = np.sort(np.argsort(-main.sum(axis=0))[:2])
+    assert space.listed_products == tuple(np.array(PRODUCTS)[listed])
+    rest = np.delete(main, listed, axis=1).sum(axis=1)
+    usual = space.usual[[space.business_units.index(home) for home in people.home]]
+    usual = np.column_stack([usual[:, listed], np.delete(usual, listed, axis=1).sum(axis=1)])
+    shares = np.column_stack([main[:, listed], rest]) + space.taste_strength * usual
+    logs = np.log(shares / shares.sum(axis=1, keepdims=True) / usual)
+    coordinates = space.coordinates(people)
+    assert coordinates.shape[1] == space.width == 3 + 4 + 1
+    np.testing.assert_allclose(coordinates[:, :3], logs - logs.mean(axis=1, keepdims=True), atol=1e-12)
+    assert {len(set(assigned(fit, people)[group::3])) for group in range(3)} == {1}
+    assert sum(name.startswith("All-rounders") for name in fit.names) == 1, "those who buy what is seldom bought"
+    found = profiles_of(people, coordinates, assigned(fit, people), fit.ids, fit.names, space, np.datetime64(UNTIL))
+    (other,) = [one for one in found if one.name.startswith("All-rounders")]
+    assert set(other.product_lifts) == set(space.listed_products)
+    assert set(other.product_shares) == set(PRODUCTS)
+
+
+def test_segments_with_other_coordinates_are_found_anew_and_their_ids_are_not_given_out_again(fit, monkeypatch):
+    monkeypatch.setattr(vectors, "EVERY_PRODUCT_UP_TO", 2)
+    assert "one coordinate" in why_refit(fit, UNTIL, PRODUCTS)
+    again = find_segments(customers(), UNTIL, NAMES, fit)
+    assert not set(again.ids) & set(fit.ids)
 
 
 def test_one_cloud_is_one_segment():
