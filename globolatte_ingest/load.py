@@ -518,14 +518,14 @@ def _ahead(items: Iterator[T]) -> Iterator[T]:
 
 def _incoming(parts: Sequence[tuple[BatchFile, SalesPart]], corrections: pa.Table) -> pa.Table:
     """The rows of parts with the number of their file, except rows that have a correction."""
-    tables = [statements.STAGED["incoming"].empty_table()]
+    tables = []
     for item, part in parts:
         rows = part.rows
         if corrections.num_rows:
             replaced = corrections.filter(compute.equal(corrections["load_number"], item.number))["row_number"]
             rows = rows.filter(compute.invert(compute.is_in(rows["row_number"], replaced.combine_chunks())))
         tables.append(rows.append_column("load_number", pa.repeat(pa.scalar(item.number, pa.int32()), rows.num_rows)))
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables or [statements.STAGED["incoming"].empty_table()])
 
 
 def _trimmed(rows: pa.Table) -> pa.Table:

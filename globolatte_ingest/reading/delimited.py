@@ -17,10 +17,10 @@ from globolatte_ingest.reasons import ReasonCode, RefusedError, RowReason
 LARGEST_BLOCK = 1 << 30
 """Bytes that the CSV reader looks at as one piece: a row must fit into it."""
 
-CHUNK_BYTES = 16 * 1024 * 1024
+CHUNK_BYTES = 32 * 1024 * 1024
 """Bytes that are parsed at a time; more where a row would be cut."""
 
-LONGEST_STRETCH = 8
+LONGEST_STRETCH = 4
 """Chunks that one value may span before its quote counts as never closed."""
 
 LONGEST_HEADER = 1024 * 1024
@@ -182,7 +182,7 @@ def read_chunks(text: Content, header: Header, chunk_bytes: int = CHUNK_BYTES) -
 def _next_chunk(text: Content, header: Header, chunk_bytes: int, offset: int, row: int, line: int) -> Chunk:
     """The rows from `offset` on, as many whole rows as fit, never a part of one; they begin as this row, on this line."""
     fault: Exception | None = None
-    for stretch in (1, 2, 4, LONGEST_STRETCH):
+    for stretch in (1, 2, LONGEST_STRETCH):
         piece = text.read(offset, stretch * chunk_bytes)
         is_last = offset + len(piece) >= text.size
         for cut in [len(piece)] if is_last else _cuts(piece):
