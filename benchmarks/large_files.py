@@ -181,13 +181,14 @@ def onboarding(settings: Settings) -> Iterator[Row]:
 
 
 MEASURED = """
-import resource, sys
+import sys
 from pathlib import Path
 from benchmarks.large_files import DAY, _load
+from benchmarks.rows import peak_memory
 from resources.settings.settings import Settings
 report = _load(Settings(home=Path(sys.argv[1])), DAY)
 assert report.rows_loaded > 0, report
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2))
+print(peak_memory() / 1024**2)
 """
 
 

@@ -1,8 +1,11 @@
 """What a benchmark gives: one row per measurement."""
 
+import resource
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,13 @@ def cpu_seconds(work: Callable[[], object]) -> float:
 def best_of(rounds: int, work: Callable[[], object]) -> float:
     """The shortest of several rounds: what the work costs when nothing disturbs it."""
     return min(seconds(work) for _ in range(rounds))
+
+
+def peak_memory() -> int:
+    """The most bytes of memory that this process had so far. (Linux counts in `ru_maxrss` what its starter had, too.)"""
+    status = Path("/proc/self/status")
+    if status.exists():
+        return next(
+            1024 * int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM:")
+        )
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from benchmarks.rows import peak_memory
+
 GIGABYTE = 10**9
 
 
@@ -69,4 +71,4 @@ def _work(there: Connection, most_gigabytes: float, given: Path) -> None:
         there.send(UnfinishedError(f"it needs more than {most_gigabytes:g} GB of memory"))
         return
     seconds = time.process_time() - started
-    there.send(Done(result, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIGABYTE))
+    there.send(Done(result, seconds, peak_memory() / GIGABYTE))

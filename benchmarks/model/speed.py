@@ -4,7 +4,6 @@ the bare arithmetic.
 Times are CPU seconds of this process, so that a busy machine does not matter; one thread.
 """
 
-import resource
 import statistics
 import timeit
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.model.chains import Case, case
-from benchmarks.rows import Row, cpu_seconds
+from benchmarks.rows import Row, cpu_seconds, peak_memory
 from globolatte_ml.model.encoding import Encoded, EncodedStates, encode_orders, encode_states
 from globolatte_ml.model.model import PreferenceModel
 from globolatte_ml.training.training_job import fit_on_the_past
@@ -60,7 +59,7 @@ def _batch(chain: Case, served: PreferenceModel, states: EncodedStates, customer
     bare = cpu_seconds(lambda: [served.predict_encoded(one) for _ in pieces])
     note = "one encoded piece, again and again"
     yield Row(f"batch of {customers:,} customers x products", ours, bare, limit=BATCH_LIMIT, note=note)
-    yield Row("peak memory of the batch", _peak_gigabytes(), PROMISED_BATCH_GIGABYTES, unit="GB", limit=1.0)
+    yield Row("peak memory of the batch", peak_memory() / 1e9, PROMISED_BATCH_GIGABYTES, unit="GB", limit=1.0)
 
 
 def training_rows(orders: int = TRAINING_ORDERS, customers: int = TRAINING_CUSTOMERS) -> Iterator[Row]:
@@ -68,9 +67,4 @@ def training_rows(orders: int = TRAINING_ORDERS, customers: int = TRAINING_CUSTO
     snapshot = case("published", orders, customers, 7).snapshot
     seconds = cpu_seconds(lambda: fit_on_the_past(snapshot))
     yield Row(f"training on {orders:,} orders", seconds, PROMISED_SECONDS, limit=1.0, note="the promise")
-    yield Row("peak memory of the training", _peak_gigabytes(), PROMISED_GIGABYTES, unit="GB", limit=1.0)
-
-
-def _peak_gigabytes() -> float:
-    """Of this process so far, everything that came before included."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    yield Row("peak memory of the training", peak_memory() / 1e9, PROMISED_GIGABYTES, unit="GB", limit=1.0)
