@@ -210,7 +210,8 @@ def _faults_table(faults: Sequence[Row]) -> str:
 def _legend(delivery_hours: float) -> list[str]:
     return [
         "Weeks begin on Monday and go by the business date of the sales, not by the day on which they arrived.",
-        "*Days*: business dates for which a file came. *Missing*: dates between the first and the last of them for which none came.",
+        "*Days*: business dates for which a file came, and dates without sales amid those of a file that has rows on most of them. "
+        "*Missing*: the other dates between the first and the last.",
         f"*Late*: the first file of a date was taken up more than {delivery_hours:g} hours after the date had ended, by the unit's clock. "
         "Dates that were over when the unit's first file was taken up came as its history and are not timed.",
         "*Files*: every version of every file. *Corrections*: those that came with other content under the same path. *Refused* files "

@@ -27,3 +27,15 @@
         else extract(hour from {{ sales }}.transacted_at)
     end
 {%- endmacro %}
+
+{#- A subquery with the column day_number: 0 to 9999, more than 27 years of days. -#}
+{% macro day_numbers() -%}
+    {%- set digits = '(values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9))' -%}
+    (
+        select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as day_number
+        from {{ digits }} as ones (digit)
+        cross join {{ digits }} as tens (digit)
+        cross join {{ digits }} as hundreds (digit)
+        cross join {{ digits }} as thousands (digit)
+    )
+{%- endmacro %}

@@ -1,5 +1,3 @@
-{%- set digits = '(values (0), (1), (2), (3), (4), (5), (6), (7), (8), (9))' -%}
-
 with
 
 business_units as (
@@ -36,21 +34,11 @@ span as (
 
 ),
 
-day_numbers as (
-
-    select ones.digit + 10 * tens.digit + 100 * hundreds.digit + 1000 * thousands.digit as day_number
-    from {{ digits }} as ones (digit)
-    cross join {{ digits }} as tens (digit)
-    cross join {{ digits }} as hundreds (digit)
-    cross join {{ digits }} as thousands (digit)
-
-),
-
 dates as (
 
     select span.first_date + day_numbers.day_number as date
     from span
-    inner join day_numbers
+    inner join {{ day_numbers() }} as day_numbers
         on extract(year from span.first_date + day_numbers.day_number) <= span.last_year
 
 ),

@@ -74,12 +74,54 @@ spans as (
 
 ),
 
+dates as (
+
+    select
+        spans.business_unit,
+        spans.first_date + day_numbers.day_number as business_date
+    from spans
+    inner join {{ day_numbers() }} as day_numbers
+        on spans.first_date + day_numbers.day_number <= spans.last_date
+
+),
+
+-- a file of several days that has rows on most of them tells that nothing was sold on the others
+files_of_days as (
+
+    select
+        business_unit,
+        load_id,
+        min(business_date) as first_date,
+        max(business_date) as last_date
+    from parts
+    where status = 'loaded' and rows_in_part > 0
+    group by business_unit, load_id
+    having count(*) > 1 and 2 * count(*) > max(business_date) - min(business_date) + 1
+
+),
+
+quiet as (
+
+    select distinct
+        dates.business_unit,
+        dates.business_date
+    from dates
+    inner join files_of_days
+        on
+            dates.business_unit = files_of_days.business_unit
+            and dates.business_date between files_of_days.first_date and files_of_days.last_date
+    left join days
+        on
+            dates.business_unit = days.business_unit
+            and dates.business_date = days.business_date
+    where days.business_date is null
+
+),
+
 timed as (
 
     select
         days.*,
-        spans.first_date,
-        spans.last_date,
         -- what was there when the unit's first file was taken up came as its history, neither in time nor late
         case
             when days.business_date >= spans.watched_from
@@ -90,13 +132,27 @@ timed as (
 
 ),
 
-weeks as (
+expected as (
+
+    select
+        dates.business_unit,
+        cast({{ dbt.date_trunc('week', 'dates.business_date') }} as date) as week_start,
+        count(*) as days_expected,
+        count(quiet.business_date) as days_quiet
+    from dates
+    left join quiet
+        on
+            dates.business_unit = quiet.business_unit
+            and dates.business_date = quiet.business_date
+    group by dates.business_unit, cast({{ dbt.date_trunc('week', 'dates.business_date') }} as date)
+
+),
+
+delivered as (
 
     select
         business_unit,
         week_start,
-        greatest(week_start, min(first_date)) as first_expected,
-        least(week_start + 6, min(last_date)) as last_expected,
         count(*) as days_delivered,
         count(hours_after_day) as days_timed,
         sum(case when hours_after_day > {{ delivery_hours() }} then 1 else 0 end) as days_late,
@@ -120,25 +176,29 @@ weeks as (
 final as (
 
     select
-        business_unit,
-        week_start,
-        cast(last_expected - first_expected + 1 as bigint) as days_expected,
-        cast(days_delivered as bigint) as days_delivered,
-        cast(days_timed as bigint) as days_timed,
-        cast(days_late as bigint) as days_late,
-        cast(hours_after_day as double) as hours_after_day,
-        cast(most_hours_after_day as double) as most_hours_after_day,
-        cast(file_versions as bigint) as file_versions,
-        cast(files_loaded as bigint) as files_loaded,
-        cast(files_superseded as bigint) as files_superseded,
-        cast(files_retracted as bigint) as files_retracted,
-        cast(files_refused as bigint) as files_refused,
-        cast(files_held as bigint) as files_held,
-        cast(corrections as bigint) as corrections,
-        cast(rows_loaded as bigint) as rows_loaded,
-        cast(rows_quarantined as bigint) as rows_quarantined,
-        cast(rows_held as bigint) as rows_held
-    from weeks
+        expected.business_unit,
+        expected.week_start,
+        cast(expected.days_expected as bigint) as days_expected,
+        cast(coalesce(delivered.days_delivered, 0) + expected.days_quiet as bigint) as days_delivered,
+        cast(coalesce(delivered.days_timed, 0) as bigint) as days_timed,
+        cast(coalesce(delivered.days_late, 0) as bigint) as days_late,
+        cast(delivered.hours_after_day as double) as hours_after_day,
+        cast(delivered.most_hours_after_day as double) as most_hours_after_day,
+        cast(coalesce(delivered.file_versions, 0) as bigint) as file_versions,
+        cast(coalesce(delivered.files_loaded, 0) as bigint) as files_loaded,
+        cast(coalesce(delivered.files_superseded, 0) as bigint) as files_superseded,
+        cast(coalesce(delivered.files_retracted, 0) as bigint) as files_retracted,
+        cast(coalesce(delivered.files_refused, 0) as bigint) as files_refused,
+        cast(coalesce(delivered.files_held, 0) as bigint) as files_held,
+        cast(coalesce(delivered.corrections, 0) as bigint) as corrections,
+        cast(coalesce(delivered.rows_loaded, 0) as bigint) as rows_loaded,
+        cast(coalesce(delivered.rows_quarantined, 0) as bigint) as rows_quarantined,
+        cast(coalesce(delivered.rows_held, 0) as bigint) as rows_held
+    from expected
+    left join delivered
+        on
+            expected.business_unit = delivered.business_unit
+            and expected.week_start = delivered.week_start
 
 )
 
