@@ -11,7 +11,7 @@ DEV_STAMP := $(VENV)/.installed-dev
 EMULATORS := tests/emulators/azurite
 AZURITE := $(EMULATORS)/node_modules/.installed
 MANIFEST := dbt_project/target/manifest.json
-PACKAGES := definitions.py globolatte_assets globolatte_cli globolatte_ingest globolatte_ml resources sensors simulator
+PACKAGES := definitions.py globolatte_assets globolatte_cli globolatte_ingest globolatte_lineage globolatte_ml resources sensors simulator
 DBT_SOURCES := $(shell find dbt_project -type f -not -path '*/target/*' -not -path '*/logs/*' 2>/dev/null)
 # Hash-checked, compiled once: half of every later start-up.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode

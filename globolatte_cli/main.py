@@ -38,6 +38,10 @@ COMMANDS = {
         "Show what a business unit delivered, how late, and what could not be taken up; or write it as a page to send to the unit.",
     ),
     "simulate": ("simulate", "Write a coffee chain's sales files, and beside them the truth about its customers."),
+    "trace": (
+        "trace",
+        "Show where a prediction comes from, down to the files, or what a file, customer, model or campaign touched.",
+    ),
 }
 """By command: its module in this package, whose attribute of the same name it is, and the first sentence of its help."""
 

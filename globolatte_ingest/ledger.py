@@ -37,7 +37,7 @@ from globolatte_ingest.paths import MisplacedFile
 from globolatte_ingest.reading.sales import SALES_COLUMNS
 from globolatte_ingest.reasons import ReasonCode, RefusedError
 from resources.landing.landing_zone import LandedFile
-from resources.warehouse.warehouse import Transaction
+from resources.warehouse.warehouse import Transaction, Warehouse
 
 # What the ledger says -----------------------------------------------------------------------------------------------------
 
@@ -504,3 +504,10 @@ def _loaded_day(folder: str, date: dt.date, files: Iterable[Mapping[str, Any]]) 
         rows_quarantined=sum(file["rows_quarantined"] or 0 for file in loaded),
         data_version=_digest(content)[:16],
     )
+
+
+def last_event_of(warehouse: Warehouse) -> int:
+    """The number of the event that was recorded last; 0 before the first."""
+    with warehouse.transaction() as transaction:
+        [row] = transaction.fetch("select coalesce(max(sequence), 0) as last from sales_data.ledger_events").to_pylist()
+    return int(row["last"])

@@ -7,6 +7,7 @@ import hashlib
 import os
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +18,11 @@ ABANDONED_SECONDS = 86_400.0
 """A staging folder of this age was begun by a run that was killed."""
 
 
-def content_hash(folder: Path) -> str:
-    """The name of a folder's content: the first 16 hexadecimal digits of a SHA-256 over the names and bytes of its files."""
+def content_hash(folder: Path, without: Collection[str] = ()) -> str:
+    """The name of a folder's content: the first 16 hexadecimal digits of a SHA-256 over the names and bytes of its files, but for those
+    called `without`, which were added once it had its name."""
     digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
+    for file in sorted(file for file in folder.iterdir() if file.name not in without):
         digest.update(file.name.encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())

@@ -4,6 +4,7 @@ import dagster as dg
 
 from globolatte_assets.keys import EVALUATION, OWNER_SCIENCE, PREFERENCE_MODEL, PROMOTION, WAREHOUSE_POOL
 from globolatte_assets.models.champion import challenger_of
+from globolatte_assets.models.decisions import Decision, record_decision
 from globolatte_assets.models.evaluation import evaluation_of, stored_evaluation
 from globolatte_assets.models.sign_off import signed, stored_sign_off
 from globolatte_assets.models.trainings import record_verdict
@@ -47,7 +48,10 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
         "wanted; each gate's sentence is stored.",
     )
     def promotion(
-        warehouse: dg.ResourceParam[Warehouse], ml: dg.ResourceParam[MLPlatform], clock: Clock
+        context: dg.AssetExecutionContext,
+        warehouse: dg.ResourceParam[Warehouse],
+        ml: dg.ResourceParam[MLPlatform],
+        clock: Clock,
     ) -> dg.MaterializeResult:
         """Make the challenger champion, or report why not."""
         challenger, champion = challenger_of(ml), ml.model(CHAMPION)
@@ -73,6 +77,10 @@ def promotion_asset(*, sign_off_wanted: bool) -> dg.AssetsDefinition:
         serving = ml.model(CHAMPION)
         champion_version = serving.version if serving is not None else None
         record_verdict(warehouse, challenger, clock.timestamp(), promoted=verdict.promoted, champion=champion_version)
+        decision = Decision(
+            context.run.run_id, challenger, verdict.promoted, champion_version, reasons, clock.timestamp()
+        )
+        record_decision(warehouse, decision)
         return dg.MaterializeResult(
             metadata={
                 "promoted": verdict.promoted,

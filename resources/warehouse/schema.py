@@ -352,6 +352,18 @@ alter table sales_data.row_corrections add column weight varchar;
 """
 """What a line weighs whose quantity is a weight; its quantity is one piece."""
 
+STATES_AND_DECISIONS = """
+create table serving.states (
+    state_version varchar not null, published_at timestamp not null, run_id varchar not null, last_event bigint not null
+);
+create table ml.decisions (
+    run_id varchar not null, model_version varchar not null, content_hash varchar not null, snapshot varchar not null,
+    job_id varchar not null, promoted boolean not null, champion_version varchar, reasons varchar not null, decided_at timestamp not null
+);
+"""
+"""Which event of the ledger was the last when a customer state was first published; each decision on a model with its reasons as JSON.
+Earlier releases recorded neither."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -381,6 +393,7 @@ MIGRATIONS: tuple[str, ...] = (
     ACCEPTED_GAPS,
     LARGE_CATALOGUES,
     GOODS_BY_WEIGHT,
+    STATES_AND_DECISIONS,
 )
 
 

@@ -12,6 +12,7 @@ PACKAGES = (
     "globolatte_assets",
     "globolatte_cli",
     "globolatte_ingest",
+    "globolatte_lineage",
     "globolatte_ml",
     "resources",
     "sensors",

@@ -1,0 +1,101 @@
+"""A prediction made again from the state and the model that it names, and compared with what is on record of it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from globolatte_lineage.graph import Kind, Trace
+from globolatte_lineage.records import Places
+
+RELATIVE_ERROR = 1e-9
+"""Nine significant digits: beyond that processors differ."""
+
+
+class CannotReplayError(LookupError):
+    """The state or the model of a prediction is not there any more, or not what it was; the message names which, and the remedy."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What came of it. `products`: how many probabilities were compared; `differ`: then and now, of those that differ in nine digits.
+    `state_hash` and `model_hash`: of the content that is there now, equal to the names in the record.
+    """
+
+    prediction_id: str
+    state_hash: str
+    model_hash: str
+    products: int
+    differ: Mapping[str, tuple[float, float]]
+
+    @property
+    def is_same(self) -> bool:
+        """Whether everything on record came again."""
+        return not self.differ
+
+
+def replay(trace: Trace, places: Places) -> Replayed:
+    """Makes the root of a trace again, which `trace_prediction` found. Raises `CannotReplayError`."""
+    from globolatte_ml.data.columns import InvalidDataError
+    from globolatte_ml.model.model import PreferenceModel
+    from globolatte_ml.scoring.recommendations import Request
+    from globolatte_ml.scoring.scorer import Scorer, resolve_model_folder
+    from globolatte_ml.scoring.state_bundle import read_state_bundle
+    from resources.content_store import content_hash
+
+    asked = trace.node(trace.root).facts
+    state_folder = _state_folder(places, asked["state_version"])
+    state_hash = content_hash(state_folder, without=("manifest.json",))
+    if state_hash != asked["state_version"]:
+        raise CannotReplayError(
+            f"{state_folder} does not hold state {asked['state_version']} any more: its content is {state_hash}"
+        )
+    model_folder, wanted = _model_folder(trace, places)
+    try:
+        model = PreferenceModel.load(resolve_model_folder(model_folder))
+    except (InvalidDataError, OSError) as error:
+        raise CannotReplayError(f"{model_folder}: the model cannot be read: {error}") from error
+    if model.content_hash() != wanted:
+        raise CannotReplayError(
+            f"{model_folder} does not hold the model {wanted[:12]} any more: its content is {model.content_hash()[:12]}"
+        )
+    scorer = Scorer(model, read_state_bundle(state_folder), asked["model_version"])
+    request = Request(
+        asked["customer_id"], asked["business_unit"], asked["weather"], asked["date"], asked.get("daypart")
+    )
+    [answer] = scorer.recommend([request])
+    if answer.prediction_id != asked["prediction_id"]:
+        raise CannotReplayError(
+            f"the same question has the id {answer.prediction_id} now, not {asked['prediction_id']}"
+        )
+    again = {one.product_id: one.probability for one in answer.ranked}
+    differ = {
+        product: (was, again.get(product, math.nan))
+        for product, was in asked["probabilities"].items()
+        if not math.isclose(was, again.get(product, math.nan), rel_tol=RELATIVE_ERROR)
+    }
+    return Replayed(asked["prediction_id"], state_hash, wanted, len(asked["probabilities"]), differ)
+
+
+def _state_folder(places: Places, version: str) -> Path:
+    folder = places.states / version if places.states is not None else None
+    if folder is None or not folder.is_dir():
+        raise CannotReplayError(f"state {version} is not kept any more: only the latest states are")
+    return folder
+
+
+def _model_folder(trace: Trace, places: Places) -> tuple[Path, str]:
+    """The folder of the model and the hash of its content, by the decision on it and its job."""
+    [model] = trace.of_kind(Kind.MODEL)
+    wanted = model.facts.get("content_hash")
+    job = next((node.facts.get("job_id") for node in trace.of_kind(Kind.JOB)), None)
+    folder = places.jobs / job / "model" if places.jobs is not None and job else None
+    if wanted is None:
+        raise CannotReplayError(
+            f"the content of model version {model.facts['version']} is not on record: an earlier release decided on it"
+        )
+    if folder is None or not folder.is_dir():
+        raise CannotReplayError(
+            f"the files of model version {model.facts['version']} are not in this home; restore {folder or 'them'} from a backup"
+        )
+    return folder, wanted
