@@ -19,6 +19,7 @@ COMMANDS = {
     "endpoints": ("endpoints", "The online endpoint: POST /score on 127.0.0.1, kept running by a supervisor."),
     "explain": ("recommend", "Say why a customer's first recommendation is first, and what would turn it."),
     "ledger": ("files", "The load ledger: every version of every file, and what became of it."),
+    "lineage": ("lineage", "Show which columns a column is made from, or what is made from it."),
     "models": ("models", "Models: approve or reject what training made."),
     "monitoring": ("monitoring", "Monitoring: accept a change as the new normal, undo that, list what was accepted."),
     "onboard": ("onboard", "Look at sample files of a new source, and propose how to declare them."),
@@ -27,6 +28,7 @@ COMMANDS = {
         "files",
         "Rows that could not be loaded, and files that are held: list, correct and release them.",
     ),
+    "recall": ("recall", "This file was wrong: what its rows reached, what is at stake, and what mends it."),
     "recommend": ("recommend", "Rank the products that a customer will want next."),
     "retract": ("files", "Take a file's rows out of the tables; the ledger says so."),
     "run": (

@@ -1,5 +1,6 @@
 """A trace as a graph: what there is, and what came of what. Facts are as they are on record."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
@@ -22,6 +23,7 @@ class Kind(StrEnum):
     CUSTOMER = "customer"
     LINES = "order lines"
     FILE = "file"
+    COLUMN = "column"
 
 
 @dataclass(frozen=True)
@@ -72,25 +74,33 @@ class Trace:
         return [node for node in self.nodes if node.kind is kind]
 
     def walk(self) -> Iterator[tuple[int, str, Node]]:
-        """Depth, relation and node of everything, as a tree from the root: each node once, where it is reached first, as deep as it lies.
+        """Depth, relation and node of everything, as a tree from the root: each node once, as near to the root as it can be.
 
-        Edges are followed both ways, so that a trace of a file leads to what came of it; there the relation is empty.
+        What was reached along an edge leads on to what it came of, what was reached against one to what came of it; there the relation is
+        empty. What neither reaches is left out.
         """
         nodes = {node.id: node for node in self.nodes}
-        following: dict[str, list[tuple[str, str]]] = {}
+        along: dict[str, list[tuple[str, str]]] = {}
+        against: dict[str, list[tuple[str, str]]] = {}
         for edge in self.edges:
-            following.setdefault(edge.source, []).append((edge.relation, edge.target))
-            following.setdefault(edge.target, []).append(("", edge.source))
-        seen: set[str] = set()
-
-        def below(depth: int, relation: str, node_id: str) -> Iterator[tuple[int, str, Node]]:
-            seen.add(node_id)
+            along.setdefault(edge.source, []).append((edge.relation, edge.target))
+            against.setdefault(edge.target, []).append(("", edge.source))
+        below: dict[str, list[tuple[str, str]]] = {}
+        seen = {self.root}
+        waiting = deque([(self.root, [along, against])])
+        while waiting:
+            node_id, ways = waiting.popleft()
+            for way in ways:
+                for relation, other in way.get(node_id, ()):
+                    if other not in seen:
+                        seen.add(other)
+                        below.setdefault(node_id, []).append((relation, other))
+                        waiting.append((other, [way]))
+        open_nodes = [(0, "", self.root)]
+        while open_nodes:
+            depth, relation, node_id = open_nodes.pop()
             yield depth, relation, nodes[node_id]
-            for next_relation, other in following.get(node_id, ()):
-                if other not in seen:
-                    yield from below(depth + 1, next_relation, other)
-
-        yield from below(0, "", self.root)
+            open_nodes += [(depth + 1, *one) for one in reversed(below.get(node_id, ()))]
 
     def as_document(self) -> dict[str, Any]:
         """The whole as JSON values, but for dates and times."""

@@ -171,3 +171,19 @@ from serving.recommendations
 where model_version = ?
 group by state_version
 """
+
+OF_FILE = "load_id in (select load_id from sales_data.load_ledger where path = ?)"
+
+TAKINGS_OF_FILE = f"""
+select coalesce(currency, '') as currency, sum(total_price) as amount
+from sales_data.sales_transactions where {OF_FILE}
+group by coalesce(currency, '') order by currency
+"""
+
+DATES_OF_FILE = (
+    f"select distinct business_date from sales_data.sales_transactions where {OF_FILE} order by business_date"
+)
+
+TOUCHED_CUSTOMERS = f"""
+select distinct customer_id from sales_data.sales_transactions where customer_id is not null and {OF_FILE} order by customer_id
+"""
