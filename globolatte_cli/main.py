@@ -28,7 +28,7 @@ COMMANDS = {
         "files",
         "Rows that could not be loaded, and files that are held: list, correct and release them.",
     ),
-    "recall": ("recall", "This file was wrong: what its rows reached, what is at stake, and what mends it."),
+    "recall": ("recall", "Show what a wrong file reached, what is at stake, and what mends it."),
     "recommend": ("recommend", "Rank the products that a customer will want next."),
     "retract": ("files", "Take a file's rows out of the tables; the ledger says so."),
     "run": (

@@ -20,7 +20,7 @@ OF_UNIT = "(in the unit's currency)"
 @click.argument("path")
 @JSON
 def recall(path: str, *, as_json: bool) -> None:
-    """This file was wrong: show what its rows reached, what is at stake, and what mends it. Changes nothing.
+    """Show what a wrong file reached, what is at stake, and what mends it. Changes nothing.
 
     PATH is the file's path in the landing zone, such as sales/usa/2024/01/31/sales.csv.
     """
