@@ -149,12 +149,12 @@ def endpoint_of(settings: Settings) -> Endpoint:
 
 def states_of(settings: Settings) -> ServingStates:
     """The customer states that serving reads."""
-    folder = str(settings.endpoints_folder)
+    folder, kept = str(settings.endpoints_folder), settings.states_kept
     if settings.ml is MLKind.LOCAL:
-        return ServingStates(folder=folder)
+        return ServingStates(folder=folder, kept=kept)
     from resources.endpoint.azureml.serving_storage import SharedServingStates
 
-    return SharedServingStates(folder=folder)
+    return SharedServingStates(folder=folder, kept=kept)
 
 
 def predictions_of(settings: Settings) -> PredictionFiles:

@@ -6,14 +6,12 @@ import dagster as dg
 
 from resources.content_store import ContentStore
 
-RETAINED_STATES = 3
-"""How many states are retained on disk: the current one, and those that a running request may still read."""
-
 
 class ServingStates(dg.ConfigurableResource):
-    """The states under `folder`: `states/<hash>/` and the pointer file `current_state`."""
+    """The states under `folder`: `states/<hash>/` and the pointer file `current_state`. `kept`: how many of them, with the current one."""
 
     folder: str
+    kept: int = 3
 
     @property
     def _store(self) -> ContentStore:
@@ -27,7 +25,7 @@ class ServingStates(dg.ConfigurableResource):
         """Makes a finished staging folder the current state under its content's name."""
         folder = self._store.add(staging, version)
         self._store.point_to(version)
-        self._store.drop_old(RETAINED_STATES)
+        self._store.drop_old(self.kept)
         return folder
 
     @property

@@ -334,6 +334,13 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
         "5 GB of log a day (docs/endpoint.md). What is not loaded yet is never removed. Default: for ever.",
     )
 
+    states_kept: int = Field(
+        default=3,
+        ge=2,
+        description="How many customer states are kept in endpoints/states, the current one included. `globolatte trace --replay` makes "
+        "predictions again whose state is kept; a state takes about 0.1 MB for 1,000 customers.",
+    )
+
     @field_validator("business_units", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.endpoint.serving_state import RETAINED_STATES, ServingStates
+from resources.endpoint.serving_state import ServingStates
 
 
 @pytest.fixture
@@ -52,6 +52,6 @@ def test_old_states_go_and_the_current_one_stays_whatever_its_age(states: Servin
         publish(states, version, age=1000 - age)
     publish(states, "five", age=5000)
     kept = {folder.name for folder in (tmp_path / "states").iterdir()}
-    assert len(kept) == RETAINED_STATES
+    assert len(kept) == states.kept
     assert {"five", "one"} <= kept
     assert states.current().name == "five"
