@@ -11,6 +11,7 @@ import dagster as dg
 from globolatte_assets.endpoints.definitions import endpoints
 from globolatte_assets.execution import executor
 from globolatte_assets.features.definitions import features
+from globolatte_assets.lineage.definitions import lineage
 from globolatte_assets.models.definitions import models
 from globolatte_assets.monitoring.definitions import monitoring
 from globolatte_assets.policies import with_policies
@@ -21,7 +22,7 @@ from sensors.definitions import sensors
 
 warnings.filterwarnings("ignore", category=dg.BetaWarning)  # single-run backfills and code references: tested
 
-STAGES = (raw, features, models, endpoints, monitoring, sensors)
+STAGES = (raw, features, models, endpoints, monitoring, lineage, sensors)
 
 
 def build_definitions(settings: Settings) -> dg.Definitions:
@@ -33,6 +34,7 @@ def build_definitions(settings: Settings) -> dg.Definitions:
         asset_checks=declared.asset_checks,
         jobs=declared.jobs,
         sensors=declared.sensors,
+        schedules=declared.schedules,
         resources=resources_of(settings),
         executor=executor,
     )

@@ -14,7 +14,7 @@ import dagster as dg
 
 from globolatte_assets.keys import PREFERENCE_MODEL, RECOMMENDER, RESPONSIBLE_AI
 
-PACKAGES = ("globolatte_assets", "globolatte_ingest", "globolatte_ml", "resources")
+PACKAGES = ("globolatte_assets", "globolatte_ingest", "globolatte_lineage", "globolatte_ml", "resources")
 
 STARTED_BY_NAME: Mapping[dg.AssetKey, tuple[str, ...]] = {
     PREFERENCE_MODEL: ("globolatte_ml.train", "globolatte_ml.azureml_job", "globolatte_ml.automl_search"),

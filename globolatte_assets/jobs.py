@@ -24,6 +24,7 @@ MEASURE_CAMPAIGNS = "measure_campaigns"
 DEPLOY = "deploy"
 INGEST_PREDICTION_LOG = "ingest_prediction_log"
 CHECK_RAW_DATA = "check_raw_data"
+AUDIT_SAMPLE = "audit_sample"
 
 AssetJob = Any
 """What `dagster.define_asset_job` returns; Dagster has no public name for it."""
@@ -98,6 +99,10 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         ),
         MEASURE_CAMPAIGNS: (assets(keys.CAMPAIGN_RESULTS), "Measures campaigns against their control groups."),
         DEPLOY: (assets(keys.RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."),
+        AUDIT_SAMPLE: (
+            assets(keys.AUDIT),
+            "Traces a random sample of predictions and makes them again, and hashes kept files anew.",
+        ),
         INGEST_PREDICTION_LOG: (
             assets(keys.PREDICTION_LOG),
             "Loads the answers of the online endpoint into the warehouse.",

@@ -50,6 +50,7 @@ PERFORMANCE = dg.AssetKey(["monitoring", "performance"])
 SUPPLIER_WEEKS = dg.AssetKey(["marts", "mart_supplier_weeks"])
 SUPPLIER_FAULTS = dg.AssetKey(["marts", "mart_supplier_faults"])
 SUPPLIER_SCORECARDS = dg.AssetKey(["monitoring", "supplier_scorecards"])
+AUDIT = dg.AssetKey(["lineage", "audit"])
 
 DBT_GROUPS = ("staging", "intermediate", "marts", "features")
 """The stages of the dbt project."""

@@ -6,9 +6,10 @@ from rich.table import Table
 from globolatte_cli.errors import UserError
 from globolatte_cli.files import landing_path
 from globolatte_cli.output import JSON, plain_console, print_json
-from globolatte_cli.trace import as_tree, places_of
+from globolatte_cli.trace import as_tree
 from globolatte_lineage.forward import NothingKnownError
 from globolatte_lineage.recall import Recall, recall_file
+from globolatte_lineage.records import places_of
 from resources.environment import warehouse_of
 from resources.settings.settings import Settings
 

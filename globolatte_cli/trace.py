@@ -12,10 +12,9 @@ from globolatte_cli.output import JSON, plain_console, print_json
 from globolatte_lineage.backward import UnknownPredictionError, trace_prediction
 from globolatte_lineage.forward import NothingKnownError, trace_campaign, trace_customer, trace_file, trace_model
 from globolatte_lineage.graph import Kind, Node, Trace
-from globolatte_lineage.records import Places
-from globolatte_lineage.replay import CannotReplayError, Replayed, replay
+from globolatte_lineage.records import places_of
+from globolatte_lineage.replay import CannotReplayError, Replayed, Replayer
 from resources.environment import warehouse_of
-from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 
 MOST_SHOWN = 8
@@ -84,7 +83,7 @@ def trace(
                 found = trace_model(transaction, places, model_version)
             else:
                 found = trace_campaign(transaction, places, str(campaign))
-        replayed = replay(found, places) if again else None
+        replayed = Replayer(places).replay(found) if again else None
     except (UnknownPredictionError, NothingKnownError, CannotReplayError) as error:
         raise UserError(str(error)) from error
     if html is not None:
@@ -97,16 +96,6 @@ def trace(
         _print(found, replayed, html)
     if replayed is not None and not replayed.is_same:
         raise SystemExit(1)
-
-
-def places_of(settings: Settings) -> Places:
-    """Where this home keeps jobs, snapshots and states; jobs and snapshots of Azure ML are not here."""
-    is_local = settings.ml is MLKind.LOCAL
-    return Places(
-        jobs=settings.mlflow_folder / "jobs" if is_local else None,
-        snapshots=settings.mlflow_folder / "snapshots" if is_local else None,
-        states=settings.endpoints_folder / "states",
-    )
 
 
 def _as_document(replayed: Replayed) -> dict[str, Any]:

@@ -9,6 +9,8 @@ from typing import Any
 
 from globolatte_lineage import statements
 from globolatte_lineage.graph import Edge, Kind, Node, Trace
+from resources.settings.choices import MLKind
+from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Transaction
 
 NEVER_RECORDED = 1 << 62
@@ -23,6 +25,16 @@ class Places:
     jobs: Path | None
     snapshots: Path | None
     states: Path | None
+
+
+def places_of(settings: Settings) -> Places:
+    """Where this home keeps jobs, snapshots and states; jobs and snapshots of Azure ML are not here."""
+    is_local = settings.ml is MLKind.LOCAL
+    return Places(
+        jobs=settings.mlflow_folder / "jobs" if is_local else None,
+        snapshots=settings.mlflow_folder / "snapshots" if is_local else None,
+        states=settings.endpoints_folder / "states",
+    )
 
 
 @dataclass

@@ -187,3 +187,16 @@ DATES_OF_FILE = (
 TOUCHED_CUSTOMERS = f"""
 select distinct customer_id from sales_data.sales_transactions where customer_id is not null and {OF_FILE} order by customer_id
 """
+
+SAMPLE_OF_BATCH = (
+    "select prediction_id from serving.recommendations where rank = 1 order by md5(prediction_id || ?) limit ?"
+)
+
+SAMPLE_OF_LOG = """
+select distinct prediction_id, md5(prediction_id || ?) as place
+from monitoring.prediction_log
+where answered_at >= (select max(answered_at) - interval '1 day' from monitoring.prediction_log)
+order by place limit ?
+"""
+
+SAMPLE_OF_FILES = "select sha256 from sales_data.kept_files order by md5(sha256 || ?) limit ?"

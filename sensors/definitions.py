@@ -9,6 +9,7 @@ from resources.environment import has_event_queue
 from resources.settings.choices import LandingKind, MissingDelivery
 from resources.settings.settings import Settings
 from sensors.alerts import alert_sensor
+from sensors.audit import audit_schedule
 from sensors.automation import automation_sensor
 from sensors.container import blob_event_sensor, reconciliation_sensor
 from sensors.landing import landing_sensor
@@ -26,7 +27,7 @@ def file_sensors(settings: Settings, jobs: Sequence[AssetJob]) -> list[dg.Sensor
 
 
 def sensors(settings: Settings) -> dg.Definitions:
-    """The jobs, which select across the stages, and all sensors of a deployment."""
+    """The jobs, which select across the stages, and all sensors and schedules of a deployment."""
     watched = settings.missing_delivery is not MissingDelivery.OFF
     all_jobs = jobs(sorted(settings.business_units) if watched else ())
     return dg.Definitions(
@@ -39,4 +40,5 @@ def sensors(settings: Settings) -> dg.Definitions:
             alert_sensor(settings),
             automation_sensor(),
         ],
+        schedules=[audit_schedule(all_jobs)],
     )

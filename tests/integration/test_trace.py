@@ -7,14 +7,18 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import numpy as np
 import pytest
 
-from globolatte_cli.trace import places_of
+from globolatte_assets.lineage.audit import AuditConfig, audit_asset
+from globolatte_ingest.kept_files import KeptFiles
 from globolatte_lineage.backward import UnknownPredictionError, trace_prediction
 from globolatte_lineage.forward import trace_file, trace_model
 from globolatte_lineage.graph import Kind, Trace
-from globolatte_lineage.replay import CannotReplayError, replay
+from globolatte_lineage.records import Places, places_of
+from globolatte_lineage.replay import CannotReplayError, Replayed, Replayer
+from resources.environment import clock_of, landing_of
 from resources.settings.settings import Settings
 from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.homes import Home, NewHome
@@ -35,6 +39,10 @@ def warehouse(home: Home) -> DuckDBWarehouse:
 def traced(home: Home, prediction: str) -> Trace:
     with warehouse(home).transaction() as transaction:
         return trace_prediction(transaction, places_of(Settings(home=home.folder)), prediction)
+
+
+def replay(trace: Trace, places: Places) -> Replayed:
+    return Replayer(places).replay(trace)
 
 
 def some_predictions(home: Home, count: int) -> list[str]:
@@ -184,6 +192,40 @@ def test_a_model_or_a_state_that_was_altered_is_named(home_that_ran: NewHome) ->
     shutil.rmtree(state)
     with pytest.raises(CannotReplayError, match="is not kept any more"):
         replay(trace, places_of(settings))
+
+
+def test_the_audit_of_a_sample_is_green_until_something_was_altered(home_that_ran: NewHome) -> None:
+    home = home_that_ran()
+    settings = Settings(home=home.folder)
+    kept = KeptFiles(settings.kept_files_folder)
+    resources = {"warehouse": warehouse(home), "landing": landing_of(settings), "clock": clock_of(settings)}
+
+    def audited() -> tuple[bool, dict[str, Any]]:
+        config = dg.RunConfig({"lineage__audit": AuditConfig(sample=200)})
+        with dg.DagsterInstance.ephemeral() as instance:
+            result = dg.materialize(
+                [audit_asset(places_of(settings), kept)], resources=resources, instance=instance, run_config=config
+            )
+        [check] = result.get_asset_check_evaluations()
+        [event] = result.get_asset_materialization_events()
+        return check.passed, {name: value.value for name, value in event.materialization.metadata.items()}
+
+    passed, said = audited()
+    assert passed
+    assert said["predictions_made_again"] == 200
+    assert said["files_hashed"] == len(warehouse(home).read("sales_data.kept_files", ["sha256"]))
+    assert said["could_not_be_looked_at"] == 0
+    pack = max(settings.kept_files_folder.rglob("*.zip"), key=lambda file: file.stat().st_size)
+    content = pack.read_bytes()
+    pack.write_bytes(
+        content[: len(content) // 2] + bytes([content[len(content) // 2] ^ 1]) + content[len(content) // 2 + 1 :]
+    )
+    shutil.rmtree(next((settings.endpoints_folder / "states").glob("[!.]*")))
+    passed, said = audited()
+    assert not passed
+    assert "is damaged; restore it from a backup" in said["findings"]
+    assert said["predictions_made_again"] == 0
+    assert said["could_not_be_looked_at"] == 200
 
 
 def test_the_command_prints_a_tree_json_and_a_page(home: Home, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Stage `lineage`: whether what is on record still proves what was answered."""
