@@ -1,0 +1,8 @@
+# expected: azurerm_role_definition.this.permissions: action '*'
+resource "azurerm_role_definition" "this" {
+  name  = "everything"
+  scope = "/subscriptions/0"
+  permissions {
+    actions = ["*"]
+  }
+}

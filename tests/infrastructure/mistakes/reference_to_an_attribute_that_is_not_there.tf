@@ -1,0 +1,17 @@
+# expected: azurerm_storage_container.this: azurerm_storage_account.this has no attribute 'account_id'
+resource "azurerm_storage_account" "this" {
+  name                            = "globolatte"
+  resource_group_name             = "globolatte"
+  location                        = "westeurope"
+  account_tier                    = "Standard"
+  account_replication_type        = "ZRS"
+  public_network_access_enabled   = false
+  allow_nested_items_to_be_public = false
+  shared_access_key_enabled       = false
+  min_tls_version                 = "TLS1_2"
+}
+
+resource "azurerm_storage_container" "this" {
+  name               = "landing"
+  storage_account_id = azurerm_storage_account.this.account_id
+}
