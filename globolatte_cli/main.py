@@ -6,6 +6,7 @@ from importlib import import_module
 import click
 
 COMMANDS = {
+    "as-of": ("as_of", "Show what was known, decided and served at a moment of the past."),
     "azureml": ("azureml", "The Azure ML workspace: definitions for `az ml`, models shared between workspaces."),
     "bench": ("bench", "Measure us and the reference side by side, in one run, and print the ratios."),
     "campaign": (
@@ -61,7 +62,7 @@ class LazyGroup(click.Group):
 
 def loaded(name: str) -> click.Command:
     """The command of this name, imported."""
-    command: click.Command = getattr(import_module(f"globolatte_cli.{COMMANDS[name][0]}"), name)
+    command: click.Command = getattr(import_module(f"globolatte_cli.{COMMANDS[name][0]}"), name.replace("-", "_"))
     return command
 
 

@@ -146,6 +146,10 @@ def add_state(found: Found, transaction: Transaction, places: Places, version: s
     for build in rows_of(transaction, statements.DBT_BUILDS):
         name = f"dbt model {build['model']}, built by {build['fingerprint'][:12]} since {build['built_at']:%Y-%m-%d %H:%M} UTC"
         found.join(state, "was made of", found.add(Kind.DBT, build["model"], name, build))
+        if recorded and build["built_at"] > recorded[0]["published_at"]:
+            found.note(
+                f"{build['model']} has been built by another version of the dbt project since state {version} was published"
+            )
     if recorded:
         return state, int(recorded[0]["last_event"])
     found.note(

@@ -1,4 +1,5 @@
-"""What is asked of the warehouse. Each reads what belongs to one thing; none looks through a history for something else."""
+"""What is asked of the warehouse. Each reads what belongs to one thing; beside that some read the ledger, which has a row per file version,
+or the prediction log, which has one per answer."""
 
 STATES = "select state_version, published_at, run_id, last_event from serving.states where state_version = ?"
 """What the ledger had when a state was published, and by which run."""
@@ -200,3 +201,49 @@ order by place limit ?
 """
 
 SAMPLE_OF_FILES = "select sha256 from sales_data.kept_files order by md5(sha256 || ?) limit ?"
+
+LAST_EVENT_BEFORE = (
+    "select coalesce(max(sequence), 0) as last_event from sales_data.ledger_events where happened_at < ?"
+)
+
+FILES_AS_OF = """
+with
+
+known as (
+    select
+        events.load_id, events.event as status, events.reason_code, events.reason,
+        row_number() over (partition by events.load_id order by events.sequence desc) as newest
+    from sales_data.ledger_events as events
+    where events.sequence <= ? and events.business_unit is null
+        and events.event in ('loaded', 'refused', 'held', 'superseded', 'retracted')
+),
+
+versions as (
+    select
+        ledger.path, ledger.sha256, ledger.etag, ledger.load_id, known.status, known.reason_code, known.reason, ledger.rows_in_file,
+        ledger.recorded_at, row_number() over (partition by ledger.path order by ledger.sequence desc) as newest
+    from known
+    inner join sales_data.load_ledger as ledger on known.load_id = ledger.load_id
+    where known.newest = 1
+)
+
+select path, sha256, etag, load_id, status, reason_code, reason, rows_in_file, recorded_at from versions where newest = 1 order by path
+"""
+"""The latest version of each path that was known after an event, in the status that it had then."""
+
+DECISIONS_BEFORE = """
+select model_version, content_hash, snapshot, promoted, champion_version, decided_at from ml.decisions where decided_at < ?
+order by decided_at desc limit 1
+"""
+
+STATES_BEFORE = """
+select state_version, published_at, last_event from serving.states where published_at < ? order by published_at desc limit 1
+"""
+
+ANSWERS_ON = """
+select deployment, model_version, state_version, count(*) as answers, count(distinct customer_id) as customers
+from monitoring.prediction_log
+where answered_at >= ? and answered_at < ?
+group by deployment, model_version, state_version
+order by deployment, model_version, state_version
+"""

@@ -36,7 +36,10 @@ def test_the_customers_it_names_are_those_whose_features_change_without_the_file
         row["path"]: row["load_id"]
         for row in warehouse(home).read("sales_data.load_ledger", ["path", "load_id"]).to_pylist()
     }
-    before = features(home)
+    before, until = (
+        features(home),
+        max(row["happened_at"] for row in warehouse(home).read("sales_data.ledger_events").to_pylist()),
+    )
     for path, recall in found.items():
         assert recall["lines"] == by_path[path]
         assert Decimal(recall["takings"][""]) == sum(
@@ -51,3 +54,14 @@ def test_the_customers_it_names_are_those_whose_features_change_without_the_file
     changed = {customer for customer in before.keys() | after.keys() if before.get(customer) != after.get(customer)}
     assert changed == {customer for recall in found.values() for customer in recall["customers"]}
     assert recalled(home, next(iter(found)))["mend"] == "nothing of it is loaded."
+
+    def status_at(moment: dt.datetime) -> dict[str, str]:
+        document = json.loads(home.ok("as-of", f"{moment:%Y-%m-%dT%H:%M:%S}", "--json"))
+        return {file["path"]: file["status"] for file in document["files"]}
+
+    then = status_at(until + dt.timedelta(seconds=1))
+    assert {then[path] for path in found} == {"loaded"}
+    now = status_at(until + dt.timedelta(days=2))
+    assert {path for path, status in now.items() if status == "retracted"} == set(found)
+    assert now == {row["path"]: row["status"] for row in json.loads(home.ok("ledger", "list", "--json"))}
+    assert not status_at(until - dt.timedelta(days=9_000))
