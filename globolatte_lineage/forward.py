@@ -54,7 +54,7 @@ def trace_file(transaction: Transaction, places: Places, path: str) -> Trace:
 def _add_trainings(found: Found, transaction: Transaction, places: Places, path: str, lines: str) -> None:
     """The trainings whose snapshots have the file's rows, and their models."""
     first_date = found.nodes[lines].facts["first_date"]
-    for training in rows_of(transaction, statements.TRAININGS_WITH, first_date, path):
+    for training in rows_of(transaction, statements.TRAININGS_WITH, path, first_date):
         snapshot = add_snapshot(found, places, training["snapshot"], training["last_business_date"])
         found.join(snapshot, "contains", lines)
         job = found.add(Kind.JOB, training["run_id"], f"training of run {training['run_id']}", training)

@@ -117,13 +117,17 @@ STATES_RECORDED = "select state_version from serving.states"
 TRAININGS_WITH = """
 select run_id, snapshot, last_business_date, started_at, model_version, promoted, champion_version, decided_at
 from ml.trainings
-where last_business_date >= ? and started_at >= (
-    select min(events.happened_at) from sales_data.ledger_events as events
+cross join (
+    select min(events.sequence) as sequence, min(events.happened_at) as happened_at from sales_data.ledger_events as events
     inner join sales_data.load_ledger as ledger on events.load_id = ledger.load_id
     where ledger.path = ? and events.event = 'loaded'
-)
+) as loaded
+where last_business_date >= ? and case
+    when last_event is not null then last_event >= loaded.sequence else started_at >= loaded.happened_at
+end
 order by started_at
 """
+"""Trainings whose snapshot was exported after a file had been loaded; those of earlier releases by the clock."""
 
 CUSTOMERS_OF_FILE = """(
     select customer_id from sales_data.sales_transactions

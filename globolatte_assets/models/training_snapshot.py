@@ -18,6 +18,7 @@ from globolatte_assets.models.causes import as_text, findings_of, present_causes
 from globolatte_assets.models.champion import MANIFEST_FILE, Champion, champion_with_snapshot
 from globolatte_assets.models.trainings import Training, record_training
 from globolatte_assets.tables import CATALOGUE_EXPORT, example_span
+from globolatte_ingest.ledger import last_event_of
 from globolatte_ml.data.snapshot import REFUNDS_FILE, SPLIT_FILE
 from resources.clock import Clock
 from resources.ml.ml_platform import MLPlatform
@@ -63,6 +64,7 @@ def training_snapshot(
             "`globolatte run` before training",
             allow_retries=False,
         )
+    last_event = last_event_of(warehouse)
     export = snapshots(context.run.run_id)
     export.unload("features.feat_training_examples", EXAMPLES_FILE, ["ordered_at", "order_key"])
     export.unload("features.feat_training_example_products", EXAMPLE_PRODUCTS_FILE, ["order_key", "product_id"])
@@ -85,7 +87,8 @@ def training_snapshot(
     export.write(MANIFEST_FILE, json.dumps(manifest, indent=2).encode())
     place = export.keep(name)
     findings = findings_of(warehouse, champion) if champion is not None else []
-    begun = Training(context.run.run_id, name, span.last, clock.timestamp(), causes=as_text(findings))
+    causes_found = as_text(findings)
+    begun = Training(context.run.run_id, name, span.last, clock.timestamp(), causes=causes_found, last_event=last_event)
     record_training(warehouse, begun)
     causes = [str(cause) for of_scope in present_causes(findings).values() for cause in of_scope]
     return dg.MaterializeResult(

@@ -20,6 +20,7 @@ SCHEMA = pa.schema(
         ("champion_version", pa.string()),
         ("decided_at", pa.timestamp("us")),
         ("causes", pa.string()),
+        ("last_event", pa.int64()),
     ]
 )
 
@@ -33,6 +34,7 @@ class Training:
         decided_at: when the latest verdict was given; none while there is none.
         champion_version: the champion after that verdict; none if there was none.
         causes: what monitoring found when it began (`globolatte_assets.models.causes`).
+        last_event: of the ledger when the snapshot was exported; none for trainings of earlier releases.
     """
 
     run_id: str
@@ -44,6 +46,7 @@ class Training:
     champion_version: str | None = None
     decided_at: dt.datetime | None = None
     causes: str | None = None
+    last_event: int | None = None
 
     @property
     def left_no_champion(self) -> bool:

@@ -360,9 +360,10 @@ create table ml.decisions (
     run_id varchar not null, model_version varchar not null, content_hash varchar not null, snapshot varchar not null,
     job_id varchar not null, promoted boolean not null, champion_version varchar, reasons varchar not null, decided_at timestamp not null
 );
+alter table ml.trainings add column last_event bigint;
 """
-"""Which event of the ledger was the last when a customer state was first published; each decision on a model with its reasons as JSON.
-Earlier releases recorded neither."""
+"""Which event of the ledger was the last when a customer state was first published, and when a snapshot was exported; each decision on a
+model with its reasons as JSON. Earlier releases recorded none of it."""
 
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,

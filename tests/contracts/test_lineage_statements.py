@@ -18,7 +18,8 @@ QUESTIONS = {
 }
 COLUMNS = {"ENTRIES": "path", "TRAININGS": "model_version", "AUDIENCES": "customer_id"}
 DATES = {
-    **dict.fromkeys(("TRAININGS_WITH", "LAST_EVENT_BEFORE", "DECISIONS_BEFORE", "STATES_BEFORE"), (0,)),
+    "TRAININGS_WITH": (1,),
+    **dict.fromkeys(("LAST_EVENT_BEFORE", "DECISIONS_BEFORE", "STATES_BEFORE"), (0,)),
     "ANSWERS_ON": (0, 1),
 }
 NUMBERS = {
