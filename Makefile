@@ -97,6 +97,8 @@ lock: $(VENV)/.uv ## Resolve the dependencies anew into the lock files
 		--extra dev pyproject.toml -o requirements-dev.lock
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
 		-c requirements-dev.lock pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+		-c requirements-dev.lock --extra kubernetes pyproject.toml -o deploy/images/requirements-kubernetes.lock
 
 $(VENV)/.uv: requirements-bootstrap.lock
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
