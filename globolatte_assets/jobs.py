@@ -100,8 +100,8 @@ def jobs(watched_folders: Sequence[str] = ()) -> Sequence[AssetJob]:
         MEASURE_CAMPAIGNS: (assets(keys.CAMPAIGN_RESULTS), "Measures campaigns against their control groups."),
         DEPLOY: (assets(keys.RECOMMENDER), "Puts the champion behind the online endpoint, blue/green."),
         AUDIT_SAMPLE: (
-            assets(keys.AUDIT),
-            "Traces a random sample of predictions and makes them again, and hashes kept files anew.",
+            assets(keys.AUDIT, keys.AUDIT_LOG),
+            "Adds what is new to the audit log, traces a random sample of predictions and makes them again, and hashes kept files anew.",
         ),
         INGEST_PREDICTION_LOG: (
             assets(keys.PREDICTION_LOG),

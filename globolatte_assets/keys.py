@@ -51,6 +51,7 @@ SUPPLIER_WEEKS = dg.AssetKey(["marts", "mart_supplier_weeks"])
 SUPPLIER_FAULTS = dg.AssetKey(["marts", "mart_supplier_faults"])
 SUPPLIER_SCORECARDS = dg.AssetKey(["monitoring", "supplier_scorecards"])
 AUDIT = dg.AssetKey(["lineage", "audit"])
+AUDIT_LOG = dg.AssetKey(["lineage", "audit_log"])
 
 DBT_GROUPS = ("staging", "intermediate", "marts", "features")
 """The stages of the dbt project."""

@@ -7,6 +7,7 @@ import click
 
 COMMANDS = {
     "as-of": ("as_of", "Show what was known, decided and served at a moment of the past."),
+    "audit": ("audit", "Add to the audit log, hold it against the tables, prove that an entry is in it."),
     "azureml": ("azureml", "The Azure ML workspace: definitions for `az ml`, models shared between workspaces."),
     "bench": ("bench", "Measure us and the reference side by side, in one run, and print the ratios."),
     "campaign": (

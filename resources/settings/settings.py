@@ -125,6 +125,11 @@ class LandingSettings(BaseModel):
         "are kept in the home, in whole months, so that a version can be read after its file was replaced or removed. "
         "Default: for ever.",
     )
+    audit_log_folder: Path | None = Field(
+        default=None,
+        description="Where the segments of the audit log are written; a place that another account owns protects the log against whoever "
+        "can write this home. Default: `audit_log` in the home.",
+    )
     max_load_attempts: int = Field(
         default=5, ge=1, description="How often a load that crashed is requested again by itself."
     )
@@ -395,7 +400,7 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
 
     @model_validator(mode="after")
     def _paths_are_absolute(self) -> "Settings":
-        for name in ("home", "training_file"):
+        for name in ("home", "training_file", "audit_log_folder"):
             path = getattr(self, name)
             if path is not None and not path.is_absolute():
                 object.__setattr__(self, name, (PROJECT_ROOT / path.expanduser()).resolve())
@@ -410,6 +415,11 @@ class Settings(SnowflakeSettings, LandingSettings, BaseSettings):
     def kept_files_folder(self) -> Path:
         """The bytes of each version of a sales file that was loaded."""
         return self.home / "kept_files"
+
+    @property
+    def audit_segments_folder(self) -> Path:
+        """The segments of the audit log."""
+        return self.audit_log_folder or self.home / "audit_log"
 
     @property
     def warehouse_file(self) -> Path:

@@ -365,6 +365,21 @@ alter table ml.trainings add column last_event bigint;
 """Which event of the ledger was the last when a customer state was first published, and when a snapshot was exported; each decision on a
 model with its reasons as JSON. Earlier releases recorded none of it."""
 
+AUDIT_LOG = """
+create schema if not exists lineage;
+create table lineage.audit_leaves (
+    leaf_index bigint not null, kind varchar not null, entry_key varchar not null, leaf varchar not null
+);
+create table lineage.audit_heads (
+    size bigint not null, root varchar not null, peaks varchar not null, last_event bigint not null, appended_at timestamp not null,
+    run_id varchar not null
+);
+create table lineage.salts (person varchar not null, salt varchar not null);
+create table lineage.erased_answers (log_file varchar not null, line bigint not null, erased_at timestamp not null);
+"""
+"""The leaves and heads of the audit log, whose segments are files elsewhere. `salts`: the secret of each person by which what is logged of
+this person is hashed; it is destroyed at an erasure."""
+
 MIGRATIONS: tuple[str, ...] = (
     RAW_SALES,
     DRIFT_AND_PERFORMANCE,
@@ -395,6 +410,7 @@ MIGRATIONS: tuple[str, ...] = (
     LARGE_CATALOGUES,
     GOODS_BY_WEIGHT,
     STATES_AND_DECISIONS,
+    AUDIT_LOG,
 )
 
 
