@@ -35,7 +35,7 @@ def duckdb_file(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
 
 
 def snowflake_emulator(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
-    return emptied(emulated_warehouse(request.getfixturevalue("fakesnow"), database="LINEAGE"))
+    return emptied(emulated_warehouse(request.getfixturevalue("fakesnow"), database="QUESTIONS"))
 
 
 @pytest.mark.parametrize("made_by", [duckdb_file, snowflake_emulator], ids=lambda made_by: made_by.__name__)
