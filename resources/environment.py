@@ -14,7 +14,15 @@ from resources.landing.landing_zone import LandingZone
 from resources.ml.ml_platform import MLPlatform
 from resources.ml.training_method import training_method
 from resources.settings.azureml import AzureMLSettings
-from resources.settings.choices import LandingKind, MLKind, WarehouseKind, required
+from resources.settings.choices import (
+    CredentialKind,
+    Environment,
+    LandingKind,
+    MLKind,
+    SnowflakeAuthentication,
+    WarehouseKind,
+    required,
+)
 from resources.settings.settings import NO_STAGE, PROJECT_ROOT, Settings
 from resources.warehouse.snapshot_export import SnapshotExports, StraightIntoBlob, ThroughThisWorker
 from resources.warehouse.warehouse import Warehouse
@@ -179,10 +187,40 @@ def dbt_artifacts_of(settings: Settings) -> Path:
     return settings.home / "dbt"
 
 
+def check_secrets(settings: Settings) -> None:
+    """That dev, staging and prod start with the secrets that they need: one that is missing ends the start, not the first run of the day.
+
+    Locally a secret is read where it is used. Raises `MissingSettingError` with the name of the variable.
+    """
+    if settings.env is Environment.LOCAL:
+        return
+    for variable, why in secrets_of(settings).items():
+        required(os.environ.get(variable), variable, why)
+
+
+def secrets_of(settings: Settings) -> dict[str, str]:
+    """The variables of secrets that the chosen seams cannot do without, and why."""
+    needed = {}
+    if settings.landing is LandingKind.BLOB and settings.blob_credential is not CredentialKind.DEFAULT:
+        variable = "GLOBOLATTE_BLOB_KEY" if settings.blob_credential is CredentialKind.KEY else "GLOBOLATTE_BLOB_SAS"
+        needed[variable] = f"GLOBOLATTE_BLOB_CREDENTIAL={settings.blob_credential}"
+    if settings.warehouse is WarehouseKind.SNOWFLAKE:
+        why = f"GLOBOLATTE_SNOWFLAKE_AUTHENTICATION={settings.snowflake_authentication}"
+        match settings.snowflake_authentication:
+            case SnowflakeAuthentication.PASSWORD:
+                needed["GLOBOLATTE_SNOWFLAKE_PASSWORD"] = why
+            case SnowflakeAuthentication.OAUTH:
+                needed["GLOBOLATTE_SNOWFLAKE_TOKEN"] = why
+            case SnowflakeAuthentication.KEY if not settings.snowflake_private_key_path:
+                needed["GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY"] = why
+    return needed
+
+
 def resources_of(settings: Settings) -> dict[str, object]:
-    """The resources of assets and sensors, by name."""
+    """The resources of assets and sensors, by name. Raises `MissingSettingError` for a setting or secret that the environment needs."""
     from resources.dbt_cli import DbtOfThisEnvironment
 
+    check_secrets(settings)
     warehouse, ml = warehouse_of(settings), ml_of(settings)
     return {
         "clock": clock_of(settings),

@@ -170,6 +170,17 @@ def test_services_policies_and_budgets_find_their_pods(environment):
     assert deployments == {one["metadata"]["name"] for one in objects if one["kind"] == "PodDisruptionBudget"}
 
 
+def test_dagster_can_write_beside_its_configuration():
+    pod = pods(rendered("prod"))["globolatte-daemon"]["spec"]
+    run = instance_of("prod")["run_launcher"]["config"]
+    for mounts, volumes in (
+        (pod["containers"][0]["volumeMounts"], pod["volumes"]),
+        (run["volume_mounts"], run["volumes"]),
+    ):
+        folder = next(mount["name"] for mount in mounts if mount["mountPath"] == "/opt/dagster/instance")
+        assert {"name": folder, "emptyDir": {}} in volumes
+
+
 def test_nothing_is_reached_but_by_a_policy():
     policies = [one["spec"] for one in rendered("prod") if one["kind"] == "NetworkPolicy"]
     default = next(policy for policy in policies if policy["podSelector"] == {})

@@ -34,8 +34,15 @@ envFrom:
 {{- end }}
 
 {{- define "globolatte.mounts" -}}
-- name: instance
+# Dagster writes beside its configuration, and a config map is read-only: the files lie in a folder of the pod's own.
+- name: instance-folder
   mountPath: /opt/dagster/instance
+- name: instance
+  mountPath: /opt/dagster/instance/dagster.yaml
+  subPath: dagster.yaml
+- name: instance
+  mountPath: /opt/dagster/instance/workspace.yaml
+  subPath: workspace.yaml
 - name: home
   mountPath: /var/lib/globolatte
 - name: secrets
@@ -46,6 +53,8 @@ envFrom:
 {{- end }}
 
 {{- define "globolatte.volumes" -}}
+- name: instance-folder
+  emptyDir: {}
 - name: instance
   configMap:
     name: {{ .Release.Name }}-instance
