@@ -181,6 +181,12 @@ def test_dagster_can_write_beside_its_configuration():
         assert {"name": folder, "emptyDir": {}} in volumes
 
 
+def test_dagsters_database_is_spoken_to_by_the_driver_that_dagster_knows():
+    team = yaml.safe_load(Path("deploy/team-server/dagster.yaml").read_text(encoding="utf-8"))
+    for configuration in (instance_of("prod"), team):
+        assert configuration["storage"]["postgres"]["postgres_db"]["scheme"] == "postgresql+psycopg2"
+
+
 def test_nothing_is_reached_but_by_a_policy():
     policies = [one["spec"] for one in rendered("prod") if one["kind"] == "NetworkPolicy"]
     default = next(policy for policy in policies if policy["podSelector"] == {})
