@@ -16,7 +16,7 @@ MODELS = Path(__file__).parents[3] / "dbt_project" / "models"
 COLUMNS = "select table_schema || '.' || table_name as model, column_name, lower(data_type) as type from information_schema.columns"
 TABLES = "select table_schema || '.' || table_name as name from information_schema.tables"
 
-NO_MODELS = {"sales_data", "ml", "serving", "monitoring", "build_state"}
+NO_MODELS = {"sales_data", "ml", "serving", "monitoring", "lineage", "build_state"}
 """Schemas whose tables Python owns, and that in which builds note what they have done."""
 
 
