@@ -52,8 +52,14 @@ def without_secrets(text: str) -> str:
     return text
 
 
-def _secret(variable: str, kind: CredentialKind) -> str:
-    value = dg.EnvVar(variable).get_value()
+def secret_variable(kind: CredentialKind) -> str | None:
+    """The variable of the secret that a credential needs; none if it needs none."""
+    return {CredentialKind.KEY: KEY_VARIABLE, CredentialKind.SAS: SAS_VARIABLE}.get(kind)
+
+
+def _secret(kind: CredentialKind) -> str:
+    variable = secret_variable(kind)
+    value = dg.EnvVar(variable).get_value() if variable is not None else None
     if not value:
         raise MissingSecretError(
             f"{variable} is not set, but GLOBOLATTE_BLOB_CREDENTIAL={kind} needs it; set it in the environment, or use "
@@ -75,9 +81,9 @@ def blob_service(account_url: str, kind: CredentialKind) -> "Iterator[BlobServic
     _leave_signatures_out_of_logs()
     credential: Any = AzureBlobStorageDefaultCredential()
     if kind is CredentialKind.KEY:
-        credential = AzureBlobStorageKeyCredential(key=_secret(KEY_VARIABLE, kind))
+        credential = AzureBlobStorageKeyCredential(key=_secret(kind))
     elif kind is CredentialKind.SAS:
-        credential = AzureBlobStorageSASTokenCredential(token=_secret(SAS_VARIABLE, kind))
+        credential = AzureBlobStorageSASTokenCredential(token=_secret(kind))
     storage = AzureBlobStorageResource(account_url=account_url, credential=credential)
     with ExitStack() as stack:
         with _address_at_fault(account_url):
@@ -97,7 +103,7 @@ def queue_service(account_url: str, kind: CredentialKind) -> "Iterator[QueueServ
 
         credential = DefaultAzureCredential()
     else:
-        credential = _secret(KEY_VARIABLE if kind is CredentialKind.KEY else SAS_VARIABLE, kind)
+        credential = _secret(kind)
     with _address_at_fault(account_url):
         service = QueueServiceClient(account_url, credential=credential)
     with service:

@@ -15,11 +15,9 @@ from resources.ml.ml_platform import MLPlatform
 from resources.ml.training_method import training_method
 from resources.settings.azureml import AzureMLSettings
 from resources.settings.choices import (
-    CredentialKind,
     Environment,
     LandingKind,
     MLKind,
-    SnowflakeAuthentication,
     WarehouseKind,
     required,
 )
@@ -194,26 +192,17 @@ def check_secrets(settings: Settings) -> None:
     """
     if settings.env is Environment.LOCAL:
         return
-    for variable, why in secrets_of(settings).items():
-        required(os.environ.get(variable), variable, why)
+    if settings.landing is LandingKind.BLOB:
+        from resources.azure_storage import secret_variable
 
-
-def secrets_of(settings: Settings) -> dict[str, str]:
-    """The variables of secrets that the chosen seams cannot do without, and why."""
-    needed = {}
-    if settings.landing is LandingKind.BLOB and settings.blob_credential is not CredentialKind.DEFAULT:
-        variable = "GLOBOLATTE_BLOB_KEY" if settings.blob_credential is CredentialKind.KEY else "GLOBOLATTE_BLOB_SAS"
-        needed[variable] = f"GLOBOLATTE_BLOB_CREDENTIAL={settings.blob_credential}"
+        if (variable := secret_variable(settings.blob_credential)) is not None:
+            why = f"GLOBOLATTE_BLOB_CREDENTIAL={settings.blob_credential}"
+            required(os.environ.get(variable), variable, why)
     if settings.warehouse is WarehouseKind.SNOWFLAKE:
-        why = f"GLOBOLATTE_SNOWFLAKE_AUTHENTICATION={settings.snowflake_authentication}"
-        match settings.snowflake_authentication:
-            case SnowflakeAuthentication.PASSWORD:
-                needed["GLOBOLATTE_SNOWFLAKE_PASSWORD"] = why
-            case SnowflakeAuthentication.OAUTH:
-                needed["GLOBOLATTE_SNOWFLAKE_TOKEN"] = why
-            case SnowflakeAuthentication.KEY if not settings.snowflake_private_key_path:
-                needed["GLOBOLATTE_SNOWFLAKE_PRIVATE_KEY"] = why
-    return needed
+        from resources.warehouse.snowflake_account import credentials
+
+        key = settings.snowflake_private_key_path
+        credentials(settings.snowflake_authentication, str(key) if key else None)
 
 
 def resources_of(settings: Settings) -> dict[str, object]:
