@@ -9,9 +9,10 @@ from pathlib import Path
 
 import click
 
-from globolatte_assets.features.column_lineage import LINEAGE_FILE, lineage_of
+from globolatte_assets.features.column_lineage import lineage_of
 from globolatte_cli.errors import UserError
 from globolatte_cli.instance import prepare_home
+from globolatte_lineage.columns import LINEAGE_FILE
 from resources.environment import DBT_EXECUTABLE, DBT_PROJECT_FOLDER
 from resources.settings.settings import Settings
 

@@ -6,7 +6,7 @@ from rich.table import Table
 from globolatte_cli.errors import UserError
 from globolatte_cli.files import landing_path
 from globolatte_cli.output import JSON, plain_console, print_json
-from globolatte_cli.trace import as_tree
+from globolatte_cli.trace import print_trace
 from globolatte_lineage.forward import NothingKnownError
 from globolatte_lineage.recall import Recall, recall_file
 from globolatte_lineage.records import places_of
@@ -39,9 +39,7 @@ def recall(path: str, *, as_json: bool) -> None:
     for name, value in _facts(found).items():
         table.add_row(name, value)
     console.print(table)
-    console.print(as_tree(found.trace))
-    for note in found.trace.notes:
-        console.print(f"note: {note}")
+    print_trace(found.trace, console)
     console.print(f"To mend it: {mend_of(found)}", soft_wrap=True)
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
@@ -139,11 +140,16 @@ def _label(node: Node, relation: str, *, is_root: bool = False) -> Text:
     return Text.assemble((f"{relation} " if relation else arrow, "dim"), (node.title, style), (lines, ""))
 
 
-def _print(found: Trace, replayed: Replayed | None, html: Path | None) -> None:
-    console = plain_console(highlight=False)
+def print_trace(found: Trace, console: Console) -> None:
+    """The graph as a tree, and its notes."""
     console.print(as_tree(found))
     for note in found.notes:
         console.print(Text.assemble(("note: ", "yellow"), note))
+
+
+def _print(found: Trace, replayed: Replayed | None, html: Path | None) -> None:
+    console = plain_console(highlight=False)
+    print_trace(found, console)
     if replayed is not None and replayed.is_same:
         console.print(
             f"Made again from state {replayed.state_hash} and model {replayed.model_hash[:12]}: "

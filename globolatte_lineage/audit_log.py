@@ -12,7 +12,7 @@ import json
 import os
 import secrets
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from typing import Any
 import pyarrow as pa
 
 from globolatte_lineage.merkle import Frontier, inclusion_proof, leaf_hash, root_of
+from globolatte_lineage.records import rows_of
 from resources.warehouse.warehouse import Transaction, Warehouse
 
 LEDGER_EVENT, DECISION, SIGN_OFF, ERASED, ANSWERS, BATCH = (
@@ -191,6 +192,10 @@ class Entry:
         return entry
 
 
+def _segment_name(start: int) -> str:
+    return f"segment-{start:012d}.json"
+
+
 @dataclass(frozen=True)
 class Segment:
     """What one appending added from position `start` (from 0) on; `root`: of the whole log after it, in hex."""
@@ -204,7 +209,7 @@ class Segment:
     @property
     def name(self) -> str:
         """The file's name."""
-        return f"segment-{self.start:012d}.json"
+        return _segment_name(self.start)
 
     def as_text(self) -> str:
         """The file's content."""
@@ -248,17 +253,16 @@ def segments_in(folder: Path) -> list[Path]:
     return sorted(folder.glob("segment-*.json"))
 
 
-def _rows(transaction: Transaction, sql: str, *parameters: object) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = transaction.fetch(sql, parameters).to_pylist()
-    return rows
-
-
 def _hashed(content: str) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _salted(salts: Mapping[str, str], person: str, content: str) -> bytes:
     return hashlib.sha256(f"{salts[person]}:{content}".encode()).digest()
+
+
+def _salts_on_record(transaction: Transaction) -> dict[str, str]:
+    return {row["person"]: row["salt"] for row in rows_of(transaction, f"select person, salt from {SALTS}")}
 
 
 @dataclass
@@ -274,20 +278,20 @@ class _Salts:
         return self.known
 
 
-def _plain(transaction: Transaction, last_event: int, logged: set[tuple[str, str]]) -> Iterator[Entry]:
+def _plain(transaction: Transaction, after_event: int) -> Iterator[tuple[str, list[Entry]]]:
+    """By kind, the entries of the tables of which each row is one, as they are now; of ledger events those after `after_event`."""
     for kind, sql, parameters in (
-        (LEDGER_EVENT, EVENTS, [last_event]),
+        (LEDGER_EVENT, EVENTS, [after_event]),
         (DECISION, DECISIONS, []),
         (SIGN_OFF, SIGN_OFFS, []),
         (ERASED, ERASURES, []),
     ):
-        for row in _rows(transaction, sql, *parameters):
-            if (kind, row["entry_key"]) not in logged:
-                yield Entry(kind, row["entry_key"], _hashed(row["content"]))
+        rows = rows_of(transaction, sql, *parameters)
+        yield kind, [Entry(kind, row["entry_key"], _hashed(row["content"])) for row in rows]
 
 
 def _batches(transaction: Transaction, salts: _Salts, logged: set[tuple[str, str]]) -> Iterator[Entry]:
-    new = {row["entry_key"] for row in _rows(transaction, BATCHES)} - {key for kind, key in logged if kind == BATCH}
+    new = {row["entry_key"] for row in rows_of(transaction, BATCHES)} - {key for kind, key in logged if kind == BATCH}
     if new:
         hashes: dict[str, list[bytes]] = defaultdict(list)
         rows = transaction.fetch(RANKED)
@@ -361,7 +365,7 @@ class AuditLog:
     def _append_once(self, now: dt.datetime, run_id: str) -> Appended | None:
         with self.warehouse.transaction() as transaction:
             frontier = self._frontier(transaction)
-            ahead = self.folder / f"segment-{frontier.size:012d}.json"
+            ahead = self.folder / _segment_name(frontier.size)
             beyond = [path.name for path in segments_in(self.folder) if path.name > ahead.name]
             if beyond:
                 raise BrokenLogError(
@@ -377,17 +381,17 @@ class AuditLog:
                 )
             logged = {
                 (row["kind"], row["entry_key"])
-                for row in _rows(
+                for row in rows_of(
                     transaction,
                     f"select kind, entry_key from {LEAVES} where kind <> '{LEDGER_EVENT}' and kind <> '{ANSWERS}'",
                 )
             }
-            [last] = _rows(transaction, f"select coalesce(max(last_event), 0) as last_event from {HEADS}")
-            salts = _Salts(
-                {row["person"]: row["salt"] for row in _rows(transaction, f"select person, salt from {SALTS}")}
-            )
-            entries = [*_plain(transaction, last["last_event"], logged), *_batches(transaction, salts, logged)]
-            files = next(_in_pieces(_rows(transaction, NEW_FILES)), None)
+            [last] = rows_of(transaction, f"select coalesce(max(last_event), 0) as last_event from {HEADS}")
+            salts = _Salts(_salts_on_record(transaction))
+            plain = (entry for _, rows in _plain(transaction, last["last_event"]) for entry in rows)
+            entries = [entry for entry in plain if (entry.kind, entry.key) not in logged]
+            entries += _batches(transaction, salts, logged)
+            files = next(_in_pieces(rows_of(transaction, NEW_FILES)), None)
             if files:
                 entries += _files(transaction, salts, files)
             if not entries:
@@ -461,7 +465,7 @@ class AuditLog:
 
     @staticmethod
     def _frontier(transaction: Transaction) -> Frontier:
-        heads = _rows(transaction, f"select size, peaks from {HEADS} order by size desc limit 1")
+        heads = rows_of(transaction, f"select size, peaks from {HEADS} order by size desc limit 1")
         if not heads:
             return Frontier()
         return Frontier(heads[0]["size"], tuple(bytes.fromhex(peak) for peak in heads[0]["peaks"].split(",")))
@@ -545,14 +549,16 @@ class _Verification:
                 f"no head of the log has the root {root}: the log is not the one that it was written down from"
             )
         self._tables(entries)
-        answers = self._answers([entry for entry in entries if entry.kind == ANSWERS])
-        self._batches([entry for entry in entries if entry.kind == BATCH])
+        salts = _salts_on_record(self.transaction)
+        excused = {row["entry_key"] for row in rows_of(self.transaction, ERASURES)}
+        answers = self._answers([entry for entry in entries if entry.kind == ANSWERS], salts, excused)
+        self._batches([entry for entry in entries if entry.kind == BATCH], salts, may_lack_some=bool(excused))
         return Verified(frontier.size, frontier.root.hex(), answers, self.faults, self.notes)
 
     def _segments(self, folder: Path) -> tuple[list[Entry], Frontier, set[str]]:
         """The entries of the log, each held against the leaf on record."""
-        heads = {row["size"]: row["root"] for row in _rows(self.transaction, f"select size, root from {HEADS}")}
-        recorded = _rows(
+        heads = {row["size"]: row["root"] for row in rows_of(self.transaction, f"select size, root from {HEADS}")}
+        recorded = rows_of(
             self.transaction, f"select leaf_index, kind, entry_key, leaf from {LEAVES} order by leaf_index"
         )
         entries: list[Entry] = []
@@ -593,29 +599,18 @@ class _Verification:
 
     def _tables(self, entries: Sequence[Entry]) -> None:
         last = max((int(entry.key) for entry in entries if entry.kind == LEDGER_EVENT), default=0)
-        for kind, sql, parameters in (
-            (LEDGER_EVENT, EVENTS, [-1]),
-            (DECISION, DECISIONS, []),
-            (SIGN_OFF, SIGN_OFFS, []),
-            (ERASED, ERASURES, []),
-        ):
+        for kind, rows in _plain(self.transaction, -1):
             logged = {entry.key: entry.content for entry in entries if entry.kind == kind}
-            for row in _rows(self.transaction, sql, *parameters):
-                key, now = row["entry_key"], _hashed(row["content"])
-                was = logged.pop(key, None)
-                if was is not None and was != now:
-                    self.faults.append(f"{kind} {key}: altered since it was logged")
-                elif was is None and kind == LEDGER_EVENT and int(key) <= last:
-                    self.faults.append(f"{kind} {key}: not in the log, though later ones are")
+            for row in rows:
+                was = logged.pop(row.key, None)
+                if was is not None and was != row.content:
+                    self.faults.append(f"{kind} {row.key}: altered since it was logged")
+                elif was is None and kind == LEDGER_EVENT and int(row.key) <= last:
+                    self.faults.append(f"{kind} {row.key}: not in the log, though later ones are")
             self.faults += [f"{kind} {key}: removed since it was logged" for key in logged]
 
-    def _salts(self) -> dict[str, str]:
-        return {row["person"]: row["salt"] for row in _rows(self.transaction, f"select person, salt from {SALTS}")}
-
-    def _answers(self, files: Sequence[Entry]) -> int:
-        """Holds each answer against its hash; returns how many are as they were."""
-        salts = self._salts()
-        excused = {row["entry_key"] for row in _rows(self.transaction, ERASURES)}
+    def _answers(self, files: Sequence[Entry], salts: Mapping[str, str], excused: Collection[str]) -> int:
+        """Holds each answer against its hash; returns how many are as they were. `excused`: those that were erased, by file and line."""
         since = self.forgotten_before.isoformat() if self.forgotten_before is not None else ""
         ends: Counter[str] = Counter()
         for piece in _in_pieces([{"log_file": file.key, "rows_ingested": file.count, "entry": file} for file in files]):
@@ -655,8 +650,9 @@ class _Verification:
             found[name][line] = (person, content)
         return found
 
-    def _batches(self, logged: Sequence[Entry]) -> None:
-        rows, salts = self.transaction.fetch(RANKED), self._salts()
+    def _batches(self, logged: Sequence[Entry], salts: Mapping[str, str], *, may_lack_some: bool) -> None:
+        """Holds each batch that is there against its root. `may_lack_some`: whether people were erased, who have no salt any more."""
+        rows = self.transaction.fetch(RANKED)
         hashes: dict[str, list[bytes] | None] = {}
         for key, person, content in zip(*(rows[name].to_pylist() for name in rows.column_names), strict=True):
             so_far = hashes.setdefault(key, [])
@@ -668,7 +664,7 @@ class _Verification:
             if entry.key not in hashes:
                 continue
             leaves = hashes[entry.key]
-            if leaves is None and _rows(self.transaction, ERASURES):
+            if leaves is None and may_lack_some:
                 self.notes.append(f"{BATCH} {entry.key}: someone in it has no salt any more; it cannot be compared")
             elif leaves is None or root_of(leaves).hex() != entry.content:
                 self.faults.append(f"{BATCH} {entry.key}: altered since it was logged")

@@ -12,6 +12,7 @@ from globolatte_lineage.records import (
     add_lines,
     add_model,
     add_state,
+    known_lines,
     named,
     rows_of,
 )
@@ -48,12 +49,11 @@ def trace_prediction(transaction: Transaction, places: Places, prediction_id: st
     found.join(root, "was made by", add_model(found, transaction, places, asked["model_version"]))
     state, last_event = add_state(found, transaction, places, asked["state_version"])
     found.join(root, "was made of", state)
-    lines, known = add_lines(found, transaction, asked["customer_id"], last_event)
+    known = known_lines(found, transaction, asked["customer_id"], last_event)
     if known:
-        found.join(state, "counts", lines)
+        found.join(state, "counts", add_lines(found, transaction, asked["customer_id"], known))
         _compare(found, places, asked, known)
     else:
-        del found.nodes[lines]
         found.note(
             f"the state knew no order of {asked['customer_id']}: the answer is the one for the unit, the season and the weather"
         )

@@ -10,6 +10,8 @@ from typing import Any
 from globolatte_lineage.graph import Edge, Kind, Node, Trace
 from globolatte_ml.data.states import CUSTOMER_LEVEL_COLUMNS, PRODUCT_LEVEL_COLUMNS
 
+LINEAGE_FILE = "column_lineage.json"
+"""A file beside dbt's manifest, prepared with it."""
 MODEL = "model:preference model"
 MODEL_INPUTS = {
     f"{table}.{column}"
@@ -37,7 +39,7 @@ class ColumnLineage:
     def of_project(cls, target: Path) -> "ColumnLineage":
         """What `globolatte prepare` left in dbt's target folder. Raises `FileNotFoundError` with the remedy if it is not there."""
         try:
-            lineage = json.loads((target / "column_lineage.json").read_bytes())
+            lineage = json.loads((target / LINEAGE_FILE).read_bytes())
             manifest = json.loads((target / "manifest.json").read_bytes())
         except FileNotFoundError as missing:
             raise FileNotFoundError(f"{missing.filename} is not there; run `globolatte prepare`") from missing

@@ -15,6 +15,7 @@ from globolatte_lineage.records import (
     add_model,
     add_snapshot,
     add_state,
+    known_lines,
     rows_of,
 )
 from resources.warehouse.warehouse import Transaction
@@ -29,7 +30,7 @@ def trace_file(transaction: Transaction, places: Places, path: str) -> Trace:
 
     A customer counts as touched who has a line in the file. Raises `NothingKnownError` for a path that is not in the ledger.
     """
-    entries = rows_of(transaction, statements.ENTRIES.format(column="path"), path)
+    entries = rows_of(transaction, statements.ENTRIES, path)
     if not entries:
         raise NothingKnownError(
             f"{path!r} is not in the ledger; paths are as in `globolatte ledger show`, such as sales/usa/2024/01/31/sales.csv"
@@ -112,8 +113,8 @@ def trace_customer(transaction: Transaction, customer: str) -> Trace:
     """A customer's order lines with their files, and the campaigns that chose this customer. Raises `NothingKnownError` without any."""
     found = Found()
     root = found.add(Kind.CUSTOMER, customer, f"customer {customer}", {"customer_id": customer})
-    lines, known = add_lines(found, transaction, customer, NEVER_RECORDED)
-    found.join(root, "has", lines)
+    known = known_lines(found, transaction, customer, NEVER_RECORDED)
+    found.join(root, "has", add_lines(found, transaction, customer, known))
     mailed = rows_of(transaction, statements.AUDIENCES.format(column="customer_id"), customer)
     for row in mailed:
         title = f"campaign {row['campaign_id']}: {row['arm']}"

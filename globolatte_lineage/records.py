@@ -2,13 +2,15 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from globolatte_lineage import statements
 from globolatte_lineage.graph import Edge, Kind, Node, Trace
+from resources.content_store import MANIFEST_FILE
+from resources.ml.local.model_files import JOBS
 from resources.settings.choices import MLKind
 from resources.settings.settings import Settings
 from resources.warehouse.warehouse import Transaction
@@ -31,7 +33,7 @@ def places_of(settings: Settings) -> Places:
     """Where this home keeps jobs, snapshots and states; jobs and snapshots of Azure ML are not here."""
     is_local = settings.ml is MLKind.LOCAL
     return Places(
-        jobs=settings.mlflow_folder / "jobs" if is_local else None,
+        jobs=settings.mlflow_folder / JOBS if is_local else None,
         snapshots=settings.mlflow_folder / "snapshots" if is_local else None,
         states=settings.endpoints_folder / "states",
     )
@@ -119,7 +121,7 @@ def add_model(found: Found, transaction: Transaction, places: Places, version: s
 
 def add_snapshot(found: Found, places: Places, name: str, until: object = None) -> str:
     """A training snapshot, by its manifest where that is still there."""
-    manifest = _document(places.snapshots / name / "manifest.json") if places.snapshots is not None else {}
+    manifest = _document(places.snapshots / name / MANIFEST_FILE) if places.snapshots is not None else {}
     facts = {"snapshot": name, "last_business_date": until, **manifest}
     title = f"training snapshot {name}"
     if "orders" in manifest:
@@ -136,7 +138,7 @@ def add_state(found: Found, transaction: Transaction, places: Places, version: s
     facts: dict[str, Any] = {"state_version": version}
     if recorded:
         facts |= recorded[0]
-    elif folder is not None and (manifest := _document(folder / "manifest.json")):
+    elif folder is not None and (manifest := _document(folder / MANIFEST_FILE)):
         facts |= {"published_at": manifest.get("created_at"), "run_id": manifest.get("run_id")}
     if folder is not None and folder.is_dir():
         facts["folder"] = str(folder)
@@ -164,25 +166,28 @@ def add_file(found: Found, entry: Mapping[str, Any]) -> str:
     return found.add(Kind.FILE, entry["load_id"], title, dict(entry))
 
 
-def add_lines(
-    found: Found, transaction: Transaction, customer: str, last_event: int
-) -> tuple[str, list[dict[str, Any]]]:
-    """A customer's order lines that a state knows, by the file that each came in; and these lines."""
+def known_lines(found: Found, transaction: Transaction, customer: str, last_event: int) -> list[dict[str, Any]]:
+    """A customer's order lines that a state knows; a note says how many came later."""
     everything = rows_of(transaction, statements.LINES_OF_CUSTOMER, customer)
     known = [line for line in everything if (line["entered_by"] or 0) <= last_event]
-    orders = {order_of(line) for line in known}
-    title = f"{len(known):,} order lines of {customer} in {len(orders):,} orders"
-    node = found.add(Kind.LINES, customer, title, {"customer_id": customer, "lines": len(known), "orders": len(orders)})
     if later := len(everything) - len(known):
         found.note(f"{later:,} more lines of {customer} were loaded after that state was published")
+    return known
+
+
+def add_lines(found: Found, transaction: Transaction, customer: str, lines: Sequence[Mapping[str, Any]]) -> str:
+    """A customer's order lines, by the file that each came in."""
+    orders = {order_of(line) for line in lines}
+    title = f"{len(lines):,} order lines of {customer} in {len(orders):,} orders"
+    node = found.add(Kind.LINES, customer, title, {"customer_id": customer, "lines": len(lines), "orders": len(orders)})
     by_load: dict[str, list[int]] = defaultdict(list)
-    for line in known:
+    for line in lines:
         by_load[line["load_id"]].append(line["row_number"])
     for entry in rows_of(transaction, statements.ENTRIES_OF_CUSTOMER, customer):
         if entry["load_id"] in by_load:
             file = add_file(found, {**entry, "rows": by_load[entry["load_id"]]})
             found.join(node, "stand in", file)
-    return node, known
+    return node
 
 
 def order_of(line: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from globolatte_lineage.graph import Kind, Trace
 from globolatte_lineage.records import Places
+from resources.ml.local.model_files import JOBS, MODEL, model_below
 
 if TYPE_CHECKING:
     from globolatte_ml.scoring.scorer import Scorer
@@ -85,7 +86,7 @@ def _scorer(state_folder: Path, model_folder: Path, model_hash: str, model_versi
     from globolatte_ml.scoring.state_bundle import read_state_bundle
     from resources.content_store import content_hash
 
-    found = content_hash(state_folder, without=("manifest.json",))
+    found = content_hash(state_folder)
     if found != state_folder.name:
         raise CannotReplayError(
             f"{state_folder} does not hold state {state_folder.name} any more: its content is {found}"
@@ -115,7 +116,11 @@ def _model_folder(trace: Trace, places: Places) -> tuple[Path, str]:
     [model] = trace.of_kind(Kind.MODEL)
     wanted = model.facts.get("content_hash")
     job = next((node.facts.get("job_id") for node in trace.of_kind(Kind.JOB)), None)
-    folder = places.jobs / job / "model" if places.jobs is not None and job else None
+    folder = (
+        model_below(places.jobs.parent, f"{JOBS}/{job}/{MODEL}", wanted)
+        if places.jobs is not None and job and wanted
+        else None
+    )
     if wanted is None:
         raise NoMoreKeptError(
             f"the content of model version {model.facts['version']} is not on record: an earlier release decided on it"

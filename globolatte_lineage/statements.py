@@ -66,19 +66,26 @@ where lines.customer_id = ?
 order by lines.business_date, lines.load_id, lines.row_number
 """
 
-ENTRIES = """
+ENTRY = """
 select load_id, sequence, path, etag, sha256, status, recorded_at, run_id, business_unit, business_date, rows_loaded, rows_quarantined
 from sales_data.load_ledger
-where {column} = ?
-order by sequence
 """
 
-ENTRIES_OF_CUSTOMER = """
-select load_id, sequence, path, etag, sha256, status, recorded_at, run_id, business_unit, business_date, rows_loaded, rows_quarantined
-from sales_data.load_ledger
+ENTRIES = f"{ENTRY} where path = ? order by sequence"
+
+ENTRIES_OF_CUSTOMER = f"""{ENTRY}
 where load_id in (select load_id from sales_data.sales_transactions where customer_id = ?)
 order by sequence
 """
+
+OF_FILE = "load_id in (select load_id from sales_data.load_ledger where path = ?)"
+
+FILE_LOADED = """(
+    select min(events.sequence) as sequence, min(events.happened_at) as happened_at from sales_data.ledger_events as events
+    inner join sales_data.load_ledger as ledger on events.load_id = ledger.load_id
+    where ledger.path = ? and events.event = 'loaded'
+)"""
+"""When a file was loaded first: by the number of that event, and by the clock."""
 
 CHANGED_SINCE = """
 select distinct ledger.path, ledger.load_id, changes.event, changes.happened_at
@@ -92,36 +99,29 @@ order by changes.happened_at, ledger.path
 """
 """File versions that were loaded when a state was published, and are not any more."""
 
-ROWS_OF_FILE = """
+ROWS_OF_FILE = f"""
 select count(*) as lines,
     count(distinct business_unit || ' ' || business_date || ' ' || coalesce(store_id, '') || ' ' || coalesce(order_id, transaction_id))
         as orders,
     count(distinct customer_id) as customers, min(business_date) as first_date, max(business_date) as last_date
 from sales_data.sales_transactions
-where load_id in (select load_id from sales_data.load_ledger where path = ?)
+where {OF_FILE}
 """
 
-STATES_WITH = """
-select state_version, published_at, run_id from serving.states
-where last_event >= (
-    select min(events.sequence) from sales_data.ledger_events as events
-    inner join sales_data.load_ledger as ledger on events.load_id = ledger.load_id
-    where ledger.path = ? and events.event = 'loaded'
-)
+STATES_WITH = f"""
+select state_version, published_at, run_id
+from serving.states as states
+inner join {FILE_LOADED} as loaded on states.last_event >= loaded.sequence
 order by published_at
 """
 """States that were published after a file had been loaded."""
 
 STATES_RECORDED = "select state_version from serving.states"
 
-TRAININGS_WITH = """
+TRAININGS_WITH = f"""
 select run_id, snapshot, last_business_date, started_at, model_version, promoted, champion_version, decided_at
 from ml.trainings
-cross join (
-    select min(events.sequence) as sequence, min(events.happened_at) as happened_at from sales_data.ledger_events as events
-    inner join sales_data.load_ledger as ledger on events.load_id = ledger.load_id
-    where ledger.path = ? and events.event = 'loaded'
-) as loaded
+cross join {FILE_LOADED} as loaded
 where last_business_date >= ? and case
     when last_event is not null then last_event >= loaded.sequence else started_at >= loaded.happened_at
 end
@@ -129,10 +129,9 @@ order by started_at
 """
 """Trainings whose snapshot was exported after a file had been loaded; those of earlier releases by the clock."""
 
-CUSTOMERS_OF_FILE = """(
-    select customer_id from sales_data.sales_transactions
-    where customer_id is not null and load_id in (select load_id from sales_data.load_ledger where path = ?)
-)"""
+CUSTOMERS_OF_FILE = (
+    f"(select customer_id from sales_data.sales_transactions where customer_id is not null and {OF_FILE})"
+)
 
 ANSWERS_TO = f"""
 select state_version, model_version, deployment, count(*) as answers, count(distinct prediction_id) as predictions,
@@ -177,8 +176,6 @@ where model_version = ?
 group by state_version
 """
 
-OF_FILE = "load_id in (select load_id from sales_data.load_ledger where path = ?)"
-
 TAKINGS_OF_FILE = f"""
 select coalesce(currency, '') as currency, sum(total_price) as amount
 from sales_data.sales_transactions where {OF_FILE}
@@ -190,7 +187,7 @@ DATES_OF_FILE = (
 )
 
 TOUCHED_CUSTOMERS = f"""
-select distinct customer_id from sales_data.sales_transactions where customer_id is not null and {OF_FILE} order by customer_id
+select distinct customer_id from {CUSTOMERS_OF_FILE} as touched order by customer_id
 """
 
 SAMPLE_OF_BATCH = (

@@ -7,22 +7,23 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from resources import atomic
 
 DIGITS = 16
+MANIFEST_FILE = "manifest.json"
+"""What is said of a folder's content, beside it: added once the folder has its name, so no part of what it is named by."""
 ABANDONED_SECONDS = 86_400.0
 """A staging folder of this age was begun by a run that was killed."""
 
 
-def content_hash(folder: Path, without: Collection[str] = ()) -> str:
-    """The name of a folder's content: the first 16 hexadecimal digits of a SHA-256 over the names and bytes of its files, but for those
-    called `without`, which were added once it had its name."""
+def content_hash(folder: Path) -> str:
+    """The name of a folder's content: the first 16 hexadecimal digits of a SHA-256 over the names and bytes of its files, but for its
+    manifest."""
     digest = hashlib.sha256()
-    for file in sorted(file for file in folder.iterdir() if file.name not in without):
+    for file in sorted(file for file in folder.iterdir() if file.name != MANIFEST_FILE):
         digest.update(file.name.encode())
         with file.open("rb") as stream:
             digest.update(hashlib.file_digest(stream, "sha256").digest())

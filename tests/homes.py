@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests import warm_commands
 from tests.session import Shared
 
@@ -52,6 +53,11 @@ class Home:
 
 
 NewHome = Callable[[], Home]
+
+
+def warehouse(home: Home) -> DuckDBWarehouse:
+    """Its warehouse, as it is."""
+    return DuckDBWarehouse(file=str(home.folder / "warehouse.duckdb"))
 
 
 def simulated_home(shared: Shared) -> Home:

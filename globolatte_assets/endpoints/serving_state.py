@@ -17,11 +17,10 @@ from globolatte_assets.keys import (
     SERVING_STATE,
     WAREHOUSE_POOL,
 )
-from globolatte_assets.models.champion import MANIFEST_FILE
 from globolatte_assets.tables import STATE_TABLES
 from globolatte_ingest.ledger import last_event_of
 from resources.clock import Clock
-from resources.content_store import content_hash
+from resources.content_store import MANIFEST_FILE, content_hash
 from resources.endpoint.serving_state import ServingStates
 from resources.warehouse.warehouse import Warehouse
 

@@ -9,9 +9,6 @@ Node = Mapping[str, Any]
 Lineage = dict[str, dict[str, list[tuple[str, str]]]]
 """By unique id of a model and column: the (unique id, column) pairs that it is made from."""
 
-LINEAGE_FILE = "column_lineage.json"
-"""A file beside dbt's manifest, prepared with it."""
-
 DIALECT = "duckdb"
 
 

@@ -20,8 +20,9 @@ from globolatte_assets.features.builds import (
     well_built,
 )
 from globolatte_assets.features.checks import meaning_of_test
-from globolatte_assets.features.column_lineage import LINEAGE_FILE, as_dagster
+from globolatte_assets.features.column_lineage import as_dagster
 from globolatte_assets.keys import BUSINESS_UNITS, OWNER_ANALYTICS, SALES_TRANSACTIONS, WAREHOUSE_POOL
+from globolatte_lineage.columns import LINEAGE_FILE
 from resources.clock import Clock
 from resources.dbt_cli import DbtOfThisEnvironment
 from resources.warehouse.warehouse import Warehouse, WarehouseBusyError

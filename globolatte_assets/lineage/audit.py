@@ -62,11 +62,10 @@ def audit_asset(places: Places, kept: KeptFiles) -> dg.AssetsDefinition:
         """Look at a sample again."""
         with warehouse.transaction() as transaction:
             found = audit(transaction, places, kept, landing, clock.today(), config.sample)
-        predictions, files = found.checked
         yield dg.MaterializeResult(
             metadata={
-                "predictions_made_again": predictions,
-                "files_hashed": files,
+                "predictions_made_again": found.made_again,
+                "files_hashed": len(found.files),
                 "faults": len(found.faults),
                 "could_not_be_looked_at": len(found.skipped),
                 "findings": dg.MetadataValue.md(in_words(found)),

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import dagster as dg
 
 from globolatte_ml.data.snapshot import fresh_from
+from resources.content_store import MANIFEST_FILE
 from resources.ml.ml_platform import CHALLENGER, CHAMPION, MLPlatform, ModelVersion, Snapshot
-
-MANIFEST_FILE = "manifest.json"
 
 
 @dataclass(frozen=True)

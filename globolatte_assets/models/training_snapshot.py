@@ -15,12 +15,13 @@ from globolatte_assets.keys import (
     WAREHOUSE_POOL,
 )
 from globolatte_assets.models.causes import as_text, findings_of, present_causes
-from globolatte_assets.models.champion import MANIFEST_FILE, Champion, champion_with_snapshot
+from globolatte_assets.models.champion import Champion, champion_with_snapshot
 from globolatte_assets.models.trainings import Training, record_training
 from globolatte_assets.tables import CATALOGUE_EXPORT, example_span
 from globolatte_ingest.ledger import last_event_of
 from globolatte_ml.data.snapshot import REFUNDS_FILE, SPLIT_FILE
 from resources.clock import Clock
+from resources.content_store import MANIFEST_FILE
 from resources.ml.ml_platform import MLPlatform
 from resources.warehouse.snapshot_export import SnapshotExports
 from resources.warehouse.warehouse import Warehouse

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from globolatte_lineage.audit_log import AuditLog
-from tests.contracts.test_lineage_statements import duckdb_file, snowflake_emulator
+from tests.contracts.warehouses import WAREHOUSES
 from tests.unit.lineage.test_audit_log import EVENTS, FILES, LINES, LOG, filled, forget_person, run
 
 NOW = dt.datetime(2024, 3, 2, tzinfo=dt.UTC).replace(tzinfo=None)
 
 
-@pytest.mark.parametrize("made_by", [duckdb_file, snowflake_emulator], ids=lambda made_by: made_by.__name__)
+@pytest.mark.parametrize("made_by", WAREHOUSES, ids=lambda made_by: made_by.__name__)
 def test_what_was_altered_is_named_on_each_warehouse(made_by, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     log: AuditLog = filled(made_by(request, tmp_path), tmp_path / "segments")
     assert (log.verify().faults, log.verify().answers) == ([], FILES * LINES)

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from globolatte_lineage import statements
-from resources.warehouse.warehouse import Warehouse
-from tests.builders import warehouse_in
-from tests.snowflake_builders import emptied, emulated_warehouse
+from tests.contracts.warehouses import WAREHOUSES
 
 ONE_ROW = ("ROWS_OF_FILE", "LAST_EVENT_BEFORE")
 QUESTIONS = {
@@ -16,7 +14,7 @@ QUESTIONS = {
     for name, value in vars(statements).items()
     if name.isupper() and isinstance(value, str) and value.lstrip().startswith(("select", "with"))
 }
-COLUMNS = {"ENTRIES": "path", "TRAININGS": "model_version", "AUDIENCES": "customer_id"}
+COLUMNS = {"TRAININGS": "model_version", "AUDIENCES": "customer_id"}
 DATES = {
     "TRAININGS_WITH": (1,),
     **dict.fromkeys(("LAST_EVENT_BEFORE", "DECISIONS_BEFORE", "STATES_BEFORE"), (0,)),
@@ -30,15 +28,7 @@ NUMBERS = {
 """The places of parameters that are no texts."""
 
 
-def duckdb_file(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
-    return warehouse_in(folder)
-
-
-def snowflake_emulator(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
-    return emptied(emulated_warehouse(request.getfixturevalue("fakesnow"), database="QUESTIONS"))
-
-
-@pytest.mark.parametrize("made_by", [duckdb_file, snowflake_emulator], ids=lambda made_by: made_by.__name__)
+@pytest.mark.parametrize("made_by", WAREHOUSES, ids=lambda made_by: made_by.__name__)
 def test_every_question_can_be_asked(made_by, request: pytest.FixtureRequest, tmp_path: Path) -> None:
     assert len(QUESTIONS) > 20
     with made_by(request, tmp_path).transaction() as transaction:

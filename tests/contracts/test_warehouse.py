@@ -1,4 +1,4 @@
-"""The contract of every `Warehouse`. An implementation joins by a function in `WAREHOUSES`.
+"""The contract of every `Warehouse`. An implementation joins by a function in `warehouses.WAREHOUSES`.
 
 Snowflake's executes on an emulator here; `tests/live` has what only an account can show. What only one implementation has (one
 process at a time, a file's schema version) is tested beside that implementation.
@@ -15,19 +15,7 @@ import pytest
 
 from resources.warehouse.snowflake import SnowflakeWarehouse
 from resources.warehouse.warehouse import DefinedTooLateError, Transaction, Warehouse
-from tests.builders import warehouse_in
-from tests.snowflake_builders import emptied, emulated_warehouse
-
-
-def duckdb_file(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
-    return warehouse_in(folder)
-
-
-def snowflake_emulator(request: pytest.FixtureRequest, folder: Path) -> Warehouse:
-    return emptied(emulated_warehouse(request.getfixturevalue("fakesnow"), database="CONTRACT"))
-
-
-WAREHOUSES = [duckdb_file, snowflake_emulator]
+from tests.contracts.warehouses import WAREHOUSES
 
 TABLE = "sales_data.holidays"
 OWNED = [

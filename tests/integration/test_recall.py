@@ -6,8 +6,8 @@ from collections import defaultdict
 from decimal import Decimal
 from typing import Any
 
-from tests.homes import Home, NewHome
-from tests.integration.test_trace import lines_in_files, warehouse
+from tests.homes import Home, NewHome, warehouse
+from tests.integration.test_trace import lines_in_files
 
 FEATURES = "features.feat_customer_state"
 

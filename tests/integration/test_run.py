@@ -11,16 +11,11 @@ import pytest
 
 from globolatte_assets.keys import CONSERVATION, DBT_GROUPS, ORDERS
 from resources.environment import DBT_PROJECT_FOLDER
-from resources.warehouse.duckdb_file import DuckDBWarehouse
 from simulator import Truth
-from tests.homes import Home, NewHome
+from tests.homes import Home, NewHome, warehouse
 
 CHAIN_OF_SIX_WEEKS = ("--orders", "1500", "--start", "2022-01-01", "--end", "2022-02-15")
 CUSTOMER_SALES = "intermediate.int_customer_sales"
-
-
-def warehouse(home: Home) -> DuckDBWarehouse:
-    return DuckDBWarehouse(file=str(home.folder / "warehouse.duckdb"))
 
 
 def manifest() -> dict[str, Any]:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from resources.warehouse.duckdb_file import DuckDBWarehouse
 from tests.builders import csv, line, sales
-from tests.homes import Home, NewHome
+from tests.homes import Home, NewHome, warehouse
 
 DATE = "2022-03-01"
 PATH = "sales/usa/2022/03/01/late.csv"
@@ -75,10 +74,6 @@ def test_rows_are_seen_mended_put_back_and_taken_out_and_what_follows_follows(
     assert home.ok("ledger", "list", "--status", "held").strip() == "No file is held."
     wrong = home.command("retract", "sales/usa/2022/03/02/none.csv", "--yes")
     assert (wrong.returncode, "is not in the ledger" in wrong.stderr) == (1, True)
-
-
-def warehouse(home: Home) -> DuckDBWarehouse:
-    return DuckDBWarehouse(file=str(home.folder / "warehouse.duckdb"))
 
 
 def lines(home: Home, date: str | None = None) -> int:

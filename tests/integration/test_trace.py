@@ -20,8 +20,7 @@ from globolatte_lineage.records import Places, places_of
 from globolatte_lineage.replay import CannotReplayError, Replayed, Replayer
 from resources.environment import clock_of, landing_of
 from resources.settings.settings import Settings
-from resources.warehouse.duckdb_file import DuckDBWarehouse
-from tests.homes import Home, NewHome
+from tests.homes import Home, NewHome, warehouse
 
 PREDICTIONS = 30
 
@@ -30,10 +29,6 @@ PREDICTIONS = 30
 def home(home_that_ran: NewHome) -> Home:
     """A small chain, run once."""
     return home_that_ran()
-
-
-def warehouse(home: Home) -> DuckDBWarehouse:
-    return DuckDBWarehouse(file=str(home.folder / "warehouse.duckdb"))
 
 
 def traced(home: Home, prediction: str) -> Trace:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from globolatte_assets.features.column_lineage import LINEAGE_FILE
 from globolatte_cli import prepare
 from globolatte_cli.prepare import manifest_is_current
+from globolatte_lineage.columns import LINEAGE_FILE
 from resources.settings.settings import Settings
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from globolatte_assets.features.column_lineage import LINEAGE_FILE
+from globolatte_lineage.columns import LINEAGE_FILE
 from globolatte_ml.data.snapshot import LEARNED_COLUMNS
 from globolatte_ml.data.states import PRODUCT_LEVEL_COLUMNS
 from globolatte_ml.data.vocabulary import UNKNOWN_WEATHER
